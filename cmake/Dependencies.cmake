@@ -1,0 +1,34 @@
+# Every outside library, gathered in one interface target.
+find_package(Threads REQUIRED)
+find_package(OpenMP REQUIRED COMPONENTS CXX)
+find_package(fmt REQUIRED)
+find_package(nlohmann_json REQUIRED)
+find_package(Boost REQUIRED COMPONENTS program_options)
+find_package(OpenSSL REQUIRED COMPONENTS Crypto)
+find_package(OpenCV REQUIRED COMPONENTS core imgproc imgcodecs objdetect)
+find_package(Protobuf REQUIRED)
+
+# LibTorch: the official archive and the one inside a Python wheel bring TorchConfig.cmake (found through
+# CMAKE_PREFIX_PATH); Debian's libtorch-dev has it too, but its exported CUDA and Kineto references are broken on some
+# releases, so a plain look-up of headers and libraries is the fallback.
+add_library(fercli_dependencies INTERFACE)
+find_package(Torch QUIET)
+if(Torch_FOUND AND TORCH_LIBRARIES)
+  target_link_libraries(fercli_dependencies INTERFACE ${TORCH_LIBRARIES})
+  separate_arguments(FERCLI_TORCH_FLAGS UNIX_COMMAND "${TORCH_CXX_FLAGS}")
+  target_compile_options(fercli_dependencies INTERFACE ${FERCLI_TORCH_FLAGS})
+  message(STATUS "fercli: LibTorch ${Torch_VERSION} (CMake package)")
+else()
+  find_path(FERCLI_TORCH_INCLUDE torch/csrc/api/include/torch/torch.h REQUIRED)
+  find_library(FERCLI_TORCH torch REQUIRED)
+  find_library(FERCLI_TORCH_CPU torch_cpu REQUIRED)
+  find_library(FERCLI_C10 c10 REQUIRED)
+  target_include_directories(fercli_dependencies SYSTEM INTERFACE
+    ${FERCLI_TORCH_INCLUDE} ${FERCLI_TORCH_INCLUDE}/torch/csrc/api/include)
+  target_link_libraries(fercli_dependencies INTERFACE ${FERCLI_TORCH} ${FERCLI_TORCH_CPU} ${FERCLI_C10})
+  message(STATUS "fercli: LibTorch at ${FERCLI_TORCH_CPU}")
+endif()
+target_include_directories(fercli_dependencies SYSTEM INTERFACE ${OpenCV_INCLUDE_DIRS} ${Protobuf_INCLUDE_DIRS})
+target_link_libraries(fercli_dependencies INTERFACE
+  ${OpenCV_LIBS} Boost::program_options fmt::fmt nlohmann_json::nlohmann_json OpenSSL::Crypto protobuf::libprotobuf
+  Threads::Threads OpenMP::OpenMP_CXX)

@@ -1,0 +1,88 @@
+#include "core/container.hpp"
+
+#include <fmt/format.h>
+#include <torch/serialize.h>
+
+#include <fstream>
+
+#include "core/digest.hpp"
+#include "core/error.hpp"
+#include "core/files.hpp"
+
+namespace fercli {
+
+namespace {
+
+constexpr int kFormatVersion = 1;
+
+std::string digest_of(const std::string& header, const std::map<std::string, torch::Tensor>& tensors) {
+  Digest digest;
+  digest.add(header);
+  for (const auto& [name, tensor] : tensors) {
+    digest.add(name).add(c10::toString(tensor.scalar_type())).add(fmt::format("{}", fmt::join(tensor.sizes(), "x")));
+    digest.add(tensor.data_ptr(), tensor.nbytes());
+  }
+  return digest.hex();
+}
+
+}  // namespace
+
+void save_container(const Container& container, const std::filesystem::path& path) {
+  const nlohmann::json header = {{"format", kFormatVersion}, {"kind", container.kind}, {"content", container.header}};
+  const std::string text = header.dump();
+  std::map<std::string, torch::Tensor> tensors;
+  c10::Dict<std::string, torch::Tensor> stored;
+  for (const auto& [name, tensor] : container.tensors) {
+    // A clone, because a view would drag its whole storage into the file.
+    tensors[name] = tensor.detach().cpu().clone(torch::MemoryFormat::Contiguous);
+    stored.insert(name, tensors[name]);
+  }
+  c10::impl::GenericDict file(c10::StringType::get(), c10::AnyType::get());
+  file.insert("fercli", text);
+  file.insert("tensors", stored);
+  file.insert("sha256", digest_of(text, tensors));
+  const std::vector<char> bytes = torch::pickle_save(file);
+  write_file(path, std::string_view(bytes.data(), bytes.size()));
+}
+
+Container load_container(const std::filesystem::path& path, const std::string& kind) {
+  const std::string bytes = read_file(path);
+  if (bytes.compare(0, 4, "PK\x03\x04") != 0) {
+    throw UserError(fmt::format("{}: is not a fercli {} (no zip signature; the file has {} bytes)", path.string(), kind, bytes.size()));
+  }
+  Container container;
+  std::string text, digest;
+  try {
+    const c10::IValue value = torch::pickle_load(std::vector<char>(bytes.begin(), bytes.end()));
+    if (!value.isGenericDict()) throw std::runtime_error("not a dictionary");
+    const auto file = value.toGenericDict();
+    if (!file.contains("fercli")) {
+      throw UserError(fmt::format("{}: is a PyTorch file, but not a fercli {}", path.string(), kind));
+    }
+    text = file.at("fercli").toStringRef();
+    digest = file.at("sha256").toStringRef();
+    for (const auto& entry : file.at("tensors").toGenericDict()) {
+      container.tensors[entry.key().toStringRef()] = entry.value().toTensor().contiguous();
+    }
+    const auto header = nlohmann::json::parse(text);
+    if (header.at("format").get<int>() > kFormatVersion) {
+      throw UserError(fmt::format("{}: was written by a newer fercli (format {}, this one reads {})", path.string(),
+                                  header.at("format").get<int>(), kFormatVersion));
+    }
+    container.kind = header.at("kind");
+    container.header = header.at("content");
+  } catch (const UserError&) {
+    throw;
+  } catch (const std::exception&) {
+    throw UserError(fmt::format("{}: is truncated or damaged, or not a fercli {}", path.string(), kind));
+  }
+  if (digest != digest_of(text, container.tensors)) {
+    throw UserError(fmt::format("{}: is damaged (its SHA-256 does not match its content)", path.string()));
+  }
+  if (container.kind != kind) {
+    throw UserError(fmt::format("{}: is a fercli {}, where a {} is needed", path.string(), container.kind, kind));
+  }
+  return container;
+}
+
+}  // namespace fercli

@@ -1,0 +1,79 @@
+#include "core/files.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+#include <vector>
+
+#include "core/build_info.hpp"
+#include "core/error.hpp"
+
+namespace fercli {
+
+namespace fs = std::filesystem;
+
+std::string read_file(const fs::path& path) {
+  std::error_code error;
+  if (!fs::exists(path, error)) throw UserError(fmt::format("{}: no such file", path.string()));
+  if (fs::is_directory(path, error)) throw UserError(fmt::format("{}: is a folder, not a file", path.string()));
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream content;
+  if (!file || !(content << file.rdbuf())) {
+    if (file && fs::file_size(path, error) == 0) return "";
+    throw UserError(fmt::format("{}: cannot be read", path.string()));
+  }
+  return content.str();
+}
+
+void make_folder(const fs::path& path) {
+  std::error_code error;
+  if (path.empty() || fs::is_directory(path, error)) return;
+  fs::create_directories(path, error);
+  if (error) throw UserError(fmt::format("{}: the folder cannot be made ({})", path.string(), error.message()));
+}
+
+void replace_file(const fs::path& path, const std::function<void(const fs::path&)>& write) {
+  make_folder(path.parent_path());
+  fs::path temporary = path;
+  temporary.replace_filename(fmt::format(".{}.{}.part{}", path.stem().string(), getpid(), path.extension().string()));
+  std::error_code error;
+  try {
+    write(temporary);
+  } catch (...) {
+    fs::remove(temporary, error);
+    throw;
+  }
+  fs::rename(temporary, path, error);
+  if (error) {
+    std::error_code ignored;
+    fs::remove(temporary, ignored);
+    throw UserError(fmt::format("{}: cannot be written ({})", path.string(), error.message()));
+  }
+}
+
+void write_file(const fs::path& path, std::string_view content) {
+  replace_file(path, [&](const fs::path& temporary) {
+    std::ofstream file(temporary, std::ios::binary);
+    file.write(content.data(), static_cast<std::streamsize>(content.size()));
+    file.close();
+    if (!file) throw UserError(fmt::format("{}: cannot be written (is the disk full, or the folder read-only?)", path.string()));
+  });
+}
+
+fs::path find_shipped(const fs::path& relative) {
+  std::vector<fs::path> roots;
+  if (const char* folder = std::getenv("FERCLI_DATA")) roots.emplace_back(folder);
+  std::error_code error;
+  const fs::path program = fs::read_symlink("/proc/self/exe", error);
+  if (!error) roots.push_back(program.parent_path().parent_path() / "share" / "fercli");
+  roots.push_back(fs::path(source_folder()) / "results");
+  for (const auto& root : roots) {
+    if (fs::exists(root / relative, error)) return root / relative;
+  }
+  return {};
+}
+
+}  // namespace fercli

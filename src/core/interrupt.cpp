@@ -1,0 +1,34 @@
+#include "core/interrupt.hpp"
+
+#include <csignal>
+#include <initializer_list>
+
+#include "core/error.hpp"
+
+namespace fercli {
+
+namespace {
+
+volatile std::sig_atomic_t interrupt_count = 0;
+
+extern "C" void on_interrupt(int signal_number) {
+  interrupt_count = interrupt_count + 1;
+  if (interrupt_count > 1) {
+    std::signal(signal_number, SIG_DFL);
+    std::raise(signal_number);
+  }
+}
+
+}  // namespace
+
+void catch_interrupts() {
+  for (const int signal_number : {SIGINT, SIGTERM}) std::signal(signal_number, on_interrupt);
+}
+
+bool interrupted() { return interrupt_count > 0; }
+
+void throw_if_interrupted() {
+  if (interrupted()) throw Interrupted("interrupted");
+}
+
+}  // namespace fercli

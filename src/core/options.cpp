@@ -1,0 +1,351 @@
+#include "core/options.hpp"
+
+#include <fmt/format.h>
+
+#include <boost/program_options.hpp>
+#include <cstdio>
+#include <fstream>
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <stdexcept>
+
+#include "core/error.hpp"
+#include "core/text.hpp"
+
+namespace fercli {
+
+namespace po = boost::program_options;
+
+namespace {
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+constexpr size_t kHelpColumn = 30, kHelpWidth = 110;
+
+bool contains(const Range& range, double value) {
+  const bool above_low = range.low_open ? value > range.low : value >= range.low;
+  const bool below_high = range.high_open ? value < range.high : value <= range.high;
+  return above_low && below_high;
+}
+
+std::string describe(const Range& range) {
+  if (range.low == -kInfinity && range.high == kInfinity) return "a number";
+  if (range.high == kInfinity) return fmt::format("{} {:g}", range.low_open ? "above" : "at least", range.low);
+  return fmt::format("in {}{:g}, {:g}{}", range.low_open ? "(" : "[", range.low, range.high, range.high_open ? ")" : "]");
+}
+
+/// What is wrong with a number outside its range, with a guess at what was meant.
+std::string out_of_range(const Range& range, double value) {
+  std::string reason = "must be " + describe(range);
+  if (range.high == 1 && range.low == 0 && value > 1 && value <= 255) {
+    reason += fmt::format("; pixels are scaled to [0,1], did you mean {:g}/255?", value);
+  }
+  return reason;
+}
+
+/// Help text folded at kHelpWidth, continued at kHelpColumn.
+std::string folded(const std::string& text) {
+  std::string out, line;
+  for (const auto& word : split(text, ' ')) {
+    if (!line.empty() && kHelpColumn + line.size() + 1 + word.size() > kHelpWidth) {
+      out += line + "\n" + std::string(kHelpColumn, ' ');
+      line.clear();
+    }
+    line += (line.empty() ? "" : " ") + word;
+  }
+  return out + line;
+}
+
+}  // namespace
+
+Range at_least(double low) { return {low, kInfinity}; }
+Range above(double low) { return {low, kInfinity, true}; }
+Range between(double low, double high) { return {low, high}; }
+Range any_number() { return {-kInfinity, kInfinity}; }
+
+OptionSet::OptionSet(std::string command, std::string positional_usage, std::string summary)
+    : command_(std::move(command)), positional_usage_(std::move(positional_usage)), summary_(std::move(summary)) {
+  text("config", &config_, "FILE", "INI file with lines `option = value`; the command line wins over it");
+}
+
+void OptionSet::section(const std::string& title) { section_ = title; }
+
+OptionSet::Option& OptionSet::add(const std::string& name, const std::string& metavar, const std::string& default_text,
+                                  const std::string& help) {
+  Option option;
+  const size_t comma = name.find(',');
+  option.name = name.substr(0, comma);
+  if (comma != std::string::npos) option.short_name = name.at(comma + 1);
+  option.metavar = metavar;
+  option.default_text = default_text;
+  option.help = help;
+  option.section = section_;
+  options_.push_back(std::move(option));
+  return options_.back();
+}
+
+void OptionSet::text(const std::string& name, std::string* value, const std::string& metavar, const std::string& help) {
+  add(name, metavar, *value, help).assign = [value](const auto& words) { *value = words.back(); };
+}
+
+void OptionSet::texts(const std::string& name, std::vector<std::string>* values, const std::string& metavar,
+                      const std::string& help) {
+  Option& option = add(name, metavar, join(*values, " "), help);
+  option.many = true;
+  option.assign = [values](const auto& words) { *values = words; };
+}
+
+void OptionSet::choice(const std::string& name, std::string* value, const std::vector<std::string>& allowed,
+                       const std::string& help) {
+  add(name, join(allowed, "|"), *value, help).assign = [value, allowed](const auto& words) {
+    if (std::find(allowed.begin(), allowed.end(), words.back()) == allowed.end()) {
+      throw std::invalid_argument("must be one of " + join(allowed, ", ") + did_you_mean(words.back(), allowed));
+    }
+    *value = words.back();
+  };
+}
+
+void OptionSet::number(const std::string& name, double* value, const std::string& shown, Range range,
+                       const std::string& help) {
+  add(name, "X", shown, help).assign = [value, range](const auto& words) {
+    double parsed = 0;
+    try {
+      parsed = parse_number(words.back());
+    } catch (const std::invalid_argument&) {
+      throw std::invalid_argument("must be a number or a fraction like 8/255, " + describe(range));
+    }
+    if (!contains(range, parsed)) throw std::invalid_argument(out_of_range(range, parsed));
+    *value = parsed;
+  };
+}
+
+void OptionSet::integer(const std::string& name, int64_t* value, Range range, const std::string& help) {
+  add(name, "N", std::to_string(*value), help).assign = [value, range](const auto& words) {
+    int64_t parsed = 0;
+    try {
+      parsed = parse_integer(words.back());
+    } catch (const std::invalid_argument&) {
+      throw std::invalid_argument("must be a whole number " + describe(range));
+    }
+    if (!contains(range, static_cast<double>(parsed))) throw std::invalid_argument("must be " + describe(range));
+    *value = parsed;
+  };
+}
+
+void OptionSet::seed(const std::string& name, uint64_t* value, const std::string& help) {
+  add(name, "N", std::to_string(*value), help).assign = [value](const auto& words) {
+    try {
+      const int64_t parsed = parse_integer(words.back());
+      if (parsed < 0) throw std::invalid_argument("negative");
+      *value = static_cast<uint64_t>(parsed);
+    } catch (const std::invalid_argument&) {
+      throw std::invalid_argument("must be a whole number at least 0");
+    }
+  };
+}
+
+void OptionSet::flag(const std::string& name, bool* value, const std::string& help) {
+  Option& option = add(name, "", "", help);
+  option.is_flag = true;
+  option.assign = [value](const auto& words) { *value = words.back() == "true"; };
+}
+
+void OptionSet::runtime(Runtime* runtime) {
+  section("Machine");
+  integer("threads", &runtime->threads, at_least(0), "CPU threads; 0 takes all cores");
+  choice("precision", &runtime->precision, {"auto", "fp32", "bf16"},
+         "arithmetic of convolutions; auto takes bf16 where the hardware has it; decisions are float32 always");
+  text("device", &runtime->device, "cpu|cuda|cuda:N", "where the network runs");
+  seed("seed", &runtime->seed, "seed of every random number");
+}
+
+void OptionSet::positional(std::vector<std::string>* values, size_t minimum, size_t maximum) {
+  positional_ = values;
+  positional_minimum_ = minimum;
+  positional_maximum_ = maximum;
+}
+
+const OptionSet::Option* OptionSet::find(const std::string& name) const {
+  for (const auto& option : options_) {
+    if (option.name == name) return &option;
+  }
+  return nullptr;
+}
+
+std::vector<std::string> OptionSet::option_names() const {
+  std::vector<std::string> names{"--help"};
+  for (const auto& option : options_) names.push_back("--" + option.name);
+  return names;
+}
+
+void OptionSet::fail(const std::string& name, const std::string& message) const {
+  throw UserError(fmt::format("fercli {}: --{} {}: {}", command_, name, as_given(name), message));
+}
+
+namespace {
+
+std::string as_bool(const std::string& word) {
+  const std::string lower = to_lower(word);
+  for (const char* yes : {"true", "yes", "on", "1"}) {
+    if (lower == yes) return "true";
+  }
+  for (const char* no : {"false", "no", "off", "0"}) {
+    if (lower == no) return "false";
+  }
+  throw std::invalid_argument("must be true or false");
+}
+
+}  // namespace
+
+void OptionSet::store_all(const std::vector<std::string>& arguments) {
+  po::options_description cli, file;
+  bool help_flag = false;
+  cli.add_options()("help,h", po::bool_switch(&help_flag));
+  for (const auto& option : options_) {
+    const std::string name = option.short_name ? option.name + "," + option.short_name : option.name;
+    auto* words = po::value<std::vector<std::string>>();
+    if (option.many) words->multitoken();
+    // Flags take no word on the command line, and true/false in a file.
+    if (option.is_flag) cli.add_options()(name.c_str(), "");
+    else cli.add_options()(name.c_str(), words, "");
+    file.add_options()(option.name.c_str(), po::value<std::vector<std::string>>(), "");
+  }
+  po::positional_options_description positions;
+  if (positional_ != nullptr) {
+    cli.add_options()("(words)", po::value<std::vector<std::string>>(positional_));
+    positions.add("(words)", -1);
+  }
+  const auto take = [this](const po::parsed_options& parsed, const std::string& source) {
+    for (const auto& entry : parsed.options) {
+      for (auto& option : options_) {
+        if (option.name != entry.string_key || (option.source != source && option.source != "default")) continue;
+        if (option.given.size() && !option.many && source == "command line" && !option.is_flag) {
+          throw UserError(fmt::format("fercli {}: --{}: given twice", command_, option.name));
+        }
+        if (option.is_flag && entry.value.empty()) option.given = {"true"};
+        else option.given.insert(option.given.end(), entry.value.begin(), entry.value.end());
+        option.source = source;
+      }
+    }
+  };
+  try {
+    namespace style = po::command_line_style;
+    auto parsed = po::command_line_parser(arguments).options(cli).positional(positions)
+                      .style(style::unix_style & ~style::allow_guessing).run();
+    po::variables_map ignored;
+    po::store(parsed, ignored);
+    take(parsed, "command line");
+    if (positional_ != nullptr && ignored.count("(words)")) {
+      *positional_ = ignored["(words)"].as<std::vector<std::string>>();
+    }
+  } catch (const po::unknown_option& error) {
+    throw UserError(fmt::format("fercli {}: {}: unknown option{}", command_, error.get_option_name(),
+                                did_you_mean(error.get_option_name(), option_names())));
+  } catch (const po::too_many_positional_options_error&) {
+    throw UserError(fmt::format("fercli {}: takes no words without a dash (see fercli {} --help)", command_, command_));
+  } catch (const po::error& error) {
+    throw UserError(fmt::format("fercli {}: {}", command_, error.what()));
+  }
+  const Option* config = find("config");
+  if (config->given.empty()) return;
+  const std::string path = config->given.back();
+  std::ifstream stream(path);
+  if (!stream) throw UserError(fmt::format("fercli {}: --config {}: cannot be read", command_, path));
+  try {
+    take(po::parse_config_file(stream, file, false), path);
+  } catch (const po::unknown_option& error) {
+    std::string name = error.get_option_name();
+    std::vector<std::string> names;
+    for (const auto& option : options_) names.push_back(option.name);
+    throw UserError(fmt::format("fercli {}: {}: unknown key '{}'{}", command_, path, name, did_you_mean(name, names)));
+  } catch (const po::error& error) {
+    throw UserError(fmt::format("fercli {}: {}: {}", command_, path, error.what()));
+  }
+}
+
+void OptionSet::assign(Option& option) const {
+  if (option.given.empty()) return;
+  try {
+    if (option.is_flag) option.given = {as_bool(option.given.back())};
+    // A list in a file is written on one line: `image = a.png b.png`.
+    if (option.many && option.source != "command line") {
+      std::vector<std::string> words;
+      for (const auto& line : option.given) {
+        for (const auto& word : split(line, ' ')) {
+          if (!word.empty()) words.push_back(word);
+        }
+      }
+      option.given = words;
+    }
+    option.assign(option.given);
+  } catch (const std::invalid_argument& error) {
+    const std::string where = option.source == "command line" ? "" : option.source + ": ";
+    throw UserError(fmt::format("fercli {}: {}--{} {}: {}", command_, where, option.name, join(option.given, " "), error.what()));
+  }
+}
+
+bool OptionSet::parse(const std::vector<std::string>& arguments) {
+  for (const auto& argument : arguments) {
+    if (argument == "--") break;
+    if (argument == "--help" || argument == "-h") {
+      fmt::print("{}", help());
+      return false;
+    }
+  }
+  store_all(arguments);
+  for (auto& option : options_) assign(option);
+  if (positional_ == nullptr) return true;
+  if (positional_->size() < positional_minimum_ || positional_->size() > positional_maximum_) {
+    throw UserError(fmt::format("fercli {}: {} words given where {} are expected; usage: fercli {} {} [options]", command_,
+                                positional_->size(), positional_minimum_ == positional_maximum_
+                                    ? std::to_string(positional_minimum_)
+                                    : fmt::format("{} or more", positional_minimum_),
+                                command_, positional_usage_));
+  }
+  return true;
+}
+
+bool OptionSet::given(const std::string& name) const { return !find(name)->given.empty(); }
+
+std::string OptionSet::as_given(const std::string& name) const {
+  const Option* option = find(name);
+  return option->given.empty() ? option->default_text : join(option->given, " ");
+}
+
+nlohmann::json OptionSet::provenance() const {
+  auto record = nlohmann::json::object();
+  for (const auto& option : options_) {
+    record[option.name] = {{"value", option.is_flag && option.given.empty() ? "false" : as_given(option.name)},
+                           {"source", option.source}};
+  }
+  return record;
+}
+
+std::string OptionSet::help() const {
+  const std::string space = positional_usage_.empty() ? "" : " ";
+  std::string text = fmt::format("Usage: fercli {}{}{} [options]\n\n{}\n", command_, space, positional_usage_, summary_);
+  std::vector<std::string> sections;
+  for (const auto& option : options_) {
+    if (std::find(sections.begin(), sections.end(), option.section) == sections.end()) sections.push_back(option.section);
+  }
+  // The unnamed section (--config, --help) closes the page.
+  std::stable_partition(sections.begin(), sections.end(), [](const auto& title) { return !title.empty(); });
+  for (const auto& title : sections) {
+    text += fmt::format("\n{}:\n", title.empty() ? "General" : title);
+    for (const auto& option : options_) {
+      if (option.section != title) continue;
+      std::string left = option.short_name ? fmt::format("  -{}, --{}", option.short_name, option.name) : "  --" + option.name;
+      if (!option.metavar.empty()) left += " " + option.metavar;
+      if (option.many) left += "…";
+      std::string help = option.help;
+      if (!option.default_text.empty()) help += fmt::format(" (default {})", option.default_text);
+      const size_t shown = left.size() - (option.many ? 2 : 0);  // "…" is three bytes, one column
+      text += shown + 2 > kHelpColumn ? left + "\n" + std::string(kHelpColumn, ' ')
+                                      : left + std::string(kHelpColumn - shown, ' ');
+      text += folded(help) + "\n";
+    }
+    if (title.empty()) text += "  -h, --help" + std::string(kHelpColumn - 12, ' ') + "show this text\n";
+  }
+  return text;
+}
+
+}  // namespace fercli

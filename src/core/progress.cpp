@@ -1,0 +1,74 @@
+#include "core/progress.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+
+namespace fercli {
+
+namespace {
+
+bool& silenced() {
+  static bool value = false;
+  return value;
+}
+
+double seconds_between(std::chrono::steady_clock::time_point from, std::chrono::steady_clock::time_point to) {
+  return std::chrono::duration<double>(to - from).count();
+}
+
+constexpr const char* kWipeLine = "\r\033[K";
+
+}  // namespace
+
+Progress::Progress(std::string title, int64_t total, std::string unit)
+    : title_(std::move(title)), unit_(std::move(unit)), total_(total), shown_(!silenced() && isatty(STDERR_FILENO)),
+      start_(std::chrono::steady_clock::now()) {}
+
+Progress::~Progress() {
+  if (shown_) fmt::print(stderr, "{}", kWipeLine);
+}
+
+void Progress::advance(int64_t count) {
+  done_ += count;
+  draw();
+}
+
+void Progress::note(std::string text) { note_ = std::move(text); }
+
+void Progress::draw() {
+  if (!shown_) return;
+  const auto now = std::chrono::steady_clock::now();
+  if (done_ < total_ && seconds_between(last_, now) < 0.1) return;
+  last_ = now;
+  const double elapsed = seconds_between(start_, now);
+  const double rate = elapsed > 0 ? done_ / elapsed : 0;
+  const double share = total_ > 0 ? std::min(1.0, static_cast<double>(done_) / total_) : 0;
+  std::string bar(static_cast<size_t>(share * 24), '#');
+  bar.resize(24, '.');
+  const std::string left = rate > 0 ? format_duration((total_ - done_) / rate) : "?";
+  fmt::print(stderr, "{}{} [{}] {}/{} {:.0f} {}/s, {} left  {}", kWipeLine, title_, bar, done_, total_, rate, unit_,
+             left, note_);
+  std::fflush(stderr);
+}
+
+void silence_progress(bool quiet) { silenced() = quiet; }
+
+void inform(const std::string& line) {
+  if (!silenced()) fmt::print(stderr, "{}{}\n", isatty(STDERR_FILENO) ? kWipeLine : "", line);
+}
+
+void warn(const std::string& line) {
+  fmt::print(stderr, "{}fercli: warning: {}\n", isatty(STDERR_FILENO) ? kWipeLine : "", line);
+}
+
+std::string format_duration(double seconds) {
+  const auto s = static_cast<int64_t>(seconds + 0.5);
+  if (s < 60) return fmt::format("{} s", s);
+  if (s < 3600) return fmt::format("{} min {:02} s", s / 60, s % 60);
+  return fmt::format("{} h {:02} min", s / 3600, s % 3600 / 60);
+}
+
+}  // namespace fercli

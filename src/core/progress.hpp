@@ -1,0 +1,42 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+
+namespace fercli {
+
+/// A line on stderr that shows how far a long job is: done/total, rate, time left. Drawn only on a terminal and only
+/// when progress is not silenced; at most ten times a second.
+class Progress {
+ public:
+  Progress(std::string title, int64_t total, std::string unit);
+  ~Progress();  ///< wipes the line
+  Progress(const Progress&) = delete;
+  Progress& operator=(const Progress&) = delete;
+
+  void advance(int64_t count);
+  void note(std::string text);  ///< shown at the end of the line ("loss 1.02")
+
+ private:
+  void draw();
+
+  std::string title_, unit_, note_;
+  int64_t total_, done_ = 0;
+  bool shown_;
+  std::chrono::steady_clock::time_point start_, last_;
+};
+
+/// `--quiet`: no progress lines and no `inform` lines from here on.
+void silence_progress(bool quiet);
+
+/// One line of information on stderr, unless silenced.
+void inform(const std::string& line);
+
+/// One line "fercli: warning: …" on stderr, never silenced.
+void warn(const std::string& line);
+
+/// "12 s", "3 min 20 s", "2 h 05 min".
+std::string format_duration(double seconds);
+
+}  // namespace fercli

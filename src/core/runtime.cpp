@@ -1,0 +1,93 @@
+#include "core/runtime.hpp"
+
+#include <ATen/Parallel.h>
+#include <fmt/format.h>
+#include <torch/cuda.h>
+#include <torch/version.h>
+
+#include <fstream>
+#include <sstream>
+#include <thread>
+
+#include "core/error.hpp"
+#include "core/text.hpp"
+
+namespace fercli {
+
+namespace {
+
+/// The value of one key of /proc/cpuinfo; "" elsewhere than on Linux.
+std::string cpuinfo(const std::string& key) {
+  std::ifstream file("/proc/cpuinfo");
+  for (std::string line; std::getline(file, line);) {
+    if (line.compare(0, key.size(), key) == 0 && line.find(':') != std::string::npos) {
+      return trim(line.substr(line.find(':') + 1));
+    }
+  }
+  return "";
+}
+
+bool cpu_has(const std::string& flag) {
+  static const std::string flags = " " + cpuinfo("flags") + " ";
+  return flags.find(" " + flag + " ") != std::string::npos;
+}
+
+}  // namespace
+
+bool cpu_has_bfloat16() { return cpu_has("avx512_bf16") || cpu_has("amx_bf16"); }
+
+std::string cpu_summary() {
+  std::string summary = fmt::format("{}, {} cores", cpuinfo("model name"), std::thread::hardware_concurrency());
+  for (const char* flag : {"avx2", "avx512f", "avx512_bf16", "amx_bf16"}) {
+    if (cpu_has(flag)) summary += fmt::format(" {}", flag);
+  }
+  return summary;
+}
+
+void apply_threads(const Runtime& runtime) {
+  const auto cores = std::max(1u, std::thread::hardware_concurrency());
+  at::set_num_threads(runtime.threads > 0 ? static_cast<int>(runtime.threads) : static_cast<int>(cores));
+}
+
+Precision resolve_precision(const Runtime& runtime) {
+  if (runtime.precision == "fp32") return Precision::Float32;
+  if (runtime.precision == "bf16") return Precision::BFloat16;
+  if (runtime.precision != "auto") {
+    throw UserError(fmt::format("--precision {}: must be auto, fp32 or bf16", runtime.precision));
+  }
+  const bool fast = runtime.device == "cpu" ? cpu_has_bfloat16() : true;
+  return fast ? Precision::BFloat16 : Precision::Float32;
+}
+
+torch::Device resolve_device(const Runtime& runtime) {
+  const bool cuda = runtime.device.compare(0, 4, "cuda") == 0;
+  if (runtime.device == "cpu") return torch::Device(torch::kCPU);
+  if (!cuda) throw UserError(fmt::format("--device {}: must be cpu, cuda or cuda:N", runtime.device));
+  if (!torch::cuda::is_available()) {
+    throw UserError(fmt::format("--device {}: this LibTorch ({}) sees no CUDA device; build against a CUDA LibTorch with "
+                                "-DCMAKE_PREFIX_PATH, or use --device cpu",
+                                runtime.device, TORCH_VERSION));
+  }
+  int64_t number = 0;
+  if (runtime.device != "cuda") {
+    try {
+      if (runtime.device[4] != ':') throw std::invalid_argument("no colon");
+      number = parse_integer(runtime.device.substr(5));
+    } catch (const std::invalid_argument&) {
+      throw UserError(fmt::format("--device {}: must be cpu, cuda or cuda:N", runtime.device));
+    }
+  }
+  const auto count = static_cast<int64_t>(torch::cuda::device_count());
+  if (number < 0 || number >= count) {
+    throw UserError(fmt::format("--device {}: there are {} CUDA devices, numbered from 0", runtime.device, count));
+  }
+  return torch::Device(torch::kCUDA, static_cast<torch::DeviceIndex>(number));
+}
+
+const char* to_string(Precision precision) { return precision == Precision::Float32 ? "fp32" : "bf16"; }
+
+torch::ScalarType scalar_type(Precision precision) {
+  return precision == Precision::Float32 ? torch::kFloat32 : torch::kBFloat16;
+}
+
+}  // namespace fercli

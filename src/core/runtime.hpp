@@ -1,0 +1,38 @@
+#pragma once
+
+#include <torch/types.h>
+
+#include <string>
+
+namespace fercli {
+
+/// Arithmetic of convolutions. Losses, gradients that leave the network, and reported decisions are float32 always.
+enum class Precision { Float32, BFloat16 };
+
+/// What every command that runs a network is told.
+struct Runtime {
+  int64_t threads = 0;             ///< 0: all cores
+  std::string precision = "auto";  ///< auto | fp32 | bf16
+  std::string device = "cpu";      ///< cpu | cuda | cuda:N
+  uint64_t seed = 0;
+};
+
+/// True when the CPU has bfloat16 instructions (AVX512-BF16 or AMX).
+bool cpu_has_bfloat16();
+
+/// "Intel(R) Xeon(R), 2 cores, avx512 bf16 amx".
+std::string cpu_summary();
+
+/// Sets LibTorch's thread count (Debian's starts with one). Call once, before the first tensor work.
+void apply_threads(const Runtime& runtime);
+
+/// auto: bfloat16 where the hardware has it, else float32. Throws UserError on an unknown word.
+Precision resolve_precision(const Runtime& runtime);
+
+/// Throws UserError when CUDA is asked for and this LibTorch or machine has none.
+torch::Device resolve_device(const Runtime& runtime);
+
+const char* to_string(Precision precision);  ///< "fp32" | "bf16"
+torch::ScalarType scalar_type(Precision precision);
+
+}  // namespace fercli

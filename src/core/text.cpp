@@ -1,0 +1,113 @@
+#include "core/text.hpp"
+
+#include <charconv>
+#include <limits>
+#include <stdexcept>
+
+namespace fercli {
+
+std::string to_lower(std::string_view text) {
+  std::string lower(text);
+  for (char& c : lower) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return lower;
+}
+
+std::string trim(std::string_view text) {
+  const auto first = text.find_first_not_of(" \t\r\n");
+  if (first == std::string_view::npos) return "";
+  return std::string(text.substr(first, text.find_last_not_of(" \t\r\n") - first + 1));
+}
+
+std::vector<std::string> split(std::string_view text, char separator) {
+  std::vector<std::string> pieces;
+  if (text.empty()) return pieces;
+  for (size_t begin = 0; begin <= text.size();) {
+    const size_t end = std::min(text.find(separator, begin), text.size());
+    pieces.push_back(trim(text.substr(begin, end - begin)));
+    begin = end + 1;
+  }
+  return pieces;
+}
+
+std::string join(const std::vector<std::string>& pieces, std::string_view separator) {
+  std::string joined;
+  for (size_t i = 0; i < pieces.size(); ++i) {
+    if (i > 0) joined += separator;
+    joined += pieces[i];
+  }
+  return joined;
+}
+
+namespace {
+
+size_t edit_distance(std::string_view a, std::string_view b) {
+  std::vector<size_t> row(b.size() + 1);
+  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (size_t i = 1; i <= a.size(); ++i) {
+    size_t diagonal = row[0];
+    row[0] = i;
+    for (size_t j = 1; j <= b.size(); ++j) {
+      const size_t substituted = diagonal + (a[i - 1] != b[j - 1]);
+      diagonal = row[j];
+      row[j] = std::min({row[j] + 1, row[j - 1] + 1, substituted});
+    }
+  }
+  return row[b.size()];
+}
+
+}  // namespace
+
+std::string nearest(std::string_view word, const std::vector<std::string>& candidates) {
+  const std::string lower = to_lower(word);
+  std::string best;
+  size_t best_distance = std::numeric_limits<size_t>::max();
+  for (const auto& candidate : candidates) {
+    const std::string other = to_lower(candidate);
+    size_t distance = edit_distance(lower, other);
+    if (lower.size() >= 3 && other.compare(0, lower.size(), lower) == 0) distance = std::min<size_t>(distance, 1);
+    if (distance < best_distance) {
+      best_distance = distance;
+      best = candidate;
+    }
+  }
+  return best_distance <= std::max<size_t>(1, word.size() / 3) ? best : "";
+}
+
+std::string did_you_mean(std::string_view word, const std::vector<std::string>& candidates) {
+  const std::string suggestion = nearest(word, candidates);
+  return suggestion.empty() ? "" : "; did you mean " + suggestion + "?";
+}
+
+namespace {
+
+double parse_decimal(std::string_view text) {
+  double value = 0;
+  const char* end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, value);
+  if (error != std::errc() || stop != end || !(value == value)) throw std::invalid_argument("not a number");
+  return value;
+}
+
+}  // namespace
+
+double parse_number(std::string_view text) {
+  const std::string trimmed = trim(text);
+  const size_t slash = trimmed.find('/');
+  if (slash == std::string::npos) return parse_decimal(trimmed);
+  const double denominator = parse_decimal(std::string_view(trimmed).substr(slash + 1));
+  if (denominator == 0) throw std::invalid_argument("division by zero");
+  return parse_decimal(std::string_view(trimmed).substr(0, slash)) / denominator;
+}
+
+int64_t parse_integer(std::string_view text) {
+  const std::string trimmed = trim(text);
+  int64_t value = 0;
+  const char* end = trimmed.data() + trimmed.size();
+  const auto [stop, error] = std::from_chars(trimmed.data(), end, value);
+  if (error != std::errc() || stop != end) throw std::invalid_argument("not a whole number");
+  return value;
+}
+
+}  // namespace fercli
