@@ -1,0 +1,28 @@
+#pragma once
+
+#include <torch/types.h>
+
+#include <filesystem>
+#include <string>
+
+namespace fercli {
+
+/// The border to OpenCV: everything else in the program sees images as uint8 tensors (C,H,W), RGB order.
+
+/// Decodes PNG, JPEG, WEBP, BMP, …; `channels` 1 converts to grey (ITU-R 601), 3 to RGB. Throws UserError when the file
+/// is missing or not an image.
+torch::Tensor read_image(const std::filesystem::path& path, int64_t channels);
+
+/// The same from bytes in memory; `name` is for the message.
+torch::Tensor decode_image(const std::string& bytes, int64_t channels, const std::string& name);
+
+/// size×size; area averaging when shrinking, bicubic when enlarging.
+torch::Tensor resize_image(const torch::Tensor& image, int64_t height, int64_t width);
+
+/// Nearest neighbour by a whole factor: pixels stay visible squares.
+torch::Tensor enlarge_image(const torch::Tensor& image, int64_t factor);
+
+/// Lossless PNG, by rename.
+void write_png(const torch::Tensor& image, const std::filesystem::path& path);
+
+}  // namespace fercli

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "core/registry.hpp"
+#include "data/dataset.hpp"
+
+namespace fercli {
+
+/// What the caller wants from a data source.
+struct ReadOptions {
+  int64_t size = 48;       ///< images are resized to size×size
+  int64_t channels = 1;    ///< 1: grey, 3: RGB
+  bool skip_bad = false;   ///< leave bad entries out and count them, instead of stopping at the first
+};
+
+/// One way of storing a data set. Readers are asked in order of name whether they recognise a source.
+struct DatasetReader {
+  static constexpr const char* kKind = "data format";
+  std::string name;      ///< "csv", "drawn", "folder", "packed"
+  std::string summary;
+  bool (*recognises)(const std::string& source);
+  Dataset (*read)(const std::string& source, const ReadOptions& options);
+};
+
+/// Reads a CSV file, a folder, a packed file or "synthetic:…". Throws UserError: nothing there, unknown format, or the
+/// first bad entry with its file and line.
+Dataset read_dataset(const std::string& source, const ReadOptions& options = {});
+
+}  // namespace fercli

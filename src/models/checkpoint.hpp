@@ -1,0 +1,37 @@
+#pragma once
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "models/classifier.hpp"
+
+namespace fercli {
+
+/// Everything needed to use a trained network: architecture, options, label order, preprocessing, training record.
+struct Checkpoint {
+  std::string arch;
+  NetworkOptions options;
+  Preprocessing preprocessing;
+  LabelSet classes;
+  nlohmann::json training;            ///< options, data digest, seed, epochs, selection; shown by `fercli summary`
+  std::shared_ptr<Network> network;   ///< float32
+  std::string digest;                 ///< SHA-256 of the file it was loaded from; "" when not from a file
+};
+
+/// Weights are stored as float16 (bfloat16 would lose 3 more bits), BatchNorm statistics as float32.
+void save_checkpoint(const Checkpoint& checkpoint, const std::filesystem::path& path);
+
+/// Throws UserError: no such file, foreign, damaged, unknown architecture, tensors missing or of the wrong shape.
+Checkpoint load_checkpoint(const std::filesystem::path& path);
+
+/// The model named on the command line: a file, or "standard" for a shipped one. Throws UserError.
+Classifier load_classifier(const std::string& model, const Runtime& runtime);
+
+/// The file behind such a name, and its SHA-256, for the result's provenance.
+nlohmann::json describe_model(const Checkpoint& checkpoint, const std::string& model);
+
+/// "standard" -> the shipped file; anything else is taken as a path. Throws UserError that lists the shipped models.
+std::filesystem::path resolve_model(const std::string& model);
+
+}  // namespace fercli

@@ -1,0 +1,46 @@
+#include "tests/cli/run_program.hpp"
+
+#include <fcntl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <stdexcept>
+
+#include "core/files.hpp"
+
+namespace fercli::test {
+
+ScratchFolder::ScratchFolder() {
+  std::string pattern = (std::filesystem::temp_directory_path() / "fercli-test-XXXXXX").string();
+  if (mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("mkdtemp failed");
+  path_ = pattern;
+}
+
+ScratchFolder::~ScratchFolder() {
+  std::error_code ignored;
+  std::filesystem::remove_all(path_, ignored);
+}
+
+ProgramResult run_fercli(const std::vector<std::string>& arguments) {
+  const ScratchFolder folder;
+  const std::string out = (folder / "out").string(), err = (folder / "err").string();
+  const pid_t child = fork();
+  if (child == 0) {
+    const auto redirect = [](int descriptor, const std::string& file) {
+      const int opened = open(file.c_str(), O_WRONLY | O_CREAT, 0600);
+      if (opened < 0 || dup2(opened, descriptor) < 0) _exit(126);
+    };
+    redirect(STDOUT_FILENO, out);
+    redirect(STDERR_FILENO, err);
+    std::vector<char*> words{const_cast<char*>(FERCLI_PROGRAM)};
+    for (const auto& argument : arguments) words.push_back(const_cast<char*>(argument.c_str()));
+    words.push_back(nullptr);
+    execv(FERCLI_PROGRAM, words.data());
+    _exit(127);
+  }
+  int status = 0;
+  if (child < 0 || waitpid(child, &status, 0) != child) throw std::runtime_error("the program could not be started");
+  return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), read_file(out), read_file(err)};
+}
+
+}  // namespace fercli::test

@@ -1,0 +1,32 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace fercli::test {
+
+/// What one run of the real program gave.
+struct ProgramResult {
+  int exit_code;            ///< 128 + signal number when a signal ended it
+  std::string out, err;     ///< stdout and stderr, whole
+};
+
+/// Runs `fercli ARGUMENTS…` (the binary of this build) and waits for it.
+ProgramResult run_fercli(const std::vector<std::string>& arguments);
+
+/// A folder of its own for one test, removed with it.
+class ScratchFolder {
+ public:
+  ScratchFolder();
+  ~ScratchFolder();
+  ScratchFolder(const ScratchFolder&) = delete;
+  ScratchFolder& operator=(const ScratchFolder&) = delete;
+  std::filesystem::path operator/(const std::string& name) const { return path_ / name; }
+  const std::filesystem::path& path() const { return path_; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+}  // namespace fercli::test
