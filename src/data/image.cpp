@@ -1,0 +1,96 @@
+#include "data/image.hpp"
+
+#include <fmt/format.h>
+
+#include <cstring>
+#include <opencv2/imgcodecs.hpp>
+#include <opencv2/imgproc.hpp>
+
+#include "core/error.hpp"
+#include "core/files.hpp"
+
+namespace fercli {
+
+namespace {
+
+/// uint8 (C,H,W) RGB or grey -> OpenCV's interleaved BGR or grey.
+cv::Mat to_mat(const torch::Tensor& image) {
+  const torch::Tensor interleaved = image.permute({1, 2, 0}).contiguous();
+  const int height = static_cast<int>(image.size(1)), width = static_cast<int>(image.size(2));
+  const cv::Mat view(height, width, CV_8UC(static_cast<int>(image.size(0))), interleaved.data_ptr<uint8_t>());
+  cv::Mat mat;
+  if (image.size(0) == 3) {
+    cv::cvtColor(view, mat, cv::COLOR_RGB2BGR);
+  } else {
+    view.copyTo(mat);
+  }
+  return mat;
+}
+
+torch::Tensor to_tensor(const cv::Mat& mat) {
+  const int channels = mat.channels();
+  torch::Tensor image = torch::empty({channels, mat.rows, mat.cols}, torch::kUInt8);
+  auto* out = image.data_ptr<uint8_t>();
+  const int64_t plane = static_cast<int64_t>(mat.rows) * mat.cols;
+  for (int y = 0; y < mat.rows; ++y) {
+    const auto* row = mat.ptr<uint8_t>(y);
+    for (int x = 0; x < mat.cols; ++x) {
+      // OpenCV's channels run blue to red, ours red to blue.
+      for (int c = 0; c < channels; ++c) out[(channels - 1 - c) * plane + y * mat.cols + x] = row[x * channels + c];
+    }
+  }
+  return image;
+}
+
+/// A JPEG cut short decodes without complaint, its lower part grey: the end marker must follow the last scan.
+bool is_truncated_jpeg(const std::string& bytes) {
+  if (bytes.compare(0, 2, "\xff\xd8") != 0) return false;
+  const size_t scan = bytes.rfind("\xff\xda");
+  return bytes.find("\xff\xd9", scan == std::string::npos ? 0 : scan) == std::string::npos;
+}
+
+cv::Mat resized(const cv::Mat& mat, int height, int width) {
+  const bool shrinks = height <= mat.rows && width <= mat.cols;
+  cv::Mat out;
+  cv::resize(mat, out, cv::Size(width, height), 0, 0, shrinks ? cv::INTER_AREA : cv::INTER_CUBIC);
+  return out;
+}
+
+}  // namespace
+
+torch::Tensor read_image(const std::filesystem::path& path, int64_t channels) {
+  return decode_image(read_file(path), channels, path.string());
+}
+
+torch::Tensor decode_image(const std::string& bytes, int64_t channels, const std::string& name) {
+  if (bytes.empty()) throw UserError(fmt::format("{}: is empty, not an image", name));
+  if (is_truncated_jpeg(bytes)) throw UserError(fmt::format("{}: is a JPEG cut short", name));
+  const cv::Mat view(1, static_cast<int>(bytes.size()), CV_8UC1, const_cast<char*>(bytes.data()));
+  cv::Mat mat;
+  try {
+    mat = cv::imdecode(view, channels == 1 ? cv::IMREAD_GRAYSCALE : cv::IMREAD_COLOR);
+  } catch (const cv::Exception&) {
+    mat.release();
+  }
+  if (mat.empty()) throw UserError(fmt::format("{}: is not a readable image", name));
+  return to_tensor(mat);
+}
+
+torch::Tensor resize_image(const torch::Tensor& image, int64_t height, int64_t width) {
+  if (image.size(1) == height && image.size(2) == width) return image;
+  return to_tensor(resized(to_mat(image), static_cast<int>(height), static_cast<int>(width)));
+}
+
+torch::Tensor enlarge_image(const torch::Tensor& image, int64_t factor) {
+  return image.repeat_interleave(factor, 1).repeat_interleave(factor, 2);
+}
+
+void write_png(const torch::Tensor& image, const std::filesystem::path& path) {
+  std::vector<uint8_t> bytes;
+  if (!cv::imencode(".png", to_mat(image), bytes)) {
+    throw UserError(fmt::format("{}: the image cannot be encoded as PNG", path.string()));
+  }
+  write_file(path, std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
+}
+
+}  // namespace fercli
