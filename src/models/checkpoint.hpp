@@ -25,13 +25,14 @@ void save_checkpoint(const Checkpoint& checkpoint, const std::filesystem::path& 
 /// Throws UserError: no such file, foreign, damaged, unknown architecture, tensors missing or of the wrong shape.
 Checkpoint load_checkpoint(const std::filesystem::path& path);
 
-/// The model named on the command line: a file, or "standard" for a shipped one. Throws UserError.
-Classifier load_classifier(const std::string& model, const Runtime& runtime);
+/// The classifier of a checkpoint, in the precision and on the device asked for.
+Classifier make_classifier(const Checkpoint& checkpoint, const Runtime& runtime);
 
-/// The file behind such a name, and its SHA-256, for the result's provenance.
+/// What a result records about its model: name as given, digest, architecture, classes, preprocessing.
 nlohmann::json describe_model(const Checkpoint& checkpoint, const std::string& model);
 
-/// "standard" -> the shipped file; anything else is taken as a path. Throws UserError that lists the shipped models.
+/// The model named on the command line: a file, or the name of a shipped one ("standard"). Throws UserError that lists
+/// the shipped models.
 std::filesystem::path resolve_model(const std::string& model);
 
 }  // namespace fercli

@@ -41,4 +41,7 @@ struct Architecture {
 /// an unknown architecture or setting.
 std::shared_ptr<Network> make_network(const std::string& arch, NetworkOptions options, uint64_t seed);
 
+/// Parameters and buffers of one network into another of the same shape.
+void copy_weights(const Network& from, Network& to);
+
 }  // namespace fercli

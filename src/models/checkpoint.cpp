@@ -1,0 +1,112 @@
+#include "models/checkpoint.hpp"
+
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+
+#include "core/container.hpp"
+#include "core/digest.hpp"
+#include "core/error.hpp"
+#include "core/files.hpp"
+
+namespace fercli {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr const char* kKind = "checkpoint";
+
+std::vector<std::string> shipped_models() {
+  std::vector<std::string> names;
+  const fs::path folder = find_shipped("models");
+  if (folder.empty()) return names;
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    if (entry.path().extension() == ".pt") names.push_back(entry.path().stem().string());
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+/// Fills one parameter or buffer from the file's tensors.
+void restore(torch::Tensor target, const std::string& name, const Container& file, const std::string& path) {
+  const auto found = file.tensors.find(name);
+  if (found == file.tensors.end()) throw UserError(fmt::format("{}: the tensor '{}' is missing", path, name));
+  if (found->second.sizes() != target.sizes()) {
+    throw UserError(fmt::format("{}: the tensor '{}' has shape ({}), the architecture needs ({})", path, name,
+                                fmt::join(found->second.sizes(), ","), fmt::join(target.sizes(), ",")));
+  }
+  target.copy_(found->second);
+}
+
+}  // namespace
+
+nlohmann::json to_json(const Preprocessing& preprocessing) {
+  return {{"channels", preprocessing.channels}, {"size", preprocessing.size},
+          {"mean", preprocessing.mean}, {"std", preprocessing.std}};
+}
+
+void save_checkpoint(const Checkpoint& checkpoint, const fs::path& path) {
+  Container file;
+  file.kind = kKind;
+  file.header = {{"arch", checkpoint.arch},
+                 {"channels", checkpoint.options.channels},
+                 {"size", checkpoint.options.size},
+                 {"settings", checkpoint.options.settings},
+                 {"classes", checkpoint.classes.names()},
+                 {"preprocessing", to_json(checkpoint.preprocessing)},
+                 {"training", checkpoint.training}};
+  for (const auto& entry : checkpoint.network->named_parameters()) {
+    file.tensors[entry.key()] = entry.value().detach().to(torch::kFloat16);
+  }
+  for (const auto& entry : checkpoint.network->named_buffers()) file.tensors[entry.key()] = entry.value();
+  save_container(file, path);
+}
+
+Checkpoint load_checkpoint(const fs::path& path) {
+  const Container file = load_container(path, kKind);
+  Checkpoint checkpoint;
+  try {
+    checkpoint.arch = file.header.at("arch");
+    checkpoint.classes = LabelSet(file.header.at("classes").get<std::vector<std::string>>());
+    checkpoint.options = {file.header.at("channels"), file.header.at("size"), checkpoint.classes.size(), file.header.at("settings")};
+    const auto& input = file.header.at("preprocessing");
+    checkpoint.preprocessing = {input.at("channels"), input.at("size"), input.at("mean"), input.at("std")};
+    checkpoint.training = file.header.at("training");
+  } catch (const nlohmann::json::exception& error) {
+    throw UserError(fmt::format("{}: the checkpoint's header is not complete ({})", path.string(), error.what()));
+  }
+  checkpoint.network = make_network(checkpoint.arch, checkpoint.options, 0);
+  const torch::NoGradGuard no_grad;
+  for (auto& entry : checkpoint.network->named_parameters()) restore(entry.value(), entry.key(), file, path.string());
+  for (auto& entry : checkpoint.network->named_buffers()) restore(entry.value(), entry.key(), file, path.string());
+  checkpoint.network->eval();
+  checkpoint.digest = file_sha256_hex(path);
+  return checkpoint;
+}
+
+fs::path resolve_model(const std::string& model) {
+  std::error_code ignored;
+  if (fs::exists(model, ignored)) return model;
+  const bool plain_name = model.find('/') == std::string::npos && fs::path(model).extension().empty();
+  const fs::path shipped = plain_name ? find_shipped(fs::path("models") / (model + ".pt")) : fs::path();
+  if (!shipped.empty()) return shipped;
+  const auto names = shipped_models();
+  throw UserError(fmt::format("--model {}: no such file, and no shipped model of that name (shipped: {}{})", model,
+                              names.empty() ? "none" : join(names, ", "), did_you_mean(model, names)));
+}
+
+Classifier make_classifier(const Checkpoint& checkpoint, const Runtime& runtime) {
+  return Classifier(checkpoint.network, checkpoint.arch, checkpoint.options, checkpoint.preprocessing, checkpoint.classes,
+                    resolve_precision(runtime), resolve_device(runtime));
+}
+
+nlohmann::json describe_model(const Checkpoint& checkpoint, const std::string& model) {
+  return {{"model", model},
+          {"digest", checkpoint.digest},
+          {"arch", checkpoint.arch},
+          {"settings", checkpoint.options.settings},
+          {"classes", checkpoint.classes.names()},
+          {"preprocessing", to_json(checkpoint.preprocessing)}};
+}
+
+}  // namespace fercli
