@@ -1,0 +1,179 @@
+#include "report/plots.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/text.hpp"
+#include "report/gnuplot.hpp"
+
+namespace fercli {
+
+namespace {
+
+/// "('Angry' 0, 'Disgust' 1, …)" for `set xtics`.
+std::string tics(const std::vector<std::string>& names) {
+  std::vector<std::string> entries;
+  for (size_t i = 0; i < names.size(); ++i) entries.push_back(fmt::format("{} {}", gnuplot_text(names[i]), i));
+  return "(" + join(entries, ", ") + ")";
+}
+
+/// 28709 -> "28 709": digits in groups of three, with a narrow space.
+std::string grouped(int64_t number) {
+  std::string digits = std::to_string(number);
+  for (int64_t place = static_cast<int64_t>(digits.size()) - 3; place > 0; place -= 3) {
+    digits.insert(static_cast<size_t>(place), " ");
+  }
+  return digits;
+}
+
+std::string margins(double left, double right, double bottom, double top) {
+  return fmt::format("set lmargin at screen {}; set rmargin at screen {}\nset bmargin at screen {}; set tmargin at screen {}\n",
+                     left, right, bottom, top);
+}
+
+const EpochPoint* best_epoch(const std::vector<EpochPoint>& epochs) {
+  const EpochPoint* best = nullptr;
+  for (const auto& epoch : epochs) {
+    if (std::isfinite(epoch.validation_accuracy) && (!best || epoch.validation_accuracy > best->validation_accuracy)) {
+      best = &epoch;
+    }
+  }
+  return best;
+}
+
+/// A point at the best validation accuracy and its words: "best 72.5 % (70.9–74.0), epoch 23".
+std::string best_epoch_marks(const std::vector<EpochPoint>& epochs, int64_t validation_images) {
+  const EpochPoint* best = best_epoch(epochs);
+  if (!best) return "";
+  std::string words = fmt::format("best {:.1f} %", 100 * best->validation_accuracy);
+  if (validation_images > 0) {
+    const auto successes = static_cast<int64_t>(std::llround(best->validation_accuracy * validation_images));
+    const Interval interval = wilson_interval(std::min(successes, validation_images), validation_images);
+    words += fmt::format(" (95 % CI {:.1f}–{:.1f}, n = {})", 100 * interval.low, 100 * interval.high,
+                         grouped(validation_images));
+  }
+  words += fmt::format(", epoch {}", best->epoch);
+  return fmt::format("set label 1 {} at graph 0.98, graph 0.05 right textcolor rgb '{}'\n"
+                     "set object 1 circle at first {}, first {} size graph 0.012 fillstyle empty border lc rgb '{}' lw 2 front\n",
+                     gnuplot_text(words), colour::kVermilion, best->epoch, 100 * best->validation_accuracy, colour::kVermilion);
+}
+
+/// Two curves of the block $epochs, training and validation.
+std::string curves(int train_column, int validation_column, int64_t epochs, double scale) {
+  const char* style = epochs > 40 ? "lines" : "linespoints";
+  return fmt::format("plot $epochs using 1:(${0}*{4}) with {2} lc rgb '{5}' lw 1.6 pt 7 ps 0.7 title 'training', "
+                     "$epochs using 1:(${1}*{4}) with {2} lc rgb '{6}' lw 1.6 pt 7 ps 0.7 title 'validation'\n",
+                     train_column, validation_column, style, epochs, scale, colour::kBlue, colour::kVermilion);
+}
+
+}  // namespace
+
+bool plot_learning_curves(const std::vector<EpochPoint>& epochs, int64_t validation_images,
+                          const std::filesystem::path& path) {
+  std::vector<std::string> rows;
+  for (const auto& epoch : epochs) {
+    rows.push_back(fmt::format("{} {} {} {} {} {}", epoch.epoch, epoch.train_loss, epoch.train_accuracy,
+                               epoch.validation_loss, epoch.validation_accuracy, epoch.learning_rate));
+  }
+  const auto count = static_cast<int64_t>(epochs.size());
+  const int64_t first = epochs.empty() ? 0 : epochs.front().epoch, last = epochs.empty() ? 1 : epochs.back().epoch;
+  std::string script = data_block("epochs", rows);
+  script += fmt::format("set xrange [{}:{}]\nset xtics autofreq\n", first - 0.3, std::max(last, first + 1) + 0.3);
+  script += "set multiplot\n";
+  script += margins(0.07, 0.48, 0.40, 0.92) + "set title 'Loss (nats)'\nset key top right\n" + curves(2, 4, count, 1);
+  script += margins(0.57, 0.98, 0.40, 0.92) + "set title 'Accuracy (%)'\nset key top left\n" +
+            best_epoch_marks(epochs, validation_images) + curves(3, 5, count, 100);
+  script += "unset label; unset object 1; unset key\n" + margins(0.07, 0.98, 0.11, 0.27) +
+            "set title 'Learning rate'\nset xlabel 'epoch'\nset yrange [0:*]\nset ytics nomirror maxn 3\n" +
+            fmt::format("plot $epochs using 1:6 with lines lc rgb '{}' lw 1.6\nunset multiplot", colour::kGreen);
+  return draw_figure(script, {1800, 1000}, path);
+}
+
+bool plot_class_distribution(const std::vector<ClassCounts>& splits, const std::vector<std::string>& classes,
+                             const std::string& title, const std::filesystem::path& path) {
+  static const std::vector<const char*> kColours{colour::kBlue, colour::kOrange, colour::kGreen, colour::kPurple};
+  const double width = 0.84 / std::max<size_t>(1, splits.size());
+  std::string script = "set title " + gnuplot_text(title) + "\nset ylabel 'images'\nset key top right\nset yrange [0:*]\n";
+  script += fmt::format("set offsets 0, 0, graph 0.08, 0\nset xrange [-0.6:{}]\nset xtics {} scale 0\n",
+                        static_cast<double>(classes.size()) - 0.4, tics(classes));
+  std::vector<std::string> pieces;
+  for (size_t s = 0; s < splits.size(); ++s) {
+    int64_t total = 0;
+    std::vector<std::string> rows;
+    for (size_t k = 0; k < splits[s].counts.size(); ++k) {
+      const double place = static_cast<double>(k) + (static_cast<double>(s) - (splits.size() - 1) / 2.0) * width;
+      rows.push_back(fmt::format("{} {}", place, splits[s].counts[k]));
+      total += splits[s].counts[k];
+    }
+    const std::string block = fmt::format("split{}", s);
+    script += data_block(block, rows);
+    pieces.push_back(fmt::format("${} using 1:2:({}) with boxes lc rgb '{}' title {}", block, width * 0.92,
+                                 kColours[s % kColours.size()],
+                                 gnuplot_text(fmt::format("{} (n = {})", splits[s].split, grouped(total)))));
+    pieces.push_back(fmt::format("${} using 1:2:(sprintf('%d', int($2))) with labels offset 0,0.6 font ',{}' "
+                                 "textcolor rgb '#303030' notitle",
+                                 block, splits.size() > 1 ? 13 : 17));
+  }
+  return draw_figure(script + "plot " + join(pieces, ", "), {1800, 900}, path);
+}
+
+bool plot_confusion_matrix(const torch::Tensor& confusion, const std::vector<std::string>& classes,
+                           const std::string& title, const std::filesystem::path& path) {
+  const auto matrix = confusion.to(torch::kInt64).contiguous();
+  const auto classes_count = static_cast<int64_t>(classes.size());
+  std::vector<std::string> cells, names = classes;
+  for (int64_t row = 0; row < classes_count; ++row) {
+    const int64_t* counts = matrix.data_ptr<int64_t>() + row * classes_count;
+    int64_t total = 0;
+    for (int64_t column = 0; column < classes_count; ++column) total += counts[column];
+    names[row] += fmt::format("  (n = {})", grouped(total));
+    for (int64_t column = 0; column < classes_count; ++column) {
+      cells.push_back(fmt::format("{} {} {:.4f} {}", column, row, total ? 100.0 * counts[column] / total : 0, counts[column]));
+    }
+  }
+  const double end = static_cast<double>(classes_count) - 0.5;
+  std::string script = data_block("cells", cells) + "set title " + gnuplot_text(title) + "\n";
+  script += fmt::format("set xrange [-0.5:{0}]\nset yrange [{0}:-0.5]\nset size ratio 1\nunset key\nunset grid\nset border 0\n", end);
+  script += fmt::format("set xtics {} scale 0\nset ytics {} scale 0\n", tics(classes), tics(names));
+  script += "set xlabel 'predicted'\nset ylabel 'true'\nset cbrange [0:100]\nset cblabel 'share of the true class (%)'\n"
+            "set cbtics 20\nset palette defined (0 '#ffffff', 8 '#e3eef8', 25 '#b5d4ea', 50 '#5ba3cf', 75 '#1f6cb0', 100 '#08306b')\n"
+            "ink(share) = share > 50 ? 0xffffff : 0x202020\n"
+            "plot $cells using 1:2:3 with image, "
+            "$cells using 1:($2-0.12):(sprintf('%.1f %%', $3)):(ink($3)) with labels font ',19' textcolor rgb variable, "
+            "$cells using 1:($2+0.2):(sprintf('%d', int($4))):(ink($3)) with labels font ',14' textcolor rgb variable";
+  return draw_figure(script, {1500, 1250}, path);
+}
+
+bool plot_reliability(const std::vector<ReliabilityBin>& bins, const Metric& ece, const std::string& title,
+                      const std::filesystem::path& path) {
+  std::vector<std::string> rows;
+  for (const auto& bin : bins) {
+    const bool empty = bin.accuracy.n == 0;
+    const auto shown = [&](double value) { return empty ? std::string("nan") : fmt::format("{}", value); };
+    rows.push_back(fmt::format("{} {} {} {} {} {}", (bin.low + bin.high) / 2, shown(bin.confidence),
+                               shown(bin.accuracy.value), shown(bin.accuracy.interval.low),
+                               shown(bin.accuracy.interval.high), bin.accuracy.n));
+  }
+  const double width = bins.empty() ? 1 : bins.front().high - bins.front().low;
+  std::string script = data_block("bins", rows);
+  script += "set xrange [0:1]\nset multiplot\n" + margins(0.12, 0.96, 0.36, 0.93);
+  script += fmt::format("set title {}\nset ylabel 'accuracy'\nset yrange [0:1]\nset xtics 0.2 format ''\nset ytics 0.2\n"
+                        "set key top left\nset label 1 {} at graph 0.97, graph 0.06 right\n",
+                        gnuplot_text(title),
+                        gnuplot_text(fmt::format("ECE {:.3f} (95 % CI {:.3f}–{:.3f}, n = {})", ece.value, ece.interval.low,
+                                           ece.interval.high, grouped(ece.n))));
+  script += fmt::format("plot $bins using 1:3:({0}) with boxes lc rgb '#b7d7ea' title 'accuracy in the bin', "
+                        "x with lines lc rgb '#606060' dt 2 lw 1 title 'perfect calibration', "
+                        "$bins using 2:3:4:5 with yerrorbars lc rgb '{1}' lw 1.3 pt 7 ps 1.1 title 'at the mean confidence, with 95 % CI'\n",
+                        width * 0.94, colour::kBlue);
+  script += "unset label\nunset title\nunset key\n" + margins(0.12, 0.96, 0.10, 0.31);
+  script += fmt::format("set xlabel 'confidence of the predicted class'\nset ylabel 'images'\nset yrange [0:*]\n"
+                        "set xtics 0.2 format '%.1f'\nset ytics autofreq maxn 4\n"
+                        "plot $bins using 1:6:({0}) with boxes lc rgb '{1}'\nunset multiplot",
+                        width * 0.94, colour::kOrange);
+  return draw_figure(script, {1250, 1400}, path);
+}
+
+}  // namespace fercli
