@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
@@ -11,44 +12,81 @@
 
 namespace fercli {
 
+class Search;
+
 /// What an attack is asked to perturb.
 struct AttackInput {
-  torch::Tensor x;             ///< (N,C,H,W) float32 in [0,1]
+  torch::Tensor x;             ///< (N,C,H,W) float32 in [0,1], on the CPU
   Goal goal;                   ///< N labels or targets
-  std::vector<int64_t> index;  ///< N numbers that identify the images: they key each image's noise
+  std::vector<int64_t> index;  ///< N numbers that identify the images: they key each image's noise (see `image_keys`)
+  torch::Tensor start = {};    ///< like x: where the first start begins (projected into the ball); undefined: the attack's own
 };
 
 struct AttackResult {
-  torch::Tensor x_adv;     ///< (N,C,H,W) float32 in [0,1], inside the ball; x itself where nothing was found
-  torch::Tensor success;   ///< (N) bool, judged by the float32 network on x_adv
-  torch::Tensor distance;  ///< (N) float32, |x_adv - x| in the threat model's norm
+  torch::Tensor x_adv;          ///< (N,C,H,W) float32 inside the ball; where nothing was found, the image nearest the goal
+  torch::Tensor logits;         ///< (N,K) of x_adv by the float32 network
+  torch::Tensor success;        ///< (N) bool: these logits reach the goal
+  torch::Tensor float_success;  ///< (N) bool: `success`, or a point of the ball off the pixel grid reached the goal
+  torch::Tensor distance;       ///< (N) float64, |x_adv - x| in the threat model's norm
   int64_t forward = 0, backward = 0;  ///< images sent through the network
 };
 
 /// The knobs of iterative attacks; each attack documents which it uses.
 struct AttackSettings {
-  double alpha = 0;      ///< step size in the norm's units; 0: the attack's own rule
-  int64_t steps = 0;     ///< 0: the attack's own default
-  int64_t restarts = 1;  ///< independent random starts; the first success of an image ends its search
-  bool pixel_grid = true;  ///< end on multiples of 1/255 inside the ball, so that an 8-bit file holds the result exactly
+  double alpha = 0;         ///< step size in the norm's units; 0: the attack's own rule
+  int64_t steps = 0;        ///< 0: the attack's own default
+  int64_t restarts = 1;     ///< independent starts; an image that has reached the goal starts no more
+  std::string loss;         ///< "ce", "margin"; "": the attack's own default
+  double confidence = 0;    ///< search on until the goal has this probability; success is counted without it
+  bool pixel_grid = true;   ///< end on multiples of 1/255 inside the ball, so that an 8-bit file holds the result exactly
+  int64_t batch_size = 64;  ///< images per network call; results do not depend on it
 };
 
 /// A way to search the ball of a threat model for an image that reaches the goal.
+///
 /// `run` is not virtual: it validates, restarts, drops solved images from the batch (eval-mode images are independent,
-/// so no decision changes), projects, rounds to the pixel grid and judges with the float32 network. Subclasses only
-/// implement `perturb` for one start of the images still unsolved.
+/// so no decision changes), projects, rounds to the pixel grid and judges. Subclasses implement `perturb` for one start
+/// of the images still unsolved. The search may run in bfloat16 (the classifier's precision); a success is one that the
+/// float32 network confirms, and an image that only bfloat16 sees solved is searched on. An image that is in the goal
+/// class already is a success at distance 0. Results depend on neither batch size, order, company nor threads.
 class Attack {
  public:
-  explicit Attack(AttackSettings settings) : settings_(settings) {}
+  explicit Attack(AttackSettings settings);
   virtual ~Attack() = default;
 
+  /// Throws UserError: shapes that do not fit, pixels outside [0,1], labels outside the classes, eps out of range;
+  /// Interrupted on Ctrl-C.
   AttackResult run(const Classifier& classifier, const ThreatModel& threat, const AttackInput& input, const Rng& rng) const;
 
   const AttackSettings& settings() const { return settings_; }
-  virtual nlohmann::json describe(const ThreatModel& threat) const = 0;  ///< name and effective parameters
+
+  /// {"name", "norm", "eps", "steps", "alpha", "restarts", "loss", …} as they take effect.
+  virtual nlohmann::json describe(const ThreatModel& threat) const = 0;
 
  protected:
+  /// One start. `search` holds the unsolved images and loses each as it is solved; returns when it is empty or the
+  /// budget is spent.
+  virtual void perturb(Search& search) const = 0;
+
   AttackSettings settings_;
 };
+
+/// One attack, registered by its own file.
+struct AttackEntry {
+  static constexpr const char* kKind = "attack";
+  std::string name;         ///< as in the papers, lower case
+  std::string summary;
+  std::vector<Norm> norms;
+  bool targeted, untargeted;
+  std::string cost;         ///< network passes per image and start
+  std::string paper;
+  std::unique_ptr<Attack> (*make)(const AttackSettings& settings);
+};
+
+/// Throws UserError: unknown name, a norm or kind of goal that this attack does not know.
+std::unique_ptr<Attack> make_attack(const std::string& name, const AttackSettings& settings, Norm norm, bool targeted);
+
+/// A key for each image from its pixels (uint8 (N,C,H,W)): the same picture gets the same noise wherever it stands.
+std::vector<int64_t> image_keys(const torch::Tensor& images);
 
 }  // namespace fercli

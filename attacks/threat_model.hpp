@@ -8,29 +8,41 @@ namespace fercli {
 
 enum class Norm { Linf, L2 };
 
-const char* to_string(Norm norm);           ///< "Linf", "L2"
-Norm parse_norm(const std::string& word);   ///< any case; throws UserError
+const char* to_string(Norm norm);          ///< "Linf", "L2"
+Norm parse_norm(const std::string& word);  ///< any case; throws UserError
+
+/// |delta|_norm of each image: (N,C,H,W) -> (N) float64. Its bits do not depend on N or on the number of threads.
+torch::Tensor row_norms(const torch::Tensor& delta, Norm norm);
 
 /// How far an adversary may go from the original: |x_adv - x|_norm <= eps, pixels in [0,1], x_adv in [0,1].
 struct ThreatModel {
   Norm norm = Norm::Linf;
   double eps = 8 / 255.0;
+  torch::Tensor eps_per_image = {};  ///< (N) float64; where defined it stands in place of `eps`
+
+  /// (N) float64. Throws UserError: an eps that is not above 0, above 1 in Linf, or a wrong number of them.
+  torch::Tensor eps_rows(int64_t n) const;
 };
 
 /// What the adversary wants. The labels live here, so that true and target labels cannot be mixed up.
 class Goal {
  public:
-  static Goal untargeted(torch::Tensor y);      ///< (N) int64 true labels: any other class
-  static Goal targeted(torch::Tensor target);   ///< (N) int64: this class
+  static Goal untargeted(torch::Tensor y);     ///< (N) int64 true labels: any other class
+  static Goal targeted(torch::Tensor target);  ///< (N) int64: this class
 
   bool is_targeted() const { return targeted_; }
   const torch::Tensor& labels() const { return labels_; }  ///< (N) int64: true labels, or targets
+  int64_t size() const { return labels_.size(0); }
 
   /// (N) bool: is the goal reached for these logits (N,K)? The only success test in the program. NaN logits are no
   /// success; an exact tie at the top is won by the lower class number, as in argmax.
   torch::Tensor reached(const torch::Tensor& logits) const;
 
-  Goal select(const torch::Tensor& rows) const;  ///< rows: (M) int64
+  /// (N) float32: the probability of the target, or of all classes but the true one.
+  torch::Tensor probability(const torch::Tensor& logits) const;
+
+  Goal select(const torch::Tensor& rows) const;        ///< rows: (M) int64
+  Goal narrow(int64_t start, int64_t length) const;
 
  private:
   Goal(torch::Tensor labels, bool targeted) : labels_(std::move(labels)), targeted_(targeted) {}

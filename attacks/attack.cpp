@@ -1,0 +1,118 @@
+#include "attacks/attack.hpp"
+
+#include <fmt/format.h>
+
+#include "attacks/search.hpp"
+#include "core/digest.hpp"
+#include "core/error.hpp"
+#include "core/text.hpp"
+
+namespace fercli {
+
+namespace {
+
+void validate(const Classifier& classifier, const AttackInput& input) {
+  const auto& x = input.x;
+  const int64_t n = static_cast<int64_t>(input.index.size());
+  if (!x.defined() || x.dim() != 4 || x.scalar_type() != torch::kFloat32 || x.size(0) != n || input.goal.size() != n) {
+    throw UserError("attack: x must be (N,C,H,W) float32 with N goals and N index numbers");
+  }
+  if (input.start.defined() && input.start.sizes() != x.sizes()) {
+    throw UserError("attack: the starting points must be shaped like x");
+  }
+  if (n == 0) return;
+  if (!(x.min().item<float>() >= 0 && x.max().item<float>() <= 1)) {
+    throw UserError("attack: pixels must lie in [0,1]");
+  }
+  const auto& labels = input.goal.labels();
+  if (labels.min().item<int64_t>() < 0 || labels.max().item<int64_t>() >= classifier.classes().size()) {
+    throw UserError(fmt::format("attack: labels must be 0 to {}", classifier.classes().size() - 1));
+  }
+}
+
+Findings nothing_yet(const AttackInput& input, int64_t classes) {
+  const int64_t n = input.x.size(0);
+  const auto none = torch::zeros({n}, torch::kBool);
+  return {input.x.clone(), torch::zeros({n, classes}), torch::full({n}, std::numeric_limits<float>::infinity()),
+          none.clone(), none.clone(), none.clone()};
+}
+
+/// The float32 network looks at every image that is not solved yet: at the best one found, and at the original.
+void judge_the_rest(const Classifier& judge, const AttackInput& input, Findings* findings) {
+  const auto rest = findings->success.logical_not().nonzero().squeeze(1);
+  if (rest.size(0) == 0) return;
+  const auto goal = input.goal.select(rest);
+  const auto original = input.x.index_select(0, rest);
+  const auto original_logits = judge.logits(original);
+  const auto best_logits = judge.logits(findings->x_adv.index_select(0, rest));
+  const auto original_reached = goal.reached(original_logits);
+  const auto success = goal.reached(best_logits).logical_or(original_reached);
+  const auto take_original = original_reached.unsqueeze(1);
+  findings->logits.index_copy_(0, rest, torch::where(take_original, original_logits, best_logits));
+  findings->x_adv.index_copy_(0, rest, torch::where(take_original.view({-1, 1, 1, 1}), original,
+                                                    findings->x_adv.index_select(0, rest)));
+  findings->success.index_copy_(0, rest, success);
+  findings->float_success.index_fill_(0, rest.masked_select(success), true);
+}
+
+}  // namespace
+
+Attack::Attack(AttackSettings settings) : settings_(std::move(settings)) {
+  if (settings_.restarts < 1 || settings_.steps < 0 || settings_.batch_size < 1 || !(settings_.alpha >= 0)) {
+    throw UserError("attack: restarts and batch size must be at least 1, steps and alpha at least 0");
+  }
+}
+
+AttackResult Attack::run(const Classifier& classifier, const ThreatModel& threat, const AttackInput& input,
+                         const Rng& rng) const {
+  validate(classifier, input);
+  const auto eps = threat.eps_rows(input.x.size(0));
+  const int64_t forwards = classifier.forwards(), backwards = classifier.backwards();
+  const Classifier judge = classifier.with_precision(Precision::Float32);
+  const Ball ball(threat.norm, input.x, eps, settings_.pixel_grid);
+  Findings findings = nothing_yet(input, classifier.classes().size());
+
+  // Restart -1 looks at the originals, which may be in the goal class already.
+  for (int64_t restart = -1; restart < settings_.restarts; ++restart) {
+    const auto rows = findings.done.logical_not().nonzero().squeeze(1);
+    if (rows.size(0) == 0) break;
+    std::vector<int64_t> index;
+    for (int64_t i = 0; i < rows.size(0); ++i) index.push_back(input.index[static_cast<size_t>(rows[i].item<int64_t>())]);
+    Search search({classifier, judge}, settings_, ball.select(rows), input.goal.select(rows), index, rows,
+                  rng.split("restart").split(static_cast<uint64_t>(restart)), &findings);
+    if (restart < 0) {
+      auto originals = search.ball().x();
+      search.offer(originals);
+      continue;
+    }
+    if (restart == 0 && input.start.defined()) search.set_start(input.start.index_select(0, rows));
+    perturb(search);
+  }
+  judge_the_rest(judge, input, &findings);
+  return {findings.x_adv, findings.logits, findings.success, findings.float_success,
+          row_norms(findings.x_adv - input.x, threat.norm), classifier.forwards() - forwards,
+          classifier.backwards() - backwards};
+}
+
+std::unique_ptr<Attack> make_attack(const std::string& name, const AttackSettings& settings, Norm norm, bool targeted) {
+  const AttackEntry& entry = Registry<AttackEntry>::instance().get(name);
+  if (std::find(entry.norms.begin(), entry.norms.end(), norm) == entry.norms.end()) {
+    throw UserError(fmt::format("attack '{}' does not work in {}", name, to_string(norm)));
+  }
+  if (!(targeted ? entry.targeted : entry.untargeted)) {
+    throw UserError(fmt::format("attack '{}' has no {} mode", name, targeted ? "targeted" : "untargeted"));
+  }
+  return entry.make(settings);
+}
+
+std::vector<int64_t> image_keys(const torch::Tensor& images) {
+  std::vector<int64_t> keys;
+  for (int64_t i = 0; i < images.size(0); ++i) {
+    const auto image = images[i].contiguous();
+    const std::string hex = Digest().add(image.data_ptr<uint8_t>(), static_cast<size_t>(image.numel())).hex();
+    keys.push_back(static_cast<int64_t>(std::stoull(hex.substr(0, 15), nullptr, 16)));
+  }
+  return keys;
+}
+
+}  // namespace fercli

@@ -1,0 +1,53 @@
+// Fast gradient sign method: one step of length eps from the original, along the sign of the loss gradient (in L2 along
+// the gradient itself). Goodfellow et al., "Explaining and harnessing adversarial examples", arXiv:1412.6572.
+// Deterministic: restarts, steps and alpha are not used.
+#include <nlohmann/json.hpp>
+
+#include "attacks/search.hpp"
+
+namespace fercli {
+
+namespace {
+
+constexpr const char* kLoss = "ce";
+
+class Fgsm : public Attack {
+ public:
+  explicit Fgsm(const AttackSettings& settings) : Attack(settings) {
+    settings_.restarts = 1;
+    settings_.steps = 1;
+    if (settings_.loss.empty()) settings_.loss = kLoss;
+    loss_ = find_goal_loss(settings_.loss);
+  }
+
+  nlohmann::json describe(const ThreatModel& threat) const override {
+    return {{"name", "fgsm"},          {"norm", to_string(threat.norm)}, {"eps", threat.eps},
+            {"alpha", threat.eps},     {"steps", 1},                     {"restarts", 1},
+            {"loss", settings_.loss},  {"pixel_grid", settings_.pixel_grid}};
+  }
+
+ private:
+  void perturb(Search& search) const override {
+    auto x_adv = search.ball().x();
+    const auto gradient = search.gradient(x_adv, loss_);
+    x_adv = search.ball().step(x_adv, gradient, search.ball().eps());
+    search.finish(x_adv);
+  }
+
+  GoalLossFunction loss_;
+};
+
+const Register<AttackEntry> registered{{"fgsm",
+                                        "one step along the sign of the gradient",
+                                        {Norm::Linf, Norm::L2},
+                                        true,
+                                        true,
+                                        "2 forward + 1 backward",
+                                        "Goodfellow et al., arXiv:1412.6572",
+                                        [](const AttackSettings& settings) -> std::unique_ptr<Attack> {
+                                          return std::make_unique<Fgsm>(settings);
+                                        }}};
+
+}  // namespace
+
+}  // namespace fercli

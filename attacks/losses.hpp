@@ -1,0 +1,33 @@
+#pragma once
+
+#include <torch/types.h>
+
+#include <string>
+#include <vector>
+
+#include "attacks/threat_model.hpp"
+
+namespace fercli {
+
+/// How far the logits are from the goal. Attacks descend it, for targets and for true labels alike.
+struct GoalLoss {
+  torch::Tensor value;     ///< (N) float32
+  torch::Tensor gradient;  ///< (N,K) float32: d value[n] / d logits[n]; per image, so it is the gradient of the sum
+};
+
+/// logits: (N,K) float32.
+using GoalLossFunction = GoalLoss (*)(const torch::Tensor& logits, const Goal& goal);
+
+/// Targeted: cross-entropy with the target. Untargeted: minus the cross-entropy with the true label. The gradient is
+/// formed without subtracting nearly equal probabilities, so that it does not vanish on very confident images.
+GoalLoss cross_entropy_loss(const torch::Tensor& logits, const Goal& goal);
+
+/// Logit margin (Carlini & Wagner, arXiv:1608.04644, eq. f6 without the cut at 0): targeted, the highest other logit
+/// minus the target's; untargeted, the true label's minus the highest other. Below 0 exactly where the goal is reached.
+GoalLoss margin_loss(const torch::Tensor& logits, const Goal& goal);
+
+/// "ce" or "margin". Throws UserError.
+GoalLossFunction find_goal_loss(const std::string& name);
+const std::vector<std::string>& goal_loss_names();
+
+}  // namespace fercli
