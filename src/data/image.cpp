@@ -81,6 +81,14 @@ torch::Tensor resize_image(const torch::Tensor& image, int64_t height, int64_t w
   return to_tensor(resized(to_mat(image), static_cast<int>(height), static_cast<int>(width)));
 }
 
+torch::Tensor convert_channels(const torch::Tensor& image, int64_t channels) {
+  if (image.size(0) == channels) return image;
+  if (channels == 3) return image.repeat({3, 1, 1});
+  cv::Mat grey;
+  cv::cvtColor(to_mat(image), grey, cv::COLOR_BGR2GRAY);
+  return to_tensor(grey);
+}
+
 torch::Tensor enlarge_image(const torch::Tensor& image, int64_t factor) {
   return image.repeat_interleave(factor, 1).repeat_interleave(factor, 2);
 }

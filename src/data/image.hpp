@@ -19,6 +19,9 @@ torch::Tensor decode_image(const std::string& bytes, int64_t channels, const std
 /// size×size; area averaging when shrinking, bicubic when enlarging.
 torch::Tensor resize_image(const torch::Tensor& image, int64_t height, int64_t width);
 
+/// Grey (1) to RGB (3) by repetition, RGB to grey by ITU-R 601.
+torch::Tensor convert_channels(const torch::Tensor& image, int64_t channels);
+
 /// Nearest neighbour by a whole factor: pixels stay visible squares.
 torch::Tensor enlarge_image(const torch::Tensor& image, int64_t factor);
 

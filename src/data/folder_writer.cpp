@@ -1,0 +1,96 @@
+// A tree split/class/id.png that the folder reader gives back without loss.
+#include <ATen/Parallel.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <set>
+
+#include "core/files.hpp"
+#include "core/interrupt.hpp"
+#include "data/image.hpp"
+#include "data/writer.hpp"
+
+namespace fercli {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+/// The last part of an id without its extension, with nothing in it that a file system or the reader would trip over.
+std::string stem_of(const std::string& id) {
+  std::string stem = fs::path(id).filename().string();
+  const size_t dot = stem.rfind('.');
+  if (dot != std::string::npos && dot > 0 && stem.size() - dot <= 5) stem.resize(dot);
+  std::replace_if(
+      stem.begin(), stem.end(), [](char c) { return c == '/' || c == '\\' || c == ':' || c == ' '; }, '_');
+  if (stem.empty() || stem[0] == '.') stem.insert(0, "image");
+  return stem;
+}
+
+/// Where each image goes, below the destination. Names that would collide get their row number.
+std::vector<std::string> plan_names(const Dataset& data) {
+  std::vector<std::string> names;
+  std::set<std::string> taken;
+  const auto* label = data.labels.data_ptr<int64_t>();
+  for (int64_t i = 0; i < data.size(); ++i) {
+    const Split split = data.splits[static_cast<size_t>(i)];
+    std::string folder = split == Split::None ? "" : fmt::format("{}/", to_string(split));
+    if (label[i] >= 0) folder += to_lower(data.classes.name(label[i])) + "/";
+    std::string name = folder + stem_of(data.ids[static_cast<size_t>(i)]);
+    if (!taken.insert(to_lower(name)).second) {
+      name += fmt::format("-{}", i);
+      taken.insert(to_lower(name));
+    }
+    names.push_back(name + ".png");
+  }
+  return names;
+}
+
+/// A folder is only replaced when nothing but images (and folders) would be lost.
+void require_only_images(const fs::path& folder) {
+  for (const auto& entry : fs::recursive_directory_iterator(folder)) {
+    if (!entry.is_directory() && to_lower(entry.path().extension().string()) != ".png") {
+      throw UserError(fmt::format("{}: is not replaced, because it holds other files than PNG images ({})",
+                                  folder.string(), entry.path().string()));
+    }
+  }
+}
+
+void write_images(const Dataset& data, const fs::path& root) {
+  const auto names = plan_names(data);
+  std::set<fs::path> folders;
+  for (const auto& name : names) folders.insert((root / name).parent_path());
+  for (const auto& folder : folders) make_folder(folder);
+  at::parallel_for(0, data.size(), 64, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end && !interrupted(); ++i) {
+      write_png(data.images[i], root / names[static_cast<size_t>(i)]);
+    }
+  });
+  throw_if_interrupted();
+}
+
+void write(const Dataset& data, const fs::path& destination) {
+  const fs::path place = (destination / "").parent_path();  // without a slash at the end
+  std::error_code error;
+  if (fs::exists(place, error)) require_only_images(place);
+  fs::path temporary = place;
+  temporary.replace_filename(fmt::format(".{}.{}.part", place.filename().string(), getpid()));
+  try {
+    write_images(data, temporary);
+    fs::remove_all(place);
+    fs::rename(temporary, place);
+  } catch (const fs::filesystem_error& problem) {
+    fs::remove_all(temporary, error);
+    throw UserError(fmt::format("{}: cannot be written ({})", destination.string(), problem.code().message()));
+  } catch (...) {
+    fs::remove_all(temporary, error);
+    throw;
+  }
+}
+
+const Register<DatasetWriter> registered{{"folder", "", write}};
+
+}  // namespace
+
+}  // namespace fercli
