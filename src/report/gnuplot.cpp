@@ -81,8 +81,8 @@ set datafile missing 'nan'
 set style fill solid 1.0 noborder
 set border 3 lc rgb '#606060' lw 0.8
 set tics nomirror out scale 0.6 textcolor rgb '#303030'
-set grid ytics lc rgb '#dcdcdc' lw 0.6 dt solid
-set key textcolor rgb '#303030' noopaque samplen 1.6 spacing 1.15
+set grid ytics lt 1 dt 1 lc rgb '#dcdcdc' lw 0.6
+set key textcolor rgb '#303030' noopaque Left reverse samplen 1.6 spacing 1.15
 set title textcolor rgb '#101010'
 )";
 

@@ -19,7 +19,7 @@ std::string tics(const std::vector<std::string>& names) {
   return "(" + join(entries, ", ") + ")";
 }
 
-/// 28709 -> "28 709": digits in groups of three, with a narrow space.
+/// 28709 -> "28 709".
 std::string grouped(int64_t number) {
   std::string digits = std::to_string(number);
   for (int64_t place = static_cast<int64_t>(digits.size()) - 3; place > 0; place -= 3) {
@@ -31,6 +31,13 @@ std::string grouped(int64_t number) {
 std::string margins(double left, double right, double bottom, double top) {
   return fmt::format("set lmargin at screen {}; set rmargin at screen {}\nset bmargin at screen {}; set tmargin at screen {}\n",
                      left, right, bottom, top);
+}
+
+/// The distance of about three tics between 0 and `top`: 1, 2 or 5 times a power of ten.
+double tic_step(double top) {
+  if (!(top > 0)) return 1;
+  const double power = std::pow(10, std::floor(std::log10(top / 3))), digit = top / 3 / power;
+  return power * (digit < 1.5 ? 1 : digit < 3.5 ? 2 : digit < 7.5 ? 5 : 10);
 }
 
 const EpochPoint* best_epoch(const std::vector<EpochPoint>& epochs) {
@@ -55,7 +62,7 @@ std::string best_epoch_marks(const std::vector<EpochPoint>& epochs, int64_t vali
                          grouped(validation_images));
   }
   words += fmt::format(", epoch {}", best->epoch);
-  return fmt::format("set label 1 {} at graph 0.98, graph 0.05 right textcolor rgb '{}'\n"
+  return fmt::format("set label 1 {} at graph 0.98, graph 0.05 right font ',18' textcolor rgb '{}'\n"
                      "set object 1 circle at first {}, first {} size graph 0.012 fillstyle empty border lc rgb '{}' lw 2 front\n",
                      gnuplot_text(words), colour::kVermilion, best->epoch, 100 * best->validation_accuracy, colour::kVermilion);
 }
@@ -72,8 +79,10 @@ std::string curves(int train_column, int validation_column, int64_t epochs, doub
 
 bool plot_learning_curves(const std::vector<EpochPoint>& epochs, int64_t validation_images,
                           const std::filesystem::path& path) {
+  double top_rate = 0;
   std::vector<std::string> rows;
   for (const auto& epoch : epochs) {
+    top_rate = std::max(top_rate, epoch.learning_rate);
     rows.push_back(fmt::format("{} {} {} {} {} {}", epoch.epoch, epoch.train_loss, epoch.train_accuracy,
                                epoch.validation_loss, epoch.validation_accuracy, epoch.learning_rate));
   }
@@ -86,8 +95,9 @@ bool plot_learning_curves(const std::vector<EpochPoint>& epochs, int64_t validat
   script += margins(0.57, 0.98, 0.40, 0.92) + "set title 'Accuracy (%)'\nset key top left\n" +
             best_epoch_marks(epochs, validation_images) + curves(3, 5, count, 100);
   script += "unset label; unset object 1; unset key\n" + margins(0.07, 0.98, 0.11, 0.27) +
-            "set title 'Learning rate'\nset xlabel 'epoch'\nset yrange [0:*]\nset ytics nomirror maxn 3\n" +
-            fmt::format("plot $epochs using 1:6 with lines lc rgb '{}' lw 1.6\nunset multiplot", colour::kGreen);
+            "set title 'Learning rate'\nset xlabel 'epoch'\nset yrange [0:*]\n" +
+            fmt::format("set ytics {}\nplot $epochs using 1:6 with lines lc rgb '{}' lw 1.6\nunset multiplot",
+                        tic_step(top_rate), colour::kGreen);
   return draw_figure(script, {1800, 1000}, path);
 }
 
@@ -95,7 +105,7 @@ bool plot_class_distribution(const std::vector<ClassCounts>& splits, const std::
                              const std::string& title, const std::filesystem::path& path) {
   static const std::vector<const char*> kColours{colour::kBlue, colour::kOrange, colour::kGreen, colour::kPurple};
   const double width = 0.84 / std::max<size_t>(1, splits.size());
-  std::string script = "set title " + gnuplot_text(title) + "\nset ylabel 'images'\nset key top right\nset yrange [0:*]\n";
+  std::string script = "set title " + gnuplot_text(title) + "\nset ylabel 'images'\nset key top right\nset yrange [0:*]\nunset grid\n";
   script += fmt::format("set offsets 0, 0, graph 0.08, 0\nset xrange [-0.6:{}]\nset xtics {} scale 0\n",
                         static_cast<double>(classes.size()) - 0.4, tics(classes));
   std::vector<std::string> pieces;
@@ -135,21 +145,24 @@ bool plot_confusion_matrix(const torch::Tensor& confusion, const std::vector<std
   }
   const double end = static_cast<double>(classes_count) - 0.5;
   std::string script = data_block("cells", cells) + "set title " + gnuplot_text(title) + "\n";
+  script += margins(0.26, 0.86, 0.11, 0.93);
   script += fmt::format("set xrange [-0.5:{0}]\nset yrange [{0}:-0.5]\nset size ratio 1\nunset key\nunset grid\nset border 0\n", end);
   script += fmt::format("set xtics {} scale 0\nset ytics {} scale 0\n", tics(classes), tics(names));
-  script += "set xlabel 'predicted'\nset ylabel 'true'\nset cbrange [0:100]\nset cblabel 'share of the true class (%)'\n"
+  script += "set xlabel 'predicted'\nset ylabel 'true' offset 2.5\nset cbrange [0:100]\nset cblabel 'share of the true class (%)'\n"
             "set cbtics 20\nset palette defined (0 '#ffffff', 8 '#e3eef8', 25 '#b5d4ea', 50 '#5ba3cf', 75 '#1f6cb0', 100 '#08306b')\n"
             "ink(share) = share > 50 ? 0xffffff : 0x202020\n"
             "plot $cells using 1:2:3 with image, "
             "$cells using 1:($2-0.12):(sprintf('%.1f %%', $3)):(ink($3)) with labels font ',19' textcolor rgb variable, "
             "$cells using 1:($2+0.2):(sprintf('%d', int($4))):(ink($3)) with labels font ',14' textcolor rgb variable";
-  return draw_figure(script, {1500, 1250}, path);
+  return draw_figure(script, {1500, 1120}, path);
 }
 
 bool plot_reliability(const std::vector<ReliabilityBin>& bins, const Metric& ece, const std::string& title,
                       const std::filesystem::path& path) {
+  int64_t fullest = 0;
   std::vector<std::string> rows;
   for (const auto& bin : bins) {
+    fullest = std::max(fullest, bin.accuracy.n);
     const bool empty = bin.accuracy.n == 0;
     const auto shown = [&](double value) { return empty ? std::string("nan") : fmt::format("{}", value); };
     rows.push_back(fmt::format("{} {} {} {} {} {}", (bin.low + bin.high) / 2, shown(bin.confidence),
@@ -158,9 +171,9 @@ bool plot_reliability(const std::vector<ReliabilityBin>& bins, const Metric& ece
   }
   const double width = bins.empty() ? 1 : bins.front().high - bins.front().low;
   std::string script = data_block("bins", rows);
-  script += "set xrange [0:1]\nset multiplot\n" + margins(0.12, 0.96, 0.36, 0.93);
-  script += fmt::format("set title {}\nset ylabel 'accuracy'\nset yrange [0:1]\nset xtics 0.2 format ''\nset ytics 0.2\n"
-                        "set key top left\nset label 1 {} at graph 0.97, graph 0.06 right\n",
+  script += "set xrange [0:1]\nset multiplot\n" + margins(0.13, 0.96, 0.36, 0.92);
+  script += fmt::format("set title {} . \"\\n\" . {}\nset ylabel 'accuracy'\nset yrange [0:1]\nset xtics 0.2 format ''\nset ytics 0.2\n"
+                        "set key top left\n",
                         gnuplot_text(title),
                         gnuplot_text(fmt::format("ECE {:.3f} (95 % CI {:.3f}–{:.3f}, n = {})", ece.value, ece.interval.low,
                                            ece.interval.high, grouped(ece.n))));
@@ -168,11 +181,11 @@ bool plot_reliability(const std::vector<ReliabilityBin>& bins, const Metric& ece
                         "x with lines lc rgb '#606060' dt 2 lw 1 title 'perfect calibration', "
                         "$bins using 2:3:4:5 with yerrorbars lc rgb '{1}' lw 1.3 pt 7 ps 1.1 title 'at the mean confidence, with 95 % CI'\n",
                         width * 0.94, colour::kBlue);
-  script += "unset label\nunset title\nunset key\n" + margins(0.12, 0.96, 0.10, 0.31);
+  script += "unset title\nunset key\n" + margins(0.13, 0.96, 0.09, 0.32);
   script += fmt::format("set xlabel 'confidence of the predicted class'\nset ylabel 'images'\nset yrange [0:*]\n"
-                        "set xtics 0.2 format '%.1f'\nset ytics autofreq maxn 4\n"
+                        "set xtics 0.2 format '%.1f'\nset ytics {2}\n"
                         "plot $bins using 1:6:({0}) with boxes lc rgb '{1}'\nunset multiplot",
-                        width * 0.94, colour::kOrange);
+                        width * 0.94, colour::kOrange, tic_step(static_cast<double>(fullest)));
   return draw_figure(script, {1250, 1400}, path);
 }
 
