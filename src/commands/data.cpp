@@ -1,0 +1,413 @@
+// fercli data stats|audit|convert: what is in a data set, what is wrong with it, and the same data in another form.
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "core/command.hpp"
+#include "core/files.hpp"
+#include "core/options.hpp"
+#include "core/progress.hpp"
+#include "data/audit.hpp"
+#include "data/reader.hpp"
+#include "data/writer.hpp"
+#include "eval/result.hpp"
+#include "report/plots.hpp"
+
+namespace fercli {
+
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+/// The options that every subcommand has.
+struct SourceOptions {
+  ReadOptions read;
+  Runtime runtime;
+  std::string split = "all", labels = "auto", channels = "1";
+  bool as_json = false, quiet = false;
+
+  void declare(OptionSet& options) {
+    options.section("Source");
+    options.text("split", &split, "NAME", "only this part: Training, PublicTest, PrivateTest, none, or all");
+    options.integer("size", &read.size, between(8, 4096), "images are resized to N x N");
+    options.choice("channels", &channels, {"1", "3"}, "1: grey, 3: RGB");
+    options.choice("labels", &labels, {"auto", "fer2013", "alphabetical", "raf-db"},
+                   "what label numbers in the source mean; auto: fer2013 in a CSV, raf-db in folders 1 to 7");
+    options.flag("skip-bad", &read.skip_bad, "leave bad entries out and count them");
+    options.section("Output");
+    options.flag("json", &as_json, "print JSON instead of tables");
+    options.flag("quiet,q", &quiet, "no progress, no remarks");
+    options.integer("threads", &runtime.threads, at_least(0), "0: all cores");
+  }
+
+  Dataset load(const std::string& source) {
+    silence_progress(quiet);
+    apply_threads(runtime);
+    read.channels = channels == "3" ? 3 : 1;
+    if (labels != "auto") read.numbering = LabelSet::parse(labels);
+    const std::optional<Split> wanted = split == "all" ? std::nullopt : std::optional<Split>(parse_split(split));
+    Dataset data = read_dataset(source, read);
+    if (data.skipped > 0) inform(fmt::format("{}: left out {} bad entries", source, data.skipped));
+    return wanted ? data.only(*wanted) : data;
+  }
+};
+
+std::string describe_shape(const Dataset& data) {
+  return fmt::format("{0}x{0} {1}", data.image_size(), data.channels() == 1 ? "grey" : "RGB");
+}
+
+std::string percent(const Metric& share) {
+  return fmt::format("{:.1f} % [{:.1f}, {:.1f}]", 100 * share.value, 100 * share.interval.low,
+                     100 * share.interval.high);
+}
+
+std::string emoji_of(const std::string& name) {
+  const Emotion* emotion = find_emotion(name);
+  return emotion != nullptr ? emotion->emoji : "  ";
+}
+
+// ---- stats ----------------------------------------------------------------------------------------------------------
+
+/// Images per split and class; a last class collects the images without a label.
+struct Distribution {
+  std::vector<Split> splits;                 ///< those with images
+  std::vector<std::vector<int64_t>> counts;  ///< [split][class], one class more than the data set has
+
+  explicit Distribution(const Dataset& data) {
+    std::map<Split, std::vector<int64_t>> table;
+    const torch::Tensor labels = data.labels.contiguous();
+    for (int64_t row = 0; row < data.size(); ++row) {
+      auto& counts_of_split = table[data.splits[static_cast<size_t>(row)]];
+      counts_of_split.resize(static_cast<size_t>(data.classes.size()) + 1);
+      const int64_t label = labels.data_ptr<int64_t>()[row];
+      ++counts_of_split[static_cast<size_t>(label < 0 ? data.classes.size() : label)];
+    }
+    for (auto& [split, counts_of_split] : table) {
+      splits.push_back(split);
+      counts.push_back(std::move(counts_of_split));
+    }
+  }
+
+  int64_t of_class(size_t index) const {
+    int64_t sum = 0;
+    for (const auto& split : counts) sum += split[index];
+    return sum;
+  }
+
+  int64_t of_split(size_t index) const {
+    int64_t sum = 0;
+    for (const int64_t count : counts[index]) sum += count;
+    return sum;
+  }
+};
+
+void print_distribution(const Dataset& data, const Distribution& table, const std::string& language) {
+  fmt::print("{}: {} images, {}, digest {}\n\n", data.name, data.size(), describe_shape(data),
+             data.digest().substr(0, 12));
+  fmt::print("{:<14}", "");
+  for (const Split split : table.splits) fmt::print("{:>12}", split == Split::None ? "no split" : to_string(split));
+  fmt::print("{:>10}   share of {} [95 % interval]\n", "total", data.size());
+  const auto classes = static_cast<size_t>(data.classes.size());
+  for (size_t k = 0; k <= classes; ++k) {
+    if (k == classes && table.of_class(k) == 0) continue;
+    const std::string name = k < classes ? data.classes.names()[k] : "(no label)";
+    fmt::print("{} {:<11}", emoji_of(name), display_name(name, language));
+    for (const auto& counts : table.counts) fmt::print("{:>12}", counts[k]);
+    fmt::print("{:>10}   {}\n", table.of_class(k), percent(proportion(table.of_class(k), data.size())));
+  }
+  fmt::print("{:<14}", "total");
+  for (size_t s = 0; s < table.splits.size(); ++s) fmt::print("{:>12}", table.of_split(s));
+  fmt::print("{:>10}\n", data.size());
+  if (data.skipped > 0) fmt::print("\n{} bad entries left out\n", data.skipped);
+}
+
+json distribution_json(const Dataset& data, const Distribution& table, const std::string& language) {
+  json classes = json::array(), splits = json::object();
+  const auto known = static_cast<size_t>(data.classes.size());
+  for (size_t k = 0; k < known; ++k) {
+    const std::string& name = data.classes.names()[k];
+    json counts = json::object();
+    for (size_t s = 0; s < table.splits.size(); ++s) counts[to_string(table.splits[s])] = table.counts[s][k];
+    classes.push_back({{"name", name},
+                       {"display", display_name(name, language)},
+                       {"emoji", trim(emoji_of(name))},
+                       {"counts", counts},
+                       {"total", table.of_class(k)},
+                       {"share", to_json(proportion(table.of_class(k), data.size()))}});
+  }
+  for (size_t s = 0; s < table.splits.size(); ++s) splits[to_string(table.splits[s])] = table.of_split(s);
+  return {{"command", "data stats"},
+          {"source", data.name},
+          {"n", data.size()},
+          {"image_size", data.image_size()},
+          {"channels", data.channels()},
+          {"digest", data.digest()},
+          {"skipped", data.skipped},
+          {"unlabelled", table.of_class(known)},
+          {"splits", splits},
+          {"classes", classes}};
+}
+
+/// The figure's path, or "" when gnuplot could not draw it.
+std::string draw_distribution(const Dataset& data, const Distribution& table, const std::string& language,
+                              const fs::path& folder) {
+  std::vector<ClassCounts> bars;
+  std::vector<std::string> names;
+  for (const auto& name : data.classes.names()) names.push_back(display_name(name, language));
+  for (size_t s = 0; s < table.splits.size(); ++s) {
+    const auto& counts = table.counts[s];
+    bars.push_back(
+        {table.splits[s] == Split::None ? "all" : to_string(table.splits[s]), {counts.begin(), counts.end() - 1}});
+  }
+  const fs::path file = folder / "distribution_emotions.png";
+  const std::string title = fmt::format("{}: {} images", fs::path(data.name).filename().string(), data.size());
+  return plot_class_distribution(bars, names, title, file) ? file.string() : "";
+}
+
+int run_stats(const std::vector<std::string>& arguments) {
+  OptionSet options("data stats", "SOURCE",
+                    "Class distribution per split, as a table and as distribution_emotions.png.");
+  std::vector<std::string> words;
+  SourceOptions source;
+  std::string language = "en", folder = ".";
+  options.positional(&words, 1, 1);
+  source.declare(options);
+  options.choice("lang", &language, {"en", "fr"}, "language of the emotions' names");
+  options.text("out,o", &folder, "DIR", "where distribution_emotions.png goes");
+  if (!options.parse(arguments)) return 0;
+  const Dataset data = source.load(words[0]);
+  const Distribution table(data);
+  const std::string figure = draw_distribution(data, table, language, folder);
+  if (source.as_json) {
+    json result = distribution_json(data, table, language);
+    result["figure"] = figure.empty() ? json() : json(figure);
+    fmt::print("{}\n", result.dump(2));
+  } else {
+    print_distribution(data, table, language);
+    if (!figure.empty()) fmt::print("\nfigure: {}\n", figure);
+  }
+  return 0;
+}
+
+// ---- audit ----------------------------------------------------------------------------------------------------------
+
+/// All findings about one data set. Equal files are only looked for where the images are files of their own.
+struct Audit {
+  explicit Audit(const Dataset& data, const std::string& source)
+      : by_files(fs::is_directory(source)),
+        files(by_files ? find_equal_files(data, source) : DuplicateReport{}),
+        pixels(find_equal_pixels(data)),
+        blank(find_blank(data)) {}
+
+  bool by_files;
+  DuplicateReport files, pixels;
+  std::vector<int64_t> blank;
+};
+
+void print_duplicates(const std::string& title, const DuplicateReport& report, int64_t n) {
+  fmt::print("{}\n", title);
+  fmt::print("  {:<44}{:>7}\n", "groups of equal images", report.groups.size());
+  fmt::print("  {:<44}{:>7} of {} = {}\n", "redundant copies", report.redundant, n,
+             percent(proportion(report.redundant, n)));
+  fmt::print("  {:<44}{:>7}\n", "groups with conflicting labels", report.conflicting);
+  fmt::print("  {:<44}{:>7}\n", "groups that span splits", report.across_splits);
+  for (const auto& leak : report.leaks) {
+    const std::string what = fmt::format("{} images also in {}", to_string(leak.from), to_string(leak.into));
+    fmt::print("  {:<44}{:>7} of {} = {}\n", what, leak.images, leak.total,
+               percent(proportion(leak.images, leak.total)));
+    fmt::print("  {:<44}{:>7}\n", "    under the same label", leak.same_label);
+    fmt::print("  {:<44}{:>7}\n", "    under another label only", leak.other_label);
+  }
+}
+
+void print_audit(const Dataset& data, const Audit& audit) {
+  fmt::print("{}: {} images, read as {} (proportions with 95 % interval)\n\n", data.name, data.size(),
+             describe_shape(data));
+  if (audit.by_files) {
+    print_duplicates("Byte-identical files", audit.files, data.size());
+    fmt::print("\n");
+  }
+  print_duplicates("Pixel-identical images", audit.pixels, data.size());
+  fmt::print("\nBlank images: {}\n", audit.blank.size());
+  for (const int64_t row : audit.blank) fmt::print("  {}\n", data.ids[static_cast<size_t>(row)]);
+  if (data.skipped > 0) fmt::print("\n{} bad entries left out\n", data.skipped);
+}
+
+std::string label_name(const Dataset& data, int64_t row) {
+  const int64_t label = data.labels[row].item<int64_t>();
+  return label < 0 ? "" : data.classes.name(label);
+}
+
+json duplicates_json(const Dataset& data, const DuplicateReport& report) {
+  json groups = json::array(), leaks = json::array();
+  for (const auto& group : report.groups) {
+    json images = json::array();
+    for (const int64_t row : group.rows) {
+      images.push_back({{"id", data.ids[static_cast<size_t>(row)]},
+                        {"split", to_string(data.splits[static_cast<size_t>(row)])},
+                        {"label", label_name(data, row)}});
+    }
+    groups.push_back({{"conflicting", group.conflicting}, {"across_splits", group.across_splits}, {"images", images}});
+  }
+  for (const auto& leak : report.leaks) {
+    leaks.push_back({{"from", to_string(leak.from)},
+                     {"into", to_string(leak.into)},
+                     {"images", leak.images},
+                     {"same_label", leak.same_label},
+                     {"other_label", leak.other_label},
+                     {"share", to_json(proportion(leak.images, leak.total))}});
+  }
+  return {{"redundant", report.redundant},
+          {"conflicting", report.conflicting},
+          {"across_splits", report.across_splits},
+          {"leaks", leaks},
+          {"groups", groups}};
+}
+
+json audit_json(const Dataset& data, const Audit& audit) {
+  json blank = json::array();
+  for (const int64_t row : audit.blank) blank.push_back(data.ids[static_cast<size_t>(row)]);
+  return {{"command", "data audit"},
+          {"source", data.name},
+          {"n", data.size()},
+          {"skipped", data.skipped},
+          {"byte_identical", audit.by_files ? duplicates_json(data, audit.files) : json()},
+          {"pixel_identical", duplicates_json(data, audit.pixels)},
+          {"blank", blank}};
+}
+
+std::string quoted(const std::string& text) {
+  if (text.find_first_of(",\"\n") == std::string::npos) return text;
+  std::string doubled;
+  for (const char c : text) doubled += c == '"' ? std::string("\"\"") : std::string(1, c);
+  return "\"" + doubled + "\"";
+}
+
+/// Every pair of equal images; in a group of over 100 only the pairs with its first image, lest the list explode.
+std::string list_pairs(const Dataset& data, const Audit& audit) {
+  constexpr size_t kLargeGroup = 100;
+  std::map<int64_t, size_t> file_group;
+  for (size_t g = 0; g < audit.files.groups.size(); ++g) {
+    for (const int64_t row : audit.files.groups[g].rows) file_group[row] = g + 1;
+  }
+  const auto columns = [&](int64_t row) {
+    const auto i = static_cast<size_t>(row);
+    return fmt::format("{},{},{}", quoted(data.ids[i]), to_string(data.splits[i]), label_name(data, row));
+  };
+  std::string text = "identical,id,split,label,other_id,other_split,other_label\n";
+  for (const auto& group : audit.pixels.groups) {
+    const size_t firsts = group.rows.size() > kLargeGroup ? 1 : group.rows.size();
+    for (size_t i = 0; i < firsts; ++i) {
+      for (size_t j = i + 1; j < group.rows.size(); ++j) {
+        const size_t file = file_group[group.rows[i]];
+        const bool bytes = file != 0 && file == file_group[group.rows[j]];
+        text += fmt::format("{},{},{}\n", bytes ? "bytes" : "pixels", columns(group.rows[i]), columns(group.rows[j]));
+      }
+    }
+  }
+  return text;
+}
+
+int run_audit(const std::vector<std::string>& arguments) {
+  OptionSet options("data audit", "SOURCE",
+                    "Identical images within and across splits, conflicting labels, and blank images.");
+  std::vector<std::string> words;
+  SourceOptions source;
+  std::string list;
+  options.positional(&words, 1, 1);
+  source.declare(options);
+  options.text("out,o", &list, "FILE.csv", "write the pairs of identical images to this file");
+  if (!options.parse(arguments)) return 0;
+  const Dataset data = source.load(words[0]);
+  const Audit audit(data, words[0]);
+  if (!list.empty()) write_file(list, list_pairs(data, audit));
+  if (source.as_json) {
+    fmt::print("{}\n", audit_json(data, audit).dump(2));
+  } else {
+    print_audit(data, audit);
+    if (!list.empty()) fmt::print("\npairs: {}\n", list);
+  }
+  return 0;
+}
+
+// ---- convert --------------------------------------------------------------------------------------------------------
+
+int run_convert(const std::vector<std::string>& arguments) {
+  OptionSet options(
+      "data convert", "SOURCE DESTINATION",
+      "The same images as a CSV (.csv), a folder tree split/class/id.png, or one packed file (.ferpack).");
+  std::vector<std::string> words;
+  SourceOptions source;
+  std::string format = "auto";
+  bool force = false;
+  options.positional(&words, 2, 2);
+  source.declare(options);
+  options.choice("format", &format, {"auto", "csv", "folder", "packed"}, "auto: by the destination's extension");
+  options.flag("force", &force, "replace what stands at the destination");
+  if (!options.parse(arguments)) return 0;
+  const fs::path destination = words[1];
+  std::error_code error;
+  if (!force && fs::exists(destination, error)) {
+    throw UserError(fmt::format("fercli data convert: {} exists already; --force replaces it", destination.string()));
+  }
+  const Dataset data = source.load(words[0]);
+  write_dataset(data, destination, format == "auto" ? "" : format);
+  if (source.as_json) {
+    fmt::print("{}\n", json({{"command", "data convert"},
+                             {"source", data.name},
+                             {"destination", destination.string()},
+                             {"n", data.size()},
+                             {"skipped", data.skipped},
+                             {"digest", data.digest()}})
+                           .dump(2));
+  } else {
+    fmt::print("{}: {} images, {}, {} left out\n", destination.string(), data.size(), describe_shape(data),
+               data.skipped);
+  }
+  return 0;
+}
+
+// ---- data -----------------------------------------------------------------------------------------------------------
+
+struct Subcommand {
+  const char* name;
+  const char* summary;
+  int (*run)(const std::vector<std::string>& arguments);
+};
+
+constexpr Subcommand kSubcommands[] = {
+    {"stats", "class distribution per split, as a table and a figure", run_stats},
+    {"audit", "identical images within and across splits, conflicting labels, blank images", run_audit},
+    {"convert", "CSV, class folders or packed file into one another", run_convert},
+};
+
+int print_help() {
+  fmt::print(
+      "Usage: fercli data SUBCOMMAND SOURCE [options]\n\n"
+      "SOURCE is a CSV file, a folder, a packed file, or synthetic: for drawn faces.\n\nSubcommands:\n");
+  for (const auto& each : kSubcommands) fmt::print("  {:<10} {}\n", each.name, each.summary);
+  fmt::print("\n`fercli data SUBCOMMAND --help` shows the options.\n");
+  return 0;
+}
+
+int run(const std::vector<std::string>& arguments) {
+  const std::string word = arguments.empty() ? "" : arguments[0];
+  if (word == "--help" || word == "-h") return print_help();
+  std::vector<std::string> names;
+  for (const auto& each : kSubcommands) {
+    if (word == each.name) return each.run({arguments.begin() + 1, arguments.end()});
+    names.emplace_back(each.name);
+  }
+  throw UserError(word.empty() ? fmt::format("fercli data: needs a subcommand ({})", join(names, ", "))
+                               : fmt::format("fercli data: unknown subcommand '{}'{} (known: {})", word,
+                                             did_you_mean(word, names), join(names, ", ")));
+}
+
+const Register<Command> registered{{"data", "look into data sets: stats, audit, convert", run}};
+
+}  // namespace
+
+}  // namespace fercli
