@@ -41,7 +41,7 @@ class Goal {
   /// (N) float32: the probability of the target, or of all classes but the true one.
   torch::Tensor probability(const torch::Tensor& logits) const;
 
-  Goal select(const torch::Tensor& rows) const;        ///< rows: (M) int64
+  Goal select(const torch::Tensor& rows) const;  ///< rows: (M) int64
   Goal narrow(int64_t start, int64_t length) const;
 
  private:

@@ -1,0 +1,84 @@
+#include "commands/attack_input.hpp"
+
+#include <fmt/format.h>
+
+#include "core/error.hpp"
+#include "core/files.hpp"
+#include "core/progress.hpp"
+#include "data/image.hpp"
+#include "data/reader.hpp"
+
+namespace fercli {
+
+namespace {
+
+/// Files this many times larger than the network's input, or not square, are probably no face crops.
+constexpr int64_t kMuchLarger = 6;
+
+torch::Tensor as_face_crop(const torch::Tensor& image, const std::string& path, int64_t size) {
+  const int64_t height = image.size(1), width = image.size(2), side = std::min(height, width);
+  if (side < 8) throw UserError(fmt::format("fercli attack: --image {}: is only {}x{} pixels", path, width, height));
+  if (height != width || side > kMuchLarger * size) {
+    inform(fmt::format("{}: {}x{} pixels, taken as a face crop: its centre square, resized to {}x{}", path, width, height,
+                       size, size));
+  }
+  const auto square = image.narrow(1, (height - side) / 2, side).narrow(2, (width - side) / 2, side);
+  return resize_image(square.contiguous(), size, size);
+}
+
+Dataset read_files(const AttackSource& source, const EmotionGoal& goal, const Classifier& classifier) {
+  Dataset dataset;
+  dataset.name = "files";
+  dataset.classes = classifier.classes();
+  std::vector<torch::Tensor> images;
+  for (const auto& path : source.images) {
+    const auto& input = classifier.preprocessing();
+    images.push_back(as_face_crop(read_image(path, input.channels), path, input.size));
+    dataset.ids.push_back(path);
+    dataset.splits.push_back(Split::None);
+  }
+  dataset.images = torch::stack(images);
+  dataset.labels = torch::full({static_cast<int64_t>(images.size())}, goal.source.value_or(-1), torch::kInt64);
+  return dataset;
+}
+
+Dataset read_data(const AttackSource& source, const Classifier& classifier) {
+  std::string place = source.data;
+  if (place.empty()) {
+    place = find_shipped("faces").string();
+    if (place.empty()) throw UserError("fercli attack: the shipped faces were not found; give --data or --image");
+  }
+  ReadOptions options;
+  options.size = classifier.preprocessing().size;
+  options.channels = classifier.preprocessing().channels;
+  options.skip_bad = source.skip_bad;
+  Dataset dataset = read_dataset(place, options);
+  if (source.data.empty()) dataset.name = "shipped faces";
+  if (!source.split.empty()) dataset = dataset.only(parse_split(source.split));
+  return dataset.relabelled(classifier.classes());
+}
+
+void label_by_verdict(Dataset& dataset, const Classifier& classifier) {
+  const auto unlabelled = dataset.labels.lt(0).nonzero().squeeze(1);
+  if (unlabelled.size(0) == 0) return;
+  inform(fmt::format("{} of {} images have no label: the network's own verdict stands in its place", unlabelled.size(0),
+                     dataset.size()));
+  const auto verdict = classifier.with_precision(Precision::Float32).logits(to_float(dataset.images.index_select(0, unlabelled)));
+  dataset.labels.index_copy_(0, unlabelled, verdict.argmax(1));
+}
+
+}  // namespace
+
+Dataset load_attack_images(const AttackSource& source, const EmotionGoal& goal, const Classifier& classifier) {
+  if (!source.images.empty() && !source.data.empty()) {
+    throw UserError("fercli attack: --data and --image: give one of them, not both");
+  }
+  if (!source.images.empty() && !source.split.empty()) {
+    throw UserError("fercli attack: --split: files given by --image have no splits");
+  }
+  Dataset dataset = source.images.empty() ? read_data(source, classifier) : read_files(source, goal, classifier);
+  label_by_verdict(dataset, classifier);
+  return dataset;
+}
+
+}  // namespace fercli

@@ -1,0 +1,24 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "attacks/emotion_goal.hpp"
+#include "data/dataset.hpp"
+#include "models/classifier.hpp"
+
+namespace fercli {
+
+/// Where `fercli attack` takes its images from.
+struct AttackSource {
+  std::string data;                 ///< a data set; "" for the shipped faces
+  std::vector<std::string> images;  ///< or these files
+  std::string split;                ///< "" for all
+  bool skip_bad = false;
+};
+
+/// The images, as the classifier takes them (size and channels), with labels in the order of its classes. Files get the
+/// goal's source as label; images without a label get the network's own verdict. Throws UserError.
+Dataset load_attack_images(const AttackSource& source, const EmotionGoal& goal, const Classifier& classifier);
+
+}  // namespace fercli

@@ -1,0 +1,162 @@
+#include "eval/attack_evaluation.hpp"
+
+#include <chrono>
+
+#include "attacks/image_quality.hpp"
+#include "attacks/minimal_eps.hpp"
+#include "core/error.hpp"
+#include "core/interrupt.hpp"
+#include "core/progress.hpp"
+#include "eval/evaluate.hpp"
+
+namespace fercli {
+
+namespace {
+
+/// Images attacked side by side: what an interrupt may cost.
+constexpr size_t kGroup = 256;
+
+std::vector<double> row_values(const torch::Tensor& matrix, int64_t row) {
+  const auto values = matrix[row].to(torch::kFloat64).contiguous();
+  return {values.data_ptr<double>(), values.data_ptr<double>() + values.numel()};
+}
+
+torch::Tensor to_8bit(const torch::Tensor& x) { return (x * 255).round().to(torch::kUInt8); }
+
+/// One group of images through the attack and, when asked for, the search for the smallest eps.
+void attack_group(const Classifier& classifier, const Attack& attack, const AttackPlan& plan, const Dataset& images,
+                  AttackOutcome* outcome) {
+  const auto x = to_float(images.images);
+  const Rng rng = Rng(plan.seed).split("attack").split(plan.attack);
+  const AttackInput input{x, plan.goal.for_labels(images.labels), image_keys(images.images)};
+  const auto found = attack.run(classifier, plan.threat, input, rng);
+  const auto clean = classifier.with_precision(Precision::Float32).logits(x).to(torch::kFloat64).softmax(1);
+  const auto after = found.logits.to(torch::kFloat64).softmax(1);
+  const auto linf = row_norms(found.x_adv - x, Norm::Linf), l2 = row_norms(found.x_adv - x, Norm::L2);
+  const auto noise = psnr(x, found.x_adv), similarity = ssim(x, found.x_adv);
+  MinimalEpsResult minimal;
+  if (plan.minimal_eps) {
+    AttackInput from_here = input;
+    from_here.start = found.x_adv;
+    minimal = minimal_eps(classifier, attack, plan.threat.norm, from_here, rng.split("minimal-eps"),
+                          {minimal_eps_limit(plan.threat.norm), minimal_eps_resolution(plan.threat.norm)});
+  }
+  for (int64_t i = 0; i < images.size(); ++i) {
+    AttackedImage image{images.ids[static_cast<size_t>(i)], images.labels[i].item<int64_t>(), images.images[i].clone(),
+                        to_8bit(found.x_adv[i]), row_values(clean, i), row_values(after, i), linf[i].item<double>(),
+                        l2[i].item<double>(), noise[i].item<double>(), similarity[i].item<double>(),
+                        found.success[i].item<bool>(), found.float_success[i].item<bool>(), {}};
+    if (plan.minimal_eps) {
+      image.minimal_eps = minimal.eps[i].item<double>();
+      image.minimal = to_8bit(minimal.x_adv[i]);
+    }
+    outcome->images.push_back(std::move(image));
+  }
+  outcome->forward += found.forward + minimal.forward;
+  outcome->backward += found.backward + minimal.backward;
+}
+
+nlohmann::json per_image_json(const AttackedImage& image, const LabelSet& classes) {
+  const auto predicted = [&](const std::vector<double>& probabilities) {
+    return classes.name(std::max_element(probabilities.begin(), probabilities.end()) - probabilities.begin());
+  };
+  nlohmann::json entry = {{"id", image.id},
+                          {"label", classes.name(image.label)},
+                          {"clean_class", predicted(image.clean)},
+                          {"clean_probabilities", image.clean},
+                          {"adversarial_class", predicted(image.after)},
+                          {"adversarial_probabilities", image.after},
+                          {"linf", image.linf},
+                          {"linf_255", std::lround(image.linf * 255)},
+                          {"l2", image.l2},
+                          {"ssim", image.ssim},
+                          {"success", image.success},
+                          {"success_float", image.float_success}};
+  entry["psnr"] = std::isfinite(image.psnr) ? nlohmann::json(image.psnr) : nlohmann::json();
+  entry["file"] = image.file.empty() ? nlohmann::json() : nlohmann::json(image.file);
+  if (image.minimal_eps) {
+    entry["minimal_eps"] = std::isfinite(*image.minimal_eps) ? nlohmann::json(*image.minimal_eps) : nlohmann::json();
+    entry["minimal_file"] = image.minimal_file.empty() ? nlohmann::json() : nlohmann::json(image.minimal_file);
+  }
+  return entry;
+}
+
+}  // namespace
+
+double minimal_eps_limit(Norm norm) { return norm == Norm::Linf ? 64 / 255.0 : 8.0; }
+
+double minimal_eps_resolution(Norm norm) { return norm == Norm::Linf ? 1 / 255.0 : 0.01; }
+
+AttackSelection select_images(const Classifier& classifier, const Dataset& dataset, const AttackPlan& plan) {
+  AttackSelection selection;
+  for (int64_t row = 0; row < dataset.size(); ++row) {
+    if (plan.goal.concerns(dataset.labels[row].item<int64_t>())) selection.of_source.push_back(row);
+  }
+  if (selection.of_source.empty()) return selection;
+  const Dataset images = dataset.select(selection.of_source);
+  selection.probabilities =
+      predict(classifier.with_precision(Precision::Float32), images, plan.settings.batch_size).probabilities;
+  const auto predicted = predicted_classes(selection.probabilities);
+  const auto of_label = selection.probabilities.gather(1, images.labels.unsqueeze(1)).squeeze(1);
+  selection.best = selection.of_source[static_cast<size_t>(of_label.argmax().item<int64_t>())];
+  for (int64_t i = 0; i < images.size(); ++i) {
+    const bool right = predicted[i].item<int64_t>() == images.labels[i].item<int64_t>();
+    if (right && of_label[i].item<double>() > plan.min_confidence) {
+      selection.confident.push_back(selection.of_source[static_cast<size_t>(i)]);
+    }
+  }
+  return selection;
+}
+
+AttackOutcome attack_images(const Classifier& classifier, const Dataset& dataset, const std::vector<int64_t>& rows,
+                            const AttackPlan& plan) {
+  const auto attack = make_attack(plan.attack, plan.settings, plan.threat.norm, plan.goal.targeted());
+  AttackOutcome outcome;
+  outcome.attack = attack->describe(plan.threat);
+  const auto start = std::chrono::steady_clock::now();
+  Progress progress("Attacking", static_cast<int64_t>(rows.size()), "images");
+  for (size_t begin = 0; begin < rows.size(); begin += kGroup) {
+    const size_t end = std::min(begin + kGroup, rows.size());
+    try {
+      attack_group(classifier, *attack, plan, dataset.select({rows.begin() + begin, rows.begin() + end}), &outcome);
+    } catch (const Interrupted&) {
+      if (outcome.images.empty()) throw;
+      outcome.complete = false;
+      break;
+    }
+    progress.advance(static_cast<int64_t>(end - begin));
+  }
+  outcome.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return outcome;
+}
+
+Result summarise(const AttackOutcome& outcome, const AttackSelection& selection, const AttackPlan& plan,
+                 const LabelSet& classes) {
+  Result result;
+  result.command = "attack";
+  result.n = static_cast<int64_t>(outcome.images.size());
+  int64_t successes = 0, float_successes = 0;
+  std::vector<double> minimal;
+  for (const auto& image : outcome.images) {
+    successes += image.success;
+    float_successes += image.float_success;
+    if (image.minimal_eps) minimal.push_back(*image.minimal_eps);
+    result.per_image.push_back(per_image_json(image, classes));
+  }
+  result.metrics["success_8bit"] = proportion(successes, result.n);
+  result.metrics["success_float"] = proportion(float_successes, result.n);
+  result.metrics["confident_share"] = proportion(static_cast<int64_t>(selection.confident.size()),
+                                                 static_cast<int64_t>(selection.of_source.size()));
+  if (plan.minimal_eps) result.metrics["median_minimal_eps"] = median(minimal);
+  result.threat_model = {{"norm", to_string(plan.threat.norm)},
+                         {"eps", plan.threat.eps},
+                         {"goal", plan.goal.name},
+                         {"min_confidence", plan.min_confidence}};
+  result.attacks = nlohmann::json::array({outcome.attack});
+  result.seed = plan.seed;
+  result.timing = {{"seconds", outcome.seconds}};
+  if (!outcome.complete) result.add_warning("interrupted: only the images finished until then are counted");
+  return result;
+}
+
+}  // namespace fercli

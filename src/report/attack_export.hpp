@@ -1,0 +1,31 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "eval/attack_evaluation.hpp"
+#include "report/attack_picture.hpp"
+
+namespace fercli {
+
+/// Writes the adversarial image of every success and failure as PNG, reads the file back, and lets the float32 network
+/// judge what was read: `after` and `success` of the images are from then on about the files. With `keep` the files stay
+/// as FOLDER/adversarial/ID.png, and the images of the smallest eps as FOLDER/minimal/ID.png, and `file` and
+/// `minimal_file` say where. Throws UserError when the folder cannot be written.
+void round_trip_png(std::vector<AttackedImage>& images, const Classifier& classifier, const EmotionGoal& goal,
+                    const std::filesystem::path& folder, bool keep);
+
+/// An id as a path below a folder: no "..", no empty parts, the image's extension replaced by ".png".
+std::filesystem::path png_path(const std::string& id);
+
+/// The image to show: a success before a failure, then the one where the less certain of the two verdicts is surest.
+const AttackedImage& best_example(const std::vector<AttackedImage>& images, const EmotionGoal& goal);
+
+/// original.png, adversarial.png (native, lossless), their …_enlarged.png and adversarial_attack.png.
+void write_example(const AttackedImage& image, const PictureTexts& texts, const std::filesystem::path& folder);
+
+/// One row per image: id, label, class and probability before and after, distances, quality, success, files.
+std::string format_per_image_csv(const std::vector<AttackedImage>& images, const std::vector<std::string>& classes);
+
+}  // namespace fercli
