@@ -218,8 +218,7 @@ void print_duplicates(const std::string& title, const DuplicateReport& report, i
     const std::string what = fmt::format("{} images also in {}", to_string(leak.from), to_string(leak.into));
     fmt::print("  {:<44}{:>7} of {} = {}\n", what, leak.images, leak.total,
                percent(proportion(leak.images, leak.total)));
-    fmt::print("  {:<44}{:>7}\n", "    under the same label", leak.same_label);
-    fmt::print("  {:<44}{:>7}\n", "    under another label only", leak.other_label);
+    fmt::print("  {:<44}{:>7}\n", "    of them with a copy under another label", leak.other_label);
   }
 }
 
@@ -256,7 +255,6 @@ json duplicates_json(const Dataset& data, const DuplicateReport& report) {
     leaks.push_back({{"from", to_string(leak.from)},
                      {"into", to_string(leak.into)},
                      {"images", leak.images},
-                     {"same_label", leak.same_label},
                      {"other_label", leak.other_label},
                      {"share", to_json(proportion(leak.images, leak.total))}});
   }

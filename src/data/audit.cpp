@@ -48,7 +48,7 @@ void count_leak(const DuplicateGroup& group, const RowFacts& facts, Leak& leak) 
   for (const int64_t row : group.rows) {
     if (facts.split(row) != leak.from) continue;
     ++leak.images;
-    ++(labels.count(facts.label(row)) > 0 ? leak.same_label : leak.other_label);
+    leak.other_label += labels.size() > labels.count(facts.label(row));
   }
 }
 

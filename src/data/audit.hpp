@@ -20,8 +20,7 @@ struct DuplicateGroup {
 struct Leak {
   Split from, into;
   int64_t images = 0;       ///< of `from`, that have a copy in `into`
-  int64_t same_label = 0;   ///< of those, with a copy under the same label
-  int64_t other_label = 0;  ///< of those, with copies under other labels only
+  int64_t other_label = 0;  ///< of those, with a copy in `into` under another label
   int64_t total = 0;        ///< images of `from`
 };
 

@@ -107,7 +107,7 @@ void split_fields(std::string_view line, std::vector<std::string_view>& fields) 
   for (size_t i = 0; i < line.size(); ++i) {
     if (line[i] == '"') {
       quoted = !quoted;
-    } else if (!quoted) {
+    } else if (line[i] == ',' && !quoted) {
       fields.push_back(bare(line.substr(begin, i - begin)));
       begin = i + 1;
     }
