@@ -1,0 +1,245 @@
+// What every registered attack promises, for every norm and kind of goal it knows.
+#include "attacks/attack.hpp"
+
+#include <ATen/Parallel.h>
+
+#include "core/error.hpp"
+#include "tests/attacks/linear_network.hpp"
+
+namespace fercli::test {
+
+namespace {
+
+constexpr int64_t kImages = 9, kSide = 16;
+
+struct Case {
+  std::string attack;
+  Norm norm;
+  bool targeted;
+};
+
+std::vector<Case> all_cases() {
+  std::vector<Case> cases;
+  for (const auto& entry : Registry<AttackEntry>::instance().all()) {
+    for (const Norm norm : entry.norms) {
+      if (entry.untargeted) cases.push_back({entry.name, norm, false});
+      if (entry.targeted) cases.push_back({entry.name, norm, true});
+    }
+  }
+  return cases;
+}
+
+class AttackContract : public testing::TestWithParam<Case> {
+ protected:
+  /// Small enough that some images stay unsolved, large enough that some are solved.
+  ThreatModel threat() const { return {GetParam().norm, GetParam().norm == Norm::Linf ? 6 / 255.0 : 0.3}; }
+
+  std::unique_ptr<Attack> attack(AttackSettings settings) const {
+    if (settings.steps == 0) settings.steps = 5;
+    return make_attack(GetParam().attack, settings, GetParam().norm, GetParam().targeted);
+  }
+
+  AttackSettings settings() const {
+    AttackSettings settings;
+    settings.restarts = 2;
+    return settings;
+  }
+
+  AttackResult run(const AttackInput& input, const AttackSettings& settings) const {
+    return attack(settings)->run(classifier_, threat(), input, Rng(7));
+  }
+
+  AttackInput input() const { return make_input(classifier_, images_, GetParam().targeted); }
+
+  Classifier classifier_ = confident_cnn(kSide);
+  torch::Tensor images_ = test_images(kImages, kSide, 0, 255);
+};
+
+AttackInput select(const AttackInput& input, const std::vector<int64_t>& rows) {
+  const auto places = torch::tensor(rows, torch::kInt64);
+  std::vector<int64_t> index;
+  for (const int64_t row : rows) index.push_back(input.index[static_cast<size_t>(row)]);
+  return {input.x.index_select(0, places), input.goal.select(places), index};
+}
+
+void expect_same(const AttackResult& result, const AttackResult& part, const std::vector<int64_t>& rows) {
+  const auto places = torch::tensor(rows, torch::kInt64);
+  EXPECT_TRUE(result.x_adv.index_select(0, places).equal(part.x_adv));
+  EXPECT_TRUE(result.logits.index_select(0, places).equal(part.logits));
+  EXPECT_TRUE(result.success.index_select(0, places).equal(part.success));
+  EXPECT_TRUE(result.float_success.index_select(0, places).equal(part.float_success));
+  EXPECT_TRUE(result.distance.index_select(0, places).equal(part.distance));
+}
+
+TEST_P(AttackContract, StaysInsideTheBallOnThePixelGridAndInTheUnitRange) {
+  const auto in = input();
+  const auto result = run(in, settings());
+  EXPECT_GE(result.x_adv.min().item<float>(), 0);
+  EXPECT_LE(result.x_adv.max().item<float>(), 1);
+  EXPECT_LE(row_norms(result.x_adv - in.x, GetParam().norm).max().item<double>(), threat().eps + 1e-6);
+  EXPECT_TRUE(result.x_adv.equal(to_float((result.x_adv * 255).round().to(torch::kUInt8))));
+  EXPECT_TRUE(result.distance.equal(row_norms(result.x_adv - in.x, GetParam().norm)));
+}
+
+TEST_P(AttackContract, StaysInsideTheBallOffThePixelGrid) {
+  auto off_grid = settings();
+  off_grid.pixel_grid = false;
+  const auto in = input();
+  const auto result = run(in, off_grid);
+  EXPECT_GE(result.x_adv.min().item<float>(), 0);
+  EXPECT_LE(result.x_adv.max().item<float>(), 1);
+  EXPECT_LE(row_norms(result.x_adv - in.x, GetParam().norm).max().item<double>(), threat().eps + 1e-6);
+  EXPECT_TRUE(result.success.equal(result.float_success));
+}
+
+TEST_P(AttackContract, SuccessIsTheGoalReachedByTheFloat32Network) {
+  const auto in = input();
+  const auto result = run(in, settings());
+  EXPECT_TRUE(result.logits.equal(classifier_.logits(result.x_adv)));
+  EXPECT_TRUE(result.success.equal(in.goal.reached(result.logits)));
+  EXPECT_FALSE(result.success.logical_and(result.float_success.logical_not()).any().item<bool>());
+}
+
+TEST_P(AttackContract, ASearchInBFloat16ClaimsOnlyWhatFloat32Confirms) {
+  const auto in = input();
+  const auto result = attack(settings())->run(classifier_.with_precision(Precision::BFloat16), threat(), in, Rng(7));
+  EXPECT_TRUE(result.logits.equal(classifier_.logits(result.x_adv)));
+  EXPECT_TRUE(result.success.equal(in.goal.reached(classifier_.logits(result.x_adv))));
+}
+
+TEST_P(AttackContract, BatchSizeChangesNoBit) {
+  auto single = settings();
+  single.batch_size = 1;
+  auto four = settings();
+  four.batch_size = 4;
+  const auto in = input();
+  const auto all = run(in, settings());
+  std::vector<int64_t> rows(kImages);
+  std::iota(rows.begin(), rows.end(), 0);
+  expect_same(all, run(in, single), rows);
+  expect_same(all, run(in, four), rows);
+}
+
+TEST_P(AttackContract, OrderAndCompanyChangeNoBit) {
+  const auto in = input();
+  const auto all = run(in, settings());
+  for (const std::vector<int64_t>& rows : {std::vector<int64_t>{8, 3, 0, 5, 1, 2, 7, 6, 4}, std::vector<int64_t>{4}, std::vector<int64_t>{7, 2}}) {
+    expect_same(all, run(select(in, rows), settings()), rows);
+  }
+}
+
+TEST_P(AttackContract, ThreadsChangeNoBit) {
+  const auto in = input();
+  const int before = at::get_num_threads();
+  at::set_num_threads(1);
+  const auto one = run(in, settings());
+  at::set_num_threads(2);
+  const auto two = run(in, settings());
+  at::set_num_threads(before);
+  std::vector<int64_t> rows(kImages);
+  std::iota(rows.begin(), rows.end(), 0);
+  expect_same(one, two, rows);
+}
+
+TEST_P(AttackContract, AnEpsPerImageIsKeptAndEqualsRunningAlone) {
+  const auto in = input();
+  const double unit = threat().eps / kImages;
+  auto per_image = threat();
+  per_image.eps_per_image = torch::arange(1, kImages + 1, torch::kFloat64) * unit;
+  const auto together = attack(settings())->run(classifier_, per_image, in, Rng(7));
+  EXPECT_TRUE(together.distance.le(per_image.eps_per_image + 1e-6).all().item<bool>());
+  const auto alone = attack(settings())->run(classifier_, {GetParam().norm, 5 * unit}, select(in, {4}), Rng(7));
+  expect_same(together, alone, {4});
+}
+
+TEST_P(AttackContract, ImagesAlreadyInTheGoalAreSuccessesAtDistanceZero) {
+  auto in = input();
+  const auto y = classifier_.logits(in.x).argmax(1);
+  in.goal = GetParam().targeted ? Goal::targeted(y) : Goal::untargeted((y + 1).remainder(7));
+  const auto result = run(in, settings());
+  EXPECT_TRUE(result.success.all().item<bool>());
+  EXPECT_EQ(result.distance.max().item<double>(), 0);
+  EXPECT_EQ(result.backward, 0);
+}
+
+TEST_P(AttackContract, MoreEpsFromTheSmallerSolutionLosesNothing) {
+  auto in = input();
+  const auto small = run(in, settings());
+  in.start = small.x_adv;
+  auto wide = threat();
+  wide.eps *= 2;
+  const auto large = attack(settings())->run(classifier_, wide, in, Rng(7));
+  if (GetParam().attack == "fgsm") return;  // one step from the original, wherever it is told to start
+  EXPECT_FALSE(small.success.logical_and(large.success.logical_not()).any().item<bool>());
+}
+
+TEST_P(AttackContract, LeavesTheWeightsAsTheyWere) {
+  std::vector<torch::Tensor> before;
+  for (const auto& parameter : classifier_.network()->parameters()) before.push_back(parameter.clone());
+  run(input(), settings());
+  size_t i = 0;
+  for (const auto& parameter : classifier_.network()->parameters()) {
+    EXPECT_TRUE(parameter.equal(before[i++]));
+    EXPECT_FALSE(parameter.grad().defined());
+  }
+}
+
+TEST_P(AttackContract, CountsItsNetworkPasses) {
+  const int64_t forwards = classifier_.forwards(), backwards = classifier_.backwards();
+  const auto in = input();
+  const int64_t before = classifier_.forwards();
+  const auto result = run(in, settings());
+  EXPECT_EQ(result.forward, classifier_.forwards() - before);
+  EXPECT_EQ(result.backward, classifier_.backwards() - backwards);
+  EXPECT_GT(result.forward, result.backward);
+  EXPECT_GT(before, forwards);
+}
+
+TEST_P(AttackContract, NoImagesGiveAnEmptyResult) {
+  const auto result = run(select(input(), {}), settings());
+  EXPECT_EQ(result.x_adv.size(0), 0);
+  EXPECT_EQ(result.success.size(0), 0);
+}
+
+void expect_rejected(const std::function<void()>& act, const std::string& part) {
+  try {
+    act();
+    FAIL() << "accepted, though it should say: " << part;
+  } catch (const UserError& error) {
+    EXPECT_THAT(error.what(), testing::HasSubstr(part));
+  }
+}
+
+TEST_P(AttackContract, RejectsWhatMakesNoSense) {
+  const auto in = input();
+  const auto attempt = [&](const ThreatModel& threat, const AttackInput& bad) {
+    return [this, threat, bad] { attack(settings())->run(classifier_, threat, bad, Rng(7)); };
+  };
+  expect_rejected(attempt({GetParam().norm, 0}, in), "eps 0: must be above 0");
+  expect_rejected(attempt({GetParam().norm, -1}, in), "must be above 0");
+  expect_rejected(attempt({Norm::Linf, 1.5}, in), "at most 1 in Linf");
+  auto bright = in;
+  bright.x = in.x * 255;
+  expect_rejected(attempt(threat(), bright), "pixels must lie in [0,1]");
+  auto between = in;
+  between.x = (in.x * 0.5).clamp_min(0.1 / 255);
+  expect_rejected(attempt(threat(), between), "multiples of 1/255");
+  auto foreign = in;
+  foreign.goal = Goal::targeted(torch::full({kImages}, 7, torch::kInt64));
+  expect_rejected(attempt(threat(), foreign), "labels must be 0 to 6");
+  auto few = in;
+  few.index.pop_back();
+  expect_rejected(attempt(threat(), few), "N goals and N index numbers");
+}
+
+std::string case_name(const testing::TestParamInfo<Case>& info) {
+  std::string name = info.param.attack + "_" + to_string(info.param.norm) + (info.param.targeted ? "_targeted" : "_untargeted");
+  std::replace(name.begin(), name.end(), '-', '_');
+  return name;
+}
+
+INSTANTIATE_TEST_SUITE_P(All, AttackContract, testing::ValuesIn(all_cases()), case_name);
+
+}  // namespace
+
+}  // namespace fercli::test
