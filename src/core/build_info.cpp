@@ -2,7 +2,7 @@
 
 #include <build_info_generated.hpp>
 
-#include <torch/utils.h>
+#include <ATen/Parallel.h>
 #include <torch/version.h>
 
 #include <nlohmann/json.hpp>
@@ -22,7 +22,7 @@ nlohmann::json environment_json() {
           {"compiler", __VERSION__},
           {"libtorch", TORCH_VERSION},
           {"cpu", cpu_summary()},
-          {"threads", torch::get_num_threads()}};
+          {"threads", at::get_num_threads()}};
 }
 
 }  // namespace fercli

@@ -5,7 +5,12 @@
 #include <torch/cuda.h>
 #include <torch/version.h>
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
 #include <fstream>
+#include <limits>
 #include <sstream>
 #include <thread>
 
@@ -44,7 +49,22 @@ std::string cpu_summary() {
   return summary;
 }
 
-void apply_threads(const Runtime& runtime) {
+namespace {
+
+/// Keeps freed activations in the process: glibc otherwise returns every large block to the kernel, and a training step
+/// spends a tenth of its time on page faults.
+void keep_freed_memory() {
+#ifdef __GLIBC__
+  constexpr int kLargestThreshold = 32 << 20;  // the most that glibc takes
+  mallopt(M_MMAP_THRESHOLD, kLargestThreshold);
+  mallopt(M_TRIM_THRESHOLD, std::numeric_limits<int>::max());
+#endif
+}
+
+}  // namespace
+
+void prepare_machine(const Runtime& runtime) {
+  keep_freed_memory();
   const auto cores = std::max(1u, std::thread::hardware_concurrency());
   at::set_num_threads(runtime.threads > 0 ? static_cast<int>(runtime.threads) : static_cast<int>(cores));
 }

@@ -23,8 +23,9 @@ bool cpu_has_bfloat16();
 /// "Intel(R) Xeon(R), 2 cores, avx512 bf16 amx".
 std::string cpu_summary();
 
-/// Sets LibTorch's thread count (Debian's starts with one). Call once, before the first tensor work.
-void apply_threads(const Runtime& runtime);
+/// Sets LibTorch's thread count (Debian's starts with one) and the allocator's thresholds. Call once, before the first
+/// tensor work.
+void prepare_machine(const Runtime& runtime);
 
 /// auto: bfloat16 where the hardware has it, else float32. Throws UserError on an unknown word.
 Precision resolve_precision(const Runtime& runtime);

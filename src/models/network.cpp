@@ -7,28 +7,23 @@
 
 namespace fercli {
 
-namespace {
-
-NetworkOptions with_defaults(const Architecture& architecture, NetworkOptions options) {
+std::map<std::string, double> complete_settings(const std::string& arch, std::map<std::string, double> settings) {
+  const auto& defaults = Registry<Architecture>::instance().get(arch).defaults.settings;
   std::vector<std::string> known;
-  for (const auto& [name, value] : architecture.defaults.settings) {
-    known.push_back(name);
-    options.settings.emplace(name, value);
-  }
-  for (const auto& [name, value] : options.settings) {
-    if (architecture.defaults.settings.count(name) == 0) {
-      throw UserError(fmt::format("architecture {} has no setting '{}'{} (it has: {})", architecture.name, name,
-                                  did_you_mean(name, known), known.empty() ? "none" : join(known, ", ")));
+  for (const auto& [name, value] : defaults) known.push_back(name);
+  for (const auto& [name, value] : settings) {
+    if (defaults.count(name) == 0) {
+      throw UserError(fmt::format("architecture {} has no setting '{}'{} (it has: {})", arch, name, did_you_mean(name, known),
+                                  known.empty() ? "none" : join(known, ", ")));
     }
   }
-  return options;
+  settings.insert(defaults.begin(), defaults.end());
+  return settings;
 }
 
-}  // namespace
-
 std::shared_ptr<Network> make_network(const std::string& arch, NetworkOptions options, uint64_t seed) {
-  const auto& architecture = Registry<Architecture>::instance().get(arch);
-  auto network = architecture.make(with_defaults(architecture, std::move(options)));
+  options.settings = complete_settings(arch, std::move(options.settings));
+  auto network = Registry<Architecture>::instance().get(arch).make(options);
   const Rng rng = Rng(seed).split("weights");
   for (const auto& entry : network->named_modules()) {
     if (auto* layer = dynamic_cast<Layer*>(entry.value().get())) layer->initialise(rng.split(entry.key()));

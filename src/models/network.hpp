@@ -41,6 +41,9 @@ struct Architecture {
 /// an unknown architecture or setting.
 std::shared_ptr<Network> make_network(const std::string& arch, NetworkOptions options, uint64_t seed);
 
+/// The settings given, and the architecture's defaults for the others. Throws UserError on an unknown one.
+std::map<std::string, double> complete_settings(const std::string& arch, std::map<std::string, double> settings);
+
 /// Parameters and buffers of one network into another of the same shape.
 void copy_weights(const Network& from, Network& to);
 

@@ -1,0 +1,221 @@
+// fercli train: standard training of any architecture.
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+
+#include "core/build_info.hpp"
+#include "core/command.hpp"
+#include "core/files.hpp"
+#include "core/options.hpp"
+#include "core/progress.hpp"
+#include "data/reader.hpp"
+#include "models/summary.hpp"
+#include "models/weights.hpp"
+#include "train/trainer.hpp"
+#include "train/training_loss.hpp"
+
+namespace fercli {
+
+namespace {
+
+struct Settings {
+  std::string data, validation_data, arch = "resnet", weights, out = "out/train";
+  std::vector<std::string> arch_settings;
+  int64_t size = 0, channels = 0;
+  double validation_share = 0.1;
+  bool resume = false, quiet = false, skip_bad = false;
+  TrainOptions train;
+};
+
+void declare(OptionSet& options, Settings& settings) {
+  TrainOptions& train = settings.train;
+  const Range share{0, 1, false, true};
+  options.section("Data");
+  options.text("data,d", &settings.data, "SOURCE", "CSV file, folder, packed file or synthetic:…; its Training rows are learnt");
+  options.text("validation-data", &settings.validation_data, "SOURCE",
+               "validate on this instead of the PublicTest rows of --data");
+  options.number("validation-share", &settings.validation_share, "0.1", {0, 0.9, true},
+                 "where there are no PublicTest rows: the share of training images set aside to validate on");
+  options.flag("skip-bad", &settings.skip_bad, "leave unreadable entries out and count them");
+  options.section("Network");
+  options.choice("arch,a", &settings.arch, Registry<Architecture>::instance().names(), "architecture");
+  options.texts("set", &settings.arch_settings, "NAME=VALUE", "settings of the architecture, such as width=96 (see fercli summary)");
+  options.integer("size", &settings.size, at_least(0), "input height and width; 0: the architecture's own");
+  options.integer("channels", &settings.channels, between(0, 3), "input channels, 1 grey or 3 RGB; 0: the architecture's own");
+  options.text("weights", &settings.weights, "FILE", "start from a fercli checkpoint or a PyTorch state dictionary");
+  options.section("Training");
+  options.integer("epochs,e", &train.schedule.epochs, at_least(1), "passes over the training images");
+  options.integer("batch-size,b", &train.batch_size, at_least(2), "images per step");
+  options.choice("loss", &train.loss, Registry<TrainingLoss>::instance().names(), "objective");
+  options.choice("optimizer", &train.optimizer, {"sgd", "adam", "adamw"}, "sgd is SGD with Nesterov momentum 0.9");
+  options.number("lr", &train.schedule.lr, "0.1", {0, 10, true}, "highest learning rate");
+  options.choice("schedule", &train.schedule.kind, {"one-cycle", "cosine", "plateau", "constant"}, "course of the learning rate");
+  options.number("warmup-epochs", &train.schedule.warmup_epochs, "0", at_least(0), "linear rise before cosine, plateau, constant");
+  options.integer("plateau-patience", &train.plateau_patience, at_least(1), "epochs without gain before plateau halves the rate");
+  options.number("weight-decay", &train.weight_decay, "0.0005", at_least(0), "on convolution and dense weights");
+  options.number("clip-norm", &train.clip_norm, "0", at_least(0), "gradient norm limit; 0: none");
+  options.number("label-smoothing", &train.label_smoothing, "0.1", share, "probability spread over all classes");
+  options.number("mixup", &train.mixup, "0", between(0, 1), "Beta parameter of mixup; 0: none");
+  options.choice("class-weights", &train.class_weights, {"none", "balanced", "sqrt"}, "weight of rare classes");
+  options.number("ema", &train.ema, "0.999", share, "decay of the moving average of the weights, per step; 0: none");
+  options.integer("patience", &train.patience, at_least(0), "stop after so many epochs without gain; 0: never");
+  options.section("Augmentation");
+  options.number("rotate", &train.augmentation.rotate, "10", between(0, 180), "degrees, either way");
+  options.number("scale", &train.augmentation.scale, "0.1", share, "zoom, either way");
+  options.number("translate", &train.augmentation.translate, "0.1", share, "shift as share of the side, either way");
+  options.number("flip", &train.augmentation.flip, "0.5", between(0, 1), "probability of a horizontal flip");
+  options.number("brightness", &train.augmentation.brightness, "0", share, "added light, either way");
+  options.number("contrast", &train.augmentation.contrast, "0", share, "contrast factor, either way");
+  options.number("erase", &train.augmentation.erase, "0", between(0, 1), "probability of random erasing");
+  options.section("Output");
+  options.text("out,o", &settings.out, "DIR", "best.pt, last.pt, training.state, history.csv, learning_curves.png, model card, logs");
+  options.flag("resume", &settings.resume, "go on from DIR/training.state where it exists");
+  options.integer("save-every", &train.save_every, at_least(1), "seconds between saves of the training state");
+  options.flag("quiet,q", &settings.quiet, "no progress, only the final lines");
+  options.runtime(&train.runtime);
+}
+
+std::map<std::string, double> parse_arch_settings(const OptionSet& options, const std::vector<std::string>& words) {
+  std::map<std::string, double> values;
+  for (const auto& word : words) {
+    const auto parts = split(word, '=');
+    try {
+      if (parts.size() != 2) throw std::invalid_argument("no =");
+      values[parts[0]] = parse_number(parts[1]);
+    } catch (const std::invalid_argument&) {
+      options.fail("set", fmt::format("'{}' must be NAME=NUMBER", word));
+    }
+  }
+  return values;
+}
+
+struct Splits {
+  Dataset training, validation;
+};
+
+std::vector<int64_t> rows_of(const Dataset& data, Split split) {
+  std::vector<int64_t> rows;
+  for (int64_t i = 0; i < data.size(); ++i) {
+    if (data.splits[i] == split) rows.push_back(i);
+  }
+  return rows;
+}
+
+/// Training rows (all rows where none are marked), and what to validate on; PrivateTest is never touched.
+Splits split_data(const Settings& settings, const Dataset& data, const ReadOptions& read) {
+  auto training = rows_of(data, Split::Training);
+  auto validation = rows_of(data, Split::PublicTest);
+  if (training.empty()) training = rows_of(data, Split::None);
+  if (training.empty()) throw UserError(fmt::format("--data {}: has no Training images", settings.data));
+  if (!settings.validation_data.empty()) {
+    Dataset other = read_dataset(settings.validation_data, read).relabelled(data.classes);
+    const auto marked = rows_of(other, Split::PublicTest);
+    return {data.select(training), marked.empty() ? other : other.select(marked)};
+  }
+  if (validation.empty()) {
+    const auto order = Rng(settings.train.runtime.seed).split("validation").permutation(static_cast<int64_t>(training.size()));
+    const auto count = std::max<size_t>(1, static_cast<size_t>(settings.validation_share * static_cast<double>(training.size())));
+    std::vector<int64_t> kept;
+    for (size_t i = 0; i < order.size(); ++i) (i < count ? validation : kept).push_back(training[order[i]]);
+    std::sort(validation.begin(), validation.end());
+    std::sort(kept.begin(), kept.end());
+    training = kept;
+  }
+  return {data.select(training), data.select(validation)};
+}
+
+void require_labels(const Dataset& data) {
+  if ((data.labels < 0).any().item<bool>()) throw UserError(fmt::format("{}: has images without a label", data.name));
+}
+
+/// Mean and deviation of each channel over the training images, pixels in [0,1].
+Preprocessing measured_preprocessing(const Dataset& training) {
+  Preprocessing preprocessing{training.channels(), training.image_size(), {}, {}};
+  for (int64_t channel = 0; channel < training.channels(); ++channel) {
+    auto histogram = at::bincount(training.images.select(1, channel).flatten(), {}, 256).to(torch::kFloat64);
+    const auto levels = at::arange(256, torch::kFloat64) / 255.0;
+    const double count = histogram.sum().item<double>(), mean = (histogram * levels).sum().item<double>() / count;
+    const double variance = (histogram * (levels - mean).square()).sum().item<double>() / count;
+    preprocessing.mean.push_back(mean);
+    preprocessing.std.push_back(std::max(std::sqrt(variance), 1e-3));
+  }
+  return preprocessing;
+}
+
+Checkpoint starting_point(const OptionSet& options, const Settings& settings, const Splits& data) {
+  Checkpoint start;
+  start.arch = settings.arch;
+  start.options = {data.training.channels(), data.training.image_size(), data.training.classes.size(),
+                   parse_arch_settings(options, settings.arch_settings)};
+  start.options.settings = complete_settings(start.arch, start.options.settings);
+  start.preprocessing = measured_preprocessing(data.training);
+  start.classes = data.training.classes;
+  start.network = make_network(start.arch, start.options, settings.train.runtime.seed);
+  if (!settings.weights.empty()) inform(load_weights(*start.network, settings.weights));
+  start.training = {{"options", settings.train.to_json()},
+                    {"weights", settings.weights},
+                    {"revision", git_revision()},
+                    {"training_images", data.training.size()},
+                    {"training_digest", data.training.digest()},
+                    {"validation_images", data.validation.size()},
+                    {"validation_digest", data.validation.digest()},
+                    {"selection", "highest validation accuracy"}};
+  return start;
+}
+
+void write_history(const std::vector<EpochRecord>& history, const std::filesystem::path& path) {
+  std::string text =
+      "epoch,train_loss,train_accuracy,validation_loss,validation_accuracy,validation_balanced_accuracy,learning_rate,seconds,best\n";
+  for (const auto& r : history) {
+    text += fmt::format("{},{:.6f},{:.6f},{:.6f},{:.6f},{:.6f},{:.6g},{:.1f},{}\n", r.epoch, r.train_loss, r.train_accuracy,
+                        r.validation_loss, r.validation_accuracy, r.validation_balanced_accuracy, r.learning_rate, r.seconds,
+                        r.best ? 1 : 0);
+  }
+  write_file(path, text);
+}
+
+int run(const std::vector<std::string>& arguments) {
+  Settings settings;
+  settings.train.schedule.epochs = 30;
+  OptionSet options("train", "", "Train a network on labelled faces, and keep the weights that validate best.");
+  declare(options, settings);
+  if (!options.parse(arguments)) return 0;
+  if (settings.data.empty()) throw UserError("fercli train: --data SOURCE is needed: a CSV file, a folder, a packed file or synthetic:");
+  silence_progress(settings.quiet);
+  prepare_machine(settings.train.runtime);
+
+  const auto& defaults = Registry<Architecture>::instance().get(settings.arch).defaults;
+  const ReadOptions read{settings.size > 0 ? settings.size : defaults.size,
+                         settings.channels > 0 ? settings.channels : defaults.channels, settings.skip_bad};
+  const Dataset data = read_dataset(settings.data, read);
+  const Splits splits = split_data(settings, data, read);
+  require_labels(splits.training);
+  require_labels(splits.validation);
+
+  const std::filesystem::path folder = settings.out;
+  Checkpoint start = starting_point(options, settings, splits);
+  write_file(folder / (settings.arch + "_arch.txt"), describe_architecture(start.arch, start.options));
+  Trainer trainer(settings.train, start, splits.training, splits.validation, folder);
+  const bool has_state = std::filesystem::exists(folder / "training.state");
+  if (settings.resume && has_state) trainer.resume();
+  if (!settings.resume && has_state) {
+    throw UserError(fmt::format("fercli train: --out {}: holds an earlier run; add --resume to go on with it, or choose another folder",
+                                settings.out));
+  }
+  inform(fmt::format("{}: {} training and {} validation images, {} parameters, {}, {} threads", settings.arch,
+                     splits.training.size(), splits.validation.size(), parameter_count(*start.network),
+                     to_string(resolve_precision(settings.train.runtime)), at::get_num_threads()));
+  trainer.run([&](const std::vector<EpochRecord>& history) {
+    write_history(history, folder / "history.csv");
+    const auto& r = history.back();
+    inform(fmt::format("epoch {:>3}  train {:.4f} {:.2f} %  validation {:.4f} {:.2f} % (balanced {:.2f} %)  {:.0f} s{}", r.epoch,
+                       r.train_loss, 100 * r.train_accuracy, r.validation_loss, 100 * r.validation_accuracy,
+                       100 * r.validation_balanced_accuracy, r.seconds, r.best ? "  best" : ""));
+  });
+  return 0;
+}
+
+const Register<Command> registered{{"train", "train a network on labelled faces", run}};
+
+}  // namespace
+
+}  // namespace fercli

@@ -1,0 +1,61 @@
+#include "data/batches.hpp"
+
+#include <future>
+
+namespace fercli {
+
+struct EpochBatches::Worker {
+  const Dataset& dataset;
+  Augmentation augmentation;
+  Rng rng;
+  int64_t batch_size, next_batch, batches;
+  std::vector<int64_t> order;
+  std::future<Batch> pending;
+
+  Batch make(int64_t number) const {
+    const int64_t begin = number * batch_size;
+    const int64_t end = std::min(begin + batch_size, static_cast<int64_t>(order.size()));
+    const int64_t channels = dataset.images.size(1), height = dataset.images.size(2), width = dataset.images.size(3);
+    const int64_t pixels = channels * height * width;
+    Batch batch{torch::empty({end - begin, channels, height, width}), torch::empty({end - begin}, torch::kInt64)};
+    const auto* images = dataset.images.data_ptr<uint8_t>();
+    const auto* labels = dataset.labels.data_ptr<int64_t>();
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t row = order[i];
+      augment_image(images + row * pixels, batch.x.data_ptr<float>() + (i - begin) * pixels, channels, height, width,
+                    augmentation, rng.split(static_cast<uint64_t>(row)));
+      batch.y.data_ptr<int64_t>()[i - begin] = labels[row];
+    }
+    return batch;
+  }
+
+  void start() {
+    if (next_batch >= batches) return;
+    pending = std::async(std::launch::async, [this, number = next_batch] { return make(number); });
+    ++next_batch;
+  }
+};
+
+int64_t EpochBatches::count(int64_t images, int64_t batch_size) {
+  const int64_t rest = images % batch_size;
+  return images / batch_size + (rest > 1 ? 1 : 0);
+}
+
+EpochBatches::EpochBatches(const Dataset& dataset, const Augmentation& augmentation, const Rng& rng, int64_t epoch,
+                           int64_t batch_size, int64_t first_batch)
+    : worker_(new Worker{dataset, augmentation, rng.split("augment").split(static_cast<uint64_t>(epoch)), batch_size, first_batch,
+                         count(dataset.size(), batch_size),
+                         rng.split("order").split(static_cast<uint64_t>(epoch)).permutation(dataset.size()), {}}) {
+  worker_->start();
+}
+
+EpochBatches::~EpochBatches() = default;
+
+bool EpochBatches::next(Batch& batch) {
+  if (!worker_->pending.valid()) return false;
+  batch = worker_->pending.get();
+  worker_->start();
+  return true;
+}
+
+}  // namespace fercli

@@ -1,0 +1,51 @@
+#include "models/summary.hpp"
+
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+
+#include <unordered_map>
+
+#include "models/layers.hpp"
+
+namespace fercli {
+
+std::vector<LayerSummary> summarise(Network& network, const NetworkOptions& options) {
+  const torch::NoGradGuard no_grad;
+  std::unordered_map<const torch::nn::Module*, std::string> names;
+  for (const auto& entry : network.named_modules()) names[entry.value().get()] = entry.key();
+  const bool was_training = network.is_training();
+  network.eval();
+  LayerTrace trace;
+  network.forward(torch::zeros({1, options.channels, options.size, options.size}));
+  network.train(was_training);
+  std::vector<LayerSummary> layers;
+  for (const auto& record : trace.records) {
+    layers.push_back({names.at(record.module), record.kind, record.output, record.parameters, record.flops});
+  }
+  return layers;
+}
+
+int64_t parameter_count(const Network& network) {
+  int64_t count = 0;
+  for (const auto& parameter : network.parameters()) count += parameter.numel();
+  return count;
+}
+
+std::string describe_architecture(const std::string& arch, const NetworkOptions& options) {
+  const auto& entry = Registry<Architecture>::instance().get(arch);
+  const auto network = make_network(arch, options, 0);
+  std::string text = fmt::format("Architecture {}: {}\n\n{}\n\nInput {}x{}x{}, {} classes", arch, entry.summary, entry.rationale,
+                                 options.channels, options.size, options.size, options.classes);
+  for (const auto& [name, value] : options.settings) text += fmt::format(", {}={:g}", name, value);
+  text += fmt::format("\n\n{:<22} {:<44} {:>12} {:>12} {:>10}\n", "Layer", "Kind", "Output", "Parameters", "MFLOP");
+  int64_t flops = 0;
+  for (const auto& layer : summarise(*network, options)) {
+    text += fmt::format("{:<22} {:<44} {:>12} {:>12} {:>10.2f}\n", layer.name, layer.kind, fmt::format("{}", fmt::join(layer.output, "x")),
+                        layer.parameters, layer.flops / 1e6);
+    flops += layer.flops;
+  }
+  return text + fmt::format("\nTotal: {} parameters ({:.2f} MB in 16 bit), {:.1f} MFLOP per image\n", parameter_count(*network),
+                            parameter_count(*network) * 2 / 1e6, flops / 1e6);
+}
+
+}  // namespace fercli

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "models/network.hpp"
+
+namespace fercli {
+
+/// One row of the architecture table.
+struct LayerSummary {
+  std::string name;             ///< "stage1_1.first"
+  std::string kind;             ///< "Conv 3x3/1 64->64, BatchNorm, ReLU"
+  std::vector<int64_t> output;  ///< (C,H,W) or (C)
+  int64_t parameters;
+  int64_t flops;                ///< multiplications and additions for one image
+};
+
+/// The layers in the order in which an image meets them, found by sending one through.
+std::vector<LayerSummary> summarise(Network& network, const NetworkOptions& options);
+
+int64_t parameter_count(const Network& network);
+
+/// The text of …_arch.txt: rationale, settings, table of layers, totals.
+std::string describe_architecture(const std::string& arch, const NetworkOptions& options);
+
+}  // namespace fercli
