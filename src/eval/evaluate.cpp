@@ -5,8 +5,80 @@
 #include "core/error.hpp"
 #include "core/interrupt.hpp"
 #include "core/progress.hpp"
+#include "core/random.hpp"
 
 namespace fercli {
+
+namespace {
+
+using nlohmann::json;
+
+/// Six significant digits, so that the file stays readable.
+double six_digits(double value) { return std::stod(fmt::format("{:.6g}", value)); }
+
+json class_table(const torch::Tensor& confusion, const LabelSet& classes) {
+  auto table = json::array();
+  const auto scores = class_scores(confusion);
+  for (size_t k = 0; k < scores.size(); ++k) {
+    table.push_back({{"class", classes.names()[k]},
+                     {"precision", to_json(scores[k].precision)},
+                     {"recall", to_json(scores[k].recall)},
+                     {"f1", to_json(scores[k].f1)},
+                     {"support", scores[k].support}});
+  }
+  return table;
+}
+
+json image_table(const Outcomes& outcomes, const Dataset& dataset, const LabelSet& classes) {
+  const auto predicted = predicted_classes(outcomes.probabilities);
+  auto table = json::array();
+  for (int64_t row = 0; row < dataset.size(); ++row) {
+    auto probabilities = json::array();
+    const double* first = outcomes.probabilities.data_ptr<double>() + row * classes.size();
+    for (int64_t k = 0; k < classes.size(); ++k) probabilities.push_back(six_digits(first[k]));
+    table.push_back({{"id", dataset.ids[static_cast<size_t>(row)]},
+                     {"label", classes.name(dataset.labels[row].item<int64_t>())},
+                     {"predicted", classes.name(predicted.data_ptr<int64_t>()[row])},
+                     {"probabilities", probabilities}});
+  }
+  return table;
+}
+
+json matrix_rows(const torch::Tensor& matrix) {
+  auto rows = json::array();
+  const int64_t* cell = matrix.data_ptr<int64_t>();
+  for (int64_t row = 0; row < matrix.size(0); ++row, cell += matrix.size(1)) {
+    rows.push_back(std::vector<int64_t>(cell, cell + matrix.size(1)));
+  }
+  return rows;
+}
+
+json reliability_table(const std::vector<ReliabilityBin>& bins) {
+  auto table = json::array();
+  for (const auto& bin : bins) {
+    table.push_back({{"low", six_digits(bin.low)},
+                     {"high", six_digits(bin.high)},
+                     {"confidence", bin.accuracy.n ? json(bin.confidence) : json(nullptr)},
+                     {"accuracy", to_json(bin.accuracy)}});
+  }
+  return table;
+}
+
+/// How many predictions are right when class k of the network is read as class `meaning[k]`.
+int64_t right_if(const torch::Tensor& confusion, const std::vector<int64_t>& meaning) {
+  int64_t right = 0;
+  for (int64_t k = 0; k < confusion.size(0); ++k) right += confusion[meaning[static_cast<size_t>(k)]][k].item<int64_t>();
+  return right;
+}
+
+/// Class k of `classes` stands at some place of `written`; what `read` has at that place.
+std::vector<int64_t> exchanged(const LabelSet& classes, const LabelSet& written, const LabelSet& read) {
+  std::vector<int64_t> meaning;
+  for (const auto& name : classes.names()) meaning.push_back(classes.index(read.name(written.index(name))));
+  return meaning;
+}
+
+}  // namespace
 
 Predictions predict(const Classifier& classifier, const Dataset& dataset, int64_t batch_size) {
   const auto start = std::chrono::steady_clock::now();
@@ -24,6 +96,61 @@ Predictions predict(const Classifier& classifier, const Dataset& dataset, int64_
     throw RunError("the network gives NaN or infinite values: its weights are damaged, or the training diverged");
   }
   return {probabilities, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count()};
+}
+
+Result summarise(const Predictions& predictions, const Dataset& dataset, const LabelSet& classes, uint64_t seed) {
+  const Outcomes outcomes{predictions.probabilities, dataset.labels};
+  const auto confusion = confusion_matrix(outcomes, classes.size());
+  const Rng rng = Rng(seed).split("bootstrap");
+  Result result;
+  result.n = dataset.size();
+  result.seed = seed;
+  result.metrics = {{"accuracy", accuracy(confusion)},
+                    {"balanced_accuracy", balanced_accuracy(confusion)},
+                    {"macro_f1", macro_f1(confusion, rng.split("macro_f1"))},
+                    {"ece", expected_calibration_error(outcomes, rng.split("ece"))},
+                    {"brier", brier_score(outcomes)},
+                    {"nll", negative_log_likelihood(outcomes)}};
+  result.tables["confusion_matrix"] = matrix_rows(confusion);
+  result.tables["reliability"] = reliability_table(reliability(outcomes));
+  result.per_class = class_table(confusion, classes);
+  result.per_image = image_table(outcomes, dataset, classes);
+  result.timing = {{"seconds", predictions.seconds},
+                   {"images_per_second", static_cast<double>(result.n) / predictions.seconds}};
+  return result;
+}
+
+Metric deduplicated_accuracy(const Predictions& predictions, const Dataset& dataset, const Dataset& training) {
+  const auto predicted = predicted_classes(predictions.probabilities);
+  const auto rows = dataset.rows_not_in(training);
+  int64_t right = 0;
+  for (const int64_t row : rows) right += predicted[row].item<int64_t>() == dataset.labels[row].item<int64_t>();
+  return proportion(right, static_cast<int64_t>(rows.size()));
+}
+
+std::optional<std::string> label_order_hint(const torch::Tensor& confusion, const LabelSet& classes) {
+  const std::vector<std::pair<const char*, LabelSet>> orders{{"FER2013's", LabelSet::fer2013()},
+                                                             {"alphabetical", LabelSet::alphabetical()},
+                                                             {"RAF-DB's", LabelSet::raf_db()}};
+  const Metric as_is = accuracy(confusion);
+  for (const auto& mapped : classes.mapping_from(LabelSet::fer2013())) {
+    if (mapped < 0 || classes.size() != LabelSet::fer2013().size()) return {};
+  }
+  Metric best = as_is;
+  std::string sentence;
+  for (const auto& [written_name, written] : orders) {
+    for (const auto& [read_name, read] : orders) {
+      const Metric other = proportion(right_if(confusion, exchanged(classes, written, read)), as_is.n);
+      if (other.value <= best.value) continue;
+      best = other;
+      sentence = fmt::format("accuracy would be {} instead of {} if {} label order were read as {}: are the classes of the "
+                             "model or of the data in the wrong order?",
+                             format_proportion(other), format_proportion(as_is), written_name, read_name);
+    }
+  }
+  constexpr double kFarBetter = 0.1;
+  if (best.value < as_is.value + kFarBetter || best.interval.low < as_is.interval.high) return {};
+  return sentence;
 }
 
 }  // namespace fercli

@@ -3,8 +3,11 @@
 #include <torch/types.h>
 
 #include <cstdint>
+#include <optional>
+#include <string>
 
 #include "data/dataset.hpp"
+#include "eval/result.hpp"
 #include "models/classifier.hpp"
 
 namespace fercli {
@@ -17,5 +20,18 @@ struct Predictions {
 /// Runs the classifier over all images, with a progress line. The numbers do not depend on the batch size, the number of
 /// threads or the order of the images. Throws Interrupted on Ctrl-C, RunError when the network gives NaN.
 Predictions predict(const Classifier& classifier, const Dataset& dataset, int64_t batch_size);
+
+/// Metrics accuracy, balanced_accuracy, macro_f1, ece, brier and nll; tables confusion_matrix and reliability; n, seed,
+/// per-class part, per-image part (probabilities with six digits, in the order of the classes) and timing. The caller
+/// adds options, data set and model. `dataset` must have labels in the order of `classes`, and none missing.
+Result summarise(const Predictions& predictions, const Dataset& dataset, const LabelSet& classes, uint64_t seed);
+
+/// Accuracy over the images of `dataset` whose pixels do not occur in `training`.
+Metric deduplicated_accuracy(const Predictions& predictions, const Dataset& dataset, const Dataset& training);
+
+/// One sentence when the predictions fit the labels far better after exchanging one known label order (FER2013's,
+/// alphabetical, RAF-DB's) for another: then model or data name their classes in the wrong order. `classes` are those of
+/// the confusion matrix.
+std::optional<std::string> label_order_hint(const torch::Tensor& confusion, const LabelSet& classes);
 
 }  // namespace fercli

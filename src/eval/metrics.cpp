@@ -195,6 +195,10 @@ torch::Tensor confusion_matrix(const torch::Tensor& labels, const torch::Tensor&
   return matrix;
 }
 
+torch::Tensor confusion_matrix(const Outcomes& outcomes, int64_t classes) {
+  return confusion_matrix(outcomes.labels, predicted_classes(outcomes.probabilities), classes);
+}
+
 Metric accuracy(const torch::Tensor& confusion) {
   const Counts counts(confusion);
   return proportion(std::accumulate(counts.right.begin(), counts.right.end(), int64_t{0}), counts.n);

@@ -48,6 +48,7 @@ torch::Tensor predicted_classes(const torch::Tensor& probabilities);
 
 /// (K,K) int64: rows are true classes, columns predicted ones. Throws std::invalid_argument on a label outside 0 … K-1.
 torch::Tensor confusion_matrix(const torch::Tensor& labels, const torch::Tensor& predicted, int64_t classes);
+torch::Tensor confusion_matrix(const Outcomes& outcomes, int64_t classes);
 
 Metric accuracy(const torch::Tensor& confusion);
 

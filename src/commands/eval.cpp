@@ -1,0 +1,229 @@
+// fercli eval: how good and how well calibrated a classifier is on labelled images.
+#include "core/command.hpp"
+#include "core/error.hpp"
+#include "core/files.hpp"
+#include "core/options.hpp"
+#include "core/progress.hpp"
+#include "core/runtime.hpp"
+#include "data/reader.hpp"
+#include "eval/evaluate.hpp"
+#include "models/checkpoint.hpp"
+#include "report/plots.hpp"
+
+namespace fercli {
+
+namespace {
+
+struct Settings {
+  std::string model = "standard", data, split = "auto", labels = "auto", tta = "none", out;
+  int64_t batch_size = 256;
+  bool json = false, quiet = false, skip_bad = false;
+  Runtime runtime;
+};
+
+void declare(OptionSet& options, Settings& settings) {
+  options.section("What to evaluate");
+  options.text("model,m", &settings.model, "MODEL", "checkpoint file, or the name of a shipped model");
+  options.text("data,d", &settings.data, "SOURCE",
+               "CSV file, folder, packed file or synthetic:…; default: the shipped drawn faces");
+  options.text("split", &settings.split, "SPLIT",
+               "Training, PublicTest, PrivateTest or all; auto takes PublicTest, else PrivateTest, else all");
+  options.choice("labels", &settings.labels, {"auto", "fer2013", "alphabetical", "raf-db"},
+                 "what label numbers in the data mean; auto: what is usual for the format");
+  options.choice("tta", &settings.tta, {"none", "flip", "ten-crop"}, "test-time augmentation: logits averaged over views");
+  options.flag("skip-bad", &settings.skip_bad, "leave unreadable entries out and count them");
+  options.section("Output");
+  options.flag("json", &settings.json, "print the result as JSON, and nothing else, on stdout");
+  options.text("out,o", &settings.out, "DIR", "write result.json, per_image.csv, confusion_matrix.png and reliability.png");
+  options.flag("quiet,q", &settings.quiet, "no progress");
+  options.integer("batch-size,b", &settings.batch_size, at_least(1), "images per forward pass; changes no number");
+  settings.runtime.precision = "fp32";
+  options.runtime(&settings.runtime);
+}
+
+/// The data set with labels in the order of the network's classes.
+Dataset read_labelled(const Settings& settings, const Classifier& classifier) {
+  const std::string source = settings.data.empty() ? find_shipped("faces").string() : settings.data;
+  if (source.empty()) throw UserError("fercli eval: --data SOURCE is needed: the shipped drawn faces are not found");
+  ReadOptions read;
+  read.size = classifier.preprocessing().size;
+  read.channels = classifier.preprocessing().channels;
+  read.skip_bad = settings.skip_bad;
+  if (settings.labels != "auto") read.numbering = LabelSet::parse(settings.labels);
+  Dataset dataset = read_dataset(source, read);
+  if (settings.data.empty()) dataset.name = "shipped faces";
+  if (dataset.skipped > 0) inform(fmt::format("{}: left out {} bad entries", source, dataset.skipped));
+  return dataset.relabelled(classifier.classes());
+}
+
+bool has(const Dataset& dataset, Split split) {
+  return std::find(dataset.splits.begin(), dataset.splits.end(), split) != dataset.splits.end();
+}
+
+/// What `--split` stands for in this data set: a split, or none for all images.
+std::optional<Split> resolve_split(const std::string& word, const Dataset& dataset) {
+  if (word == "all") return {};
+  if (word != "auto") return parse_split(word);
+  for (const Split split : {Split::PublicTest, Split::PrivateTest}) {
+    if (has(dataset, split)) return split;
+  }
+  return {};
+}
+
+void require_labels(const Dataset& dataset) {
+  const auto missing = (dataset.labels < 0).sum().item<int64_t>();
+  if (missing > 0) {
+    throw UserError(fmt::format("fercli eval: --data {}: {} of {} images have no label, and evaluation needs the true classes",
+                                dataset.name, missing, dataset.size()));
+  }
+}
+
+/// Adds the accuracy without the images that the network may have learnt by heart.
+void add_deduplicated_accuracy(Result& result, const Predictions& predictions, const Dataset& evaluated, const Dataset& all,
+                               std::optional<Split> split) {
+  if (split == Split::Training) {
+    result.add_warning("these are Training images, which the network may have learnt by heart");
+  } else if (!has(all, Split::Training)) {
+    result.add_warning("the data set has no Training images, so accuracy_deduplicated is left out");
+  } else {
+    const Metric metric = deduplicated_accuracy(predictions, evaluated, all.only(Split::Training));
+    if (metric.n > 0) result.metrics["accuracy_deduplicated"] = metric;
+  }
+}
+
+/// "0.034 (n = 3589, 95 % CI 0.023–0.045)".
+std::string format_score(const Metric& metric) {
+  return fmt::format("{:.3f} (n = {}, 95 % CI {:.3f}–{:.3f})", metric.value, metric.n, metric.interval.low,
+                     metric.interval.high);
+}
+
+/// "72.3 (67.1–76.9)", in %; a dash where there is nothing to divide by.
+std::string format_percent(const Metric& metric) {
+  if (metric.n == 0) return "-";
+  return fmt::format("{:.1f} ({:.1f}–{:.1f})", 100 * metric.value, 100 * metric.interval.low, 100 * metric.interval.high);
+}
+
+void print_metrics(const Result& result) {
+  const auto& metrics = result.metrics;
+  fmt::print("Accuracy on test set: {:.0f}%\n\n", 100 * metrics.at("accuracy").value);
+  fmt::print("  accuracy             {}\n", format_proportion(metrics.at("accuracy")));
+  if (metrics.count("accuracy_deduplicated")) {
+    fmt::print("  not among Training   {}\n", format_proportion(metrics.at("accuracy_deduplicated")));
+  }
+  fmt::print("  balanced accuracy    {}\n", format_proportion(metrics.at("balanced_accuracy")));
+  fmt::print("  macro F1             {}\n", format_proportion(metrics.at("macro_f1")));
+  fmt::print("  ECE                  {}\n", format_score(metrics.at("ece")));
+  fmt::print("  Brier score          {}\n", format_score(metrics.at("brier")));
+  fmt::print("  log likelihood loss  {}\n\n", format_score(metrics.at("nll")));
+}
+
+void print_classes(const Result& result) {
+  fmt::print("  {:<10} {:>8} {:>10} {:>21} {:>21} {:>21}   (%, 95 % CI)\n", "class", "images", "predicted", "precision", "recall",
+             "F1");
+  for (const auto& row : result.per_class) {
+    const auto metric = [&](const char* name) { return metric_from_json(row.at(name)); };
+    fmt::print("  {:<10} {:>8} {:>10} {:>21} {:>21} {:>21}\n", row.at("class").get<std::string>(),
+               row.at("support").get<int64_t>(), metric("precision").n, format_percent(metric("precision")),
+               format_percent(metric("recall")), format_percent(metric("f1")));
+  }
+}
+
+void print_confusion(const Result& result, const LabelSet& classes) {
+  fmt::print("\n  {:<12}", "true \\ said");
+  for (const auto& name : classes.names()) fmt::print(" {:>8}", name);
+  fmt::print("\n");
+  size_t k = 0;
+  for (const auto& row : result.tables.at("confusion_matrix")) {
+    fmt::print("  {:<12}", classes.names()[k++]);
+    for (const auto& count : row) fmt::print(" {:>8}", count.get<int64_t>());
+    fmt::print("\n");
+  }
+}
+
+std::string csv_field(const std::string& text) {
+  if (text.find_first_of(",\"\n") == std::string::npos) return text;
+  std::string field = "\"";
+  for (const char letter : text) field += letter == '"' ? std::string("\"\"") : std::string(1, letter);
+  return field + "\"";
+}
+
+std::string image_csv(const Result& result, const LabelSet& classes) {
+  std::string text = "id,label,predicted,correct";
+  for (const auto& name : classes.names()) text += ",p_" + csv_field(name);
+  for (const auto& image : result.per_image) {
+    const auto label = image.at("label").get<std::string>(), predicted = image.at("predicted").get<std::string>();
+    text += fmt::format("\n{},{},{},{:d}", csv_field(image.at("id")), csv_field(label), csv_field(predicted), label == predicted);
+    for (const auto& probability : image.at("probabilities")) text += "," + probability.dump();
+  }
+  return text + "\n";
+}
+
+/// The last part of a path, or the whole of any other source.
+std::string short_name(const std::string& source) {
+  const std::filesystem::path path = source;
+  return (path.has_filename() ? path : path.parent_path()).filename().string();
+}
+
+void write_files(const Result& result, const Outcomes& outcomes, const LabelSet& classes, const std::filesystem::path& folder) {
+  write_result(result, folder / "result.json");
+  write_file(folder / "per_image.csv", image_csv(result, classes));
+  const std::string subject =
+      fmt::format("{} on {} ({})", std::filesystem::path(result.model.at("model").get<std::string>()).stem().string(),
+                  short_name(result.dataset.at("name")), result.dataset.at("split").get<std::string>());
+  plot_confusion_matrix(confusion_matrix(outcomes, classes.size()), classes.names(), "Confusion matrix: " + subject,
+                        folder / "confusion_matrix.png");
+  plot_reliability(reliability(outcomes), result.metrics.at("ece"), "Reliability: " + subject, folder / "reliability.png");
+}
+
+void print_result(const Result& result, const LabelSet& classes) {
+  fmt::print("{} ({}) on {}, split {}: {} images\n", result.model.at("model").get<std::string>(),
+             result.model.at("arch").get<std::string>(), result.dataset.at("name").get<std::string>(),
+             result.dataset.at("split").get<std::string>(), result.n);
+  print_metrics(result);
+  print_classes(result);
+  print_confusion(result, classes);
+  fmt::print("\n  {:.0f} images/s\n", result.timing.at("images_per_second"));
+}
+
+int run(const std::vector<std::string>& arguments) {
+  Settings settings;
+  OptionSet options("eval", "", "Measure accuracy and calibration of a model on labelled images.");
+  declare(options, settings);
+  if (!options.parse(arguments)) return 0;
+  silence_progress(settings.quiet);
+  prepare_machine(settings.runtime);
+
+  const Checkpoint checkpoint = load_checkpoint(resolve_model(settings.model));
+  const Classifier classifier = make_classifier(checkpoint, settings.runtime).with_tta(parse_tta(settings.tta));
+  const Dataset all = read_labelled(settings, classifier);
+  const auto split = resolve_split(settings.split, all);
+  const Dataset evaluated = split ? all.only(*split) : all;
+  require_labels(evaluated);
+  if (split == Split::PrivateTest) inform("PrivateTest is the final test set: report its figure once, and never choose by it");
+
+  const Predictions predictions = predict(classifier, evaluated, settings.batch_size);
+  Result result = summarise(predictions, evaluated, classifier.classes(), settings.runtime.seed);
+  result.command = "eval";
+  result.options = options.provenance();
+  result.dataset = describe_dataset(evaluated, split ? to_string(*split) : "all");
+  result.model = describe_model(checkpoint, settings.model);
+  result.model["precision"] = to_string(classifier.precision());
+  add_deduplicated_accuracy(result, predictions, evaluated, all, split);
+  const Outcomes outcomes{predictions.probabilities, evaluated.labels};
+  if (const auto hint = label_order_hint(confusion_matrix(outcomes, classifier.classes().size()), classifier.classes())) {
+    result.add_warning(*hint);
+  }
+
+  if (settings.json) fmt::print("{}", format_result(result));
+  if (!settings.json) print_result(result, classifier.classes());
+  if (settings.out.empty()) return 0;
+  write_files(result, outcomes, classifier.classes(), settings.out);
+  inform(fmt::format("written to {}: result.json, per_image.csv, confusion_matrix.png, reliability.png", settings.out));
+  return 0;
+}
+
+const Register<Command> registered{{"eval", "measure accuracy and calibration of a model", run}};
+
+}  // namespace
+
+}  // namespace fercli
