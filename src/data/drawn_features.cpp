@@ -17,7 +17,7 @@ void FacePainter::shade_eye_region(Skin& skin, const Place& p) const {
   const auto& e = geometry_.eye[side];
   const auto age = static_cast<float>(face_.identity.age);
   skin.open -= 0.24f * bump(dx, p.y, -0.52f, -0.12f, 0.4f, 0.42f) + 0.2f * bump(dx, p.y, 0.05f, -0.28f, 0.75f, 0.3f);
-  skin.open -= (0.07f + 0.1f * age) * bump(dx, p.y, -0.05f, 0.4f, 0.55f, 0.16f);
+  skin.open -= (0.04f + 0.12f * age) * bump(dx, p.y, -0.05f, 0.4f, 0.55f, 0.16f);
   const float s = dx / e.half_width;
   if (s > -1.15f && s < 1.25f) {
     const float y = p.y - e.tilt * s;
@@ -44,7 +44,7 @@ void FacePainter::shade_brow(Skin& skin, const Place& p) const {
   float hairs = 0.86f;
   if (fine_ > 0) {
     const float strand = value_noise(34 * (ax + 0.6f * p.y), 7 * p.y, grain_ + 9);
-    hairs = mix(hairs, 0.55f + 0.6f * strand, fine_);
+    hairs = mix(hairs, 0.66f + 0.4f * strand, fine_);
   }
   const float ends = (1 - smoothstep(0.92f, 1.06f, s)) * smoothstep(-1.08f, -0.9f, s);
   const float amount = clamp01(cover(d, 0.09f + pixel_) * hairs) * ends;
@@ -59,7 +59,7 @@ void FacePainter::shade_lips(Skin& skin, const Place& p) const {
   const float soft = 0.045f + pixel_;
   const float above = std::max(m.upper_out.at(s) - p.y, p.y - m.upper_in.at(s));
   const float below = std::max(m.lower_in.at(s) - p.y, p.y - m.lower_out.at(s));
-  const float on_lip = std::max(cover(above, soft), cover(below, soft)) * smoothstep(1.02f, 0.94f, std::abs(s));
+  const float on_lip = std::max(cover(above, soft), cover(below, soft)) * (1 - smoothstep(0.94f, 1.02f, std::abs(s)));
   const float creases = fine_ > 0 ? 0.1f * fine_ * (value_noise(30 * s, 2 * p.y, grain_ + 3) - 0.5f) : 0;
   const float tone = (above < below ? 0.86f : 1.02f) + creases;
   skin.albedo = mix(skin.albedo, lip_ * tone, 0.85f * on_lip);
@@ -106,13 +106,13 @@ Colour FacePainter::eye(Colour under, const Place& p) const {
     ball = mix(ball, iris_ * (ring * streaks * (0.55f + 0.45f * shadow)), cover(from_centre - e.iris_radius, soft + 0.02f));
     ball = mix(ball, {0.03f, 0.03f, 0.03f}, cover(from_centre - 0.46f * e.iris_radius, soft + 0.01f));
     const float outward = p.x < 0 ? -1 : 1;
-    const float glint = std::hypot(ix * outward - 0.1f * light_.x - 0.02f, iy - 0.09f * light_.y) - 0.05f;
+    const float glint = std::hypot(ix * outward + 0.045f - 0.06f * light_.x, iy + 0.085f) - 0.042f;
     under = mix(under, ball * light, inside);
     under = mix(under, {0.97f, 0.97f, 0.97f}, 0.9f * inside * cover(glint, soft + 0.02f));
   }
   const auto femininity = static_cast<float>(face_.identity.femininity);
   const float lash = 0.026f + 0.03f * femininity * (0.6f + 0.4f * s);
-  const float reach = smoothstep(1.2f, 0.95f, s) * smoothstep(-1.12f, -0.85f, s);
+  const float reach = (1 - smoothstep(0.92f, 1.14f, s)) * smoothstep(-1.12f, -0.85f, s);
   const Colour dark{0.09f, 0.06f, 0.05f};
   under = mix(under, dark, (0.7f + 0.22f * femininity) * reach * cover(std::abs(y - upper + 0.01f) - lash, soft + 0.02f));
   return mix(under, dark * 2.2f, (0.34f + 0.2f * femininity) * reach * cover(std::abs(y - lower) - 0.014f, soft + 0.02f));
@@ -126,7 +126,7 @@ Colour FacePainter::mouth_inside(Colour under, const Place& p) const {
   const float middle = 0.5f * (top + bottom);
   const float soft = pixel_ + 0.02f;
   const float light = 0.9f * (ambient_ + 0.7f * key_);
-  const float ends = smoothstep(1.06f, 0.97f, std::abs(s));
+  const float ends = 1 - smoothstep(0.97f, 1.06f, std::abs(s));
   const float line = cover(std::abs(p.y - middle) - std::max(0.022f, 0.5f * gap), soft + 0.02f);
   under = mix(under, Colour{0.25f, 0.12f, 0.11f} * skin_ * light, 0.85f * line * ends);
   const float inside = cover(-std::min(p.y - top, bottom - p.y), soft);

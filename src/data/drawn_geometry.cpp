@@ -13,6 +13,12 @@ double gap_profile(double s, double shape) {
   return std::pow(std::max(0.0, rest), 1 - 0.5 * std::min(1.0, shape));
 }
 
+/// Across the bridge of the nose; flatter at its foot than `ridge`, which would show as an edge on the cheek.
+float nose_section(float d, float r) {
+  const float t = 1 - square(d / r);
+  return t <= 0 ? 0 : t * t * t;
+}
+
 }  // namespace
 
 FaceGeometry::FaceGeometry(const FaceParameters& parameters) : face(parameters) {
@@ -158,7 +164,8 @@ float FaceGeometry::outline(float x, float y) const {
 
 Place FaceGeometry::locate(float px, float py) const {
   float x = px, y = py, r2 = outline(x, y);
-  for (int i = 0; i < 4; ++i) {
+  if (r2 > 2) return {x, y, r2};
+  for (int i = 0; i < 3; ++i) {
     const float depth = 1.5f * std::max(0.f, 1 - r2) + 0.75f * bump(x, y, 0, nose_tip_y - 0.15f, 0.75f, 1.1f);
     const float rim = std::min(1.f, r2);
     x = (px - sin_yaw_ * depth) / mix(cos_yaw_, 1, rim);
@@ -170,10 +177,10 @@ Place FaceGeometry::locate(float px, float py) const {
 
 float FaceGeometry::nose_height(float ax, float y) const {
   if (ax > 1.1f || y < -0.75f || y > nose_tip_y + 0.5f) return 0;
-  const float t = clamp01((y + 0.55f) / (nose_tip_y + 0.5f));
+  const float t = clamp01((y + 0.55f) / (nose_tip_y + 0.91f));
   const float width = mix(0.34f, 0.5f, t) * (0.6f + 0.4f * nose_width / 0.52f);
   const float end = 1 - smoothstep(nose_tip_y - 0.02f, nose_tip_y + 0.36f, y);
-  float h = (0.1f + 0.55f * t * t) * ridge(ax, width * 1.5f) * end * smoothstep(-0.75f, -0.2f, y);
+  float h = (0.1f + 0.72f * t * t) * nose_section(ax, width * 1.8f) * end * smoothstep(-0.75f, -0.2f, y);
   h += 0.24f * bump(ax, y, 0, nose_tip_y - 0.03f, 0.36f, 0.34f);
   h += 0.24f * bump(ax, y, nose_width * 0.74f, nose_tip_y + 0.1f, nose_width * 0.52f, 0.27f);
   return h;
@@ -189,7 +196,7 @@ float FaceGeometry::eye_region_height(float ax, float y, int side) const {
   const float raised = static_cast<float>(ex.brow[side].height);
   const float ridge_height = static_cast<float>(0.15 - 0.08 * id.femininity + 0.1 * ex.frown);
   h += ridge_height * bump(dx, y, 0, -0.62f - 0.7f * raised, 1.05f, 0.42f);
-  h += static_cast<float>(0.05 + 0.06 * id.age + 0.1 * ex.cheek_raise) * bump(dx, y, 0, 0.42f, 0.62f, 0.2f);
+  h += static_cast<float>(0.03 + 0.06 * id.age + 0.08 * ex.cheek_raise) * bump(dx, y, 0, 0.42f, 0.62f, 0.2f);
   return h;
 }
 
@@ -200,7 +207,7 @@ float FaceGeometry::mouth_height(float x, float y) const {
   const float chin = kMiddle + head_bottom;
   h += 0.2f * bump(ax, y, 0, chin - 0.42f, 0.75f, 0.5f);
   h -= 0.12f * bump(ax, y, 0, mouth.lower_out.at(0) + 0.2f, 0.6f, 0.22f);
-  h -= 0.05f * bump(ax, y, 0, nose_tip_y + 0.6f, 0.13f, 0.4f);
+  h -= 0.025f * bump(ax, y, 0, nose_tip_y + 0.6f, 0.16f, 0.4f);
   const float s = x / mouth.half_width;
   if (s <= -1 || s >= 1) return h;
   const float uo = mouth.upper_out.at(s), ui = mouth.upper_in.at(s), li = mouth.lower_in.at(s),
@@ -214,9 +221,9 @@ float FaceGeometry::height(const Place& p) const {
   const float ax = std::abs(p.x);
   const int side = p.x < 0 ? 0 : 1;
   const auto& ex = face.expression;
-  float h = 1.75f * std::sqrt(std::max(0.f, 1 - p.r2 * (0.55f + 0.45f * p.r2)));
-  if (p.r2 >= 1) return h;
-  h += nose_height(ax, p.y) + eye_region_height(ax, p.y, side) + mouth_height(p.x, p.y);
+  const float dome = 1.75f * std::sqrt(std::max(0.f, 1 - p.r2 * (0.55f + 0.45f * p.r2)));
+  if (p.r2 >= 1) return dome;
+  float h = nose_height(ax, p.y) + eye_region_height(ax, p.y, side) + mouth_height(p.x, p.y);
   const float raise = static_cast<float>(ex.cheek_raise);
   h += (0.14f + 0.2f * raise) * bump(ax, p.y, 1.22f, 1.0f - 0.1f * raise, 0.85f, 0.78f);
   h -= 0.16f * bump(ax, p.y, 1.75f, 1.9f, 0.7f, 0.9f) + 0.14f * bump(ax, p.y, 2.0f, -0.8f, 0.7f, 0.9f);
@@ -239,7 +246,7 @@ float FaceGeometry::height(const Place& p) const {
   if (lines > 0 && p.y < -1.05f && p.y > -2.2f) {
     h += 0.022f * lines * std::sin(19 * (p.y + 0.05f * ax * ax)) * bump(ax, p.y, 0, -1.6f, 1.5f, 0.6f);
   }
-  return h;
+  return dome + h * (1 - smoothstep(0.8f, 1, p.r2));
 }
 
 }  // namespace fercli::drawn

@@ -22,8 +22,8 @@ const Cut& cut_of(HairStyle style) {
       {0.10f, -2.05f, 2.02f, 0.2f, 0.2f, 0.04f, 0.00f, 0.78f},     // Cropped
       {0.38f, -2.00f, 2.02f, 0.3f, 0.3f, 0.10f, 0.03f, 1.0f},      // Short
       {0.36f, -1.12f, 2.00f, 0.5f, 0.9f, 0.16f, 0.03f, 1.0f},      // Fringe
-      {0.40f, -1.95f, 1.86f, 2.4f, 2.9f, 0.06f, 0.03f, 1.0f},      // Bob
-      {0.42f, -1.98f, 1.82f, 6.0f, 6.2f, 0.06f, 0.04f, 1.0f},      // Long
+      {0.40f, -1.95f, 1.86f, 2.9f, 2.9f, 0.06f, 0.03f, 1.0f},      // Bob
+      {0.42f, -1.98f, 1.82f, 6.2f, 6.2f, 0.06f, 0.04f, 1.0f},      // Long
       {0.62f, -1.80f, 1.95f, 0.8f, 1.6f, 0.16f, 0.16f, 1.0f},      // Curly
       {0.20f, -2.00f, 2.04f, 0.1f, 0.1f, 0.04f, 0.00f, 1.0f},      // Bun
   }};
@@ -36,14 +36,14 @@ const Cut& cut_of(HairStyle style) {
 float FacePainter::hair_outside(float x, float y) const {
   const Cut& cut = cut_of(face_.identity.hair);
   const float thickness = cut.thickness * (0.6f + 0.8f * static_cast<float>(face_.identity.hair_volume));
-  const float wide = geometry_.head_width + 0.55f * thickness, high = geometry_.head_top + thickness;
+  const float wide = geometry_.head_width + 0.7f * thickness, high = geometry_.head_top + thickness;
   const float middle = FaceGeometry::kMiddle;
   float d;
   if (y < middle) {
     d = (std::sqrt(FaceGeometry::skull(x, y, wide, high)) - 1) * wide;
   } else {
     const float sway = 0.09f * (y - middle) * (cut.length > 4 ? 1.f : 0.4f);
-    d = std::max(std::abs(x) - wide - sway, y - cut.length);
+    d = std::max(std::abs(x) - wide - sway, y - cut.length - 0.3f * (value_noise(2.5f * x, 0, grain_ + 23) - 0.5f));
   }
   if (cut.curls > 0) d -= cut.curls * (value_noise(2.2f * x, 2.2f * y, grain_ + 21) - 0.5f) * 2;
   if (face_.identity.hair == HairStyle::Bun) {
@@ -65,28 +65,27 @@ float FacePainter::face_opening(float x, float y) const {
   if (y < middle) {
     const float nx = square(x / wide), ny = square((y - middle) / high);
     const bool straight = face_.identity.hair == HairStyle::Fringe;
-    d = straight ? (std::sqrt(std::sqrt(nx * nx * nx + ny * ny)) - 1) * wide : (std::sqrt(nx * nx + ny) - 1) * wide;
+    d = (std::sqrt(std::sqrt(nx * nx + ny * ny + (straight ? 0 : nx * ny))) - 1) * wide;
   } else {
     d = std::abs(x) - wide;
   }
+  if (std::abs(d) > 0.6f) return d;
   const float strands = value_noise(5.5f * x, 1.2f * y, grain_ + 17) - 0.5f;
   return d + cut.jagged * 2 * strands;
 }
 
 Colour FacePainter::hair_colour(float x, float y) const {
   const float middle = FaceGeometry::kMiddle;
-  const bool hanging = y > middle;
+  const float above = std::min(0.f, y - middle), below = std::max(0.f, y - middle);
+  const float across = 6 * std::atan2(x, 0.6f - above), along = std::sqrt(x * x + above * above) + 0.5f * below;
   const bool curly = face_.identity.hair == HairStyle::Curly;
-  const float across = hanging ? x * 3 : 6 * std::atan2(x, middle + 0.6f - y);
-  const float along = hanging ? 0.5f * y : std::hypot(x, y - middle);
-  float strands = curly ? value_noise(3 * x, 3 * y, grain_ + 31) : value_noise(1.6f * across, 0.5f * along, grain_ + 31);
-  if (fine_ > 0) strands = mix(strands, 0.5f * strands + 0.5f * value_noise(9 * across, 0.8f * along, grain_ + 32), fine_);
+  float strands = curly ? value_noise(3 * x, 3 * y, grain_ + 31) : value_noise(3 * across, 0.5f * along, grain_ + 31);
+  if (fine_ > 0) strands = mix(strands, 0.4f * strands + 0.6f * value_noise(12 * across, 0.8f * along, grain_ + 32), fine_);
   const float wide = geometry_.head_width + 0.4f;
-  const float nx = std::min(1.f, std::max(-1.f, x / wide)), ny = hanging ? 0 : (y - middle) / (geometry_.head_top + 0.4f);
-  const float nz = std::sqrt(std::max(0.05f, 1 - nx * nx - ny * ny));
-  const Normal n{nx, ny, nz};
+  const float nx = std::min(1.f, std::max(-1.f, x / wide)), ny = above / (geometry_.head_top + 0.4f);
+  const Normal n{nx, ny, std::sqrt(std::max(0.05f, 1 - nx * nx - ny * ny))};
   const float band = ridge(n.x * light_.x + n.y * light_.y + n.z * light_.z - 0.85f, 0.3f);
-  const Colour base = hair_ * (lit(n) * (0.7f + 0.5f * strands));
+  const Colour base = hair_ * (lit(n) * (0.76f + 0.4f * strands));
   const float shine = 0.14f * key_ * band * strands;
   return base + Colour{shine, shine, shine};
 }
@@ -98,26 +97,30 @@ Colour FacePainter::hair_behind(Colour under, const Place& p) const {
   return inside > 0 ? mix(under, hair_colour(p.x, p.y) * 0.72f, inside) : under;
 }
 
-Colour FacePainter::hair_in_front(Colour under, const Place& p) const {
+float FacePainter::hair_in_front(const Place& p) const {
   const Cut& cut = cut_of(face_.identity.hair);
-  if (cut.density <= 0) return under;
+  if (cut.density <= 0 || p.y > cut.sideburn + 0.2f) return 0;
   const float opening = face_opening(p.x, p.y);
-  if (opening < -0.5f) return under;
-  const float low = p.y - cut.sideburn;
-  const float outside = hair_outside(p.x, p.y);
-  const float d = std::max({-opening, outside, low});
-  const float shadow = p.r2 < 1 && p.y < 1 ? 0.3f * clamp01(1 + opening / 0.3f) * clamp01(-outside * 4) * clamp01(-low * 2) : 0;
-  if (opening < 0) under = under * (1 - shadow);
-  const float inside = cover(d, pixel_ + 0.09f) * cut.density;
-  return inside > 0 ? mix(under, hair_colour(p.x, p.y), inside) : under;
+  if (opening < -0.2f) return 0;
+  const float d = std::max({-opening, hair_outside(p.x, p.y), p.y - cut.sideburn});
+  return cover(d, pixel_ + 0.09f) * cut.density;
 }
+
+float FacePainter::hair_shadow(const Place& p) const {
+  const Cut& cut = cut_of(face_.identity.hair);
+  if (cut.density <= 0 || p.y > cut.sideburn) return 0;
+  const float near = clamp01(1 + face_opening(p.x, p.y) / 0.32f);
+  return 0.32f * near * near * clamp01(1.5f * (cut.sideburn - p.y));
+}
+
+bool FacePainter::hair_covers_ears() const { return cut_of(face_.identity.hair).sideburn > 1.5f; }
 
 Colour FacePainter::glasses(Colour under, const Place& p) const {
   const auto amount = static_cast<float>(face_.identity.glasses);
   if (amount <= 0 || p.y < -1.2f || p.y > 1.2f) return under;
   const float ax = std::abs(p.x);
   const float nx = (ax - 1.03f * geometry_.eye_x) / 0.8f, ny = (p.y - 0.1f) / 0.56f;
-  const float frame = (std::pow(square(square(nx)) + square(square(ny)), 0.25f) - 1) * 0.6f;
+  const float frame = (std::sqrt(std::sqrt(square(square(nx)) + square(square(ny)))) - 1) * 0.6f;
   const float soft = pixel_ + 0.02f;
   const float rim = cover(std::abs(frame) - 0.045f, soft);
   const float bridge = ax < 0.4f ? cover(std::abs(p.y + 0.1f - 0.25f * ax * ax) - 0.045f, soft) * cover(ax - 0.3f, soft) : 0;

@@ -28,13 +28,13 @@ inline float smoothstep(float low, float high, float x) {
 
 /// A hill of height 1 at (cx, cy) that reaches 0 with zero slope on the ellipse of radii rx, ry.
 inline float bump(float x, float y, float cx, float cy, float rx, float ry) {
-  const float d = square((x - cx) / rx) + square((y - cy) / ry);
+  const float d = square((x - cx) * (1 / rx)) + square((y - cy) * (1 / ry));
   return d >= 1 ? 0 : square(1 - d);
 }
 
 /// The same in one dimension: a ridge of half width `r` around 0.
 inline float ridge(float d, float r) {
-  const float t = square(d / r);
+  const float t = square(d * (1 / r));
   return t >= 1 ? 0 : square(1 - t);
 }
 

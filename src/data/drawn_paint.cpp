@@ -35,7 +35,7 @@ FacePainter::FacePainter(const FaceGeometry& geometry, float pixel, float frame)
   const auto& id = face_.identity;
   frown_ = static_cast<float>(face_.expression.frown);
   smile_raise_ = static_cast<float>(face_.expression.cheek_raise);
-  fine_ = 1 - smoothstep(0.02f, 0.06f, pixel);
+  fine_ = 1 - smoothstep(0.015f, 0.045f, pixel);
   const double azimuth = face_.light.azimuth * kDegree, elevation = face_.light.elevation * kDegree;
   light_ = {static_cast<float>(std::sin(azimuth) * std::cos(elevation)), static_cast<float>(-std::sin(elevation)),
             static_cast<float>(std::cos(azimuth) * std::cos(elevation))};
@@ -99,7 +99,7 @@ Colour FacePainter::body(Colour under, const Place& p) const {
 
 Colour FacePainter::ears(Colour under, const Place& p) const {
   const float ax = std::abs(p.x);
-  if (ax < geometry_.head_width - 0.5f || p.y < -1 || p.y > 1.8f) return under;
+  if (hair_covers_ears() || ax < geometry_.head_width - 0.5f || p.y < -1 || p.y > 1.8f) return under;
   const float dx = (ax - geometry_.head_width - 0.02f) / 0.3f, dy = (p.y - 0.35f - 0.4f * (ax - geometry_.head_width)) / 0.72f;
   const float d = (std::sqrt(dx * dx + dy * dy) - 1) * 0.3f;
   const float hollow = 1 - 0.35f * bump(dx, dy, -0.1f, 0, 0.6f, 0.7f);
@@ -173,19 +173,19 @@ Colour FacePainter::skin(const Place& p, float slope_x, float slope_y) const {
 }
 
 Colour FacePainter::paint(float x, float y, const Place& p, float slope_x, float slope_y) const {
-  Colour out = background(x, y);
-  out = hair_behind(out, p);
-  out = body(out, p);
-  out = ears(out, p);
+  const float front = hair_in_front(p);
+  if (front >= 1) return glasses(hair_colour(p.x, p.y), p);
   const float edge = (std::sqrt(p.r2) - 1) * 2.3f;
   const float on_head = cover(edge, 1.5f * pixel_ + 0.01f);
+  Colour out;
+  if (on_head < 1) out = ears(body(hair_behind(background(x, y), p), p), p);
   if (on_head > 0) {
     Colour face = skin(p, slope_x, slope_y);
     face = eye(face, p);
     face = mouth_inside(face, p);
-    out = mix(out, face, on_head);
+    out = mix(out, face * (1 - hair_shadow(p)), on_head);
   }
-  out = hair_in_front(out, p);
+  if (front > 0) out = mix(out, hair_colour(p.x, p.y), front);
   return glasses(out, p);
 }
 

@@ -42,7 +42,9 @@ class FacePainter {
   Colour mouth_inside(Colour under, const Place& p) const;
   // drawn_hair.cpp
   Colour hair_behind(Colour under, const Place& p) const;
-  Colour hair_in_front(Colour under, const Place& p) const;
+  float hair_in_front(const Place& p) const;  ///< share of the pixel that hair before the head covers
+  float hair_shadow(const Place& p) const;
+  bool hair_covers_ears() const;
   Colour hair_colour(float x, float y) const;
   float hair_outside(float x, float y) const;
   float face_opening(float x, float y) const;

@@ -15,7 +15,7 @@ struct Window {
   double half_width, eye_level;  ///< face units; share of the height above the eyes
 };
 Window window_of(Framing framing) {
-  return framing == Framing::Crop ? Window{2.72, 0.385} : Window{5.2, 0.47};
+  return framing == Framing::Crop ? Window{2.85, 0.385} : Window{5.2, 0.47};
 }
 
 FaceParameters within_limits(FaceParameters face) {
