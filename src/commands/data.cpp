@@ -35,7 +35,8 @@ struct SourceOptions {
     options.integer("size", &read.size, between(8, 4096), "images are resized to N x N");
     options.choice("channels", &channels, {"1", "3"}, "1: grey, 3: RGB");
     options.choice("labels", &labels, {"auto", "fer2013", "alphabetical", "raf-db"},
-                   "what label numbers in the source mean; auto: fer2013 in a CSV, raf-db in folders 1 to 7");
+                   "what label numbers in the source mean; auto: fer2013 in a CSV and in folders 0 to 6, raf-db in "
+                   "folders 1 to 7");
     options.flag("skip-bad", &read.skip_bad, "leave bad entries out and count them");
     options.section("Output");
     options.flag("json", &as_json, "print JSON instead of tables");
@@ -45,7 +46,7 @@ struct SourceOptions {
 
   Dataset load(const std::string& source) {
     silence_progress(quiet);
-    apply_threads(runtime);
+    prepare_machine(runtime);
     read.channels = channels == "3" ? 3 : 1;
     if (labels != "auto") read.numbering = LabelSet::parse(labels);
     const std::optional<Split> wanted = split == "all" ? std::nullopt : std::optional<Split>(parse_split(split));

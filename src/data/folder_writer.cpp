@@ -49,6 +49,7 @@ std::vector<std::string> plan_names(const Dataset& data) {
 
 /// A folder is only replaced when nothing but images (and folders) would be lost.
 void require_only_images(const fs::path& folder) {
+  if (!fs::is_directory(folder)) throw UserError(fmt::format("{}: is a file, not a folder", folder.string()));
   for (const auto& entry : fs::recursive_directory_iterator(folder)) {
     if (!entry.is_directory() && to_lower(entry.path().extension().string()) != ".png") {
       throw UserError(fmt::format("{}: is not replaced, because it holds other files than PNG images ({})",

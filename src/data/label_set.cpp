@@ -48,19 +48,13 @@ std::string folded(std::string_view word) {
 
 const std::vector<Emotion>& emotions() {
   static const std::vector<Emotion> table = {
-      {"Angry",
-       "En colère",
-       "😠",
-       {"angry", "anger", "mad", "colere", "en colere", "en_colere", "fache", "colereux", "ang", "an"}},
-      {"Disgust", "Dégoûté", "🤢", {"disgust", "disgusted", "degout", "degoute", "dis", "di"}},
-      {"Fear", "Apeuré", "😨", {"fear", "fearful", "scared", "afraid", "peur", "apeure", "peureux", "fea", "fe"}},
-      {"Happy",
-       "Heureux",
-       "😄",
-       {"happy", "happiness", "joy", "joie", "heureux", "heureuse", "joyeux", "bonheur", "content", "hap", "ha"}},
-      {"Sad", "Triste", "😢", {"sad", "sadness", "triste", "tristesse", "sa"}},
-      {"Surprise", "Surpris", "😮", {"surprise", "surprised", "surpris", "sur", "su"}},
-      {"Neutral", "Neutre", "😐", {"neutral", "neutre", "neutrality", "calm", "neu", "ne"}},
+      {"Angry", "En colère", "😠", {"angry", "anger", "mad", "colere", "en colere", "en_colere", "fache", "colereux"}},
+      {"Disgust", "Dégoûté", "🤢", {"disgust", "disgusted", "degout", "degoute"}},
+      {"Fear", "Apeuré", "😨", {"fear", "fearful", "scared", "afraid", "peur", "apeure", "peureux"}},
+      {"Happy", "Heureux", "😄", {"happy", "happiness", "joy", "joie", "heureux", "heureuse", "joyeux", "bonheur"}},
+      {"Sad", "Triste", "😢", {"sad", "sadness", "triste", "tristesse"}},
+      {"Surprise", "Surpris", "😮", {"surprise", "surprised", "surpris"}},
+      {"Neutral", "Neutre", "😐", {"neutral", "neutre", "neutrality", "calm"}},
   };
   return table;
 }

@@ -1,0 +1,147 @@
+#include <nlohmann/json.hpp>
+
+#include "core/files.hpp"
+#include "data/image.hpp"
+#include "data/writer.hpp"
+#include "tests/cli/run_program.hpp"
+#include "tests/data/sample_data.hpp"
+
+namespace fercli {
+namespace {
+
+using nlohmann::json;
+using test::run_fercli;
+using test::ScratchFolder;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+/// A packed file of 21 images: 7 of each split; image 1 (PublicTest) is a copy of 0 (Training); image 2 is blank.
+class DataCommand : public ::testing::Test {
+ protected:
+  DataCommand() : source((folder / "faces.ferpack").string()), place(folder.path().string()) {
+    Dataset data = test::sample_dataset(21);
+    data.images[1].copy_(data.images[0]);
+    data.images[2].fill_(9);
+    write_dataset(data, source);
+  }
+  std::string at(const std::string& name) const { return (folder / name).string(); }
+
+  ScratchFolder folder;
+  std::string source, place;
+};
+
+TEST_F(DataCommand, StatsPrintsATableAndDrawsIt) {
+  const auto run = run_fercli({"data", "stats", source, "--out", place});
+  EXPECT_EQ(run.exit_code, 0) << run.err;
+  EXPECT_THAT(run.out, HasSubstr("faces.ferpack: 21 images, 48x48 grey"));
+  EXPECT_THAT(run.out, HasSubstr("Training  PublicTest PrivateTest     total"));
+  EXPECT_THAT(run.out, HasSubstr("😄 Happy                 1           1           1         3   14.3 % [5.0, 34.6]"));
+  EXPECT_GT(std::filesystem::file_size(folder / "distribution_emotions.png"), 1000u);
+}
+
+TEST_F(DataCommand, StatsSpeaksFrench) {
+  const auto run = run_fercli({"data", "stats", source, "--lang", "fr", "--out", place});
+  EXPECT_THAT(run.out, HasSubstr("😄 Heureux"));
+  EXPECT_THAT(run.out, HasSubstr("😠 En colère"));
+}
+
+TEST_F(DataCommand, StatsAsJsonGivesCountsAndIntervals) {
+  const auto run =
+      run_fercli({"data", "stats", source, "--json", "--lang", "fr", "--split", "PublicTest", "--out", place});
+  const json result = json::parse(run.out);
+  EXPECT_EQ(result.at("n"), 7);
+  EXPECT_EQ(result.at("splits"), json({{"PublicTest", 7}}));
+  const json happy = result.at("classes").at(3);
+  EXPECT_EQ(happy.at("name"), "Happy");
+  EXPECT_EQ(happy.at("display"), "Heureux");
+  EXPECT_EQ(happy.at("emoji"), "😄");
+  EXPECT_EQ(happy.at("counts").at("PublicTest"), 1);
+  EXPECT_NEAR(happy.at("share").at("value").get<double>(), 1 / 7.0, 1e-12);
+  EXPECT_EQ(happy.at("share").at("n"), 7);
+}
+
+TEST_F(DataCommand, AuditReportsLeaksConflictsAndBlanks) {
+  const auto run = run_fercli({"data", "audit", source, "--out", at("pairs.csv")});
+  EXPECT_EQ(run.exit_code, 0) << run.err;
+  EXPECT_THAT(run.out, HasSubstr("PublicTest images also in Training                1 of 7 = 14.3 % [2.6, 51.3]"));
+  EXPECT_THAT(run.out, HasSubstr("of them with a copy under another label       1"));
+  EXPECT_THAT(run.out, HasSubstr("Blank images: 1\n  image-2\n"));
+  EXPECT_EQ(read_file(folder / "pairs.csv"),
+            "identical,id,split,label,other_id,other_split,other_label\n"
+            "pixels,image-0,Training,Angry,image-1,PublicTest,Disgust\n");
+}
+
+TEST_F(DataCommand, AuditOfAFolderComparesFilesToo) {
+  const torch::Tensor image = test::sample_dataset(1).images[0];
+  for (const char* name : {"train/happy/a.png", "test/happy/b,c.png"}) write_png(image, folder / "tree" / name);
+  const auto run = run_fercli({"data", "audit", at("tree"), "--json", "--out", at("pairs.csv")});
+  const json result = json::parse(run.out);
+  EXPECT_EQ(result.at("byte_identical").at("across_splits"), 1);
+  EXPECT_EQ(result.at("pixel_identical").at("leaks").at(0).at("images"), 1);
+  EXPECT_EQ(result.at("pixel_identical").at("groups").at(0).at("images").at(0).at("id"), "test/happy/b,c.png");
+  EXPECT_THAT(read_file(folder / "pairs.csv"),
+              HasSubstr("bytes,\"test/happy/b,c.png\",PrivateTest,Happy,train/happy/a.png,"));
+}
+
+TEST_F(DataCommand, ConvertGoesRoundWithoutLoss) {
+  ASSERT_EQ(run_fercli({"data", "convert", source, at("faces.csv")}).exit_code, 0);
+  ASSERT_EQ(run_fercli({"data", "convert", at("faces.csv"), at("tree")}).exit_code, 0);
+  const auto last = run_fercli({"data", "convert", at("tree"), at("again"), "--format", "packed", "--json"});
+  ASSERT_EQ(last.exit_code, 0) << last.err;
+  const json stats = json::parse(run_fercli({"data", "audit", at("again"), "--json"}).out);
+  EXPECT_EQ(stats.at("n"), 21);
+  EXPECT_EQ(stats.at("pixel_identical").at("leaks").at(0).at("other_label"), 1);
+}
+
+TEST_F(DataCommand, ConvertTakesOneSplit) {
+  const auto run = run_fercli({"data", "convert", source, at("part.csv"), "--split", "validation"});
+  EXPECT_THAT(run.out, HasSubstr("part.csv: 7 images, 48x48 grey, 0 left out"));
+}
+
+TEST_F(DataCommand, ConvertDoesNotOverwriteUnlessForced) {
+  write_file(folder / "faces.csv", "precious");
+  const auto refused = run_fercli({"data", "convert", source, at("faces.csv")});
+  EXPECT_EQ(refused.exit_code, 2);
+  EXPECT_THAT(refused.err, HasSubstr("faces.csv exists already; --force replaces it"));
+  EXPECT_EQ(read_file(folder / "faces.csv"), "precious");
+  EXPECT_EQ(run_fercli({"data", "convert", source, at("faces.csv"), "--force"}).exit_code, 0);
+  EXPECT_THAT(read_file(folder / "faces.csv"), StartsWith("emotion,pixels,Usage\n0,"));
+}
+
+TEST_F(DataCommand, BadRowEndsWithFileAndLine) {
+  write_file(folder / "bad.csv", "emotion,pixels\n3,1 2 3 4\n3,1 2 3\n");
+  const auto run = run_fercli({"data", "audit", at("bad.csv")});
+  EXPECT_EQ(run.exit_code, 2);
+  EXPECT_THAT(run.err, HasSubstr("bad.csv:3: has 3 pixels, which is no square image"));
+  EXPECT_EQ(run.out, "");
+}
+
+TEST_F(DataCommand, SkippingBadRowsCountsThem) {
+  write_file(folder / "bad.csv", "emotion,pixels\n3,1 2 3 4\n3,1 2 3\n");
+  const auto run = run_fercli({"data", "audit", at("bad.csv"), "--skip-bad", "--size", "8"});
+  EXPECT_EQ(run.exit_code, 0);
+  EXPECT_THAT(run.out, HasSubstr("1 bad entries left out"));
+}
+
+TEST_F(DataCommand, LabelOptionSaysWhatNumbersMean) {
+  write_file(folder / "raf.csv", "emotion,pixels\n4,1 2 3 4\n");
+  const auto run = run_fercli({"data", "stats", at("raf.csv"), "--labels", "raf-db", "--json", "--out", place});
+  EXPECT_EQ(json::parse(run.out).at("classes").at(3).at("total"), 1);
+}
+
+TEST_F(DataCommand, UnknownSubcommandGetsASuggestion) {
+  const auto run = run_fercli({"data", "stat", source});
+  EXPECT_EQ(run.exit_code, 2);
+  EXPECT_EQ(run.err, "fercli data: unknown subcommand 'stat'; did you mean stats? (known: stats, audit, convert)\n");
+  EXPECT_EQ(run_fercli({"data"}).err, "fercli data: needs a subcommand (stats, audit, convert)\n");
+}
+
+TEST_F(DataCommand, MissingSplitSaysWhichThereAre) {
+  write_file(folder / "one.csv", "pixels\n1 2 3 4\n");
+  const auto run = run_fercli({"data", "audit", at("one.csv"), "--split", "train"});
+  EXPECT_EQ(run.exit_code, 2);
+  EXPECT_THAT(run.err, HasSubstr("has no images of split Training (it has 1 images without a split)"));
+}
+
+}  // namespace
+}  // namespace fercli
