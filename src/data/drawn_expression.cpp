@@ -25,54 +25,55 @@ std::vector<Display> list_displays() {
   std::vector<Display> displays;
   const auto add = [&](const char* emotion, FaceExpression expression) { displays.push_back({emotion, expression}); };
 
-  FaceExpression e = both_sides({0, 0, 0}, {1, 0, 0});
+  FaceExpression e = both_sides({-0.08, -0.02, -0.03}, {0.85, 0, 0.05});
+  e.mouth.corner_lift = -0.14;
   add("Neutral", e);
   e.mouth.press = 0.25;
   add("Neutral", e);
 
   // Cheeks up, corners out and up; lower lids follow.
-  e = both_sides({0.06, 0, 0.03}, {1.0, 0, 0.4});
+  e = both_sides({0.01, 0, 0.04}, {1.1, 0, 0.4});
   e.cheek_raise = 0.85;
-  e.mouth.width = 1.34;
-  e.mouth.corner_lift = 0.85;
-  e.mouth.opening = 0.36;
-  e.mouth.teeth = 0.95;
+  e.mouth.width = 1.4;
+  e.mouth.corner_lift = 0.95;
+  e.mouth.opening = 0.54;
+  e.mouth.teeth = 0.9;
   e.mouth.curvature = 0.55;
   add("Happy", e);
   e.jaw_drop = 0.45;
-  e.mouth.opening = 0.72;
-  e.mouth.teeth = 0.6;
-  e.mouth.corner_lift = 0.9;
+  e.mouth.opening = 0.82;
+  e.mouth.teeth = 0.55;
+  e.mouth.corner_lift = 1;
   e.cheek_raise = 1;
   add("Happy", e);
-  e = both_sides({0.04, 0, 0}, {1.0, 0, 0.35});
+  e = both_sides({0, 0, 0.02}, {1.05, 0, 0.35});
   e.cheek_raise = 0.7;
-  e.mouth.width = 1.3;
+  e.mouth.width = 1.38;
   e.mouth.corner_lift = 0.95;
-  e.mouth.opening = 0.14;
+  e.mouth.opening = 0.34;
   e.mouth.teeth = 1;
   e.mouth.curvature = 0.4;
   add("Happy", e);
 
   // Inner brows up and together, lids heavy, corners down.
-  e = both_sides({0.02, 0.36, -0.1}, {0.85, 0.4, 0.1});
+  e = both_sides({0.03, 0.34, -0.15}, {0.55, 0.4, 0.1});
   e.frown = 0.35;
   e.gaze_y = 0.35;
   e.fold = 0.25;
-  e.mouth.width = 0.95;
-  e.mouth.corner_lift = -0.75;
+  e.mouth.width = 1.08;
+  e.mouth.corner_lift = -0.65;
   e.mouth.lower_lip = -0.5;
   add("Sad", e);
   e.mouth.opening = 0.12;
   e.mouth.lower_lip = -0.2;
-  e.eye[0].openness = e.eye[1].openness = 0.6;
+  e.eye[0].openness = e.eye[1].openness = 0.45;
   add("Sad", e);
 
   // Brows down and together, hard stare, lips pressed or teeth bared.
-  e = both_sides({-0.2, -0.32, -0.08}, {0.95, -0.45, 0.3});
+  e = both_sides({-0.26, -0.38, -0.1}, {1.05, -0.45, 0.3});
   e.frown = 1;
   e.fold = 0.3;
-  e.mouth.width = 0.95;
+  e.mouth.width = 0.88;
   e.mouth.press = 0.75;
   e.mouth.corner_lift = -0.35;
   add("Angry", e);
@@ -93,32 +94,32 @@ std::vector<Display> list_displays() {
   add("Angry", e);
 
   // Nose wrinkled, upper lip up, lower lids up.
-  e = both_sides({-0.16, -0.14, -0.06}, {0.6, -0.2, 0.7});
+  e = both_sides({-0.26, -0.24, -0.14}, {0.65, -0.2, 0.7});
   e.frown = 0.7;
   e.nose_wrinkle = 1.1;
-  e.cheek_raise = 0.6;
+  e.cheek_raise = 0.75;
   e.fold = 0.35;
-  e.mouth.corner_lift = -0.45;
-  e.mouth.upper_lip = 0.8;
-  e.mouth.lower_lip = 0.25;
-  e.mouth.opening = 0.12;
-  e.mouth.teeth = 0.9;
+  e.mouth.corner_lift = -0.33;
+  e.mouth.upper_lip = 0.75;
+  e.mouth.lower_lip = 0.4;
+  e.mouth.opening = 0.38;
+  e.mouth.teeth = 0.6;
   e.mouth.curvature = 1;
   add("Disgust", e);
   e.mouth.skew = 0.5;
-  e.mouth.opening = 0.28;
+  e.mouth.opening = 0.5;
   e.mouth.lower_teeth = 0.3;
   add("Disgust", e);
 
   // Brows up and drawn together, whites above the iris, lips stretched back.
-  e = both_sides({0.24, 0.26, -0.14}, {1.6, 0.15, 0.05});
-  e.frown = 0.45;
+  e = both_sides({0.14, 0.34, -0.26}, {1.6, 0.15, 0.05});
+  e.frown = 0.65;
   e.forehead = 0.8;
   e.jaw_drop = 0.3;
-  e.mouth.width = 1.15;
+  e.mouth.width = 1.05;
   e.mouth.opening = 0.42;
   e.mouth.curvature = 1.2;
-  e.mouth.corner_lift = -0.4;
+  e.mouth.corner_lift = -0.55;
   e.mouth.teeth = 0.35;
   e.mouth.lower_teeth = 0.45;
   e.mouth.lower_lip = 0.3;
@@ -175,6 +176,13 @@ HairStyle random_style(double femininity, double age, Rng& rng) {
   return u < 0.5 ? Style::Cropped : u < 0.85 ? Style::Short : u < 0.93 ? Style::Fringe : Style::Curly;
 }
 
+/// Degrees by which people lower their head while they show this emotion.
+double usual_pitch(const std::string& emotion) {
+  static const std::map<std::string, double> degrees = {{"Sad", 9}, {"Fear", -5}, {"Disgust", -4}, {"Neutral", 2}, {"Happy", 2}};
+  const auto found = degrees.find(emotion);
+  return found == degrees.end() ? 0 : found->second;
+}
+
 FaceIdentity random_identity(Rng rng) {
   FaceIdentity id;
   const bool woman = rng.chance(0.5);
@@ -199,7 +207,7 @@ FaceIdentity random_identity(Rng rng) {
   id.hair_volume = rng.uniform();
   id.hair = random_style(id.femininity, id.age, rng);
   if (!woman && rng.chance(0.3)) id.facial_hair = rng.uniform(0.2, 1);
-  id.glasses = rng.chance(0.12) ? 1 : 0;
+  id.glasses = rng.chance(0.08) ? 1 : 0;
   return id;
 }
 
@@ -245,9 +253,9 @@ FaceParameters random_face(const std::string& emotion, Rng rng) {
   vary(face.expression, mood);
 
   Rng scene = rng.split("scene");
-  face.pose = {around(scene, 0, 6), around(scene, name == "Sad" ? 4 : 0, 3.5), around(scene, 0, 4),
+  face.pose = {around(scene, 0, 6), around(scene, usual_pitch(name), 3), around(scene, 0, 4),
                around(scene, 1, 0.035), around(scene, 0, 0.06), around(scene, 0, 0.06)};
-  face.light = {around(scene, 0, 30), around(scene, 32, 10), scene.uniform(0.55, 0.75), scene.uniform(0.36, 0.48)};
+  face.light = {around(scene, 0, 30), around(scene, 29, 9), scene.uniform(0.55, 0.75), scene.uniform(0.36, 0.48)};
   face.camera.background = scene.uniform(0.08, 0.95);
   face.camera.background_tint = scene.uniform();
   face.camera.exposure = around(scene, 1, 0.06);

@@ -53,7 +53,7 @@ void FaceGeometry::shape_eye(int side) {
   e.half_width = static_cast<float>(0.5 * size);
   e.tilt = static_cast<float>(-0.05 - id.eye_tilt);
   const double squeeze = std::min(1.0, 0.35 * ex.nose_wrinkle + 0.25 * ex.cheek_raise);
-  const double up = 0.235 * size * std::max(-0.25, shape.openness * (1 - 0.35 * squeeze));
+  const double up = 0.215 * size * std::max(-0.25, shape.openness * (1 - 0.35 * squeeze));
   const double down = 0.135 * size * std::min(1.6, 0.35 + 0.65 * shape.openness);
   const double raise = 0.14 * size * std::min(1.2, shape.lower_lid + 0.6 * squeeze);
   const double slant = shape.upper_lid;
@@ -78,8 +78,8 @@ void FaceGeometry::shape_brow(int side) {
   const double frown = face.expression.frown;
   b.inner = static_cast<float>(eye_x - 0.62 - 0.12 * std::min(1.0, frown));
   b.outer = static_cast<float>(eye_x + 0.7);
-  const double rest = -0.66 - 0.06 * id.femininity - shape.height;
-  const double arch = 0.13 + 0.07 * id.femininity + shape.curvature;
+  const double rest = -0.62 - 0.06 * id.femininity - shape.height;
+  const double arch = 0.11 + 0.07 * id.femininity + shape.curvature;
   const double angle = shape.angle;
   b.centre = Curve([=](double s) {
     const double t = (s + 1) / 2;  // 0 inner, 1 outer
