@@ -165,7 +165,7 @@ float FaceGeometry::outline(float x, float y) const {
 Place FaceGeometry::locate(float px, float py) const {
   float x = px, y = py, r2 = outline(x, y);
   if (r2 > 2) return {x, y, r2};
-  for (int i = 0; i < 3; ++i) {
+  for (int i = 0; i < 2; ++i) {
     const float depth = 1.5f * std::max(0.f, 1 - r2) + 0.75f * bump(x, y, 0, nose_tip_y - 0.15f, 0.75f, 1.1f);
     const float rim = std::min(1.f, r2);
     x = (px - sin_yaw_ * depth) / mix(cos_yaw_, 1, rim);

@@ -30,6 +30,9 @@ const Cut& cut_of(HairStyle style) {
   return cuts[static_cast<size_t>(style)];
 }
 
+/// Where no style has hair; spares most pixels of a close-up the rest of the work.
+bool middle_of_face(const Place& p) { return std::abs(p.x) < 1.3f && p.y > -0.6f; }
+
 }  // namespace
 
 /// Signed distance to the outline of the whole hair, negative inside.
@@ -99,7 +102,7 @@ Colour FacePainter::hair_behind(Colour under, const Place& p) const {
 
 float FacePainter::hair_in_front(const Place& p) const {
   const Cut& cut = cut_of(face_.identity.hair);
-  if (cut.density <= 0 || p.y > cut.sideburn + 0.2f) return 0;
+  if (cut.density <= 0 || p.y > cut.sideburn + 0.2f || middle_of_face(p)) return 0;
   const float opening = face_opening(p.x, p.y);
   if (opening < -0.2f) return 0;
   const float d = std::max({-opening, hair_outside(p.x, p.y), p.y - cut.sideburn});
@@ -108,7 +111,7 @@ float FacePainter::hair_in_front(const Place& p) const {
 
 float FacePainter::hair_shadow(const Place& p) const {
   const Cut& cut = cut_of(face_.identity.hair);
-  if (cut.density <= 0 || p.y > cut.sideburn) return 0;
+  if (cut.density <= 0 || p.y > cut.sideburn || middle_of_face(p)) return 0;
   const float near = clamp01(1 + face_opening(p.x, p.y) / 0.32f);
   return 0.32f * near * near * clamp01(1.5f * (cut.sideburn - p.y));
 }
