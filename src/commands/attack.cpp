@@ -39,7 +39,7 @@ OptionSet declare(Arguments& a) {
   options.text("model,m", &a.model, "MODEL", "checkpoint file, or the name of a shipped model");
   options.text("data,d", &a.source.data, "DATA", "data set; without it the shipped drawn faces");
   options.texts("image", &a.source.images, "FILE", "image files (face crops) instead of a data set");
-  options.text("split", &a.source.split, "SPLIT", "only this split of the data set: Training, PublicTest, PrivateTest");
+  options.text("split", &a.source.split, "SPLIT", "Training, PublicTest, PrivateTest or all; auto takes PublicTest, else PrivateTest, else all");
   options.flag("skip-bad", &a.source.skip_bad, "leave unreadable images out and count them");
   options.number("min-confidence", &a.plan.min_confidence, "0.9", {0, 1, false, true},
                  "attack images that the network classifies rightly with more than this probability");
@@ -166,12 +166,12 @@ int run(const std::vector<std::string>& arguments) {
   if (!options.parse(arguments)) return 0;
   check(a, options);
   silence_progress(a.quiet);
-  apply_threads(a.runtime);
+  prepare_machine(a.runtime);
   const Checkpoint checkpoint = load_checkpoint(resolve_model(a.model));
   const Classifier classifier = make_classifier(checkpoint, a.runtime);
   const LabelSet& classes = classifier.classes();
   const EmotionGoal goal = a.plan.goal = parse_emotion_goal(a.goal.front(), classes);
-  const Dataset dataset = load_attack_images(a.source, goal, classifier);
+  const auto [dataset, split] = load_attack_images(a.source, goal, classifier);
   const AttackSelection selection = select_images(classifier, dataset, a.plan);
   std::vector<std::string> warnings;
   const auto [rows, exit_code] = rows_to_attack(selection, dataset, a, warnings);
@@ -184,7 +184,7 @@ int run(const std::vector<std::string>& arguments) {
   Result result = summarise(outcome, selection, a.plan, classes);
   result.warnings.insert(result.warnings.begin(), warnings.begin(), warnings.end());
   result.options = options.provenance();
-  result.dataset = describe_dataset(dataset, a.source.split.empty() ? "all" : to_string(parse_split(a.source.split)));
+  result.dataset = describe_dataset(dataset, split);
   result.model = describe_model(checkpoint, a.model);
 
   const std::string eps = eps_text(a, options);

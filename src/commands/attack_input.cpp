@@ -26,7 +26,7 @@ torch::Tensor as_face_crop(const torch::Tensor& image, const std::string& path, 
   return resize_image(square.contiguous(), size, size);
 }
 
-Dataset read_files(const AttackSource& source, const EmotionGoal& goal, const Classifier& classifier) {
+AttackImages read_files(const AttackSource& source, const EmotionGoal& goal, const Classifier& classifier) {
   Dataset dataset;
   dataset.name = "files";
   dataset.classes = classifier.classes();
@@ -39,10 +39,10 @@ Dataset read_files(const AttackSource& source, const EmotionGoal& goal, const Cl
   }
   dataset.images = torch::stack(images);
   dataset.labels = torch::full({static_cast<int64_t>(images.size())}, goal.source.value_or(-1), torch::kInt64);
-  return dataset;
+  return {dataset, "all"};
 }
 
-Dataset read_data(const AttackSource& source, const Classifier& classifier) {
+AttackImages read_data(const AttackSource& source, const Classifier& classifier) {
   std::string place = source.data;
   if (place.empty()) {
     place = find_shipped("faces").string();
@@ -54,8 +54,9 @@ Dataset read_data(const AttackSource& source, const Classifier& classifier) {
   options.skip_bad = source.skip_bad;
   Dataset dataset = read_dataset(place, options);
   if (source.data.empty()) dataset.name = "shipped faces";
-  if (!source.split.empty()) dataset = dataset.only(parse_split(source.split));
-  return dataset.relabelled(classifier.classes());
+  const auto split = dataset.resolve_split(source.split);
+  if (split) dataset = dataset.only(*split);
+  return {dataset.relabelled(classifier.classes()), split ? to_string(*split) : "all"};
 }
 
 void label_by_verdict(Dataset& dataset, const Classifier& classifier) {
@@ -69,16 +70,13 @@ void label_by_verdict(Dataset& dataset, const Classifier& classifier) {
 
 }  // namespace
 
-Dataset load_attack_images(const AttackSource& source, const EmotionGoal& goal, const Classifier& classifier) {
+AttackImages load_attack_images(const AttackSource& source, const EmotionGoal& goal, const Classifier& classifier) {
   if (!source.images.empty() && !source.data.empty()) {
     throw UserError("fercli attack: --data and --image: give one of them, not both");
   }
-  if (!source.images.empty() && !source.split.empty()) {
-    throw UserError("fercli attack: --split: files given by --image have no splits");
-  }
-  Dataset dataset = source.images.empty() ? read_data(source, classifier) : read_files(source, goal, classifier);
-  label_by_verdict(dataset, classifier);
-  return dataset;
+  AttackImages images = source.images.empty() ? read_data(source, classifier) : read_files(source, goal, classifier);
+  label_by_verdict(images.dataset, classifier);
+  return images;
 }
 
 }  // namespace fercli

@@ -13,12 +13,17 @@ namespace fercli {
 struct AttackSource {
   std::string data;                 ///< a data set; "" for the shipped faces
   std::vector<std::string> images;  ///< or these files
-  std::string split;                ///< "" for all
+  std::string split = "auto";       ///< see Dataset::resolve_split
   bool skip_bad = false;
+};
+
+struct AttackImages {
+  Dataset dataset;
+  std::string split;  ///< "PublicTest", …, or "all"
 };
 
 /// The images, as the classifier takes them (size and channels), with labels in the order of its classes. Files get the
 /// goal's source as label; images without a label get the network's own verdict. Throws UserError.
-Dataset load_attack_images(const AttackSource& source, const EmotionGoal& goal, const Classifier& classifier);
+AttackImages load_attack_images(const AttackSource& source, const EmotionGoal& goal, const Classifier& classifier);
 
 }  // namespace fercli

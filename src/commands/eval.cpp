@@ -56,20 +56,6 @@ Dataset read_labelled(const Settings& settings, const Classifier& classifier) {
   return dataset.relabelled(classifier.classes());
 }
 
-bool has(const Dataset& dataset, Split split) {
-  return std::find(dataset.splits.begin(), dataset.splits.end(), split) != dataset.splits.end();
-}
-
-/// What `--split` stands for in this data set: a split, or none for all images.
-std::optional<Split> resolve_split(const std::string& word, const Dataset& dataset) {
-  if (word == "all") return {};
-  if (word != "auto") return parse_split(word);
-  for (const Split split : {Split::PublicTest, Split::PrivateTest}) {
-    if (has(dataset, split)) return split;
-  }
-  return {};
-}
-
 void require_labels(const Dataset& dataset) {
   const auto missing = (dataset.labels < 0).sum().item<int64_t>();
   if (missing > 0) {
@@ -83,7 +69,7 @@ void add_deduplicated_accuracy(Result& result, const Predictions& predictions, c
                                std::optional<Split> split) {
   if (split == Split::Training) {
     result.add_warning("these are Training images, which the network may have learnt by heart");
-  } else if (!has(all, Split::Training)) {
+  } else if (!all.has(Split::Training)) {
     result.add_warning("the data set has no Training images, so accuracy_deduplicated is left out");
   } else {
     const Metric metric = deduplicated_accuracy(predictions, evaluated, all.only(Split::Training));
@@ -140,13 +126,6 @@ void print_confusion(const Result& result, const LabelSet& classes) {
   }
 }
 
-std::string csv_field(const std::string& text) {
-  if (text.find_first_of(",\"\n") == std::string::npos) return text;
-  std::string field = "\"";
-  for (const char letter : text) field += letter == '"' ? std::string("\"\"") : std::string(1, letter);
-  return field + "\"";
-}
-
 std::string image_csv(const Result& result, const LabelSet& classes) {
   std::string text = "id,label,predicted,correct";
   for (const auto& name : classes.names()) text += ",p_" + csv_field(name);
@@ -196,7 +175,7 @@ int run(const std::vector<std::string>& arguments) {
   const Checkpoint checkpoint = load_checkpoint(resolve_model(settings.model));
   const Classifier classifier = make_classifier(checkpoint, settings.runtime).with_tta(parse_tta(settings.tta));
   const Dataset all = read_labelled(settings, classifier);
-  const auto split = resolve_split(settings.split, all);
+  const auto split = all.resolve_split(settings.split);
   const Dataset evaluated = split ? all.only(*split) : all;
   require_labels(evaluated);
   if (split == Split::PrivateTest) inform("PrivateTest is the final test set: report its figure once, and never choose by it");

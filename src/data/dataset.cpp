@@ -96,6 +96,17 @@ Dataset Dataset::only(Split split) const {
                               present.empty() ? "no images at all" : join(present, ", ")));
 }
 
+bool Dataset::has(Split split) const { return std::find(splits.begin(), splits.end(), split) != splits.end(); }
+
+std::optional<Split> Dataset::resolve_split(const std::string& word) const {
+  if (word == "all") return {};
+  if (word != "auto") return parse_split(word);
+  for (const Split split : {Split::PublicTest, Split::PrivateTest}) {
+    if (has(split)) return split;
+  }
+  return {};
+}
+
 Dataset Dataset::relabelled(const LabelSet& target) const {
   const std::vector<int64_t> mapping = target.mapping_from(classes);
   Dataset converted = *this;

@@ -35,6 +35,12 @@ struct Dataset {
   /// Rows of this split. Throws UserError that says which splits there are, when it would be empty.
   Dataset only(Split split) const;
 
+  bool has(Split split) const;
+
+  /// What a command's `--split WORD` stands for here: a split, or none for all images. "all"; "auto" takes PublicTest,
+  /// else PrivateTest, else all; or a split's name. Throws UserError on another word.
+  std::optional<Split> resolve_split(const std::string& word) const;
+
   /// The same images with label numbers in the order of `target`. Throws UserError when a class with images is unknown
   /// to `target`.
   Dataset relabelled(const LabelSet& target) const;

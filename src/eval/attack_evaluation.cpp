@@ -154,7 +154,8 @@ Result summarise(const AttackOutcome& outcome, const AttackSelection& selection,
                          {"min_confidence", plan.min_confidence}};
   result.attacks = nlohmann::json::array({outcome.attack});
   result.seed = plan.seed;
-  result.timing = {{"seconds", outcome.seconds}};
+  result.tables["network_passes"] = {{"forward", outcome.forward}, {"backward", outcome.backward}};
+  result.timing = {{"seconds", outcome.seconds}, {"images_per_second", static_cast<double>(result.n) / outcome.seconds}};
   if (!outcome.complete) result.add_warning("interrupted: only the images finished until then are counted");
   return result;
 }

@@ -145,6 +145,13 @@ json describe_dataset(const Dataset& dataset, const std::string& split) {
           {"skipped", dataset.skipped}, {"classes", dataset.classes.names()}};
 }
 
+std::string csv_field(const std::string& text) {
+  if (text.find_first_of(",\"\n") == std::string::npos) return text;
+  std::string field = "\"";
+  for (const char letter : text) field += letter == '"' ? std::string("\"\"") : std::string(1, letter);
+  return field + "\"";
+}
+
 std::string format_proportion(const Metric& metric) {
   if (metric.n == 0) return "none (n = 0)";
   return fmt::format("{:.1f} % (n = {}, 95 % CI {:.1f}–{:.1f} %)", 100 * metric.value, metric.n,

@@ -61,6 +61,9 @@ Result read_result(const std::filesystem::path& path);
 /// {"name", "split", "n", "digest", "skipped", "classes"} of the images that were used; `split` as shown to the user.
 nlohmann::json describe_dataset(const Dataset& dataset, const std::string& split);
 
+/// The text as one field of a CSV file: in quotes where it needs them.
+std::string csv_field(const std::string& text);
+
 /// "72.3 % (n = 3589, 95 % CI 70.8–73.7 %)".
 std::string format_proportion(const Metric& metric);
 

@@ -37,13 +37,6 @@ size_t top(const std::vector<double>& probabilities) {
   return static_cast<size_t>(std::max_element(probabilities.begin(), probabilities.end()) - probabilities.begin());
 }
 
-std::string quoted(const std::string& text) {
-  if (text.find_first_of(",\"\n") == std::string::npos) return text;
-  std::string out = "\"";
-  for (const char letter : text) out += letter == '"' ? std::string("\"\"") : std::string(1, letter);
-  return out + "\"";
-}
-
 }  // namespace
 
 fs::path png_path(const std::string& id) {
@@ -119,11 +112,11 @@ std::string format_per_image_csv(const std::vector<AttackedImage>& images, const
   for (const auto& image : images) {
     const size_t before = top(image.clean), after = top(image.after);
     const std::string minimal = !image.minimal_eps ? "" : fmt::format("{:.6g}", *image.minimal_eps);
-    text += fmt::format("{},{},{},{:.6f},{},{:.6f},{:.6f},{},{:.6f},{:.3f},{:.5f},{:d},{:d},{},{},{}\n", quoted(image.id),
+    text += fmt::format("{},{},{},{:.6f},{},{:.6f},{:.6f},{},{:.6f},{:.3f},{:.5f},{:d},{:d},{},{},{}\n", csv_field(image.id),
                         classes[static_cast<size_t>(image.label)], classes[before], image.clean[before], classes[after],
                         image.after[after], image.after[static_cast<size_t>(image.label)], std::lround(image.linf * 255),
-                        image.l2, image.psnr, image.ssim, image.success, image.float_success, minimal, quoted(image.file),
-                        quoted(image.minimal_file));
+                        image.l2, image.psnr, image.ssim, image.success, image.float_success, minimal, csv_field(image.file),
+                        csv_field(image.minimal_file));
   }
   return text;
 }
