@@ -1,0 +1,240 @@
+#include <nlohmann/json.hpp>
+
+#include "attacks/threat_model.hpp"
+#include "core/files.hpp"
+#include "data/image.hpp"
+#include "data/reader.hpp"
+#include "models/checkpoint.hpp"
+#include "tests/cli/run_program.hpp"
+
+namespace fercli::test {
+
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+constexpr int64_t kImages = 10;
+constexpr double kHeadScale = 400;  ///< makes an untrained network sure of itself, and easy to turn
+
+/// An untrained network in a file, and drawn faces in folders named after what that network calls them.
+class AttackCommand : public testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    scratch_ = new ScratchFolder;
+    Checkpoint checkpoint;
+    checkpoint.arch = "small-cnn";
+    checkpoint.options = {1, 48, 7, complete_settings("small-cnn", {{"width", 4}})};
+    checkpoint.classes = LabelSet::fer2013();
+    checkpoint.network = make_network("small-cnn", checkpoint.options, 3);
+    checkpoint.training = json::object();
+    {
+      const torch::NoGradGuard no_grad;
+      checkpoint.network->named_parameters().find("head.weight")->mul_(kHeadScale);
+    }
+    save_checkpoint(checkpoint, model());
+    classifier_ = new Classifier(make_classifier(load_checkpoint(model()), {0, "fp32"}));
+    const Dataset faces = read_dataset(fmt::format("synthetic:n={},seed=4", kImages));
+    const auto verdict = classifier_->logits(to_float(faces.images)).argmax(1);
+    for (int64_t i = 0; i < kImages; ++i) {
+      const std::string name = classifier_->classes().name(verdict[i].item<int64_t>());
+      write_png(faces.images[i], *scratch_ / "faces" / name / fmt::format("face{}.png", i));
+      if (i == 0) source_ = name;
+    }
+    target_ = source_ == "Sad" ? "Fear" : "Sad";
+  }
+
+  static void TearDownTestSuite() {
+    delete classifier_;
+    delete scratch_;
+  }
+
+  static fs::path model() { return *scratch_ / "model.pt"; }
+  static fs::path faces() { return *scratch_ / "faces"; }
+  static fs::path first_face() { return faces() / source_ / "face0.png"; }
+  static std::string goal() { return source_ + "-to-" + target_; }
+
+  /// fercli attack GOAL --model … with these words.
+  static ProgramResult attack(const std::string& goal, std::vector<std::string> words) {
+    words.insert(words.begin(), {"attack", goal, "--model", model().string(), "--precision", "fp32", "--threads", "1"});
+    return run_fercli(words);
+  }
+
+  static json attack_json(const std::string& goal, std::vector<std::string> words) {
+    words.insert(words.end(), {"--json"});
+    const auto result = attack(goal, words);
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    return json::parse(result.out);
+  }
+
+  static void expect_error(const ProgramResult& result, const std::string& message) {
+    EXPECT_EQ(result.exit_code, 2);
+    EXPECT_EQ(result.out, "");
+    EXPECT_THAT(result.err, testing::HasSubstr(message));
+  }
+
+  static int64_t class_of(const fs::path& file) {
+    return classifier_->logits(to_float(read_image(file, 1).unsqueeze(0))).argmax(1).item<int64_t>();
+  }
+
+  static int64_t linf_255(const fs::path& a, const fs::path& b) {
+    const auto delta = read_image(a, 1).to(torch::kInt32) - read_image(b, 1).to(torch::kInt32);
+    return delta.abs().max().item<int64_t>();
+  }
+
+  static ScratchFolder* scratch_;
+  static Classifier* classifier_;
+  static std::string source_, target_;
+  ScratchFolder out_;
+};
+
+ScratchFolder* AttackCommand::scratch_ = nullptr;
+Classifier* AttackCommand::classifier_ = nullptr;
+std::string AttackCommand::source_, AttackCommand::target_;
+
+TEST_F(AttackCommand, OneImageGivesPicturesThatHoldTheAttack) {
+  const auto result = attack(goal(), {"--image", first_face().string(), "--out", out_.path().string()});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_EQ(linf_255(out_ / "original.png", first_face()), 0);
+  EXPECT_LE(linf_255(out_ / "original.png", out_ / "adversarial.png"), 8);
+  EXPECT_EQ(class_of(out_ / "adversarial.png"), classifier_->classes().index(target_));
+  EXPECT_EQ(read_image(out_ / "adversarial_enlarged.png", 1).size(1), 384);
+  EXPECT_TRUE(fs::exists(out_ / "original_enlarged.png"));
+  EXPECT_EQ(read_image(out_ / "adversarial_attack.png", 3).size(0), 3);
+  EXPECT_THAT(result.out, testing::HasSubstr(source_ + " "));
+  EXPECT_THAT(result.out, testing::HasSubstr("-> " + target_));
+  EXPECT_THAT(result.out, testing::HasSubstr("adversarial_attack.png"));
+}
+
+TEST_F(AttackCommand, JsonStandsAloneAndItsFilesHoldWhatItSays) {
+  const json result = attack_json("untargeted", {"--data", faces().string(), "--eps", "4/255", "--out", out_.path().string(), "--save-png", "all"});
+  EXPECT_EQ(result["n"], kImages);
+  EXPECT_EQ(result["command"], "attack");
+  EXPECT_EQ(result["metrics"]["success_8bit"]["n"], kImages);
+  EXPECT_EQ(result["metrics"]["success_8bit"]["interval"].size(), 2);
+  EXPECT_GE(result["metrics"]["success_float"]["value"], result["metrics"]["success_8bit"]["value"]);
+  EXPECT_FALSE(result["metrics"].contains("median_minimal_eps"));
+  EXPECT_EQ(result["options"]["eps"]["value"], "4/255");
+  EXPECT_EQ(result["dataset"]["n"], kImages);
+  ASSERT_EQ(result["per_image"].size(), kImages);
+  int64_t successes = 0;
+  for (const auto& image : result["per_image"]) {
+    const fs::path file = image["file"].get<std::string>();
+    const fs::path original = faces() / image["id"].get<std::string>();
+    EXPECT_EQ(file, out_ / "adversarial" / image["id"].get<std::string>());
+    EXPECT_EQ(linf_255(file, original), image["linf_255"]);
+    EXPECT_LE(image["linf_255"], 4);
+    EXPECT_EQ(image["success"].get<bool>(), class_of(file) != class_of(original));
+    EXPECT_EQ(image["clean_probabilities"].size(), 7);
+    successes += image["success"].get<bool>();
+  }
+  EXPECT_NEAR(result["metrics"]["success_8bit"]["value"], static_cast<double>(successes) / kImages, 1e-12);
+  EXPECT_TRUE(fs::exists(out_ / "gallery.png"));
+  EXPECT_TRUE(fs::exists(out_ / "per_image.csv"));
+  EXPECT_EQ(json::parse(read_file(out_ / "result.json"))["metrics"], result["metrics"]);
+}
+
+TEST_F(AttackCommand, JsonWithoutAFolderWritesNoFiles) {
+  const json result = attack_json(goal(), {"--image", first_face().string()});
+  EXPECT_TRUE(result["per_image"][0]["file"].is_null());
+  EXPECT_FALSE(fs::exists("out"));
+}
+
+TEST_F(AttackCommand, BatchSizeThreadsAndOrderChangeNoResult) {
+  std::vector<std::string> forwards{"--image"}, backwards{"--image"};
+  for (const auto& entry : fs::recursive_directory_iterator(faces())) {
+    if (entry.path().extension() == ".png") forwards.push_back(entry.path().string());
+  }
+  std::sort(forwards.begin() + 1, forwards.end());
+  backwards.insert(backwards.end(), forwards.rbegin(), forwards.rend() - 1);
+  const std::vector<std::string> attack{"--eps", "2/255", "--steps", "6", "--restarts", "2", "--min-confidence", "0"};
+  auto first = forwards, second = backwards;
+  first.insert(first.end(), attack.begin(), attack.end());
+  second.insert(second.end(), attack.begin(), attack.end());
+  second.insert(second.end(), {"--batch-size", "3"});
+  json a = attack_json("untargeted", first)["per_image"], b = attack_json("untargeted", second)["per_image"];
+  std::reverse(b.begin(), b.end());
+  EXPECT_EQ(a, b);
+}
+
+TEST_F(AttackCommand, TheSmallestEpsIsThatOfItsStoredImage) {
+  const json result = attack_json("untargeted", {"--data", faces().string(), "--minimal-eps", "--out", out_.path().string(), "--save-png", "all", "--limit", "4"});
+  EXPECT_EQ(result["metrics"]["median_minimal_eps"]["n"], 4);
+  for (const auto& image : result["per_image"]) {
+    const fs::path original = faces() / image["id"].get<std::string>();
+    const fs::path file = image["minimal_file"].get<std::string>();
+    EXPECT_NEAR(image["minimal_eps"].get<double>() * 255, static_cast<double>(linf_255(file, original)), 1e-4);
+    EXPECT_NE(class_of(file), class_of(original));
+    EXPECT_LE(image["minimal_eps"], image["linf"]);
+  }
+}
+
+TEST_F(AttackCommand, FgsmAndL2AreChosenByName) {
+  const json fgsm = attack_json(goal(), {"--image", first_face().string(), "--attack", "fgsm"});
+  EXPECT_EQ(fgsm["attacks"][0]["name"], "fgsm");
+  const json l2 = attack_json(goal(), {"--image", first_face().string(), "--norm", "l2"});
+  EXPECT_EQ(l2["threat_model"]["norm"], "L2");
+  EXPECT_EQ(l2["threat_model"]["eps"], 0.5);
+  EXPECT_LE(l2["per_image"][0]["l2"], 0.5 + 1e-6);
+}
+
+TEST_F(AttackCommand, WithoutAnySureImageTheBestIsShownAndTheRunFails) {
+  const auto result = attack(goal(), {"--data", faces().string(), "--min-confidence", "0.99999999999999", "--out", out_.path().string()});
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_THAT(result.err, testing::HasSubstr("images of class " + source_ + " is classified rightly with more than"));
+  EXPECT_THAT(result.err, testing::HasSubstr("the best is "));
+  EXPECT_TRUE(fs::exists(out_ / "adversarial_attack.png"));
+}
+
+TEST_F(AttackCommand, AFileOfAnotherEmotionIsNotAttacked) {
+  const std::string other = source_ == "Happy" ? "Neutral" : "Happy", target = "Disgust";
+  const auto result = attack(other + "-to-" + target, {"--image", first_face().string(), "--out", out_.path().string()});
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_THAT(result.err, testing::HasSubstr("none of 1 images of class " + other));
+}
+
+TEST_F(AttackCommand, WrongGoalsAreExplained) {
+  expect_error(attack("happy-to-happy", {}), "source and target are the same emotion");
+  expect_error(attack("hapy-to-sad", {}), "unknown emotion 'hapy'; did you mean happy?");
+  expect_error(attack("happy", {}), "must be SOURCE-to-TARGET, any-to-TARGET or untargeted");
+}
+
+TEST_F(AttackCommand, WrongEpsIsExplained) {
+  expect_error(attack(goal(), {"--eps", "0"}), "--eps 0: must be above 0");
+  expect_error(attack(goal(), {"--eps", "-1/255"}), "must be above 0");
+  expect_error(attack(goal(), {"--eps", "12"}), "must be in (0, 1]; pixels are scaled to [0,1], did you mean 12/255?");
+  expect_error(attack(goal(), {"--eps", "8/256x"}), "must be a number or a fraction like 8/255");
+}
+
+TEST_F(AttackCommand, WrongFilesAreNamed) {
+  expect_error(attack(goal(), {"--image", "nowhere.png"}), "nowhere.png: no such file");
+  expect_error(attack(goal(), {"--data", faces().string(), "--image", first_face().string()}), "--data and --image: give one of them");
+  expect_error(attack(goal(), {"--image", model().string()}), "is not a readable image");
+  expect_error(run_fercli({"attack", "happy-to-sad", "--model", "nowhere.pt"}), "--model nowhere.pt: no such file");
+}
+
+TEST_F(AttackCommand, ADataSetWithOtherClassesIsRefused) {
+  write_png(read_image(first_face(), 1), out_ / "Contempt" / "a.png");
+  write_png(read_image(first_face(), 1), out_ / "Sad" / "b.png");
+  const auto result = attack("happy-to-sad", {"--data", out_.path().string()});
+  EXPECT_EQ(result.exit_code, 2) << result.err;
+}
+
+TEST_F(AttackCommand, WrongAttackSettingsAreExplained) {
+  expect_error(attack(goal(), {"--attack", "pdg"}), "must be one of fgsm, pgd; did you mean pgd?");
+  expect_error(attack(goal(), {"--loss", "hinge", "--image", first_face().string()}), "unknown attack loss 'hinge'");
+  expect_error(attack(goal(), {"--restarts", "0"}), "must be at least 1");
+}
+
+TEST_F(AttackCommand, FilesOfAnySizeAndColourAreTakenAsFaceCrops) {
+  const fs::path wide = out_ / "wide.png";
+  write_png(read_image(first_face(), 3).repeat_interleave(8, 1).repeat_interleave(9, 2), wide);
+  const auto result = attack("untargeted", {"--image", wide.string(), "--min-confidence", "0", "--out", out_.path().string()});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_THAT(result.err, testing::HasSubstr("432x384 pixels, taken as a face crop: its centre square, resized to 48x48"));
+  EXPECT_EQ(read_image(out_ / "adversarial.png", 1).size(1), 48);
+}
+
+}  // namespace
+
+}  // namespace fercli::test
