@@ -124,7 +124,10 @@ void Dense::initialise(Rng rng) {
 
 torch::Tensor Dense::forward(const torch::Tensor& x) {
   const auto input = role_ == Role::Output ? x.to(torch::kFloat32) : x;
-  auto y = at::conv2d(input.view({-1, in_, 1, 1}), cast(weight_, input).view({out_, in_, 1, 1}), cast(bias_, input)).flatten(1);
+  // The stride means nothing on one pixel, but with it LibTorch takes oneDNN always; without it small batches on a single
+  // thread go another way, with other roundings.
+  auto y = at::conv2d(input.view({-1, in_, 1, 1}), cast(weight_, input).view({out_, in_, 1, 1}), cast(bias_, input),
+                      /*stride=*/2).flatten(1);
   if (scale_.defined()) {
     y = at::batch_norm(y, scale_, shift_, running_mean_, running_var_, is_training(), kBatchNormMomentum, kBatchNormEps,
                        /*cudnn_enabled=*/true);
