@@ -65,6 +65,11 @@ std::string percent(const Metric& share) {
                      100 * share.interval.high);
 }
 
+/// On stdout. File names need not be UTF-8; what is not is replaced.
+void print_json(const json& result) {
+  fmt::print("{}\n", result.dump(2, ' ', false, json::error_handler_t::replace));
+}
+
 std::string emoji_of(const std::string& name) {
   const Emotion* emotion = find_emotion(name);
   return emotion != nullptr ? emotion->emoji : "  ";
@@ -185,7 +190,7 @@ int run_stats(const std::vector<std::string>& arguments) {
   if (source.as_json) {
     json result = distribution_json(data, table, language);
     result["figure"] = figure.empty() ? json() : json(figure);
-    fmt::print("{}\n", result.dump(2));
+    print_json(result);
   } else {
     print_distribution(data, table, language);
     if (!figure.empty()) fmt::print("\nfigure: {}\n", figure);
@@ -324,7 +329,7 @@ int run_audit(const std::vector<std::string>& arguments) {
   const Audit audit(data, words[0]);
   if (!list.empty()) write_file(list, list_pairs(data, audit));
   if (source.as_json) {
-    fmt::print("{}\n", audit_json(data, audit).dump(2));
+    print_json(audit_json(data, audit));
   } else {
     print_audit(data, audit);
     if (!list.empty()) fmt::print("\npairs: {}\n", list);
@@ -352,16 +357,16 @@ int run_convert(const std::vector<std::string>& arguments) {
   if (!force && fs::exists(destination, error)) {
     throw UserError(fmt::format("fercli data convert: {} exists already; --force replaces it", destination.string()));
   }
+  const DatasetWriter& writer = find_writer(destination, format == "auto" ? "" : format);
   const Dataset data = source.load(words[0]);
-  write_dataset(data, destination, format == "auto" ? "" : format);
+  writer.write(data, destination);
   if (source.as_json) {
-    fmt::print("{}\n", json({{"command", "data convert"},
-                             {"source", data.name},
-                             {"destination", destination.string()},
-                             {"n", data.size()},
-                             {"skipped", data.skipped},
-                             {"digest", data.digest()}})
-                           .dump(2));
+    print_json({{"command", "data convert"},
+                {"source", data.name},
+                {"destination", destination.string()},
+                {"n", data.size()},
+                {"skipped", data.skipped},
+                {"digest", data.digest()}});
   } else {
     fmt::print("{}: {} images, {}, {} left out\n", destination.string(), data.size(), describe_shape(data),
                data.skipped);

@@ -42,11 +42,16 @@ torch::Tensor to_tensor(const cv::Mat& mat) {
   return image;
 }
 
-/// A JPEG cut short decodes without complaint, its lower part grey: the end marker must follow the last scan.
-bool is_truncated_jpeg(const std::string& bytes) {
-  if (bytes.compare(0, 2, "\xff\xd8") != 0) return false;
-  const size_t scan = bytes.rfind("\xff\xda");
-  return bytes.find("\xff\xd9", scan == std::string::npos ? 0 : scan) == std::string::npos;
+/// The format of an image that was cut off, or "": a JPEG would decode without complaint, its lower part grey, and
+/// libpng would write to stderr. A JPEG's end marker must follow its last scan, a PNG's closing chunk must be there.
+std::string cut_short(const std::string& bytes) {
+  if (bytes.compare(0, 2, "\xff\xd8") == 0) {
+    const size_t scan = bytes.rfind("\xff\xda");
+    const bool ends = bytes.find("\xff\xd9", scan == std::string::npos ? 0 : scan) != std::string::npos;
+    return ends ? "" : "JPEG";
+  }
+  const bool is_png = bytes.compare(0, 4, "\x89PNG") == 0;
+  return is_png && bytes.rfind("IEND") == std::string::npos ? "PNG" : "";
 }
 
 cv::Mat resized(const cv::Mat& mat, int height, int width) {
@@ -64,7 +69,9 @@ torch::Tensor read_image(const std::filesystem::path& path, int64_t channels) {
 
 torch::Tensor decode_image(const std::string& bytes, int64_t channels, const std::string& name) {
   if (bytes.empty()) throw UserError(fmt::format("{}: is empty, not an image", name));
-  if (is_truncated_jpeg(bytes)) throw UserError(fmt::format("{}: is a JPEG cut short", name));
+  if (const std::string format = cut_short(bytes); !format.empty()) {
+    throw UserError(fmt::format("{}: is a {} cut short", name, format));
+  }
   const cv::Mat view(1, static_cast<int>(bytes.size()), CV_8UC1, const_cast<char*>(bytes.data()));
   cv::Mat mat;
   try {

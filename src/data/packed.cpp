@@ -23,7 +23,12 @@ void write(const Dataset& data, const std::filesystem::path& destination) {
   container.kind = kKind;
   container.header = {{"name", data.name}, {"classes", data.classes.names()}, {"ids", data.ids}};
   container.tensors = {{"images", data.images}, {"labels", data.labels}, {"splits", splits}};
-  save_container(container, destination);
+  try {
+    save_container(container, destination);
+  } catch (const nlohmann::json::type_error&) {
+    throw UserError(
+        fmt::format("{}: the names of some images are not UTF-8 and cannot be stored", destination.string()));
+  }
 }
 
 /// A zip file: what PyTorch writes. load_container tells what kind it is.

@@ -2,9 +2,7 @@
 
 namespace fercli {
 
-namespace {
-
-const DatasetWriter& writer_for(const std::filesystem::path& destination, const std::string& format) {
+const DatasetWriter& find_writer(const std::filesystem::path& destination, const std::string& format) {
   const auto& writers = Registry<DatasetWriter>::instance();
   if (!format.empty()) return writers.get(format);
   const std::string extension = to_lower(destination.extension().string());
@@ -18,10 +16,8 @@ const DatasetWriter& writer_for(const std::filesystem::path& destination, const 
                   destination.string(), extension, join(known, ", ")));
 }
 
-}  // namespace
-
 void write_dataset(const Dataset& data, const std::filesystem::path& destination, const std::string& format) {
-  writer_for(destination, format).write(data, destination);
+  find_writer(destination, format).write(data, destination);
 }
 
 }  // namespace fercli

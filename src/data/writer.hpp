@@ -16,9 +16,12 @@ struct DatasetWriter {
   void (*write)(const Dataset& data, const std::filesystem::path& destination);
 };
 
-/// Writes by rename; what stood there before is replaced. `format` is a writer's name, or "" for the one whose
-/// extension the destination has (a name without an extension means a folder). Throws UserError: unknown format, a data
-/// set that the format cannot hold, or a place that cannot be written.
+/// The writer named `format`, or with "" the one whose extension the destination has (no extension means a folder).
+/// Throws UserError when there is none.
+const DatasetWriter& find_writer(const std::filesystem::path& destination, const std::string& format = "");
+
+/// Writes with `find_writer`, by rename; what stood there before is replaced. Throws UserError: a data set that the
+/// format cannot hold, or a place that cannot be written.
 void write_dataset(const Dataset& data, const std::filesystem::path& destination, const std::string& format = "");
 
 }  // namespace fercli

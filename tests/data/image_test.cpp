@@ -98,6 +98,14 @@ TEST(Image, JpegCutShortIsRefused) {
             "a.jpg: is a JPEG cut short");
 }
 
+TEST(Image, PngCutShortIsRefused) {
+  const ScratchFolder folder;
+  write_png(red_then_blue(), folder / "a.png");
+  const std::string bytes = read_file(folder / "a.png");
+  EXPECT_EQ(user_error([&] { decode_image(bytes.substr(0, bytes.size() - 10), 1, "a.png"); }),
+            "a.png: is a PNG cut short");
+}
+
 TEST(Image, UnwritablePlaceIsNamed) {
   const ScratchFolder folder;
   write_file(folder / "file", "x");

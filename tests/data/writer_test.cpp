@@ -163,6 +163,13 @@ TEST(Writer, PackedFileWithMissingOrOddPartsIsRefused) {
   EXPECT_THAT(error_of(container), HasSubstr("do not fit together"));
 }
 
+TEST(Writer, PackedFileRefusesNamesThatAreNotUtf8) {
+  const ScratchFolder folder;
+  Dataset data = sample_dataset(1);
+  data.ids[0] = "d\xe9go\xfbt.png";
+  EXPECT_THAT(user_error([&] { write_dataset(data, folder / "a.ferpack"); }), HasSubstr("are not UTF-8"));
+}
+
 TEST(Writer, UnknownExtensionListsTheKnownOnes) {
   EXPECT_THAT(user_error([] { write_dataset(sample_dataset(1), "a.xlsx"); }),
               HasSubstr("a.xlsx: no data format has the extension .xlsx (known: .csv, .ferpack; none means a folder)"));

@@ -1,0 +1,80 @@
+// What holds for every data format: a new reader or writer is tested here without a new line.
+#include <ATen/Parallel.h>
+
+#include <set>
+
+#include "data/reader.hpp"
+#include "data/writer.hpp"
+#include "tests/cli/run_program.hpp"
+#include "tests/data/sample_data.hpp"
+
+namespace fercli {
+namespace {
+
+/// Sources of every format: what its writer makes, or the drawn faces.
+class DataFormat : public ::testing::TestWithParam<std::string> {
+ protected:
+  std::string source() {
+    if (Registry<DatasetWriter>::instance().find(GetParam()) == nullptr) return "synthetic:n=14";
+    const std::filesystem::path place = folder_ / "data";
+    write_dataset(test::sample_dataset(14, 1, 40), place, GetParam());
+    return place.string();
+  }
+  test::ScratchFolder folder_;
+};
+
+std::vector<std::string> reader_names() {
+  return Registry<DatasetReader>::instance().names();
+}
+
+TEST_P(DataFormat, GivesTheShapeThatWasAskedFor) {
+  const std::string place = source();
+  for (const int64_t channels : {1, 3}) {
+    ReadOptions options;
+    options.size = 32;
+    options.channels = channels;
+    const Dataset data = read_dataset(place, options);
+    EXPECT_EQ(data.images.sizes(), (torch::IntArrayRef{14, channels, 32, 32}));
+    EXPECT_EQ(data.images.scalar_type(), torch::kUInt8);
+  }
+}
+
+TEST_P(DataFormat, KeepsRowsInStep) {
+  const Dataset data = read_dataset(source());
+  EXPECT_EQ(data.labels.sizes(), torch::IntArrayRef{14});
+  EXPECT_EQ(data.labels.scalar_type(), torch::kInt64);
+  EXPECT_EQ(data.splits.size(), 14u);
+  EXPECT_EQ(std::set<std::string>(data.ids.begin(), data.ids.end()).size(), 14u);
+  EXPECT_GE(data.labels.min().item<int64_t>(), -1);
+  EXPECT_LT(data.labels.max().item<int64_t>(), data.classes.size());
+  EXPECT_EQ(data.skipped, 0);
+}
+
+TEST_P(DataFormat, ReadsTheSameWithAnyNumberOfThreads) {
+  const std::string place = source();
+  const int threads = at::get_num_threads();
+  at::set_num_threads(1);
+  const std::string digest = read_dataset(place).digest();
+  at::set_num_threads(3);
+  EXPECT_EQ(read_dataset(place).digest(), digest);
+  at::set_num_threads(threads);
+}
+
+TEST_P(DataFormat, IsRecognisedByItselfAlone) {
+  const std::string place = source();
+  for (const auto& reader : Registry<DatasetReader>::instance().all()) {
+    EXPECT_EQ(reader.recognises(place), reader.name == GetParam()) << reader.name;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Every, DataFormat, ::testing::ValuesIn(reader_names()),
+                         [](const auto& format) { return format.param; });
+
+TEST(DataFormats, EveryWriterHasItsReader) {
+  for (const auto& name : Registry<DatasetWriter>::instance().names()) {
+    EXPECT_NE(Registry<DatasetReader>::instance().find(name), nullptr) << name;
+  }
+}
+
+}  // namespace
+}  // namespace fercli
