@@ -6,28 +6,24 @@ namespace {
 
 template <size_t Side>
 void add_side(std::vector<FaceField>& fields, const std::string& side) {
-  fields.push_back({"brow.height." + side, -0.5, 0.6, [](FaceParameters& f) -> double& {
-                      return f.expression.brow[Side].height;
-                    }});
-  fields.push_back({"brow.angle." + side, -0.6, 0.6, [](FaceParameters& f) -> double& {
-                      return f.expression.brow[Side].angle;
-                    }});
-  fields.push_back({"brow.curvature." + side, -0.3, 0.4, [](FaceParameters& f) -> double& {
-                      return f.expression.brow[Side].curvature;
-                    }});
-  fields.push_back({"eye.openness." + side, 0, 2, [](FaceParameters& f) -> double& {
-                      return f.expression.eye[Side].openness;
-                    }});
-  fields.push_back({"eye.upper_lid." + side, -1, 1, [](FaceParameters& f) -> double& {
-                      return f.expression.eye[Side].upper_lid;
-                    }});
-  fields.push_back({"eye.lower_lid." + side, 0, 1, [](FaceParameters& f) -> double& {
-                      return f.expression.eye[Side].lower_lid;
-                    }});
+  fields.push_back(
+      {"brow.height." + side, -0.5, 0.6, [](FaceParameters& f) -> double& { return f.expression.brow[Side].height; }});
+  fields.push_back(
+      {"brow.angle." + side, -0.6, 0.6, [](FaceParameters& f) -> double& { return f.expression.brow[Side].angle; }});
+  fields.push_back({"brow.curvature." + side, -0.3, 0.4,
+                    [](FaceParameters& f) -> double& { return f.expression.brow[Side].curvature; }});
+  fields.push_back(
+      {"eye.openness." + side, 0, 2, [](FaceParameters& f) -> double& { return f.expression.eye[Side].openness; }});
+  fields.push_back(
+      {"eye.upper_lid." + side, -1, 1, [](FaceParameters& f) -> double& { return f.expression.eye[Side].upper_lid; }});
+  fields.push_back(
+      {"eye.lower_lid." + side, 0, 1, [](FaceParameters& f) -> double& { return f.expression.eye[Side].lower_lid; }});
 }
 
-#define FERCLI_FIELD(name, low, high, member) \
-  { name, low, high, [](FaceParameters& f) -> double& { return f.member; } }
+#define FERCLI_FIELD(name, low, high, member)                              \
+  {                                                                        \
+    name, low, high, [](FaceParameters& f) -> double& { return f.member; } \
+  }
 
 std::vector<FaceField> list_fields() {
   std::vector<FaceField> fields{

@@ -58,8 +58,8 @@ struct FaceExpression {
   double forehead = 0;            ///< horizontal folds on the forehead
   double nose_wrinkle = 0;
   double cheek_raise = 0;
-  double jaw_drop = 0;            ///< chin lowered
-  double fold = 0;                ///< depth of the folds from nose to mouth, beyond what a smile makes
+  double jaw_drop = 0;  ///< chin lowered
+  double fold = 0;      ///< depth of the folds from nose to mouth, beyond what a smile makes
   MouthShape mouth;
 };
 
@@ -72,14 +72,14 @@ struct FaceIdentity {
   double eye_colour = 0.3;                 ///< 0 dark brown, 0.5 green, 1 light blue
   double brow_thickness = 1;
   double nose_width = 1, nose_length = 1;
-  double mouth_width = 1, lips = 1;        ///< lips: factor on their thickness
-  double skin_tone = 0.25;                 ///< 0 fair, 1 dark
-  double age = 0.2;                        ///< 0 young, 1 old: folds, bags, grey hair
-  double femininity = 0.5;                 ///< lashes, lip colour, brow ridge
-  double facial_hair = 0;                  ///< 0 none, 0.4 stubble, 1 full beard
-  double hair_colour = 0.3;                ///< 0 black, 0.35 brown, 0.7 fair, 1 red
+  double mouth_width = 1, lips = 1;  ///< lips: factor on their thickness
+  double skin_tone = 0.25;           ///< 0 fair, 1 dark
+  double age = 0.2;                  ///< 0 young, 1 old: folds, bags, grey hair
+  double femininity = 0.5;           ///< lashes, lip colour, brow ridge
+  double facial_hair = 0;            ///< 0 none, 0.4 stubble, 1 full beard
+  double hair_colour = 0.3;          ///< 0 black, 0.35 brown, 0.7 fair, 1 red
   double hair_volume = 0.5;
-  double glasses = 0;                      ///< 0 none, 1 dark frame
+  double glasses = 0;  ///< 0 none, 1 dark frame
   HairStyle hair = HairStyle::Short;
 };
 

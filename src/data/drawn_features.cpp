@@ -73,16 +73,18 @@ void FacePainter::shade_beard(Skin& skin, const Place& p) const {
   const auto& m = geometry_.mouth;
   const float cheek_line = 2.0f - 1.3f * square(clamp01((ax - 0.95f) / 1.1f)) * 1.2f;
   const float jaw_hair = smoothstep(cheek_line - 0.1f, cheek_line + 0.35f, p.y);
-  const float moustache = smoothstep(geometry_.nose_tip_y + 0.32f, geometry_.nose_tip_y + 0.5f, p.y) *
-                          (1 - smoothstep(m.half_width + 0.02f, m.half_width + 0.3f, ax)) *
-                          (1 - smoothstep(m.upper_out.at(p.x / m.half_width) - 0.08f, m.upper_out.at(p.x / m.half_width) + 0.04f, p.y));
+  const float moustache =
+      smoothstep(geometry_.nose_tip_y + 0.32f, geometry_.nose_tip_y + 0.5f, p.y) *
+      (1 - smoothstep(m.half_width + 0.02f, m.half_width + 0.3f, ax)) *
+      (1 - smoothstep(m.upper_out.at(p.x / m.half_width) - 0.08f, m.upper_out.at(p.x / m.half_width) + 0.04f, p.y));
   const float s = p.x / (m.half_width * 1.08f);
   const bool beside = s > -1 && s < 1;
   const float lips = beside ? smoothstep(m.upper_out.at(s) - 0.1f, m.upper_out.at(s), p.y) *
                                   (1 - smoothstep(m.lower_out.at(s) + 0.02f, m.lower_out.at(s) + 0.22f, p.y))
                             : 0;
   const float texture = mix(0.9f, 0.45f + 0.9f * value_noise(24 * p.x, 10 * p.y, grain_ + 11), fine_);
-  const float hair = clamp01(std::max(jaw_hair * (1 - lips), moustache) * texture * (amount < 0.5f ? 0.9f * amount : 0.45f + 0.5f * amount));
+  const float hair = clamp01(std::max(jaw_hair * (1 - lips), moustache) * texture *
+                             (amount < 0.5f ? 0.9f * amount : 0.45f + 0.5f * amount));
   skin.albedo = mix(skin.albedo, hair_ * 0.85f, hair);
   skin.gloss *= 1 - hair;
 }
@@ -103,7 +105,8 @@ Colour FacePainter::eye(Colour under, const Place& p) const {
     const float ix = dx - e.iris_x, iy = y - e.iris_y, from_centre = std::sqrt(ix * ix + iy * iy);
     const float streaks = 1 + 0.3f * fine_ * (value_noise(9 * std::atan2(iy, ix), 8 * from_centre, grain_ + 2) - 0.5f);
     const float ring = 1 - 0.6f * smoothstep(0.6f, 1, from_centre / e.iris_radius);
-    ball = mix(ball, iris_ * (ring * streaks * (0.55f + 0.45f * shadow)), cover(from_centre - e.iris_radius, soft + 0.02f));
+    ball = mix(ball, iris_ * (ring * streaks * (0.55f + 0.45f * shadow)),
+               cover(from_centre - e.iris_radius, soft + 0.02f));
     ball = mix(ball, {0.03f, 0.03f, 0.03f}, cover(from_centre - 0.46f * e.iris_radius, soft + 0.01f));
     const float outward = p.x < 0 ? -1 : 1;
     const float glint = std::hypot(ix * outward + 0.045f - 0.06f * light_.x, iy + 0.085f) - 0.042f;
@@ -114,8 +117,10 @@ Colour FacePainter::eye(Colour under, const Place& p) const {
   const float lash = 0.026f + 0.03f * femininity * (0.6f + 0.4f * s);
   const float reach = (1 - smoothstep(0.92f, 1.14f, s)) * smoothstep(-1.12f, -0.85f, s);
   const Colour dark{0.09f, 0.06f, 0.05f};
-  under = mix(under, dark, (0.7f + 0.22f * femininity) * reach * cover(std::abs(y - upper + 0.01f) - lash, soft + 0.02f));
-  return mix(under, dark * 2.2f, (0.34f + 0.2f * femininity) * reach * cover(std::abs(y - lower) - 0.014f, soft + 0.02f));
+  under =
+      mix(under, dark, (0.7f + 0.22f * femininity) * reach * cover(std::abs(y - upper + 0.01f) - lash, soft + 0.02f));
+  return mix(under, dark * 2.2f,
+             (0.34f + 0.2f * femininity) * reach * cover(std::abs(y - lower) - 0.014f, soft + 0.02f));
 }
 
 Colour FacePainter::mouth_inside(Colour under, const Place& p) const {

@@ -4,8 +4,6 @@ namespace fercli::drawn {
 
 namespace {
 
-constexpr double kDegree = 3.14159265358979323846 / 180;
-
 /// 0 at s = ±1, 1 in the middle: a lens (shape 0), an ellipse (1), a box (2).
 double gap_profile(double s, double shape) {
   const double power = 2 + 2 * std::max(0.0, shape - 1);
@@ -57,7 +55,9 @@ void FaceGeometry::shape_eye(int side) {
   const double down = 0.135 * size * std::min(1.6, 0.35 + 0.65 * shape.openness);
   const double raise = 0.14 * size * std::min(1.2, shape.lower_lid + 0.6 * squeeze);
   const double slant = shape.upper_lid;
-  const auto lower = [=](double s) { return (down - raise * std::min(1.0, 0.4 + 0.6 * shape.openness)) * gap_profile(s * 0.98, 0.5); };
+  const auto lower = [=](double s) {
+    return (down - raise * std::min(1.0, 0.4 + 0.6 * shape.openness)) * gap_profile(s * 0.98, 0.5);
+  };
   const auto upper = [=](double s) {
     const double arch = gap_profile(s, 0.35) * (1 - 0.55 * slant * s) * (1 - 0.12 * s);
     return std::min(-up * arch, lower(s));
@@ -240,7 +240,8 @@ float FaceGeometry::height(const Place& p) const {
   }
   const float frown = static_cast<float>(ex.frown);
   if (frown > 0) {
-    h += 0.1f * frown * bump(ax, p.y, 0, -0.55f, 0.34f, 0.42f) - 0.09f * frown * bump(ax, p.y, 0.17f, -0.68f, 0.08f, 0.42f);
+    h += 0.1f * frown * bump(ax, p.y, 0, -0.55f, 0.34f, 0.42f) -
+         0.09f * frown * bump(ax, p.y, 0.17f, -0.68f, 0.08f, 0.42f);
   }
   const float lines = static_cast<float>(ex.forehead + 0.35 * face.identity.age);
   if (lines > 0 && p.y < -1.05f && p.y > -2.2f) {

@@ -16,7 +16,7 @@ struct EyeGeometry {
 };
 
 struct BrowGeometry {
-  float inner, outer;      ///< x of the ends
+  float inner, outer;       ///< x of the ends
   Curve centre, thickness;  ///< y of the middle line and half the thickness, against s in [-1 inner, 1 outer]
 };
 
@@ -48,7 +48,7 @@ class FaceGeometry {
   float head_width, head_top, head_bottom;  ///< half width; distances from `kMiddle` up and down
   float eye_x;                              ///< distance of the pupils' centres from the middle
   float nose_tip_y, nose_width;
-  float smile;                              ///< depth of the folds from nose to mouth
+  float smile;  ///< depth of the folds from nose to mouth
   EyeGeometry eye[2];
   BrowGeometry brow[2];
   MouthGeometry mouth;
@@ -56,7 +56,7 @@ class FaceGeometry {
   float fold_top, fold_bottom;
 
   static constexpr float kHeadWidth = 2.24f;  ///< half width of an average head
-  static constexpr float kMiddle = 0.25f;  ///< y of the widest place of the head
+  static constexpr float kMiddle = 0.25f;     ///< y of the widest place of the head
 
  private:
   float outline(float x, float y) const;

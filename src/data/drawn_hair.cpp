@@ -18,20 +18,22 @@ struct Cut {
 
 const Cut& cut_of(HairStyle style) {
   static const std::array<Cut, kHairStyles> cuts = {{
-      {0.00f, -9.00f, 9.00f, -9.0f, -9.0f, 0.00f, 0.00f, 0.0f},    // Bald
-      {0.10f, -2.05f, 2.02f, 0.2f, 0.2f, 0.04f, 0.00f, 0.78f},     // Cropped
-      {0.38f, -2.00f, 2.02f, 0.3f, 0.3f, 0.10f, 0.03f, 1.0f},      // Short
-      {0.36f, -1.12f, 2.00f, 0.5f, 0.9f, 0.16f, 0.03f, 1.0f},      // Fringe
-      {0.40f, -1.95f, 1.86f, 2.9f, 2.9f, 0.06f, 0.03f, 1.0f},      // Bob
-      {0.42f, -1.98f, 1.82f, 6.2f, 6.2f, 0.06f, 0.04f, 1.0f},      // Long
-      {0.62f, -1.80f, 1.95f, 0.8f, 1.6f, 0.16f, 0.16f, 1.0f},      // Curly
-      {0.20f, -2.00f, 2.04f, 0.1f, 0.1f, 0.04f, 0.00f, 1.0f},      // Bun
+      {0.00f, -9.00f, 9.00f, -9.0f, -9.0f, 0.00f, 0.00f, 0.0f},  // Bald
+      {0.10f, -2.05f, 2.02f, 0.2f, 0.2f, 0.04f, 0.00f, 0.78f},   // Cropped
+      {0.38f, -2.00f, 2.02f, 0.3f, 0.3f, 0.10f, 0.03f, 1.0f},    // Short
+      {0.36f, -1.12f, 2.00f, 0.5f, 0.9f, 0.16f, 0.03f, 1.0f},    // Fringe
+      {0.40f, -1.95f, 1.86f, 2.9f, 2.9f, 0.06f, 0.03f, 1.0f},    // Bob
+      {0.42f, -1.98f, 1.82f, 6.2f, 6.2f, 0.06f, 0.04f, 1.0f},    // Long
+      {0.62f, -1.80f, 1.95f, 0.8f, 1.6f, 0.16f, 0.16f, 1.0f},    // Curly
+      {0.20f, -2.00f, 2.04f, 0.1f, 0.1f, 0.04f, 0.00f, 1.0f},    // Bun
   }};
   return cuts[static_cast<size_t>(style)];
 }
 
 /// Where no style has hair; spares most pixels of a close-up the rest of the work.
-bool middle_of_face(const Place& p) { return std::abs(p.x) < 1.3f && p.y > -0.6f; }
+bool middle_of_face(const Place& p) {
+  return std::abs(p.x) < 1.3f && p.y > -0.6f;
+}
 
 }  // namespace
 
@@ -83,7 +85,8 @@ Colour FacePainter::hair_colour(float x, float y) const {
   const float across = 6 * std::atan2(x, 0.6f - above), along = std::sqrt(x * x + above * above) + 0.5f * below;
   const bool curly = face_.identity.hair == HairStyle::Curly;
   float strands = curly ? value_noise(3 * x, 3 * y, grain_ + 31) : value_noise(3 * across, 0.5f * along, grain_ + 31);
-  if (fine_ > 0) strands = mix(strands, 0.4f * strands + 0.6f * value_noise(12 * across, 0.8f * along, grain_ + 32), fine_);
+  if (fine_ > 0)
+    strands = mix(strands, 0.4f * strands + 0.6f * value_noise(12 * across, 0.8f * along, grain_ + 32), fine_);
   const float wide = geometry_.head_width + 0.4f;
   const float nx = std::min(1.f, std::max(-1.f, x / wide)), ny = above / (geometry_.head_top + 0.4f);
   const Normal n{nx, ny, std::sqrt(std::max(0.05f, 1 - nx * nx - ny * ny))};
@@ -116,7 +119,9 @@ float FacePainter::hair_shadow(const Place& p) const {
   return 0.32f * near * near * clamp01(1.5f * (cut.sideburn - p.y));
 }
 
-bool FacePainter::hair_covers_ears() const { return cut_of(face_.identity.hair).sideburn > 1.5f; }
+bool FacePainter::hair_covers_ears() const {
+  return cut_of(face_.identity.hair).sideburn > 1.5f;
+}
 
 Colour FacePainter::glasses(Colour under, const Place& p) const {
   const auto amount = static_cast<float>(face_.identity.glasses);
@@ -126,7 +131,8 @@ Colour FacePainter::glasses(Colour under, const Place& p) const {
   const float frame = (std::sqrt(std::sqrt(square(square(nx)) + square(square(ny)))) - 1) * 0.6f;
   const float soft = pixel_ + 0.02f;
   const float rim = cover(std::abs(frame) - 0.045f, soft);
-  const float bridge = ax < 0.4f ? cover(std::abs(p.y + 0.1f - 0.25f * ax * ax) - 0.045f, soft) * cover(ax - 0.3f, soft) : 0;
+  const float bridge =
+      ax < 0.4f ? cover(std::abs(p.y + 0.1f - 0.25f * ax * ax) - 0.045f, soft) * cover(ax - 0.3f, soft) : 0;
   const float arm = ax > 1.7f && ax < geometry_.head_width + 0.02f ? cover(std::abs(p.y + 0.08f) - 0.05f, soft) : 0;
   const float sheen = 0.07f * cover(frame, soft) * ridge(nx + 0.5f * ny + 0.3f * light_.x, 0.5f);
   under = under + Colour{sheen, sheen, sheen} * amount;

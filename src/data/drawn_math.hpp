@@ -8,17 +8,34 @@
 namespace fercli::drawn {
 
 /// Small arithmetic shared by the files of the face renderer. Colours are RGB in [0,1].
+
+constexpr double kDegree = 3.14159265358979323846 / 180;  ///< in radians
+
 struct Colour {
   float r = 0, g = 0, b = 0;
 };
-inline Colour operator+(Colour a, Colour b) { return {a.r + b.r, a.g + b.g, a.b + b.b}; }
-inline Colour operator*(Colour a, Colour b) { return {a.r * b.r, a.g * b.g, a.b * b.b}; }
-inline Colour operator*(Colour a, float s) { return {a.r * s, a.g * s, a.b * s}; }
+inline Colour operator+(Colour a, Colour b) {
+  return {a.r + b.r, a.g + b.g, a.b + b.b};
+}
+inline Colour operator*(Colour a, Colour b) {
+  return {a.r * b.r, a.g * b.g, a.b * b.b};
+}
+inline Colour operator*(Colour a, float s) {
+  return {a.r * s, a.g * s, a.b * s};
+}
 
-inline float mix(float a, float b, float t) { return a + (b - a) * t; }
-inline Colour mix(Colour a, Colour b, float t) { return {mix(a.r, b.r, t), mix(a.g, b.g, t), mix(a.b, b.b, t)}; }
-inline float clamp01(float x) { return std::min(1.f, std::max(0.f, x)); }
-inline float square(float x) { return x * x; }
+inline float mix(float a, float b, float t) {
+  return a + (b - a) * t;
+}
+inline Colour mix(Colour a, Colour b, float t) {
+  return {mix(a.r, b.r, t), mix(a.g, b.g, t), mix(a.b, b.b, t)};
+}
+inline float clamp01(float x) {
+  return std::min(1.f, std::max(0.f, x));
+}
+inline float square(float x) {
+  return x * x;
+}
 
 /// 0 below `low`, 1 above `high`, smooth in between.
 inline float smoothstep(float low, float high, float x) {
@@ -39,7 +56,9 @@ inline float ridge(float d, float r) {
 }
 
 /// Share of a pixel covered by a shape whose signed distance (negative inside) is `d`, its edge `soft` wide.
-inline float cover(float d, float soft) { return clamp01(0.5f - d / soft); }
+inline float cover(float d, float soft) {
+  return clamp01(0.5f - d / soft);
+}
 
 /// Random value in [0,1) of a lattice point.
 inline float lattice(int32_t x, int32_t y, uint32_t key) {

@@ -4,8 +4,6 @@ namespace fercli::drawn {
 
 namespace {
 
-constexpr double kDegree = 3.14159265358979323846 / 180;
-
 /// Colour at t in [0,1] on a ramp of equally spaced stops.
 template <size_t N>
 Colour ramp(const std::array<Colour, N>& stops, double t) {
@@ -93,14 +91,16 @@ Colour FacePainter::body(Colour under, const Place& p) const {
   const float slope = 0.42f * std::abs(p.x) + 0.05f * square(p.x);
   const float neckline = 4.3f + 0.55f * ridge(p.x, 2.2f);
   const float shoulder = std::max(neckline - p.y, 3.95f + slope - p.y);
-  const float sleeve = lit(normal(0.25f * p.x, -0.35f)) * (0.92f + 0.16f * (value_noise(3 * p.x, 2 * p.y, grain_ + 5) - 0.5f));
+  const float sleeve =
+      lit(normal(0.25f * p.x, -0.35f)) * (0.92f + 0.16f * (value_noise(3 * p.x, 2 * p.y, grain_ + 5) - 0.5f));
   return mix(out, cloth_ * sleeve, cover(shoulder, pixel_ + 0.06f));
 }
 
 Colour FacePainter::ears(Colour under, const Place& p) const {
   const float ax = std::abs(p.x);
   if (hair_covers_ears() || ax < geometry_.head_width - 0.5f || p.y < -1 || p.y > 1.8f) return under;
-  const float dx = (ax - geometry_.head_width - 0.02f) / 0.3f, dy = (p.y - 0.35f - 0.4f * (ax - geometry_.head_width)) / 0.72f;
+  const float dx = (ax - geometry_.head_width - 0.02f) / 0.3f,
+              dy = (p.y - 0.35f - 0.4f * (ax - geometry_.head_width)) / 0.72f;
   const float d = (std::sqrt(dx * dx + dy * dy) - 1) * 0.3f;
   const float hollow = 1 - 0.35f * bump(dx, dy, -0.1f, 0, 0.6f, 0.7f);
   const float shade = lit(normal(p.x > 0 ? 0.9f : -0.9f, 0.1f)) * hollow * 0.9f;
@@ -132,16 +132,19 @@ void FacePainter::shade_creases(Skin& skin, const Place& p) const {
   skin.open -= (0.16f + 0.14f * std::abs(static_cast<float>(face_.expression.mouth.corner_lift))) *
                bump(ax, p.y, g.mouth.half_width + 0.05f, corner, 0.24f, 0.24f);
   skin.open -= 0.2f * bump(ax, p.y, 0, g.mouth.lower_out.at(0) + 0.12f, 0.55f, 0.16f);
-  if (frown_ > 0) skin.open -= 0.42f * frown_ * ridge(ax - 0.16f - 0.05f * (p.y + 0.7f), 0.07f) * ridge(p.y + 0.62f, 0.42f);
+  if (frown_ > 0)
+    skin.open -= 0.42f * frown_ * ridge(ax - 0.16f - 0.05f * (p.y + 0.7f), 0.07f) * ridge(p.y + 0.62f, 0.42f);
   const auto& ex = face_.expression;
   const auto wrinkle = static_cast<float>(ex.nose_wrinkle);
   if (wrinkle > 0 && ax < 0.9f && p.y > -0.6f && p.y < 0.9f) {
-    skin.open -= 0.2f * wrinkle * (0.5f + 0.5f * std::sin(17 * (p.y - 0.5f * ax) + 1)) * bump(ax, p.y, 0.15f, 0.1f, 0.45f, 0.5f);
+    skin.open -=
+        0.2f * wrinkle * (0.5f + 0.5f * std::sin(17 * (p.y - 0.5f * ax) + 1)) * bump(ax, p.y, 0.15f, 0.1f, 0.45f, 0.5f);
     skin.open -= 0.22f * wrinkle * ridge(ax - 0.42f - 0.3f * (p.y - 0.4f), 0.1f) * ridge(p.y - 0.45f, 0.5f);
   }
   const auto lines = static_cast<float>(ex.forehead + 0.3 * face_.identity.age);
   if (lines > 0 && p.y < -1 && p.y > -2.2f) {
-    skin.open -= 0.09f * lines * (0.5f + 0.5f * std::sin(19 * (p.y + 0.05f * ax * ax) + 1.2f)) * bump(ax, p.y, 0, -1.6f, 1.5f, 0.6f);
+    skin.open -= 0.09f * lines * (0.5f + 0.5f * std::sin(19 * (p.y + 0.05f * ax * ax) + 1.2f)) *
+                 bump(ax, p.y, 0, -1.6f, 1.5f, 0.6f);
   }
 }
 
@@ -164,8 +167,8 @@ Colour FacePainter::skin(const Place& p, float slope_x, float slope_y) const {
   shade_brow(skin, p);
   const Normal n = normal(slope_x, slope_y);
   const Normal half{light_.x, light_.y, light_.z + 1};
-  const float facing = (n.x * half.x + n.y * half.y + n.z * half.z) /
-                       std::sqrt(half.x * half.x + half.y * half.y + half.z * half.z);
+  const float facing =
+      (n.x * half.x + n.y * half.y + n.z * half.z) / std::sqrt(half.x * half.x + half.y * half.y + half.z * half.z);
   const float shine = facing > 0.8f ? square(square((facing - 0.8f) * 5)) : 0;
   const float light = lit(n) * std::max(0.12f, skin.open);
   const float gloss = 0.22f * key_ * skin.gloss * shine;

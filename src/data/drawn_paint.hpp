@@ -10,7 +10,8 @@ class FacePainter {
   /// `pixel`: width of a (sub)pixel in face units; `frame`: half the picture's width in face units.
   FacePainter(const FaceGeometry& geometry, float pixel, float frame);
 
-  /// `x`, `y`: place in the picture, roll and zoom undone; `slope_x`, `slope_y`: derivatives of the skin's height there.
+  /// `x`, `y`: place in the picture, roll and zoom undone; `slope_x`, `slope_y`: derivatives of the skin's height
+  /// there.
   Colour paint(float x, float y, const Place& place, float slope_x, float slope_y) const;
 
  private:

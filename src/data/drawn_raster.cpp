@@ -36,7 +36,7 @@ class Canvas {
     step_ = static_cast<float>(2 * half / static_cast<double>(side_));
     left_ = static_cast<float>(-half - face.pose.shift_x);
     top_ = static_cast<float>(-2 * half * window.eye_level - face.pose.shift_y);
-    const double roll = face.pose.roll * 3.14159265358979323846 / 180;
+    const double roll = face.pose.roll * drawn::kDegree;
     sin_roll_ = static_cast<float>(std::sin(roll));
     cos_roll_ = static_cast<float>(std::cos(roll));
     frame_ = static_cast<float>(half);

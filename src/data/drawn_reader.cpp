@@ -15,13 +15,15 @@ constexpr const char* kKeys = "n, seed, size, classes, noise, framing";
 struct DrawnSource {
   int64_t count = 700;
   int64_t seed = 1;
-  int64_t size = 0;                ///< 0: that of the read options
-  std::vector<int64_t> classes;    ///< indices into LabelSet::fer2013()
-  std::optional<double> noise;     ///< in place of each picture's own
+  int64_t size = 0;              ///< 0: that of the read options
+  std::vector<int64_t> classes;  ///< indices into LabelSet::fer2013()
+  std::optional<double> noise;   ///< in place of each picture's own
   Framing framing = Framing::Crop;
 };
 
-bool recognises(const std::string& source) { return source.compare(0, kPrefix.size(), kPrefix) == 0; }
+bool recognises(const std::string& source) {
+  return source.compare(0, kPrefix.size(), kPrefix) == 0;
+}
 
 int64_t whole_number(const std::string& value, int64_t low, int64_t high) {
   const int64_t number = parse_integer(value);
