@@ -30,11 +30,13 @@ void declare(OptionSet& options, Settings& settings) {
                "Training, PublicTest, PrivateTest or all; auto takes PublicTest, else PrivateTest, else all");
   options.choice("labels", &settings.labels, {"auto", "fer2013", "alphabetical", "raf-db"},
                  "what label numbers in the data mean; auto: what is usual for the format");
-  options.choice("tta", &settings.tta, {"none", "flip", "ten-crop"}, "test-time augmentation: logits averaged over views");
+  options.choice("tta", &settings.tta, {"none", "flip", "ten-crop"},
+                 "test-time augmentation: logits averaged over views");
   options.flag("skip-bad", &settings.skip_bad, "leave unreadable entries out and count them");
   options.section("Output");
   options.flag("json", &settings.json, "print the result as JSON, and nothing else, on stdout");
-  options.text("out,o", &settings.out, "DIR", "write result.json, per_image.csv, confusion_matrix.png and reliability.png");
+  options.text("out,o", &settings.out, "DIR",
+               "write result.json, per_image.csv, confusion_matrix.png and reliability.png");
   options.flag("quiet,q", &settings.quiet, "no progress");
   options.integer("batch-size,b", &settings.batch_size, at_least(1), "images per forward pass; changes no number");
   settings.runtime.precision = "fp32";
@@ -59,14 +61,15 @@ Dataset read_labelled(const Settings& settings, const Classifier& classifier) {
 void require_labels(const Dataset& dataset) {
   const auto missing = (dataset.labels < 0).sum().item<int64_t>();
   if (missing > 0) {
-    throw UserError(fmt::format("fercli eval: --data {}: {} of {} images have no label, and evaluation needs the true classes",
-                                dataset.name, missing, dataset.size()));
+    throw UserError(
+        fmt::format("fercli eval: --data {}: {} of {} images have no label, and evaluation needs the true classes",
+                    dataset.name, missing, dataset.size()));
   }
 }
 
 /// Adds the accuracy without the images that the network may have learnt by heart.
-void add_deduplicated_accuracy(Result& result, const Predictions& predictions, const Dataset& evaluated, const Dataset& all,
-                               std::optional<Split> split) {
+void add_deduplicated_accuracy(Result& result, const Predictions& predictions, const Dataset& evaluated,
+                               const Dataset& all, std::optional<Split> split) {
   if (split == Split::Training) {
     result.add_warning("these are Training images, which the network may have learnt by heart");
   } else if (!all.has(Split::Training)) {
@@ -86,7 +89,8 @@ std::string format_score(const Metric& metric) {
 /// "72.3 (67.1–76.9)", in %; a dash where there is nothing to divide by.
 std::string format_percent(const Metric& metric) {
   if (metric.n == 0) return "-";
-  return fmt::format("{:.1f} ({:.1f}–{:.1f})", 100 * metric.value, 100 * metric.interval.low, 100 * metric.interval.high);
+  return fmt::format("{:.1f} ({:.1f}–{:.1f})", 100 * metric.value, 100 * metric.interval.low,
+                     100 * metric.interval.high);
 }
 
 void print_metrics(const Result& result) {
@@ -104,8 +108,8 @@ void print_metrics(const Result& result) {
 }
 
 void print_classes(const Result& result) {
-  fmt::print("  {:<10} {:>8} {:>10} {:>21} {:>21} {:>21}   (%, 95 % CI)\n", "class", "images", "predicted", "precision", "recall",
-             "F1");
+  fmt::print("  {:<10} {:>8} {:>10} {:>21} {:>21} {:>21}   (%, 95 % CI)\n", "class", "images", "predicted", "precision",
+             "recall", "F1");
   for (const auto& row : result.per_class) {
     const auto metric = [&](const char* name) { return metric_from_json(row.at(name)); };
     fmt::print("  {:<10} {:>8} {:>10} {:>21} {:>21} {:>21}\n", row.at("class").get<std::string>(),
@@ -131,7 +135,8 @@ std::string image_csv(const Result& result, const LabelSet& classes) {
   for (const auto& name : classes.names()) text += ",p_" + csv_field(name);
   for (const auto& image : result.per_image) {
     const auto label = image.at("label").get<std::string>(), predicted = image.at("predicted").get<std::string>();
-    text += fmt::format("\n{},{},{},{:d}", csv_field(image.at("id")), csv_field(label), csv_field(predicted), label == predicted);
+    text += fmt::format("\n{},{},{},{:d}", csv_field(image.at("id")), csv_field(label), csv_field(predicted),
+                        label == predicted);
     for (const auto& probability : image.at("probabilities")) text += "," + probability.dump();
   }
   return text + "\n";
@@ -143,7 +148,8 @@ std::string short_name(const std::string& source) {
   return (path.has_filename() ? path : path.parent_path()).filename().string();
 }
 
-void write_files(const Result& result, const Outcomes& outcomes, const LabelSet& classes, const std::filesystem::path& folder) {
+void write_files(const Result& result, const Outcomes& outcomes, const LabelSet& classes,
+                 const std::filesystem::path& folder) {
   write_result(result, folder / "result.json");
   write_file(folder / "per_image.csv", image_csv(result, classes));
   const std::string subject =
@@ -151,7 +157,8 @@ void write_files(const Result& result, const Outcomes& outcomes, const LabelSet&
                   short_name(result.dataset.at("name")), result.dataset.at("split").get<std::string>());
   plot_confusion_matrix(confusion_matrix(outcomes, classes.size()), classes.names(), "Confusion matrix: " + subject,
                         folder / "confusion_matrix.png");
-  plot_reliability(reliability(outcomes), result.metrics.at("ece"), "Reliability: " + subject, folder / "reliability.png");
+  plot_reliability(reliability(outcomes), result.metrics.at("ece"), "Reliability: " + subject,
+                   folder / "reliability.png");
 }
 
 void print_result(const Result& result, const LabelSet& classes) {
@@ -178,7 +185,8 @@ int run(const std::vector<std::string>& arguments) {
   const auto split = all.resolve_split(settings.split);
   const Dataset evaluated = split ? all.only(*split) : all;
   require_labels(evaluated);
-  if (split == Split::PrivateTest) inform("PrivateTest is the final test set: report its figure once, and never choose by it");
+  if (split == Split::PrivateTest)
+    inform("PrivateTest is the final test set: report its figure once, and never choose by it");
 
   const Predictions predictions = predict(classifier, evaluated, settings.batch_size);
   Result result = summarise(predictions, evaluated, classifier.classes(), settings.runtime.seed);
@@ -189,7 +197,8 @@ int run(const std::vector<std::string>& arguments) {
   result.model["precision"] = to_string(classifier.precision());
   add_deduplicated_accuracy(result, predictions, evaluated, all, split);
   const Outcomes outcomes{predictions.probabilities, evaluated.labels};
-  if (const auto hint = label_order_hint(confusion_matrix(outcomes, classifier.classes().size()), classifier.classes())) {
+  if (const auto hint =
+          label_order_hint(confusion_matrix(outcomes, classifier.classes().size()), classifier.classes())) {
     result.add_warning(*hint);
   }
 

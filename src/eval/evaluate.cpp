@@ -14,7 +14,9 @@ namespace {
 using nlohmann::json;
 
 /// Six significant digits, so that the file stays readable.
-double six_digits(double value) { return std::stod(fmt::format("{:.6g}", value)); }
+double six_digits(double value) {
+  return std::stod(fmt::format("{:.6g}", value));
+}
 
 json class_table(const torch::Tensor& confusion, const LabelSet& classes) {
   auto table = json::array();
@@ -67,7 +69,8 @@ json reliability_table(const std::vector<ReliabilityBin>& bins) {
 /// How many predictions are right when class k of the network is read as class `meaning[k]`.
 int64_t right_if(const torch::Tensor& confusion, const std::vector<int64_t>& meaning) {
   int64_t right = 0;
-  for (int64_t k = 0; k < confusion.size(0); ++k) right += confusion[meaning[static_cast<size_t>(k)]][k].item<int64_t>();
+  for (int64_t k = 0; k < confusion.size(0); ++k)
+    right += confusion[meaning[static_cast<size_t>(k)]][k].item<int64_t>();
   return right;
 }
 
@@ -129,9 +132,8 @@ Metric deduplicated_accuracy(const Predictions& predictions, const Dataset& data
 }
 
 std::optional<std::string> label_order_hint(const torch::Tensor& confusion, const LabelSet& classes) {
-  const std::vector<std::pair<const char*, LabelSet>> orders{{"FER2013's", LabelSet::fer2013()},
-                                                             {"alphabetical", LabelSet::alphabetical()},
-                                                             {"RAF-DB's", LabelSet::raf_db()}};
+  const std::vector<std::pair<const char*, LabelSet>> orders{
+      {"FER2013's", LabelSet::fer2013()}, {"alphabetical", LabelSet::alphabetical()}, {"RAF-DB's", LabelSet::raf_db()}};
   const Metric as_is = accuracy(confusion);
   for (const auto& mapped : classes.mapping_from(LabelSet::fer2013())) {
     if (mapped < 0 || classes.size() != LabelSet::fer2013().size()) return {};
@@ -143,9 +145,10 @@ std::optional<std::string> label_order_hint(const torch::Tensor& confusion, cons
       const Metric other = proportion(right_if(confusion, exchanged(classes, written, read)), as_is.n);
       if (other.value <= best.value) continue;
       best = other;
-      sentence = fmt::format("accuracy would be {} instead of {} if {} label order were read as {}: are the classes of the "
-                             "model or of the data in the wrong order?",
-                             format_proportion(other), format_proportion(as_is), written_name, read_name);
+      sentence = fmt::format(
+          "accuracy would be {} instead of {} if {} label order were read as {}: are the classes of the "
+          "model or of the data in the wrong order?",
+          format_proportion(other), format_proportion(as_is), written_name, read_name);
     }
   }
   constexpr double kFarBetter = 0.1;

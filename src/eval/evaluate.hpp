@@ -17,8 +17,8 @@ struct Predictions {
   double seconds;               ///< wall time, without reading the data set
 };
 
-/// Runs the classifier over all images, with a progress line. The numbers do not depend on the batch size, the number of
-/// threads or the order of the images. Throws Interrupted on Ctrl-C, RunError when the network gives NaN.
+/// Runs the classifier over all images, with a progress line. The numbers do not depend on the batch size, the number
+/// of threads or the order of the images. Throws Interrupted on Ctrl-C, RunError when the network gives NaN.
 Predictions predict(const Classifier& classifier, const Dataset& dataset, int64_t batch_size);
 
 /// Metrics accuracy, balanced_accuracy, macro_f1, ece, brier and nll; tables confusion_matrix and reliability; n, seed,
@@ -30,8 +30,8 @@ Result summarise(const Predictions& predictions, const Dataset& dataset, const L
 Metric deduplicated_accuracy(const Predictions& predictions, const Dataset& dataset, const Dataset& training);
 
 /// One sentence when the predictions fit the labels far better after exchanging one known label order (FER2013's,
-/// alphabetical, RAF-DB's) for another: then model or data name their classes in the wrong order. `classes` are those of
-/// the confusion matrix.
+/// alphabetical, RAF-DB's) for another: then model or data name their classes in the wrong order. `classes` are those
+/// of the confusion matrix.
 std::optional<std::string> label_order_hint(const torch::Tensor& confusion, const LabelSet& classes);
 
 }  // namespace fercli

@@ -183,7 +183,8 @@ torch::Tensor predicted_classes(const torch::Tensor& probabilities) {
 
 torch::Tensor confusion_matrix(const torch::Tensor& labels, const torch::Tensor& predicted, int64_t classes) {
   const auto truth = labels.to(torch::kCPU).contiguous(), guess = predicted.to(torch::kCPU).contiguous();
-  if (truth.sizes() != guess.sizes()) throw std::invalid_argument("confusion_matrix: needs one prediction for each label");
+  if (truth.sizes() != guess.sizes())
+    throw std::invalid_argument("confusion_matrix: needs one prediction for each label");
   auto matrix = torch::zeros({classes, classes}, torch::kInt64);
   for (int64_t i = 0; i < truth.numel(); ++i) {
     const int64_t row = truth.data_ptr<int64_t>()[i], column = guess.data_ptr<int64_t>()[i];

@@ -56,7 +56,8 @@ Metric accuracy(const torch::Tensor& confusion);
 /// variance estimates recovery (Zou and Donner, Statistics in Medicine 2008, eq. 4).
 Metric balanced_accuracy(const torch::Tensor& confusion);
 
-/// Unweighted mean of the F1 of the classes that have images or predictions. Interval: ± 1.96 bootstrap standard errors.
+/// Unweighted mean of the F1 of the classes that have images or predictions. Interval: ± 1.96 bootstrap standard
+/// errors.
 Metric macro_f1(const torch::Tensor& confusion, const Rng& rng);
 
 /// One class against the rest.
@@ -81,8 +82,8 @@ constexpr int64_t kReliabilityBins = 15;
 /// `bins` bins of equal width over [0,1].
 std::vector<ReliabilityBin> reliability(const Outcomes& outcomes, int64_t bins = kReliabilityBins);
 
-/// Expected calibration error (Guo et al., ICML 2017, eq. 3) over 15 bins of equal width. The estimate is biased upwards
-/// for small n. Interval: ± 1.96 bootstrap standard errors, cut to [0,1].
+/// Expected calibration error (Guo et al., ICML 2017, eq. 3) over 15 bins of equal width. The estimate is biased
+/// upwards for small n. Interval: ± 1.96 bootstrap standard errors, cut to [0,1].
 Metric expected_calibration_error(const Outcomes& outcomes, const Rng& rng);
 
 /// Mean over images of the squared distance between probabilities and the one-hot label, in [0,2] (Brier 1950).

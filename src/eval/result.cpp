@@ -17,7 +17,9 @@ namespace {
 using nlohmann::json;
 using nlohmann::ordered_json;
 
-json finite_or_null(double value) { return std::isfinite(value) ? json(value) : json(nullptr); }
+json finite_or_null(double value) {
+  return std::isfinite(value) ? json(value) : json(nullptr);
+}
 
 double number_or_nan(const json& value) {
   return value.is_null() ? std::numeric_limits<double>::quiet_NaN() : value.get<double>();
@@ -103,29 +105,36 @@ json to_json(const Metric& metric) {
 
 Metric metric_from_json(const json& document) {
   const auto& interval = document.at("interval");
-  return {number_or_nan(document.at("value")), {number_or_nan(interval.at(0)), number_or_nan(interval.at(1))},
+  return {number_or_nan(document.at("value")),
+          {number_or_nan(interval.at(0)), number_or_nan(interval.at(1))},
           document.at("n")};
 }
 
-json to_json(const Result& result) { return ordered(result); }
+json to_json(const Result& result) {
+  return ordered(result);
+}
 
 std::string format_result(const Result& result) {
   std::string text = "{";
   const auto document = ordered(result);
   for (const auto& [key, value] : document.items()) {
     const bool by_line = value.is_array() && !value.empty() && value[0].is_object();
-    text += fmt::format("{}\n  \"{}\": {}", text.size() > 1 ? "," : "", key, by_line ? lines_of(value) : pretty(value, 2));
+    text +=
+        fmt::format("{}\n  \"{}\": {}", text.size() > 1 ? "," : "", key, by_line ? lines_of(value) : pretty(value, 2));
   }
   return text + "\n}\n";
 }
 
-void write_result(const Result& result, const std::filesystem::path& path) { write_file(path, format_result(result)); }
+void write_result(const Result& result, const std::filesystem::path& path) {
+  write_file(path, format_result(result));
+}
 
 Result read_result(const std::filesystem::path& path) {
   const json document = json::parse(read_file(path), nullptr, false);
   if (document.is_discarded()) throw UserError(fmt::format("{}: is not JSON", path.string()));
   const json schema = document.is_object() ? document.value("schema", json::object()) : json::object();
-  if (!schema.is_object() || schema.value("name", json()) != Result::kSchema || !schema.value("version", json()).is_number()) {
+  if (!schema.is_object() || schema.value("name", json()) != Result::kSchema ||
+      !schema.value("version", json()).is_number()) {
     throw UserError(fmt::format("{}: is not a result of fercli", path.string()));
   }
   if (schema["version"] > Result::kSchemaVersion) {

@@ -14,10 +14,10 @@ namespace fercli {
 /// What one run found, and everything needed to repeat it. The JSON form:
 ///
 ///     {"schema": {"name": "fercli-result", "version": 1},
-///      "command": "eval", "n": 3589, "metrics": {"accuracy": {"value": 0.72, "interval": [0.705, 0.735], "n": 3589}, …},
-///      "dataset": {…}, "model": {…}, "threat_model": {…}, "attacks": […], "options": {"model": {"value", "source"}, …},
-///      "seed": 0, "environment": {…}, "warnings": […], "tables": {"confusion_matrix": [[…]], …}, "per_class": […],
-///      "timing": {"seconds": 12.3, …}, "per_image": [{"id": …}, …]}
+///      "command": "eval", "n": 3589, "metrics": {"accuracy": {"value": 0.72, "interval": [0.705, 0.735], "n": 3589},
+///      …}, "dataset": {…}, "model": {…}, "threat_model": {…}, "attacks": […], "options": {"model": {"value",
+///      "source"}, …}, "seed": 0, "environment": {…}, "warnings": […], "tables": {"confusion_matrix": [[…]], …},
+///      "per_class": […], "timing": {"seconds": 12.3, …}, "per_image": [{"id": …}, …]}
 ///
 /// Equal runs give equal bytes apart from "timing". Numbers that are not finite are written as null.
 struct Result {
@@ -33,18 +33,18 @@ struct Result {
   nlohmann::json attacks;                 ///< left out when null
   nlohmann::json options;                 ///< OptionSet::provenance
   uint64_t seed = 0;
-  nlohmann::json environment;             ///< filled by `to_json` when null
+  nlohmann::json environment;  ///< filled by `to_json` when null
   std::vector<std::string> warnings;
   nlohmann::json tables = nlohmann::json::object();  ///< figures in the form of numbers
   nlohmann::json per_class = nlohmann::json::array();
   nlohmann::json per_image = nlohmann::json::array();
-  std::map<std::string, double> timing;   ///< "seconds", "images_per_second", …
+  std::map<std::string, double> timing;  ///< "seconds", "images_per_second", …
 
   /// Keeps it for the JSON and says it on stderr.
   void add_warning(const std::string& line);
 };
 
-nlohmann::json to_json(const Metric& metric);    ///< {"value", "interval": [low, high], "n"}
+nlohmann::json to_json(const Metric& metric);  ///< {"value", "interval": [low, high], "n"}
 Metric metric_from_json(const nlohmann::json& json);
 
 nlohmann::json to_json(const Result& result);

@@ -72,8 +72,8 @@ std::string terminal(FigureSize size, const fs::path& path) {
   return path.extension() == ".svg"
              ? fmt::format("set terminal svg size {},{} dynamic font 'DejaVu Sans,20' background 'white' noenhanced\n",
                            size.width, size.height)
-             : fmt::format("set terminal pngcairo size {},{} font 'DejaVu Sans,20' linewidth 2 noenhanced\n", size.width,
-                           size.height);
+             : fmt::format("set terminal pngcairo size {},{} font 'DejaVu Sans,20' linewidth 2 noenhanced\n",
+                           size.width, size.height);
 }
 
 constexpr const char* kHouseStyle = R"(set encoding utf8
@@ -101,8 +101,8 @@ std::string data_block(const std::string& name, const std::vector<std::string>& 
 bool draw_figure(const std::string& script, FigureSize size, const fs::path& path) {
   try {
     replace_file(path, [&](const fs::path& temporary) {
-      run_gnuplot(terminal(size, path) + fmt::format("set output {}\n", gnuplot_text(temporary.string())) + kHouseStyle +
-                  script + "\nset output\n");
+      run_gnuplot(terminal(size, path) + fmt::format("set output {}\n", gnuplot_text(temporary.string())) +
+                  kHouseStyle + script + "\nset output\n");
       std::error_code error;
       if (fs::file_size(temporary, error) == 0 || error) throw RunError("gnuplot wrote no picture");
     });

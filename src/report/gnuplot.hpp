@@ -29,8 +29,8 @@ std::string gnuplot_text(const std::string& text);
 std::string data_block(const std::string& name, const std::vector<std::string>& rows);
 
 /// Runs the script in gnuplot (terminal, fonts and the house style are set before it) and writes `path` by rename: SVG
-/// for ".svg", else PNG. Returns false after a warning on stderr when gnuplot is missing or fails. Throws UserError when
-/// the place cannot be written.
+/// for ".svg", else PNG. Returns false after a warning on stderr when gnuplot is missing or fails. Throws UserError
+/// when the place cannot be written.
 bool draw_figure(const std::string& script, FigureSize size, const std::filesystem::path& path);
 
 }  // namespace fercli

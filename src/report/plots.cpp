@@ -29,8 +29,9 @@ std::string grouped(int64_t number) {
 }
 
 std::string margins(double left, double right, double bottom, double top) {
-  return fmt::format("set lmargin at screen {}; set rmargin at screen {}\nset bmargin at screen {}; set tmargin at screen {}\n",
-                     left, right, bottom, top);
+  return fmt::format(
+      "set lmargin at screen {}; set rmargin at screen {}\nset bmargin at screen {}; set tmargin at screen {}\n", left,
+      right, bottom, top);
 }
 
 /// The distance of about three tics between 0 and `top`: 1, 2 or 5 times a power of ten.
@@ -62,42 +63,59 @@ std::string best_epoch_marks(const std::vector<EpochPoint>& epochs, int64_t vali
                          grouped(validation_images));
   }
   words += fmt::format(", epoch {}", best->epoch);
-  return fmt::format("set label 1 {} at graph 0.98, graph 0.05 right font ',18' textcolor rgb '{}'\n"
-                     "set object 1 circle at first {}, first {} size graph 0.012 fillstyle empty border lc rgb '{}' lw 2 front\n",
-                     gnuplot_text(words), colour::kVermilion, best->epoch, 100 * best->validation_accuracy, colour::kVermilion);
+  return fmt::format(
+      "set label 1 {} at graph 0.98, graph 0.05 right font ',18' textcolor rgb '{}'\n"
+      "set object 1 circle at first {}, first {} size graph 0.012 fillstyle empty border lc rgb '{}' lw 2 front\n",
+      gnuplot_text(words), colour::kVermilion, best->epoch, 100 * best->validation_accuracy, colour::kVermilion);
 }
 
-/// Two curves of the block $epochs, training and validation.
-std::string curves(int train_column, int validation_column, int64_t epochs, double scale) {
-  const char* style = epochs > 40 ? "lines" : "linespoints";
-  return fmt::format("plot $epochs using 1:(${0}*{4}) with {2} lc rgb '{5}' lw 1.6 pt 7 ps 0.7 title 'training', "
-                     "$epochs using 1:(${1}*{4}) with {2} lc rgb '{6}' lw 1.6 pt 7 ps 0.7 title 'validation'\n",
-                     train_column, validation_column, style, epochs, scale, colour::kBlue, colour::kVermilion);
+struct Curve {
+  double EpochPoint::*value;
+  const char* name;
+  const char* colour;
+};
+
+/// The curves of one panel; those that were never measured are left out, for gnuplot takes none without points.
+std::string curves(const std::vector<EpochPoint>& epochs, const std::vector<Curve>& wanted, double scale) {
+  const char* style = epochs.size() > 40 ? "lines" : "linespoints";
+  std::string blocks;
+  std::vector<std::string> pieces;
+  for (const auto& curve : wanted) {
+    std::vector<std::string> rows;
+    for (const auto& epoch : epochs) {
+      if (std::isfinite(epoch.*curve.value))
+        rows.push_back(fmt::format("{} {}", epoch.epoch, scale * epoch.*curve.value));
+    }
+    if (rows.empty()) continue;
+    blocks += data_block(curve.name, rows);
+    pieces.push_back(
+        fmt::format("${0} with {1} lc rgb '{2}' lw 1.6 pt 7 ps 0.7 title '{0}'", curve.name, style, curve.colour));
+  }
+  return pieces.empty() ? "" : blocks + "plot " + join(pieces, ", ") + "\n";
 }
 
 }  // namespace
 
 bool plot_learning_curves(const std::vector<EpochPoint>& epochs, int64_t validation_images,
                           const std::filesystem::path& path) {
-  double top_rate = 0;
-  std::vector<std::string> rows;
-  for (const auto& epoch : epochs) {
-    top_rate = std::max(top_rate, epoch.learning_rate);
-    rows.push_back(fmt::format("{} {} {} {} {} {}", epoch.epoch, epoch.train_loss, epoch.train_accuracy,
-                               epoch.validation_loss, epoch.validation_accuracy, epoch.learning_rate));
-  }
-  const auto count = static_cast<int64_t>(epochs.size());
+  const Curve train_loss{&EpochPoint::train_loss, "training", colour::kBlue};
+  const Curve validation_loss{&EpochPoint::validation_loss, "validation", colour::kVermilion};
+  const Curve train_accuracy{&EpochPoint::train_accuracy, "training", colour::kBlue};
+  const Curve validation_accuracy{&EpochPoint::validation_accuracy, "validation", colour::kVermilion};
   const int64_t first = epochs.empty() ? 0 : epochs.front().epoch, last = epochs.empty() ? 1 : epochs.back().epoch;
-  std::string script = data_block("epochs", rows);
-  script += fmt::format("set xrange [{}:{}]\nset xtics autofreq\n", first - 0.3, std::max(last, first + 1) + 0.3);
-  script += "set multiplot\n";
-  script += margins(0.07, 0.48, 0.40, 0.92) + "set title 'Loss (nats)'\nset key top right\n" + curves(2, 4, count, 1);
+  double top_rate = 0;
+  for (const auto& epoch : epochs) top_rate = std::max(top_rate, epoch.learning_rate);
+
+  std::string script = fmt::format("set xrange [{}:{}]\nset xtics autofreq\nset multiplot\n", first - 0.3,
+                                   std::max(last, first + 1) + 0.3);
+  script += margins(0.07, 0.48, 0.40, 0.92) + "set title 'Loss (nats)'\nset key top right\n" +
+            curves(epochs, {train_loss, validation_loss}, 1);
   script += margins(0.57, 0.98, 0.40, 0.92) + "set title 'Accuracy (%)'\nset key top left\n" +
-            best_epoch_marks(epochs, validation_images) + curves(3, 5, count, 100);
+            best_epoch_marks(epochs, validation_images) + curves(epochs, {train_accuracy, validation_accuracy}, 100);
   script += "unset label; unset object 1; unset key\n" + margins(0.07, 0.98, 0.11, 0.27) +
-            "set title 'Learning rate'\nset xlabel 'epoch'\nset yrange [0:*]\n" +
-            fmt::format("set ytics {}\nplot $epochs using 1:6 with lines lc rgb '{}' lw 1.6\nunset multiplot",
-                        tic_step(top_rate), colour::kGreen);
+            fmt::format("set title 'Learning rate'\nset xlabel 'epoch'\nset yrange [0:*]\nset ytics {}\n",
+                        tic_step(top_rate)) +
+            curves(epochs, {{&EpochPoint::learning_rate, "rate", colour::kGreen}}, 1) + "unset multiplot";
   return draw_figure(script, {1800, 1000}, path);
 }
 
@@ -105,7 +123,8 @@ bool plot_class_distribution(const std::vector<ClassCounts>& splits, const std::
                              const std::string& title, const std::filesystem::path& path) {
   static const std::vector<const char*> kColours{colour::kBlue, colour::kOrange, colour::kGreen, colour::kPurple};
   const double width = 0.84 / std::max<size_t>(1, splits.size());
-  std::string script = "set title " + gnuplot_text(title) + "\nset ylabel 'images'\nset key top right\nset yrange [0:*]\nunset grid\n";
+  std::string script =
+      "set title " + gnuplot_text(title) + "\nset ylabel 'images'\nset key top right\nset yrange [0:*]\nunset grid\n";
   script += fmt::format("set offsets 0, 0, graph 0.08, 0\nset xrange [-0.6:{}]\nset xtics {} scale 0\n",
                         static_cast<double>(classes.size()) - 0.4, tics(classes));
   std::vector<std::string> pieces;
@@ -122,9 +141,10 @@ bool plot_class_distribution(const std::vector<ClassCounts>& splits, const std::
     pieces.push_back(fmt::format("${} using 1:2:({}) with boxes lc rgb '{}' title {}", block, width * 0.92,
                                  kColours[s % kColours.size()],
                                  gnuplot_text(fmt::format("{} (n = {})", splits[s].split, grouped(total)))));
-    pieces.push_back(fmt::format("${} using 1:2:(sprintf('%d', int($2))) with labels offset 0,0.6 font ',{}' "
-                                 "textcolor rgb '#303030' notitle",
-                                 block, splits.size() > 1 ? 13 : 17));
+    pieces.push_back(
+        fmt::format("${} using 1:2:(sprintf('%d', int($2))) with labels offset 0,0.6 font ',{}' "
+                    "textcolor rgb '#303030' notitle",
+                    block, splits.size() > 1 ? 13 : 17));
   }
   return draw_figure(script + "plot " + join(pieces, ", "), {1800, 900}, path);
 }
@@ -140,20 +160,25 @@ bool plot_confusion_matrix(const torch::Tensor& confusion, const std::vector<std
     for (int64_t column = 0; column < classes_count; ++column) total += counts[column];
     names[row] += fmt::format("  (n = {})", grouped(total));
     for (int64_t column = 0; column < classes_count; ++column) {
-      cells.push_back(fmt::format("{} {} {:.4f} {}", column, row, total ? 100.0 * counts[column] / total : 0, counts[column]));
+      cells.push_back(
+          fmt::format("{} {} {:.4f} {}", column, row, total ? 100.0 * counts[column] / total : 0, counts[column]));
     }
   }
   const double end = static_cast<double>(classes_count) - 0.5;
   std::string script = data_block("cells", cells) + "set title " + gnuplot_text(title) + "\n";
   script += margins(0.26, 0.86, 0.11, 0.93);
-  script += fmt::format("set xrange [-0.5:{0}]\nset yrange [{0}:-0.5]\nset size ratio 1\nunset key\nunset grid\nset border 0\n", end);
+  script += fmt::format(
+      "set xrange [-0.5:{0}]\nset yrange [{0}:-0.5]\nset size ratio 1\nunset key\nunset grid\nset border 0\n", end);
   script += fmt::format("set xtics {} scale 0\nset ytics {} scale 0\n", tics(classes), tics(names));
-  script += "set xlabel 'predicted'\nset ylabel 'true' offset 2.5\nset cbrange [0:100]\nset cblabel 'share of the true class (%)'\n"
-            "set cbtics 20\nset palette defined (0 '#ffffff', 8 '#e3eef8', 25 '#b5d4ea', 50 '#5ba3cf', 75 '#1f6cb0', 100 '#08306b')\n"
-            "ink(share) = share > 50 ? 0xffffff : 0x202020\n"
-            "plot $cells using 1:2:3 with image, "
-            "$cells using 1:($2-0.12):(sprintf('%.1f %%', $3)):(ink($3)) with labels font ',19' textcolor rgb variable, "
-            "$cells using 1:($2+0.2):(sprintf('%d', int($4))):(ink($3)) with labels font ',14' textcolor rgb variable";
+  script +=
+      "set xlabel 'predicted'\nset ylabel 'true' offset 2.5\nset cbrange [0:100]\nset cblabel 'share of the true class "
+      "(%)'\n"
+      "set cbtics 20\nset palette defined (0 '#ffffff', 8 '#e3eef8', 25 '#b5d4ea', 50 '#5ba3cf', 75 '#1f6cb0', 100 "
+      "'#08306b')\n"
+      "ink(share) = share > 50 ? 0xffffff : 0x202020\n"
+      "plot $cells using 1:2:3 with image, "
+      "$cells using 1:($2-0.12):(sprintf('%.1f %%', $3)):(ink($3)) with labels font ',19' textcolor rgb variable, "
+      "$cells using 1:($2+0.2):(sprintf('%d', int($4))):(ink($3)) with labels font ',14' textcolor rgb variable";
   return draw_figure(script, {1500, 1120}, path);
 }
 
@@ -172,20 +197,24 @@ bool plot_reliability(const std::vector<ReliabilityBin>& bins, const Metric& ece
   const double width = bins.empty() ? 1 : bins.front().high - bins.front().low;
   std::string script = data_block("bins", rows);
   script += "set xrange [0:1]\nset multiplot\n" + margins(0.13, 0.96, 0.36, 0.92);
-  script += fmt::format("set title {} . \"\\n\" . {}\nset ylabel 'accuracy'\nset yrange [0:1]\nset xtics 0.2 format ''\nset ytics 0.2\n"
-                        "set key top left\n",
-                        gnuplot_text(title),
-                        gnuplot_text(fmt::format("ECE {:.3f} (95 % CI {:.3f}–{:.3f}, n = {})", ece.value, ece.interval.low,
-                                           ece.interval.high, grouped(ece.n))));
-  script += fmt::format("plot $bins using 1:3:({0}) with boxes lc rgb '#b7d7ea' title 'accuracy in the bin', "
-                        "x with lines lc rgb '#606060' dt 2 lw 1 title 'perfect calibration', "
-                        "$bins using 2:3:4:5 with yerrorbars lc rgb '{1}' lw 1.3 pt 7 ps 1.1 title 'at the mean confidence, with 95 % CI'\n",
-                        width * 0.94, colour::kBlue);
+  script += fmt::format(
+      "set title {} . \"\\n\" . {}\nset ylabel 'accuracy'\nset yrange [0:1]\nset xtics 0.2 format ''\nset ytics 0.2\n"
+      "set key top left\n",
+      gnuplot_text(title),
+      gnuplot_text(fmt::format("ECE {:.3f} (95 % CI {:.3f}–{:.3f}, n = {})", ece.value, ece.interval.low,
+                               ece.interval.high, grouped(ece.n))));
+  script += fmt::format(
+      "plot $bins using 1:3:({0}) with boxes lc rgb '#b7d7ea' title 'accuracy in the bin', "
+      "x with lines lc rgb '#606060' dt 2 lw 1 title 'perfect calibration', "
+      "$bins using 2:3:4:5 with yerrorbars lc rgb '{1}' lw 1.3 pt 7 ps 1.1 title 'at the mean confidence, with 95 % "
+      "CI'\n",
+      width * 0.94, colour::kBlue);
   script += "unset title\nunset key\n" + margins(0.13, 0.96, 0.09, 0.32);
-  script += fmt::format("set xlabel 'confidence of the predicted class'\nset ylabel 'images'\nset yrange [0:*]\n"
-                        "set xtics 0.2 format '%.1f'\nset ytics {2}\n"
-                        "plot $bins using 1:6:({0}) with boxes lc rgb '{1}'\nunset multiplot",
-                        width * 0.94, colour::kOrange, tic_step(static_cast<double>(fullest)));
+  script += fmt::format(
+      "set xlabel 'confidence of the predicted class'\nset ylabel 'images'\nset yrange [0:*]\n"
+      "set xtics 0.2 format '%.1f'\nset ytics {2}\n"
+      "plot $bins using 1:6:({0}) with boxes lc rgb '{1}'\nunset multiplot",
+      width * 0.94, colour::kOrange, tic_step(static_cast<double>(fullest)));
   return draw_figure(script, {1250, 1400}, path);
 }
 

@@ -13,7 +13,8 @@ uint32_t crc32c(std::string_view bytes);
 
 /// Writes scalars that `tensorboard --logdir FOLDER` shows. Each writer makes a new event file in the folder (a resumed
 /// run continues the curves in a second file, which TensorBoard joins by step); records are flushed one by one, so a
-/// killed run loses nothing. Format: TFRecord frames (length, masked CRC-32C, data, masked CRC-32C) around Event messages.
+/// killed run loses nothing. Format: TFRecord frames (length, masked CRC-32C, data, masked CRC-32C) around Event
+/// messages.
 class TensorBoardWriter {
  public:
   /// Makes the folder. Throws UserError when the file cannot be made.
