@@ -17,13 +17,14 @@ struct Augmentation {
   double brightness = 0;   ///< added, drawn from ±brightness (pixels in [0,1])
   double contrast = 0;     ///< factor drawn from [1-contrast, 1+contrast], around the middle grey
   double erase = 0;        ///< probability of random erasing (Zhong et al. 2020): a rectangle of 2–20 % of the area
+  int64_t crop = 0;        ///< side of a random window cut out last; 0: the whole image
 
   static Augmentation none();
 };
 
-/// One image, uint8 (C,H,W) contiguous at `source`, to float32 in [0,1] at `target`: one bilinear resampling for rotation,
-/// scale, shift and flip together (border pixels repeat), then light, then erasing.
-void augment_image(const uint8_t* source, float* target, int64_t channels, int64_t height, int64_t width,
-                   const Augmentation& augmentation, Rng rng);
+/// One image, uint8 (C,S,S) contiguous at `source`, to float32 in [0,1] at `target` (C,crop,crop): one bilinear resampling for
+/// rotation, scale, shift, flip and crop together (border pixels repeat), then light, then erasing.
+void augment_image(const uint8_t* source, float* target, int64_t channels, int64_t size, const Augmentation& augmentation,
+                   Rng rng);
 
 }  // namespace fercli

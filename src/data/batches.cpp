@@ -15,15 +15,15 @@ struct EpochBatches::Worker {
   Batch make(int64_t number) const {
     const int64_t begin = number * batch_size;
     const int64_t end = std::min(begin + batch_size, static_cast<int64_t>(order.size()));
-    const int64_t channels = dataset.images.size(1), height = dataset.images.size(2), width = dataset.images.size(3);
-    const int64_t pixels = channels * height * width;
-    Batch batch{torch::empty({end - begin, channels, height, width}), torch::empty({end - begin}, torch::kInt64)};
+    const int64_t channels = dataset.channels(), size = dataset.image_size();
+    const int64_t window = augmentation.crop > 0 ? augmentation.crop : size;
+    Batch batch{torch::empty({end - begin, channels, window, window}), torch::empty({end - begin}, torch::kInt64)};
     const auto* images = dataset.images.data_ptr<uint8_t>();
     const auto* labels = dataset.labels.data_ptr<int64_t>();
     for (int64_t i = begin; i < end; ++i) {
       const int64_t row = order[i];
-      augment_image(images + row * pixels, batch.x.data_ptr<float>() + (i - begin) * pixels, channels, height, width,
-                    augmentation, rng.split(static_cast<uint64_t>(row)));
+      augment_image(images + row * channels * size * size, batch.x.data_ptr<float>() + (i - begin) * channels * window * window,
+                    channels, size, augmentation, rng.split(static_cast<uint64_t>(row)));
       batch.y.data_ptr<int64_t>()[i - begin] = labels[row];
     }
     return batch;

@@ -145,7 +145,7 @@ Colour FacePainter::mouth_inside(Colour under, const Place& p) const {
   const float side_shade = 1 - 0.55f * square(s * s);
   const float up_edge = top + static_cast<float>(shape.teeth) * std::min(full, 0.62f) - 0.2f * bend;
   const float low_edge = bottom - static_cast<float>(shape.lower_teeth) * std::min(full, 0.5f) + 0.3f * bend;
-  const float gaps = fine_ > 0 ? 1 - 0.22f * fine_ * ridge(p.x / 0.19f - std::floor(p.x / 0.19f) - 0.5f, 0.09f) : 1;
+  const float gaps = fine_ > 0 ? 1 - 0.14f * fine_ * ridge(p.x / 0.19f - std::floor(p.x / 0.19f) - 0.5f, 0.09f) : 1;
   const float lip_shadow = 1 - 0.3f * (1 - smoothstep(0, 0.12f, p.y - top));
   const Colour tooth = kTooth * (light * side_shade * gaps * lip_shadow);
   if (shape.teeth > 0.01) dark = mix(dark, tooth, cover(p.y - up_edge, soft + 0.02f));

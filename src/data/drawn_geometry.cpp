@@ -91,7 +91,7 @@ void FaceGeometry::shape_brow(int side) {
   const double thick = (0.135 - 0.045 * id.femininity) * id.brow_thickness;
   b.thickness = Curve([=](double s) {
     const double t = (s + 1) / 2;
-    return thick * (0.75 + 0.6 * t * (1 - t) * 2) * (1 - 0.72 * t * t) * std::min(1.0, 0.35 + t / 0.08 * 0.65);
+    return thick * (0.75 + 0.6 * t * (1 - t) * 2) * (1 - 0.72 * t * t) * std::min(1.0, 0.25 + t / 0.13 * 0.75);
   });
 }
 
@@ -202,7 +202,7 @@ float FaceGeometry::eye_region_height(float ax, float y, int side) const {
 
 float FaceGeometry::mouth_height(float x, float y) const {
   const float ax = std::abs(x);
-  if (y < 1.2f || ax > 1.6f) return 0;
+  if (y < 0.85f || ax > 1.6f) return 0;
   float h = 0.2f * bump(ax, y, 0, mouth.centre_y - 0.1f, 1.3f, 1.1f);
   const float chin = kMiddle + head_bottom;
   h += 0.2f * bump(ax, y, 0, chin - 0.42f, 0.75f, 0.5f);
@@ -231,7 +231,7 @@ float FaceGeometry::height(const Place& p) const {
     const float s = 2 * (p.y - fold_top) / (fold_bottom - fold_top) - 1;
     const float d = ax - fold_x[side].at(s);
     if (d > -0.1f && d < 0.65f) {
-      h += 0.15f * smile * ridge(s, 1.05f) * smoothstep(-0.1f, 0.16f, d) * (1 - smoothstep(0.16f, 0.65f, d));
+      h += 0.15f * smile * ridge(s, 1) * smoothstep(-0.1f, 0.16f, d) * (1 - smoothstep(0.16f, 0.65f, d));
     }
   }
   const float wrinkle = static_cast<float>(ex.nose_wrinkle);

@@ -108,7 +108,8 @@ float FacePainter::hair_in_front(const Place& p) const {
   if (cut.density <= 0 || p.y > cut.sideburn + 0.2f || middle_of_face(p)) return 0;
   const float opening = face_opening(p.x, p.y);
   if (opening < -0.2f) return 0;
-  const float d = std::max({-opening, hair_outside(p.x, p.y), p.y - cut.sideburn});
+  const float ends = p.y - cut.sideburn + 0.14f * value_noise(9 * p.x, 0, grain_ + 19);
+  const float d = std::max({-opening, hair_outside(p.x, p.y), ends});
   return cover(d, pixel_ + 0.09f) * cut.density;
 }
 
@@ -133,7 +134,7 @@ Colour FacePainter::glasses(Colour under, const Place& p) const {
   const float rim = cover(std::abs(frame) - 0.045f, soft);
   const float bridge =
       ax < 0.4f ? cover(std::abs(p.y + 0.1f - 0.25f * ax * ax) - 0.045f, soft) * cover(ax - 0.3f, soft) : 0;
-  const float arm = ax > 1.7f && ax < geometry_.head_width + 0.02f ? cover(std::abs(p.y + 0.08f) - 0.05f, soft) : 0;
+  const float arm = nx > 0.97f && ax < geometry_.head_width + 0.02f ? cover(std::abs(p.y + 0.08f) - 0.05f, soft) : 0;
   const float sheen = 0.07f * cover(frame, soft) * ridge(nx + 0.5f * ny + 0.3f * light_.x, 0.5f);
   under = under + Colour{sheen, sheen, sheen} * amount;
   return mix(under, {0.10f, 0.09f, 0.09f}, 0.9f * amount * std::max({rim, bridge, arm}));

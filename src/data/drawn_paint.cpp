@@ -126,7 +126,7 @@ void FacePainter::shade_creases(Skin& skin, const Place& p) const {
   if (p.y > g.fold_top && p.y < g.fold_bottom) {
     const float s = 2 * (p.y - g.fold_top) / (g.fold_bottom - g.fold_top) - 1;
     const float d = ax - g.fold_x[side].at(s);
-    skin.open -= 0.34f * g.smile * ridge(d + 0.03f, 0.14f) * ridge(s, 1.1f);
+    skin.open -= 0.34f * g.smile * ridge(d + 0.03f, 0.14f) * ridge(s, 1);
   }
   const float corner = g.mouth.corner_y[side];
   skin.open -= (0.16f + 0.14f * std::abs(static_cast<float>(face_.expression.mouth.corner_lift))) *

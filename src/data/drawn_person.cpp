@@ -51,7 +51,8 @@ FaceIdentity random_identity(Rng rng) {
   id.nose_length = around(rng, 1, 0.05);
   id.mouth_width = around(rng, 1, 0.05);
   id.lips = around(rng, woman ? 1.08 : 0.9, 0.14);
-  id.skin_tone = rng.uniform() * rng.uniform(0.3, 1);
+  const double darkest = rng.uniform(0.3, 1);
+  id.skin_tone = rng.uniform(0, darkest);
   id.hair_colour = id.skin_tone > 0.5 ? rng.uniform(0, 0.25) : rng.uniform();
   if (id.skin_tone > 0.4) id.eye_colour *= 0.3;
   id.hair_volume = rng.uniform();
