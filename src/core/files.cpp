@@ -5,7 +5,7 @@
 
 #include <cstdlib>
 #include <fstream>
-#include <sstream>
+#include <iterator>
 #include <vector>
 
 #include "core/build_info.hpp"
@@ -20,12 +20,14 @@ std::string read_file(const fs::path& path) {
   if (!fs::exists(path, error)) throw UserError(fmt::format("{}: no such file", path.string()));
   if (fs::is_directory(path, error)) throw UserError(fmt::format("{}: is a folder, not a file", path.string()));
   std::ifstream file(path, std::ios::binary);
-  std::ostringstream content;
-  if (!file || !(content << file.rdbuf())) {
-    if (file && fs::file_size(path, error) == 0) return "";
-    throw UserError(fmt::format("{}: cannot be read", path.string()));
-  }
-  return content.str();
+  if (!file) throw UserError(fmt::format("{}: cannot be read", path.string()));
+  const auto size = fs::file_size(path, error);
+  std::string content(error ? 0 : size, '\0');
+  file.read(content.data(), static_cast<std::streamsize>(content.size()));
+  content.resize(static_cast<size_t>(file.gcount()));
+  if (file) content.append(std::istreambuf_iterator<char>(file), {});  // pipes and /proc tell no size
+  if (file.bad()) throw UserError(fmt::format("{}: cannot be read", path.string()));
+  return content;
 }
 
 void make_folder(const fs::path& path) {
