@@ -49,16 +49,16 @@ std::vector<FaceExpression> angry() {
 /// Nose wrinkled, upper lip up, lower lids up.
 std::vector<FaceExpression> disgust() {
   std::vector<FaceExpression> shown;
-  FaceExpression e = both_sides({-0.26, -0.24, -0.14}, {0.65, -0.2, 0.7});
+  FaceExpression e = both_sides({-0.21, -0.28, -0.14}, {0.65, -0.2, 0.7});
   e.frown = 0.7;
   e.nose_wrinkle = 1.1;
-  e.cheek_raise = 0.75;
+  e.cheek_raise = 0.82;
   e.fold = 0.35;
   e.mouth.corner_lift = -0.33;
   e.mouth.upper_lip = 0.75;
   e.mouth.lower_lip = 0.4;
-  e.mouth.opening = 0.38;
-  e.mouth.teeth = 0.6;
+  e.mouth.opening = 0.42;
+  e.mouth.teeth = 0.72;
   e.mouth.curvature = 1;
   shown.push_back(e);
 
@@ -124,18 +124,18 @@ std::vector<FaceExpression> happy() {
 /// Inner brows up and together, lids heavy, corners down.
 std::vector<FaceExpression> sad() {
   std::vector<FaceExpression> shown;
-  FaceExpression e = both_sides({0.03, 0.34, -0.15}, {0.55, 0.4, 0.1});
+  FaceExpression e = both_sides({0.03, 0.34, -0.15}, {0.48, 0.36, 0.1});
   e.frown = 0.35;
   e.gaze_y = 0.35;
   e.fold = 0.25;
   e.mouth.width = 1.08;
-  e.mouth.corner_lift = -0.65;
+  e.mouth.corner_lift = -0.57;
   e.mouth.lower_lip = -0.5;
   shown.push_back(e);
 
-  e.mouth.opening = 0.12;
+  e.mouth.opening = 0.2;
   e.mouth.lower_lip = -0.2;
-  e.eye[0].openness = e.eye[1].openness = 0.45;
+  e.eye[0].openness = e.eye[1].openness = 0.4;
   shown.push_back(e);
   return shown;
 }
@@ -161,8 +161,8 @@ std::vector<FaceExpression> surprise() {
 /// Everything at rest; some people press their lips.
 std::vector<FaceExpression> neutral() {
   std::vector<FaceExpression> shown;
-  FaceExpression e = both_sides({-0.08, -0.02, -0.03}, {0.85, 0, 0.05});
-  e.mouth.corner_lift = -0.14;
+  FaceExpression e = both_sides({-0.08, -0.03, -0.03}, {0.8, 0, 0.03});
+  e.mouth.corner_lift = -0.18;
   shown.push_back(e);
 
   e.mouth.press = 0.25;

@@ -28,7 +28,7 @@ HairStyle random_style(double femininity, double age, Rng& rng) {
 /// Degrees by which people lower their head while they show this emotion.
 double usual_pitch(const std::string& emotion) {
   static const std::map<std::string, double> degrees = {
-      {"Sad", 9}, {"Fear", -5}, {"Disgust", -4}, {"Neutral", 2}, {"Happy", 2}};
+      {"Sad", 11}, {"Fear", -5}, {"Disgust", -4}, {"Neutral", 3}, {"Happy", 2}};
   const auto found = degrees.find(emotion);
   return found == degrees.end() ? 0 : found->second;
 }

@@ -2,6 +2,8 @@
 #include <gtest/gtest.h>
 
 #include "core/error.hpp"
+#include "core/files.hpp"
+#include "data/image.hpp"
 #include "data/reader.hpp"
 
 namespace fercli {
@@ -61,6 +63,18 @@ TEST(DrawnReader, FramingAndNoiseChangeThePictures) {
 
 TEST(DrawnReader, FacesDrawnAtAnotherSizeAreResized) {
   EXPECT_EQ(read_dataset("synthetic:n=1,size=96").image_size(), 48);
+}
+
+TEST(DrawnReader, ShippedFacesAreWhatTheProgramDraws) {
+  const auto folder = find_shipped("faces");
+  ASSERT_FALSE(folder.empty());
+  const Dataset data = read_dataset("synthetic:n=70,seed=1");
+  for (int64_t row = 0; row < data.size(); ++row) {
+    const auto& name = data.classes.name(data.labels[row].item<int64_t>());
+    const auto path = folder / name / (data.ids[row].substr(data.ids[row].rfind('/') + 1) + ".png");
+    const auto difference = read_image(path, 1).to(torch::kInt32) - data.images[row].to(torch::kInt32);
+    EXPECT_LE(difference.abs().max().item<int>(), 2) << path << ": run experiments/make-faces.sh again";
+  }
 }
 
 TEST(DrawnReader, BadOptionsAreNamedWithWhatIsAllowed) {
