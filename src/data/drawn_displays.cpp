@@ -174,7 +174,7 @@ std::vector<FaceExpression> neutral() {
 
 const Emotion& emotion_named(const std::string& word) {
   if (const Emotion* emotion = find_emotion(word)) return *emotion;
-  const auto& names = LabelSet::fer2013().names();
+  const auto names = LabelSet::fer2013().names();
   throw UserError(fmt::format("drawn face: unknown emotion '{}'{} (known: {})", word, did_you_mean(word, names),
                               join(names, ", ")));
 }
