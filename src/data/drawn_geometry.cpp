@@ -110,7 +110,7 @@ void FaceGeometry::shape_mouth() {
     return base - 0.4 * corner * s * s * (0.7 + 0.3 * s * s) + frown_arch + 0.08 * std::max(0.0, lift);
   };
   for (int side = 0; side < 2; ++side) mouth.corner_y[side] = static_cast<float>(line(side == 0 ? -1 : 1));
-  const double share = lift > 0 ? 0.16 : 0.3;
+  const double share = 0.3 - 0.14 * std::min(1.0, std::max(0.0, lift) / 0.4);  // of the gap that opens upwards
   const double thin = (1 - 0.7 * m.press) * std::pow(m.width, -0.7) * id.lips;
   const double pout = std::max(0.0, -m.lower_lip), pull = std::max(0.0, m.lower_lip);
   const auto up_in = [=](double s) {
