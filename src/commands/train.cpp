@@ -66,6 +66,8 @@ void declare(OptionSet& options, Settings& settings) {
   options.number("brightness", &train.augmentation.brightness, "0", share, "added light, either way");
   options.number("contrast", &train.augmentation.contrast, "0", share, "contrast factor, either way");
   options.number("erase", &train.augmentation.erase, "0", between(0, 1), "probability of random erasing");
+  options.integer("crop", &train.augmentation.crop, at_least(0), "learn on random windows of this side (faster); 0: whole images");
+  options.integer("full-epochs", &train.full_epochs, at_least(0), "with --crop: the last epochs see whole images");
   options.section("Output");
   options.text("out,o", &settings.out, "DIR", "best.pt, last.pt, training.state, history.csv, learning_curves.png, model card, logs");
   options.flag("resume", &settings.resume, "go on from DIR/training.state where it exists");
@@ -86,6 +88,15 @@ std::map<std::string, double> parse_arch_settings(const OptionSet& options, cons
     }
   }
   return values;
+}
+
+void check_crop(const OptionSet& options, const Settings& settings, int64_t size) {
+  const int64_t crop = settings.train.augmentation.crop;
+  if (crop == 0) return;
+  if (crop > size || crop < 16) options.fail("crop", fmt::format("must be from 16 to the image side {}", size));
+  if (!Registry<Architecture>::instance().get(settings.arch).any_size) {
+    options.fail("crop", fmt::format("architecture {} has dense layers made for {}x{} images only", settings.arch, size, size));
+  }
 }
 
 struct Splits {
@@ -184,8 +195,11 @@ int run(const std::vector<std::string>& arguments) {
   prepare_machine(settings.train.runtime);
 
   const auto& defaults = Registry<Architecture>::instance().get(settings.arch).defaults;
-  const ReadOptions read{settings.size > 0 ? settings.size : defaults.size,
-                         settings.channels > 0 ? settings.channels : defaults.channels, settings.skip_bad};
+  ReadOptions read;
+  read.size = settings.size > 0 ? settings.size : defaults.size;
+  read.channels = settings.channels > 0 ? settings.channels : defaults.channels;
+  read.skip_bad = settings.skip_bad;
+  check_crop(options, settings, read.size);
   const Dataset data = read_dataset(settings.data, read);
   const Splits splits = split_data(settings, data, read);
   require_labels(splits.training);

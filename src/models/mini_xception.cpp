@@ -82,7 +82,8 @@ const Register<Architecture> registered{{
     "anywhere; the last convolution gives one map per class, averaged, so there is no dense layer. BatchNorm also stands "
     "between the depthwise and the pointwise step.",
     {1, 48, 7, {{"width", 8}}},
-    [](const NetworkOptions& options) -> std::shared_ptr<Network> { return std::make_shared<MiniXception>(options); }}};
+    [](const NetworkOptions& options) -> std::shared_ptr<Network> { return std::make_shared<MiniXception>(options); },
+    true}};
 
 }  // namespace
 

@@ -35,6 +35,7 @@ struct Architecture {
   std::string rationale;      ///< why it is built so, for the …_arch.txt
   NetworkOptions defaults;    ///< input shape and the settings it knows, with their defaults
   std::shared_ptr<Network> (*make)(const NetworkOptions& options);
+  bool any_size = false;      ///< works on images of other sizes than it was made for (no dense layer over positions)
 };
 
 /// Builds it with weights drawn from `seed`; settings not given take the architecture's defaults. Throws UserError on

@@ -69,7 +69,8 @@ const Register<Architecture> registered{{
     "CPU's matrix units; stages of two residual blocks double the channels and halve the resolution; global average "
     "pooling keeps the head small, so nearly all parameters are in convolutions.",
     {1, 48, 7, {{"width", 64}, {"stages", 3}, {"blocks", 2}, {"dropout", 0}}},
-    [](const NetworkOptions& options) -> std::shared_ptr<Network> { return std::make_shared<ResNet>(options); }}};
+    [](const NetworkOptions& options) -> std::shared_ptr<Network> { return std::make_shared<ResNet>(options); },
+    true}};
 
 }  // namespace
 

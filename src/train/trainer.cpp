@@ -129,6 +129,8 @@ nlohmann::json TrainOptions::to_json() const {
           {"brightness", augmentation.brightness},
           {"contrast", augmentation.contrast},
           {"erase", augmentation.erase},
+          {"crop", augmentation.crop},
+          {"full-epochs", full_epochs},
           {"seed", runtime.seed},
           {"precision", to_string(resolve_precision(runtime))},
           {"device", runtime.device}};
@@ -373,7 +375,9 @@ struct Trainer::State {
 
   void train_epoch() {
     start.network->train();
-    EpochBatches source(training, options.augmentation, rng, epoch, options.batch_size, batch);
+    Augmentation augmentation = options.augmentation;
+    if (epoch >= options.schedule.epochs - options.full_epochs) augmentation.crop = 0;
+    EpochBatches source(training, augmentation, rng, epoch, options.batch_size, batch);
     Progress progress(fmt::format("epoch {}/{}", epoch + 1, options.schedule.epochs), training.size(), "images");
     progress.advance(seen);
     for (Batch raw; source.next(raw);) {

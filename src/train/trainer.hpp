@@ -29,6 +29,7 @@ struct TrainOptions {
   int64_t patience = 0;           ///< epochs without a better validation accuracy before stopping; 0: never
   int64_t plateau_patience = 3;
   Augmentation augmentation;
+  int64_t full_epochs = 0;        ///< the last epochs see whole images although `augmentation.crop` is set
   int64_t save_every = 120;       ///< seconds between saves of the training state, besides the end of each epoch
   Runtime runtime;
 
