@@ -1,14 +1,36 @@
 #include "tests/cli/run_program.hpp"
 
 #include <fcntl.h>
+#include <gtest/gtest.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cstdio>
 #include <stdexcept>
 
+#include "core/command.hpp"
+#include "core/error.hpp"
 #include "core/files.hpp"
 
 namespace fercli::test {
+
+ProgramResult run_in_process(const std::vector<std::string>& arguments) {
+  ProgramResult result{0, "", ""};
+  std::string message;
+  testing::internal::CaptureStdout();
+  testing::internal::CaptureStderr();
+  try {
+    result.exit_code =
+        Registry<Command>::instance().get(arguments.at(0)).run({arguments.begin() + 1, arguments.end()});
+  } catch (const UserError& error) {
+    result.exit_code = 2;
+    message = error.what();
+  }
+  std::fflush(stdout);
+  result.out = testing::internal::GetCapturedStdout();
+  result.err = testing::internal::GetCapturedStderr() + message;
+  return result;
+}
 
 ScratchFolder::ScratchFolder() {
   std::string pattern = (std::filesystem::temp_directory_path() / "fercli-test-XXXXXX").string();

@@ -15,6 +15,10 @@ struct ProgramResult {
 /// Runs `fercli ARGUMENTS…` (the binary of this build) and waits for it.
 ProgramResult run_fercli(const std::vector<std::string>& arguments);
 
+/// The same command inside this process, which saves starting the program for each test; messages go to `err` as `main`
+/// would print them.
+ProgramResult run_in_process(const std::vector<std::string>& arguments);
+
 /// A folder of its own for one test, removed with it.
 class ScratchFolder {
  public:
