@@ -104,7 +104,7 @@ void print_metrics(const Result& result) {
   fmt::print("  macro F1             {}\n", format_proportion(metrics.at("macro_f1")));
   fmt::print("  ECE                  {}\n", format_score(metrics.at("ece")));
   fmt::print("  Brier score          {}\n", format_score(metrics.at("brier")));
-  fmt::print("  log likelihood loss  {}\n\n", format_score(metrics.at("nll")));
+  fmt::print("  neg. log likelihood  {}\n\n", format_score(metrics.at("nll")));
 }
 
 void print_classes(const Result& result) {
