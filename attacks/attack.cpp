@@ -85,7 +85,11 @@ AttackResult Attack::run(const Classifier& classifier, const ThreatModel& threat
       search.offer(originals);
       continue;
     }
-    if (restart == 0 && input.start.defined()) search.set_start(input.start.index_select(0, rows));
+    if (restart == 0 && input.start.defined()) {
+      search.set_start(input.start.index_select(0, rows));
+    } else if (restart == 0 && !settings_.random_start) {
+      search.set_start(search.ball().x());
+    }
     perturb(search);
   }
   judge_the_rest(judge, input, &findings);

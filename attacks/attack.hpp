@@ -19,7 +19,7 @@ struct AttackInput {
   torch::Tensor x;             ///< (N,C,H,W) float32 in [0,1], on the CPU
   Goal goal;                   ///< N labels or targets
   std::vector<int64_t> index;  ///< N numbers that identify the images: they key each image's noise (see `image_keys`)
-  torch::Tensor start = {};    ///< like x: where the first start begins (projected into the ball); undefined: the attack's own
+  torch::Tensor start = {};    ///< like x: where the first start begins (projected into the ball); undefined: see `random_start`
 };
 
 struct AttackResult {
@@ -38,6 +38,7 @@ struct AttackSettings {
   int64_t restarts = 1;     ///< independent starts; an image that has reached the goal starts no more
   std::string loss;         ///< "ce", "margin"; "": the attack's own default
   double confidence = 0;    ///< search on until the goal has this probability; success is counted without it
+  bool random_start = false;  ///< begin the first start at a random point too; without it, at the original
   bool pixel_grid = true;   ///< end on multiples of 1/255 inside the ball, so that an 8-bit file holds the result exactly
   int64_t batch_size = 64;  ///< images per network call; results do not depend on it
 };

@@ -31,7 +31,7 @@ torch::Tensor Search::gradient(torch::Tensor& x_adv, GoalLossFunction loss, Stat
     gradient.narrow(0, begin, count).copy_(line.pullback(loss(line.logits, goal_.narrow(begin, count)).gradient));
   }
   if (size() == 0) return gradient;
-  const auto keep = judged(shown, torch::cat(logits));
+  const auto keep = judged(shown, torch::cat(logits), Look::OnTheWay);
   if (keep.size(0) == size()) return gradient;
   keep_only(keep, x_adv, state);
   return gradient.index_select(0, keep);
@@ -41,7 +41,7 @@ void Search::offer(torch::Tensor& x_adv, State state) {
   if (size() == 0) return;
   throw_if_interrupted();
   const auto shown = ball_.exportable(x_adv);
-  const auto keep = judged(shown, networks_.fast.logits(shown));
+  const auto keep = judged(shown, networks_.fast.logits(shown), Look::Last);
   if (keep.size(0) < size()) keep_only(keep, x_adv, state);
 }
 
@@ -56,9 +56,14 @@ void Search::finish(torch::Tensor& x_adv) {
 
 /// Writes what `shown` (the exportable images, with their logits from the fast network) teaches into the findings and
 /// returns which images go on.
-torch::Tensor Search::judged(const torch::Tensor& shown, const torch::Tensor& fast_logits) {
+torch::Tensor Search::judged(const torch::Tensor& shown, const torch::Tensor& fast_logits, Look look) {
   auto logits = fast_logits.clone();
+  const auto before = findings_->success.index_select(0, rows_);
+  // On the way to more confidence, a success is looked at again only when it may be the last.
   auto reached = goal_.reached(logits);
+  if (look == Look::OnTheWay) {
+    reached = reached.logical_and(before.logical_not().logical_or(goal_.probability(logits).ge(settings_.confidence)));
+  }
   const auto claimed = rows_where(reached);
   if (claimed.size(0) > 0) {
     const auto verdict = networks_.judge.logits(shown.index_select(0, claimed));
@@ -66,7 +71,6 @@ torch::Tensor Search::judged(const torch::Tensor& shown, const torch::Tensor& fa
     reached.index_copy_(0, claimed, goal_.select(claimed).reached(verdict));
   }
   const auto margin = margin_loss(logits, goal_).value;
-  const auto before = findings_->success.index_select(0, rows_);
   const auto lower = margin.lt(findings_->margin.index_select(0, rows_));
   const auto better = rows_where(reached.logical_and(before.logical_not()).logical_or(reached.eq(before).logical_and(lower)));
   if (better.size(0) > 0) {

@@ -39,7 +39,7 @@ class Search {
   const std::vector<int64_t>& index() const { return index_; }
   const Rng& rng() const { return rng_; }
 
-  /// Where this start begins: the caller's starting points if there are some, else a random point of the ball.
+  /// Where this start begins: the points given by `set_start`, else random points of the ball.
   torch::Tensor start() const;
   void set_start(torch::Tensor start) { start_ = std::move(start); }
 
@@ -58,7 +58,8 @@ class Search {
   void finish(torch::Tensor& x_adv);
 
  private:
-  torch::Tensor judged(const torch::Tensor& shown, const torch::Tensor& logits);
+  enum class Look { OnTheWay, Last };
+  torch::Tensor judged(const torch::Tensor& shown, const torch::Tensor& fast_logits, Look look);
   void keep_only(const torch::Tensor& keep, torch::Tensor& x_adv, State state);
 
   Networks networks_;

@@ -50,7 +50,8 @@ OptionSet declare(Arguments& a) {
   options.number("eps", &a.plan.threat.eps, "8/255", above(0), "largest perturbation, pixels in [0,1]; without it 0.5 in L2");
   options.number("alpha", &a.plan.settings.alpha, "", above(0), "step size; without it the attack's own rule");
   options.integer("steps", &a.plan.settings.steps, at_least(0), "steps; 0: the attack's own number");
-  options.integer("restarts", &a.plan.settings.restarts, at_least(1), "random starts; a solved image starts no more");
+  options.integer("restarts", &a.plan.settings.restarts, at_least(1), "starts: the first from the original, the others from random points; a solved image starts no more");
+  options.flag("random-start", &a.plan.settings.random_start, "begin the first start at a random point too");
   options.text("loss", &a.plan.settings.loss, "ce|margin", "what is descended; without it the attack's own choice");
   options.number("confidence", &a.plan.settings.confidence, "0", {0, 1, false, true},
                  "go on until the goal has this probability (success is counted without it)");

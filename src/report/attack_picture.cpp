@@ -165,7 +165,7 @@ torch::Tensor draw_gallery(const std::vector<AttackedImage>& images, const Pictu
   const int count = static_cast<int>(std::min(images.size(), kGalleryImages));
   const int columns = std::max(1, std::min(count, kGalleryColumns)), rows = (count + columns - 1) / columns;
   const int cell_width = 2 * kGalleryPanel + kGalleryGap + kGap, cell_height = kGalleryPanel + kGalleryText;
-  cv::Mat canvas(2 * kMargin + 24 + rows * cell_height, 2 * kMargin + columns * cell_width - kGap, CV_8UC3, kPaper);
+  cv::Mat canvas(kMargin + 24 + rows * cell_height + kMargin / 3, 2 * kMargin + columns * cell_width - kGap, CV_8UC3, kPaper);
   write_centred(canvas, texts.attack, {canvas.cols / 2, kMargin + 4}, kHeadingFont, kInk, canvas.cols - 2 * kMargin);
   for (int i = 0; i < count; ++i) {
     const auto& image = images[static_cast<size_t>(i)];
