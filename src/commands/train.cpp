@@ -4,12 +4,15 @@
 
 #include "core/build_info.hpp"
 #include "core/command.hpp"
+#include "core/digest.hpp"
 #include "core/files.hpp"
 #include "core/options.hpp"
 #include "core/progress.hpp"
 #include "data/reader.hpp"
 #include "models/summary.hpp"
 #include "models/weights.hpp"
+#include "report/plots.hpp"
+#include "report/tensorboard.hpp"
 #include "train/trainer.hpp"
 #include "train/training_loss.hpp"
 
@@ -18,7 +21,7 @@ namespace fercli {
 namespace {
 
 struct Settings {
-  std::string data, validation_data, arch = "resnet", weights, out = "out/train";
+  std::string data, validation_data, numbering, arch = "resnet", weights, out = "out/train";
   std::vector<std::string> arch_settings;
   int64_t size = 0, channels = 0;
   double validation_share = 0.1;
@@ -35,6 +38,8 @@ void declare(OptionSet& options, Settings& settings) {
                "validate on this instead of the PublicTest rows of --data");
   options.number("validation-share", &settings.validation_share, "0.1", {0, 0.9, true},
                  "where there are no PublicTest rows: the share of training images set aside to validate on");
+  options.text("labels", &settings.numbering, "ORDER",
+               "what numeric labels and class folders mean: fer2013, alphabetical, raf-db, or names separated by commas");
   options.flag("skip-bad", &settings.skip_bad, "leave unreadable entries out and count them");
   options.section("Network");
   options.choice("arch,a", &settings.arch, Registry<Architecture>::instance().names(), "architecture");
@@ -184,6 +189,70 @@ void write_history(const std::vector<EpochRecord>& history, const std::filesyste
   write_file(path, text);
 }
 
+void draw_curves(const std::vector<EpochRecord>& history, int64_t validation_images, const std::filesystem::path& path) {
+  std::vector<EpochPoint> points;
+  for (const auto& r : history) {
+    points.push_back({r.epoch, r.train_loss, r.train_accuracy, r.validation_loss, r.validation_accuracy, r.learning_rate});
+  }
+  plot_learning_curves(points, validation_images, path);
+}
+
+void log_epoch(TensorBoardWriter& writer, const EpochRecord& record) {
+  writer.scalar("loss/train", record.epoch, record.train_loss);
+  writer.scalar("loss/validation", record.epoch, record.validation_loss);
+  writer.scalar("accuracy/train", record.epoch, record.train_accuracy);
+  writer.scalar("accuracy/validation", record.epoch, record.validation_accuracy);
+  writer.scalar("accuracy/validation_balanced", record.epoch, record.validation_balanced_accuracy);
+  writer.scalar("learning_rate", record.epoch, record.learning_rate);
+}
+
+/// What a stranger must know about best.pt, as JSON beside it.
+void write_model_card(const std::filesystem::path& folder, const Checkpoint& start, const std::vector<EpochRecord>& history,
+                      int64_t validation_images) {
+  const auto best = std::max_element(history.begin(), history.end(), [](const EpochRecord& a, const EpochRecord& b) {
+    return a.validation_accuracy < b.validation_accuracy;
+  });
+  const auto hits = static_cast<int64_t>(std::llround(best->validation_accuracy * static_cast<double>(validation_images)));
+  const Interval interval = wilson_interval(hits, validation_images);
+  const nlohmann::json card = {{"schema", "fercli model card"},
+                               {"model", "best.pt"},
+                               {"digest", file_sha256_hex(folder / "best.pt")},
+                               {"arch", start.arch},
+                               {"settings", start.options.settings},
+                               {"parameters", parameter_count(*start.network)},
+                               {"classes", start.classes.names()},
+                               {"training", start.training},
+                               {"epochs_done", history.size()},
+                               {"best_epoch", to_json(*best)},
+                               {"validation_accuracy", {{"value", best->validation_accuracy},
+                                                        {"interval", {interval.low, interval.high}},
+                                                        {"n", validation_images}}},
+                               {"note", "the epoch was chosen on the validation images, so this accuracy is slightly optimistic"},
+                               {"environment", environment_json()}};
+  write_file(folder / "model_card.json", card.dump(2) + "\n");
+}
+
+/// Logs, figures and card of the epochs so far.
+void publish(const std::filesystem::path& folder, const Checkpoint& start, const std::vector<EpochRecord>& history,
+             int64_t validation_images, TensorBoardWriter& writer) {
+  write_history(history, folder / "history.csv");
+  log_epoch(writer, history.back());
+  draw_curves(history, validation_images, folder / "learning_curves.png");
+  write_model_card(folder, start, history, validation_images);
+}
+
+std::string describe_epoch(const EpochRecord& r) {
+  return fmt::format("epoch {:>3}  train loss {:.4f} accuracy {:.2f} %  validation loss {:.4f} accuracy {:.2f} % (balanced {:.2f} %)  {:.0f} s{}",
+                     r.epoch, r.train_loss, 100 * r.train_accuracy, r.validation_loss, 100 * r.validation_accuracy,
+                     100 * r.validation_balanced_accuracy, r.seconds, r.best ? "  best" : "");
+}
+
+void refuse_mixed_folder(const Settings& settings, bool has_state) {
+  if (settings.resume || !has_state) return;
+  throw UserError(fmt::format("fercli train: --out {}: holds an earlier run; add --resume to go on with it, or choose another folder",
+                              settings.out));
+}
+
 int run(const std::vector<std::string>& arguments) {
   Settings settings;
   settings.train.schedule.epochs = 30;
@@ -193,38 +262,36 @@ int run(const std::vector<std::string>& arguments) {
   if (settings.data.empty()) throw UserError("fercli train: --data SOURCE is needed: a CSV file, a folder, a packed file or synthetic:");
   silence_progress(settings.quiet);
   prepare_machine(settings.train.runtime);
+  const std::filesystem::path folder = settings.out;
+  const bool has_state = std::filesystem::exists(folder / "training.state");
+  refuse_mixed_folder(settings, has_state);
 
   const auto& defaults = Registry<Architecture>::instance().get(settings.arch).defaults;
   ReadOptions read;
   read.size = settings.size > 0 ? settings.size : defaults.size;
   read.channels = settings.channels > 0 ? settings.channels : defaults.channels;
   read.skip_bad = settings.skip_bad;
+  if (!settings.numbering.empty()) read.numbering = LabelSet::parse(settings.numbering);
   check_crop(options, settings, read.size);
-  const Dataset data = read_dataset(settings.data, read);
-  const Splits splits = split_data(settings, data, read);
+  const Splits splits = split_data(settings, read_dataset(settings.data, read), read);
   require_labels(splits.training);
   require_labels(splits.validation);
 
-  const std::filesystem::path folder = settings.out;
   Checkpoint start = starting_point(options, settings, splits);
   write_file(folder / (settings.arch + "_arch.txt"), describe_architecture(start.arch, start.options));
   Trainer trainer(settings.train, start, splits.training, splits.validation, folder);
-  const bool has_state = std::filesystem::exists(folder / "training.state");
-  if (settings.resume && has_state) trainer.resume();
-  if (!settings.resume && has_state) {
-    throw UserError(fmt::format("fercli train: --out {}: holds an earlier run; add --resume to go on with it, or choose another folder",
-                                settings.out));
-  }
+  if (has_state) trainer.resume();
   inform(fmt::format("{}: {} training and {} validation images, {} parameters, {}, {} threads", settings.arch,
                      splits.training.size(), splits.validation.size(), parameter_count(*start.network),
                      to_string(resolve_precision(settings.train.runtime)), at::get_num_threads()));
+  TensorBoardWriter writer(folder / "logs");
   trainer.run([&](const std::vector<EpochRecord>& history) {
-    write_history(history, folder / "history.csv");
-    const auto& r = history.back();
-    inform(fmt::format("epoch {:>3}  train {:.4f} {:.2f} %  validation {:.4f} {:.2f} % (balanced {:.2f} %)  {:.0f} s{}", r.epoch,
-                       r.train_loss, 100 * r.train_accuracy, r.validation_loss, 100 * r.validation_accuracy,
-                       100 * r.validation_balanced_accuracy, r.seconds, r.best ? "  best" : ""));
+    publish(folder, start, history, splits.validation.size(), writer);
+    inform(describe_epoch(history.back()));
   });
+  const auto best = load_checkpoint(folder / "best.pt").training.at("last_epoch");
+  fmt::print("{}: validation accuracy {:.2f} % (n={}) after epoch {}\n", (folder / "best.pt").string(),
+             100 * best.at("validation_accuracy").get<double>(), splits.validation.size(), best.at("epoch").get<int64_t>());
   return 0;
 }
 

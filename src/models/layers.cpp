@@ -59,8 +59,10 @@ Conv::Conv(int64_t in, int64_t out, int64_t kernel, ConvOptions options)
 }
 
 void Conv::initialise(Rng rng) {
-  const double fan_out = static_cast<double>(out_) / options_.groups * kernel_ * kernel_;
-  overwrite(weight_, normal_weights(rng, weight_.sizes(), std::sqrt(2.0 / fan_out)));
+  // Fan-in, not fan-out: BatchNorm hides the scale from the forward pass, but a stem with a single input channel would start
+  // with weights so small that the first steps at a usual learning rate only shake it.
+  const double fan_in = static_cast<double>(in_) / options_.groups * kernel_ * kernel_;
+  overwrite(weight_, normal_weights(rng, weight_.sizes(), std::sqrt(2.0 / fan_in)));
 }
 
 torch::Tensor Conv::convolve(const torch::Tensor& x) {

@@ -34,7 +34,7 @@ class LayerTrace {
 /// A layer with weights. Inputs may be float32 or bfloat16; parameters are cast to the input's type on the way.
 class Layer : public torch::nn::Module {
  public:
-  /// Draws the weights: He et al. 2015 (fan-out, normal) for convolutions, fan-in for dense layers.
+  /// Draws the weights: He et al. 2015 (fan-in, normal).
   virtual void initialise(Rng rng) = 0;
 
   /// Turns a trained layer into its fastest form for fixed weights: BatchNorm folded into the weights, cast to `type`.

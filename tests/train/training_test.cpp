@@ -1,0 +1,220 @@
+#include <ATen/ATen.h>
+
+#include "core/container.hpp"
+#include "core/files.hpp"
+#include "data/batches.hpp"
+#include "data/reader.hpp"
+#include "tests/cli/run_program.hpp"
+#include "tests/precompiled_tests.hpp"
+#include "train/trainer.hpp"
+#include "train/training_loss.hpp"
+
+namespace fercli {
+
+namespace {
+
+const Dataset& faces() {
+  static const Dataset data = read_dataset("synthetic:n=140,seed=4");
+  return data;
+}
+
+TrainOptions quick_options() {
+  TrainOptions options;
+  options.schedule.epochs = 2;
+  options.schedule.lr = 0.05;
+  options.batch_size = 32;
+  options.mixup = 0.2;
+  options.augmentation.erase = 0.3;
+  options.save_every = 1000;
+  options.runtime.precision = "fp32";
+  return options;
+}
+
+Checkpoint small_start() {
+  Checkpoint start;
+  start.arch = "small-cnn";
+  start.options.settings = {{"width", 8}, {"dropout", 0.2}};
+  start.preprocessing = {1, 48, {0.5}, {0.25}};
+  start.classes = LabelSet::fer2013();
+  start.network = make_network(start.arch, start.options, 1);
+  return start;
+}
+
+std::vector<EpochRecord> train(const TrainOptions& options, const std::filesystem::path& folder) {
+  Trainer trainer(options, small_start(), faces(), faces(), folder);
+  trainer.run([](const auto&) {});
+  return trainer.history();
+}
+
+std::string message_of(const std::function<void()>& action) {
+  try {
+    action();
+  } catch (const std::exception& error) {
+    return error.what();
+  }
+  return "";
+}
+
+TEST(Training, LearnsDrawnFaces) {
+  const test::ScratchFolder folder;
+  TrainOptions options = quick_options();
+  options.schedule.epochs = 12;
+  options.ema = 0;
+  options.mixup = 0;
+  const auto history = train(options, folder.path());
+  EXPECT_GT(history.back().validation_accuracy, 0.5);  // chance is 1/7
+  EXPECT_LT(history.back().train_loss, history.front().train_loss);
+}
+
+TEST(Training, EqualSeedsGiveEqualWeights) {
+  const test::ScratchFolder a, b;
+  train(quick_options(), a.path());
+  train(quick_options(), b.path());
+  EXPECT_EQ(read_file(a / "last.pt"), read_file(b / "last.pt"));
+}
+
+TEST(Training, ResumedAfterAnEpochEndsWithTheSameWeights) {
+  const test::ScratchFolder whole, parts;
+  train(quick_options(), whole.path());
+  {
+    Trainer trainer(quick_options(), small_start(), faces(), faces(), parts.path());
+    EXPECT_THROW(trainer.run([](const auto&) { throw std::runtime_error("stopped after the first epoch"); }), std::runtime_error);
+  }
+  Trainer trainer(quick_options(), small_start(), faces(), faces(), parts.path());
+  trainer.resume();
+  EXPECT_EQ(trainer.history().size(), 1u);
+  trainer.run([](const auto&) {});
+  EXPECT_EQ(read_file(whole / "last.pt"), read_file(parts / "last.pt"));
+}
+
+TEST(Training, AResumeWithOtherOptionsIsRefused) {
+  const test::ScratchFolder folder;
+  train(quick_options(), folder.path());
+  TrainOptions other = quick_options();
+  other.weight_decay = 0.1;
+  Trainer trainer(other, small_start(), faces(), faces(), folder.path());
+  EXPECT_THAT(message_of([&] { trainer.resume(); }), testing::HasSubstr("--weight-decay was 0.0005 when this run was started, now it is 0.1"));
+}
+
+TEST(Training, StopsOnALossThatIsNotFinite) {
+  const test::ScratchFolder folder;
+  TrainOptions options = quick_options();
+  options.schedule = {"constant", 10, 40, 0};
+  options.optimizer = "sgd";
+  options.weight_decay = 1;
+  EXPECT_THAT(message_of([&] { train(options, folder.path()); }), testing::HasSubstr("the training loss became"));
+}
+
+TEST(Training, StopsEarlyWithoutGain) {
+  const test::ScratchFolder folder;
+  TrainOptions options = quick_options();
+  options.schedule = {"constant", 1e-8, 50, 0};
+  options.ema = 0;
+  options.patience = 2;
+  EXPECT_LT(train(options, folder.path()).size(), 20u);
+}
+
+TEST(TrainOptimizers, AdamAndAdamWLearnToo) {
+  for (const char* name : {"adam", "adamw"}) {
+    const test::ScratchFolder folder;
+    TrainOptions options = quick_options();
+    options.optimizer = name;
+    options.schedule.lr = 3e-3;
+    options.schedule.epochs = 4;
+    const auto history = train(options, folder.path());
+    EXPECT_LT(history.back().train_loss, history.front().train_loss) << name;
+  }
+}
+
+TEST(Schedules, OneCycleRisesThenFalls) {
+  const Schedule schedule{"one-cycle", 1, 100, 0};
+  EXPECT_DOUBLE_EQ(schedule.at(0, 0), 0.04);
+  EXPECT_DOUBLE_EQ(schedule.at(25, 0), 1);
+  EXPECT_NEAR(schedule.at(100, 0), 1e-4, 1e-12);
+  EXPECT_LT(schedule.at(60, 0), schedule.at(40, 0));
+}
+
+TEST(Schedules, CosineEndsAtZeroAfterItsWarmUp) {
+  const Schedule schedule{"cosine", 0.2, 10, 2};
+  EXPECT_DOUBLE_EQ(schedule.at(1, 0), 0.1);
+  EXPECT_DOUBLE_EQ(schedule.at(2, 0), 0.2);
+  EXPECT_NEAR(schedule.at(6, 0), 0.1, 1e-12);
+  EXPECT_NEAR(schedule.at(10, 0), 0, 1e-12);
+}
+
+TEST(Schedules, PlateauHalvesWithEachDrop) {
+  const Schedule schedule{"plateau", 0.4, 10, 0};
+  EXPECT_DOUBLE_EQ(schedule.at(3, 0), 0.4);
+  EXPECT_DOUBLE_EQ(schedule.at(3, 2), 0.1);
+}
+
+TEST(SoftCrossEntropy, EqualsTheHandComputedValue) {
+  const auto logits = torch::tensor({{0.0f, std::log(3.0f)}, {0.0f, 0.0f}});
+  const auto target = torch::tensor({{0.25f, 0.75f}, {1.0f, 0.0f}});
+  const double first = -(0.25 * std::log(0.25) + 0.75 * std::log(0.75)), second = std::log(2.0);
+  EXPECT_NEAR(soft_cross_entropy(logits, target, torch::ones({2})).item<double>(), (first + second) / 2, 1e-6);
+  EXPECT_NEAR(soft_cross_entropy(logits, target, torch::tensor({2.0f, 0.0f})).item<double>(), first, 1e-6);
+}
+
+std::vector<Batch> batches_from(int64_t first, const Augmentation& augmentation) {
+  EpochBatches source(faces(), augmentation, Rng(7), 3, 32, first);
+  std::vector<Batch> batches;
+  for (Batch batch; source.next(batch);) batches.push_back(batch);
+  return batches;
+}
+
+TEST(Batches, AnEpochCanBeEnteredAnywhere) {
+  const auto all = batches_from(0, {}), rest = batches_from(2, {});
+  ASSERT_EQ(all.size(), rest.size() + 2);
+  for (size_t i = 0; i < rest.size(); ++i) {
+    EXPECT_TRUE(at::equal(all[i + 2].x, rest[i].x));
+    EXPECT_TRUE(at::equal(all[i + 2].y, rest[i].y));
+  }
+}
+
+TEST(Batches, EveryImageComesOnceInAnEpoch) {
+  int64_t seen = 0;
+  auto counts = torch::zeros({7}, torch::kInt64);
+  for (const auto& batch : batches_from(0, {})) {
+    seen += batch.x.size(0);
+    counts += at::bincount(batch.y, {}, 7);
+  }
+  EXPECT_EQ(seen, faces().size());
+  EXPECT_TRUE(at::equal(counts, at::bincount(faces().labels, {}, 7)));
+}
+
+TEST(AugmentationNone, KeepsEveryPixel) {
+  const auto source = faces().images.slice(0, 0, 1).contiguous();
+  auto target = torch::empty({1, 48, 48});
+  augment_image(source.data_ptr<uint8_t>(), target.data_ptr<float>(), 1, 48, Augmentation::none(), Rng(1));
+  EXPECT_TRUE(at::allclose(target, to_float(source)[0], 0, 1e-6));
+}
+
+TEST(AugmentationFlip, MirrorsTheImage) {
+  Augmentation augmentation = Augmentation::none();
+  augmentation.flip = 1;
+  const auto source = faces().images.slice(0, 0, 1).contiguous();
+  auto target = torch::empty({1, 48, 48});
+  augment_image(source.data_ptr<uint8_t>(), target.data_ptr<float>(), 1, 48, augmentation, Rng(1));
+  EXPECT_TRUE(at::allclose(target, to_float(source)[0].flip({2}), 0, 1e-5));
+}
+
+TEST(AugmentationCrop, CutsAWindowOfTheImage) {
+  Augmentation augmentation = Augmentation::none();
+  augmentation.crop = 40;
+  const auto source = faces().images.slice(0, 0, 1).contiguous();
+  auto target = torch::empty({1, 40, 40});
+  augment_image(source.data_ptr<uint8_t>(), target.data_ptr<float>(), 1, 48, augmentation, Rng(2));
+  const auto whole = to_float(source)[0];
+  bool found = false;
+  for (int64_t top = 0; top <= 8; ++top) {
+    for (int64_t left = 0; left <= 8; ++left) {
+      found = found || at::allclose(whole.slice(1, top, top + 40).slice(2, left, left + 40), target, 0, 1e-5);
+    }
+  }
+  EXPECT_TRUE(found);
+}
+
+}  // namespace
+
+}  // namespace fercli
