@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# Set-up and the whole test suite. --asan runs the suite on the sanitizer build instead of the release build.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+preset=release
+if [ "${1:-}" = --asan ]; then
+  preset=asan
+  # LibTorch and OpenCV leave their pools to the end of the process, which is no leak of fercli's.
+  export ASAN_OPTIONS="detect_leaks=0:${ASAN_OPTIONS:-}"
+  ./setup.sh --asan
+else
+  ./setup.sh
+fi
+ctest --preset "$preset"
