@@ -52,7 +52,7 @@ Conv::Conv(int64_t in, int64_t out, int64_t kernel, ConvOptions options)
     bias_ = register_parameter("bias", torch::zeros({out}));
     return;
   }
-  scale_ = register_parameter("scale", torch::full({out}, options_.zero_start ? 0.0 : 1.0));
+  scale_ = register_parameter("scale", torch::ones({out}));
   shift_ = register_parameter("shift", torch::zeros({out}));
   running_mean_ = register_buffer("running_mean", torch::zeros({out}));
   running_var_ = register_buffer("running_var", torch::ones({out}));

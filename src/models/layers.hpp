@@ -47,7 +47,6 @@ struct ConvOptions {
   int64_t groups = 1;
   bool batch_norm = true;   ///< else a bias
   Activation activation = Activation::Relu;
-  bool zero_start = false;  ///< BatchNorm scale starts at 0: a residual branch that begins as nothing
 };
 
 /// Convolution, BatchNorm (or bias), activation. Parameters: weight (O,I/groups,k,k); bias (O), or scale, shift (O) with

@@ -12,9 +12,7 @@ class BasicBlock : public torch::nn::Module {
  public:
   BasicBlock(int64_t in, int64_t out, int64_t stride) {
     first_ = register_module("first", std::make_shared<Conv>(in, out, 3, ConvOptions{stride}));
-    ConvOptions last;
-    last.zero_start = true;
-    second_ = register_module("second", std::make_shared<Conv>(out, out, 3, last));
+    second_ = register_module("second", std::make_shared<Conv>(out, out, 3));
     if (stride == 1 && in == out) return;
     ConvOptions projection{stride};
     projection.activation = Activation::None;
