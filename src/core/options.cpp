@@ -153,7 +153,7 @@ void OptionSet::runtime(Runtime* runtime) {
   section("Machine");
   integer("threads", &runtime->threads, at_least(0), "CPU threads; 0 takes all cores");
   choice("precision", &runtime->precision, {"auto", "fp32", "bf16"},
-         "arithmetic of convolutions; auto takes bf16 where the hardware has it; decisions are float32 always");
+         "arithmetic of convolutions; auto takes bf16 where the hardware has it");
   text("device", &runtime->device, "cpu|cuda|cuda:N", "where the network runs");
   seed("seed", &runtime->seed, "seed of every random number");
 }

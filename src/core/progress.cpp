@@ -36,6 +36,11 @@ void Progress::advance(int64_t count) {
   draw();
 }
 
+void Progress::skip(int64_t count) {
+  done_ += count;
+  skipped_ += count;
+}
+
 void Progress::note(std::string text) { note_ = std::move(text); }
 
 void Progress::draw() {
@@ -44,7 +49,7 @@ void Progress::draw() {
   if (done_ < total_ && seconds_between(last_, now) < 0.1) return;
   last_ = now;
   const double elapsed = seconds_between(start_, now);
-  const double rate = elapsed > 0 ? done_ / elapsed : 0;
+  const double rate = elapsed > 0 ? (done_ - skipped_) / elapsed : 0;
   const double share = total_ > 0 ? std::min(1.0, static_cast<double>(done_) / total_) : 0;
   std::string bar(static_cast<size_t>(share * 24), '#');
   bar.resize(24, '.');

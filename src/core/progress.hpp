@@ -16,13 +16,14 @@ class Progress {
   Progress& operator=(const Progress&) = delete;
 
   void advance(int64_t count);
+  void skip(int64_t count);      ///< done before this run: counts in the bar, not in the rate
   void note(std::string text);  ///< shown at the end of the line ("loss 1.02")
 
  private:
   void draw();
 
   std::string title_, unit_, note_;
-  int64_t total_, done_ = 0;
+  int64_t total_, done_ = 0, skipped_ = 0;
   bool shown_;
   std::chrono::steady_clock::time_point start_, last_;
 };

@@ -313,6 +313,7 @@ struct Trainer::State {
     checkpoint.network = judged();
     checkpoint.training["epochs_done"] = epoch;
     checkpoint.training["last_epoch"] = to_json(history.back());
+    checkpoint.training["last_epoch"].erase("seconds");  // equal runs give equal files
     save_checkpoint(checkpoint, folder / name);
   }
 
@@ -379,7 +380,7 @@ struct Trainer::State {
     if (epoch >= options.schedule.epochs - options.full_epochs) augmentation.crop = 0;
     EpochBatches source(training, augmentation, rng, epoch, options.batch_size, batch);
     Progress progress(fmt::format("epoch {}/{}", epoch + 1, options.schedule.epochs), training.size(), "images");
-    progress.advance(seen);
+    progress.skip(seen);
     for (Batch raw; source.next(raw);) {
       train_step(raw);
       progress.note(fmt::format("loss {:.3f}, accuracy {:.1f} %", loss_sum / seen, 100.0 * correct / seen));
