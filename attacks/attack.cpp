@@ -37,20 +37,13 @@ Findings nothing_yet(const AttackInput& input, int64_t classes) {
           none.clone(), none.clone(), none.clone()};
 }
 
-/// The float32 network looks at every image that is not solved yet: at the best one found, and at the original.
-void judge_the_rest(const Classifier& judge, const AttackInput& input, Findings* findings) {
+/// The float32 network looks at the best image of those that are not solved.
+void judge_the_rest(const Classifier& judge, const Goal& goal, Findings* findings) {
   const auto rest = findings->success.logical_not().nonzero().squeeze(1);
   if (rest.size(0) == 0) return;
-  const auto goal = input.goal.select(rest);
-  const auto original = input.x.index_select(0, rest);
-  const auto original_logits = judge.logits(original);
-  const auto best_logits = judge.logits(findings->x_adv.index_select(0, rest));
-  const auto original_reached = goal.reached(original_logits);
-  const auto success = goal.reached(best_logits).logical_or(original_reached);
-  const auto take_original = original_reached.unsqueeze(1);
-  findings->logits.index_copy_(0, rest, torch::where(take_original, original_logits, best_logits));
-  findings->x_adv.index_copy_(0, rest, torch::where(take_original.view({-1, 1, 1, 1}), original,
-                                                    findings->x_adv.index_select(0, rest)));
+  const auto logits = judge.logits(findings->x_adv.index_select(0, rest));
+  const auto success = goal.select(rest).reached(logits);
+  findings->logits.index_copy_(0, rest, logits);
   findings->success.index_copy_(0, rest, success);
   findings->float_success.index_fill_(0, rest.masked_select(success), true);
 }
@@ -92,7 +85,7 @@ AttackResult Attack::run(const Classifier& classifier, const ThreatModel& threat
     }
     perturb(search);
   }
-  judge_the_rest(judge, input, &findings);
+  judge_the_rest(judge, input.goal, &findings);
   return {findings.x_adv, findings.logits, findings.success, findings.float_success,
           row_norms(findings.x_adv - input.x, threat.norm), classifier.forwards() - forwards,
           classifier.backwards() - backwards};

@@ -6,6 +6,10 @@ namespace fercli {
 
 namespace {
 
+/// Fast arithmetic is in doubt about an image whose margin is this share of the span of its logits or less: bfloat16
+/// keeps 8 bits, and the networks' logits come out right to 1 or 2 in 100.
+constexpr double kDoubt = 0.1;
+
 torch::Tensor rows_where(const torch::Tensor& mask) { return mask.nonzero().squeeze(1); }
 
 }  // namespace
@@ -50,8 +54,13 @@ void Search::finish(torch::Tensor& x_adv) {
   if (size() == 0 || !ball_.pixel_grid()) return;
   const auto unsolved = rows_where(findings_->float_success.index_select(0, rows_).logical_not());
   if (unsolved.size(0) == 0) return;
-  const auto reached = goal_.select(unsolved).reached(networks_.judge.logits(x_adv.index_select(0, unsolved)));
-  findings_->float_success.index_fill_(0, rows_.index_select(0, unsolved.masked_select(reached)), true);
+  const auto points = x_adv.index_select(0, unsolved);
+  const auto goal = goal_.select(unsolved);
+  const auto claimed = rows_where(goal.reached(networks_.fast.logits(points)));
+  if (claimed.size(0) == 0) return;
+  const auto reached = goal.select(claimed).reached(networks_.judge.logits(points.index_select(0, claimed)));
+  const auto successes = unsolved.index_select(0, claimed).masked_select(reached);
+  findings_->float_success.index_fill_(0, rows_.index_select(0, successes), true);
 }
 
 /// Writes what `shown` (the exportable images, with their logits from the fast network) teaches into the findings and
@@ -59,12 +68,14 @@ void Search::finish(torch::Tensor& x_adv) {
 torch::Tensor Search::judged(const torch::Tensor& shown, const torch::Tensor& fast_logits, Look look) {
   auto logits = fast_logits.clone();
   const auto before = findings_->success.index_select(0, rows_);
-  // On the way to more confidence, a success is looked at again only when it may be the last.
-  auto reached = goal_.reached(logits);
-  if (look == Look::OnTheWay) {
-    reached = reached.logical_and(before.logical_not().logical_or(goal_.probability(logits).ge(settings_.confidence)));
-  }
-  const auto claimed = rows_where(reached);
+  const auto seen = goal_.reached(logits);
+  // On the way to more confidence a success is looked at again only when it may be the last one; at the ends, float32
+  // also decides where the fast arithmetic is in doubt.
+  const auto asked = look == Look::OnTheWay
+                         ? seen.logical_and(before.logical_not().logical_or(goal_.probability(logits).ge(settings_.confidence)))
+                         : seen.logical_or(margin_loss(logits, goal_).value.le((logits.amax(1) - logits.amin(1)) * kDoubt));
+  const auto claimed = rows_where(asked);
+  auto reached = torch::zeros_like(asked);
   if (claimed.size(0) > 0) {
     const auto verdict = networks_.judge.logits(shown.index_select(0, claimed));
     logits.index_copy_(0, claimed, verdict);

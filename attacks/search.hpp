@@ -50,11 +50,11 @@ class Search {
   /// backward per image. Throws Interrupted.
   torch::Tensor gradient(torch::Tensor& x_adv, GoalLossFunction loss, State state = {});
 
-  /// The same without the gradient: one forward per image.
+  /// The same without the gradient: one forward per image. Here float32 also looks at images of which the fast
+  /// arithmetic is in doubt.
   void offer(torch::Tensor& x_adv, State state = {});
 
-  /// Ends a start: offers `x_adv`, and looks with the float32 network whether the points themselves, off the pixel grid,
-  /// reach the goal.
+  /// Ends a start: offers `x_adv`, and looks whether the points themselves, off the pixel grid, reach the goal.
   void finish(torch::Tensor& x_adv);
 
  private:
