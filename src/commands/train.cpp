@@ -76,7 +76,7 @@ void declare(OptionSet& options, Settings& settings) {
   options.section("Output");
   options.text("out,o", &settings.out, "DIR", "best.pt, last.pt, training.state, history.csv, learning_curves.png, model card, logs");
   options.flag("resume", &settings.resume, "go on from DIR/training.state where it exists");
-  options.integer("save-every", &train.save_every, at_least(1), "seconds between saves of the training state");
+  options.integer("save-every", &train.save_every, at_least(0), "seconds between saves of the training state; 0: after each batch");
   options.flag("quiet,q", &settings.quiet, "no progress, only the final lines");
   options.runtime(&train.runtime);
 }

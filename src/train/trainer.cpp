@@ -389,7 +389,7 @@ struct Trainer::State {
         save_state();
         throw Interrupted(fmt::format("interrupted in epoch {}; the state is saved, go on with --resume", epoch + 1));
       }
-      if (seconds_since(saved_at) > static_cast<double>(options.save_every)) save_state();
+      if (seconds_since(saved_at) >= static_cast<double>(options.save_every)) save_state();
     }
   }
 };

@@ -30,7 +30,7 @@ struct TrainOptions {
   int64_t plateau_patience = 3;
   Augmentation augmentation;
   int64_t full_epochs = 0;        ///< the last epochs see whole images although `augmentation.crop` is set
-  int64_t save_every = 120;       ///< seconds between saves of the training state, besides the end of each epoch
+  int64_t save_every = 120;       ///< seconds between saves of the training state (0: each batch), besides the end of each epoch
   Runtime runtime;
 
   /// Everything that shapes the weights: a run can only be resumed with equal values.

@@ -2,11 +2,13 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cstdio>
 #include <stdexcept>
+#include <thread>
 
 #include "core/command.hpp"
 #include "core/error.hpp"
@@ -43,7 +45,7 @@ ScratchFolder::~ScratchFolder() {
   std::filesystem::remove_all(path_, ignored);
 }
 
-ProgramResult run_fercli(const std::vector<std::string>& arguments) {
+ProgramResult run_fercli(const std::vector<std::string>& arguments, const std::function<bool()>& kill_when, int signal_number) {
   const ScratchFolder folder;
   const std::string out = (folder / "out").string(), err = (folder / "err").string();
   const pid_t child = fork();
@@ -60,8 +62,16 @@ ProgramResult run_fercli(const std::vector<std::string>& arguments) {
     execv(FERCLI_PROGRAM, words.data());
     _exit(127);
   }
+  if (child < 0) throw std::runtime_error("the program could not be started");
   int status = 0;
-  if (child < 0 || waitpid(child, &status, 0) != child) throw std::runtime_error("the program could not be started");
+  bool pending = static_cast<bool>(kill_when);
+  while (waitpid(child, &status, pending ? WNOHANG : 0) != child) {
+    if (pending && kill_when()) {
+      kill(child, signal_number);
+      pending = false;
+    }
+    std::this_thread::yield();
+  }
   return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), read_file(out), read_file(err)};
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -12,8 +13,10 @@ struct ProgramResult {
   std::string out, err;     ///< stdout and stderr, whole
 };
 
-/// Runs `fercli ARGUMENTS…` (the binary of this build) and waits for it.
-ProgramResult run_fercli(const std::vector<std::string>& arguments);
+/// Runs `fercli ARGUMENTS…` (the binary of this build) and waits for it. With `kill_when`, it is sent `signal_number` as
+/// soon as that becomes true.
+ProgramResult run_fercli(const std::vector<std::string>& arguments, const std::function<bool()>& kill_when = {},
+                         int signal_number = 9);
 
 /// The same command inside this process, which saves starting the program for each test; messages go to `err` as `main`
 /// would print them.

@@ -1,0 +1,102 @@
+#include <csignal>
+
+#include "core/container.hpp"
+#include "core/files.hpp"
+#include "tests/cli/run_program.hpp"
+#include "tests/precompiled_tests.hpp"
+
+namespace fercli {
+
+namespace {
+
+using test::run_fercli;
+using testing::HasSubstr;
+
+std::vector<std::string> quick_run(const std::filesystem::path& out, const std::vector<std::string>& more = {}) {
+  std::vector<std::string> arguments{"train",    "--data",      "synthetic:n=350,seed=2", "--arch", "small-cnn", "--set",
+                                     "width=8",  "--epochs",    "2",                      "--lr",   "0.05",      "--batch-size",
+                                     "16",       "--threads",   "1",                      "--precision", "fp32", "--out",
+                                     out.string()};
+  arguments.insert(arguments.end(), more.begin(), more.end());
+  return arguments;
+}
+
+/// Ended by a signal in the middle of an epoch, then resumed: the same weights as a run that nothing disturbed.
+void interrupt_and_resume(int signal_number) {
+  const test::ScratchFolder whole, parts;
+  ASSERT_EQ(run_fercli(quick_run(whole.path())).exit_code, 0);
+
+  const auto state = parts / "training.state";
+  const auto killed = run_fercli(quick_run(parts.path(), {"--save-every", "0"}), [&] { return std::filesystem::exists(state); }, signal_number);
+  ASSERT_NE(killed.exit_code, 0);
+  const auto header = load_container(state, "training-state").header;
+  ASSERT_EQ(header.at("epoch"), 0);
+  ASSERT_GT(header.at("batch"), 0);
+
+  const auto resumed = run_fercli(quick_run(parts.path(), {"--resume"}));
+  ASSERT_EQ(resumed.exit_code, 0) << resumed.err;
+  for (const char* name : {"last.pt", "best.pt"}) EXPECT_EQ(read_file(whole / name) == read_file(parts / name), true) << name;
+}
+
+TEST(Train, KilledInMidEpochAndResumedGivesTheSameWeights) { interrupt_and_resume(SIGKILL); }
+
+TEST(Train, InterruptedByCtrlCAndResumedGivesTheSameWeights) { interrupt_and_resume(SIGINT); }
+
+TEST(Train, LeavesEverythingARunPromises) {
+  const test::ScratchFolder folder;
+  const auto result = run_fercli(quick_run(folder.path()));
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_THAT(result.out, HasSubstr("validation accuracy"));
+  for (const char* name : {"best.pt", "last.pt", "training.state", "history.csv", "learning_curves.png", "model_card.json", "small-cnn_arch.txt", "logs"}) {
+    EXPECT_TRUE(std::filesystem::exists(folder / name)) << name;
+  }
+  const auto card = nlohmann::json::parse(read_file(folder / "model_card.json"));
+  EXPECT_EQ(card.at("validation_accuracy").at("n"), 35);
+  EXPECT_LE(card.at("validation_accuracy").at("interval").at(0), card.at("validation_accuracy").at("value"));
+}
+
+TEST(Train, RefusesAFolderThatHoldsARun) {
+  const test::ScratchFolder folder;
+  write_file(folder / "training.state", "anything");
+  const auto result = run_fercli(quick_run(folder.path()));
+  EXPECT_EQ(result.exit_code, 2);
+  EXPECT_THAT(result.err, HasSubstr("holds an earlier run; add --resume"));
+}
+
+TEST(Train, RefusesADamagedState) {
+  const test::ScratchFolder folder;
+  write_file(folder / "training.state", "PK\x03\x04 no state");
+  const auto result = run_fercli(quick_run(folder.path(), {"--resume"}));
+  EXPECT_EQ(result.exit_code, 2);
+  EXPECT_THAT(result.err, HasSubstr("training.state: is truncated or damaged"));
+}
+
+TEST(Train, ExplainsWrongOptions) {
+  const auto error = [](std::vector<std::string> more) {
+    std::vector<std::string> arguments{"train"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    const auto result = run_fercli(arguments);
+    EXPECT_EQ(result.exit_code, 2);
+    return result.err;
+  };
+  EXPECT_THAT(error({}), HasSubstr("--data SOURCE is needed"));
+  EXPECT_THAT(error({"--data", "no-such-folder"}), HasSubstr("no-such-folder"));
+  EXPECT_THAT(error({"--data", "synthetic:", "--arch", "resnett"}), HasSubstr("did you mean resnet?"));
+  EXPECT_THAT(error({"--data", "synthetic:", "--arch", "emobot", "--crop", "40"}), HasSubstr("architecture emobot has dense layers"));
+  EXPECT_THAT(error({"--data", "synthetic:", "--set", "width"}), HasSubstr("'width' must be NAME=NUMBER"));
+  EXPECT_THAT(error({"--data", "synthetic:", "--device", "cuda:x"}), HasSubstr("--device cuda:x"));
+}
+
+TEST(Summary, PrintsTheTableOfLayers) {
+  const test::ScratchFolder folder;
+  const auto result = run_fercli({"summary", "--arch", "resnet", "--out", folder.path().string()});
+  EXPECT_EQ(result.exit_code, 0);
+  EXPECT_THAT(result.out, HasSubstr("stage3_2.second"));
+  EXPECT_THAT(result.out, HasSubstr("2776775 parameters"));
+  EXPECT_EQ(read_file(folder / "resnet_arch.txt"), result.out);
+  EXPECT_EQ(run_fercli({"summary"}).exit_code, 2);
+}
+
+}  // namespace
+
+}  // namespace fercli
