@@ -23,18 +23,25 @@ class AttackCommand : public testing::Test {
  protected:
   static void SetUpTestSuite() {
     scratch_ = new ScratchFolder;
+    save_network(model(), kHeadScale);
+    save_network(unsure_model(), 1);
+    classifier_ = new Classifier(make_classifier(load_checkpoint(model()), {0, "fp32"}));
+    save_faces();
+  }
+
+  static void save_network(const fs::path& path, double head_scale) {
     Checkpoint checkpoint;
     checkpoint.arch = "small-cnn";
     checkpoint.options = {1, 48, 7, complete_settings("small-cnn", {{"width", 4}})};
     checkpoint.classes = LabelSet::fer2013();
     checkpoint.network = make_network("small-cnn", checkpoint.options, 3);
     checkpoint.training = json::object();
-    {
-      const torch::NoGradGuard no_grad;
-      checkpoint.network->named_parameters().find("head.weight")->mul_(kHeadScale);
-    }
-    save_checkpoint(checkpoint, model());
-    classifier_ = new Classifier(make_classifier(load_checkpoint(model()), {0, "fp32"}));
+    const torch::NoGradGuard no_grad;
+    checkpoint.network->named_parameters().find("head.weight")->mul_(head_scale);
+    save_checkpoint(checkpoint, path);
+  }
+
+  static void save_faces() {
     const Dataset faces = read_dataset(fmt::format("synthetic:n={},seed=4", kImages));
     const auto verdict = classifier_->logits(to_float(faces.images)).argmax(1);
     for (int64_t i = 0; i < kImages; ++i) {
@@ -52,6 +59,7 @@ class AttackCommand : public testing::Test {
   }
 
   static fs::path model() { return *scratch_ / "model.pt"; }
+  static fs::path unsure_model() { return *scratch_ / "unsure.pt"; }
   static fs::path faces() { return *scratch_ / "faces"; }
   static fs::path first_face() { return faces() / source_ / "face0.png"; }
   static std::string goal() { return source_ + "-to-" + target_; }
@@ -156,9 +164,12 @@ TEST_F(AttackCommand, JsonStandsAloneAndItsFilesHoldWhatItSays) {
 }
 
 TEST_F(AttackCommand, JsonWithoutAFolderWritesNoFiles) {
+  const fs::path before = fs::current_path();
+  fs::current_path(out_.path());
   const json result = attack_json(goal(), {"--image", first_face().string()});
+  fs::current_path(before);
   EXPECT_TRUE(result["per_image"][0]["file"].is_null());
-  EXPECT_FALSE(fs::exists("out"));
+  EXPECT_TRUE(fs::is_empty(out_.path()));
 }
 
 TEST_F(AttackCommand, BatchSizeThreadsAndOrderChangeNoResult) {
@@ -200,7 +211,7 @@ TEST_F(AttackCommand, FgsmAndL2AreChosenByName) {
 }
 
 TEST_F(AttackCommand, WithoutAnySureImageTheBestIsShownAndTheRunFails) {
-  const auto result = attack(goal(), {"--data", faces().string(), "--min-confidence", "0.99999999999999", "--out", out_.path().string()});
+  const auto result = run_fercli({"attack", goal(), "--model", unsure_model().string(), "--data", faces().string(), "--out", out_.path().string()});
   EXPECT_EQ(result.exit_code, 1);
   EXPECT_THAT(result.err, testing::HasSubstr("images of class " + source_ + " is classified rightly with more than"));
   EXPECT_THAT(result.err, testing::HasSubstr("the best is "));
