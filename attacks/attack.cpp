@@ -33,8 +33,12 @@ void validate(const Classifier& classifier, const AttackInput& input) {
 Findings nothing_yet(const AttackInput& input, int64_t classes) {
   const int64_t n = input.x.size(0);
   const auto none = torch::zeros({n}, torch::kBool);
-  return {input.x.clone(), torch::zeros({n, classes}), torch::full({n}, std::numeric_limits<float>::infinity()),
-          none.clone(), none.clone(), none.clone()};
+  return {input.x.clone(),
+          torch::zeros({n, classes}),
+          torch::full({n}, std::numeric_limits<float>::infinity()),
+          none.clone(),
+          none.clone(),
+          none.clone()};
 }
 
 /// The float32 network looks at the best image of those that are not solved.
@@ -70,7 +74,8 @@ AttackResult Attack::run(const Classifier& classifier, const ThreatModel& threat
     const auto rows = findings.done.logical_not().nonzero().squeeze(1);
     if (rows.size(0) == 0) break;
     std::vector<int64_t> index;
-    for (int64_t i = 0; i < rows.size(0); ++i) index.push_back(input.index[static_cast<size_t>(rows[i].item<int64_t>())]);
+    for (int64_t i = 0; i < rows.size(0); ++i)
+      index.push_back(input.index[static_cast<size_t>(rows[i].item<int64_t>())]);
     Search search({classifier, judge}, settings_, ball.select(rows), input.goal.select(rows), index, rows,
                   rng.split("restart").split(static_cast<uint64_t>(restart)), &findings);
     if (restart < 0) {
@@ -86,8 +91,12 @@ AttackResult Attack::run(const Classifier& classifier, const ThreatModel& threat
     perturb(search);
   }
   judge_the_rest(judge, input.goal, &findings);
-  return {findings.x_adv, findings.logits, findings.success, findings.float_success,
-          row_norms(findings.x_adv - input.x, threat.norm), classifier.forwards() - forwards,
+  return {findings.x_adv,
+          findings.logits,
+          findings.success,
+          findings.float_success,
+          row_norms(findings.x_adv - input.x, threat.norm),
+          classifier.forwards() - forwards,
           classifier.backwards() - backwards};
 }
 

@@ -19,13 +19,14 @@ struct AttackInput {
   torch::Tensor x;             ///< (N,C,H,W) float32 in [0,1], on the CPU
   Goal goal;                   ///< N labels or targets
   std::vector<int64_t> index;  ///< N numbers that identify the images: they key each image's noise (see `image_keys`)
-  torch::Tensor start = {};    ///< like x: where the first start begins (projected into the ball); undefined: see `random_start`
+  torch::Tensor start =
+      {};  ///< like x: where the first start begins (projected into the ball); undefined: see `random_start`
 };
 
 struct AttackResult {
-  torch::Tensor x_adv;          ///< (N,C,H,W) float32 inside the ball; where nothing was found, the image nearest the goal
-  torch::Tensor logits;         ///< (N,K) of x_adv by the float32 network
-  torch::Tensor success;        ///< (N) bool: these logits reach the goal
+  torch::Tensor x_adv;    ///< (N,C,H,W) float32 inside the ball; where nothing was found, the image nearest the goal
+  torch::Tensor logits;   ///< (N,K) of x_adv by the float32 network
+  torch::Tensor success;  ///< (N) bool: these logits reach the goal
   torch::Tensor float_success;  ///< (N) bool: `success`, or a point of the ball off the pixel grid reached the goal
   torch::Tensor distance;       ///< (N) float64, |x_adv - x| in the threat model's norm
   int64_t forward = 0, backward = 0;  ///< images sent through the network
@@ -33,13 +34,14 @@ struct AttackResult {
 
 /// The knobs of iterative attacks; each attack documents which it uses.
 struct AttackSettings {
-  double alpha = 0;         ///< step size in the norm's units; 0: the attack's own rule
-  int64_t steps = 0;        ///< 0: the attack's own default
-  int64_t restarts = 1;     ///< independent starts; an image that has reached the goal starts no more
-  std::string loss;         ///< "ce", "margin"; "": the attack's own default
-  double confidence = 0;    ///< search on until the goal has this probability; success is counted without it
+  double alpha = 0;           ///< step size in the norm's units; 0: the attack's own rule
+  int64_t steps = 0;          ///< 0: the attack's own default
+  int64_t restarts = 1;       ///< independent starts; an image that has reached the goal starts no more
+  std::string loss;           ///< "ce", "margin"; "": the attack's own default
+  double confidence = 0;      ///< search on until the goal has this probability; success is counted without it
   bool random_start = false;  ///< begin the first start at a random point too; without it, at the original
-  bool pixel_grid = true;   ///< end on multiples of 1/255 inside the ball, so that an 8-bit file holds the result exactly
+  bool pixel_grid =
+      true;  ///< end on multiples of 1/255 inside the ball, so that an 8-bit file holds the result exactly
   int64_t batch_size = 64;  ///< images per network call; results do not depend on it
 };
 
@@ -57,7 +59,8 @@ class Attack {
 
   /// Throws UserError: shapes that do not fit, pixels outside [0,1], labels outside the classes, eps out of range;
   /// Interrupted on Ctrl-C.
-  AttackResult run(const Classifier& classifier, const ThreatModel& threat, const AttackInput& input, const Rng& rng) const;
+  AttackResult run(const Classifier& classifier, const ThreatModel& threat, const AttackInput& input,
+                   const Rng& rng) const;
 
   const AttackSettings& settings() const { return settings_; }
 
@@ -75,11 +78,11 @@ class Attack {
 /// One attack, registered by its own file.
 struct AttackEntry {
   static constexpr const char* kKind = "attack";
-  std::string name;         ///< as in the papers, lower case
+  std::string name;  ///< as in the papers, lower case
   std::string summary;
   std::vector<Norm> norms;
   bool targeted, untargeted;
-  std::string cost;         ///< network passes per image and start
+  std::string cost;  ///< network passes per image and start
   std::string paper;
   std::unique_ptr<Attack> (*make)(const AttackSettings& settings);
 };

@@ -15,7 +15,9 @@ torch::Tensor per_row(const torch::Tensor& values, const torch::Tensor& like) {
 }
 
 /// Whole pixel values 0…255 back to [0,1], with the very bits that reading the file gives.
-torch::Tensor from_levels(const torch::Tensor& levels) { return to_float(levels.to(torch::kUInt8)); }
+torch::Tensor from_levels(const torch::Tensor& levels) {
+  return to_float(levels.to(torch::kUInt8));
+}
 
 }  // namespace
 
@@ -64,7 +66,8 @@ torch::Tensor Ball::exportable_l2(const torch::Tensor& x_adv) const {
   return from_levels(levels.clamp(0, 255));
 }
 
-torch::Tensor Ball::step(const torch::Tensor& x_adv, const torch::Tensor& raw_gradient, const torch::Tensor& alpha) const {
+torch::Tensor Ball::step(const torch::Tensor& x_adv, const torch::Tensor& raw_gradient,
+                         const torch::Tensor& alpha) const {
   const auto gradient = raw_gradient.nan_to_num(0, 0, 0);
   if (norm_ == Norm::Linf) return project(x_adv - gradient.sign() * per_row(alpha, gradient));
   const auto scale = alpha / row_norms(gradient, norm_).clamp_min(1e-300);
@@ -76,8 +79,9 @@ torch::Tensor Ball::random_point(const Rng& rng, const std::vector<int64_t>& ind
   if (norm_ == Norm::Linf) return project(x_ + uniform_rows(rng, index, shape) * per_row(eps_, x_));
   const auto direction = normal_rows(rng.split("direction"), index, shape);
   const double dimensions = static_cast<double>(x_.numel()) / static_cast<double>(std::max<int64_t>(1, size()));
-  const auto radius = uniform_rows(rng.split("radius"), index, {1}).squeeze(1).to(torch::kFloat64).add(1).div(2)
-                          .pow(1 / dimensions) * eps_;
+  const auto radius =
+      uniform_rows(rng.split("radius"), index, {1}).squeeze(1).to(torch::kFloat64).add(1).div(2).pow(1 / dimensions) *
+      eps_;
   return project(x_ + direction * per_row(radius / row_norms(direction, norm_).clamp_min(1e-30), direction));
 }
 

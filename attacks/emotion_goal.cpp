@@ -46,16 +46,20 @@ EmotionGoal parse_emotion_goal(const std::string& text, const LabelSet& classes)
   if (lower == kUntargeted) return {{}, {}, kUntargeted};
   const size_t place = lower.find(kSeparator);
   if (place == std::string::npos) {
-    throw UserError(fmt::format("fercli attack: {}: must be SOURCE-to-TARGET, any-to-TARGET or untargeted{}; emotions: {}", text,
-                                did_you_mean(lower, {kUntargeted, "happy-to-sad"}), join(classes.names(), ", ")));
+    throw UserError(
+        fmt::format("fercli attack: {}: must be SOURCE-to-TARGET, any-to-TARGET or untargeted{}; emotions: {}", text,
+                    did_you_mean(lower, {kUntargeted, "happy-to-sad"}), join(classes.names(), ", ")));
   }
   EmotionGoal goal;
   goal.source = parse_side(text.substr(0, place), text, classes);
   goal.target = parse_side(text.substr(place + std::string(kSeparator).size()), text, classes);
   if (goal.source && goal.target && *goal.source == *goal.target) {
-    throw UserError(fmt::format("fercli attack: {}: source and target are the same emotion, {}", text, classes.name(*goal.source)));
+    throw UserError(
+        fmt::format("fercli attack: {}: source and target are the same emotion, {}", text, classes.name(*goal.source)));
   }
-  const auto word = [&](std::optional<int64_t> side) { return side ? to_lower(classes.name(*side)) : std::string(kAny); };
+  const auto word = [&](std::optional<int64_t> side) {
+    return side ? to_lower(classes.name(*side)) : std::string(kAny);
+  };
   goal.name = goal.source || goal.target ? word(goal.source) + kSeparator + word(goal.target) : kUntargeted;
   return goal;
 }

@@ -21,9 +21,14 @@ class Fgsm : public Attack {
   }
 
   nlohmann::json describe(const ThreatModel& threat) const override {
-    return {{"name", "fgsm"},          {"norm", to_string(threat.norm)}, {"eps", threat.eps},
-            {"alpha", threat.eps},     {"steps", 1},                     {"restarts", 1},
-            {"loss", settings_.loss},  {"pixel_grid", settings_.pixel_grid}};
+    return {{"name", "fgsm"},
+            {"norm", to_string(threat.norm)},
+            {"eps", threat.eps},
+            {"alpha", threat.eps},
+            {"steps", 1},
+            {"restarts", 1},
+            {"loss", settings_.loss},
+            {"pixel_grid", settings_.pixel_grid}};
   }
 
  private:
@@ -37,16 +42,15 @@ class Fgsm : public Attack {
   GoalLossFunction loss_;
 };
 
-const Register<AttackEntry> registered{{"fgsm",
-                                        "one step along the sign of the gradient",
-                                        {Norm::Linf, Norm::L2},
-                                        true,
-                                        true,
-                                        "2 forward + 1 backward",
-                                        "Goodfellow et al., arXiv:1412.6572",
-                                        [](const AttackSettings& settings) -> std::unique_ptr<Attack> {
-                                          return std::make_unique<Fgsm>(settings);
-                                        }}};
+const Register<AttackEntry> registered{
+    {"fgsm",
+     "one step along the sign of the gradient",
+     {Norm::Linf, Norm::L2},
+     true,
+     true,
+     "2 forward + 1 backward",
+     "Goodfellow et al., arXiv:1412.6572",
+     [](const AttackSettings& settings) -> std::unique_ptr<Attack> { return std::make_unique<Fgsm>(settings); }}};
 
 }  // namespace
 

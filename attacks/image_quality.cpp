@@ -31,9 +31,13 @@ torch::Tensor filtered_along(const torch::Tensor& image, int64_t dimension) {
   return sum;
 }
 
-torch::Tensor filtered(const torch::Tensor& image) { return filtered_along(filtered_along(image, 2), 3); }
+torch::Tensor filtered(const torch::Tensor& image) {
+  return filtered_along(filtered_along(image, 2), 3);
+}
 
-torch::Tensor row_mean(const torch::Tensor& values) { return values.mean(-1).flatten(1).mean(1); }
+torch::Tensor row_mean(const torch::Tensor& values) {
+  return values.mean(-1).flatten(1).mean(1);
+}
 
 }  // namespace
 
@@ -43,7 +47,8 @@ torch::Tensor psnr(const torch::Tensor& a, const torch::Tensor& b) {
 }
 
 torch::Tensor ssim(const torch::Tensor& a, const torch::Tensor& b) {
-  if (a.size(2) < kWindow || a.size(3) < kWindow) throw std::invalid_argument("ssim: the images are smaller than 11x11");
+  if (a.size(2) < kWindow || a.size(3) < kWindow)
+    throw std::invalid_argument("ssim: the images are smaller than 11x11");
   const auto x = a.to(torch::kFloat64), y = b.to(torch::kFloat64);
   const auto mean_x = filtered(x), mean_y = filtered(y);
   const auto variance_x = filtered(x * x) - mean_x * mean_x;

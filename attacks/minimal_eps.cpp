@@ -14,9 +14,12 @@ constexpr double kSlack = 1e-3;
 class Bisection {
  public:
   Bisection(const AttackInput& input, int64_t classes, Norm norm, const MinimalEpsSettings& settings)
-      : input_(input), norm_(norm), resolution_(settings.resolution),
+      : input_(input),
+        norm_(norm),
+        resolution_(settings.resolution),
         top_(static_cast<int64_t>(std::floor(settings.max_eps / settings.resolution + kSlack))),
-        failed_(static_cast<size_t>(input.x.size(0)), 0), reached_(failed_.size(), -1) {
+        failed_(static_cast<size_t>(input.x.size(0)), 0),
+        reached_(failed_.size(), -1) {
     const int64_t n = input.x.size(0);
     result_ = {torch::full({n}, kInfinity, torch::kFloat64), input.x.clone(), torch::zeros({n, classes})};
     latest_ = input.start.defined() ? input.start.clone() : input.x.clone();
@@ -54,8 +57,10 @@ class Bisection {
     for (size_t i = 0; i < rows.size(); ++i) {
       const int64_t row = rows[i], level = next_level(row), place = static_cast<int64_t>(i);
       latest_[row].copy_(found.x_adv[place]);
-      if (found.success[place].item<bool>()) note_success(row, found.x_adv[place], found.logits[place]);
-      else failed_[static_cast<size_t>(row)] = level;
+      if (found.success[place].item<bool>())
+        note_success(row, found.x_adv[place], found.logits[place]);
+      else
+        failed_[static_cast<size_t>(row)] = level;
     }
     result_.forward += found.forward;
     result_.backward += found.backward;

@@ -7,8 +7,8 @@
 namespace fercli {
 
 struct MinimalEpsSettings {
-  double max_eps = 32 / 255.0;     ///< nothing beyond is searched
-  double resolution = 1 / 255.0;   ///< eps is searched among whole multiples of it
+  double max_eps = 32 / 255.0;    ///< nothing beyond is searched
+  double resolution = 1 / 255.0;  ///< eps is searched among whole multiples of it
 };
 
 struct MinimalEpsResult {

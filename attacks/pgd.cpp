@@ -3,10 +3,11 @@
 //
 // Default: 20 steps of 2.5 eps / steps (a step size that can cross the ball from any start, 2.5 times over), on the
 // cross-entropy. Deviations: the first start begins at the original, as in the basic iterative method (Kurakin et al.,
-// arXiv:1607.02533), because solved images then lie much nearer to it; further starts, and with `random_start` the first
-// too, begin at a random point as in the paper. The iterate is kept off the pixel grid and moves by full steps; the
-// network sees, and the gradient is taken at, the image that an 8-bit file would hold (see Ball::exportable). The best
-// image over all steps and starts is returned, not the last. How the defaults were chosen: experiments/attack-settings.md.
+// arXiv:1607.02533), because solved images then lie much nearer to it; further starts, and with `random_start` the
+// first too, begin at a random point as in the paper. The iterate is kept off the pixel grid and moves by full steps;
+// the network sees, and the gradient is taken at, the image that an 8-bit file would hold (see Ball::exportable). The
+// best image over all steps and starts is returned, not the last. How the defaults were chosen:
+// experiments/attack-settings.md.
 #include <nlohmann/json.hpp>
 
 #include "attacks/search.hpp"
@@ -48,7 +49,8 @@ class Pgd : public Attack {
     for (int64_t step = 0; step < settings_.steps && search.size() > 0; ++step) {
       const auto gradient = search.gradient(x_adv, loss_);
       const auto& eps = search.ball().eps();
-      x_adv = search.ball().step(x_adv, gradient, settings_.alpha > 0 ? torch::full_like(eps, settings_.alpha) : eps * alpha_rule());
+      x_adv = search.ball().step(x_adv, gradient,
+                                 settings_.alpha > 0 ? torch::full_like(eps, settings_.alpha) : eps * alpha_rule());
     }
     search.finish(x_adv);
   }
@@ -56,16 +58,15 @@ class Pgd : public Attack {
   GoalLossFunction loss_;
 };
 
-const Register<AttackEntry> registered{{"pgd",
-                                        "projected gradient descent, restarted from random points",
-                                        {Norm::Linf, Norm::L2},
-                                        true,
-                                        true,
-                                        "steps x (forward + backward) + 1 forward, until solved",
-                                        "Madry et al., arXiv:1706.06083",
-                                        [](const AttackSettings& settings) -> std::unique_ptr<Attack> {
-                                          return std::make_unique<Pgd>(settings);
-                                        }}};
+const Register<AttackEntry> registered{
+    {"pgd",
+     "projected gradient descent, restarted from random points",
+     {Norm::Linf, Norm::L2},
+     true,
+     true,
+     "steps x (forward + backward) + 1 forward, until solved",
+     "Madry et al., arXiv:1706.06083",
+     [](const AttackSettings& settings) -> std::unique_ptr<Attack> { return std::make_unique<Pgd>(settings); }}};
 
 }  // namespace
 

@@ -10,14 +10,22 @@ namespace {
 /// keeps 8 bits, and the networks' logits come out right to 1 or 2 in 100.
 constexpr double kDoubt = 0.1;
 
-torch::Tensor rows_where(const torch::Tensor& mask) { return mask.nonzero().squeeze(1); }
+torch::Tensor rows_where(const torch::Tensor& mask) {
+  return mask.nonzero().squeeze(1);
+}
 
 }  // namespace
 
 Search::Search(Networks networks, const AttackSettings& settings, Ball ball, Goal goal, std::vector<int64_t> index,
                torch::Tensor rows, const Rng& rng, Findings* findings)
-    : networks_(networks), settings_(settings), ball_(std::move(ball)), goal_(std::move(goal)), index_(std::move(index)),
-      rows_(std::move(rows)), rng_(rng), findings_(findings) {}
+    : networks_(networks),
+      settings_(settings),
+      ball_(std::move(ball)),
+      goal_(std::move(goal)),
+      index_(std::move(index)),
+      rows_(std::move(rows)),
+      rng_(rng),
+      findings_(findings) {}
 
 torch::Tensor Search::start() const {
   return start_.defined() ? ball_.project(start_) : ball_.random_point(rng_.split("start"), index_);
@@ -71,9 +79,10 @@ torch::Tensor Search::judged(const torch::Tensor& shown, const torch::Tensor& fa
   const auto seen = goal_.reached(logits);
   // On the way to more confidence a success is looked at again only when it may be the last one; at the ends, float32
   // also decides where the fast arithmetic is in doubt.
-  const auto asked = look == Look::OnTheWay
-                         ? seen.logical_and(before.logical_not().logical_or(goal_.probability(logits).ge(settings_.confidence)))
-                         : seen.logical_or(margin_loss(logits, goal_).value.le((logits.amax(1) - logits.amin(1)) * kDoubt));
+  const auto asked =
+      look == Look::OnTheWay
+          ? seen.logical_and(before.logical_not().logical_or(goal_.probability(logits).ge(settings_.confidence)))
+          : seen.logical_or(margin_loss(logits, goal_).value.le((logits.amax(1) - logits.amin(1)) * kDoubt));
   const auto claimed = rows_where(asked);
   auto reached = torch::zeros_like(asked);
   if (claimed.size(0) > 0) {
@@ -83,7 +92,8 @@ torch::Tensor Search::judged(const torch::Tensor& shown, const torch::Tensor& fa
   }
   const auto margin = margin_loss(logits, goal_).value;
   const auto lower = margin.lt(findings_->margin.index_select(0, rows_));
-  const auto better = rows_where(reached.logical_and(before.logical_not()).logical_or(reached.eq(before).logical_and(lower)));
+  const auto better =
+      rows_where(reached.logical_and(before.logical_not()).logical_or(reached.eq(before).logical_and(lower)));
   if (better.size(0) > 0) {
     const auto places = rows_.index_select(0, better);
     findings_->x_adv.index_copy_(0, places, shown.index_select(0, better));

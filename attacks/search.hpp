@@ -19,9 +19,9 @@ struct Findings {
   torch::Tensor done;           ///< (N) bool: success with the confidence asked for
 };
 
-/// One start of an attack on the images that are still unsolved: their originals, their ball, and the network. Candidates
-/// are shown to it; those that reach the goal leave, so all tensors an attack keeps per image go through `gradient` or
-/// `offer`, which drop the same rows from them.
+/// One start of an attack on the images that are still unsolved: their originals, their ball, and the network.
+/// Candidates are shown to it; those that reach the goal leave, so all tensors an attack keeps per image go through
+/// `gradient` or `offer`, which drop the same rows from them.
 class Search {
  public:
   struct Networks {

@@ -7,7 +7,9 @@
 
 namespace fercli {
 
-const char* to_string(Norm norm) { return norm == Norm::Linf ? "Linf" : "L2"; }
+const char* to_string(Norm norm) {
+  return norm == Norm::Linf ? "Linf" : "L2";
+}
 
 Norm parse_norm(const std::string& word) {
   const std::string lower = to_lower(word);
@@ -23,7 +25,8 @@ torch::Tensor row_norms(const torch::Tensor& delta, Norm norm) {
 }
 
 torch::Tensor ThreatModel::eps_rows(int64_t n) const {
-  const auto rows = eps_per_image.defined() ? eps_per_image.to(torch::kFloat64) : torch::full({n}, eps, torch::kFloat64);
+  const auto rows =
+      eps_per_image.defined() ? eps_per_image.to(torch::kFloat64) : torch::full({n}, eps, torch::kFloat64);
   if (rows.dim() != 1 || rows.size(0) != n) {
     throw UserError(fmt::format("threat model: {} values of eps for {} images", rows.numel(), n));
   }
@@ -37,9 +40,13 @@ torch::Tensor ThreatModel::eps_rows(int64_t n) const {
   return rows;
 }
 
-Goal Goal::untargeted(torch::Tensor y) { return Goal(std::move(y), false); }
+Goal Goal::untargeted(torch::Tensor y) {
+  return Goal(std::move(y), false);
+}
 
-Goal Goal::targeted(torch::Tensor target) { return Goal(std::move(target), true); }
+Goal Goal::targeted(torch::Tensor target) {
+  return Goal(std::move(target), true);
+}
 
 torch::Tensor Goal::reached(const torch::Tensor& logits) const {
   const auto predicted = logits.argmax(1);
@@ -52,8 +59,12 @@ torch::Tensor Goal::probability(const torch::Tensor& logits) const {
   return targeted_ ? of_label : 1 - of_label;
 }
 
-Goal Goal::select(const torch::Tensor& rows) const { return Goal(labels_.index_select(0, rows), targeted_); }
+Goal Goal::select(const torch::Tensor& rows) const {
+  return Goal(labels_.index_select(0, rows), targeted_);
+}
 
-Goal Goal::narrow(int64_t start, int64_t length) const { return Goal(labels_.narrow(0, start, length), targeted_); }
+Goal Goal::narrow(int64_t start, int64_t length) const {
+  return Goal(labels_.narrow(0, start, length), targeted_);
+}
 
 }  // namespace fercli

@@ -1,5 +1,6 @@
 // How fast PGD runs, and how many times faster than the plain loop that most attack libraries use: float32, contiguous
-// NCHW, BatchNorm unfolded. Both are timed in turns in the same run, so that the ratio does not hang on the machine's mood.
+// NCHW, BatchNorm unfolded. Both are timed in turns in the same run, so that the ratio does not hang on the machine's
+// mood.
 //
 //     bench_attack                       the shipped standard network on drawn faces
 //     FERCLI_BENCH_MODEL=FILE FERCLI_BENCH_THREADS=1 bench_attack --benchmark_filter=PgdStep
@@ -105,16 +106,24 @@ void compare(benchmark::State& state, const ThreatModel& threat, bool plain_weig
 }
 
 /// No image can be solved in a ball smaller than half a pixel level: the pure cost of a step, judging included.
-void PgdStep(benchmark::State& state) { compare(state, {Norm::Linf, 0.4 / 255}, false); }
+void PgdStep(benchmark::State& state) {
+  compare(state, {Norm::Linf, 0.4 / 255}, false);
+}
 
 /// The same against the plain loop that also computes weight gradients.
-void PgdStepAgainstWeightGradients(benchmark::State& state) { compare(state, {Norm::Linf, 0.4 / 255}, true); }
+void PgdStepAgainstWeightGradients(benchmark::State& state) {
+  compare(state, {Norm::Linf, 0.4 / 255}, true);
+}
 
 /// The whole attack at 8/255, solved images leaving, against the plain loop that drops nothing.
-void PgdAttack(benchmark::State& state) { compare(state, {Norm::Linf, 8 / 255.0}, false); }
+void PgdAttack(benchmark::State& state) {
+  compare(state, {Norm::Linf, 8 / 255.0}, false);
+}
 
 /// The same against the plain loop that also computes weight gradients.
-void PgdAttackAgainstWeightGradients(benchmark::State& state) { compare(state, {Norm::Linf, 8 / 255.0}, true); }
+void PgdAttackAgainstWeightGradients(benchmark::State& state) {
+  compare(state, {Norm::Linf, 8 / 255.0}, true);
+}
 
 BENCHMARK(PgdStep)->Unit(benchmark::kSecond)->Iterations(2);
 BENCHMARK(PgdStepAgainstWeightGradients)->Unit(benchmark::kSecond)->Iterations(1);

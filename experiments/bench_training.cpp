@@ -96,7 +96,8 @@ void Evaluation(benchmark::State& state) {
   const auto plain_evaluate = [&] {
     const torch::NoGradGuard no_grad;
     for (int64_t begin = 0; begin < kEvaluated; begin += kBatch) {
-      benchmark::DoNotOptimize(slow.network->forward((x.slice(0, begin, begin + kBatch) - 0.5) / 0.25).data_ptr<float>());
+      benchmark::DoNotOptimize(
+          slow.network->forward((x.slice(0, begin, begin + kBatch) - 0.5) / 0.25).data_ptr<float>());
     }
   };
   evaluate();

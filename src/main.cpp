@@ -17,11 +17,15 @@ using fercli::Registry;
 constexpr int kFailed = 1, kUsage = 2, kInterrupted = 130;
 
 void print_overview() {
-  fmt::print("fercli {} - adversarial robustness of facial expression recognition\n\nUsage: fercli COMMAND [options]\n\nCommands:\n",
-             fercli::version());
-  for (const auto& command : Registry<Command>::instance().all()) fmt::print("  {:<10} {}\n", command.name, command.summary);
-  fmt::print("\n`fercli COMMAND --help` shows the options of one command; `fercli --version` the version.\n"
-             "First steps: fercli attack happy-to-sad\n");
+  fmt::print(
+      "fercli {} - adversarial robustness of facial expression recognition\n\nUsage: fercli COMMAND "
+      "[options]\n\nCommands:\n",
+      fercli::version());
+  for (const auto& command : Registry<Command>::instance().all())
+    fmt::print("  {:<10} {}\n", command.name, command.summary);
+  fmt::print(
+      "\n`fercli COMMAND --help` shows the options of one command; `fercli --version` the version.\n"
+      "First steps: fercli attack happy-to-sad\n");
 }
 
 int run(const std::vector<std::string>& words) {

@@ -19,8 +19,8 @@ torch::Tensor as_face_crop(const torch::Tensor& image, const std::string& path, 
   const int64_t height = image.size(1), width = image.size(2), side = std::min(height, width);
   if (side < 8) throw UserError(fmt::format("fercli attack: --image {}: is only {}x{} pixels", path, width, height));
   if (height != width || side > kMuchLarger * size) {
-    inform(fmt::format("{}: {}x{} pixels, taken as a face crop: its centre square, resized to {}x{}", path, width, height,
-                       size, size));
+    inform(fmt::format("{}: {}x{} pixels, taken as a face crop: its centre square, resized to {}x{}", path, width,
+                       height, size, size));
   }
   const auto square = image.narrow(1, (height - side) / 2, side).narrow(2, (width - side) / 2, side);
   return resize_image(square.contiguous(), size, size);
@@ -64,7 +64,8 @@ void label_by_verdict(Dataset& dataset, const Classifier& classifier) {
   if (unlabelled.size(0) == 0) return;
   inform(fmt::format("{} of {} images have no label: the network's own verdict stands in its place", unlabelled.size(0),
                      dataset.size()));
-  const auto verdict = classifier.with_precision(Precision::Float32).logits(to_float(dataset.images.index_select(0, unlabelled)));
+  const auto verdict =
+      classifier.with_precision(Precision::Float32).logits(to_float(dataset.images.index_select(0, unlabelled)));
   dataset.labels.index_copy_(0, unlabelled, verdict.argmax(1));
 }
 

@@ -15,8 +15,8 @@ namespace {
 struct Subject {
   std::string arch;
   NetworkOptions options;
-  std::string title;       ///< lines about the file, "" for a bare architecture
-  nlohmann::json record;   ///< of the checkpoint
+  std::string title;      ///< lines about the file, "" for a bare architecture
+  nlohmann::json record;  ///< of the checkpoint
 };
 
 Subject from_model(const std::string& model) {
@@ -25,15 +25,15 @@ Subject from_model(const std::string& model) {
   Subject subject{checkpoint.arch, checkpoint.options, "", describe_model(checkpoint, model)};
   subject.record["training"] = checkpoint.training;
   const auto& input = checkpoint.preprocessing;
-  subject.title = fmt::format("Model {}\nSHA-256 {}\nClasses {}\nInput ({}x{}x{} in [0,1] - {:.4f}) / {:.4f}\n", path.string(),
-                              checkpoint.digest, join(checkpoint.classes.names(), ", "), input.channels, input.size, input.size,
-                              fmt::join(input.mean, ", "), fmt::join(input.std, ", "));
+  subject.title = fmt::format("Model {}\nSHA-256 {}\nClasses {}\nInput ({}x{}x{} in [0,1] - {:.4f}) / {:.4f}\n",
+                              path.string(), checkpoint.digest, join(checkpoint.classes.names(), ", "), input.channels,
+                              input.size, input.size, fmt::join(input.mean, ", "), fmt::join(input.std, ", "));
   if (checkpoint.training.contains("last_epoch")) {
     const auto& epoch = checkpoint.training.at("last_epoch");
-    subject.title += fmt::format("Trained {} epochs on {} images; validation accuracy {:.2f} % (n={})\n",
-                                 epoch.at("epoch").get<int64_t>(), checkpoint.training.at("training_images").get<int64_t>(),
-                                 100 * epoch.at("validation_accuracy").get<double>(),
-                                 checkpoint.training.at("validation_images").get<int64_t>());
+    subject.title += fmt::format(
+        "Trained {} epochs on {} images; validation accuracy {:.2f} % (n={})\n", epoch.at("epoch").get<int64_t>(),
+        checkpoint.training.at("training_images").get<int64_t>(), 100 * epoch.at("validation_accuracy").get<double>(),
+        checkpoint.training.at("validation_images").get<int64_t>());
   }
   return subject;
 }
@@ -43,11 +43,15 @@ nlohmann::json to_json(const Subject& subject) {
   auto layers = nlohmann::json::array();
   int64_t flops = 0;
   for (const auto& layer : summarise(*network, subject.options)) {
-    layers.push_back({{"name", layer.name}, {"kind", layer.kind}, {"output", layer.output}, {"parameters", layer.parameters},
+    layers.push_back({{"name", layer.name},
+                      {"kind", layer.kind},
+                      {"output", layer.output},
+                      {"parameters", layer.parameters},
                       {"flops", layer.flops}});
     flops += layer.flops;
   }
-  nlohmann::json json = {{"arch", subject.arch}, {"parameters", parameter_count(*network)}, {"flops", flops}, {"layers", layers}};
+  nlohmann::json json = {
+      {"arch", subject.arch}, {"parameters", parameter_count(*network)}, {"flops", flops}, {"layers", layers}};
   if (!subject.record.is_null()) json["model"] = subject.record;
   return json;
 }
@@ -58,7 +62,8 @@ int run(const std::vector<std::string>& arguments) {
   bool as_json = false;
   OptionSet options("summary", "", "Layers, shapes, parameters and FLOPs of an architecture or a trained model.");
   options.section("Subject");
-  options.choice("arch,a", &arch, Registry<Architecture>::instance().names(), "an architecture with its default settings");
+  options.choice("arch,a", &arch, Registry<Architecture>::instance().names(),
+                 "an architecture with its default settings");
   options.text("model,m", &model, "MODEL", "a checkpoint file, or the name of a shipped model");
   options.integer("size", &size, Range{0, 1024}, "with --arch: input height and width; 0: the architecture's own");
   options.section("Output");
@@ -75,7 +80,8 @@ int run(const std::vector<std::string>& arguments) {
     subject = {arch, Registry<Architecture>::instance().get(arch).defaults, "", {}};
     if (size > 0) subject.options.size = size;
   }
-  const std::string text = subject.title + (subject.title.empty() ? "" : "\n") + describe_architecture(subject.arch, subject.options);
+  const std::string text =
+      subject.title + (subject.title.empty() ? "" : "\n") + describe_architecture(subject.arch, subject.options);
   if (!out.empty()) write_file(std::filesystem::path(out) / (subject.arch + "_arch.txt"), text);
   fmt::print("{}", as_json ? to_json(subject).dump(2) + "\n" : text);
   return 0;

@@ -33,19 +33,23 @@ void declare(OptionSet& options, Settings& settings) {
   TrainOptions& train = settings.train;
   const Range share{0, 1, false, true};
   options.section("Data");
-  options.text("data,d", &settings.data, "SOURCE", "CSV file, folder, packed file or synthetic:…; its Training rows are learnt");
+  options.text("data,d", &settings.data, "SOURCE",
+               "CSV file, folder, packed file or synthetic:…; its Training rows are learnt");
   options.text("validation-data", &settings.validation_data, "SOURCE",
                "validate on this instead of the PublicTest rows of --data");
   options.number("validation-share", &settings.validation_share, "0.1", {0, 0.9, true},
                  "where there are no PublicTest rows: the share of training images set aside to validate on");
-  options.text("labels", &settings.numbering, "ORDER",
-               "what numeric labels and class folders mean: fer2013, alphabetical, raf-db, or names separated by commas");
+  options.text(
+      "labels", &settings.numbering, "ORDER",
+      "what numeric labels and class folders mean: fer2013, alphabetical, raf-db, or names separated by commas");
   options.flag("skip-bad", &settings.skip_bad, "leave unreadable entries out and count them");
   options.section("Network");
   options.choice("arch,a", &settings.arch, Registry<Architecture>::instance().names(), "architecture");
-  options.texts("set", &settings.arch_settings, "NAME=VALUE", "settings of the architecture, such as width=96 (see fercli summary)");
+  options.texts("set", &settings.arch_settings, "NAME=VALUE",
+                "settings of the architecture, such as width=96 (see fercli summary)");
   options.integer("size", &settings.size, at_least(0), "input height and width; 0: the architecture's own");
-  options.integer("channels", &settings.channels, between(0, 3), "input channels, 1 grey or 3 RGB; 0: the architecture's own");
+  options.integer("channels", &settings.channels, between(0, 3),
+                  "input channels, 1 grey or 3 RGB; 0: the architecture's own");
   options.text("weights", &settings.weights, "FILE", "start from a fercli checkpoint or a PyTorch state dictionary");
   options.section("Training");
   options.integer("epochs,e", &train.schedule.epochs, at_least(1), "passes over the training images");
@@ -53,9 +57,12 @@ void declare(OptionSet& options, Settings& settings) {
   options.choice("loss", &train.loss, Registry<TrainingLoss>::instance().names(), "objective");
   options.choice("optimizer", &train.optimizer, {"sgd", "adam", "adamw"}, "sgd is SGD with Nesterov momentum 0.9");
   options.number("lr", &train.schedule.lr, "0.1", {0, 10, true}, "highest learning rate");
-  options.choice("schedule", &train.schedule.kind, {"one-cycle", "cosine", "plateau", "constant"}, "course of the learning rate");
-  options.number("warmup-epochs", &train.schedule.warmup_epochs, "0", at_least(0), "linear rise before cosine, plateau, constant");
-  options.integer("plateau-patience", &train.plateau_patience, at_least(1), "epochs without gain before plateau halves the rate");
+  options.choice("schedule", &train.schedule.kind, {"one-cycle", "cosine", "plateau", "constant"},
+                 "course of the learning rate");
+  options.number("warmup-epochs", &train.schedule.warmup_epochs, "0", at_least(0),
+                 "linear rise before cosine, plateau, constant");
+  options.integer("plateau-patience", &train.plateau_patience, at_least(1),
+                  "epochs without gain before plateau halves the rate");
   options.number("weight-decay", &train.weight_decay, "0.0005", at_least(0), "on convolution and dense weights");
   options.number("clip-norm", &train.clip_norm, "0", at_least(0), "gradient norm limit; 0: none");
   options.number("label-smoothing", &train.label_smoothing, "0.1", share, "probability spread over all classes");
@@ -71,12 +78,15 @@ void declare(OptionSet& options, Settings& settings) {
   options.number("brightness", &train.augmentation.brightness, "0", share, "added light, either way");
   options.number("contrast", &train.augmentation.contrast, "0", share, "contrast factor, either way");
   options.number("erase", &train.augmentation.erase, "0", between(0, 1), "probability of random erasing");
-  options.integer("crop", &train.augmentation.crop, at_least(0), "learn on random windows of this side (faster); 0: whole images");
+  options.integer("crop", &train.augmentation.crop, at_least(0),
+                  "learn on random windows of this side (faster); 0: whole images");
   options.integer("full-epochs", &train.full_epochs, at_least(0), "with --crop: the last epochs see whole images");
   options.section("Output");
-  options.text("out,o", &settings.out, "DIR", "best.pt, last.pt, training.state, history.csv, learning_curves.png, model card, logs");
+  options.text("out,o", &settings.out, "DIR",
+               "best.pt, last.pt, training.state, history.csv, learning_curves.png, model card, logs");
   options.flag("resume", &settings.resume, "go on from DIR/training.state where it exists");
-  options.integer("save-every", &train.save_every, at_least(0), "seconds between saves of the training state; 0: after each batch");
+  options.integer("save-every", &train.save_every, at_least(0),
+                  "seconds between saves of the training state; 0: after each batch");
   options.flag("quiet,q", &settings.quiet, "no progress, only the final lines");
   options.runtime(&train.runtime);
 }
@@ -100,7 +110,8 @@ void check_crop(const OptionSet& options, const Settings& settings, int64_t size
   if (crop == 0) return;
   if (crop > size || crop < 16) options.fail("crop", fmt::format("must be from 16 to the image side {}", size));
   if (!Registry<Architecture>::instance().get(settings.arch).any_size) {
-    options.fail("crop", fmt::format("architecture {} has dense layers made for {}x{} images only", settings.arch, size, size));
+    options.fail("crop",
+                 fmt::format("architecture {} has dense layers made for {}x{} images only", settings.arch, size, size));
   }
 }
 
@@ -128,8 +139,10 @@ Splits split_data(const Settings& settings, const Dataset& data, const ReadOptio
     return {data.select(training), marked.empty() ? other : other.select(marked)};
   }
   if (validation.empty()) {
-    const auto order = Rng(settings.train.runtime.seed).split("validation").permutation(static_cast<int64_t>(training.size()));
-    const auto count = std::max<size_t>(1, static_cast<size_t>(settings.validation_share * static_cast<double>(training.size())));
+    const auto order =
+        Rng(settings.train.runtime.seed).split("validation").permutation(static_cast<int64_t>(training.size()));
+    const auto count =
+        std::max<size_t>(1, static_cast<size_t>(settings.validation_share * static_cast<double>(training.size())));
     std::vector<int64_t> kept;
     for (size_t i = 0; i < order.size(); ++i) (i < count ? validation : kept).push_back(training[order[i]]);
     std::sort(validation.begin(), validation.end());
@@ -180,19 +193,22 @@ Checkpoint starting_point(const OptionSet& options, const Settings& settings, co
 
 void write_history(const std::vector<EpochRecord>& history, const std::filesystem::path& path) {
   std::string text =
-      "epoch,train_loss,train_accuracy,validation_loss,validation_accuracy,validation_balanced_accuracy,learning_rate,seconds,best\n";
+      "epoch,train_loss,train_accuracy,validation_loss,validation_accuracy,validation_balanced_accuracy,learning_rate,"
+      "seconds,best\n";
   for (const auto& r : history) {
-    text += fmt::format("{},{:.6f},{:.6f},{:.6f},{:.6f},{:.6f},{:.6g},{:.1f},{}\n", r.epoch, r.train_loss, r.train_accuracy,
-                        r.validation_loss, r.validation_accuracy, r.validation_balanced_accuracy, r.learning_rate, r.seconds,
-                        r.best ? 1 : 0);
+    text += fmt::format("{},{:.6f},{:.6f},{:.6f},{:.6f},{:.6f},{:.6g},{:.1f},{}\n", r.epoch, r.train_loss,
+                        r.train_accuracy, r.validation_loss, r.validation_accuracy, r.validation_balanced_accuracy,
+                        r.learning_rate, r.seconds, r.best ? 1 : 0);
   }
   write_file(path, text);
 }
 
-void draw_curves(const std::vector<EpochRecord>& history, int64_t validation_images, const std::filesystem::path& path) {
+void draw_curves(const std::vector<EpochRecord>& history, int64_t validation_images,
+                 const std::filesystem::path& path) {
   std::vector<EpochPoint> points;
   for (const auto& r : history) {
-    points.push_back({r.epoch, r.train_loss, r.train_accuracy, r.validation_loss, r.validation_accuracy, r.learning_rate});
+    points.push_back(
+        {r.epoch, r.train_loss, r.train_accuracy, r.validation_loss, r.validation_accuracy, r.learning_rate});
   }
   plot_learning_curves(points, validation_images, path);
 }
@@ -207,28 +223,29 @@ void log_epoch(TensorBoardWriter& writer, const EpochRecord& record) {
 }
 
 /// What a stranger must know about best.pt, as JSON beside it.
-void write_model_card(const std::filesystem::path& folder, const Checkpoint& start, const std::vector<EpochRecord>& history,
-                      int64_t validation_images) {
+void write_model_card(const std::filesystem::path& folder, const Checkpoint& start,
+                      const std::vector<EpochRecord>& history, int64_t validation_images) {
   const auto best = std::max_element(history.begin(), history.end(), [](const EpochRecord& a, const EpochRecord& b) {
     return a.validation_accuracy < b.validation_accuracy;
   });
-  const auto hits = static_cast<int64_t>(std::llround(best->validation_accuracy * static_cast<double>(validation_images)));
+  const auto hits =
+      static_cast<int64_t>(std::llround(best->validation_accuracy * static_cast<double>(validation_images)));
   const Interval interval = wilson_interval(hits, validation_images);
-  const nlohmann::json card = {{"schema", "fercli model card"},
-                               {"model", "best.pt"},
-                               {"digest", file_sha256_hex(folder / "best.pt")},
-                               {"arch", start.arch},
-                               {"settings", start.options.settings},
-                               {"parameters", parameter_count(*start.network)},
-                               {"classes", start.classes.names()},
-                               {"training", start.training},
-                               {"epochs_done", history.size()},
-                               {"best_epoch", to_json(*best)},
-                               {"validation_accuracy", {{"value", best->validation_accuracy},
-                                                        {"interval", {interval.low, interval.high}},
-                                                        {"n", validation_images}}},
-                               {"note", "the epoch was chosen on the validation images, so this accuracy is slightly optimistic"},
-                               {"environment", environment_json()}};
+  const nlohmann::json card = {
+      {"schema", "fercli model card"},
+      {"model", "best.pt"},
+      {"digest", file_sha256_hex(folder / "best.pt")},
+      {"arch", start.arch},
+      {"settings", start.options.settings},
+      {"parameters", parameter_count(*start.network)},
+      {"classes", start.classes.names()},
+      {"training", start.training},
+      {"epochs_done", history.size()},
+      {"best_epoch", to_json(*best)},
+      {"validation_accuracy",
+       {{"value", best->validation_accuracy}, {"interval", {interval.low, interval.high}}, {"n", validation_images}}},
+      {"note", "the epoch was chosen on the validation images, so this accuracy is slightly optimistic"},
+      {"environment", environment_json()}};
   write_file(folder / "model_card.json", card.dump(2) + "\n");
 }
 
@@ -242,15 +259,18 @@ void publish(const std::filesystem::path& folder, const Checkpoint& start, const
 }
 
 std::string describe_epoch(const EpochRecord& r) {
-  return fmt::format("epoch {:>3}  train loss {:.4f} accuracy {:.2f} %  validation loss {:.4f} accuracy {:.2f} % (balanced {:.2f} %)  {:.0f} s{}",
-                     r.epoch, r.train_loss, 100 * r.train_accuracy, r.validation_loss, 100 * r.validation_accuracy,
-                     100 * r.validation_balanced_accuracy, r.seconds, r.best ? "  best" : "");
+  return fmt::format(
+      "epoch {:>3}  train loss {:.4f} accuracy {:.2f} %  validation loss {:.4f} accuracy {:.2f} % (balanced {:.2f} %)  "
+      "{:.0f} s{}",
+      r.epoch, r.train_loss, 100 * r.train_accuracy, r.validation_loss, 100 * r.validation_accuracy,
+      100 * r.validation_balanced_accuracy, r.seconds, r.best ? "  best" : "");
 }
 
 void refuse_mixed_folder(const Settings& settings, bool has_state) {
   if (settings.resume || !has_state) return;
-  throw UserError(fmt::format("fercli train: --out {}: holds an earlier run; add --resume to go on with it, or choose another folder",
-                              settings.out));
+  throw UserError(fmt::format(
+      "fercli train: --out {}: holds an earlier run; add --resume to go on with it, or choose another folder",
+      settings.out));
 }
 
 int run(const std::vector<std::string>& arguments) {
@@ -259,7 +279,8 @@ int run(const std::vector<std::string>& arguments) {
   OptionSet options("train", "", "Train a network on labelled faces, and keep the weights that validate best.");
   declare(options, settings);
   if (!options.parse(arguments)) return 0;
-  if (settings.data.empty()) throw UserError("fercli train: --data SOURCE is needed: a CSV file, a folder, a packed file or synthetic:");
+  if (settings.data.empty())
+    throw UserError("fercli train: --data SOURCE is needed: a CSV file, a folder, a packed file or synthetic:");
   silence_progress(settings.quiet);
   prepare_machine(settings.train.runtime);
   const std::filesystem::path folder = settings.out;
@@ -291,7 +312,8 @@ int run(const std::vector<std::string>& arguments) {
   });
   const auto best = load_checkpoint(folder / "best.pt").training.at("last_epoch");
   fmt::print("{}: validation accuracy {:.2f} % (n={}) after epoch {}\n", (folder / "best.pt").string(),
-             100 * best.at("validation_accuracy").get<double>(), splits.validation.size(), best.at("epoch").get<int64_t>());
+             100 * best.at("validation_accuracy").get<double>(), splits.validation.size(),
+             best.at("epoch").get<int64_t>());
   return 0;
 }
 

@@ -11,9 +11,15 @@
 
 namespace fercli {
 
-const char* version() { return FERCLI_VERSION; }
-const char* git_revision() { return FERCLI_REVISION; }
-const char* source_folder() { return FERCLI_SOURCE_DIR; }
+const char* version() {
+  return FERCLI_VERSION;
+}
+const char* git_revision() {
+  return FERCLI_REVISION;
+}
+const char* source_folder() {
+  return FERCLI_SOURCE_DIR;
+}
 
 nlohmann::json environment_json() {
   return {{"version", version()},

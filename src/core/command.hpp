@@ -11,7 +11,7 @@ namespace fercli {
 struct Command {
   static constexpr const char* kKind = "command";
   std::string name;
-  std::string summary;                                  ///< one line for `fercli --help`
+  std::string summary;                                    ///< one line for `fercli --help`
   int (*run)(const std::vector<std::string>& arguments);  ///< exit code; throws UserError, RunError, Interrupted
 };
 

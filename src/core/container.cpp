@@ -48,7 +48,8 @@ void save_container(const Container& container, const std::filesystem::path& pat
 Container load_container(const std::filesystem::path& path, const std::string& kind) {
   const std::string bytes = read_file(path);
   if (bytes.compare(0, 4, "PK\x03\x04") != 0) {
-    throw UserError(fmt::format("{}: is not a fercli {} (no zip signature; the file has {} bytes)", path.string(), kind, bytes.size()));
+    throw UserError(fmt::format("{}: is not a fercli {} (no zip signature; the file has {} bytes)", path.string(), kind,
+                                bytes.size()));
   }
   Container container;
   std::string text, digest;

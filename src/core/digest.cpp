@@ -37,7 +37,9 @@ std::string Digest::hex() {
   return text;
 }
 
-std::string sha256_hex(std::string_view bytes) { return Digest().add(bytes).hex(); }
+std::string sha256_hex(std::string_view bytes) {
+  return Digest().add(bytes).hex();
+}
 
 std::string file_sha256_hex(const std::filesystem::path& path) {
   std::ifstream file(path, std::ios::binary);

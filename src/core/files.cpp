@@ -61,7 +61,8 @@ void write_file(const fs::path& path, std::string_view content) {
     std::ofstream file(temporary, std::ios::binary);
     file.write(content.data(), static_cast<std::streamsize>(content.size()));
     file.close();
-    if (!file) throw UserError(fmt::format("{}: cannot be written (is the disk full, or the folder read-only?)", path.string()));
+    if (!file)
+      throw UserError(fmt::format("{}: cannot be written (is the disk full, or the folder read-only?)", path.string()));
   });
 }
 

@@ -25,7 +25,9 @@ void catch_interrupts() {
   for (const int signal_number : {SIGINT, SIGTERM}) std::signal(signal_number, on_interrupt);
 }
 
-bool interrupted() { return interrupt_count > 0; }
+bool interrupted() {
+  return interrupt_count > 0;
+}
 
 void throw_if_interrupted() {
   if (interrupted()) throw Interrupted("interrupted");

@@ -30,7 +30,8 @@ bool contains(const Range& range, double value) {
 std::string describe(const Range& range) {
   if (range.low == -kInfinity && range.high == kInfinity) return "a number";
   if (range.high == kInfinity) return fmt::format("{} {:g}", range.low_open ? "above" : "at least", range.low);
-  return fmt::format("in {}{:g}, {:g}{}", range.low_open ? "(" : "[", range.low, range.high, range.high_open ? ")" : "]");
+  return fmt::format("in {}{:g}, {:g}{}", range.low_open ? "(" : "[", range.low, range.high,
+                     range.high_open ? ")" : "]");
 }
 
 /// What is wrong with a number outside its range, with a guess at what was meant.
@@ -57,17 +58,27 @@ std::string folded(const std::string& text) {
 
 }  // namespace
 
-Range at_least(double low) { return {low, kInfinity}; }
-Range above(double low) { return {low, kInfinity, true}; }
-Range between(double low, double high) { return {low, high}; }
-Range any_number() { return {-kInfinity, kInfinity}; }
+Range at_least(double low) {
+  return {low, kInfinity};
+}
+Range above(double low) {
+  return {low, kInfinity, true};
+}
+Range between(double low, double high) {
+  return {low, high};
+}
+Range any_number() {
+  return {-kInfinity, kInfinity};
+}
 
 OptionSet::OptionSet(std::string command, std::string positional_usage, std::string summary)
     : command_(std::move(command)), positional_usage_(std::move(positional_usage)), summary_(std::move(summary)) {
   text("config", &config_, "FILE", "INI file with lines `option = value`; the command line wins over it");
 }
 
-void OptionSet::section(const std::string& title) { section_ = title; }
+void OptionSet::section(const std::string& title) {
+  section_ = title;
+}
 
 OptionSet::Option& OptionSet::add(const std::string& name, const std::string& metavar, const std::string& default_text,
                                   const std::string& help) {
@@ -205,8 +216,10 @@ void OptionSet::store_all(const std::vector<std::string>& arguments) {
     auto* words = po::value<std::vector<std::string>>();
     if (option.many) words->multitoken();
     // Flags take no word on the command line, and true/false in a file.
-    if (option.is_flag) cli.add_options()(name.c_str(), "");
-    else cli.add_options()(name.c_str(), words, "");
+    if (option.is_flag)
+      cli.add_options()(name.c_str(), "");
+    else
+      cli.add_options()(name.c_str(), words, "");
     file.add_options()(option.name.c_str(), po::value<std::vector<std::string>>(), "");
   }
   po::positional_options_description positions;
@@ -221,16 +234,21 @@ void OptionSet::store_all(const std::vector<std::string>& arguments) {
         if (option.given.size() && !option.many && source == "command line" && !option.is_flag) {
           throw UserError(fmt::format("fercli {}: --{}: given twice", command_, option.name));
         }
-        if (option.is_flag && entry.value.empty()) option.given = {"true"};
-        else option.given.insert(option.given.end(), entry.value.begin(), entry.value.end());
+        if (option.is_flag && entry.value.empty())
+          option.given = {"true"};
+        else
+          option.given.insert(option.given.end(), entry.value.begin(), entry.value.end());
         option.source = source;
       }
     }
   };
   try {
     namespace style = po::command_line_style;
-    auto parsed = po::command_line_parser(arguments).options(cli).positional(positions)
-                      .style(style::unix_style & ~style::allow_guessing).run();
+    auto parsed = po::command_line_parser(arguments)
+                      .options(cli)
+                      .positional(positions)
+                      .style(style::unix_style & ~style::allow_guessing)
+                      .run();
     po::variables_map ignored;
     po::store(parsed, ignored);
     take(parsed, "command line");
@@ -279,7 +297,8 @@ void OptionSet::assign(Option& option) const {
     option.assign(option.given);
   } catch (const std::invalid_argument& error) {
     const std::string where = option.source == "command line" ? "" : option.source + ": ";
-    throw UserError(fmt::format("fercli {}: {}--{} {}: {}", command_, where, option.name, join(option.given, " "), error.what()));
+    throw UserError(
+        fmt::format("fercli {}: {}--{} {}: {}", command_, where, option.name, join(option.given, " "), error.what()));
   }
 }
 
@@ -295,16 +314,18 @@ bool OptionSet::parse(const std::vector<std::string>& arguments) {
   for (auto& option : options_) assign(option);
   if (positional_ == nullptr) return true;
   if (positional_->size() < positional_minimum_ || positional_->size() > positional_maximum_) {
-    throw UserError(fmt::format("fercli {}: {} words given where {} are expected; usage: fercli {} {} [options]", command_,
-                                positional_->size(), positional_minimum_ == positional_maximum_
-                                    ? std::to_string(positional_minimum_)
-                                    : fmt::format("{} or more", positional_minimum_),
-                                command_, positional_usage_));
+    throw UserError(fmt::format(
+        "fercli {}: {} words given where {} are expected; usage: fercli {} {} [options]", command_, positional_->size(),
+        positional_minimum_ == positional_maximum_ ? std::to_string(positional_minimum_)
+                                                   : fmt::format("{} or more", positional_minimum_),
+        command_, positional_usage_));
   }
   return true;
 }
 
-bool OptionSet::given(const std::string& name) const { return !find(name)->given.empty(); }
+bool OptionSet::given(const std::string& name) const {
+  return !find(name)->given.empty();
+}
 
 std::string OptionSet::as_given(const std::string& name) const {
   const Option* option = find(name);
@@ -322,10 +343,12 @@ nlohmann::json OptionSet::provenance() const {
 
 std::string OptionSet::help() const {
   const std::string space = positional_usage_.empty() ? "" : " ";
-  std::string text = fmt::format("Usage: fercli {}{}{} [options]\n\n{}\n", command_, space, positional_usage_, summary_);
+  std::string text =
+      fmt::format("Usage: fercli {}{}{} [options]\n\n{}\n", command_, space, positional_usage_, summary_);
   std::vector<std::string> sections;
   for (const auto& option : options_) {
-    if (std::find(sections.begin(), sections.end(), option.section) == sections.end()) sections.push_back(option.section);
+    if (std::find(sections.begin(), sections.end(), option.section) == sections.end())
+      sections.push_back(option.section);
   }
   // The unnamed section (--config, --help) closes the page.
   std::stable_partition(sections.begin(), sections.end(), [](const auto& title) { return !title.empty(); });
@@ -333,7 +356,8 @@ std::string OptionSet::help() const {
     text += fmt::format("\n{}:\n", title.empty() ? "General" : title);
     for (const auto& option : options_) {
       if (option.section != title) continue;
-      std::string left = option.short_name ? fmt::format("  -{}, --{}", option.short_name, option.name) : "  --" + option.name;
+      std::string left =
+          option.short_name ? fmt::format("  -{}, --{}", option.short_name, option.name) : "  --" + option.name;
       if (!option.metavar.empty()) left += " " + option.metavar;
       if (option.many) left += "…";
       std::string help = option.help;

@@ -18,8 +18,8 @@ struct Range {
   bool high_open = false;
 };
 
-Range at_least(double low);   ///< [low, ∞)
-Range above(double low);      ///< (low, ∞)
+Range at_least(double low);  ///< [low, ∞)
+Range above(double low);     ///< (low, ∞)
 Range between(double low, double high);
 Range any_number();
 
@@ -59,9 +59,9 @@ class OptionSet {
   /// Throws UserError: unknown option (with suggestion), missing or wrong value, value out of range.
   bool parse(const std::vector<std::string>& arguments);
 
-  bool given(const std::string& name) const;          ///< on the command line or in the file
+  bool given(const std::string& name) const;            ///< on the command line or in the file
   std::string as_given(const std::string& name) const;  ///< its text ("8/255"), else the default's text
-  nlohmann::json provenance() const;  ///< {"eps": {"value": "8/255", "source": "command line"}, …}
+  nlohmann::json provenance() const;                    ///< {"eps": {"value": "8/255", "source": "command line"}, …}
   std::string help() const;
 
   /// A UserError "fercli COMMAND: --NAME VALUE: MESSAGE", for checks that need more than one option.

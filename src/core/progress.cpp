@@ -24,7 +24,10 @@ constexpr const char* kWipeLine = "\r\033[K";
 }  // namespace
 
 Progress::Progress(std::string title, int64_t total, std::string unit)
-    : title_(std::move(title)), unit_(std::move(unit)), total_(total), shown_(!silenced() && isatty(STDERR_FILENO)),
+    : title_(std::move(title)),
+      unit_(std::move(unit)),
+      total_(total),
+      shown_(!silenced() && isatty(STDERR_FILENO)),
       start_(std::chrono::steady_clock::now()) {}
 
 Progress::~Progress() {
@@ -41,7 +44,9 @@ void Progress::skip(int64_t count) {
   skipped_ += count;
 }
 
-void Progress::note(std::string text) { note_ = std::move(text); }
+void Progress::note(std::string text) {
+  note_ = std::move(text);
+}
 
 void Progress::draw() {
   if (!shown_) return;
@@ -59,7 +64,9 @@ void Progress::draw() {
   std::fflush(stderr);
 }
 
-void silence_progress(bool quiet) { silenced() = quiet; }
+void silence_progress(bool quiet) {
+  silenced() = quiet;
+}
 
 void inform(const std::string& line) {
   if (!silenced()) fmt::print(stderr, "{}{}\n", isatty(STDERR_FILENO) ? kWipeLine : "", line);

@@ -16,7 +16,7 @@ class Progress {
   Progress& operator=(const Progress&) = delete;
 
   void advance(int64_t count);
-  void skip(int64_t count);      ///< done before this run: counts in the bar, not in the rate
+  void skip(int64_t count);     ///< done before this run: counts in the bar, not in the rate
   void note(std::string text);  ///< shown at the end of the line ("loss 1.02")
 
  private:

@@ -58,7 +58,9 @@ Rng Rng::split(std::string_view label) const {
   return Rng(mix(key_ ^ mix(hash)), KeyTag{});
 }
 
-Rng Rng::split(uint64_t number) const { return Rng(mix(key_ + mix(number ^ 0x5851f42d4c957f2dULL)), KeyTag{}); }
+Rng Rng::split(uint64_t number) const {
+  return Rng(mix(key_ + mix(number ^ 0x5851f42d4c957f2dULL)), KeyTag{});
+}
 
 uint32_t Rng::next32() {
   if (left_ == 0) {
@@ -73,18 +75,26 @@ uint64_t Rng::next64() {
   return (high << 32) | next32();
 }
 
-double Rng::uniform() { return static_cast<double>(next64() >> 11) * 0x1.0p-53; }
+double Rng::uniform() {
+  return static_cast<double>(next64() >> 11) * 0x1.0p-53;
+}
 
-double Rng::uniform(double low, double high) { return low + (high - low) * uniform(); }
+double Rng::uniform(double low, double high) {
+  return low + (high - low) * uniform();
+}
 
 double Rng::normal() {
   const double radius = std::sqrt(-2.0 * std::log(1.0 - uniform()));
   return radius * std::cos(2.0 * M_PI * uniform());
 }
 
-int64_t Rng::below(int64_t bound) { return static_cast<int64_t>(uniform() * static_cast<double>(bound)); }
+int64_t Rng::below(int64_t bound) {
+  return static_cast<int64_t>(uniform() * static_cast<double>(bound));
+}
 
-bool Rng::chance(double probability) { return uniform() < probability; }
+bool Rng::chance(double probability) {
+  return uniform() < probability;
+}
 
 std::vector<int64_t> Rng::permutation(int64_t n) {
   std::vector<int64_t> order(n);

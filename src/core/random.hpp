@@ -21,10 +21,10 @@ class Rng {
 
   uint32_t next32();
   uint64_t next64();
-  double uniform();                             ///< [0, 1)
-  double uniform(double low, double high);      ///< [low, high)
-  double normal();                              ///< mean 0, variance 1 (Box-Muller)
-  int64_t below(int64_t bound);                 ///< 0 … bound-1; bound ≥ 1
+  double uniform();                         ///< [0, 1)
+  double uniform(double low, double high);  ///< [low, high)
+  double normal();                          ///< mean 0, variance 1 (Box-Muller)
+  int64_t below(int64_t bound);             ///< 0 … bound-1; bound ≥ 1
   bool chance(double probability);
   std::vector<int64_t> permutation(int64_t n);  ///< of 0 … n-1 (Fisher-Yates)
   uint64_t key() const { return key_; }

@@ -39,7 +39,9 @@ bool cpu_has(const std::string& flag) {
 
 }  // namespace
 
-bool cpu_has_bfloat16() { return cpu_has("avx512_bf16") || cpu_has("amx_bf16"); }
+bool cpu_has_bfloat16() {
+  return cpu_has("avx512_bf16") || cpu_has("amx_bf16");
+}
 
 std::string cpu_summary() {
   std::string summary = fmt::format("{}, {} cores", cpuinfo("model name"), std::thread::hardware_concurrency());
@@ -84,9 +86,10 @@ torch::Device resolve_device(const Runtime& runtime) {
   if (runtime.device == "cpu") return torch::Device(torch::kCPU);
   if (!cuda) throw UserError(fmt::format("--device {}: must be cpu, cuda or cuda:N", runtime.device));
   if (!torch::cuda::is_available()) {
-    throw UserError(fmt::format("--device {}: this LibTorch ({}) sees no CUDA device; build against a CUDA LibTorch with "
-                                "-DCMAKE_PREFIX_PATH, or use --device cpu",
-                                runtime.device, TORCH_VERSION));
+    throw UserError(
+        fmt::format("--device {}: this LibTorch ({}) sees no CUDA device; build against a CUDA LibTorch with "
+                    "-DCMAKE_PREFIX_PATH, or use --device cpu",
+                    runtime.device, TORCH_VERSION));
   }
   int64_t number = 0;
   if (runtime.device != "cuda") {
@@ -104,7 +107,9 @@ torch::Device resolve_device(const Runtime& runtime) {
   return torch::Device(torch::kCUDA, static_cast<torch::DeviceIndex>(number));
 }
 
-const char* to_string(Precision precision) { return precision == Precision::Float32 ? "fp32" : "bf16"; }
+const char* to_string(Precision precision) {
+  return precision == Precision::Float32 ? "fp32" : "bf16";
+}
 
 torch::ScalarType scalar_type(Precision precision) {
   return precision == Precision::Float32 ? torch::kFloat32 : torch::kBFloat16;

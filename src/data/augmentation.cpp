@@ -19,7 +19,8 @@ Affine draw_affine(int64_t size, int64_t window, const Augmentation& augmentatio
   const double shift_y = rng.uniform(-1, 1) * augmentation.translate * size;
   const double mirror = rng.chance(augmentation.flip) ? -1 : 1;
   const double middle = 0.5 * (size - 1);
-  const auto left = static_cast<double>(rng.below(size - window + 1)), top = static_cast<double>(rng.below(size - window + 1));
+  const auto left = static_cast<double>(rng.below(size - window + 1)),
+             top = static_cast<double>(rng.below(size - window + 1));
   const double cosine = std::cos(angle) * zoom, sine = std::sin(angle) * zoom;
   Affine map{cosine * mirror, -sine, 0, sine * mirror, cosine, 0};
   map.c = middle + shift_x + map.a * (left - middle) + map.b * (top - middle);
@@ -70,10 +71,12 @@ void erase_rectangle(float* pixels, int64_t channels, int64_t side, Rng& rng) {
 
 }  // namespace
 
-Augmentation Augmentation::none() { return {0, 0, 0, 0, 0, 0, 0, 0}; }
+Augmentation Augmentation::none() {
+  return {0, 0, 0, 0, 0, 0, 0, 0};
+}
 
-void augment_image(const uint8_t* source, float* target, int64_t channels, int64_t size, const Augmentation& augmentation,
-                   Rng rng) {
+void augment_image(const uint8_t* source, float* target, int64_t channels, int64_t size,
+                   const Augmentation& augmentation, Rng rng) {
   const int64_t window = augmentation.crop > 0 ? augmentation.crop : size;
   const Affine map = draw_affine(size, window, augmentation, rng);
   for (int64_t channel = 0; channel < channels; ++channel) {

@@ -22,9 +22,9 @@ struct Augmentation {
   static Augmentation none();
 };
 
-/// One image, uint8 (C,S,S) contiguous at `source`, to float32 in [0,1] at `target` (C,crop,crop): one bilinear resampling for
-/// rotation, scale, shift, flip and crop together (border pixels repeat), then light, then erasing.
-void augment_image(const uint8_t* source, float* target, int64_t channels, int64_t size, const Augmentation& augmentation,
-                   Rng rng);
+/// One image, uint8 (C,S,S) contiguous at `source`, to float32 in [0,1] at `target` (C,crop,crop): one bilinear
+/// resampling for rotation, scale, shift, flip and crop together (border pixels repeat), then light, then erasing.
+void augment_image(const uint8_t* source, float* target, int64_t channels, int64_t size,
+                   const Augmentation& augmentation, Rng rng);
 
 }  // namespace fercli

@@ -22,8 +22,9 @@ struct EpochBatches::Worker {
     const auto* labels = dataset.labels.data_ptr<int64_t>();
     for (int64_t i = begin; i < end; ++i) {
       const int64_t row = order[i];
-      augment_image(images + row * channels * size * size, batch.x.data_ptr<float>() + (i - begin) * channels * window * window,
-                    channels, size, augmentation, rng.split(static_cast<uint64_t>(row)));
+      augment_image(images + row * channels * size * size,
+                    batch.x.data_ptr<float>() + (i - begin) * channels * window * window, channels, size, augmentation,
+                    rng.split(static_cast<uint64_t>(row)));
       batch.y.data_ptr<int64_t>()[i - begin] = labels[row];
     }
     return batch;
@@ -43,9 +44,14 @@ int64_t EpochBatches::count(int64_t images, int64_t batch_size) {
 
 EpochBatches::EpochBatches(const Dataset& dataset, const Augmentation& augmentation, const Rng& rng, int64_t epoch,
                            int64_t batch_size, int64_t first_batch)
-    : worker_(new Worker{dataset, augmentation, rng.split("augment").split(static_cast<uint64_t>(epoch)), batch_size, first_batch,
+    : worker_(new Worker{dataset,
+                         augmentation,
+                         rng.split("augment").split(static_cast<uint64_t>(epoch)),
+                         batch_size,
+                         first_batch,
                          count(dataset.size(), batch_size),
-                         rng.split("order").split(static_cast<uint64_t>(epoch)).permutation(dataset.size()), {}}) {
+                         rng.split("order").split(static_cast<uint64_t>(epoch)).permutation(dataset.size()),
+                         {}}) {
   worker_->start();
 }
 

@@ -23,8 +23,8 @@ class EpochBatches {
  public:
   /// `dataset` must outlive this object. The last, incomplete batch is kept unless it has a single image (BatchNorm
   /// needs two).
-  EpochBatches(const Dataset& dataset, const Augmentation& augmentation, const Rng& rng, int64_t epoch, int64_t batch_size,
-               int64_t first_batch);
+  EpochBatches(const Dataset& dataset, const Augmentation& augmentation, const Rng& rng, int64_t epoch,
+               int64_t batch_size, int64_t first_batch);
   ~EpochBatches();
 
   bool next(Batch& batch);  ///< false at the end of the epoch

@@ -96,7 +96,9 @@ Dataset Dataset::only(Split split) const {
                               present.empty() ? "no images at all" : join(present, ", ")));
 }
 
-bool Dataset::has(Split split) const { return std::find(splits.begin(), splits.end(), split) != splits.end(); }
+bool Dataset::has(Split split) const {
+  return std::find(splits.begin(), splits.end(), split) != splits.end();
+}
 
 std::optional<Split> Dataset::resolve_split(const std::string& word) const {
   if (word == "all") return {};

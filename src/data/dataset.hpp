@@ -12,19 +12,19 @@ namespace fercli {
 /// The official parts of FER2013; other data sets map train, validation and test to them.
 enum class Split : uint8_t { None, Training, PublicTest, PrivateTest };
 
-const char* to_string(Split split);                 ///< "none", "Training", "PublicTest", "PrivateTest"
+const char* to_string(Split split);                      ///< "none", "Training", "PublicTest", "PrivateTest"
 std::optional<Split> find_split(std::string_view word);  ///< also train, validation, valid, val, dev, test; any case
-Split parse_split(const std::string& word);         ///< throws UserError that lists the names
+Split parse_split(const std::string& word);              ///< throws UserError that lists the names
 
 /// Labelled images in memory.
 struct Dataset {
-  std::string name;               ///< where it came from, as the user wrote it
-  torch::Tensor images;           ///< uint8 (N,C,H,W), C is 1 or 3 (RGB)
-  torch::Tensor labels;           ///< int64 (N), index into `classes`; -1 where the source has no label
-  std::vector<Split> splits;      ///< N
-  std::vector<std::string> ids;   ///< N, unique: a path inside the data set, or "row-12"
+  std::string name;              ///< where it came from, as the user wrote it
+  torch::Tensor images;          ///< uint8 (N,C,H,W), C is 1 or 3 (RGB)
+  torch::Tensor labels;          ///< int64 (N), index into `classes`; -1 where the source has no label
+  std::vector<Split> splits;     ///< N
+  std::vector<std::string> ids;  ///< N, unique: a path inside the data set, or "row-12"
   LabelSet classes;
-  int64_t skipped = 0;            ///< bad entries left out on --skip-bad
+  int64_t skipped = 0;  ///< bad entries left out on --skip-bad
 
   int64_t size() const { return static_cast<int64_t>(ids.size()); }
   int64_t channels() const { return images.size(1); }

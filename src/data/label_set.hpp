@@ -10,9 +10,9 @@ namespace fercli {
 
 /// What the program knows about one emotion.
 struct Emotion {
-  std::string name;     ///< "Happy"; the spelling in files, JSON and flags
-  std::string french;   ///< "Heureux"
-  std::string emoji;    ///< UTF-8
+  std::string name;                  ///< "Happy"; the spelling in files, JSON and flags
+  std::string french;                ///< "Heureux"
+  std::string emoji;                 ///< UTF-8
   std::vector<std::string> aliases;  ///< lower case, English and French: "happiness", "joie", …
 };
 
@@ -40,7 +40,7 @@ class LabelSet {
   const std::string& name(int64_t index) const { return names_.at(static_cast<size_t>(index)); }
 
   std::optional<int64_t> find(std::string_view word) const;  ///< by name or alias, any case
-  int64_t index(std::string_view word) const;  ///< throws UserError with the known names and the nearest
+  int64_t index(std::string_view word) const;                ///< throws UserError with the known names and the nearest
 
   /// For each class of `other`, its index here; -1 where this set lacks it. Conversion is by name, never by number.
   std::vector<int64_t> mapping_from(const LabelSet& other) const;

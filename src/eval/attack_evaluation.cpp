@@ -21,7 +21,9 @@ std::vector<double> row_values(const torch::Tensor& matrix, int64_t row) {
   return {values.data_ptr<double>(), values.data_ptr<double>() + values.numel()};
 }
 
-torch::Tensor to_8bit(const torch::Tensor& x) { return (x * 255).round().to(torch::kUInt8); }
+torch::Tensor to_8bit(const torch::Tensor& x) {
+  return (x * 255).round().to(torch::kUInt8);
+}
 
 /// One group of images through the attack and, when asked for, the search for the smallest eps.
 void attack_group(const Classifier& classifier, const Attack& attack, const AttackPlan& plan, const Dataset& images,
@@ -42,10 +44,19 @@ void attack_group(const Classifier& classifier, const Attack& attack, const Atta
                           {minimal_eps_limit(plan.threat.norm), minimal_eps_resolution(plan.threat.norm)});
   }
   for (int64_t i = 0; i < images.size(); ++i) {
-    AttackedImage image{images.ids[static_cast<size_t>(i)], images.labels[i].item<int64_t>(), images.images[i].clone(),
-                        to_8bit(found.x_adv[i]), row_values(clean, i), row_values(after, i), linf[i].item<double>(),
-                        l2[i].item<double>(), noise[i].item<double>(), similarity[i].item<double>(),
-                        found.success[i].item<bool>(), found.float_success[i].item<bool>(), {}};
+    AttackedImage image{images.ids[static_cast<size_t>(i)],
+                        images.labels[i].item<int64_t>(),
+                        images.images[i].clone(),
+                        to_8bit(found.x_adv[i]),
+                        row_values(clean, i),
+                        row_values(after, i),
+                        linf[i].item<double>(),
+                        l2[i].item<double>(),
+                        noise[i].item<double>(),
+                        similarity[i].item<double>(),
+                        found.success[i].item<bool>(),
+                        found.float_success[i].item<bool>(),
+                        {}};
     if (plan.minimal_eps) {
       image.minimal_eps = minimal.eps[i].item<double>();
       image.minimal = to_8bit(minimal.x_adv[i]);
@@ -83,9 +94,13 @@ nlohmann::json per_image_json(const AttackedImage& image, const LabelSet& classe
 
 }  // namespace
 
-double minimal_eps_limit(Norm norm) { return norm == Norm::Linf ? 64 / 255.0 : 8.0; }
+double minimal_eps_limit(Norm norm) {
+  return norm == Norm::Linf ? 64 / 255.0 : 8.0;
+}
 
-double minimal_eps_resolution(Norm norm) { return norm == Norm::Linf ? 1 / 255.0 : 0.01; }
+double minimal_eps_resolution(Norm norm) {
+  return norm == Norm::Linf ? 1 / 255.0 : 0.01;
+}
 
 AttackSelection select_images(const Classifier& classifier, const Dataset& dataset, const AttackPlan& plan) {
   AttackSelection selection;
@@ -145,8 +160,8 @@ Result summarise(const AttackOutcome& outcome, const AttackSelection& selection,
   }
   result.metrics["success_8bit"] = proportion(successes, result.n);
   result.metrics["success_float"] = proportion(float_successes, result.n);
-  result.metrics["confident_share"] = proportion(static_cast<int64_t>(selection.confident.size()),
-                                                 static_cast<int64_t>(selection.of_source.size()));
+  result.metrics["confident_share"] =
+      proportion(static_cast<int64_t>(selection.confident.size()), static_cast<int64_t>(selection.of_source.size()));
   if (plan.minimal_eps) result.metrics["median_minimal_eps"] = median(minimal);
   result.threat_model = {{"norm", to_string(plan.threat.norm)},
                          {"eps", plan.threat.eps},
@@ -155,7 +170,8 @@ Result summarise(const AttackOutcome& outcome, const AttackSelection& selection,
   result.attacks = nlohmann::json::array({outcome.attack});
   result.seed = plan.seed;
   result.tables["network_passes"] = {{"forward", outcome.forward}, {"backward", outcome.backward}};
-  result.timing = {{"seconds", outcome.seconds}, {"images_per_second", static_cast<double>(result.n) / outcome.seconds}};
+  result.timing = {{"seconds", outcome.seconds},
+                   {"images_per_second", static_cast<double>(result.n) / outcome.seconds}};
   if (!outcome.complete) result.add_warning("interrupted: only the images finished until then are counted");
   return result;
 }

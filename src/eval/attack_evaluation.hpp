@@ -19,16 +19,16 @@ struct AttackPlan {
   AttackSettings settings;
   ThreatModel threat;
   double min_confidence = 0.9;
-  bool minimal_eps = false;      ///< also search the smallest eps of each image
+  bool minimal_eps = false;  ///< also search the smallest eps of each image
   uint64_t seed = 0;
 };
 
 /// Which images a plan concerns.
 struct AttackSelection {
-  std::vector<int64_t> of_source;      ///< rows of the classes to attack
-  std::vector<int64_t> confident;      ///< those of them that the network classifies rightly with more than min_confidence
-  torch::Tensor probabilities;         ///< (of_source.size(), K) float64 by the float32 network
-  std::optional<int64_t> best;         ///< the row of `of_source` with the most confidence in its true class
+  std::vector<int64_t> of_source;  ///< rows of the classes to attack
+  std::vector<int64_t> confident;  ///< those of them that the network classifies rightly with more than min_confidence
+  torch::Tensor probabilities;     ///< (of_source.size(), K) float64 by the float32 network
+  std::optional<int64_t> best;     ///< the row of `of_source` with the most confidence in its true class
 };
 
 /// `dataset` must have labels in the order of the classifier's classes.
@@ -38,13 +38,13 @@ AttackSelection select_images(const Classifier& classifier, const Dataset& datas
 struct AttackedImage {
   std::string id;
   int64_t label;
-  torch::Tensor original, adversarial;  ///< uint8 (C,H,W)
-  std::vector<double> clean, after;     ///< K probabilities of each
-  double linf, l2, psnr, ssim;          ///< between the two; distances with pixels in [0,1]
-  bool success;                         ///< the 8-bit image reaches the goal
-  bool float_success;                   ///< it does, or a point of the ball off the pixel grid did
-  std::optional<double> minimal_eps;    ///< when searched; infinite: none found
-  torch::Tensor minimal = {};           ///< uint8: the 8-bit image at that distance
+  torch::Tensor original, adversarial;       ///< uint8 (C,H,W)
+  std::vector<double> clean, after;          ///< K probabilities of each
+  double linf, l2, psnr, ssim;               ///< between the two; distances with pixels in [0,1]
+  bool success;                              ///< the 8-bit image reaches the goal
+  bool float_success;                        ///< it does, or a point of the ball off the pixel grid did
+  std::optional<double> minimal_eps;         ///< when searched; infinite: none found
+  torch::Tensor minimal = {};                ///< uint8: the 8-bit image at that distance
   std::string file = {}, minimal_file = {};  ///< where they were saved
 };
 
@@ -53,7 +53,7 @@ struct AttackOutcome {
   nlohmann::json attack;              ///< Attack::describe
   int64_t forward = 0, backward = 0;  ///< images through the network
   double seconds = 0;
-  bool complete = true;               ///< false: interrupted; `images` holds what was finished
+  bool complete = true;  ///< false: interrupted; `images` holds what was finished
 };
 
 /// Attacks these rows of the data set. Throws Interrupted when interrupted before anything was finished.
@@ -64,8 +64,8 @@ AttackOutcome attack_images(const Classifier& classifier, const Dataset& dataset
 double minimal_eps_limit(Norm norm);       ///< 64/255 in Linf, 8 in L2
 double minimal_eps_resolution(Norm norm);  ///< 1/255 in Linf, 0.01 in L2
 
-/// Metrics success_8bit, success_float, confident_share and, when searched, median_minimal_eps; n, threat model, attacks,
-/// per-image part and timing. The caller adds options, data set and model.
+/// Metrics success_8bit, success_float, confident_share and, when searched, median_minimal_eps; n, threat model,
+/// attacks, per-image part and timing. The caller adds options, data set and model.
 Result summarise(const AttackOutcome& outcome, const AttackSelection& selection, const AttackPlan& plan,
                  const LabelSet& classes);
 

@@ -41,8 +41,10 @@ void restore(torch::Tensor target, const std::string& name, const Container& fil
 }  // namespace
 
 nlohmann::json to_json(const Preprocessing& preprocessing) {
-  return {{"channels", preprocessing.channels}, {"size", preprocessing.size},
-          {"mean", preprocessing.mean}, {"std", preprocessing.std}};
+  return {{"channels", preprocessing.channels},
+          {"size", preprocessing.size},
+          {"mean", preprocessing.mean},
+          {"std", preprocessing.std}};
 }
 
 void save_checkpoint(const Checkpoint& checkpoint, const fs::path& path) {
@@ -68,7 +70,8 @@ Checkpoint load_checkpoint(const fs::path& path) {
   try {
     checkpoint.arch = file.header.at("arch");
     checkpoint.classes = LabelSet(file.header.at("classes").get<std::vector<std::string>>());
-    checkpoint.options = {file.header.at("channels"), file.header.at("size"), checkpoint.classes.size(), file.header.at("settings")};
+    checkpoint.options = {file.header.at("channels"), file.header.at("size"), checkpoint.classes.size(),
+                          file.header.at("settings")};
     const auto& input = file.header.at("preprocessing");
     checkpoint.preprocessing = {input.at("channels"), input.at("size"), input.at("mean"), input.at("std")};
     checkpoint.training = file.header.at("training");
@@ -96,8 +99,8 @@ fs::path resolve_model(const std::string& model) {
 }
 
 Classifier make_classifier(const Checkpoint& checkpoint, const Runtime& runtime) {
-  return Classifier(checkpoint.network, checkpoint.arch, checkpoint.options, checkpoint.preprocessing, checkpoint.classes,
-                    resolve_precision(runtime), resolve_device(runtime));
+  return Classifier(checkpoint.network, checkpoint.arch, checkpoint.options, checkpoint.preprocessing,
+                    checkpoint.classes, resolve_precision(runtime), resolve_device(runtime));
 }
 
 nlohmann::json describe_model(const Checkpoint& checkpoint, const std::string& model) {

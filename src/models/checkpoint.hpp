@@ -14,9 +14,9 @@ struct Checkpoint {
   NetworkOptions options;
   Preprocessing preprocessing;
   LabelSet classes;
-  nlohmann::json training;            ///< options, data digest, seed, epochs, selection; shown by `fercli summary`
-  std::shared_ptr<Network> network;   ///< float32
-  std::string digest;                 ///< SHA-256 of the file it was loaded from; "" when not from a file
+  nlohmann::json training;           ///< options, data digest, seed, epochs, selection; shown by `fercli summary`
+  std::shared_ptr<Network> network;  ///< float32
+  std::string digest;                ///< SHA-256 of the file it was loaded from; "" when not from a file
 };
 
 /// Weights are stored as float16 (bfloat16 would lose 3 more bits), BatchNorm statistics as float32.

@@ -63,17 +63,25 @@ Tta parse_tta(const std::string& word) {
 
 const char* to_string(Tta tta) {
   switch (tta) {
-    case Tta::None: return "none";
-    case Tta::Flip: return "flip";
-    case Tta::TenCrop: return "ten-crop";
+    case Tta::None:
+      return "none";
+    case Tta::Flip:
+      return "flip";
+    case Tta::TenCrop:
+      return "ten-crop";
   }
   return "";
 }
 
 Classifier::Classifier(std::shared_ptr<Network> network, std::string arch, NetworkOptions options,
                        Preprocessing preprocessing, LabelSet classes, Precision precision, torch::Device device)
-    : network_(std::move(network)), arch_(std::move(arch)), options_(std::move(options)),
-      preprocessing_(std::move(preprocessing)), classes_(std::move(classes)), precision_(precision), device_(device) {
+    : network_(std::move(network)),
+      arch_(std::move(arch)),
+      options_(std::move(options)),
+      preprocessing_(std::move(preprocessing)),
+      classes_(std::move(classes)),
+      precision_(precision),
+      device_(device) {
   executor_ = make_executor(*network_, arch_, options_, precision_, device_);
 }
 
@@ -91,8 +99,12 @@ Classifier Classifier::with_tta(Tta tta) const {
   return copy;
 }
 
-int64_t Classifier::forwards() const { return counters_->forward; }
-int64_t Classifier::backwards() const { return counters_->backward; }
+int64_t Classifier::forwards() const {
+  return counters_->forward;
+}
+int64_t Classifier::backwards() const {
+  return counters_->backward;
+}
 
 torch::Tensor Classifier::prepare(const torch::Tensor& x) const {
   auto input = x.to(device_);
@@ -148,7 +160,8 @@ Linearization Classifier::linearize(const torch::Tensor& x, bool keep_graph) con
             int64_t begin = 0;
             for (size_t i = 0; i < inputs.size(); ++i) {
               const int64_t end = begin + inputs[i].size(0);
-              gradients.push_back(torch::autograd::grad({outputs[i]}, {inputs[i]}, {dlogits.slice(0, begin, end)}, keep_graph)[0]);
+              gradients.push_back(
+                  torch::autograd::grad({outputs[i]}, {inputs[i]}, {dlogits.slice(0, begin, end)}, keep_graph)[0]);
               begin = end;
             }
             counters->backward += sizes[0];

@@ -39,11 +39,12 @@ struct Linearization {
 };
 
 /// A network with its preprocessing and class names: the only thing attacks, evaluation and serving see of a model.
-/// Weights never get gradients. In bfloat16 (or with BatchNorm folded) it works on its own converted copy of the weights.
-/// The result for an image does not depend on the batch it is in, nor on the number of threads.
+/// Weights never get gradients. In bfloat16 (or with BatchNorm folded) it works on its own converted copy of the
+/// weights. The result for an image does not depend on the batch it is in, nor on the number of threads.
 class Classifier {
  public:
-  /// `network` is kept as the float32 original; the executing copy (BatchNorm folded, cast, channels-last) is made here.
+  /// `network` is kept as the float32 original; the executing copy (BatchNorm folded, cast, channels-last) is made
+  /// here.
   Classifier(std::shared_ptr<Network> network, std::string arch, NetworkOptions options, Preprocessing preprocessing,
              LabelSet classes, Precision precision = Precision::Float32, torch::Device device = torch::kCPU);
 

@@ -14,7 +14,8 @@ class Emobot : public Network {
     constexpr int64_t kChannels[] = {64, 128, 512, 512}, kKernels[] = {3, 5, 3, 3};
     int64_t in = options.channels, side = options.size;
     for (int i = 0; i < 4; ++i) {
-      convolutions_.push_back(register_module(fmt::format("conv{}", i + 1), std::make_shared<Conv>(in, kChannels[i], kKernels[i])));
+      convolutions_.push_back(
+          register_module(fmt::format("conv{}", i + 1), std::make_shared<Conv>(in, kChannels[i], kKernels[i])));
       in = kChannels[i];
       side /= 2;
     }
@@ -38,13 +39,15 @@ class Emobot : public Network {
   std::shared_ptr<Dense> dense1_, dense2_, head_;
 };
 
-const Register<Architecture> registered{{
-    "emobot",
-    "four convolutional blocks and two dense layers",
-    "Convolutions of 64, 128 (5x5), 512 and 512 channels, each with BatchNorm, ReLU, 2x2 max-pooling and dropout, then dense "
-    "layers of 256 and 512: the network that FER course projects on 48x48 images converge to, kept here for comparison.",
-    {1, 48, 7, {{"dropout", 0.25}}},
-    [](const NetworkOptions& options) -> std::shared_ptr<Network> { return std::make_shared<Emobot>(options); }}};
+const Register<Architecture> registered{
+    {"emobot",
+     "four convolutional blocks and two dense layers",
+     "Convolutions of 64, 128 (5x5), 512 and 512 channels, each with BatchNorm, ReLU, 2x2 max-pooling and dropout, "
+     "then dense "
+     "layers of 256 and 512: the network that FER course projects on 48x48 images converge to, kept here for "
+     "comparison.",
+     {1, 48, 7, {{"dropout", 0.25}}},
+     [](const NetworkOptions& options) -> std::shared_ptr<Network> { return std::make_shared<Emobot>(options); }}};
 
 }  // namespace
 

@@ -43,13 +43,15 @@ class FerVgg : public Network {
   std::shared_ptr<Dense> dense1_, dense2_, head_;
 };
 
-const Register<Architecture> registered{{
-    "fer-vgg",
-    "VGG with four stages and three dense layers (Khaireddin and Chen 2021)",
-    "Four stages of two 3x3 convolutions with BatchNorm (64 to 512 channels), each ended by max-pooling, and three dense "
-    "layers: the strongest plain network published for FER2013 without outside data. Most of its parameters are dense.",
-    {1, 48, 7, {{"dense", 4096}, {"dropout", 0.2}}},
-    [](const NetworkOptions& options) -> std::shared_ptr<Network> { return std::make_shared<FerVgg>(options); }}};
+const Register<Architecture> registered{
+    {"fer-vgg",
+     "VGG with four stages and three dense layers (Khaireddin and Chen 2021)",
+     "Four stages of two 3x3 convolutions with BatchNorm (64 to 512 channels), each ended by max-pooling, and three "
+     "dense "
+     "layers: the strongest plain network published for FER2013 without outside data. Most of its parameters are "
+     "dense.",
+     {1, 48, 7, {{"dense", 4096}, {"dropout", 0.2}}},
+     [](const NetworkOptions& options) -> std::shared_ptr<Network> { return std::make_shared<FerVgg>(options); }}};
 
 }  // namespace
 

@@ -15,7 +15,8 @@ constexpr double kBatchNormEps = 1e-5;
 thread_local LayerTrace* active_trace = nullptr;
 
 torch::Tensor cast(const torch::Tensor& parameter, const torch::Tensor& like) {
-  return parameter.defined() && parameter.scalar_type() != like.scalar_type() ? parameter.to(like.scalar_type()) : parameter;
+  return parameter.defined() && parameter.scalar_type() != like.scalar_type() ? parameter.to(like.scalar_type())
+                                                                              : parameter;
 }
 
 torch::Tensor normal_weights(const Rng& rng, torch::IntArrayRef shape, double deviation) {
@@ -40,14 +41,19 @@ void record_layer(const torch::nn::Module& module, std::string kind, const torch
 
 }  // namespace
 
-LayerTrace::LayerTrace() { active_trace = this; }
-LayerTrace::~LayerTrace() { active_trace = nullptr; }
+LayerTrace::LayerTrace() {
+  active_trace = this;
+}
+LayerTrace::~LayerTrace() {
+  active_trace = nullptr;
+}
 
 Conv::Conv(int64_t in, int64_t out, int64_t kernel, ConvOptions options)
     : in_(in), out_(out), kernel_(kernel), options_(options) {
   if (options_.padding < 0) options_.padding = kernel / 2;
   weight_ = register_parameter(
-      "weight", torch::empty({out, in / options_.groups, kernel, kernel}).contiguous(torch::MemoryFormat::ChannelsLast));
+      "weight",
+      torch::empty({out, in / options_.groups, kernel, kernel}).contiguous(torch::MemoryFormat::ChannelsLast));
   if (!options_.batch_norm) {
     bias_ = register_parameter("bias", torch::zeros({out}));
     return;
@@ -59,8 +65,8 @@ Conv::Conv(int64_t in, int64_t out, int64_t kernel, ConvOptions options)
 }
 
 void Conv::initialise(Rng rng) {
-  // Fan-in, not fan-out: BatchNorm hides the scale from the forward pass, but a stem with a single input channel would start
-  // with weights so small that the first steps at a usual learning rate only shake it.
+  // Fan-in, not fan-out: BatchNorm hides the scale from the forward pass, but a stem with a single input channel would
+  // start with weights so small that the first steps at a usual learning rate only shake it.
   const double fan_in = static_cast<double>(in_) / options_.groups * kernel_ * kernel_;
   overwrite(weight_, normal_weights(rng, weight_.sizes(), std::sqrt(2.0 / fan_in)));
 }
@@ -103,9 +109,9 @@ void Conv::prepare_inference(torch::ScalarType type) {
 void Conv::record(const torch::Tensor& output) const {
   const int64_t taps = in_ / options_.groups * kernel_ * kernel_;
   const int64_t pixels = output.size(2) * output.size(3);
-  const std::string kind = fmt::format("{} {}x{}/{} {}->{}{}{}", options_.groups > 1 ? "Depthwise conv" : "Conv", kernel_, kernel_,
-                                       options_.stride, in_, out_, options_.batch_norm ? ", BatchNorm" : "",
-                                       options_.activation == Activation::Relu ? ", ReLU" : "");
+  const std::string kind = fmt::format(
+      "{} {}x{}/{} {}->{}{}{}", options_.groups > 1 ? "Depthwise conv" : "Conv", kernel_, kernel_, options_.stride, in_,
+      out_, options_.batch_norm ? ", BatchNorm" : "", options_.activation == Activation::Relu ? ", ReLU" : "");
   record_layer(*this, kind, output, 2 * taps * out_ * pixels);
 }
 
@@ -126,17 +132,20 @@ void Dense::initialise(Rng rng) {
 
 torch::Tensor Dense::forward(const torch::Tensor& x) {
   const auto input = role_ == Role::Output ? x.to(torch::kFloat32) : x;
-  // The stride means nothing on one pixel, but with it LibTorch takes oneDNN always; without it small batches on a single
-  // thread go another way, with other roundings.
+  // The stride means nothing on one pixel, but with it LibTorch takes oneDNN always; without it small batches on a
+  // single thread go another way, with other roundings.
   auto y = at::conv2d(input.view({-1, in_, 1, 1}), cast(weight_, input).view({out_, in_, 1, 1}), cast(bias_, input),
-                      /*stride=*/2).flatten(1);
+                      /*stride=*/2)
+               .flatten(1);
   if (scale_.defined()) {
     y = at::batch_norm(y, scale_, shift_, running_mean_, running_var_, is_training(), kBatchNormMomentum, kBatchNormEps,
                        /*cudnn_enabled=*/true);
   }
   if (active_trace != nullptr) {
-    record_layer(*this, fmt::format("Dense {}->{}{}{}", in_, out_, scale_.defined() ? ", BatchNorm" : "",
-                                    role_ == Role::Hidden ? ", ReLU" : ""), y, 2 * in_ * out_);
+    record_layer(*this,
+                 fmt::format("Dense {}->{}{}{}", in_, out_, scale_.defined() ? ", BatchNorm" : "",
+                             role_ == Role::Hidden ? ", ReLU" : ""),
+                 y, 2 * in_ * out_);
   }
   return role_ == Role::Hidden ? y.relu_() : y;
 }
@@ -159,6 +168,8 @@ torch::Tensor max_pool(const torch::Tensor& x, int64_t kernel, int64_t stride, i
   return at::max_pool2d(x, {kernel, kernel}, {stride, stride}, {padding, padding});
 }
 
-torch::Tensor global_average(const torch::Tensor& x) { return x.to(torch::kFloat32).mean({2, 3}); }
+torch::Tensor global_average(const torch::Tensor& x) {
+  return x.to(torch::kFloat32).mean({2, 3});
+}
 
 }  // namespace fercli

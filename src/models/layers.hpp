@@ -14,10 +14,10 @@ enum class Activation { None, Relu };
 /// What one layer did in a traced forward pass.
 struct LayerRecord {
   const torch::nn::Module* module;
-  std::string kind;               ///< "Conv 3x3/2 64->128, BatchNorm, ReLU"
-  std::vector<int64_t> output;    ///< shape without the batch
+  std::string kind;             ///< "Conv 3x3/2 64->128, BatchNorm, ReLU"
+  std::vector<int64_t> output;  ///< shape without the batch
   int64_t parameters;
-  int64_t flops;                  ///< multiplications and additions of one image
+  int64_t flops;  ///< multiplications and additions of one image
 };
 
 /// While it lives, forward passes of this thread append to `records`.
@@ -43,14 +43,14 @@ class Layer : public torch::nn::Module {
 
 struct ConvOptions {
   int64_t stride = 1;
-  int64_t padding = -1;     ///< -1: kernel/2 ("same" at stride 1)
+  int64_t padding = -1;  ///< -1: kernel/2 ("same" at stride 1)
   int64_t groups = 1;
-  bool batch_norm = true;   ///< else a bias
+  bool batch_norm = true;  ///< else a bias
   Activation activation = Activation::Relu;
 };
 
-/// Convolution, BatchNorm (or bias), activation. Parameters: weight (O,I/groups,k,k); bias (O), or scale, shift (O) with
-/// buffers running_mean, running_var.
+/// Convolution, BatchNorm (or bias), activation. Parameters: weight (O,I/groups,k,k); bias (O), or scale, shift (O)
+/// with buffers running_mean, running_var.
 class Conv : public Layer {
  public:
   Conv(int64_t in, int64_t out, int64_t kernel, ConvOptions options = {});
@@ -71,8 +71,8 @@ class Conv : public Layer {
   torch::Tensor weight_, bias_, scale_, shift_, running_mean_, running_var_;
 };
 
-/// Dense layer on (N,I), optional BatchNorm, activation. It is computed as a 1x1 convolution, whose bits, unlike a matrix
-/// product's, do not depend on the batch size. The output layer works in float32 always.
+/// Dense layer on (N,I), optional BatchNorm, activation. It is computed as a 1x1 convolution, whose bits, unlike a
+/// matrix product's, do not depend on the batch size. The output layer works in float32 always.
 class Dense : public Layer {
  public:
   enum class Role { Hidden, Output };

@@ -75,15 +75,17 @@ class MiniXception : public Network {
   std::vector<std::shared_ptr<XceptionModule>> modules_;
 };
 
-const Register<Architecture> registered{{
-    "mini-xception",
-    "depthwise-separable residual modules, about 60 k parameters (Arriaga et al. 2017)",
-    "Depthwise-separable convolutions and residual modules make a network of some 60,000 parameters that runs in real time "
-    "anywhere; the last convolution gives one map per class, averaged, so there is no dense layer. BatchNorm also stands "
-    "between the depthwise and the pointwise step.",
-    {1, 48, 7, {{"width", 8}}},
-    [](const NetworkOptions& options) -> std::shared_ptr<Network> { return std::make_shared<MiniXception>(options); },
-    true}};
+const Register<Architecture> registered{
+    {"mini-xception",
+     "depthwise-separable residual modules, about 60 k parameters (Arriaga et al. 2017)",
+     "Depthwise-separable convolutions and residual modules make a network of some 60,000 parameters that runs in real "
+     "time "
+     "anywhere; the last convolution gives one map per class, averaged, so there is no dense layer. BatchNorm also "
+     "stands "
+     "between the depthwise and the pointwise step.",
+     {1, 48, 7, {{"width", 8}}},
+     [](const NetworkOptions& options) -> std::shared_ptr<Network> { return std::make_shared<MiniXception>(options); },
+     true}};
 
 }  // namespace
 

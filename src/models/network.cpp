@@ -13,8 +13,8 @@ std::map<std::string, double> complete_settings(const std::string& arch, std::ma
   for (const auto& [name, value] : defaults) known.push_back(name);
   for (const auto& [name, value] : settings) {
     if (defaults.count(name) == 0) {
-      throw UserError(fmt::format("architecture {} has no setting '{}'{} (it has: {})", arch, name, did_you_mean(name, known),
-                                  known.empty() ? "none" : join(known, ", ")));
+      throw UserError(fmt::format("architecture {} has no setting '{}'{} (it has: {})", arch, name,
+                                  did_you_mean(name, known), known.empty() ? "none" : join(known, ", ")));
     }
   }
   settings.insert(defaults.begin(), defaults.end());

@@ -12,8 +12,8 @@ namespace fercli {
 
 /// What shapes a network besides its architecture's name.
 struct NetworkOptions {
-  int64_t channels = 1;   ///< input channels
-  int64_t size = 48;      ///< input height and width
+  int64_t channels = 1;  ///< input channels
+  int64_t size = 48;     ///< input height and width
   int64_t classes = 7;
   std::map<std::string, double> settings;  ///< the architecture's own ("width", "dropout"), see its entry
 
@@ -32,10 +32,10 @@ struct Architecture {
   static constexpr const char* kKind = "architecture";
   std::string name;
   std::string summary;
-  std::string rationale;      ///< why it is built so, for the …_arch.txt
-  NetworkOptions defaults;    ///< input shape and the settings it knows, with their defaults
+  std::string rationale;    ///< why it is built so, for the …_arch.txt
+  NetworkOptions defaults;  ///< input shape and the settings it knows, with their defaults
   std::shared_ptr<Network> (*make)(const NetworkOptions& options);
-  bool any_size = false;      ///< works on images of other sizes than it was made for (no dense layer over positions)
+  bool any_size = false;  ///< works on images of other sizes than it was made for (no dense layer over positions)
 };
 
 /// Builds it with weights drawn from `seed`; settings not given take the architecture's defaults. Throws UserError on

@@ -60,15 +60,16 @@ class ResNet : public Network {
   std::shared_ptr<Dense> head_;
 };
 
-const Register<Architecture> registered{{
-    "resnet",
-    "residual network with a stride-2 stem; the default",
-    "A 5x5 stride-2 stem brings 48x48 down to 24x24 at once, where the 3x3 convolutions are cheap and wide enough to fill the "
-    "CPU's matrix units; stages of two residual blocks double the channels and halve the resolution; global average "
-    "pooling keeps the head small, so nearly all parameters are in convolutions.",
-    {1, 48, 7, {{"width", 64}, {"stages", 3}, {"blocks", 2}, {"dropout", 0}}},
-    [](const NetworkOptions& options) -> std::shared_ptr<Network> { return std::make_shared<ResNet>(options); },
-    true}};
+const Register<Architecture> registered{
+    {"resnet",
+     "residual network with a stride-2 stem; the default",
+     "A 5x5 stride-2 stem brings 48x48 down to 24x24 at once, where the 3x3 convolutions are cheap and wide enough to "
+     "fill the "
+     "CPU's matrix units; stages of two residual blocks double the channels and halve the resolution; global average "
+     "pooling keeps the head small, so nearly all parameters are in convolutions.",
+     {1, 48, 7, {{"width", 64}, {"stages", 3}, {"blocks", 2}, {"dropout", 0}}},
+     [](const NetworkOptions& options) -> std::shared_ptr<Network> { return std::make_shared<ResNet>(options); },
+     true}};
 
 }  // namespace
 

@@ -36,14 +36,15 @@ class SmallCnn : public Network {
   std::shared_ptr<Dense> head_;
 };
 
-const Register<Architecture> registered{{
-    "small-cnn",
-    "three blocks of two 3x3 convolutions and a max-pool",
-    "The smallest network that learns expressions: three blocks (two 3x3 convolutions with BatchNorm, then 2x2 max-pooling), "
-    "doubling the channels each time, and global average pooling instead of dense layers.",
-    {1, 48, 7, {{"width", 32}, {"dropout", 0.25}}},
-    [](const NetworkOptions& options) -> std::shared_ptr<Network> { return std::make_shared<SmallCnn>(options); },
-    true}};
+const Register<Architecture> registered{
+    {"small-cnn",
+     "three blocks of two 3x3 convolutions and a max-pool",
+     "The smallest network that learns expressions: three blocks (two 3x3 convolutions with BatchNorm, then 2x2 "
+     "max-pooling), "
+     "doubling the channels each time, and global average pooling instead of dense layers.",
+     {1, 48, 7, {{"width", 32}, {"dropout", 0.25}}},
+     [](const NetworkOptions& options) -> std::shared_ptr<Network> { return std::make_shared<SmallCnn>(options); },
+     true}};
 
 }  // namespace
 

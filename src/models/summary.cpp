@@ -34,18 +34,18 @@ int64_t parameter_count(const Network& network) {
 std::string describe_architecture(const std::string& arch, const NetworkOptions& options) {
   const auto& entry = Registry<Architecture>::instance().get(arch);
   const auto network = make_network(arch, options, 0);
-  std::string text = fmt::format("Architecture {}: {}\n\n{}\n\nInput {}x{}x{}, {} classes", arch, entry.summary, entry.rationale,
-                                 options.channels, options.size, options.size, options.classes);
+  std::string text = fmt::format("Architecture {}: {}\n\n{}\n\nInput {}x{}x{}, {} classes", arch, entry.summary,
+                                 entry.rationale, options.channels, options.size, options.size, options.classes);
   for (const auto& [name, value] : options.settings) text += fmt::format(", {}={:g}", name, value);
   text += fmt::format("\n\n{:<22} {:<44} {:>12} {:>12} {:>10}\n", "Layer", "Kind", "Output", "Parameters", "MFLOP");
   int64_t flops = 0;
   for (const auto& layer : summarise(*network, options)) {
-    text += fmt::format("{:<22} {:<44} {:>12} {:>12} {:>10.2f}\n", layer.name, layer.kind, fmt::format("{}", fmt::join(layer.output, "x")),
-                        layer.parameters, layer.flops / 1e6);
+    text += fmt::format("{:<22} {:<44} {:>12} {:>12} {:>10.2f}\n", layer.name, layer.kind,
+                        fmt::format("{}", fmt::join(layer.output, "x")), layer.parameters, layer.flops / 1e6);
     flops += layer.flops;
   }
-  return text + fmt::format("\nTotal: {} parameters ({:.2f} MB in 16 bit), {:.1f} MFLOP per image\n", parameter_count(*network),
-                            parameter_count(*network) * 2 / 1e6, flops / 1e6);
+  return text + fmt::format("\nTotal: {} parameters ({:.2f} MB in 16 bit), {:.1f} MFLOP per image\n",
+                            parameter_count(*network), parameter_count(*network) * 2 / 1e6, flops / 1e6);
 }
 
 }  // namespace fercli

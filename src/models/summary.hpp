@@ -13,7 +13,7 @@ struct LayerSummary {
   std::string kind;             ///< "Conv 3x3/1 64->64, BatchNorm, ReLU"
   std::vector<int64_t> output;  ///< (C,H,W) or (C)
   int64_t parameters;
-  int64_t flops;                ///< multiplications and additions for one image
+  int64_t flops;  ///< multiplications and additions for one image
 };
 
 /// The layers in the order in which an image meets them, found by sending one through.

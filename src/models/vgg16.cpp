@@ -9,8 +9,8 @@ namespace fercli {
 namespace {
 
 constexpr int64_t kPool = 0;
-constexpr int64_t kPlan[] = {64,  64,  kPool, 128, 128, kPool, 256, 256,  256,
-                             kPool, 512, 512, 512, kPool, 512, 512, 512, kPool};
+constexpr int64_t kPlan[] = {64,    64,  kPool, 128, 128,   kPool, 256, 256, 256,
+                             kPool, 512, 512,   512, kPool, 512,   512, 512, kPool};
 
 /// Numbered as in torchvision ("features.0", "features.2", …), where ReLU and pooling count too, so that a state
 /// dictionary from there loads by name.
@@ -63,13 +63,14 @@ class Vgg16 : public Network {
   std::shared_ptr<Dense> head_;
 };
 
-const Register<Architecture> registered{{
-    "vgg16",
-    "VGG16 for RGB 100x100, ImageNet weights from a file (--weights)",
-    "The thirteen convolutions of VGG16, to be started from ImageNet weights, with a head of 512 units, BatchNorm and dropout "
-    "0.5: the transfer-learning set-up of RAF-DB projects.",
-    {3, 100, 7, {{"dropout", 0.5}}},
-    [](const NetworkOptions& options) -> std::shared_ptr<Network> { return std::make_shared<Vgg16>(options); }}};
+const Register<Architecture> registered{
+    {"vgg16",
+     "VGG16 for RGB 100x100, ImageNet weights from a file (--weights)",
+     "The thirteen convolutions of VGG16, to be started from ImageNet weights, with a head of 512 units, BatchNorm and "
+     "dropout "
+     "0.5: the transfer-learning set-up of RAF-DB projects.",
+     {3, 100, 7, {{"dropout", 0.5}}},
+     [](const NetworkOptions& options) -> std::shared_ptr<Network> { return std::make_shared<Vgg16>(options); }}};
 
 }  // namespace
 

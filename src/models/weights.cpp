@@ -22,7 +22,8 @@ std::map<std::string, torch::Tensor> read_tensors(const std::filesystem::path& p
       if (entry.value().isTensor()) tensors[entry.key().toStringRef()] = entry.value().toTensor();
     }
   } catch (const std::exception&) {
-    throw UserError(fmt::format("--weights {}: is not a fercli checkpoint nor a zip-format PyTorch state dictionary", path.string()));
+    throw UserError(fmt::format("--weights {}: is not a fercli checkpoint nor a zip-format PyTorch state dictionary",
+                                path.string()));
   }
   return tensors;
 }
@@ -42,8 +43,11 @@ std::string load_weights(Network& network, const std::filesystem::path& path) {
   };
   for (const auto& entry : network.named_parameters()) take(entry.key(), entry.value());
   for (const auto& entry : network.named_buffers()) take(entry.key(), entry.value());
-  if (taken == 0) throw UserError(fmt::format("--weights {}: none of its {} tensors fits this architecture", path.string(), tensors.size()));
-  return fmt::format("{}: {} of the network's {} tensors taken, the others start at random", path.string(), taken, wanted);
+  if (taken == 0)
+    throw UserError(
+        fmt::format("--weights {}: none of its {} tensors fits this architecture", path.string(), tensors.size()));
+  return fmt::format("{}: {} of the network's {} tensors taken, the others start at random", path.string(), taken,
+                     wanted);
 }
 
 }  // namespace fercli

@@ -22,13 +22,15 @@ torch::Tensor write_and_read(const torch::Tensor& image, const fs::path& path) {
 /// Different ids may give one path (a.jpg and a.png): later ones get a number.
 fs::path unused(fs::path path, std::set<fs::path>* used) {
   const std::string stem = path.stem().string();
-  for (int number = 2; !used->insert(path).second; ++number) path.replace_filename(fmt::format("{}-{}.png", stem, number));
+  for (int number = 2; !used->insert(path).second; ++number)
+    path.replace_filename(fmt::format("{}-{}.png", stem, number));
   return path;
 }
 
 /// What the float32 network says of these 8-bit images: (N,K) probabilities, (N) goal reached.
-std::pair<torch::Tensor, torch::Tensor> judge(const std::vector<torch::Tensor>& images, const std::vector<int64_t>& labels,
-                                              const Classifier& classifier, const EmotionGoal& goal) {
+std::pair<torch::Tensor, torch::Tensor> judge(const std::vector<torch::Tensor>& images,
+                                              const std::vector<int64_t>& labels, const Classifier& classifier,
+                                              const EmotionGoal& goal) {
   const auto logits = classifier.with_precision(Precision::Float32).logits(to_float(torch::stack(images)));
   return {logits.to(torch::kFloat64).softmax(1), goal.for_labels(torch::tensor(labels, torch::kInt64)).reached(logits)};
 }
@@ -45,7 +47,8 @@ fs::path png_path(const std::string& id) {
     if (!part.empty() && part != "." && part != "..") path /= part;
   }
   if (path.empty()) path = "image";
-  static const std::set<std::string> extensions{".png", ".jpg", ".jpeg", ".bmp", ".webp", ".gif", ".tif", ".tiff", ".pgm", ".ppm"};
+  static const std::set<std::string> extensions{".png", ".jpg", ".jpeg", ".bmp", ".webp",
+                                                ".gif", ".tif", ".tiff", ".pgm", ".ppm"};
   if (extensions.count(to_lower(path.extension().string()))) return path.replace_extension(".png");
   return path += ".png";
 }
@@ -81,7 +84,8 @@ void round_trip_png(std::vector<AttackedImage>& images, const Classifier& classi
   if (read_back_minimal.empty()) return;
   const auto minimal_reached = judge(read_back_minimal, labels, classifier, goal).second;
   for (size_t i = 0; i < images.size(); ++i) {
-    if (!minimal_reached[static_cast<int64_t>(i)].item<bool>()) images[i].minimal_eps = std::numeric_limits<double>::infinity();
+    if (!minimal_reached[static_cast<int64_t>(i)].item<bool>())
+      images[i].minimal_eps = std::numeric_limits<double>::infinity();
   }
 }
 
@@ -107,15 +111,17 @@ void write_example(const AttackedImage& image, const PictureTexts& texts, const 
 
 std::string format_per_image_csv(const std::vector<AttackedImage>& images, const std::vector<std::string>& classes) {
   std::string text =
-      "id,label,clean_class,clean_probability,adversarial_class,adversarial_probability,label_probability_after,linf_255,l2,"
+      "id,label,clean_class,clean_probability,adversarial_class,adversarial_probability,label_probability_after,linf_"
+      "255,l2,"
       "psnr,ssim,success_8bit,success_float,minimal_eps,file,minimal_file\n";
   for (const auto& image : images) {
     const size_t before = top(image.clean), after = top(image.after);
     const std::string minimal = !image.minimal_eps ? "" : fmt::format("{:.6g}", *image.minimal_eps);
-    text += fmt::format("{},{},{},{:.6f},{},{:.6f},{:.6f},{},{:.6f},{:.3f},{:.5f},{:d},{:d},{},{},{}\n", csv_field(image.id),
-                        classes[static_cast<size_t>(image.label)], classes[before], image.clean[before], classes[after],
-                        image.after[after], image.after[static_cast<size_t>(image.label)], std::lround(image.linf * 255),
-                        image.l2, image.psnr, image.ssim, image.success, image.float_success, minimal, csv_field(image.file),
+    text += fmt::format("{},{},{},{:.6f},{},{:.6f},{:.6f},{},{:.6f},{:.3f},{:.5f},{:d},{:d},{},{},{}\n",
+                        csv_field(image.id), classes[static_cast<size_t>(image.label)], classes[before],
+                        image.clean[before], classes[after], image.after[after],
+                        image.after[static_cast<size_t>(image.label)], std::lround(image.linf * 255), image.l2,
+                        image.psnr, image.ssim, image.success, image.float_success, minimal, csv_field(image.file),
                         csv_field(image.minimal_file));
   }
   return text;

@@ -21,7 +21,8 @@ std::string ascii(const std::string& text) {
       {"é", "e"}, {"è", "e"}, {"ê", "e"}, {"à", "a"}, {"ô", "o"}, {"û", "u"}, {"î", "i"}, {"ç", "c"}, {"É", "E"}};
   std::string out = text;
   for (const auto& [from, to] : folds) {
-    for (size_t place = out.find(from); place != std::string::npos; place = out.find(from)) out.replace(place, from.size(), to);
+    for (size_t place = out.find(from); place != std::string::npos; place = out.find(from))
+      out.replace(place, from.size(), to);
   }
   return out;
 }
@@ -41,7 +42,8 @@ void write(cv::Mat& canvas, const std::string& text, cv::Point left_base, const 
   cv::putText(canvas, ascii(text), left_base, font.face, font.scale, colour, font.thickness, cv::LINE_AA);
 }
 
-void write_centred(cv::Mat& canvas, const std::string& text, cv::Point middle_base, Font font, const cv::Scalar& colour, int room) {
+void write_centred(cv::Mat& canvas, const std::string& text, cv::Point middle_base, Font font, const cv::Scalar& colour,
+                   int room) {
   const int wide = width_of(text, font);
   if (wide > room) font.scale *= static_cast<double>(room) / wide;
   write(canvas, text, {middle_base.x - std::min(wide, room) / 2, middle_base.y}, font, colour);
@@ -49,8 +51,10 @@ void write_centred(cv::Mat& canvas, const std::string& text, cv::Point middle_ba
 
 /// uint8 (C,H,W) -> BGR with square pixels, `side` high and wide as far as a whole factor allows.
 cv::Mat panel(const torch::Tensor& image, int side) {
-  const auto colour = (image.size(0) == 3 ? image.flip({0}) : image.expand({3, -1, -1})).permute({1, 2, 0}).contiguous();
-  const cv::Mat view(static_cast<int>(image.size(1)), static_cast<int>(image.size(2)), CV_8UC3, colour.data_ptr<uint8_t>());
+  const auto colour =
+      (image.size(0) == 3 ? image.flip({0}) : image.expand({3, -1, -1})).permute({1, 2, 0}).contiguous();
+  const cv::Mat view(static_cast<int>(image.size(1)), static_cast<int>(image.size(2)), CV_8UC3,
+                     colour.data_ptr<uint8_t>());
   cv::Mat large;
   cv::resize(view, large, {side, side}, 0, 0, side % view.rows == 0 ? cv::INTER_NEAREST : cv::INTER_AREA);
   return large;
@@ -65,11 +69,13 @@ int64_t amplification(const AttackedImage& image) {
   return std::max<int64_t>(1, 127 / std::max<int64_t>(1, largest));
 }
 
-/// Grey images: lighter is red, darker is blue, unchanged is white. Colour images: the amplified difference on mid-grey.
+/// Grey images: lighter is red, darker is blue, unchanged is white. Colour images: the amplified difference on
+/// mid-grey.
 torch::Tensor perturbation(const AttackedImage& image) {
   const auto delta = signed_difference(image) * amplification(image);
   if (image.original.size(0) == 3) return (delta + 128).clamp(0, 255).to(torch::kUInt8);
-  const auto up = (delta.clamp_min(0) * 3 / 2).to(torch::kInt32), down = (delta.clamp_max(0) * -3 / 2).to(torch::kInt32);
+  const auto up = (delta.clamp_min(0) * 3 / 2).to(torch::kInt32),
+             down = (delta.clamp_max(0) * -3 / 2).to(torch::kInt32);
   return torch::cat({255 - down, 255 - up - down, 255 - up}).clamp(0, 255).to(torch::kUInt8);
 }
 
@@ -97,14 +103,16 @@ void draw_bars(cv::Mat& canvas, const std::vector<double>& probabilities, const 
     if (length > 0) cv::rectangle(canvas, {track.x, track.y, length, track.height}, wins ? accent : kPale, cv::FILLED);
     write(canvas, display_name(texts.classes[i], texts.language), {corner.x, y + 18}, kSmallFont, wins ? accent : kInk);
     const std::string number = fmt::format("{:.1f} %", 100 * probabilities[i]);
-    write(canvas, number, {corner.x + kPanel - width_of(number, kSmallFont), y + 18}, kSmallFont, wins ? accent : kGrey);
+    write(canvas, number, {corner.x + kPanel - width_of(number, kSmallFont), y + 18}, kSmallFont,
+          wins ? accent : kGrey);
   }
 }
 
 void draw_facts(cv::Mat& canvas, const AttackedImage& image, const PictureTexts& texts, cv::Point corner) {
   const bool french = texts.language == "fr";
   const std::vector<std::pair<std::string, std::string>> facts{
-      {french ? "plus grand ecart (Linf)" : "largest change (Linf)", fmt::format("{}/255", std::lround(image.linf * 255))},
+      {french ? "plus grand ecart (Linf)" : "largest change (Linf)",
+       fmt::format("{}/255", std::lround(image.linf * 255))},
       {french ? "distance L2" : "distance L2", fmt::format("{:.3f}", image.l2)},
       {"PSNR", std::isfinite(image.psnr) ? fmt::format("{:.1f} dB", image.psnr) : std::string("-")},
       {"SSIM", fmt::format("{:.3f}", image.ssim)},
@@ -127,7 +135,9 @@ torch::Tensor to_tensor(const cv::Mat& bgr) {
 
 }  // namespace
 
-int64_t display_factor(const torch::Tensor& image) { return std::max<int64_t>(1, kPanel / image.size(1)); }
+int64_t display_factor(const torch::Tensor& image) {
+  return std::max<int64_t>(1, kPanel / image.size(1));
+}
 
 torch::Tensor draw_attack(const AttackedImage& image, const PictureTexts& texts) {
   const int rows = std::max<int>(7, static_cast<int>(image.clean.size()));
@@ -165,7 +175,8 @@ torch::Tensor draw_gallery(const std::vector<AttackedImage>& images, const Pictu
   const int count = static_cast<int>(std::min(images.size(), kGalleryImages));
   const int columns = std::max(1, std::min(count, kGalleryColumns)), rows = (count + columns - 1) / columns;
   const int cell_width = 2 * kGalleryPanel + kGalleryGap + kGap, cell_height = kGalleryPanel + kGalleryText;
-  cv::Mat canvas(kMargin + 24 + rows * cell_height + kMargin / 3, 2 * kMargin + columns * cell_width - kGap, CV_8UC3, kPaper);
+  cv::Mat canvas(kMargin + 24 + rows * cell_height + kMargin / 3, 2 * kMargin + columns * cell_width - kGap, CV_8UC3,
+                 kPaper);
   write_centred(canvas, texts.attack, {canvas.cols / 2, kMargin + 4}, kHeadingFont, kInk, canvas.cols - 2 * kMargin);
   for (int i = 0; i < count; ++i) {
     const auto& image = images[static_cast<size_t>(i)];
@@ -174,7 +185,8 @@ torch::Tensor draw_gallery(const std::vector<AttackedImage>& images, const Pictu
     panel(image.original, kGalleryPanel).copyTo(canvas({left, top_edge, kGalleryPanel, kGalleryPanel}));
     panel(image.adversarial, kGalleryPanel).copyTo(canvas({right, top_edge, kGalleryPanel, kGalleryPanel}));
     const int base = top_edge + kGalleryPanel + 20;
-    write_centred(canvas, verdict(image.clean, texts), {left + kGalleryPanel / 2, base}, kSmallFont, kBefore, kGalleryPanel);
+    write_centred(canvas, verdict(image.clean, texts), {left + kGalleryPanel / 2, base}, kSmallFont, kBefore,
+                  kGalleryPanel);
     write_centred(canvas, verdict(image.after, texts), {right + kGalleryPanel / 2, base}, kSmallFont,
                   image.success ? kAfter : kGrey, kGalleryPanel);
   }

@@ -9,7 +9,9 @@ namespace {
 constexpr double kOneCycleRise = 0.25, kOneCycleStart = 1.0 / 25, kOneCycleEnd = 1e-4;
 
 /// From `from` to `to` along half a cosine as t goes from 0 to 1.
-double cosine_between(double from, double to, double t) { return to + (from - to) * 0.5 * (1 + std::cos(M_PI * t)); }
+double cosine_between(double from, double to, double t) {
+  return to + (from - to) * 0.5 * (1 + std::cos(M_PI * t));
+}
 
 }  // namespace
 

@@ -26,7 +26,9 @@ constexpr double kMomentum = 0.9;
 
 using Clock = std::chrono::steady_clock;
 
-double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
 
 std::unique_ptr<torch::optim::Optimizer> make_optimizer(const TrainOptions& options, const Network& network) {
   std::vector<torch::Tensor> decayed, plain;
@@ -45,7 +47,8 @@ std::unique_ptr<torch::optim::Optimizer> make_optimizer(const TrainOptions& opti
     return std::make_unique<torch::optim::Adam>(groups(torch::optim::AdamOptions(lr)), torch::optim::AdamOptions(lr));
   }
   if (options.optimizer == "adamw") {
-    return std::make_unique<torch::optim::AdamW>(groups(torch::optim::AdamWOptions(lr)), torch::optim::AdamWOptions(lr));
+    return std::make_unique<torch::optim::AdamW>(groups(torch::optim::AdamWOptions(lr)),
+                                                 torch::optim::AdamWOptions(lr));
   }
   const auto sgd = torch::optim::SGDOptions(lr).momentum(kMomentum).nesterov(true);
   return std::make_unique<torch::optim::SGD>(groups(sgd), sgd);
@@ -149,9 +152,15 @@ nlohmann::json to_json(const EpochRecord& record) {
 }
 
 EpochRecord epoch_record_from_json(const nlohmann::json& json) {
-  return {json.at("epoch"), json.at("train_loss"), json.at("train_accuracy"), json.at("validation_loss"),
-          json.at("validation_accuracy"), json.at("validation_balanced_accuracy"), json.at("learning_rate"),
-          json.at("seconds"), json.at("best")};
+  return {json.at("epoch"),
+          json.at("train_loss"),
+          json.at("train_accuracy"),
+          json.at("validation_loss"),
+          json.at("validation_accuracy"),
+          json.at("validation_balanced_accuracy"),
+          json.at("learning_rate"),
+          json.at("seconds"),
+          json.at("best")};
 }
 
 struct Trainer::State {
@@ -170,24 +179,31 @@ struct Trainer::State {
   const TrainingLoss& loss;
 
   // Where the run stands; all of it is in training.state.
-  int64_t epoch = 0;          ///< finished epochs
-  int64_t batch = 0;          ///< finished batches of the current one
-  int64_t step = 0;           ///< finished batches of the run
-  int64_t drops = 0;          ///< plateau halvings
-  int64_t drop_epoch = 0;     ///< epoch of the last halving
-  double loss_sum = 0;        ///< over the images of the current epoch
+  int64_t epoch = 0;       ///< finished epochs
+  int64_t batch = 0;       ///< finished batches of the current one
+  int64_t step = 0;        ///< finished batches of the run
+  int64_t drops = 0;       ///< plateau halvings
+  int64_t drop_epoch = 0;  ///< epoch of the last halving
+  double loss_sum = 0;     ///< over the images of the current epoch
   int64_t correct = 0, seen = 0;
-  double epoch_seconds = 0;   ///< spent in the current epoch before the last save
+  double epoch_seconds = 0;  ///< spent in the current epoch before the last save
   std::vector<EpochRecord> history;
 
   Clock::time_point resumed_at = Clock::now(), saved_at = Clock::now();
 
   State(TrainOptions options_, Checkpoint start_, const Dataset& training_, const Dataset& validation_,
         std::filesystem::path folder_)
-      : options(std::move(options_)), start(std::move(start_)), training(training_), validation(validation_),
-        folder(std::move(folder_)), precision(resolve_precision(options.runtime)), device(resolve_device(options.runtime)),
-        rng(Rng(options.runtime.seed).split("train")), model(start.network, start.preprocessing, precision, device),
-        weights(class_weights(options.class_weights, training)), loss(Registry<TrainingLoss>::instance().get(options.loss)) {
+      : options(std::move(options_)),
+        start(std::move(start_)),
+        training(training_),
+        validation(validation_),
+        folder(std::move(folder_)),
+        precision(resolve_precision(options.runtime)),
+        device(resolve_device(options.runtime)),
+        rng(Rng(options.runtime.seed).split("train")),
+        model(start.network, start.preprocessing, precision, device),
+        weights(class_weights(options.class_weights, training)),
+        loss(Registry<TrainingLoss>::instance().get(options.loss)) {
     start.network->to(device);
     optimizer = make_optimizer(options, *start.network);
     if (options.ema > 0) {
@@ -220,7 +236,8 @@ struct Trainer::State {
   }
 
   double learning_rate() const {
-    return options.schedule.at(static_cast<double>(epoch) + static_cast<double>(batch) / static_cast<double>(batches()), drops);
+    return options.schedule.at(static_cast<double>(epoch) + static_cast<double>(batch) / static_cast<double>(batches()),
+                               drops);
   }
 
   void update_average() {
@@ -240,9 +257,10 @@ struct Trainer::State {
     const LossOutput output = loss.compute(model, ready, rng.split("loss").split(static_cast<uint64_t>(step)));
     const double value = output.loss.item<double>();
     if (!std::isfinite(value)) {
-      throw RunError(fmt::format("the training loss became {} in epoch {}, batch {} (learning rate {:.3g}); lower --lr, or set "
-                                 "--clip-norm 1; the best checkpoint so far is kept in {}",
-                                 value, epoch + 1, batch + 1, learning_rate(), folder.string()));
+      throw RunError(
+          fmt::format("the training loss became {} in epoch {}, batch {} (learning rate {:.3g}); lower --lr, or set "
+                      "--clip-norm 1; the best checkpoint so far is kept in {}",
+                      value, epoch + 1, batch + 1, learning_rate(), folder.string()));
     }
     output.loss.backward();
     if (options.clip_norm > 0) torch::nn::utils::clip_grad_norm_(start.network->parameters(), options.clip_norm);
@@ -264,7 +282,8 @@ struct Trainer::State {
     record.train_accuracy = static_cast<double>(correct) / static_cast<double>(seen);
     validate(record);
     record.best = true;
-    for (const auto& earlier : history) record.best = record.best && record.validation_accuracy > earlier.validation_accuracy;
+    for (const auto& earlier : history)
+      record.best = record.best && record.validation_accuracy > earlier.validation_accuracy;
     batch = correct = seen = 0;
     loss_sum = 0;
     record.learning_rate = learning_rate();
@@ -280,7 +299,8 @@ struct Trainer::State {
   }
 
   void validate(EpochRecord& record) const {
-    const Classifier classifier(judged(), start.arch, start.options, start.preprocessing, start.classes, precision, device);
+    const Classifier classifier(judged(), start.arch, start.options, start.preprocessing, start.classes, precision,
+                                device);
     const int64_t classes = start.classes.size();
     auto hits = torch::zeros({classes}), counts = torch::zeros({classes});
     double loss_total = 0;
@@ -324,10 +344,21 @@ struct Trainer::State {
     resumed_at = saved_at = Clock::now();
     auto records = nlohmann::json::array();
     for (const auto& record : history) records.push_back(to_json(record));
-    file.header = {{"options", options.to_json()}, {"data", data_digest()}, {"arch", start.arch},
-                   {"settings", start.options.settings}, {"epoch", epoch}, {"batch", batch}, {"step", step},
-                   {"drops", drops}, {"drop_epoch", drop_epoch}, {"loss_sum", loss_sum}, {"correct", correct}, {"seen", seen},
-                   {"epoch_seconds", epoch_seconds}, {"history", records}, {"threads", at::get_num_threads()}};
+    file.header = {{"options", options.to_json()},
+                   {"data", data_digest()},
+                   {"arch", start.arch},
+                   {"settings", start.options.settings},
+                   {"epoch", epoch},
+                   {"batch", batch},
+                   {"step", step},
+                   {"drops", drops},
+                   {"drop_epoch", drop_epoch},
+                   {"loss_sum", loss_sum},
+                   {"correct", correct},
+                   {"seen", seen},
+                   {"epoch_seconds", epoch_seconds},
+                   {"history", records},
+                   {"threads", at::get_num_threads()}};
     put(file, "network/", *start.network);
     if (average) put(file, "average/", *average);
     file.tensors["optimizer"] = to_bytes(*optimizer);
@@ -354,8 +385,9 @@ struct Trainer::State {
     if (average) get(file, "average/", *average);
     from_bytes(*optimizer, file.tensors.at("optimizer"));
     if (header.at("threads") != at::get_num_threads()) {
-      warn(fmt::format("this run was started with {} threads and goes on with {}: the last bits of the weights may differ",
-                       header.at("threads").get<int>(), at::get_num_threads()));
+      warn(fmt::format(
+          "this run was started with {} threads and goes on with {}: the last bits of the weights may differ",
+          header.at("threads").get<int>(), at::get_num_threads()));
     }
   }
 
@@ -363,11 +395,13 @@ struct Trainer::State {
     const auto now = options.to_json();
     for (const auto& [name, value] : header.at("options").items()) {
       if (now.at(name) == value) continue;
-      throw UserError(fmt::format("{}: --{} was {} when this run was started, now it is {}; a run can only be resumed unchanged",
-                                  state_path().string(), name, value.dump(), now.at(name).dump()));
+      throw UserError(
+          fmt::format("{}: --{} was {} when this run was started, now it is {}; a run can only be resumed unchanged",
+                      state_path().string(), name, value.dump(), now.at(name).dump()));
     }
     if (header.at("arch") != start.arch || header.at("settings") != nlohmann::json(start.options.settings)) {
-      throw UserError(fmt::format("{}: is of another architecture ({})", state_path().string(), header.at("arch").get<std::string>()));
+      throw UserError(fmt::format("{}: is of another architecture ({})", state_path().string(),
+                                  header.at("arch").get<std::string>()));
     }
     if (header.at("data") != data_digest()) {
       throw UserError(fmt::format("{}: this run was started on other data", state_path().string()));
@@ -400,9 +434,13 @@ Trainer::Trainer(TrainOptions options, Checkpoint start, const Dataset& training
 
 Trainer::~Trainer() = default;
 
-void Trainer::resume() { state_->load_state(); }
+void Trainer::resume() {
+  state_->load_state();
+}
 
-const std::vector<EpochRecord>& Trainer::history() const { return state_->history; }
+const std::vector<EpochRecord>& Trainer::history() const {
+  return state_->history;
+}
 
 void Trainer::run(const std::function<void(const std::vector<EpochRecord>&)>& on_epoch) {
   State& state = *state_;

@@ -20,17 +20,18 @@ struct TrainOptions {
   std::string optimizer = "sgd";  ///< sgd (Nesterov momentum 0.9) | adam | adamw
   Schedule schedule;
   int64_t batch_size = 128;
-  double weight_decay = 5e-4;     ///< on weights of rank 2 and more only
-  double clip_norm = 0;           ///< gradient norm limit; 0: none
+  double weight_decay = 5e-4;  ///< on weights of rank 2 and more only
+  double clip_norm = 0;        ///< gradient norm limit; 0: none
   double label_smoothing = 0.1;
-  double mixup = 0;               ///< Beta parameter (Zhang et al. 2018); 0: none
+  double mixup = 0;                    ///< Beta parameter (Zhang et al. 2018); 0: none
   std::string class_weights = "none";  ///< none | balanced (1/frequency) | sqrt (its square root)
-  double ema = 0.999;             ///< decay of the exponential moving average of the weights per step; 0: none
-  int64_t patience = 0;           ///< epochs without a better validation accuracy before stopping; 0: never
+  double ema = 0.999;                  ///< decay of the exponential moving average of the weights per step; 0: none
+  int64_t patience = 0;                ///< epochs without a better validation accuracy before stopping; 0: never
   int64_t plateau_patience = 3;
   Augmentation augmentation;
-  int64_t full_epochs = 0;        ///< the last epochs see whole images although `augmentation.crop` is set
-  int64_t save_every = 120;       ///< seconds between saves of the training state (0: each batch), besides the end of each epoch
+  int64_t full_epochs = 0;  ///< the last epochs see whole images although `augmentation.crop` is set
+  int64_t save_every =
+      120;  ///< seconds between saves of the training state (0: each batch), besides the end of each epoch
   Runtime runtime;
 
   /// Everything that shapes the weights: a run can only be resumed with equal values.
@@ -39,10 +40,10 @@ struct TrainOptions {
 
 /// One line of the log.
 struct EpochRecord {
-  int64_t epoch;  ///< from 1
-  double train_loss, train_accuracy;            ///< on the augmented images, while they were learnt
+  int64_t epoch;                      ///< from 1
+  double train_loss, train_accuracy;  ///< on the augmented images, while they were learnt
   double validation_loss, validation_accuracy, validation_balanced_accuracy;  ///< of the averaged weights when ema > 0
-  double learning_rate;                         ///< at the end of the epoch
+  double learning_rate;                                                       ///< at the end of the epoch
   double seconds;
   bool best;
 };
@@ -63,8 +64,8 @@ class Trainer {
   /// Continues from `folder`/training.state. Throws UserError when it is of another run (names the differing option).
   void resume();
 
-  /// `on_epoch` is called after each epoch, its record saved, with the whole history. Throws RunError when the loss is not
-  /// finite, Interrupted (state saved) on Ctrl-C.
+  /// `on_epoch` is called after each epoch, its record saved, with the whole history. Throws RunError when the loss is
+  /// not finite, Interrupted (state saved) on Ctrl-C.
   void run(const std::function<void(const std::vector<EpochRecord>&)>& on_epoch);
 
   const std::vector<EpochRecord>& history() const;

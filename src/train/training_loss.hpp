@@ -13,8 +13,12 @@ namespace fercli {
 /// What a loss sees of the network in training: train-mode forward passes with a graph down to the weights.
 class TrainingModel {
  public:
-  TrainingModel(std::shared_ptr<Network> network, Preprocessing preprocessing, Precision precision, torch::Device device)
-      : network_(std::move(network)), preprocessing_(std::move(preprocessing)), precision_(precision), device_(device) {}
+  TrainingModel(std::shared_ptr<Network> network, Preprocessing preprocessing, Precision precision,
+                torch::Device device)
+      : network_(std::move(network)),
+        preprocessing_(std::move(preprocessing)),
+        precision_(precision),
+        device_(device) {}
 
   /// x: float32 (N,C,H,W) in [0,1] of the network's own size and channels -> float32 (N,K).
   torch::Tensor logits(const torch::Tensor& x) const;
@@ -31,14 +35,14 @@ class TrainingModel {
 
 /// One step's images with their targets.
 struct TrainingBatch {
-  torch::Tensor x;        ///< float32 (N,C,H,W) in [0,1], on the model's device
-  torch::Tensor target;   ///< float32 (N,K): probabilities (smoothed, mixed)
-  torch::Tensor weight;   ///< float32 (N): of each image, mean about 1
+  torch::Tensor x;       ///< float32 (N,C,H,W) in [0,1], on the model's device
+  torch::Tensor target;  ///< float32 (N,K): probabilities (smoothed, mixed)
+  torch::Tensor weight;  ///< float32 (N): of each image, mean about 1
 };
 
 struct LossOutput {
-  torch::Tensor loss;     ///< scalar with a graph
-  torch::Tensor logits;   ///< float32 (N,K) of the clean images, detached
+  torch::Tensor loss;    ///< scalar with a graph
+  torch::Tensor logits;  ///< float32 (N,K) of the clean images, detached
 };
 
 /// A training objective, one file each.

@@ -10,9 +10,13 @@ namespace {
 
 constexpr int64_t kImages = 5, kSide = 16;
 
-torch::Tensor originals() { return to_float(test_images(kImages, kSide, 0, 255)); }
+torch::Tensor originals() {
+  return to_float(test_images(kImages, kSide, 0, 255));
+}
 
-torch::Tensor eps_of(double eps) { return torch::full({kImages}, eps, torch::kFloat64); }
+torch::Tensor eps_of(double eps) {
+  return torch::full({kImages}, eps, torch::kFloat64);
+}
 
 const std::vector<int64_t> kIndex{10, 11, 12, 13, 14};
 

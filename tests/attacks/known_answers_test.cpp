@@ -84,7 +84,8 @@ TEST_F(LinearAnswers, UntargetedAndTargetedAgreeOnTwoClasses) {
   const ThreatModel threat{Norm::Linf, 20 / 255.0};
   const auto attack = make_attack("pgd", {}, Norm::Linf, false);
   const auto untargeted = make_input(*classifier_, images_, false);
-  EXPECT_TRUE(attack->run(*classifier_, threat, *input_, Rng(1)).x_adv.equal(attack->run(*classifier_, threat, untargeted, Rng(1)).x_adv));
+  EXPECT_TRUE(attack->run(*classifier_, threat, *input_, Rng(1))
+                  .x_adv.equal(attack->run(*classifier_, threat, untargeted, Rng(1)).x_adv));
 }
 
 TEST_F(LinearAnswers, BeyondTheLimitTheSmallestEpsIsInfiniteAndTheImageTheOriginal) {
@@ -98,7 +99,8 @@ TEST_F(LinearAnswers, TheSmallestEpsDoesNotDependOnCompanyOrOnTheStartingPoint) 
   const auto attack = make_attack("pgd", {}, Norm::Linf, true);
   const auto all = minimal_eps(*classifier_, *attack, Norm::Linf, *input_, Rng(1));
   const auto rows = torch::tensor({4, 1});
-  const AttackInput pair{input_->x.index_select(0, rows), input_->goal.select(rows), {input_->index[4], input_->index[1]}};
+  const AttackInput pair{
+      input_->x.index_select(0, rows), input_->goal.select(rows), {input_->index[4], input_->index[1]}};
   const auto two = minimal_eps(*classifier_, *attack, Norm::Linf, pair, Rng(1));
   EXPECT_TRUE(all.x_adv.index_select(0, rows).equal(two.x_adv));
   auto from_far = *input_;

@@ -11,15 +11,18 @@ constexpr double kHeadScale = 40;
 class LinearNetwork : public Network {
  public:
   explicit LinearNetwork(const NetworkOptions& options)
-      : head_(register_module("head", std::make_shared<Dense>(options.channels * options.size * options.size, options.classes,
-                                                              Dense::Role::Output))) {}
+      : head_(register_module("head", std::make_shared<Dense>(options.channels * options.size * options.size,
+                                                              options.classes, Dense::Role::Output))) {}
   torch::Tensor forward(const torch::Tensor& x) override { return head_->forward(x.flatten(1)); }
 
  private:
   std::shared_ptr<Dense> head_;
 };
 
-const Register<Architecture> registered{{"test-linear", "one dense layer", "known answers for tests", {1, 48, 7, {}},
+const Register<Architecture> registered{{"test-linear",
+                                         "one dense layer",
+                                         "known answers for tests",
+                                         {1, 48, 7, {}},
                                          [](const NetworkOptions& options) -> std::shared_ptr<Network> {
                                            return std::make_shared<LinearNetwork>(options);
                                          }}};
@@ -38,12 +41,14 @@ LabelSet numbered_classes(int64_t count) {
 
 }  // namespace
 
-Classifier linear_classifier(const torch::Tensor& weight, const torch::Tensor& bias, int64_t side, Precision precision) {
+Classifier linear_classifier(const torch::Tensor& weight, const torch::Tensor& bias, int64_t side,
+                             Precision precision) {
   const NetworkOptions options{1, side, weight.size(0), {}};
   const auto network = make_network("test-linear", options, 0);
   set_parameter(*network, "head.weight", weight);
   set_parameter(*network, "head.bias", bias);
-  return Classifier(network, "test-linear", options, {1, side, {0.0}, {1.0}}, numbered_classes(weight.size(0)), precision);
+  return Classifier(network, "test-linear", options, {1, side, {0.0}, {1.0}}, numbered_classes(weight.size(0)),
+                    precision);
 }
 
 Classifier confident_cnn(int64_t side, Precision precision) {

@@ -22,8 +22,7 @@ ProgramResult run_in_process(const std::vector<std::string>& arguments) {
   testing::internal::CaptureStdout();
   testing::internal::CaptureStderr();
   try {
-    result.exit_code =
-        Registry<Command>::instance().get(arguments.at(0)).run({arguments.begin() + 1, arguments.end()});
+    result.exit_code = Registry<Command>::instance().get(arguments.at(0)).run({arguments.begin() + 1, arguments.end()});
   } catch (const UserError& error) {
     result.exit_code = 2;
     message = error.what();
@@ -45,7 +44,8 @@ ScratchFolder::~ScratchFolder() {
   std::filesystem::remove_all(path_, ignored);
 }
 
-ProgramResult run_fercli(const std::vector<std::string>& arguments, const std::function<bool()>& kill_when, int signal_number) {
+ProgramResult run_fercli(const std::vector<std::string>& arguments, const std::function<bool()>& kill_when,
+                         int signal_number) {
   const ScratchFolder folder;
   const std::string out = (folder / "out").string(), err = (folder / "err").string();
   const pid_t child = fork();

@@ -9,12 +9,12 @@ namespace fercli::test {
 
 /// What one run of the real program gave.
 struct ProgramResult {
-  int exit_code;            ///< 128 + signal number when a signal ended it
-  std::string out, err;     ///< stdout and stderr, whole
+  int exit_code;         ///< 128 + signal number when a signal ended it
+  std::string out, err;  ///< stdout and stderr, whole
 };
 
-/// Runs `fercli ARGUMENTS…` (the binary of this build) and waits for it. With `kill_when`, it is sent `signal_number` as
-/// soon as that becomes true.
+/// Runs `fercli ARGUMENTS…` (the binary of this build) and waits for it. With `kill_when`, it is sent `signal_number`
+/// as soon as that becomes true.
 ProgramResult run_fercli(const std::vector<std::string>& arguments, const std::function<bool()>& kill_when = {},
                          int signal_number = 9);
 

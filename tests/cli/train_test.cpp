@@ -13,9 +13,12 @@ using test::run_fercli;
 using testing::HasSubstr;
 
 std::vector<std::string> quick_run(const std::filesystem::path& out, const std::vector<std::string>& more = {}) {
-  std::vector<std::string> arguments{"train",    "--data",      "synthetic:n=350,seed=2", "--arch", "small-cnn", "--set",
-                                     "width=8",  "--epochs",    "2",                      "--lr",   "0.05",      "--batch-size",
-                                     "16",       "--threads",   "1",                      "--precision", "fp32", "--out",
+  std::vector<std::string> arguments{"train",       "--data",    "synthetic:n=350,seed=2",
+                                     "--arch",      "small-cnn", "--set",
+                                     "width=8",     "--epochs",  "2",
+                                     "--lr",        "0.05",      "--batch-size",
+                                     "16",          "--threads", "1",
+                                     "--precision", "fp32",      "--out",
                                      out.string()};
   arguments.insert(arguments.end(), more.begin(), more.end());
   return arguments;
@@ -27,7 +30,8 @@ void interrupt_and_resume(int signal_number) {
   ASSERT_EQ(run_fercli(quick_run(whole.path())).exit_code, 0);
 
   const auto state = parts / "training.state";
-  const auto killed = run_fercli(quick_run(parts.path(), {"--save-every", "0"}), [&] { return std::filesystem::exists(state); }, signal_number);
+  const auto killed = run_fercli(
+      quick_run(parts.path(), {"--save-every", "0"}), [&] { return std::filesystem::exists(state); }, signal_number);
   ASSERT_NE(killed.exit_code, 0);
   const auto header = load_container(state, "training-state").header;
   ASSERT_EQ(header.at("epoch"), 0);
@@ -35,19 +39,25 @@ void interrupt_and_resume(int signal_number) {
 
   const auto resumed = run_fercli(quick_run(parts.path(), {"--resume"}));
   ASSERT_EQ(resumed.exit_code, 0) << resumed.err;
-  for (const char* name : {"last.pt", "best.pt"}) EXPECT_EQ(read_file(whole / name) == read_file(parts / name), true) << name;
+  for (const char* name : {"last.pt", "best.pt"})
+    EXPECT_EQ(read_file(whole / name) == read_file(parts / name), true) << name;
 }
 
-TEST(Train, KilledInMidEpochAndResumedGivesTheSameWeights) { interrupt_and_resume(SIGKILL); }
+TEST(Train, KilledInMidEpochAndResumedGivesTheSameWeights) {
+  interrupt_and_resume(SIGKILL);
+}
 
-TEST(Train, InterruptedByCtrlCAndResumedGivesTheSameWeights) { interrupt_and_resume(SIGINT); }
+TEST(Train, InterruptedByCtrlCAndResumedGivesTheSameWeights) {
+  interrupt_and_resume(SIGINT);
+}
 
 TEST(Train, LeavesEverythingARunPromises) {
   const test::ScratchFolder folder;
   const auto result = run_fercli(quick_run(folder.path()));
   ASSERT_EQ(result.exit_code, 0) << result.err;
   EXPECT_THAT(result.out, HasSubstr("validation accuracy"));
-  for (const char* name : {"best.pt", "last.pt", "training.state", "history.csv", "learning_curves.png", "model_card.json", "small-cnn_arch.txt", "logs"}) {
+  for (const char* name : {"best.pt", "last.pt", "training.state", "history.csv", "learning_curves.png",
+                           "model_card.json", "small-cnn_arch.txt", "logs"}) {
     EXPECT_TRUE(std::filesystem::exists(folder / name)) << name;
   }
   const auto card = nlohmann::json::parse(read_file(folder / "model_card.json"));
@@ -82,7 +92,8 @@ TEST(Train, ExplainsWrongOptions) {
   EXPECT_THAT(error({}), HasSubstr("--data SOURCE is needed"));
   EXPECT_THAT(error({"--data", "no-such-folder"}), HasSubstr("no-such-folder"));
   EXPECT_THAT(error({"--data", "synthetic:", "--arch", "resnett"}), HasSubstr("did you mean resnet?"));
-  EXPECT_THAT(error({"--data", "synthetic:", "--arch", "emobot", "--crop", "40"}), HasSubstr("architecture emobot has dense layers"));
+  EXPECT_THAT(error({"--data", "synthetic:", "--arch", "emobot", "--crop", "40"}),
+              HasSubstr("architecture emobot has dense layers"));
   EXPECT_THAT(error({"--data", "synthetic:", "--set", "width"}), HasSubstr("'width' must be NAME=NUMBER"));
   EXPECT_THAT(error({"--data", "synthetic:", "--device", "cuda:x"}), HasSubstr("--device cuda:x"));
 }

@@ -125,7 +125,8 @@ TEST_P(AttackContract, BatchSizeChangesNoBit) {
 TEST_P(AttackContract, OrderAndCompanyChangeNoBit) {
   const auto in = input();
   const auto all = run(in, settings());
-  for (const std::vector<int64_t>& rows : {std::vector<int64_t>{8, 3, 0, 5, 1, 2, 7, 6, 4}, std::vector<int64_t>{4}, std::vector<int64_t>{7, 2}}) {
+  for (const std::vector<int64_t>& rows :
+       {std::vector<int64_t>{8, 3, 0, 5, 1, 2, 7, 6, 4}, std::vector<int64_t>{4}, std::vector<int64_t>{7, 2}}) {
     expect_same(all, run(select(in, rows), settings()), rows);
   }
 }
@@ -234,7 +235,8 @@ TEST_P(AttackContract, RejectsWhatMakesNoSense) {
 }
 
 std::string case_name(const testing::TestParamInfo<Case>& info) {
-  std::string name = info.param.attack + "_" + to_string(info.param.norm) + (info.param.targeted ? "_targeted" : "_untargeted");
+  std::string name =
+      info.param.attack + "_" + to_string(info.param.norm) + (info.param.targeted ? "_targeted" : "_untargeted");
   std::replace(name.begin(), name.end(), '-', '_');
   return name;
 }

@@ -33,8 +33,10 @@ TEST(Numbers, FractionsAndDecimalsAreRead) {
 }
 
 TEST(Numbers, TrailingTextIsRefused) {
-  for (const char* text : {"8/255x", "0.1.2", "8/", "/255", "1/0", "", "nan", "eps"}) EXPECT_THROW(parse_number(text), std::invalid_argument) << text;
-  for (const char* text : {"1.5", "3x", "", "9999999999999999999"}) EXPECT_THROW(parse_integer(text), std::invalid_argument) << text;
+  for (const char* text : {"8/255x", "0.1.2", "8/", "/255", "1/0", "", "nan", "eps"})
+    EXPECT_THROW(parse_number(text), std::invalid_argument) << text;
+  for (const char* text : {"1.5", "3x", "", "9999999999999999999"})
+    EXPECT_THROW(parse_integer(text), std::invalid_argument) << text;
 }
 
 TEST(Suggestions, FindSlipsOfTheFinger) {
@@ -44,9 +46,11 @@ TEST(Suggestions, FindSlipsOfTheFinger) {
 }
 
 TEST(Philox, GivesThePublishedKnownAnswer) {
-  // Salmon et al. 2011: philox4x32-10 of key 0, counter 0 is 6627e8d5 e169c58d bc57ac4c 9b00dbd8. The key of Rng is mixed
-  // from the seed, so the block is reached through the one seed whose mixed key is known to be the inverse image of 0.
-  constexpr uint64_t kSeedOfKeyZero = 0x61c8864680b583ebULL;  // = -0x9e3779b97f4a7c15: SplitMix64's finaliser maps it to 0
+  // Salmon et al. 2011: philox4x32-10 of key 0, counter 0 is 6627e8d5 e169c58d bc57ac4c 9b00dbd8. The key of Rng is
+  // mixed from the seed, so the block is reached through the one seed whose mixed key is known to be the inverse image
+  // of 0.
+  constexpr uint64_t kSeedOfKeyZero =
+      0x61c8864680b583ebULL;  // = -0x9e3779b97f4a7c15: SplitMix64's finaliser maps it to 0
   Rng rng(kSeedOfKeyZero);
   ASSERT_EQ(rng.key(), 0u);
   EXPECT_EQ(rng.next32(), 0x9b00dbd8u);
@@ -105,7 +109,9 @@ TEST(Files, MissingOnesAndFoldersAreNamed) {
 
 TEST(Containers, GiveBackWhatWasStored) {
   const test::ScratchFolder folder;
-  save_container({"checkpoint", {{"a", 1.5}}, {{"x", torch::arange(6, torch::kInt64).view({2, 3})}, {"h", torch::ones({2}, torch::kFloat16)}}},
+  save_container({"checkpoint",
+                  {{"a", 1.5}},
+                  {{"x", torch::arange(6, torch::kInt64).view({2, 3})}, {"h", torch::ones({2}, torch::kFloat16)}}},
                  folder / "c.pt");
   const Container loaded = load_container(folder / "c.pt", "checkpoint");
   EXPECT_EQ(loaded.header.at("a"), 1.5);
@@ -145,7 +151,8 @@ struct Sample {
 
 TEST(Options, AreReadFromTheCommandLine) {
   Sample sample;
-  ASSERT_TRUE(sample.options.parse({"happy-to-sad", "--eps", "4/255", "-m", "a.pt", "--json", "--image", "x.png", "y.png"}));
+  ASSERT_TRUE(
+      sample.options.parse({"happy-to-sad", "--eps", "4/255", "-m", "a.pt", "--json", "--image", "x.png", "y.png"}));
   EXPECT_DOUBLE_EQ(sample.eps, 4 / 255.0);
   EXPECT_EQ(sample.model, "a.pt");
   EXPECT_TRUE(sample.json);
@@ -170,25 +177,31 @@ TEST(Options, TheCommandLineWinsOverTheFile) {
 TEST(Options, UnknownKeysOfAFileAreRefused) {
   const test::ScratchFolder folder;
   write_file(folder / "a.ini", "epz = 2/255\n");
-  EXPECT_THAT(Sample().error({"goal", "--config", (folder / "a.ini").string()}), testing::HasSubstr("unknown key 'epz'; did you mean eps?"));
+  EXPECT_THAT(Sample().error({"goal", "--config", (folder / "a.ini").string()}),
+              testing::HasSubstr("unknown key 'epz'; did you mean eps?"));
 }
 
 TEST(Options, WrongValuesAreExplained) {
   EXPECT_EQ(Sample().error({"goal", "--eps", "12"}),
             "fercli attack: --eps 12: must be in (0, 1]; pixels are scaled to [0,1], did you mean 12/255?");
   EXPECT_EQ(Sample().error({"goal", "--eps", "0"}), "fercli attack: --eps 0: must be in (0, 1]");
-  EXPECT_THAT(Sample().error({"goal", "--eps", "abc"}), testing::HasSubstr("must be a number or a fraction like 8/255"));
-  EXPECT_EQ(Sample().error({"goal", "--steps", "1.5"}), "fercli attack: --steps 1.5: must be a whole number in [1, 1000]");
-  EXPECT_EQ(Sample().error({"goal", "--attack", "pdg"}), "fercli attack: --attack pdg: must be one of pgd, fgsm; did you mean pgd?");
+  EXPECT_THAT(Sample().error({"goal", "--eps", "abc"}),
+              testing::HasSubstr("must be a number or a fraction like 8/255"));
+  EXPECT_EQ(Sample().error({"goal", "--steps", "1.5"}),
+            "fercli attack: --steps 1.5: must be a whole number in [1, 1000]");
+  EXPECT_EQ(Sample().error({"goal", "--attack", "pdg"}),
+            "fercli attack: --attack pdg: must be one of pgd, fgsm; did you mean pgd?");
   EXPECT_EQ(Sample().error({"goal", "--modle", "x"}), "fercli attack: --modle: unknown option; did you mean --model?");
   EXPECT_THAT(Sample().error({}), testing::HasSubstr("0 words given where 1 are expected"));
-  EXPECT_THAT(Sample().error({"goal", "--config", "none.ini"}), testing::HasSubstr("--config none.ini: cannot be read"));
+  EXPECT_THAT(Sample().error({"goal", "--config", "none.ini"}),
+              testing::HasSubstr("--config none.ini: cannot be read"));
 }
 
 TEST(Program, WithoutACommandItListsThem) {
   const auto result = test::run_fercli({});
   EXPECT_EQ(result.exit_code, 2);
-  for (const char* command : {"attack", "data", "eval", "summary", "train"}) EXPECT_THAT(result.out, testing::HasSubstr(command));
+  for (const char* command : {"attack", "data", "eval", "summary", "train"})
+    EXPECT_THAT(result.out, testing::HasSubstr(command));
 }
 
 TEST(Program, SuggestsACommand) {
@@ -203,7 +216,9 @@ TEST(Program, HelpEqualsTheGoldenText) {
   for (const char* command : {"attack", "data", "eval", "summary", "train"}) {
     const auto result = test::run_fercli({command, "--help"});
     EXPECT_EQ(result.exit_code, 0);
-    EXPECT_EQ(result.out, read_file(std::filesystem::path(FERCLI_TEST_FOLDER) / "golden" / (std::string(command) + ".txt"))) << command;
+    EXPECT_EQ(result.out,
+              read_file(std::filesystem::path(FERCLI_TEST_FOLDER) / "golden" / (std::string(command) + ".txt")))
+        << command;
   }
 }
 

@@ -31,7 +31,8 @@ void unsettle(Network& network) {
   const torch::NoGradGuard no_grad;
   const Rng rng(9);
   for (auto& entry : network.named_parameters()) {
-    if (entry.value().dim() == 1) entry.value().add_(0.3 * normal_rows(rng.split(entry.key()), {0}, entry.value().sizes())[0]);
+    if (entry.value().dim() == 1)
+      entry.value().add_(0.3 * normal_rows(rng.split(entry.key()), {0}, entry.value().sizes())[0]);
   }
   for (auto& entry : network.named_buffers()) {
     const auto noise = uniform_rows(rng.split(entry.key()), {0}, entry.value().sizes())[0];
@@ -44,7 +45,8 @@ Classifier make_small(const Architecture& architecture, Precision precision) {
   auto network = make_network(architecture.name, options, 3);
   unsettle(*network);
   network->eval();
-  return Classifier(network, architecture.name, options, {options.channels, options.size, {0.5}, {0.25}}, LabelSet::fer2013(), precision);
+  return Classifier(network, architecture.name, options, {options.channels, options.size, {0.5}, {0.25}},
+                    LabelSet::fer2013(), precision);
 }
 
 torch::Tensor images(int64_t n, int64_t channels = 1, int64_t size = 48) {
@@ -96,7 +98,8 @@ TEST_P(Architectures, AnImageHasTheSameGradientInAnyBatch) {
   const Classifier classifier = make_small(architecture(), Precision::Float32);
   const auto together = classifier.linearize(x).pullback(dlogits);
   for (const int64_t n : {1, 3}) {
-    EXPECT_TRUE(at::equal(classifier.linearize(x.slice(0, 2, 2 + n)).pullback(dlogits.slice(0, 0, n)), together.slice(0, 2, 2 + n)));
+    EXPECT_TRUE(at::equal(classifier.linearize(x.slice(0, 2, 2 + n)).pullback(dlogits.slice(0, 0, n)),
+                          together.slice(0, 2, 2 + n)));
   }
 }
 
@@ -108,7 +111,8 @@ TEST_P(Architectures, TheGradientIsThatOfTheLogits) {
   const auto gradient = classifier.linearize(x).pullback(dlogits);
   const auto direction = gradient / gradient.flatten(1).norm(2, 1).view({-1, 1, 1, 1});
   constexpr double kStep = 2e-3;
-  const auto slope = (classifier.logits(x + kStep * direction) - classifier.logits(x - kStep * direction)).select(1, 2) / (2 * kStep);
+  const auto slope =
+      (classifier.logits(x + kStep * direction) - classifier.logits(x - kStep * direction)).select(1, 2) / (2 * kStep);
   const auto expected = gradient.flatten(1).norm(2, 1);
   EXPECT_TRUE(at::allclose(slope, expected, 0.05, 1e-3)) << slope << expected;
 }
@@ -116,8 +120,9 @@ TEST_P(Architectures, TheGradientIsThatOfTheLogits) {
 TEST_P(Architectures, SurviveACheckpoint) {
   const test::ScratchFolder folder;
   const Classifier before = make_small(architecture(), Precision::Float32);
-  save_checkpoint({before.arch(), before.options(), before.preprocessing(), before.classes(), {{"seed", 3}}, before.network(), ""},
-                  folder / "model.pt");
+  save_checkpoint(
+      {before.arch(), before.options(), before.preprocessing(), before.classes(), {{"seed", 3}}, before.network(), ""},
+      folder / "model.pt");
   const Checkpoint loaded = load_checkpoint(folder / "model.pt");
   EXPECT_EQ(loaded.training.at("seed"), 3);
   EXPECT_EQ(loaded.classes, LabelSet::fer2013());
@@ -133,11 +138,12 @@ TEST_P(Architectures, SummaryCountsEveryParameter) {
   EXPECT_EQ(counted, parameter_count(*network));
 }
 
-INSTANTIATE_TEST_SUITE_P(All, Architectures, testing::ValuesIn(Registry<Architecture>::instance().names()), [](const auto& info) {
-  std::string name = info.param;
-  std::replace(name.begin(), name.end(), '-', '_');
-  return name;
-});
+INSTANTIATE_TEST_SUITE_P(All, Architectures, testing::ValuesIn(Registry<Architecture>::instance().names()),
+                         [](const auto& info) {
+                           std::string name = info.param;
+                           std::replace(name.begin(), name.end(), '-', '_');
+                           return name;
+                         });
 
 TEST(Summary, KnowsThePublishedSizes) {
   const auto parameters = [](const std::string& arch) {
@@ -158,7 +164,8 @@ TEST(Summary, CountsTheFlopsOfAConvolution) {
 }
 
 TEST(ClassifierTta, FlipMakesMirrorImagesEqual) {
-  const Classifier classifier = make_small(Registry<Architecture>::instance().get("small-cnn"), Precision::Float32).with_tta(Tta::Flip);
+  const Classifier classifier =
+      make_small(Registry<Architecture>::instance().get("small-cnn"), Precision::Float32).with_tta(Tta::Flip);
   const auto x = images(3);
   EXPECT_TRUE(at::allclose(classifier.logits(x), classifier.logits(x.flip({3})), 1e-5, 1e-5));
 }
@@ -191,7 +198,13 @@ class BrokenCheckpoint : public testing::Test {
  protected:
   BrokenCheckpoint() {
     const Classifier classifier = make_small(Registry<Architecture>::instance().get("small-cnn"), Precision::Float32);
-    save_checkpoint({classifier.arch(), classifier.options(), classifier.preprocessing(), classifier.classes(), {}, classifier.network(), ""},
+    save_checkpoint({classifier.arch(),
+                     classifier.options(),
+                     classifier.preprocessing(),
+                     classifier.classes(),
+                     {},
+                     classifier.network(),
+                     ""},
                     folder_ / "model.pt");
     bytes_ = read_file(folder_ / "model.pt");
   }
@@ -226,7 +239,8 @@ TEST_F(BrokenCheckpoint, AForeignFileIsCalledForeign) {
 
 TEST_F(BrokenCheckpoint, AnotherKindOfFileIsNamed) {
   save_container({"dataset", {}, {}}, folder_ / "data.pt");
-  EXPECT_THAT(message_of([&] { load_checkpoint(folder_ / "data.pt"); }), testing::HasSubstr("is a fercli dataset, where a checkpoint is needed"));
+  EXPECT_THAT(message_of([&] { load_checkpoint(folder_ / "data.pt"); }),
+              testing::HasSubstr("is a fercli dataset, where a checkpoint is needed"));
 }
 
 TEST(Weights, OfATorchvisionStateDictionaryAreTakenByName) {
@@ -244,7 +258,9 @@ TEST(Weights, OfATorchvisionStateDictionaryAreTakenByName) {
 }
 
 TEST(MakeNetwork, NamesUnknownSettings) {
-  EXPECT_THAT(message_of([] { make_network("resnet", {1, 48, 7, {{"widht", 3}}}, 0); }),
+  EXPECT_THAT(message_of([] {
+                make_network("resnet", {1, 48, 7, {{"widht", 3}}}, 0);
+              }),
               testing::HasSubstr("architecture resnet has no setting 'widht'; did you mean width?"));
 }
 

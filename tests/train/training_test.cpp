@@ -81,7 +81,8 @@ TEST(Training, ResumedAfterAnEpochEndsWithTheSameWeights) {
   train(quick_options(), whole.path());
   {
     Trainer trainer(quick_options(), small_start(), faces(), faces(), parts.path());
-    EXPECT_THROW(trainer.run([](const auto&) { throw std::runtime_error("stopped after the first epoch"); }), std::runtime_error);
+    EXPECT_THROW(trainer.run([](const auto&) { throw std::runtime_error("stopped after the first epoch"); }),
+                 std::runtime_error);
   }
   Trainer trainer(quick_options(), small_start(), faces(), faces(), parts.path());
   trainer.resume();
@@ -96,7 +97,8 @@ TEST(Training, AResumeWithOtherOptionsIsRefused) {
   TrainOptions other = quick_options();
   other.weight_decay = 0.1;
   Trainer trainer(other, small_start(), faces(), faces(), folder.path());
-  EXPECT_THAT(message_of([&] { trainer.resume(); }), testing::HasSubstr("--weight-decay was 0.0005 when this run was started, now it is 0.1"));
+  EXPECT_THAT(message_of([&] { trainer.resume(); }),
+              testing::HasSubstr("--weight-decay was 0.0005 when this run was started, now it is 0.1"));
 }
 
 TEST(Training, StopsOnALossThatIsNotFinite) {
