@@ -20,6 +20,7 @@
 #include "core/text.hpp"
 #include "data/reader.hpp"
 #include "models/checkpoint.hpp"
+#include "models/network.hpp"
 
 namespace {
 

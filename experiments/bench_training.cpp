@@ -13,6 +13,7 @@
 #include "core/progress.hpp"
 #include "data/reader.hpp"
 #include "models/classifier.hpp"
+#include "models/network.hpp"
 #include "train/training_loss.hpp"
 
 namespace {

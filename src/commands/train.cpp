@@ -170,6 +170,12 @@ Preprocessing measured_preprocessing(const Dataset& training) {
   return preprocessing;
 }
 
+/// Name and digest of the file that training started from; null when it started at random.
+nlohmann::json described_weights(const std::filesystem::path& path) {
+  if (path.empty()) return nullptr;
+  return {{"file", path.filename().string()}, {"sha256", file_sha256_hex(path)}};
+}
+
 Checkpoint starting_point(const OptionSet& options, const Settings& settings, const Splits& data) {
   Checkpoint start;
   start.arch = settings.arch;
@@ -181,7 +187,7 @@ Checkpoint starting_point(const OptionSet& options, const Settings& settings, co
   start.network = make_network(start.arch, start.options, settings.train.runtime.seed);
   if (!settings.weights.empty()) inform(load_weights(*start.network, settings.weights));
   start.training = {{"options", settings.train.to_json()},
-                    {"weights", settings.weights},
+                    {"weights", described_weights(settings.weights)},
                     {"revision", git_revision()},
                     {"training_images", data.training.size()},
                     {"training_digest", data.training.digest()},

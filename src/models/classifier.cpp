@@ -6,6 +6,7 @@
 
 #include "core/error.hpp"
 #include "models/layers.hpp"
+#include "models/network.hpp"
 
 namespace fercli {
 

@@ -12,7 +12,7 @@
 
 #include "core/runtime.hpp"
 #include "data/label_set.hpp"
-#include "models/network.hpp"
+#include "models/architecture.hpp"
 
 namespace fercli {
 

@@ -2,23 +2,9 @@
 
 #include <torch/nn/module.h>
 
-#include <map>
-#include <memory>
-#include <string>
-
-#include "core/registry.hpp"
+#include "models/architecture.hpp"
 
 namespace fercli {
-
-/// What shapes a network besides its architecture's name.
-struct NetworkOptions {
-  int64_t channels = 1;  ///< input channels
-  int64_t size = 48;     ///< input height and width
-  int64_t classes = 7;
-  std::map<std::string, double> settings;  ///< the architecture's own ("width", "dropout"), see its entry
-
-  double setting(const std::string& name) const { return settings.at(name); }
-};
 
 /// Maps normalised images (N,C,H,W) to logits (N,K). The arithmetic follows the type of the input: float32 parameters
 /// are cast on the way when it is bfloat16.
@@ -26,26 +12,5 @@ class Network : public torch::nn::Module {
  public:
   virtual torch::Tensor forward(const torch::Tensor& x) = 0;
 };
-
-/// One architecture.
-struct Architecture {
-  static constexpr const char* kKind = "architecture";
-  std::string name;
-  std::string summary;
-  std::string rationale;    ///< why it is built so, for the …_arch.txt
-  NetworkOptions defaults;  ///< input shape and the settings it knows, with their defaults
-  std::shared_ptr<Network> (*make)(const NetworkOptions& options);
-  bool any_size = false;  ///< works on images of other sizes than it was made for (no dense layer over positions)
-};
-
-/// Builds it with weights drawn from `seed`; settings not given take the architecture's defaults. Throws UserError on
-/// an unknown architecture or setting.
-std::shared_ptr<Network> make_network(const std::string& arch, NetworkOptions options, uint64_t seed);
-
-/// The settings given, and the architecture's defaults for the others. Throws UserError on an unknown one.
-std::map<std::string, double> complete_settings(const std::string& arch, std::map<std::string, double> settings);
-
-/// Parameters and buffers of one network into another of the same shape.
-void copy_weights(const Network& from, Network& to);
 
 }  // namespace fercli

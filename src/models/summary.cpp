@@ -6,6 +6,7 @@
 #include <unordered_map>
 
 #include "models/layers.hpp"
+#include "models/network.hpp"
 
 namespace fercli {
 

@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "models/network.hpp"
+#include "models/architecture.hpp"
 
 namespace fercli {
 

@@ -6,6 +6,7 @@
 
 #include "core/error.hpp"
 #include "core/files.hpp"
+#include "models/network.hpp"
 
 namespace fercli {
 

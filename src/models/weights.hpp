@@ -3,7 +3,7 @@
 #include <filesystem>
 #include <string>
 
-#include "models/network.hpp"
+#include "models/architecture.hpp"
 
 namespace fercli {
 

@@ -1,6 +1,7 @@
 // Standard training: cross-entropy with soft targets.
 #include <ATen/ATen.h>
 
+#include "models/network.hpp"
 #include "train/training_loss.hpp"
 
 namespace fercli {

@@ -15,6 +15,7 @@
 #include "core/interrupt.hpp"
 #include "core/progress.hpp"
 #include "data/batches.hpp"
+#include "models/network.hpp"
 #include "train/training_loss.hpp"
 
 namespace fercli {

@@ -1,6 +1,7 @@
 #include "tests/attacks/linear_network.hpp"
 
 #include "models/layers.hpp"
+#include "models/network.hpp"
 
 namespace fercli::test {
 

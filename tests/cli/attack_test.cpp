@@ -6,6 +6,7 @@
 #include "data/image.hpp"
 #include "data/reader.hpp"
 #include "models/checkpoint.hpp"
+#include "models/network.hpp"
 #include "tests/cli/run_program.hpp"
 
 namespace fercli::test {
@@ -136,7 +137,8 @@ TEST_F(AttackCommand, OneImageGivesPicturesThatHoldTheAttack) {
 }
 
 TEST_F(AttackCommand, JsonStandsAloneAndItsFilesHoldWhatItSays) {
-  const json result = attack_json("untargeted", {"--data", faces().string(), "--eps", "4/255", "--out", out_.path().string(), "--save-png", "all"});
+  const json result = attack_json(
+      "untargeted", {"--data", faces().string(), "--eps", "4/255", "--out", out_.path().string(), "--save-png", "all"});
   EXPECT_EQ(result["n"], kImages);
   EXPECT_EQ(result["command"], "attack");
   EXPECT_EQ(result["metrics"]["success_8bit"]["n"], kImages);
@@ -190,7 +192,8 @@ TEST_F(AttackCommand, BatchSizeThreadsAndOrderChangeNoResult) {
 }
 
 TEST_F(AttackCommand, TheSmallestEpsIsThatOfItsStoredImage) {
-  const json result = attack_json("untargeted", {"--data", faces().string(), "--minimal-eps", "--out", out_.path().string(), "--save-png", "all", "--limit", "4"});
+  const json result = attack_json("untargeted", {"--data", faces().string(), "--minimal-eps", "--out",
+                                                 out_.path().string(), "--save-png", "all", "--limit", "4"});
   EXPECT_EQ(result["metrics"]["median_minimal_eps"]["n"], 4);
   for (const auto& image : result["per_image"]) {
     const fs::path original = faces() / image["id"].get<std::string>();
@@ -211,7 +214,8 @@ TEST_F(AttackCommand, FgsmAndL2AreChosenByName) {
 }
 
 TEST_F(AttackCommand, WithoutAnySureImageTheBestIsShownAndTheRunFails) {
-  const auto result = run_fercli({"attack", goal(), "--model", unsure_model().string(), "--data", faces().string(), "--out", out_.path().string()});
+  const auto result = run_fercli({"attack", goal(), "--model", unsure_model().string(), "--data", faces().string(),
+                                  "--out", out_.path().string()});
   EXPECT_EQ(result.exit_code, 1);
   EXPECT_THAT(result.err, testing::HasSubstr("images of class " + source_ + " is classified rightly with more than"));
   EXPECT_THAT(result.err, testing::HasSubstr("the best is "));
@@ -220,7 +224,8 @@ TEST_F(AttackCommand, WithoutAnySureImageTheBestIsShownAndTheRunFails) {
 
 TEST_F(AttackCommand, AFileOfAnotherEmotionIsNotAttacked) {
   const std::string other = source_ == "Happy" ? "Neutral" : "Happy", target = "Disgust";
-  const auto result = attack(other + "-to-" + target, {"--image", first_face().string(), "--out", out_.path().string()});
+  const auto result =
+      attack(other + "-to-" + target, {"--image", first_face().string(), "--out", out_.path().string()});
   EXPECT_EQ(result.exit_code, 1);
   EXPECT_THAT(result.err, testing::HasSubstr("none of 1 images of class " + other));
 }
@@ -240,7 +245,8 @@ TEST_F(AttackCommand, WrongEpsIsExplained) {
 
 TEST_F(AttackCommand, WrongFilesAreNamed) {
   expect_error(attack(goal(), {"--image", "nowhere.png"}), "nowhere.png: no such file");
-  expect_error(attack(goal(), {"--data", faces().string(), "--image", first_face().string()}), "--data and --image: give one of them");
+  expect_error(attack(goal(), {"--data", faces().string(), "--image", first_face().string()}),
+               "--data and --image: give one of them");
   expect_error(attack(goal(), {"--image", model().string()}), "is not a readable image");
   expect_error(run_fercli({"attack", "happy-to-sad", "--model", "nowhere.pt"}), "--model nowhere.pt: no such file");
 }
@@ -261,9 +267,11 @@ TEST_F(AttackCommand, WrongAttackSettingsAreExplained) {
 TEST_F(AttackCommand, FilesOfAnySizeAndColourAreTakenAsFaceCrops) {
   const fs::path wide = out_ / "wide.png";
   write_png(read_image(first_face(), 3).repeat_interleave(8, 1).repeat_interleave(9, 2), wide);
-  const auto result = attack("untargeted", {"--image", wide.string(), "--min-confidence", "0", "--out", out_.path().string()});
+  const auto result =
+      attack("untargeted", {"--image", wide.string(), "--min-confidence", "0", "--out", out_.path().string()});
   EXPECT_EQ(result.exit_code, 0) << result.err;
-  EXPECT_THAT(result.err, testing::HasSubstr("432x384 pixels, taken as a face crop: its centre square, resized to 48x48"));
+  EXPECT_THAT(result.err,
+              testing::HasSubstr("432x384 pixels, taken as a face crop: its centre square, resized to 48x48"));
   EXPECT_EQ(read_image(out_ / "adversarial.png", 1).size(1), 48);
 }
 

@@ -6,6 +6,7 @@
 #include "core/files.hpp"
 #include "models/checkpoint.hpp"
 #include "models/layers.hpp"
+#include "models/network.hpp"
 #include "models/summary.hpp"
 #include "models/weights.hpp"
 #include "tests/cli/run_program.hpp"
