@@ -70,22 +70,11 @@ class AttackCommand : public testing::Test {
     return words;
   }
 
-  /// `fercli attack GOAL --model … WORDS…` inside this process, which saves starting the program for each test.
+  /// `fercli attack GOAL --model … WORDS…` inside this process.
   static ProgramResult attack(const std::string& goal, const std::vector<std::string>& words) {
-    ProgramResult result{0, "", ""};
-    std::string message;
-    testing::internal::CaptureStdout();
-    testing::internal::CaptureStderr();
-    try {
-      result.exit_code = Registry<Command>::instance().get("attack").run(with_model(goal, words));
-    } catch (const UserError& error) {
-      result.exit_code = 2;
-      message = error.what();
-    }
-    std::fflush(stdout);
-    result.out = testing::internal::GetCapturedStdout();
-    result.err = testing::internal::GetCapturedStderr() + message;
-    return result;
+    auto arguments = with_model(goal, words);
+    arguments.insert(arguments.begin(), "attack");
+    return test::run_in_process(arguments);
   }
 
   static json attack_json(const std::string& goal, std::vector<std::string> words) {
