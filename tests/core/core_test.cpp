@@ -12,19 +12,13 @@
 #include "core/text.hpp"
 #include "tests/cli/run_program.hpp"
 #include "tests/precompiled_tests.hpp"
+#include "tests/user_error.hpp"
 
 namespace fercli {
 
 namespace {
 
-std::string message_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const UserError& error) {
-    return error.what();
-  }
-  return "";
-}
+using test::message_of;
 
 TEST(Numbers, FractionsAndDecimalsAreRead) {
   EXPECT_DOUBLE_EQ(parse_number("8/255"), 8 / 255.0);

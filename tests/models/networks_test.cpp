@@ -11,12 +11,15 @@
 #include "models/weights.hpp"
 #include "tests/cli/run_program.hpp"
 #include "tests/precompiled_tests.hpp"
+#include "tests/user_error.hpp"
 
 #include <torch/serialize.h>
 
 namespace fercli {
 
 namespace {
+
+using test::message_of;
 
 /// Small versions of the architectures, so that the suite stays quick.
 NetworkOptions small_options(const Architecture& architecture) {
@@ -184,15 +187,6 @@ TEST(ClassifierCounters, CountImagesNotCalls) {
   classifier.linearize(images(3)).pullback(torch::ones({3, 7}));
   EXPECT_EQ(classifier.forwards(), 8);
   EXPECT_EQ(classifier.backwards(), 3);
-}
-
-std::string message_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const UserError& error) {
-    return error.what();
-  }
-  return "";
 }
 
 class BrokenCheckpoint : public testing::Test {
