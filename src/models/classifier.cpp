@@ -5,8 +5,7 @@
 #include <torch/csrc/autograd/autograd.h>
 
 #include "core/error.hpp"
-#include "models/layers.hpp"
-#include "models/network.hpp"
+#include "models/network_model.hpp"
 
 namespace fercli {
 
@@ -16,19 +15,6 @@ namespace {
 constexpr int64_t kChunk = 64;
 /// Ten-crop views are this share of the image's side, enlarged to the full side.
 constexpr double kCropShare = 44.0 / 48.0;
-
-std::shared_ptr<Network> make_executor(const Network& network, const std::string& arch, const NetworkOptions& options,
-                                       Precision precision, torch::Device device) {
-  auto executor = Registry<Architecture>::instance().get(arch).make(options);
-  copy_weights(network, *executor);
-  executor->eval();
-  for (const auto& module : executor->modules()) {
-    if (auto* layer = dynamic_cast<Layer*>(module.get())) layer->prepare_inference(scalar_type(precision));
-  }
-  for (auto& parameter : executor->parameters()) parameter.set_requires_grad(false);
-  executor->to(device);
-  return executor;
-}
 
 torch::Tensor per_channel(const std::vector<double>& values, torch::Device device) {
   return torch::tensor(values, torch::kFloat32).view({1, -1, 1, 1}).to(device);
@@ -76,21 +62,32 @@ const char* to_string(Tta tta) {
 
 Classifier::Classifier(std::shared_ptr<Network> network, std::string arch, NetworkOptions options,
                        Preprocessing preprocessing, LabelSet classes, Precision precision, torch::Device device)
-    : network_(std::move(network)),
+    : Classifier(std::make_shared<NetworkModel>(std::move(network), arch, options), arch, options,
+                 std::move(preprocessing), std::move(classes), precision, device) {}
+
+Classifier::Classifier(std::shared_ptr<const Model> model, std::string arch, NetworkOptions options,
+                       Preprocessing preprocessing, LabelSet classes, Precision precision, torch::Device device)
+    : model_(std::move(model)),
       arch_(std::move(arch)),
       options_(std::move(options)),
       preprocessing_(std::move(preprocessing)),
       classes_(std::move(classes)),
-      precision_(precision),
+      precision_(model_->supports(precision) ? precision : Precision::Float32),
       device_(device) {
-  executor_ = make_executor(*network_, arch_, options_, precision_, device_);
+  executor_ = model_->executor(precision_, device_);
+}
+
+std::shared_ptr<Network> Classifier::network() const {
+  if (auto network = model_->network()) return network;
+  throw UserError(fmt::format("a model imported from a foreign file ({}) has no trainable network", arch_));
 }
 
 Classifier Classifier::with_precision(Precision precision) const {
   Classifier copy = *this;
+  if (!model_->supports(precision)) precision = Precision::Float32;
   if (precision == precision_) return copy;
   copy.precision_ = precision;
-  copy.executor_ = make_executor(*network_, arch_, options_, precision, device_);
+  copy.executor_ = model_->executor(precision, device_);
   return copy;
 }
 
@@ -116,7 +113,7 @@ torch::Tensor Classifier::prepare(const torch::Tensor& x) const {
       input = (input * per_channel({0.299, 0.587, 0.114}, device_)).sum(1, /*keepdim=*/true);  // ITU-R BT.601
     }
   }
-  input = resized(input, preprocessing_.size, preprocessing_.size);
+  input = resized(input, preprocessing_.size, preprocessing_.columns());
   input = (input - per_channel(preprocessing_.mean, device_)) / per_channel(preprocessing_.std, device_);
   return input.to(scalar_type(precision_)).contiguous(torch::MemoryFormat::ChannelsLast);
 }

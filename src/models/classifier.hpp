@@ -16,12 +16,18 @@
 
 namespace fercli {
 
+class Model;     // models/model.hpp
+class Executor;  // models/model.hpp
+
 /// From stored image to network input: grey/RGB conversion, bilinear resize, (x - mean) / std per channel.
 struct Preprocessing {
   int64_t channels = 1;
-  int64_t size = 48;
+  int64_t size = 48;              ///< input height, and width unless that is given
   std::vector<double> mean{0.5};  ///< one value, or one per channel; pixels in [0,1]
   std::vector<double> std{0.5};
+  int64_t width = 0;  ///< 0: square
+
+  int64_t columns() const { return width > 0 ? width : size; }
 };
 
 /// Test-time augmentation: logits are averaged over views of the image.
@@ -40,12 +46,17 @@ struct Linearization {
 
 /// A network with its preprocessing and class names: the only thing attacks, evaluation and serving see of a model.
 /// Weights never get gradients. In bfloat16 (or with BatchNorm folded) it works on its own converted copy of the
-/// weights. The result for an image does not depend on the batch it is in, nor on the number of threads.
+/// weights; a model that cannot run in bfloat16 runs in float32, and `precision()` says so. The result for an image
+/// does not depend on the batch it is in, nor on the number of threads.
 class Classifier {
  public:
   /// `network` is kept as the float32 original; the executing copy (BatchNorm folded, cast, channels-last) is made
   /// here.
   Classifier(std::shared_ptr<Network> network, std::string arch, NetworkOptions options, Preprocessing preprocessing,
+             LabelSet classes, Precision precision = Precision::Float32, torch::Device device = torch::kCPU);
+
+  /// Any model, such as an imported graph; `arch` is what results call it.
+  Classifier(std::shared_ptr<const Model> model, std::string arch, NetworkOptions options, Preprocessing preprocessing,
              LabelSet classes, Precision precision = Precision::Float32, torch::Device device = torch::kCPU);
 
   /// x: (N,C,H,W) float32 in [0,1], any C in {1,3}, any H = W. Returns float32 (N,K), on the CPU. No graph is kept.
@@ -64,7 +75,10 @@ class Classifier {
   Precision precision() const { return precision_; }
   torch::Device device() const { return device_; }
   Tta tta() const { return tta_; }
-  const std::shared_ptr<Network>& network() const { return network_; }
+  const std::shared_ptr<const Model>& model() const { return model_; }
+
+  /// The trainable network behind it. Throws UserError for an imported graph, which has none.
+  std::shared_ptr<Network> network() const;
 
   /// Images sent forward and backward through this classifier and the copies made from it, since it was made.
   int64_t forwards() const;
@@ -78,7 +92,8 @@ class Classifier {
   torch::Tensor prepare(const torch::Tensor& x) const;
   torch::Tensor run(const torch::Tensor& x) const;
 
-  std::shared_ptr<Network> network_, executor_;
+  std::shared_ptr<const Model> model_;
+  std::shared_ptr<const Executor> executor_;
   std::string arch_;
   NetworkOptions options_;
   Preprocessing preprocessing_;
