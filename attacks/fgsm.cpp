@@ -34,7 +34,7 @@ class Fgsm : public Attack {
  private:
   void perturb(Search& search) const override {
     auto x_adv = search.ball().x();
-    const auto gradient = search.gradient(x_adv, loss_);
+    const auto gradient = search.gradient(x_adv, loss_).gradient;
     x_adv = search.ball().step(x_adv, gradient, search.ball().eps());
     search.finish(x_adv);
   }
@@ -45,7 +45,8 @@ class Fgsm : public Attack {
 const Register<AttackEntry> registered{
     {"fgsm",
      "one step along the sign of the gradient",
-     {Norm::Linf, Norm::L2},
+     Access::Gradients,
+     {Norm::Linf, Norm::L2, Norm::L1},
      true,
      true,
      "2 forward + 1 backward",

@@ -2,6 +2,7 @@
 
 #include <torch/types.h>
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -16,7 +17,7 @@ struct GoalLoss {
 };
 
 /// logits: (N,K) float32.
-using GoalLossFunction = GoalLoss (*)(const torch::Tensor& logits, const Goal& goal);
+using GoalLossFunction = std::function<GoalLoss(const torch::Tensor& logits, const Goal& goal)>;
 
 /// Targeted: cross-entropy with the target. Untargeted: minus the cross-entropy with the true label. The gradient is
 /// formed without subtracting nearly equal probabilities, so that it does not vanish on very confident images.
@@ -26,7 +27,17 @@ GoalLoss cross_entropy_loss(const torch::Tensor& logits, const Goal& goal);
 /// minus the target's; untargeted, the true label's minus the highest other. Below 0 exactly where the goal is reached.
 GoalLoss margin_loss(const torch::Tensor& logits, const Goal& goal);
 
-/// "ce" or "margin". Throws UserError.
+/// Difference of logits ratio (Croce & Hein, arXiv:2003.01690, eq. 6), to descend: untargeted, the true label's logit
+/// minus the highest other, divided by the highest minus the third highest; targeted, the highest other logit minus the
+/// target's, divided by the highest minus the mean of the third and fourth (as in their eq. 7, with the strongest class
+/// in place of the true one). With fewer than four classes the denominators fall back to the highest minus the lowest.
+GoalLoss dlr_loss(const torch::Tensor& logits, const Goal& goal);
+
+/// Targeted DLR (eq. 7) of an untargeted attack that heads for one class: (z_y - z_t) / (z_1 - (z_3 + z_4) / 2), to
+/// descend. y, target: (N) int64. With fewer than four classes as above.
+GoalLoss targeted_dlr_loss(const torch::Tensor& logits, const torch::Tensor& y, const torch::Tensor& target);
+
+/// "ce", "dlr" or "margin". Throws UserError.
 GoalLossFunction find_goal_loss(const std::string& name);
 const std::vector<std::string>& goal_loss_names();
 

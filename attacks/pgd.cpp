@@ -47,7 +47,7 @@ class Pgd : public Attack {
   void perturb(Search& search) const override {
     auto x_adv = search.start();
     for (int64_t step = 0; step < settings_.steps && search.size() > 0; ++step) {
-      const auto gradient = search.gradient(x_adv, loss_);
+      const auto gradient = search.gradient(x_adv, loss_).gradient;
       const auto& eps = search.ball().eps();
       x_adv = search.ball().step(x_adv, gradient,
                                  settings_.alpha > 0 ? torch::full_like(eps, settings_.alpha) : eps * alpha_rule());
@@ -61,7 +61,8 @@ class Pgd : public Attack {
 const Register<AttackEntry> registered{
     {"pgd",
      "projected gradient descent, restarted from random points",
-     {Norm::Linf, Norm::L2},
+     Access::Gradients,
+     {Norm::Linf, Norm::L2, Norm::L1},
      true,
      true,
      "steps x (forward + backward) + 1 forward, until solved",

@@ -11,17 +11,36 @@ namespace fercli {
 
 /// What has been found so far for all images of a run.
 struct Findings {
-  torch::Tensor x_adv;          ///< (N,C,H,W) the best image yet: a success before a failure, then the lower margin
+  torch::Tensor x_adv;          ///< (N,C,H,W) the best image yet: a success before a failure; of two successes the
+                                ///< nearer when the attack searches the nearest; else the lower margin
   torch::Tensor logits;         ///< (N,K) float32 network; valid where `success`
+  torch::Tensor distance;       ///< (N) float64 of x_adv; valid where `success`
   torch::Tensor margin;         ///< (N) float32, margin_loss of the best image
   torch::Tensor success;        ///< (N) bool
   torch::Tensor float_success;  ///< (N) bool
-  torch::Tensor done;           ///< (N) bool: success with the confidence asked for
+  torch::Tensor done;           ///< (N) bool: nothing more is to be found
+  torch::Tensor stage;          ///< (N) int64, see AttackResult
+};
+
+/// What `Search::gradient` finds at the images still unsolved.
+struct Slope {
+  torch::Tensor gradient;  ///< (M,C,H,W): of the loss, in the image
+  torch::Tensor value;     ///< (M) float32: the loss
+  torch::Tensor logits;    ///< (M,K) in the search's own arithmetic
+};
+
+/// What `Search::look` finds.
+struct Look {
+  torch::Tensor logits;  ///< (M,K) in the search's own arithmetic
+  /// dlogits (M,K) -> (M,C,H,W), once or more; one backward per image each time.
+  std::function<torch::Tensor(const torch::Tensor& dlogits)> pullback;
 };
 
 /// One start of an attack on the images that are still unsolved: their originals, their ball, and the network.
-/// Candidates are shown to it; those that reach the goal leave, so all tensors an attack keeps per image go through
-/// `gradient` or `offer`, which drop the same rows from them.
+/// Candidates are shown to it; those that reach the goal leave (unless the attack searches the nearest success), so all
+/// tensors an attack keeps per image go through `gradient`, `look`, `scores` or `offer`, which drop the same rows from
+/// them. What the network sees is the exportable image of a candidate in the ball, or, for an attack whose way leads
+/// anywhere, the rounded one.
 class Search {
  public:
   struct Networks {
@@ -30,14 +49,22 @@ class Search {
   };
 
   /// rows: the positions in `findings` of the images of this start. `rng` is the start's own.
-  Search(Networks networks, const AttackSettings& settings, Ball ball, Goal goal, std::vector<int64_t> index,
-         torch::Tensor rows, const Rng& rng, Findings* findings);
+  Search(Networks networks, const Attack& attack, Ball ball, Goal goal, std::vector<int64_t> index, torch::Tensor rows,
+         const Rng& rng, Findings* findings);
 
   int64_t size() const { return rows_.size(0); }
   const Ball& ball() const { return ball_; }
   const Goal& goal() const { return goal_; }
   const std::vector<int64_t>& index() const { return index_; }
+  const torch::Tensor& rows() const { return rows_; }  ///< (M) int64: the places of the images in the attack's input
   const Rng& rng() const { return rng_; }
+  int64_t classes() const { return networks_.judge.classes().size(); }
+
+  /// (M) float64: how far the nearest success found for each image is; infinite where there is none.
+  torch::Tensor nearest_success() const;
+
+  /// What is found from now on belongs to this stage of a cascade.
+  void enter_stage(int64_t stage) { stage_ = stage; }
 
   /// Where this start begins: the points given by `set_start`, else random points of the ball.
   torch::Tensor start() const;
@@ -45,12 +72,21 @@ class Search {
 
   using State = std::initializer_list<torch::Tensor*>;
 
-  /// Judges the exportable images of `x_adv` and returns the gradient of the loss there, (M,C,H,W) for the M images
-  /// still unsolved; the solved ones leave, and their rows are dropped from `x_adv` and `state`. One forward and one
-  /// backward per image. Throws Interrupted.
-  torch::Tensor gradient(torch::Tensor& x_adv, GoalLossFunction loss, State state = {});
+  /// A loss that needs to know which of the images still unsolved it is given: `count` rows from `begin` on.
+  using RowLoss = std::function<GoalLoss(const torch::Tensor& logits, const Goal& goal, int64_t begin, int64_t count)>;
 
-  /// The same without the gradient: one forward per image. Here float32 also looks at images of which the fast
+  /// Judges `x_adv` and returns the gradient of the loss there for the M images still unsolved; the solved ones leave,
+  /// and their rows are dropped from `x_adv` and `state`. One forward and one backward per image. Throws Interrupted.
+  Slope gradient(torch::Tensor& x_adv, const GoalLossFunction& loss, State state = {});
+  Slope gradient(torch::Tensor& x_adv, const RowLoss& loss, State state = {});
+
+  /// The same with the gradient left to be asked for, in as many directions as an attack needs. One forward per image.
+  Look look(torch::Tensor& x_adv, State state = {});
+
+  /// The same for attacks that see logits alone: (M,K). One forward per image.
+  torch::Tensor scores(torch::Tensor& x_adv, State state = {});
+
+  /// Judges `x_adv` for the last time. One forward per image. Here float32 also looks at images of which the fast
   /// arithmetic is in doubt.
   void offer(torch::Tensor& x_adv, State state = {});
 
@@ -58,18 +94,25 @@ class Search {
   void finish(torch::Tensor& x_adv);
 
  private:
-  enum class Look { OnTheWay, Last };
-  torch::Tensor judged(const torch::Tensor& shown, const torch::Tensor& fast_logits, Look look);
+  friend class Attack;  // perturb_as
+
+  enum class Verdict { OnTheWay, Last };
+  torch::Tensor shown(const torch::Tensor& x_adv) const;
+  torch::Tensor judged(const torch::Tensor& shown, const torch::Tensor& fast_logits, Verdict verdict);
   void keep_only(const torch::Tensor& keep, torch::Tensor& x_adv, State state);
+  bool nearest() const {
+    return attack_->reach() == Attack::Reach::Anywhere && attack_->settings().nearest.value_or(true);
+  }
 
   Networks networks_;
-  const AttackSettings& settings_;
+  const Attack* attack_;
   Ball ball_;
   Goal goal_;
   std::vector<int64_t> index_;
   torch::Tensor rows_, start_;
   Rng rng_;
   Findings* findings_;
+  int64_t stage_ = 0;
 };
 
 }  // namespace fercli

@@ -8,20 +8,36 @@
 namespace fercli {
 
 const char* to_string(Norm norm) {
-  return norm == Norm::Linf ? "Linf" : "L2";
+  switch (norm) {
+    case Norm::Linf:
+      return "Linf";
+    case Norm::L2:
+      return "L2";
+    case Norm::L1:
+      return "L1";
+    case Norm::L0:
+      return "L0";
+  }
+  return "";
 }
 
 Norm parse_norm(const std::string& word) {
-  const std::string lower = to_lower(word);
-  if (lower == "linf") return Norm::Linf;
-  if (lower == "l2") return Norm::L2;
-  throw UserError(fmt::format("unknown norm '{}' (known: linf, l2)", word));
+  for (const Norm norm : {Norm::Linf, Norm::L2, Norm::L1, Norm::L0}) {
+    if (to_lower(word) == to_lower(to_string(norm))) return norm;
+  }
+  throw UserError(fmt::format("unknown norm '{}' (known: linf, l2, l1, l0)", word));
+}
+
+torch::Tensor row_sums(const torch::Tensor& values) {
+  // In two stages: a sum of many numbers into one (a batch of one image) would be split among the threads.
+  return values.sum(-1).flatten(1).sum(1);
 }
 
 torch::Tensor row_norms(const torch::Tensor& delta, Norm norm) {
   if (norm == Norm::Linf) return delta.abs().flatten(1).amax(1).to(torch::kFloat64);
-  // Summed in two stages: a sum of many numbers into one (a batch of one image) would be split among the threads.
-  return delta.to(torch::kFloat64).square().sum(-1).flatten(1).sum(1).sqrt();
+  const auto values = delta.to(torch::kFloat64);
+  if (norm == Norm::L2) return row_sums(values.square()).sqrt();
+  return row_sums(norm == Norm::L1 ? values.abs() : values.ne(0).to(torch::kFloat64));
 }
 
 torch::Tensor ThreatModel::eps_rows(int64_t n) const {
@@ -35,6 +51,9 @@ torch::Tensor ThreatModel::eps_rows(int64_t n) const {
   if (!(low > 0)) throw UserError(fmt::format("threat model: eps {:g}: must be above 0", low));
   if (norm == Norm::Linf && !(high <= 1)) {
     throw UserError(fmt::format("threat model: eps {:g}: must be at most 1 in Linf; pixels are scaled to [0,1]", high));
+  }
+  if (norm == Norm::L0 && !(low >= 1)) {
+    throw UserError(fmt::format("threat model: eps {:g}: must be at least 1 in L0, the number of changed values", low));
   }
   if (!std::isfinite(high)) throw UserError("threat model: eps must be finite");
   return rows;

@@ -6,10 +6,13 @@
 
 namespace fercli {
 
-enum class Norm { Linf, L2 };
+enum class Norm { Linf, L2, L1, L0 };  ///< L0 counts the values (pixel x channel) that differ
 
-const char* to_string(Norm norm);          ///< "Linf", "L2"
+const char* to_string(Norm norm);          ///< "Linf", "L2", "L1", "L0"
 Norm parse_norm(const std::string& word);  ///< any case; throws UserError
+
+/// (N,C,H,W) -> (N), bits independent of N and of the number of threads.
+torch::Tensor row_sums(const torch::Tensor& values);
 
 /// |delta|_norm of each image: (N,C,H,W) -> (N) float64. Its bits do not depend on N or on the number of threads.
 torch::Tensor row_norms(const torch::Tensor& delta, Norm norm);
@@ -20,7 +23,8 @@ struct ThreatModel {
   double eps = 8 / 255.0;
   torch::Tensor eps_per_image = {};  ///< (N) float64; where defined it stands in place of `eps`
 
-  /// (N) float64. Throws UserError: an eps that is not above 0, above 1 in Linf, or a wrong number of them.
+  /// (N) float64. Throws UserError: an eps that is not above 0, above 1 in Linf, below 1 in L0, or a wrong number of
+  /// them.
   torch::Tensor eps_rows(int64_t n) const;
 };
 

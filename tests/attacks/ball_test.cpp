@@ -113,6 +113,52 @@ TEST(ImageQualityTest, SsimFallsWithNoiseAndIsSymmetric) {
   EXPECT_THROW(ssim(x.narrow(2, 0, 8), x.narrow(2, 0, 8)), std::invalid_argument);
 }
 
+TEST(BallTest, TheL1ProjectionIsTheNearestPointOfTheBallInTheUnitRange) {
+  const auto x = originals();
+  const Ball ball(Norm::L1, x, eps_of(3.0), false);
+  const auto outside = x + 0.2 * normal_rows(Rng(5), kIndex, {1, kSide, kSide});
+  const auto inside = ball.project(outside);
+  EXPECT_TRUE(ball.distance(inside).sub(3.0).abs().lt(1e-4).all().item<bool>());
+  EXPECT_GE(inside.min().item<float>(), 0);
+  EXPECT_LE(inside.max().item<float>(), 1);
+  // A nearest point p of a convex set lies so that <outside - p, q - p> <= 0 for every other point q of the set.
+  for (uint64_t seed = 0; seed < 20; ++seed) {
+    const auto other = ball.random_point(Rng(seed), kIndex);
+    const auto product = row_sums((outside - inside).to(torch::kFloat64) * (other - inside).to(torch::kFloat64));
+    EXPECT_LT(product.max().item<double>(), 1e-4);
+  }
+}
+
+TEST(BallTest, L0KeepsTheValuesThatChangedMost) {
+  const auto x = torch::full({1, 1, 1, 4}, 0.5f);
+  const Ball ball(Norm::L0, x, torch::full({1}, 2.9, torch::kFloat64), false);
+  const auto kept = ball.project(torch::tensor({0.6f, 0.1f, 0.5f, 0.8f}).view({1, 1, 1, 4}));
+  EXPECT_TRUE(kept.flatten().equal(torch::tensor({0.5f, 0.1f, 0.5f, 0.8f})));
+}
+
+TEST(BallTest, RoundingStaysInsideTheL1Ball) {
+  const auto x = originals();
+  for (const double eps : {0.01, 0.5, 4.0}) {
+    const Ball ball(Norm::L1, x, eps_of(eps), true);
+    const auto shown = ball.exportable(ball.random_point(Rng(3), kIndex));
+    EXPECT_LE(ball.distance(shown).max().item<double>(), eps + 1e-6);
+    EXPECT_TRUE(ball.contains(shown).all().item<bool>());
+  }
+}
+
+TEST(BallTest, NothingChangesOutsideTheMask) {
+  const auto x = originals();
+  auto mask = torch::zeros_like(x);
+  mask.slice(2, 4, 9).fill_(1);
+  for (const Norm norm : {Norm::Linf, Norm::L2, Norm::L1, Norm::L0}) {
+    const Ball ball(norm, x, eps_of(norm == Norm::L0 ? 30 : 0.3), true, mask);
+    const auto start = ball.random_point(Rng(3), kIndex);
+    const auto moved = ball.exportable(ball.step(start, normal_rows(Rng(4), kIndex, {1, kSide, kSide}), eps_of(0.1)));
+    EXPECT_TRUE(((moved - x) * (1 - mask)).eq(0).all().item<bool>()) << to_string(norm);
+    EXPECT_TRUE((moved - x).ne(0).any().item<bool>()) << to_string(norm);
+  }
+}
+
 }  // namespace
 
 }  // namespace fercli::test

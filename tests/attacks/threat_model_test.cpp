@@ -35,6 +35,8 @@ TEST(ThreatModelTest, RowNormsAreThoseOfEachImage) {
   const auto delta = torch::tensor({3.0f, 0.0f, -4.0f, 0.0f, 1.0f, 1.0f, 1.0f, 1.0f}).view({2, 1, 2, 2});
   EXPECT_TRUE(row_norms(delta, Norm::Linf).equal(torch::tensor({4.0, 1.0}, torch::kFloat64)));
   EXPECT_TRUE(row_norms(delta, Norm::L2).equal(torch::tensor({5.0, 2.0}, torch::kFloat64)));
+  EXPECT_TRUE(row_norms(delta, Norm::L1).equal(torch::tensor({7.0, 4.0}, torch::kFloat64)));
+  EXPECT_TRUE(row_norms(delta, Norm::L0).equal(torch::tensor({2.0, 4.0}, torch::kFloat64)));
 }
 
 TEST(ThreatModelTest, AnUnknownNormIsNamed) {
@@ -42,7 +44,7 @@ TEST(ThreatModelTest, AnUnknownNormIsNamed) {
     parse_norm("l7");
     FAIL();
   } catch (const UserError& error) {
-    EXPECT_STREQ(error.what(), "unknown norm 'l7' (known: linf, l2)");
+    EXPECT_STREQ(error.what(), "unknown norm 'l7' (known: linf, l2, l1, l0)");
   }
 }
 
@@ -68,6 +70,31 @@ TEST(GoalLossTest, GradientsAreThoseOfTheValues) {
   }
 }
 
+TEST(GoalLossTest, TheDifferenceOfLogitsRatioIsThatOfThePaper) {
+  const auto logits = torch::tensor({{1.0f, 4.0f, 2.0f, 0.5f}});
+  EXPECT_FLOAT_EQ(dlr_loss(logits, Goal::untargeted(torch::tensor({1}))).value.item<float>(), (4.0f - 2.0f) / 3.0f);
+  const auto headed = targeted_dlr_loss(logits, torch::tensor({1}), torch::tensor({0}));
+  EXPECT_FLOAT_EQ(headed.value.item<float>(), (4.0f - 1.0f) / (4.0f - 0.75f));
+}
+
+TEST(GoalLossTest, TheDifferenceOfLogitsRatioKnowsNoScaleAndNoShift) {
+  const auto logits = torch::tensor({{1.0f, 4.0f, 2.0f, 0.5f}});
+  for (const auto& goal : {Goal::targeted(torch::tensor({2})), Goal::untargeted(torch::tensor({1}))}) {
+    const auto value = dlr_loss(logits, goal).value;
+    EXPECT_TRUE(dlr_loss(logits * 7 + 3, goal).value.allclose(value, 1e-5));
+  }
+}
+
+TEST(GoalLossTest, TheDifferenceOfLogitsRatioIsFiniteForTwoAndThreeClasses) {
+  for (const auto& logits : {torch::tensor({{1.0f, 4.0f}}), torch::tensor({{1.0f, 4.0f, 2.0f}})}) {
+    for (const auto& goal : {Goal::targeted(torch::tensor({0})), Goal::untargeted(torch::tensor({1}))}) {
+      const auto loss = dlr_loss(logits, goal);
+      EXPECT_GT(loss.value.item<float>(), 0);
+      EXPECT_TRUE(loss.gradient.isfinite().all().item<bool>());
+    }
+  }
+}
+
 TEST(GoalLossTest, TheMarginIsNegativeExactlyWhereTheGoalIsReached) {
   const auto logits = torch::tensor({{1.0f, 3.0f, 2.0f}, {3.0f, 1.0f, 2.0f}});
   for (const auto& goal : {Goal::targeted(torch::tensor({1, 1})), Goal::untargeted(torch::tensor({1, 1}))}) {
@@ -86,7 +113,7 @@ TEST(GoalLossTest, AnUnknownLossIsNamed) {
     find_goal_loss("margn");
     FAIL();
   } catch (const UserError& error) {
-    EXPECT_STREQ(error.what(), "unknown attack loss 'margn'; did you mean margin? (known: ce, margin)");
+    EXPECT_STREQ(error.what(), "unknown attack loss 'margn'; did you mean margin? (known: ce, dlr, margin)");
   }
 }
 

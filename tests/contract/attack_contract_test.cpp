@@ -35,7 +35,19 @@ std::vector<Case> all_cases() {
 class AttackContract : public testing::TestWithParam<Case> {
  protected:
   /// Small enough that some images stay unsolved, large enough that some are solved.
-  ThreatModel threat() const { return {GetParam().norm, GetParam().norm == Norm::Linf ? 6 / 255.0 : 0.3}; }
+  ThreatModel threat() const {
+    switch (GetParam().norm) {
+      case Norm::Linf:
+        return {Norm::Linf, 6 / 255.0};
+      case Norm::L2:
+        return {Norm::L2, 0.3};
+      case Norm::L1:
+        return {Norm::L1, 2.5};
+      case Norm::L0:
+        return {Norm::L0, 9};
+    }
+    return {};
+  }
 
   std::unique_ptr<Attack> attack(const AttackSettings& settings) const {
     return make_attack(GetParam().attack, settings, GetParam().norm, GetParam().targeted);
@@ -45,6 +57,8 @@ class AttackContract : public testing::TestWithParam<Case> {
     AttackSettings settings;
     settings.steps = 4;
     settings.restarts = 2;
+    settings.queries = 20;
+    settings.targets = 2;
     return settings;
   }
 
