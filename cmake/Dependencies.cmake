@@ -5,8 +5,19 @@ find_package(fmt REQUIRED)
 find_package(nlohmann_json REQUIRED)
 find_package(Boost REQUIRED COMPONENTS program_options)
 find_package(OpenSSL REQUIRED COMPONENTS Crypto)
-find_package(OpenCV REQUIRED COMPONENTS core imgproc imgcodecs objdetect)
+find_package(OpenCV REQUIRED COMPONENTS core imgproc imgcodecs objdetect videoio highgui)
 find_package(Protobuf REQUIRED)
+# Foreign model files: Keras (HDF5, zip), ONNX (its protobuf definition only).
+find_path(FERCLI_HDF5_INCLUDE hdf5.h PATH_SUFFIXES hdf5/serial REQUIRED)
+find_library(FERCLI_HDF5 NAMES hdf5_serial hdf5 REQUIRED)  # FindHDF5 would need the C language enabled
+find_path(FERCLI_ZIP_INCLUDE zip.h REQUIRED)
+find_library(FERCLI_ZIP zip REQUIRED)  # Debian's CMake package refers to programs that are not installed
+find_path(FERCLI_ONNX_INCLUDE onnx/onnx_pb.h REQUIRED)
+find_library(FERCLI_ONNX_PROTO onnx_proto REQUIRED)
+
+# HTTP server. Debian's cpp-httplib is compiled: its header wants the switches that it was built with.
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(HTTPLIB REQUIRED IMPORTED_TARGET cpp-httplib)
 
 # LibTorch: the official archive and the one inside a Python wheel bring TorchConfig.cmake (found through
 # CMAKE_PREFIX_PATH); Debian's libtorch-dev has it too, but its exported CUDA and Kineto references are broken on some
@@ -28,7 +39,8 @@ else()
   target_link_libraries(fercli_dependencies INTERFACE ${FERCLI_TORCH} ${FERCLI_TORCH_CPU} ${FERCLI_C10})
   message(STATUS "fercli: LibTorch at ${FERCLI_TORCH_CPU}")
 endif()
-target_include_directories(fercli_dependencies SYSTEM INTERFACE ${OpenCV_INCLUDE_DIRS} ${Protobuf_INCLUDE_DIRS})
+target_include_directories(fercli_dependencies SYSTEM INTERFACE ${OpenCV_INCLUDE_DIRS} ${Protobuf_INCLUDE_DIRS}
+  ${FERCLI_HDF5_INCLUDE} ${FERCLI_ZIP_INCLUDE} ${FERCLI_ONNX_INCLUDE})
 target_link_libraries(fercli_dependencies INTERFACE
   ${OpenCV_LIBS} Boost::program_options fmt::fmt nlohmann_json::nlohmann_json OpenSSL::Crypto protobuf::libprotobuf
-  Threads::Threads OpenMP::OpenMP_CXX)
+  ${FERCLI_ZIP} ${FERCLI_HDF5} ${FERCLI_ONNX_PROTO} ${HTTPLIB_LINK_LIBRARIES} Threads::Threads OpenMP::OpenMP_CXX)

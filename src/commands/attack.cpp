@@ -20,7 +20,8 @@ constexpr size_t kRowsShown = 10;
 
 struct Arguments {
   std::vector<std::string> goal;
-  std::string model = "standard", norm = "linf", out, save_png = "none", language = "en";
+  ModelOptions model;
+  std::string norm = "linf", out, save_png = "none", language = "en";
   AttackSource source;
   AttackPlan plan;
   Runtime runtime;
@@ -36,7 +37,7 @@ OptionSet declare(Arguments& a) {
                     "joie-to-tristesse), any-to-TARGET, SOURCE-to-any or untargeted.");
   options.positional(&a.goal, 1, 1);
   options.section("Images and network");
-  options.text("model,m", &a.model, "MODEL", "checkpoint file, or the name of a shipped model");
+  a.model.declare(options);
   options.text("data,d", &a.source.data, "DATA", "data set; without it the shipped drawn faces");
   options.texts("image", &a.source.images, "FILE", "image files (face crops) instead of a data set");
   options.text("split", &a.source.split, "SPLIT",
@@ -59,6 +60,8 @@ OptionSet declare(Arguments& a) {
   options.number("confidence", &a.plan.settings.confidence, "0", {0, 1, false, true},
                  "go on until the goal has this probability (success is counted without it)");
   options.flag("minimal-eps", &a.plan.minimal_eps, "also search the smallest eps that suffices, for each image");
+  a.model.declare_foreign(options);
+  a.model.declare_space(options);
   options.section("Output");
   options.text("out,o", &a.out, "DIR", "folder for pictures, result.json and per_image.csv; without it out/GOAL");
   options.choice("save-png", &a.save_png, {"none", "all"}, "all: every adversarial image as DIR/adversarial/ID.png");
@@ -186,13 +189,15 @@ int run(const std::vector<std::string>& arguments) {
   check(a, options);
   silence_progress(a.quiet);
   prepare_machine(a.runtime);
-  const Checkpoint checkpoint = load_checkpoint(resolve_model(a.model));
+  const Checkpoint checkpoint = a.model.load();
   const Classifier classifier = make_classifier(checkpoint, a.runtime);
   const LabelSet& classes = classifier.classes();
   const EmotionGoal goal = a.plan.goal = parse_emotion_goal(a.goal.front(), classes);
-  const auto [dataset, split] = load_attack_images(a.source, goal, classifier);
+  ReadOptions read;
+  a.model.fit(read, checkpoint);
+  const auto [dataset, split] = load_attack_images(a.source, goal, classifier, read);
   const AttackSelection selection = select_images(classifier, dataset, a.plan);
-  std::vector<std::string> warnings;
+  std::vector<std::string> warnings = checkpoint.warnings;
   const auto [rows, exit_code] = rows_to_attack(selection, dataset, a, warnings);
   for (const auto& line : warnings) warn(line);
 
@@ -205,7 +210,7 @@ int run(const std::vector<std::string>& arguments) {
   result.warnings.insert(result.warnings.begin(), warnings.begin(), warnings.end());
   result.options = options.provenance();
   result.dataset = describe_dataset(dataset, split);
-  result.model = describe_model(checkpoint, a.model);
+  result.model = describe_model(checkpoint, a.model.model);
 
   const std::string eps = eps_text(a, options);
   if (a.saves_files()) {

@@ -26,14 +26,24 @@ torch::Tensor as_face_crop(const torch::Tensor& image, const std::string& path, 
   return resize_image(square.contiguous(), size, size);
 }
 
-AttackImages read_files(const AttackSource& source, const EmotionGoal& goal, const Classifier& classifier) {
+constexpr int64_t kLargestNative = 256;
+
+/// As stored: the size and colours of the first file.
+void take_native_shape(const std::string& path, ReadOptions& read) {
+  const auto image = read_image(path, 3);
+  read.size = std::min({image.size(1), image.size(2), kLargestNative});
+  read.channels = image[0].equal(image[1]) && image[0].equal(image[2]) ? 1 : 3;
+}
+
+AttackImages read_files(const AttackSource& source, const EmotionGoal& goal, const Classifier& classifier,
+                        ReadOptions read) {
+  if (read.native) take_native_shape(source.images.front(), read);
   Dataset dataset;
   dataset.name = "files";
   dataset.classes = classifier.classes();
   std::vector<torch::Tensor> images;
   for (const auto& path : source.images) {
-    const auto& input = classifier.preprocessing();
-    images.push_back(as_face_crop(read_image(path, input.channels), path, input.size));
+    images.push_back(as_face_crop(read_image(path, read.channels), path, read.size));
     dataset.ids.push_back(path);
     dataset.splits.push_back(Split::None);
   }
@@ -42,15 +52,13 @@ AttackImages read_files(const AttackSource& source, const EmotionGoal& goal, con
   return {dataset, "all"};
 }
 
-AttackImages read_data(const AttackSource& source, const Classifier& classifier) {
+AttackImages read_data(const AttackSource& source, const Classifier& classifier, const ReadOptions& read) {
   std::string place = source.data;
   if (place.empty()) {
     place = find_shipped("faces").string();
     if (place.empty()) throw UserError("fercli attack: the shipped faces were not found; give --data or --image");
   }
-  ReadOptions options;
-  options.size = classifier.preprocessing().size;
-  options.channels = classifier.preprocessing().channels;
+  ReadOptions options = read;
   options.skip_bad = source.skip_bad;
   Dataset dataset = read_dataset(place, options);
   if (source.data.empty()) dataset.name = "shipped faces";
@@ -71,11 +79,13 @@ void label_by_verdict(Dataset& dataset, const Classifier& classifier) {
 
 }  // namespace
 
-AttackImages load_attack_images(const AttackSource& source, const EmotionGoal& goal, const Classifier& classifier) {
+AttackImages load_attack_images(const AttackSource& source, const EmotionGoal& goal, const Classifier& classifier,
+                                const ReadOptions& read) {
   if (!source.images.empty() && !source.data.empty()) {
     throw UserError("fercli attack: --data and --image: give one of them, not both");
   }
-  AttackImages images = source.images.empty() ? read_data(source, classifier) : read_files(source, goal, classifier);
+  AttackImages images =
+      source.images.empty() ? read_data(source, classifier, read) : read_files(source, goal, classifier, read);
   label_by_verdict(images.dataset, classifier);
   return images;
 }

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "attacks/emotion_goal.hpp"
+#include "commands/model_options.hpp"
 #include "data/dataset.hpp"
 #include "models/classifier.hpp"
 
@@ -22,8 +23,9 @@ struct AttackImages {
   std::string split;  ///< "PublicTest", …, or "all"
 };
 
-/// The images, as the classifier takes them (size and channels), with labels in the order of its classes. Files get the
+/// The images, of the size and channels in `read`, with labels in the order of its classes. Files get the
 /// goal's source as label; images without a label get the network's own verdict. Throws UserError.
-AttackImages load_attack_images(const AttackSource& source, const EmotionGoal& goal, const Classifier& classifier);
+AttackImages load_attack_images(const AttackSource& source, const EmotionGoal& goal, const Classifier& classifier,
+                                const ReadOptions& read);
 
 }  // namespace fercli

@@ -1,4 +1,5 @@
 // fercli eval: how good and how well calibrated a classifier is on labelled images.
+#include "commands/model_options.hpp"
 #include "core/command.hpp"
 #include "core/error.hpp"
 #include "core/files.hpp"
@@ -7,7 +8,6 @@
 #include "core/runtime.hpp"
 #include "data/reader.hpp"
 #include "eval/evaluate.hpp"
-#include "models/checkpoint.hpp"
 #include "report/plots.hpp"
 
 namespace fercli {
@@ -15,7 +15,8 @@ namespace fercli {
 namespace {
 
 struct Settings {
-  std::string model = "standard", data, split = "auto", labels = "auto", tta = "none", out;
+  ModelOptions model;
+  std::string data, split = "auto", data_labels = "auto", tta = "none", out;
   int64_t batch_size = 256;
   bool json = false, quiet = false, skip_bad = false;
   Runtime runtime;
@@ -23,16 +24,18 @@ struct Settings {
 
 void declare(OptionSet& options, Settings& settings) {
   options.section("What to evaluate");
-  options.text("model,m", &settings.model, "MODEL", "checkpoint file, or the name of a shipped model");
+  settings.model.declare(options);
   options.text("data,d", &settings.data, "SOURCE",
                "CSV file, folder, packed file or synthetic:…; default: the shipped drawn faces");
   options.text("split", &settings.split, "SPLIT",
                "Training, PublicTest, PrivateTest or all; auto takes PublicTest, else PrivateTest, else all");
-  options.choice("labels", &settings.labels, {"auto", "fer2013", "alphabetical", "raf-db"},
+  options.choice("data-labels", &settings.data_labels, {"auto", "fer2013", "alphabetical", "raf-db"},
                  "what label numbers in the data mean; auto: what is usual for the format");
   options.choice("tta", &settings.tta, {"none", "flip", "ten-crop"},
                  "test-time augmentation: logits averaged over views");
   options.flag("skip-bad", &settings.skip_bad, "leave unreadable entries out and count them");
+  settings.model.declare_foreign(options);
+  settings.model.declare_space(options);
   options.section("Output");
   options.flag("json", &settings.json, "print the result as JSON, and nothing else, on stdout");
   options.text("out,o", &settings.out, "DIR",
@@ -44,18 +47,17 @@ void declare(OptionSet& options, Settings& settings) {
 }
 
 /// The data set with labels in the order of the network's classes.
-Dataset read_labelled(const Settings& settings, const Classifier& classifier) {
+Dataset read_labelled(const Settings& settings, const Checkpoint& checkpoint) {
   const std::string source = settings.data.empty() ? find_shipped("faces").string() : settings.data;
   if (source.empty()) throw UserError("fercli eval: --data SOURCE is needed: the shipped drawn faces are not found");
   ReadOptions read;
-  read.size = classifier.preprocessing().size;
-  read.channels = classifier.preprocessing().channels;
+  settings.model.fit(read, checkpoint);
   read.skip_bad = settings.skip_bad;
-  if (settings.labels != "auto") read.numbering = LabelSet::parse(settings.labels);
+  if (settings.data_labels != "auto") read.numbering = LabelSet::parse(settings.data_labels);
   Dataset dataset = read_dataset(source, read);
   if (settings.data.empty()) dataset.name = "shipped faces";
   if (dataset.skipped > 0) inform(fmt::format("{}: left out {} bad entries", source, dataset.skipped));
-  return dataset.relabelled(classifier.classes());
+  return dataset.relabelled(checkpoint.classes);
 }
 
 void require_labels(const Dataset& dataset) {
@@ -179,9 +181,9 @@ int run(const std::vector<std::string>& arguments) {
   silence_progress(settings.quiet);
   prepare_machine(settings.runtime);
 
-  const Checkpoint checkpoint = load_checkpoint(resolve_model(settings.model));
+  const Checkpoint checkpoint = settings.model.load();
   const Classifier classifier = make_classifier(checkpoint, settings.runtime).with_tta(parse_tta(settings.tta));
-  const Dataset all = read_labelled(settings, classifier);
+  const Dataset all = read_labelled(settings, checkpoint);
   const auto split = all.resolve_split(settings.split);
   const Dataset evaluated = split ? all.only(*split) : all;
   require_labels(evaluated);
@@ -193,8 +195,9 @@ int run(const std::vector<std::string>& arguments) {
   result.command = "eval";
   result.options = options.provenance();
   result.dataset = describe_dataset(evaluated, split ? to_string(*split) : "all");
-  result.model = describe_model(checkpoint, settings.model);
+  result.model = describe_model(checkpoint, settings.model.model);
   result.model["precision"] = to_string(classifier.precision());
+  for (const auto& warning : checkpoint.warnings) result.add_warning(warning);
   add_deduplicated_accuracy(result, predictions, evaluated, all, split);
   const Outcomes outcomes{predictions.probabilities, evaluated.labels};
   if (const auto hint =

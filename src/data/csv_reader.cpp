@@ -237,6 +237,7 @@ class CsvReading {
     if (side_ != 0 && side != side_) {
       throw BadRow(fmt::format("has {} pixels, the rows before it {}", count, side_ * side_));
     }
+    if (side_ == 0 && options_.native) options_.size = side, options_.channels = 1;
     side_ = side;
     if (side == options_.size && options_.channels == 1) {
       pixels_->insert(pixels_->end(), row_.begin(), row_.end());
@@ -257,7 +258,7 @@ class CsvReading {
     return std::move(data_);
   }
 
-  const ReadOptions& options_;
+  ReadOptions options_;
   LabelSet numbering_;
   LineReader lines_;
   Columns columns_;

@@ -104,8 +104,10 @@ torch::Tensor draw(const DrawnSource& source, const std::string& emotion, int64_
   return draw_face(face, source.size > 0 ? source.size : options.size, options.channels);
 }
 
-Dataset read(const std::string& text, const ReadOptions& options) {
+Dataset read(const std::string& text, const ReadOptions& asked) {
   const DrawnSource source = parse(text);
+  ReadOptions options = asked;
+  if (options.native) options.size = source.size > 0 ? source.size : ReadOptions().size;
   const auto classes = static_cast<int64_t>(source.classes.size());
   Dataset data;
   data.name = text;

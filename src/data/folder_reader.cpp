@@ -16,6 +16,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr int64_t kLargestNative = 256;
+
 struct Entry {
   std::string id;  ///< path below the source, with slashes
   int64_t label = -1;
@@ -207,8 +209,21 @@ std::vector<std::string> decode_all(const fs::path& root, const std::vector<Entr
   return failures;
 }
 
-Dataset read_entries(const fs::path& root, const std::vector<Entry>& entries, const ReadOptions& options,
-                     Problems& problems) {
+/// Size and channels of the first readable image, cut down to what a face crop may have.
+void take_native_shape(const fs::path& root, const std::vector<Entry>& entries, ReadOptions& options) {
+  for (const auto& entry : entries) {
+    try {
+      const auto image = read_image(entry.id.empty() ? root : root / entry.id, 3);
+      options.size = std::min({image.size(1), image.size(2), kLargestNative});
+      options.channels = image[0].equal(image[1]) && image[0].equal(image[2]) ? 1 : 3;
+      return;
+    } catch (const UserError&) {  // reported when it is its turn
+    }
+  }
+}
+
+Dataset read_entries(const fs::path& root, const std::vector<Entry>& entries, ReadOptions options, Problems& problems) {
+  if (options.native) take_native_shape(root, entries, options);
   Dataset data;
   data.name = root.string();
   data.classes = LabelSet::fer2013();

@@ -76,7 +76,7 @@ Dataset read(const std::string& source, const ReadOptions& options) {
     throw UserError(fmt::format("{}: a part of the packed data set is missing", source));
   }
   require_consistent(data, splits);
-  data.images = fitted(data.images, options);
+  if (!options.native) data.images = fitted(data.images, options);
   const auto* split = splits.data_ptr<uint8_t>();
   std::transform(split, split + data.size(), std::back_inserter(data.splits),
                  [](uint8_t value) { return static_cast<Split>(value); });

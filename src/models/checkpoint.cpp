@@ -7,6 +7,7 @@
 #include "core/digest.hpp"
 #include "core/error.hpp"
 #include "core/files.hpp"
+#include "models/foreign_model.hpp"
 #include "models/network.hpp"
 
 namespace fercli {
@@ -42,11 +43,47 @@ void restore(torch::Tensor target, const std::string& name, const Container& fil
 }  // namespace
 
 nlohmann::json to_json(const Preprocessing& preprocessing) {
-  return {{"channels", preprocessing.channels},
-          {"size", preprocessing.size},
-          {"mean", preprocessing.mean},
-          {"std", preprocessing.std}};
+  nlohmann::json json = {{"channels", preprocessing.channels},
+                         {"size", preprocessing.size},
+                         {"mean", preprocessing.mean},
+                         {"std", preprocessing.std}};
+  if (preprocessing.columns() != preprocessing.size) json["width"] = preprocessing.width;
+  return json;
 }
+
+namespace {
+
+void store_network(const Network& network, Container& file) {
+  for (const auto& entry : network.named_parameters()) {
+    file.tensors[entry.key()] = entry.value().detach().to(torch::kFloat16);
+  }
+  for (const auto& entry : network.named_buffers()) file.tensors[entry.key()] = entry.value();
+}
+
+void store_foreign(const ForeignModel& model, Container& file) {
+  auto& header = file.header["foreign"] = {{"kind", model.kind()}};
+  model.store(header, file.tensors);
+}
+
+std::shared_ptr<Network> restore_network(const Checkpoint& checkpoint, const Container& file, const std::string& path) {
+  auto network = make_network(checkpoint.arch, checkpoint.options, 0);
+  const torch::NoGradGuard no_grad;
+  for (auto& entry : network->named_parameters()) restore(entry.value(), entry.key(), file, path);
+  for (auto& entry : network->named_buffers()) restore(entry.value(), entry.key(), file, path);
+  network->eval();
+  return network;
+}
+
+std::shared_ptr<const ForeignModel> restore_foreign(const Container& file, const std::string& path) {
+  try {
+    const auto& header = file.header.at("foreign");
+    return Registry<StoredModel>::instance().get(header.at("kind")).restore(header, file.tensors);
+  } catch (const std::exception& error) {
+    throw UserError(fmt::format("{}: the imported network in it is damaged ({})", path, error.what()));
+  }
+}
+
+}  // namespace
 
 void save_checkpoint(const Checkpoint& checkpoint, const fs::path& path) {
   Container file;
@@ -58,10 +95,12 @@ void save_checkpoint(const Checkpoint& checkpoint, const fs::path& path) {
                  {"classes", checkpoint.classes.names()},
                  {"preprocessing", to_json(checkpoint.preprocessing)},
                  {"training", checkpoint.training}};
-  for (const auto& entry : checkpoint.network->named_parameters()) {
-    file.tensors[entry.key()] = entry.value().detach().to(torch::kFloat16);
+  if (checkpoint.foreign) {
+    store_foreign(*checkpoint.foreign, file);
+    file.header["warnings"] = checkpoint.warnings;
+  } else {
+    store_network(*checkpoint.network, file);
   }
-  for (const auto& entry : checkpoint.network->named_buffers()) file.tensors[entry.key()] = entry.value();
   save_container(file, path);
 }
 
@@ -74,16 +113,18 @@ Checkpoint load_checkpoint(const fs::path& path) {
     checkpoint.options = {file.header.at("channels"), file.header.at("size"), checkpoint.classes.size(),
                           file.header.at("settings")};
     const auto& input = file.header.at("preprocessing");
-    checkpoint.preprocessing = {input.at("channels"), input.at("size"), input.at("mean"), input.at("std")};
+    checkpoint.preprocessing = {input.at("channels"), input.at("size"), input.at("mean"), input.at("std"),
+                                input.value("width", int64_t{0})};
+    checkpoint.warnings = file.header.value("warnings", std::vector<std::string>{});
     checkpoint.training = file.header.at("training");
   } catch (const nlohmann::json::exception& error) {
     throw UserError(fmt::format("{}: the checkpoint's header is not complete ({})", path.string(), error.what()));
   }
-  checkpoint.network = make_network(checkpoint.arch, checkpoint.options, 0);
-  const torch::NoGradGuard no_grad;
-  for (auto& entry : checkpoint.network->named_parameters()) restore(entry.value(), entry.key(), file, path.string());
-  for (auto& entry : checkpoint.network->named_buffers()) restore(entry.value(), entry.key(), file, path.string());
-  checkpoint.network->eval();
+  if (file.header.contains("foreign")) {
+    checkpoint.foreign = restore_foreign(file, path.string());
+  } else {
+    checkpoint.network = restore_network(checkpoint, file, path.string());
+  }
   checkpoint.digest = file_sha256_hex(path);
   return checkpoint;
 }
@@ -100,6 +141,10 @@ fs::path resolve_model(const std::string& model) {
 }
 
 Classifier make_classifier(const Checkpoint& checkpoint, const Runtime& runtime) {
+  if (checkpoint.foreign) {
+    return Classifier(checkpoint.foreign, checkpoint.arch, checkpoint.options, checkpoint.preprocessing,
+                      checkpoint.classes, resolve_precision(runtime), resolve_device(runtime));
+  }
   return Classifier(checkpoint.network, checkpoint.arch, checkpoint.options, checkpoint.preprocessing,
                     checkpoint.classes, resolve_precision(runtime), resolve_device(runtime));
 }

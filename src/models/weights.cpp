@@ -2,53 +2,72 @@
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>
-#include <torch/serialize.h>
+
+#include <regex>
 
 #include "core/error.hpp"
-#include "core/files.hpp"
 #include "models/network.hpp"
+#include "models/state_dict.hpp"
 
 namespace fercli {
 
 namespace {
 
-/// Tensors by name, of a state dictionary or of the "tensors" of a fercli file.
-std::map<std::string, torch::Tensor> read_tensors(const std::filesystem::path& path) {
-  const std::string bytes = read_file(path);
-  std::map<std::string, torch::Tensor> tensors;
-  try {
-    auto dictionary = torch::pickle_load(std::vector<char>(bytes.begin(), bytes.end())).toGenericDict();
-    if (dictionary.contains("tensors")) dictionary = dictionary.at("tensors").toGenericDict();
-    for (const auto& entry : dictionary) {
-      if (entry.value().isTensor()) tensors[entry.key().toStringRef()] = entry.value().toTensor();
+/// torchvision keeps BatchNorm beside its convolution ("bn1" for "conv1", "downsample.1" for "downsample.0"); here it
+/// is part of it.
+std::string own_name(const std::string& theirs) {
+  static const std::regex batch_norm("(.*)\\b(?:bn(\\d+)|(downsample)\\.1)\\.(weight|bias|running_mean|running_var)");
+  static const std::regex projection("(.*\\bdownsample)\\.0\\.weight");
+  std::smatch match;
+  if (std::regex_match(theirs, match, projection)) return match[1].str() + ".weight";
+  if (!std::regex_match(theirs, match, batch_norm)) return theirs;
+  const std::string layer = match[3].matched ? match[3].str() : "conv" + match[2].str();
+  const std::string part = match[4].str() == "weight" ? "scale" : match[4].str() == "bias" ? "shift" : match[4].str();
+  return match[1].str() + layer + "." + part;
+}
+
+struct Taken {
+  int64_t taken = 0, wanted = 0, available = 0;
+  std::vector<std::string> missing;
+};
+
+Taken take_weights(Network& network, const std::filesystem::path& path) {
+  const torch::NoGradGuard no_grad;
+  StateDict tensors;
+  for (const auto& [name, tensor] : read_state_dict(path)) tensors[own_name(name)] = tensor;
+  Taken result;
+  result.available = static_cast<int64_t>(tensors.size());
+  const auto take = [&](const std::string& name, torch::Tensor target) {
+    ++result.wanted;
+    const auto found = tensors.find(name);
+    if (found == tensors.end() || found->second.sizes() != target.sizes()) {
+      result.missing.push_back(name);
+      return;
     }
-  } catch (const std::exception&) {
-    throw UserError(fmt::format("--weights {}: is not a fercli checkpoint nor a zip-format PyTorch state dictionary",
-                                path.string()));
+    target.copy_(found->second);
+    ++result.taken;
+  };
+  for (const auto& entry : network.named_parameters()) take(entry.key(), entry.value());
+  for (const auto& entry : network.named_buffers()) take(entry.key(), entry.value());
+  if (result.taken == 0) {
+    throw UserError(fmt::format("{}: none of its {} tensors fits this architecture", path.string(), result.available));
   }
-  return tensors;
+  return result;
 }
 
 }  // namespace
 
 std::string load_weights(Network& network, const std::filesystem::path& path) {
-  const torch::NoGradGuard no_grad;
-  const auto tensors = read_tensors(path);
-  int64_t taken = 0, wanted = 0;
-  const auto take = [&](const std::string& name, torch::Tensor target) {
-    ++wanted;
-    const auto found = tensors.find(name);
-    if (found == tensors.end() || found->second.sizes() != target.sizes()) return;
-    target.copy_(found->second);
-    ++taken;
-  };
-  for (const auto& entry : network.named_parameters()) take(entry.key(), entry.value());
-  for (const auto& entry : network.named_buffers()) take(entry.key(), entry.value());
-  if (taken == 0)
-    throw UserError(
-        fmt::format("--weights {}: none of its {} tensors fits this architecture", path.string(), tensors.size()));
-  return fmt::format("{}: {} of the network's {} tensors taken, the others start at random", path.string(), taken,
-                     wanted);
+  const Taken result = take_weights(network, path);
+  return fmt::format("{}: {} of the network's {} tensors taken, the others start at random", path.string(),
+                     result.taken, result.wanted);
+}
+
+void load_all_weights(Network& network, const std::filesystem::path& path) {
+  const Taken result = take_weights(network, path);
+  if (result.missing.empty()) return;
+  throw UserError(fmt::format("{}: of the architecture's {} tensors {} are missing or of another shape: {}",
+                              path.string(), result.wanted, result.missing.size(), join(result.missing, ", ")));
 }
 
 }  // namespace fercli

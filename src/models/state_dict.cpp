@@ -1,0 +1,190 @@
+#include "models/state_dict.hpp"
+
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+#include <torch/csrc/jit/serialization/unpickler.h>
+
+#include <cstring>
+#include <nlohmann/json.hpp>
+
+#include "core/error.hpp"
+#include "core/files.hpp"
+#include "models/zip_file.hpp"
+
+namespace fercli {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr size_t kLengthBytes = 8;
+
+const std::map<std::string, torch::ScalarType>& safetensors_types() {
+  static const std::map<std::string, torch::ScalarType> types = {
+      {"F64", torch::kFloat64}, {"F32", torch::kFloat32}, {"F16", torch::kFloat16}, {"BF16", torch::kBFloat16},
+      {"I64", torch::kInt64},   {"I32", torch::kInt32},   {"I16", torch::kInt16},   {"I8", torch::kInt8},
+      {"U8", torch::kUInt8},    {"BOOL", torch::kBool}};
+  return types;
+}
+
+uint64_t header_length(std::string_view bytes) {
+  uint64_t length = 0;
+  if (bytes.size() >= kLengthBytes) std::memcpy(&length, bytes.data(), kLengthBytes);
+  return length;
+}
+
+StateDict parse_safetensors(const std::string& bytes) {
+  const uint64_t length = header_length(bytes);
+  if (bytes.size() < kLengthBytes || length > bytes.size() - kLengthBytes) throw std::runtime_error("is truncated");
+  const auto header = nlohmann::json::parse(bytes.substr(kLengthBytes, length));
+  const size_t start = kLengthBytes + length, available = bytes.size() - start;
+  StateDict tensors;
+  for (const auto& [name, entry] : header.items()) {
+    if (name == "__metadata__") continue;
+    const auto type = safetensors_types().find(entry.at("dtype").get<std::string>());
+    if (type == safetensors_types().end()) throw std::runtime_error("has the unknown type " + entry.at("dtype").dump());
+    const auto shape = entry.at("shape").get<std::vector<int64_t>>();
+    const auto range = entry.at("data_offsets").get<std::vector<uint64_t>>();
+    size_t count = torch::elementSize(type->second);
+    for (const int64_t side : shape) {
+      if (side < 0 || (side > 0 && count > bytes.size() / static_cast<size_t>(side))) {
+        throw std::runtime_error("has an impossible shape in " + name);
+      }
+      count *= static_cast<size_t>(side);
+    }
+    if (range.size() != 2 || range[1] > available || range[0] > range[1] || range[1] - range[0] != count) {
+      throw std::runtime_error("has data offsets out of place in " + name);
+    }
+    auto tensor = torch::empty(shape, type->second);
+    std::memcpy(tensor.data_ptr(), bytes.data() + start + range[0], count);
+    tensors[name] = tensor;
+  }
+  return tensors;
+}
+
+/// Unpickles with the library's own machine, but keeps the sizes of the data records: the pickle may claim tensors
+/// larger than their data, and the library believes it.
+class CheckedUnpickler {
+ public:
+  explicit CheckedUnpickler(const fs::path& path) : zip_(path) {}
+
+  c10::IValue read() {
+    const std::string pickle = zip_.read_ending("data.pkl");
+    size_t place = 0;
+    const auto reader = [&](char* to, size_t size) {
+      const size_t count = std::min(size, pickle.size() - place);
+      std::memcpy(to, pickle.data() + place, count);
+      place += count;
+      return count;
+    };
+    const auto record = [&](const std::string& name) { return read_record(name); };
+    torch::jit::Unpickler unpickler(reader, nullptr, nullptr, record, torch::Device(torch::kCPU));
+    return unpickler.parse_ivalue();
+  }
+
+  /// Throws when the tensor reaches beyond its data.
+  void check(const torch::Tensor& tensor) const {
+    const auto found = sizes_.find(tensor.storage().data());
+    if (tensor.numel() == 0) return;
+    uint64_t last = static_cast<uint64_t>(tensor.storage_offset());
+    for (int64_t d = 0; d < tensor.dim(); ++d) {
+      if (tensor.stride(d) < 0 || tensor.size(d) < 0) throw std::runtime_error("has a tensor with negative strides");
+      const auto stride = static_cast<uint64_t>(tensor.stride(d)), side = static_cast<uint64_t>(tensor.size(d)) - 1;
+      if (side > 0 && stride > kMost / side) throw std::runtime_error("has an oversized tensor");
+      last += stride * side;
+    }
+    if (found == sizes_.end() || last > kMost || (last + 1) * tensor.element_size() > found->second) {
+      throw std::runtime_error("has a tensor that reaches beyond its data");
+    }
+  }
+
+ private:
+  static constexpr uint64_t kMost = uint64_t{1} << 40;
+
+  at::DataPtr read_record(const std::string& name) {
+    auto content = std::make_unique<std::string>(zip_.read_ending("/data/" + name));
+    std::string* owner = content.release();
+    sizes_[owner->data()] = owner->size();
+    return {owner->data(), owner, [](void* context) { delete static_cast<std::string*>(context); }, torch::kCPU};
+  }
+
+  ZipFile zip_;
+  std::map<const void*, uint64_t> sizes_;
+};
+
+/// The dictionary that holds the tensors: the outermost, or the one that training scripts wrap.
+c10::impl::GenericDict find_tensors(const c10::IValue& value) {
+  auto dictionary = value.toGenericDict();
+  for (const char* wrapper : {"state_dict", "model_state_dict", "model", "net", "tensors"}) {
+    if (dictionary.contains(wrapper) && dictionary.at(wrapper).isGenericDict()) {
+      return dictionary.at(wrapper).toGenericDict();
+    }
+  }
+  return dictionary;
+}
+
+StateDict read_pickle(const fs::path& path) {
+  CheckedUnpickler unpickler(path);
+  const auto value = unpickler.read();
+  StateDict tensors;
+  for (const auto& entry : find_tensors(value)) {
+    if (!entry.value().isTensor() || !entry.key().isString()) continue;
+    std::string name = entry.key().toStringRef();
+    if (name.compare(0, 7, "module.") == 0) name.erase(0, 7);  // nn.DataParallel's
+    const auto& tensor = entry.value().toTensor();
+    unpickler.check(tensor);
+    tensors[name] = tensor.clone();
+  }
+  return tensors;
+}
+
+}  // namespace
+
+bool is_state_dictionary(const FileProbe& file) {
+  return file.has_entry("data.pkl") && !file.has_entry("constants.pkl");
+}
+
+bool is_safetensors(const FileProbe& file) {
+  std::error_code error;
+  const auto size = fs::file_size(file.path, error);
+  return !error && file.head.size() > kLengthBytes && file.head[kLengthBytes] == '{' && header_length(file.head) < size;
+}
+
+StateDict read_state_dict(const fs::path& path) {
+  const std::string bytes = read_file(path);
+  StateDict tensors;
+  try {
+    tensors = bytes.compare(0, 4, "PK\x03\x04") == 0 ? read_pickle(path) : parse_safetensors(bytes);
+  } catch (const UserError&) {
+    throw;
+  } catch (const std::exception& error) {
+    const std::string reason = error.what();
+    throw UserError(
+        fmt::format("{}: is no zip-format PyTorch state dictionary and no safetensors file, or is damaged ({})",
+                    path.string(), reason.substr(0, reason.find('\n'))));
+  }
+  if (tensors.empty()) throw UserError(fmt::format("{}: holds no tensors", path.string()));
+  return tensors;
+}
+
+void write_safetensors(const StateDict& tensors, const std::map<std::string, std::string>& metadata,
+                       const fs::path& path) {
+  nlohmann::json header = {{"__metadata__", metadata}};
+  std::string data;
+  for (const auto& [name, tensor] : tensors) {
+    const auto plain = tensor.detach().cpu().contiguous();
+    std::string type;
+    for (const auto& [word, scalar] : safetensors_types()) {
+      if (scalar == plain.scalar_type()) type = word;
+    }
+    header[name] = {
+        {"dtype", type}, {"shape", plain.sizes().vec()}, {"data_offsets", {data.size(), data.size() + plain.nbytes()}}};
+    data.append(static_cast<const char*>(plain.data_ptr()), plain.nbytes());
+  }
+  std::string text = header.dump();
+  text.resize((text.size() + 7) / 8 * 8, ' ');  // so that the data is aligned
+  const uint64_t length = text.size();
+  write_file(path, std::string(reinterpret_cast<const char*>(&length), kLengthBytes) + text + data);
+}
+
+}  // namespace fercli

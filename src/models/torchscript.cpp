@@ -1,0 +1,95 @@
+// TorchScript files (torch.jit.save), run by LibTorch's own interpreter. TorchScript is deprecated since PyTorch 2.11:
+// nothing outside this file knows of it, but for the exporter.
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+#include <torch/csrc/jit/api/module.h>
+#include <torch/csrc/jit/runtime/graph_executor.h>
+#include <torch/csrc/jit/serialization/import.h>
+
+#include <cstring>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "core/error.hpp"
+#include "core/files.hpp"
+#include "models/foreign_model.hpp"
+
+namespace fercli {
+
+namespace {
+
+constexpr const char* kKind = "torchscript";
+constexpr const char* kBytes = "torchscript";
+
+/// The first tensor of what a network returned.
+torch::Tensor first_tensor(const c10::IValue& value) {
+  if (value.isTensor()) return value.toTensor();
+  if (value.isTuple() && !value.toTupleRef().elements().empty()) return first_tensor(value.toTupleRef().elements()[0]);
+  if (value.isTensorList() && !value.toTensorVector().empty()) return value.toTensorVector()[0];
+  throw UserError("the TorchScript network returns neither a tensor nor a tuple that begins with one");
+}
+
+class TorchScriptExecutor : public Executor {
+ public:
+  explicit TorchScriptExecutor(torch::jit::Module module) : module_(std::move(module)) {}
+
+  torch::Tensor forward(const torch::Tensor& input) const override {
+    // Without it the interpreter specialises itself after some calls, and roundings change.
+    const torch::jit::GraphOptimizerEnabledGuard unspecialised(false);
+    return first_tensor(module_.forward({input.contiguous()}));
+  }
+
+ private:
+  mutable torch::jit::Module module_;
+};
+
+class TorchScriptModel : public ForeignModel {
+ public:
+  explicit TorchScriptModel(std::string bytes) : bytes_(std::move(bytes)) {}
+
+  std::shared_ptr<const Executor> executor(Precision, torch::Device device) const override {
+    std::istringstream stream(bytes_);
+    try {
+      auto module = torch::jit::load(stream, device);
+      module.eval();
+      for (auto parameter : module.parameters()) parameter.set_requires_grad(false);
+      return std::make_shared<TorchScriptExecutor>(std::move(module));
+    } catch (const std::exception& error) {
+      const std::string reason = error.what();
+      throw UserError(fmt::format("the TorchScript network cannot be loaded, or is damaged ({})",
+                                  reason.substr(0, reason.find('\n'))));
+    }
+  }
+
+  std::string kind() const override { return kKind; }
+
+  void store(nlohmann::json&, std::map<std::string, torch::Tensor>& tensors) const override {
+    auto bytes = torch::empty({static_cast<int64_t>(bytes_.size())}, torch::kUInt8);
+    std::memcpy(bytes.data_ptr(), bytes_.data(), bytes_.size());
+    tensors[kBytes] = bytes;
+  }
+
+ private:
+  std::string bytes_;
+};
+
+const Register<StoredModel> stored{
+    {kKind,
+     [](const nlohmann::json&,
+        const std::map<std::string, torch::Tensor>& tensors) -> std::shared_ptr<const ForeignModel> {
+       const auto found = tensors.find(kBytes);
+       if (found == tensors.end()) throw UserError("the TorchScript network is missing");
+       return std::make_shared<TorchScriptModel>(
+           std::string(static_cast<const char*>(found->second.data_ptr()), found->second.nbytes()));
+     }}};
+
+const Register<ModelFormat> registered{
+    {"torchscript", "TorchScript",
+     [](const FileProbe& file) { return file.has_entry("constants.pkl") && file.has_entry("data.pkl"); },
+     [](const std::filesystem::path& path, const ImportOptions&) {
+       return ImportedModel{std::make_shared<TorchScriptModel>(read_file(path))};
+     }}};
+
+}  // namespace
+
+}  // namespace fercli
