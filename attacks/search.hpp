@@ -59,6 +59,7 @@ class Search {
   const torch::Tensor& rows() const { return rows_; }  ///< (M) int64: the places of the images in the attack's input
   const Rng& rng() const { return rng_; }
   int64_t classes() const { return networks_.judge.classes().size(); }
+  const LabelSet& class_names() const { return networks_.judge.classes(); }
 
   /// (M) float64: how far the nearest success found for each image is; infinite where there is none.
   torch::Tensor nearest_success() const;
@@ -68,6 +69,9 @@ class Search {
 
   /// Where this start begins: the points given by `set_start`, else random points of the ball.
   torch::Tensor start() const;
+
+  /// The points given by `set_start` as they are, in the ball or not; undefined: none were given.
+  const torch::Tensor& given_start() const { return start_; }
   void set_start(torch::Tensor start) { start_ = std::move(start); }
 
   using State = std::initializer_list<torch::Tensor*>;
