@@ -166,14 +166,7 @@ torch::Tensor Search::judged(const torch::Tensor& shown, const torch::Tensor& fa
   auto improved = first.logical_or(reached.eq(before).logical_and(lower));
   if (nearest()) improved = reached.logical_or(before.logical_not().logical_and(lower));
   if (inside.defined()) improved = improved.logical_and(inside);
-  const auto better = rows_where(improved);
-  if (better.size(0) > 0) {
-    const auto places = rows_.index_select(0, better);
-    findings_->x_adv.index_copy_(0, places, shown.index_select(0, better));
-    findings_->logits.index_copy_(0, places, logits.index_select(0, better));
-    findings_->margin.index_copy_(0, places, margin.index_select(0, better));
-    findings_->success.index_copy_(0, places, reached.index_select(0, better));
-  }
+  note(rows_, shown, logits, margin, reached, improved);
   if (claimed.size(0) == 0) return torch::arange(rows_.size(0));
   findings_->float_success.index_fill_(0, rows_.masked_select(reached), true);
   findings_->stage.index_fill_(0, rows_.masked_select(first), stage_);
@@ -184,6 +177,55 @@ torch::Tensor Search::judged(const torch::Tensor& shown, const torch::Tensor& fa
   }
   findings_->done.index_fill_(0, rows_.masked_select(solved), true);
   return rows_where(solved.logical_not());
+}
+
+/// These rows of `shown` become the best images yet where they are `improved`.
+void Search::note(const torch::Tensor& places, const torch::Tensor& shown, const torch::Tensor& logits,
+                  const torch::Tensor& margin, const torch::Tensor& reached, const torch::Tensor& improved) {
+  const auto better = rows_where(improved);
+  if (better.size(0) == 0) return;
+  const auto to = places.index_select(0, better);
+  findings_->x_adv.index_copy_(0, to, shown.index_select(0, better));
+  findings_->logits.index_copy_(0, to, logits.index_select(0, better));
+  findings_->margin.index_copy_(0, to, margin.index_select(0, better));
+  findings_->success.index_copy_(0, to, reached.index_select(0, better));
+}
+
+Look Search::explore(const torch::Tensor& rows, const torch::Tensor& points) const {
+  throw_if_interrupted();
+  const auto line = networks_.fast.linearize(points, /*keep_graph=*/true);
+  if (attack_->settings().trace) attack_->settings().trace(rows_.index_select(0, rows), points, line.logits);
+  return {line.logits, line.pullback};
+}
+
+torch::Tensor Search::test(const torch::Tensor& rows, const torch::Tensor& points, const torch::Tensor& cost) {
+  if (rows.size(0) == 0) return torch::empty({0}, torch::kBool);
+  throw_if_interrupted();
+  const auto goal = goal_.select(rows);
+  const auto places = rows_.index_select(0, rows);
+  const auto logits = networks_.judge.logits(points);
+  const auto reached = goal.reached(logits);
+  const auto inside = ball_.select(rows).contains(points);
+  findings_->float_success.index_fill_(0, places.masked_select(reached.logical_and(inside)), true);
+  const auto counts = inside.logical_and(ball_.rounded(points).eq(points).flatten(1).all(1));
+  const auto success = reached.logical_and(counts);
+  const auto before = findings_->success.index_select(0, places);
+  const auto margin = margin_loss(logits, goal).value;
+  const auto closer = nearest() ? cost.lt(findings_->distance.index_select(0, places)) : before.logical_not();
+  const auto lower =
+      before.logical_or(reached).logical_not().logical_and(margin.lt(findings_->margin.index_select(0, places)));
+  note(places, points, logits, margin, success, success.logical_and(closer).logical_or(counts.logical_and(lower)));
+  const auto found = places.masked_select(success.logical_and(closer));
+  findings_->distance.index_copy_(0, found, cost.masked_select(success.logical_and(closer)));
+  findings_->stage.index_fill_(0, places.masked_select(success.logical_and(before.logical_not())), stage_);
+  const auto solved = nearest() ? cost.eq(0) : goal.probability(logits).ge(attack_->settings().confidence);
+  findings_->done.index_fill_(0, places.masked_select(success.logical_and(solved)), true);
+  return reached;
+}
+
+void Search::leave_solved() {
+  auto none = ball_.x();
+  keep_only(rows_where(solved().logical_not()), none, {});
 }
 
 void Search::keep_only(const torch::Tensor& keep, torch::Tensor& x_adv, State state) {

@@ -94,6 +94,19 @@ class Search {
   /// arithmetic is in doubt.
   void offer(torch::Tensor& x_adv, State state = {});
 
+  /// For searches that need to know where they stand to a fraction of a level: the images `rows` ((R) int64, places in
+  /// this search) at `points` as they are, off the pixel grid too. Nothing is judged. One forward per point.
+  Look explore(const torch::Tensor& rows, const torch::Tensor& points) const;
+
+  /// The verdict on such points: (R) bool, the float32 network says that the goal is reached. A success inside the ball
+  /// is a find, off the pixel grid one for `float_success` alone. cost: (R) float64, what the search wants small, in
+  /// place of the distance. Nobody leaves before `leave_solved`. One forward per point.
+  torch::Tensor test(const torch::Tensor& rows, const torch::Tensor& points, const torch::Tensor& cost);
+
+  /// (M) bool: nothing more is to be found for these images.
+  torch::Tensor solved() const { return findings_->done.index_select(0, rows_); }
+  void leave_solved();
+
   /// Ends a start: offers `x_adv`, and looks whether the points themselves, off the pixel grid, reach the goal.
   void finish(torch::Tensor& x_adv);
 
@@ -103,6 +116,8 @@ class Search {
   enum class Verdict { OnTheWay, Last };
   torch::Tensor shown(const torch::Tensor& x_adv) const;
   torch::Tensor judged(const torch::Tensor& shown, const torch::Tensor& fast_logits, Verdict verdict);
+  void note(const torch::Tensor& places, const torch::Tensor& shown, const torch::Tensor& logits,
+            const torch::Tensor& margin, const torch::Tensor& reached, const torch::Tensor& improved);
   void keep_only(const torch::Tensor& keep, torch::Tensor& x_adv, State state);
   bool nearest() const {
     return attack_->reach() == Attack::Reach::Anywhere && attack_->settings().nearest.value_or(true);
