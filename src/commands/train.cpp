@@ -1,7 +1,8 @@
-// fercli train: standard training of any architecture.
+// fercli train: standard and adversarial training of any architecture.
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 
+#include "commands/training_log.hpp"
 #include "core/build_info.hpp"
 #include "core/command.hpp"
 #include "core/digest.hpp"
@@ -11,8 +12,6 @@
 #include "data/reader.hpp"
 #include "models/summary.hpp"
 #include "models/weights.hpp"
-#include "report/plots.hpp"
-#include "report/tensorboard.hpp"
 #include "train/trainer.hpp"
 #include "train/training_loss.hpp"
 
@@ -20,14 +19,39 @@ namespace fercli {
 
 namespace {
 
+/// What `--adversarial` alone means. Chosen in experiments/robust-cost.md.
+constexpr const char* kAdversarialLoss = "n-fgsm";
+constexpr int64_t kAdversarialSteps = 1;
+
 struct Settings {
   std::string data, validation_data, numbering, arch = "resnet", weights, out = "out/train";
   std::vector<std::string> arch_settings;
   int64_t size = 0, channels = 0;
   double validation_share = 0.1;
-  bool resume = false, quiet = false, skip_bad = false;
+  bool resume = false, quiet = false, skip_bad = false, adversarial = false;
   TrainOptions train;
 };
+
+void declare_adversarial(OptionSet& options, Settings& settings) {
+  AdversarialOptions& adversarial = settings.train.adversarial;
+  options.section("Adversarial training");
+  options.flag("adversarial", &settings.adversarial,
+               fmt::format("learn perturbed images; without --loss by {}", kAdversarialLoss));
+  options.number("eps", &adversarial.eps, "4/255", {0, 1, true}, "Linf size of the perturbation, pixels in [0,1]");
+  options.number("eps-ramp", &adversarial.ramp, "0.5", between(0, 1), "share of the run in which eps rises from 0");
+  options.integer("attack-steps", &adversarial.steps, at_least(0),
+                  "gradient steps per batch (free: replays); 0: those of the loss's paper");
+  options.number("alpha", &adversarial.alpha, "0", between(0, 1), "step size; 0: the rule of the loss's paper");
+  options.choice("attack-statistics", &adversarial.statistics, {"auto", "running", "batch"},
+                 "BatchNorm's in the attack: running (fast) or the batch's own; auto: as in the loss's paper");
+  options.number("beta", &adversarial.beta, "0", at_least(0),
+                 "weight of the KL term of trades and mart; 0: the paper's");
+  options.number("awp", &adversarial.awp, "0", between(0, 1),
+                 "adversarial weight perturbation, such as 0.005; 0: none");
+  options.integer("robust-images", &adversarial.robust_images, at_least(7),
+                  "validation images attacked after each epoch, equally many of each class");
+  options.integer("robust-steps", &adversarial.robust_steps, at_least(1), "PGD steps on them");
+}
 
 void declare(OptionSet& options, Settings& settings) {
   TrainOptions& train = settings.train;
@@ -50,7 +74,8 @@ void declare(OptionSet& options, Settings& settings) {
   options.integer("size", &settings.size, at_least(0), "input height and width; 0: the architecture's own");
   options.integer("channels", &settings.channels, between(0, 3),
                   "input channels, 1 grey or 3 RGB; 0: the architecture's own");
-  options.text("weights", &settings.weights, "FILE", "start from a fercli checkpoint or a PyTorch state dictionary");
+  options.text("weights", &settings.weights, "FILE",
+               "start from a shipped model (standard), a fercli checkpoint or a PyTorch state dictionary");
   options.section("Training");
   options.integer("epochs,e", &train.schedule.epochs, at_least(1), "passes over the training images");
   options.integer("batch-size,b", &train.batch_size, at_least(2), "images per step");
@@ -68,8 +93,11 @@ void declare(OptionSet& options, Settings& settings) {
   options.number("label-smoothing", &train.label_smoothing, "0.1", share, "probability spread over all classes");
   options.number("mixup", &train.mixup, "0", between(0, 1), "Beta parameter of mixup; 0: none");
   options.choice("class-weights", &train.class_weights, {"none", "balanced", "sqrt"}, "weight of rare classes");
+  options.number("logit-adjustment", &train.logit_adjustment, "0", between(0, 2),
+                 "tau: a margin for rare classes in the cross-entropy; 0: none");
   options.number("ema", &train.ema, "0.999", share, "decay of the moving average of the weights, per step; 0: none");
   options.integer("patience", &train.patience, at_least(0), "stop after so many epochs without gain; 0: never");
+  declare_adversarial(options, settings);
   options.section("Augmentation");
   options.number("rotate", &train.augmentation.rotate, "10", between(0, 180), "degrees, either way");
   options.number("scale", &train.augmentation.scale, "0.1", share, "zoom, either way");
@@ -170,6 +198,13 @@ Preprocessing measured_preprocessing(const Dataset& training) {
   return preprocessing;
 }
 
+/// The file of --weights, which may name a shipped model.
+std::filesystem::path weights_file(const std::string& weights) {
+  if (weights.empty() || std::filesystem::exists(weights)) return weights;
+  const auto shipped = find_shipped(std::filesystem::path("models") / (weights + ".pt"));
+  return shipped.empty() ? std::filesystem::path(weights) : shipped;
+}
+
 /// Name and digest of the file that training started from; null when it started at random.
 nlohmann::json described_weights(const std::filesystem::path& path) {
   if (path.empty()) return nullptr;
@@ -185,91 +220,47 @@ Checkpoint starting_point(const OptionSet& options, const Settings& settings, co
   start.preprocessing = measured_preprocessing(data.training);
   start.classes = data.training.classes;
   start.network = make_network(start.arch, start.options, settings.train.runtime.seed);
-  if (!settings.weights.empty()) inform(load_weights(*start.network, settings.weights));
+  const std::filesystem::path weights = weights_file(settings.weights);
+  if (!weights.empty()) inform(load_weights(*start.network, weights));
   start.training = {{"options", settings.train.to_json()},
-                    {"weights", described_weights(settings.weights)},
+                    {"weights", described_weights(weights)},
                     {"revision", git_revision()},
                     {"training_images", data.training.size()},
                     {"training_digest", data.training.digest()},
                     {"validation_images", data.validation.size()},
                     {"validation_digest", data.validation.digest()},
-                    {"selection", "highest validation accuracy"}};
+                    {"selection", settings.train.is_adversarial() ? "highest balanced robust validation accuracy"
+                                                                  : "highest validation accuracy"}};
   return start;
 }
 
-void write_history(const std::vector<EpochRecord>& history, const std::filesystem::path& path) {
-  std::string text =
-      "epoch,train_loss,train_accuracy,validation_loss,validation_accuracy,validation_balanced_accuracy,learning_rate,"
-      "seconds,best\n";
-  for (const auto& r : history) {
-    text += fmt::format("{},{:.6f},{:.6f},{:.6f},{:.6f},{:.6f},{:.6g},{:.1f},{}\n", r.epoch, r.train_loss,
-                        r.train_accuracy, r.validation_loss, r.validation_accuracy, r.validation_balanced_accuracy,
-                        r.learning_rate, r.seconds, r.best ? 1 : 0);
+/// `--adversarial` without a loss picks one; the options of adversarial training need an adversarial loss.
+void settle_loss(const OptionSet& options, Settings& settings) {
+  TrainOptions& train = settings.train;
+  if (settings.adversarial && !options.given("loss")) {
+    train.loss = kAdversarialLoss;
+    if (train.adversarial.steps == 0) train.adversarial.steps = kAdversarialSteps;
   }
-  write_file(path, text);
-}
-
-void draw_curves(const std::vector<EpochRecord>& history, int64_t validation_images,
-                 const std::filesystem::path& path) {
-  std::vector<EpochPoint> points;
-  for (const auto& r : history) {
-    points.push_back(
-        {r.epoch, r.train_loss, r.train_accuracy, r.validation_loss, r.validation_accuracy, r.learning_rate});
+  if (train.is_adversarial()) return;
+  const std::string known = join(adversarial_losses(), ", ");
+  if (settings.adversarial) options.fail("loss", fmt::format("--adversarial needs one of {}", known));
+  for (const char* name : {"eps", "eps-ramp", "attack-steps", "alpha", "attack-statistics", "beta", "awp",
+                           "robust-images", "robust-steps"}) {
+    if (options.given(name)) options.fail(name, fmt::format("is for --adversarial, or --loss {}", known));
   }
-  plot_learning_curves(points, validation_images, path);
 }
 
-void log_epoch(TensorBoardWriter& writer, const EpochRecord& record) {
-  writer.scalar("loss/train", record.epoch, record.train_loss);
-  writer.scalar("loss/validation", record.epoch, record.validation_loss);
-  writer.scalar("accuracy/train", record.epoch, record.train_accuracy);
-  writer.scalar("accuracy/validation", record.epoch, record.validation_accuracy);
-  writer.scalar("accuracy/validation_balanced", record.epoch, record.validation_balanced_accuracy);
-  writer.scalar("learning_rate", record.epoch, record.learning_rate);
-}
-
-/// What a stranger must know about best.pt, as JSON beside it.
-void write_model_card(const std::filesystem::path& folder, const Checkpoint& start,
-                      const std::vector<EpochRecord>& history, int64_t validation_images) {
-  const auto best = std::max_element(history.begin(), history.end(), [](const EpochRecord& a, const EpochRecord& b) {
-    return a.validation_accuracy < b.validation_accuracy;
-  });
-  const auto hits =
-      static_cast<int64_t>(std::llround(best->validation_accuracy * static_cast<double>(validation_images)));
-  const Interval interval = wilson_interval(hits, validation_images);
-  const nlohmann::json card = {
-      {"schema", "fercli model card"},
-      {"model", "best.pt"},
-      {"digest", file_sha256_hex(folder / "best.pt")},
-      {"arch", start.arch},
-      {"settings", start.options.settings},
-      {"parameters", parameter_count(*start.network)},
-      {"classes", start.classes.names()},
-      {"training", start.training},
-      {"epochs_done", history.size()},
-      {"best_epoch", to_json(*best)},
-      {"validation_accuracy",
-       {{"value", best->validation_accuracy}, {"interval", {interval.low, interval.high}}, {"n", validation_images}}},
-      {"note", "the epoch was chosen on the validation images, so this accuracy is slightly optimistic"},
-      {"environment", environment_json()}};
-  write_file(folder / "model_card.json", card.dump(2) + "\n");
-}
-
-/// Logs, figures and card of the epochs so far.
-void publish(const std::filesystem::path& folder, const Checkpoint& start, const std::vector<EpochRecord>& history,
-             int64_t validation_images, TensorBoardWriter& writer) {
-  write_history(history, folder / "history.csv");
-  log_epoch(writer, history.back());
-  draw_curves(history, validation_images, folder / "learning_curves.png");
-  write_model_card(folder, start, history, validation_images);
-}
-
-std::string describe_epoch(const EpochRecord& r) {
+/// What the attack of each step will be, in words.
+std::string describe_attack(const OptionSet& options, const TrainOptions& train) {
+  const AttackRecipe& recipe = *Registry<TrainingLoss>::instance().get(train.loss).attack;
+  const AdversarialOptions& adversarial = train.adversarial;
+  const int64_t steps = adversarial.steps > 0 ? adversarial.steps : recipe.steps;
+  const std::string statistics =
+      adversarial.statistics == "auto" ? to_string(recipe.statistics) : adversarial.statistics;
   return fmt::format(
-      "epoch {:>3}  train loss {:.4f} accuracy {:.2f} %  validation loss {:.4f} accuracy {:.2f} % (balanced {:.2f} %)  "
-      "{:.0f} s{}",
-      r.epoch, r.train_loss, 100 * r.train_accuracy, r.validation_loss, 100 * r.validation_accuracy,
-      100 * r.validation_balanced_accuracy, r.seconds, r.best ? "  best" : "");
+      "adversarial training: {} ({}), eps {}, {} {}, {} statistics; the best epoch is chosen by balanced "
+      "robust accuracy at this eps",
+      train.loss, recipe.paper, options.as_given("eps"), steps, steps == 1 ? "step" : "steps", statistics);
 }
 
 void refuse_mixed_folder(const Settings& settings, bool has_state) {
@@ -287,6 +278,7 @@ int run(const std::vector<std::string>& arguments) {
   if (!options.parse(arguments)) return 0;
   if (settings.data.empty())
     throw UserError("fercli train: --data SOURCE is needed: a CSV file, a folder, a packed file or synthetic:");
+  settle_loss(options, settings);
   silence_progress(settings.quiet);
   prepare_machine(settings.train.runtime);
   const std::filesystem::path folder = settings.out;
@@ -311,15 +303,14 @@ int run(const std::vector<std::string>& arguments) {
   inform(fmt::format("{}: {} training and {} validation images, {} parameters, {}, {} threads", settings.arch,
                      splits.training.size(), splits.validation.size(), parameter_count(*start.network),
                      to_string(resolve_precision(settings.train.runtime)), at::get_num_threads()));
-  TensorBoardWriter writer(folder / "logs");
+  if (settings.train.is_adversarial()) inform(describe_attack(options, settings.train));
+  TrainingLog log(folder, start, splits.validation.size());
   trainer.run([&](const std::vector<EpochRecord>& history) {
-    publish(folder, start, history, splits.validation.size(), writer);
-    inform(describe_epoch(history.back()));
+    log.write(history);
+    inform(describe_epoch(history.back(), start.classes));
   });
-  const auto best = load_checkpoint(folder / "best.pt").training.at("last_epoch");
-  fmt::print("{}: validation accuracy {:.2f} % (n={}) after epoch {}\n", (folder / "best.pt").string(),
-             100 * best.at("validation_accuracy").get<double>(), splits.validation.size(),
-             best.at("epoch").get<int64_t>());
+  const auto best = epoch_record_from_json(load_checkpoint(folder / "best.pt").training.at("last_epoch"));
+  fmt::print("{}: {}\n", (folder / "best.pt").string(), describe_best(best, splits.validation.size()));
   return 0;
 }
 

@@ -41,19 +41,30 @@ double tic_step(double top) {
   return power * (digit < 1.5 ? 1 : digit < 3.5 ? 2 : digit < 7.5 ? 5 : 10);
 }
 
-const EpochPoint* best_epoch(const std::vector<EpochPoint>& epochs) {
+const EpochPoint* best_epoch(const std::vector<EpochPoint>& epochs, double EpochPoint::*score) {
   const EpochPoint* best = nullptr;
   for (const auto& epoch : epochs) {
-    if (std::isfinite(epoch.validation_accuracy) && (!best || epoch.validation_accuracy > best->validation_accuracy)) {
-      best = &epoch;
-    }
+    if (std::isfinite(epoch.*score) && (!best || epoch.*score > best->*score)) best = &epoch;
   }
   return best;
 }
 
-/// A point at the best validation accuracy and its words: "best 72.5 % (70.9–74.0), epoch 23".
+/// A circle at this epoch's value and the words in the corner.
+std::string mark(const EpochPoint& epoch, double accuracy, const std::string& words) {
+  return fmt::format(
+      "set label 1 {} at graph 0.98, graph 0.05 right font ',18' textcolor rgb '{}'\n"
+      "set object 1 circle at first {}, first {} size graph 0.012 fillstyle empty border lc rgb '{}' lw 2 front\n",
+      gnuplot_text(words), colour::kVermilion, epoch.epoch, 100 * accuracy, colour::kVermilion);
+}
+
+/// A point at the best accuracy and its words: "best 72.5 % (70.9–74.0), epoch 23".
 std::string best_epoch_marks(const std::vector<EpochPoint>& epochs, int64_t validation_images) {
-  const EpochPoint* best = best_epoch(epochs);
+  if (const EpochPoint* robust = best_epoch(epochs, &EpochPoint::balanced_robust_accuracy)) {
+    const double accuracy = robust->balanced_robust_accuracy;
+    return mark(*robust, accuracy,
+                fmt::format("best {:.1f} % balanced robust, epoch {}", 100 * accuracy, robust->epoch));
+  }
+  const EpochPoint* best = best_epoch(epochs, &EpochPoint::validation_accuracy);
   if (!best) return "";
   std::string words = fmt::format("best {:.1f} %", 100 * best->validation_accuracy);
   if (validation_images > 0) {
@@ -62,11 +73,7 @@ std::string best_epoch_marks(const std::vector<EpochPoint>& epochs, int64_t vali
     words += fmt::format(" (95 % CI {:.1f}–{:.1f}, n = {})", 100 * interval.low, 100 * interval.high,
                          grouped(validation_images));
   }
-  words += fmt::format(", epoch {}", best->epoch);
-  return fmt::format(
-      "set label 1 {} at graph 0.98, graph 0.05 right font ',18' textcolor rgb '{}'\n"
-      "set object 1 circle at first {}, first {} size graph 0.012 fillstyle empty border lc rgb '{}' lw 2 front\n",
-      gnuplot_text(words), colour::kVermilion, best->epoch, 100 * best->validation_accuracy, colour::kVermilion);
+  return mark(*best, best->validation_accuracy, words + fmt::format(", epoch {}", best->epoch));
 }
 
 struct Curve {
@@ -87,9 +94,10 @@ std::string curves(const std::vector<EpochPoint>& epochs, const std::vector<Curv
         rows.push_back(fmt::format("{} {}", epoch.epoch, scale * epoch.*curve.value));
     }
     if (rows.empty()) continue;
-    blocks += data_block(curve.name, rows);
+    const std::string block = fmt::format("curve{}", pieces.size());
+    blocks += data_block(block, rows);
     pieces.push_back(
-        fmt::format("${0} with {1} lc rgb '{2}' lw 1.6 pt 7 ps 0.7 title '{0}'", curve.name, style, curve.colour));
+        fmt::format("${} with {} lc rgb '{}' lw 1.6 pt 7 ps 0.7 title '{}'", block, style, curve.colour, curve.name));
   }
   return pieces.empty() ? "" : blocks + "plot " + join(pieces, ", ") + "\n";
 }
@@ -102,6 +110,8 @@ bool plot_learning_curves(const std::vector<EpochPoint>& epochs, int64_t validat
   const Curve validation_loss{&EpochPoint::validation_loss, "validation", colour::kVermilion};
   const Curve train_accuracy{&EpochPoint::train_accuracy, "training", colour::kBlue};
   const Curve validation_accuracy{&EpochPoint::validation_accuracy, "validation", colour::kVermilion};
+  const Curve robust{&EpochPoint::robust_accuracy, "robust", colour::kGreen};
+  const Curve balanced_robust{&EpochPoint::balanced_robust_accuracy, "robust, balanced", colour::kPurple};
   const int64_t first = epochs.empty() ? 0 : epochs.front().epoch, last = epochs.empty() ? 1 : epochs.back().epoch;
   double top_rate = 0;
   for (const auto& epoch : epochs) top_rate = std::max(top_rate, epoch.learning_rate);
@@ -111,7 +121,8 @@ bool plot_learning_curves(const std::vector<EpochPoint>& epochs, int64_t validat
   script += margins(0.07, 0.48, 0.40, 0.92) + "set title 'Loss (nats)'\nset key top right\n" +
             curves(epochs, {train_loss, validation_loss}, 1);
   script += margins(0.57, 0.98, 0.40, 0.92) + "set title 'Accuracy (%)'\nset key top left\n" +
-            best_epoch_marks(epochs, validation_images) + curves(epochs, {train_accuracy, validation_accuracy}, 100);
+            best_epoch_marks(epochs, validation_images) +
+            curves(epochs, {train_accuracy, validation_accuracy, robust, balanced_robust}, 100);
   script += "unset label; unset object 1; unset key\n" + margins(0.07, 0.98, 0.11, 0.27) +
             fmt::format("set title 'Learning rate'\nset xlabel 'epoch'\nset yrange [0:*]\nset ytics {}\n",
                         tic_step(top_rate)) +

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -19,10 +20,13 @@ namespace fercli {
 struct EpochPoint {
   int64_t epoch;
   double train_loss, train_accuracy, validation_loss, validation_accuracy, learning_rate;
+  double robust_accuracy = std::numeric_limits<double>::quiet_NaN();
+  double balanced_robust_accuracy = std::numeric_limits<double>::quiet_NaN();
 };
 
-/// Loss, accuracy (in %, best validation epoch marked) and learning rate against the epoch. `validation_images` gives
-/// the best accuracy its interval; 0: none shown.
+/// Loss, accuracy (in %, best epoch marked: by balanced robust accuracy where it was measured, else by validation
+/// accuracy) and learning rate against the epoch. `validation_images` gives the best validation accuracy its interval;
+/// 0: none shown.
 bool plot_learning_curves(const std::vector<EpochPoint>& epochs, int64_t validation_images,
                           const std::filesystem::path& path);
 

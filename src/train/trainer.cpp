@@ -17,6 +17,7 @@
 #include "data/batches.hpp"
 #include "models/network.hpp"
 #include "train/training_loss.hpp"
+#include "train/weight_perturbation.hpp"
 
 namespace fercli {
 
@@ -24,6 +25,11 @@ namespace {
 
 constexpr const char* kStateKind = "training-state";
 constexpr double kMomentum = 0.9;
+/// Images on which the watch for catastrophic overfitting looks at the weights, and the share of the best robust
+/// accuracy so far below which it calls them collapsed.
+constexpr int64_t kWatchedImages = 140;
+constexpr double kCollapse = 0.5;
+constexpr int64_t kStepsAfterCollapse = 2;
 
 using Clock = std::chrono::steady_clock;
 
@@ -63,6 +69,13 @@ torch::Tensor class_weights(const std::string& kind, const Dataset& data) {
                  static_cast<double>(classes);
   if (kind == "sqrt") weights = weights.sqrt();
   return weights / weights.index_select(0, data.labels).mean();
+}
+
+/// (K) float32: tau times the logarithm of each class's share of the images.
+torch::Tensor logit_adjustment(double tau, const Dataset& data) {
+  const int64_t classes = data.classes.size();
+  const auto counts = at::bincount(data.labels, {}, classes).to(torch::kFloat32) + 1;
+  return (counts / counts.sum()).log() * tau;
 }
 
 /// Beta(alpha, alpha) for alpha <= 1 (Jöhnk 1964).
@@ -110,58 +123,101 @@ std::vector<torch::Tensor> weights_and_statistics(const Network& network) {
 
 }  // namespace
 
-nlohmann::json TrainOptions::to_json() const {
-  return {{"loss", loss},
-          {"optimizer", optimizer},
-          {"schedule", schedule.kind},
-          {"lr", schedule.lr},
-          {"epochs", schedule.epochs},
-          {"warmup-epochs", schedule.warmup_epochs},
-          {"batch-size", batch_size},
-          {"weight-decay", weight_decay},
-          {"clip-norm", clip_norm},
-          {"label-smoothing", label_smoothing},
-          {"mixup", mixup},
-          {"class-weights", class_weights},
-          {"ema", ema},
-          {"patience", patience},
-          {"plateau-patience", plateau_patience},
-          {"rotate", augmentation.rotate},
-          {"scale", augmentation.scale},
-          {"translate", augmentation.translate},
-          {"flip", augmentation.flip},
-          {"brightness", augmentation.brightness},
-          {"contrast", augmentation.contrast},
-          {"erase", augmentation.erase},
-          {"crop", augmentation.crop},
-          {"full-epochs", full_epochs},
-          {"seed", runtime.seed},
-          {"precision", to_string(resolve_precision(runtime))},
-          {"device", runtime.device}};
+bool TrainOptions::is_adversarial() const {
+  return Registry<TrainingLoss>::instance().get(loss).attack.has_value();
 }
 
+nlohmann::json TrainOptions::to_json() const {
+  nlohmann::json json = {{"loss", loss},
+                         {"optimizer", optimizer},
+                         {"schedule", schedule.kind},
+                         {"lr", schedule.lr},
+                         {"epochs", schedule.epochs},
+                         {"warmup-epochs", schedule.warmup_epochs},
+                         {"batch-size", batch_size},
+                         {"weight-decay", weight_decay},
+                         {"clip-norm", clip_norm},
+                         {"label-smoothing", label_smoothing},
+                         {"mixup", mixup},
+                         {"class-weights", class_weights},
+                         {"logit-adjustment", logit_adjustment},
+                         {"ema", ema},
+                         {"patience", patience},
+                         {"plateau-patience", plateau_patience},
+                         {"rotate", augmentation.rotate},
+                         {"scale", augmentation.scale},
+                         {"translate", augmentation.translate},
+                         {"flip", augmentation.flip},
+                         {"brightness", augmentation.brightness},
+                         {"contrast", augmentation.contrast},
+                         {"erase", augmentation.erase},
+                         {"crop", augmentation.crop},
+                         {"full-epochs", full_epochs},
+                         {"seed", runtime.seed},
+                         {"precision", to_string(resolve_precision(runtime))},
+                         {"device", runtime.device}};
+  if (is_adversarial()) {
+    json.update({{"eps", adversarial.eps},
+                 {"eps-ramp", adversarial.ramp},
+                 {"attack-steps", adversarial.steps},
+                 {"alpha", adversarial.alpha},
+                 {"beta", adversarial.beta},
+                 {"attack-statistics", adversarial.statistics},
+                 {"awp", adversarial.awp},
+                 {"robust-images", adversarial.robust_images},
+                 {"robust-steps", adversarial.robust_steps}});
+  }
+  return json;
+}
+
+namespace {
+
+nlohmann::json to_json(const RobustRecord& record) {
+  return {{"eps", record.eps},
+          {"steps", record.steps},
+          {"hits", record.counts.hits},
+          {"images", record.counts.images},
+          {"accuracy", record.accuracy},
+          {"balanced_accuracy", record.balanced_accuracy},
+          {"live_balanced_accuracy", record.live_balanced_accuracy},
+          {"top_class", record.top_class},
+          {"top_share", record.top_share}};
+}
+
+RobustRecord robust_record_from_json(const nlohmann::json& json) {
+  return {json.at("eps"),
+          json.at("steps"),
+          {json.at("hits"), json.at("images")},
+          json.at("accuracy"),
+          json.at("balanced_accuracy"),
+          json.at("live_balanced_accuracy"),
+          json.at("top_class"),
+          json.at("top_share")};
+}
+
+}  // namespace
+
 nlohmann::json to_json(const EpochRecord& record) {
-  return {{"epoch", record.epoch},
-          {"train_loss", record.train_loss},
-          {"train_accuracy", record.train_accuracy},
-          {"validation_loss", record.validation_loss},
-          {"validation_accuracy", record.validation_accuracy},
-          {"validation_balanced_accuracy", record.validation_balanced_accuracy},
-          {"learning_rate", record.learning_rate},
-          {"seconds", record.seconds},
-          {"best", record.best}};
+  nlohmann::json json = {{"epoch", record.epoch},
+                         {"train_loss", record.train_loss},
+                         {"train_accuracy", record.train_accuracy},
+                         {"validation_loss", record.validation_loss},
+                         {"validation_accuracy", record.validation_accuracy},
+                         {"validation_balanced_accuracy", record.validation_balanced_accuracy},
+                         {"learning_rate", record.learning_rate},
+                         {"seconds", record.seconds},
+                         {"best", record.best}};
+  if (record.robust) json["robust"] = to_json(*record.robust);
+  return json;
 }
 
 EpochRecord epoch_record_from_json(const nlohmann::json& json) {
-  return {json.at("epoch"),
-          json.at("train_loss"),
-          json.at("train_accuracy"),
-          json.at("validation_loss"),
-          json.at("validation_accuracy"),
-          json.at("validation_balanced_accuracy"),
-          json.at("learning_rate"),
-          json.at("seconds"),
-          json.at("best")};
+  EpochRecord record = {
+      json.at("epoch"),           json.at("train_loss"),          json.at("train_accuracy"),
+      json.at("validation_loss"), json.at("validation_accuracy"), json.at("validation_balanced_accuracy"),
+      json.at("learning_rate"),   json.value("seconds", 0.0),     json.at("best")};
+  if (json.contains("robust")) record.robust = robust_record_from_json(json.at("robust"));
+  return record;
 }
 
 struct Trainer::State {
@@ -177,7 +233,9 @@ struct Trainer::State {
   std::unique_ptr<torch::optim::Optimizer> optimizer;
   std::shared_ptr<Network> average;  ///< moving average of weights and statistics; nullptr without ema
   torch::Tensor weights;             ///< (K) of the classes
+  torch::Tensor adjustment;          ///< (K) of the logits
   const TrainingLoss& loss;
+  std::optional<RobustValidation> robust_validation;  ///< in adversarial training
 
   // Where the run stands; all of it is in training.state.
   int64_t epoch = 0;       ///< finished epochs
@@ -187,7 +245,10 @@ struct Trainer::State {
   int64_t drop_epoch = 0;  ///< epoch of the last halving
   double loss_sum = 0;     ///< over the images of the current epoch
   int64_t correct = 0, seen = 0;
-  double epoch_seconds = 0;  ///< spent in the current epoch before the last save
+  int64_t attack_steps = 0;                            ///< of the attack in each training step; 0: no attack
+  torch::Tensor memory;                                ///< what the attack keeps from batch to batch
+  nlohmann::json rollbacks = nlohmann::json::array();  ///< the collapses so far
+  double epoch_seconds = 0;                            ///< spent in the current epoch before the last save
   std::vector<EpochRecord> history;
 
   Clock::time_point resumed_at = Clock::now(), saved_at = Clock::now();
@@ -202,10 +263,15 @@ struct Trainer::State {
         precision(resolve_precision(options.runtime)),
         device(resolve_device(options.runtime)),
         rng(Rng(options.runtime.seed).split("train")),
-        model(start.network, start.preprocessing, precision, device),
+        model(start, precision, device),
         weights(class_weights(options.class_weights, training)),
+        adjustment(logit_adjustment(options.logit_adjustment, training).to(device)),
         loss(Registry<TrainingLoss>::instance().get(options.loss)) {
-    start.network->to(device);
+    if (loss.attack) {
+      const AdversarialOptions& adversarial = options.adversarial;
+      attack_steps = adversarial.steps > 0 ? adversarial.steps : loss.attack->steps;
+      robust_validation.emplace(validation, adversarial.eps, adversarial.robust_images, adversarial.robust_steps);
+    }
     optimizer = make_optimizer(options, *start.network);
     if (options.ema > 0) {
       average = Registry<Architecture>::instance().get(start.arch).make(start.options);
@@ -216,29 +282,51 @@ struct Trainer::State {
 
   int64_t batches() const { return EpochBatches::count(training.size(), options.batch_size); }
   std::filesystem::path state_path() const { return folder / "training.state"; }
+  std::filesystem::path good_path() const { return folder / "good.state"; }
 
   TrainingBatch targets(const Batch& raw) const {
     const int64_t classes = training.classes.size();
     auto target = at::one_hot(raw.y, classes).to(torch::kFloat32);
     target = target * (1 - options.label_smoothing) + options.label_smoothing / static_cast<double>(classes);
-    TrainingBatch ready{raw.x, target, weights.index_select(0, raw.y)};
+    TrainingBatch ready{raw.x, raw.y, target, weights.index_select(0, raw.y), adjustment};
     if (options.mixup > 0) {
       Rng stream = rng.split("mixup").split(static_cast<uint64_t>(step));
       const double share = draw_beta(options.mixup, stream);
       const auto partner = torch::tensor(stream.permutation(raw.x.size(0)), torch::kInt64);
       const auto mix = [&](const torch::Tensor& t) { return t * share + t.index_select(0, partner) * (1 - share); };
-      ready = {mix(ready.x), mix(ready.target), mix(ready.weight)};
+      const auto larger = share >= 0.5 ? ready.y : ready.y.index_select(0, partner);
+      ready = {mix(ready.x), larger, mix(ready.target), mix(ready.weight), adjustment};
     }
-    return {ready.x.to(device), ready.target.to(device), ready.weight.to(device)};
+    return {ready.x.to(device), ready.y.to(device), ready.target.to(device), ready.weight.to(device), adjustment};
   }
 
   void set_learning_rate(double rate) {
     for (auto& group : optimizer->param_groups()) group.options().set_lr(rate);
   }
 
-  double learning_rate() const {
-    return options.schedule.at(static_cast<double>(epoch) + static_cast<double>(batch) / static_cast<double>(batches()),
-                               drops);
+  /// In epochs: 2.5 in the middle of the third.
+  double moment() const {
+    return static_cast<double>(epoch) + static_cast<double>(batch) / static_cast<double>(batches());
+  }
+
+  double learning_rate() const { return options.schedule.at(moment(), drops); }
+
+  double eps() const {
+    const AdversarialOptions& adversarial = options.adversarial;
+    const double rise = adversarial.ramp * static_cast<double>(options.schedule.epochs);
+    return adversarial.eps * (moment() < rise ? moment() / rise : 1);
+  }
+
+  InnerAttack inner_attack() const {
+    const AdversarialOptions& adversarial = options.adversarial;
+    const double radius = eps();
+    const double alpha =
+        adversarial.alpha > 0 ? adversarial.alpha * radius / adversarial.eps : loss.attack->alpha(radius, attack_steps);
+    auto statistics = loss.attack->statistics;
+    if (adversarial.statistics != "auto") {
+      statistics = adversarial.statistics == "batch" ? Statistics::Batch : Statistics::Running;
+    }
+    return {radius, alpha, attack_steps, statistics};
   }
 
   void update_average() {
@@ -250,12 +338,49 @@ struct Trainer::State {
     for (size_t i = 0; i < targets.size(); ++i) targets[i].lerp_(sources[i], 1 - decay);
   }
 
-  void train_step(const Batch& raw) {
-    torch::manual_seed(rng.split("dropout").split(static_cast<uint64_t>(step)).key());
+  /// Learns a batch; losses that replay it learn it several times.
+  void learn(const Batch& raw) {
     const TrainingBatch ready = targets(raw);
     set_learning_rate(learning_rate());
+    const int64_t replays = loss.attack && loss.attack->learn_from != nullptr ? attack_steps : 1;
+    LossOutput output;
+    for (int64_t replay = 0; replay < replays; ++replay) output = train_step(ready);
+    ++batch;
+    loss_sum += output.loss.item<double>() * static_cast<double>(raw.x.size(0));
+    seen += raw.x.size(0);
+    correct += (output.logits.argmax(1) == ready.target.argmax(1)).sum().item<int64_t>();
+  }
+
+  LossOutput train_step(const TrainingBatch& ready) {
+    torch::manual_seed(rng.split("dropout").split(static_cast<uint64_t>(step)).key());
     optimizer->zero_grad();
-    const LossOutput output = loss.compute(model, ready, rng.split("loss").split(static_cast<uint64_t>(step)));
+    const LossOutput output = loss.attack ? perturb_and_differentiate(ready) : differentiate(ready);
+    if (options.clip_norm > 0) torch::nn::utils::clip_grad_norm_(start.network->parameters(), options.clip_norm);
+    optimizer->step();
+    ++step;
+    update_average();
+    return output;
+  }
+
+  LossOutput perturb_and_differentiate(TrainingBatch ready) {
+    const InnerAttack attack = inner_attack();
+    const AttackRecipe& recipe = *loss.attack;
+    ready.beta = options.adversarial.beta > 0 ? options.adversarial.beta : recipe.beta;
+    const Rng stream = rng.split("attack").split(static_cast<uint64_t>(step));
+    ready.x_adv = recipe.perturb(model, ready, attack, stream, memory).detach();
+    ready.x_adv.requires_grad_(recipe.learn_from != nullptr);
+    std::optional<WeightPerturbation> perturbation;
+    if (options.adversarial.awp > 0) {
+      perturbation.emplace(*start.network, loss.objective(model, ready).loss, options.adversarial.awp);
+    }
+    const LossOutput output = differentiate(ready);
+    if (recipe.learn_from != nullptr) recipe.learn_from(ready.x_adv.grad(), attack, memory);
+    return output;
+  }
+
+  /// The loss, and its gradient in the weights.
+  LossOutput differentiate(const TrainingBatch& ready) const {
+    const LossOutput output = loss.objective(model, ready);
     const double value = output.loss.item<double>();
     if (!std::isfinite(value)) {
       throw RunError(
@@ -264,27 +389,24 @@ struct Trainer::State {
                       value, epoch + 1, batch + 1, learning_rate(), folder.string()));
     }
     output.loss.backward();
-    if (options.clip_norm > 0) torch::nn::utils::clip_grad_norm_(start.network->parameters(), options.clip_norm);
-    optimizer->step();
-    ++batch;
-    ++step;
-    update_average();
-    loss_sum += value * static_cast<double>(raw.x.size(0));
-    seen += raw.x.size(0);
-    correct += (output.logits.argmax(1) == ready.target.argmax(1)).sum().item<int64_t>();
+    return output;
   }
 
   const std::shared_ptr<Network>& judged() const { return average ? average : start.network; }
 
   EpochRecord finish_epoch() {
     EpochRecord record{};
-    record.epoch = ++epoch;
+    record.epoch = epoch + 1;
     record.train_loss = loss_sum / static_cast<double>(seen);
     record.train_accuracy = static_cast<double>(correct) / static_cast<double>(seen);
-    validate(record);
+    try {
+      validate(record);
+    } catch (const Interrupted&) {
+      save_and_stop();
+    }
     record.best = true;
-    for (const auto& earlier : history)
-      record.best = record.best && record.validation_accuracy > earlier.validation_accuracy;
+    for (const auto& earlier : history) record.best = record.best && record.score() > earlier.score();
+    ++epoch;
     batch = correct = seen = 0;
     loss_sum = 0;
     record.learning_rate = learning_rate();
@@ -299,11 +421,32 @@ struct Trainer::State {
     return record;
   }
 
+  Classifier classifier(const std::shared_ptr<Network>& network) const {
+    return Classifier(network, start.arch, start.options, start.preprocessing, start.classes, precision, device);
+  }
+
   void validate(EpochRecord& record) const {
-    const Classifier classifier(judged(), start.arch, start.options, start.preprocessing, start.classes, precision,
-                                device);
+    const Classifier judge = classifier(judged());
+    const auto answers = validate_clean(judge, record);
+    if (!robust_validation) return;
+    RobustRecord robust{};
+    robust.eps = eps();
+    robust.steps = attack_steps;
+    robust.counts = robust_validation->measure(judge, robust_validation->size());
+    robust.accuracy = robust.counts.accuracy(robust_validation->class_sizes());
+    robust.balanced_accuracy = robust.counts.balanced_accuracy();
+    robust.live_balanced_accuracy =
+        robust_validation->measure(classifier(start.network), kWatchedImages).balanced_accuracy();
+    robust.top_class = answers.argmax().item<int64_t>();
+    robust.top_share = answers.max().item<double>() / static_cast<double>(validation.size());
+    record.robust = robust;
+  }
+
+  /// Fills the clean part of the record; returns how often each class was answered, (K).
+  torch::Tensor validate_clean(const Classifier& classifier, EpochRecord& record) const {
     const int64_t classes = start.classes.size();
     auto hits = torch::zeros({classes}), counts = torch::zeros({classes});
+    auto answers = torch::zeros({classes}, torch::kInt64);
     double loss_total = 0;
     constexpr int64_t kRows = 512;
     for (int64_t begin = 0; begin < validation.size(); begin += kRows) {
@@ -313,12 +456,50 @@ struct Trainer::State {
       loss_total -= at::log_softmax(logits, 1).gather(1, y.unsqueeze(1)).sum().item<double>();
       const auto one_hot = at::one_hot(y, classes).to(torch::kFloat32);
       counts += one_hot.sum(0);
+      answers += at::bincount(logits.argmax(1), {}, classes);
       hits += one_hot.index_select(0, (logits.argmax(1) == y).nonzero().squeeze(1)).sum(0);
     }
     const auto present = counts > 0;
     record.validation_loss = loss_total / static_cast<double>(validation.size());
     record.validation_accuracy = hits.sum().item<double>() / static_cast<double>(validation.size());
     record.validation_balanced_accuracy = (hits / counts).masked_select(present).mean().item<double>();
+    return answers;
+  }
+
+  /// Single-step training may overfit to its own attack; several steps, and replays, do not.
+  bool is_watched() const { return loss.attack && loss.attack->learn_from == nullptr && attack_steps == 1; }
+
+  /// Did single-step training overfit to its own attack? The weights must have kept more than a constant answer before.
+  bool collapsed(const EpochRecord& record) const {
+    if (!is_watched()) return false;
+    const double best = best_live_accuracy();
+    return best > 1.0 / static_cast<double>(start.classes.size()) &&
+           record.robust->live_balanced_accuracy < kCollapse * best;
+  }
+
+  double best_live_accuracy() const {
+    double best = 0;
+    for (const auto& record : history) {
+      if (record.epoch <= epoch) best = std::max(best, record.robust->live_balanced_accuracy);
+    }
+    return best;
+  }
+
+  /// Back to the end of the last good epoch, with more steps from here on.
+  void roll_back(const EpochRecord& bad) {
+    const double before = best_live_accuracy();
+    load_state(good_path());
+    warn(
+        fmt::format("epoch {}: catastrophic overfitting, balanced robust accuracy of the weights fell from {:.1f} % to "
+                    "{:.1f} % (n = {}); back to the end of epoch {}, the attack takes {} steps from now on",
+                    bad.epoch, 100 * before, 100 * bad.robust->live_balanced_accuracy,
+                    std::min(kWatchedImages, robust_validation->size()), epoch, kStepsAfterCollapse));
+    attack_steps = kStepsAfterCollapse;
+    rollbacks.push_back({{"epoch", bad.epoch},
+                         {"back_to", epoch},
+                         {"best_live_balanced_accuracy", before},
+                         {"live_balanced_accuracy", bad.robust->live_balanced_accuracy}});
+    save_state(state_path());
   }
 
   int64_t best_epoch() const {
@@ -335,10 +516,11 @@ struct Trainer::State {
     checkpoint.training["epochs_done"] = epoch;
     checkpoint.training["last_epoch"] = to_json(history.back());
     checkpoint.training["last_epoch"].erase("seconds");  // equal runs give equal files
+    if (!rollbacks.empty()) checkpoint.training["rollbacks"] = rollbacks;
     save_checkpoint(checkpoint, folder / name);
   }
 
-  void save_state() {
+  void save_state(const std::filesystem::path& path) {
     Container file;
     file.kind = kStateKind;
     epoch_seconds += seconds_since(resumed_at);
@@ -358,18 +540,21 @@ struct Trainer::State {
                    {"correct", correct},
                    {"seen", seen},
                    {"epoch_seconds", epoch_seconds},
+                   {"attack_steps", attack_steps},
+                   {"rollbacks", rollbacks},
                    {"history", records},
                    {"threads", at::get_num_threads()}};
     put(file, "network/", *start.network);
     if (average) put(file, "average/", *average);
     file.tensors["optimizer"] = to_bytes(*optimizer);
-    save_container(file, state_path());
+    if (memory.defined()) file.tensors["memory"] = memory;
+    save_container(file, path);
   }
 
   std::string data_digest() const { return training.digest() + "+" + validation.digest(); }
 
-  void load_state() {
-    const Container file = load_container(state_path(), kStateKind);
+  void load_state(const std::filesystem::path& path) {
+    const Container file = load_container(path, kStateKind);
     const auto& header = file.header;
     refuse_other_run(header);
     epoch = header.at("epoch");
@@ -381,10 +566,15 @@ struct Trainer::State {
     correct = header.at("correct");
     seen = header.at("seen");
     epoch_seconds = header.at("epoch_seconds");
+    attack_steps = header.value("attack_steps", attack_steps);
+    rollbacks = header.value("rollbacks", nlohmann::json::array());
+    history.clear();
     for (const auto& record : header.at("history")) history.push_back(epoch_record_from_json(record));
     get(file, "network/", *start.network);
     if (average) get(file, "average/", *average);
     from_bytes(*optimizer, file.tensors.at("optimizer"));
+    const auto kept = file.tensors.find("memory");
+    memory = kept != file.tensors.end() ? kept->second.to(device) : torch::Tensor();
     if (header.at("threads") != at::get_num_threads()) {
       warn(fmt::format(
           "this run was started with {} threads and goes on with {}: the last bits of the weights may differ",
@@ -409,6 +599,11 @@ struct Trainer::State {
     }
   }
 
+  [[noreturn]] void save_and_stop() {
+    save_state(state_path());
+    throw Interrupted(fmt::format("interrupted in epoch {}; the state is saved, go on with --resume", epoch + 1));
+  }
+
   void train_epoch() {
     start.network->train();
     Augmentation augmentation = options.augmentation;
@@ -417,14 +612,11 @@ struct Trainer::State {
     Progress progress(fmt::format("epoch {}/{}", epoch + 1, options.schedule.epochs), training.size(), "images");
     progress.skip(seen);
     for (Batch raw; source.next(raw);) {
-      train_step(raw);
+      learn(raw);
       progress.note(fmt::format("loss {:.3f}, accuracy {:.1f} %", loss_sum / seen, 100.0 * correct / seen));
       progress.advance(raw.x.size(0));
-      if (interrupted()) {
-        save_state();
-        throw Interrupted(fmt::format("interrupted in epoch {}; the state is saved, go on with --resume", epoch + 1));
-      }
-      if (seconds_since(saved_at) >= static_cast<double>(options.save_every)) save_state();
+      if (interrupted()) save_and_stop();
+      if (seconds_since(saved_at) >= static_cast<double>(options.save_every)) save_state(state_path());
     }
   }
 };
@@ -436,7 +628,7 @@ Trainer::Trainer(TrainOptions options, Checkpoint start, const Dataset& training
 Trainer::~Trainer() = default;
 
 void Trainer::resume() {
-  state_->load_state();
+  state_->load_state(state_->state_path());
 }
 
 const std::vector<EpochRecord>& Trainer::history() const {
@@ -448,12 +640,18 @@ void Trainer::run(const std::function<void(const std::vector<EpochRecord>&)>& on
   while (state.epoch < state.options.schedule.epochs) {
     state.train_epoch();
     const EpochRecord record = state.finish_epoch();
+    if (state.collapsed(record)) {
+      state.roll_back(record);
+      continue;
+    }
     if (record.best) state.save_weights("best.pt");
     state.save_weights("last.pt");
-    state.save_state();
+    if (state.is_watched()) state.save_state(state.good_path());
+    state.save_state(state.state_path());
     on_epoch(state.history);
     if (state.options.patience > 0 && state.epoch - state.best_epoch() >= state.options.patience) {
-      inform(fmt::format("no better validation accuracy in {} epochs: stopped", state.options.patience));
+      inform(fmt::format("no better validation {} in {} epochs: stopped",
+                         record.robust ? "balanced robust accuracy" : "accuracy", state.options.patience));
       break;
     }
   }

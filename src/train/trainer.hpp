@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <functional>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -10,9 +11,23 @@
 #include "data/augmentation.hpp"
 #include "data/dataset.hpp"
 #include "models/checkpoint.hpp"
+#include "train/robust_validation.hpp"
 #include "train/schedule.hpp"
 
 namespace fercli {
+
+/// The part of the options that only adversarial losses use.
+struct AdversarialOptions {
+  double eps = 4 / 255.0;           ///< Linf radius, pixels in [0,1]
+  double ramp = 0.5;                ///< share of the run in which eps rises evenly from 0; the step size rises with it
+  int64_t steps = 0;                ///< of the attack in each training step; 0: those of the loss's paper
+  double alpha = 0;                 ///< its step size; 0: the rule of the loss's paper
+  double beta = 0;                  ///< weight of the KL term of TRADES and MART; 0: the paper's
+  std::string statistics = "auto";  ///< BatchNorm's during the attack: auto (the paper's) | running | batch
+  double awp = 0;                   ///< adversarial weight perturbation, gamma; 0: none
+  int64_t robust_images = 490;      ///< validation images that are attacked after each epoch
+  int64_t robust_steps = 10;        ///< PGD steps on them
+};
 
 /// How a network is trained. Defaults are the recipe of `fercli train`.
 struct TrainOptions {
@@ -25,17 +40,33 @@ struct TrainOptions {
   double label_smoothing = 0.1;
   double mixup = 0;                    ///< Beta parameter (Zhang et al. 2018); 0: none
   std::string class_weights = "none";  ///< none | balanced (1/frequency) | sqrt (its square root)
+  double logit_adjustment = 0;         ///< tau of the logit-adjusted loss (Menon et al. 2021); 0: none
   double ema = 0.999;                  ///< decay of the exponential moving average of the weights per step; 0: none
   int64_t patience = 0;                ///< epochs without a better validation accuracy before stopping; 0: never
   int64_t plateau_patience = 3;
+  AdversarialOptions adversarial;
   Augmentation augmentation;
   int64_t full_epochs = 0;  ///< the last epochs see whole images although `augmentation.crop` is set
   int64_t save_every =
       120;  ///< seconds between saves of the training state (0: each batch), besides the end of each epoch
   Runtime runtime;
 
+  bool is_adversarial() const;  ///< by its loss
+
   /// Everything that shapes the weights: a run can only be resumed with equal values.
   nlohmann::json to_json() const;
+};
+
+/// What an epoch of adversarial training adds to the log. Validation is by PGD at the full eps.
+struct RobustRecord {
+  double eps;                     ///< of the attack in training, at the end of the epoch
+  int64_t steps;                  ///< of the attack in training
+  RobustCounts counts;            ///< on the fixed part of the validation images
+  double accuracy;                ///< from the counts, in the proportions of all validation images
+  double balanced_accuracy;       ///< mean over classes; the best checkpoint is chosen by it
+  double live_balanced_accuracy;  ///< of the weights themselves, not their average, on the first 140 images or fewer
+  int64_t top_class;              ///< the answer given most often to the clean validation images
+  double top_share;               ///< how often
 };
 
 /// One line of the log.
@@ -46,13 +77,22 @@ struct EpochRecord {
   double learning_rate;                                                       ///< at the end of the epoch
   double seconds;
   bool best;
+  std::optional<RobustRecord> robust = std::nullopt;
+
+  /// What the best checkpoint is chosen by: balanced robust accuracy in adversarial training, else accuracy.
+  double score() const { return robust ? robust->balanced_accuracy : validation_accuracy; }
 };
 
 nlohmann::json to_json(const EpochRecord& record);
 EpochRecord epoch_record_from_json(const nlohmann::json& json);
 
-/// Trains a network and leaves in `folder`: best.pt (best validation accuracy), last.pt, and training.state, from which
-/// an interrupted run goes on and ends with the very weights of an uninterrupted one (same machine and thread count).
+/// Trains a network and leaves in `folder`: best.pt (best `EpochRecord::score`), last.pt, and training.state, from
+/// which an interrupted run goes on and ends with the very weights of an uninterrupted one (same machine and thread
+/// count).
+///
+/// Single-step adversarial training is watched for catastrophic overfitting (Wong et al., arXiv:2001.03994): when the
+/// robust accuracy of the weights falls below half of its best, the run goes back to the end of the last good epoch
+/// (kept as good.state) and attacks with two steps from there on.
 class Trainer {
  public:
   /// `start` gives architecture, classes, preprocessing and initial weights; its `training` JSON goes into the

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "models/checkpoint.hpp"
+#include "report/tensorboard.hpp"
+#include "train/trainer.hpp"
+
+namespace fercli {
+
+/// The files that tell how a training run went: history.csv, learning_curves.png, model_card.json, TensorBoard's logs.
+class TrainingLog {
+ public:
+  /// start: what the run began with; its `training` JSON goes into the card.
+  TrainingLog(std::filesystem::path folder, Checkpoint start, int64_t validation_images);
+
+  /// After each epoch, with all epochs so far. best.pt must be there.
+  void write(const std::vector<EpochRecord>& history);
+
+ private:
+  void log_scalars(const EpochRecord& record);
+  void write_card(const std::vector<EpochRecord>& history) const;
+
+  std::filesystem::path folder_;
+  Checkpoint start_;
+  int64_t validation_images_;
+  TensorBoardWriter writer_;
+};
+
+/// One line for the terminal; clean and robust accuracy stand side by side.
+std::string describe_epoch(const EpochRecord& record, const LabelSet& classes);
+
+/// The accuracies of the chosen epoch with their intervals.
+std::string describe_best(const EpochRecord& record, int64_t validation_images);
+
+}  // namespace fercli

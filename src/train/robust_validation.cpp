@@ -1,0 +1,77 @@
+#include "train/robust_validation.hpp"
+
+#include <ATen/ATen.h>
+
+#include "attacks/attack.hpp"
+
+namespace fercli {
+
+namespace {
+
+Rng stream() {
+  return Rng(0).split("robust validation");
+}
+
+/// Row numbers class by class in turn, within a class in an order that their keys decide, until there are `count`.
+std::vector<int64_t> class_balanced_rows(const Dataset& data, int64_t count) {
+  const auto keys = image_keys(data.images);
+  const auto* labels = data.labels.data_ptr<int64_t>();
+  std::vector<std::vector<std::pair<uint64_t, int64_t>>> by_class(data.classes.size());
+  for (int64_t row = 0; row < data.size(); ++row) {
+    by_class[labels[row]].emplace_back(stream().split(static_cast<uint64_t>(keys[row])).key(), row);
+  }
+  for (auto& rows : by_class) std::sort(rows.begin(), rows.end());
+  std::vector<int64_t> chosen;
+  count = std::min(count, data.size());
+  for (size_t place = 0; static_cast<int64_t>(chosen.size()) < count; ++place) {
+    for (const auto& rows : by_class) {
+      if (place < rows.size() && static_cast<int64_t>(chosen.size()) < count) chosen.push_back(rows[place].second);
+    }
+  }
+  return chosen;
+}
+
+std::vector<int64_t> count_classes(const torch::Tensor& labels, int64_t classes) {
+  const auto counts = at::bincount(labels, {}, classes);
+  return {counts.data_ptr<int64_t>(), counts.data_ptr<int64_t>() + classes};
+}
+
+}  // namespace
+
+double RobustCounts::balanced_accuracy() const {
+  return accuracy(std::vector<int64_t>(images.size(), 1));
+}
+
+double RobustCounts::accuracy(const std::vector<int64_t>& class_sizes) const {
+  double sum = 0, weight = 0;
+  for (size_t k = 0; k < images.size(); ++k) {
+    if (images[k] == 0) continue;
+    const auto size = static_cast<double>(class_sizes[k]);
+    sum += size * static_cast<double>(hits[k]) / static_cast<double>(images[k]);
+    weight += size;
+  }
+  return sum / weight;
+}
+
+RobustValidation::RobustValidation(const Dataset& validation, double eps, int64_t images, int64_t steps)
+    : part_(validation.select(class_balanced_rows(validation, images))),
+      keys_(image_keys(part_.images)),
+      class_sizes_(count_classes(validation.labels, validation.classes.size())),
+      eps_(eps),
+      steps_(steps) {}
+
+RobustCounts RobustValidation::measure(const Classifier& classifier, int64_t images) const {
+  const int64_t count = std::min(images, part_.size());
+  const auto labels = part_.labels.slice(0, 0, count);
+  AttackSettings settings;
+  settings.steps = steps_;
+  const auto attack = make_attack("pgd", settings, Norm::Linf, /*targeted=*/false);
+  const AttackInput input{
+      to_float(part_.images.slice(0, 0, count)), Goal::untargeted(labels), {keys_.begin(), keys_.begin() + count}};
+  const auto result = attack->run(classifier, {Norm::Linf, eps_}, input, stream());
+  const int64_t classes = part_.classes.size();
+  const auto kept = labels.index_select(0, result.success.logical_not().nonzero().squeeze(1));
+  return {count_classes(kept, classes), count_classes(labels, classes)};
+}
+
+}  // namespace fercli
