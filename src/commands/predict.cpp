@@ -1,0 +1,305 @@
+// fercli predict: finds the faces in pictures and videos and names their emotions.
+#include <fmt/format.h>
+
+#include <limits>
+#include <set>
+
+#include "core/command.hpp"
+#include "core/error.hpp"
+#include "core/files.hpp"
+#include "core/interrupt.hpp"
+#include "core/options.hpp"
+#include "core/progress.hpp"
+#include "data/image.hpp"
+#include "eval/result.hpp"
+#include "live/face_detector.hpp"
+#include "live/face_reader.hpp"
+#include "live/overlay.hpp"
+#include "live/recorder.hpp"
+#include "live/video_source.hpp"
+#include "models/checkpoint.hpp"
+
+namespace fercli {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Arguments {
+  std::vector<std::string> inputs;
+  std::string model = "standard", detect = "auto", detector = "haar", annotate, language = "en";
+  int64_t batch_size = 64;
+  bool json = false, csv = false, quiet = false;
+  Runtime runtime;
+};
+
+void declare(OptionSet& options, Arguments& a) {
+  options.positional(&a.inputs, 1, std::numeric_limits<size_t>::max());
+  options.section("Faces and network");
+  options.text("model,m", &a.model, "MODEL", "checkpoint file, or the name of a shipped model");
+  options.choice("detect", &a.detect, {"auto", "always", "never"},
+                 "look for faces in a picture, or take it as one face crop; auto: pictures of the network's input size "
+                 "or up to 64x64 pixels are crops");
+  options.text("detector", &a.detector, "haar|FILE", "OpenCV's cascade, another cascade (.xml), or YuNet (.onnx)");
+  options.section("Output");
+  options.flag("json", &a.json, "print one JSON array on stdout, nothing else");
+  options.flag("csv", &a.csv, "print CSV on stdout, one line per face, nothing else");
+  options.text("annotate", &a.annotate, "DIR", "write the pictures (PNG) and videos (MP4) with boxes and labels there");
+  options.choice("lang", &a.language, {"en", "fr"}, "language of the labels drawn and printed for people");
+  options.flag("quiet,q", &a.quiet, "no progress");
+  options.integer("batch-size,b", &a.batch_size, at_least(1), "faces per forward pass; changes no number");
+  options.runtime(&a.runtime);
+}
+
+/// One picture, or one frame of a video.
+struct Item {
+  std::string file;
+  std::optional<int64_t> frame;  ///< of a video
+  double time = 0;
+  Picture picture;
+  std::vector<Box> boxes;
+  torch::Tensor crops;  ///< uint8 (N,C,S,S)
+  std::vector<FaceReading> faces;
+};
+
+/// Where readings go: text, CSV or JSON on stdout, and annotated files.
+class Report {
+ public:
+  Report(const Arguments& arguments, const LabelSet& classes)
+      : a_(arguments), classes_(classes), overlay_(classes.names(), arguments.language) {
+    if (!a_.csv) return;
+    fmt::print("file,frame,time,face,x,y,width,height,emotion,confidence");
+    for (const auto& name : classes_.names()) fmt::print(",p_{}", csv_field(name));
+    fmt::print("\n");
+  }
+
+  void add(const Item& item) {
+    ++pictures_;
+    faces_ += static_cast<int64_t>(item.faces.size());
+    if (a_.json) {
+      fmt::print("{}\n{}", pictures_ == 1 ? "[" : ",", to_json(item).dump());
+    } else if (a_.csv) {
+      print_csv(item);
+    } else {
+      print_text(item);
+    }
+    if (!a_.annotate.empty()) annotate(item);
+  }
+
+  void finish() {
+    recorder_.reset();
+    if (a_.json) fmt::print("{}]\n", pictures_ == 0 ? "[" : "\n");
+    if (!a_.json && !a_.csv && pictures_ > 1) fmt::print("{} pictures, {} faces\n", pictures_, faces_);
+  }
+
+ private:
+  nlohmann::ordered_json to_json(const Item& item) const {
+    nlohmann::ordered_json json{{"file", item.file}};
+    if (item.frame) json.update({{"frame", *item.frame}, {"time", item.time}});
+    json["faces"] = nlohmann::ordered_json::array();
+    for (const auto& face : item.faces) {
+      nlohmann::ordered_json probabilities;
+      for (size_t k = 0; k < face.probabilities.size(); ++k) probabilities[classes_.names()[k]] = face.probabilities[k];
+      json["faces"].push_back({{"emotion", classes_.name(face.top())},
+                               {"confidence", face.confidence()},
+                               {"box",
+                                {{"x", std::lround(face.box.x)},
+                                 {"y", std::lround(face.box.y)},
+                                 {"w", std::lround(face.box.width)},
+                                 {"h", std::lround(face.box.height)}}},
+                               {"probabilities", probabilities}});
+    }
+    return json;
+  }
+
+  void print_csv(const Item& item) const {
+    int64_t number = 0;
+    const std::string place = item.frame ? fmt::format("{},{:.3f}", *item.frame, item.time) : ",";
+    for (const auto& face : item.faces) {
+      fmt::print("{},{},{},{:.0f},{:.0f},{:.0f},{:.0f},{},{:.6f}", csv_field(item.file), place, ++number, face.box.x,
+                 face.box.y, face.box.width, face.box.height, csv_field(classes_.name(face.top())), face.confidence());
+      for (const double probability : face.probabilities) fmt::print(",{:.6f}", probability);
+      fmt::print("\n");
+    }
+  }
+
+  void print_text(const Item& item) const {
+    fmt::print("{}{}\n", item.file, item.frame ? fmt::format(", frame {} at {:.2f} s", *item.frame, item.time) : "");
+    if (item.faces.empty()) fmt::print("  {}\n", overlay_.say("no face found", "aucun visage"));
+    for (const auto& face : item.faces) {
+      fmt::print("  {:<18}", fmt::format("{} {:.1f} %", overlay_.class_name(face.top()), 100 * face.confidence()));
+      fmt::print("  box {:.0f},{:.0f} {:.0f}x{:.0f} ", face.box.x, face.box.y, face.box.width, face.box.height);
+      for (size_t k = 0; k < face.probabilities.size(); ++k) {
+        fmt::print("  {} {:.1f}", overlay_.class_name(static_cast<int64_t>(k)), 100 * face.probabilities[k]);
+      }
+      fmt::print("\n");
+    }
+  }
+
+  void annotate(const Item& item) {
+    const auto drawn = item.picture.bgr.clone();
+    for (const auto& face : item.faces) overlay_.draw_face(drawn, {0, face.box, face.top(), face.probabilities});
+    for (const auto& face : item.faces) overlay_.draw_avatar_of(drawn, {0, face.box, face.top(), face.probabilities});
+    const fs::path name = fs::path(item.file).filename();
+    if (!item.frame) {
+      write_png(image_of_bgr(drawn), fresh_name(fs::path(a_.annotate) / name.stem().concat(".png")));
+      return;
+    }
+    if (*item.frame == 0) {
+      recorder_.reset();
+      make_folder(a_.annotate);
+      const auto target = fresh_name(fs::path(a_.annotate) / name.stem().concat(".mp4"));
+      recorder_ = std::make_unique<VideoRecorder>(target, drawn.size(1), drawn.size(0), video_fps);
+    }
+    recorder_->add(drawn, item.time);
+  }
+
+  /// Two pictures of one name from two folders do not overwrite each other.
+  fs::path fresh_name(const fs::path& wanted) {
+    fs::path name = wanted;
+    for (int64_t i = 2; !written_.insert(name.string()).second; ++i) {
+      name = wanted.parent_path() / fmt::format("{}-{}{}", wanted.stem().string(), i, wanted.extension().string());
+    }
+    return name;
+  }
+
+  const Arguments& a_;
+  const LabelSet& classes_;
+  Overlay overlay_;
+  std::unique_ptr<VideoRecorder> recorder_;
+  std::set<std::string> written_;
+  int64_t pictures_ = 0, faces_ = 0;
+
+ public:
+  double video_fps = 30;  ///< of the video whose frames are being added
+};
+
+/// Finds faces picture by picture, and reads them in batches that may span pictures.
+class Predictor {
+ public:
+  Predictor(const Arguments& arguments, const Classifier& classifier, Report& report)
+      : a_(arguments), classifier_(classifier), report_(report) {
+    if (a_.detect != "never") detector_ = make_face_detector(a_.detector);
+  }
+
+  void add(Item item) {
+    const auto& input = classifier_.preprocessing();
+    const int64_t height = item.picture.height(), width = item.picture.width();
+    const bool is_crop = a_.detect == "never" || (a_.detect == "auto" && looks_like_crop(height, width, input));
+    std::vector<Box> squares;
+    if (is_crop) {
+      item.boxes = squares = {centre_square(height, width)};
+    } else {
+      item.boxes = detector_->find(item.picture, FaceSearch::everywhere(item.picture));
+      for (const Box& box : item.boxes) squares.push_back(face_square(box));
+    }
+    item.crops = crop_faces(item.picture, squares, input);
+    waiting_faces_ += item.crops.size(0);
+    waiting_.push_back(std::move(item));
+    if (waiting_faces_ >= a_.batch_size || waiting_.size() >= kMostWaiting) flush();
+  }
+
+  void flush() {
+    if (waiting_.empty()) return;
+    std::vector<torch::Tensor> crops;
+    for (const auto& item : waiting_) crops.push_back(item.crops);
+    const auto probabilities = read_crops(classifier_, torch::cat(crops));
+    size_t next = 0;
+    for (auto& item : waiting_) {
+      for (size_t i = 0; i < item.boxes.size(); ++i) {
+        item.faces.push_back({item.boxes[i], item.crops[static_cast<int64_t>(i)], probabilities[next++]});
+      }
+      report_.add(item);
+    }
+    waiting_.clear();
+    waiting_faces_ = 0;
+  }
+
+ private:
+  static constexpr size_t kMostWaiting = 32;  ///< pictures kept in memory
+
+  const Arguments& a_;
+  const Classifier& classifier_;
+  Report& report_;
+  std::unique_ptr<FaceDetector> detector_;
+  std::vector<Item> waiting_;
+  int64_t waiting_faces_ = 0;
+};
+
+/// Folders become the images and videos in them, by name.
+std::vector<std::string> list_files(const std::vector<std::string>& inputs) {
+  std::vector<std::string> files;
+  for (const auto& input : inputs) {
+    if (!fs::is_directory(input)) {
+      files.push_back(input);
+      continue;
+    }
+    std::vector<std::string> found = image_files(input);
+    for (const auto& entry : fs::directory_iterator(input)) {
+      if (has_video_extension(entry.path().string())) found.push_back(entry.path().string());
+    }
+    if (found.empty()) throw UserError(fmt::format("fercli predict: {}: there are no images in this folder", input));
+    std::sort(found.begin(), found.end());
+    files.insert(files.end(), found.begin(), found.end());
+  }
+  return files;
+}
+
+void read_video(const std::string& file, Predictor& predictor, Report& report) {
+  const auto video = open_video(file);
+  Progress progress(file, video->length(), "frames");
+  predictor.flush();  // the recorder works on one video at a time
+  report.video_fps = video->fps();
+  for (Frame frame; video->read(frame);) {
+    throw_if_interrupted();
+    predictor.add({file, frame.number, frame.time, make_picture(frame.bgr), {}, {}, {}});
+    progress.advance(1);
+  }
+  predictor.flush();
+}
+
+int run(const std::vector<std::string>& arguments) {
+  Arguments a;
+  OptionSet options("predict", "FILES|DIR|VIDEO",
+                    "Name the emotion of every face in pictures and videos. Pictures of 48x48 pixels are taken as faces.");
+  declare(options, a);
+  if (!options.parse(arguments)) return 0;
+  if (a.json && a.csv) options.fail("csv", "cannot stand beside --json");
+  silence_progress(a.quiet);
+  prepare_machine(a.runtime);
+  const auto files = list_files(a.inputs);
+  const Classifier classifier = make_classifier(load_checkpoint(resolve_model(a.model)), a.runtime);
+  if (!a.annotate.empty()) make_folder(a.annotate);
+
+  Report report(a, classifier.classes());
+  Predictor predictor(a, classifier, report);
+  std::vector<std::string> unreadable;
+  {
+    Progress progress("pictures", static_cast<int64_t>(files.size()), "files");
+    for (const auto& file : files) {
+      throw_if_interrupted();
+      try {
+        if (has_video_extension(file)) {
+          read_video(file, predictor, report);
+        } else {
+          predictor.add({file, {}, 0, picture_of_image(read_image(file, 3)), {}, {}, {}});
+        }
+      } catch (const UserError& error) {
+        unreadable.push_back(error.what());
+      }
+      progress.advance(1);
+    }
+    predictor.flush();
+  }
+  report.finish();
+  for (const auto& line : unreadable) warn(line);
+  if (unreadable.empty()) return 0;
+  warn(fmt::format("{} of {} files could not be read", unreadable.size(), files.size()));
+  return 1;
+}
+
+const Register<Command> registered{{"predict", "name the emotion of every face in pictures and videos", run}};
+
+}  // namespace
+
+}  // namespace fercli

@@ -1,0 +1,34 @@
+#include "live/label_smoother.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace fercli {
+
+void LabelSmoother::update(const std::vector<double>& probabilities, double time) {
+  const bool first = mean_.empty(), raw = smoothing_.seconds <= 0;
+  const double weight = first || raw ? 1 : 1 - std::exp(-(time - time_) / smoothing_.seconds);
+  mean_.resize(probabilities.size(), 0);
+  for (size_t i = 0; i < mean_.size(); ++i) mean_[i] += weight * (probabilities[i] - mean_[i]);
+  time_ = time;
+  const int64_t best = std::max_element(mean_.begin(), mean_.end()) - mean_.begin();
+  if (first || raw) {
+    shown_ = best;
+    return;
+  }
+  const bool leads =
+      mean_[static_cast<size_t>(best)] >= mean_[static_cast<size_t>(shown_)] + smoothing_.lead && best != shown_;
+  challenges_ = !leads ? 0 : best == challenger_ ? challenges_ + 1 : 1;
+  challenger_ = best;
+  if (challenges_ >= smoothing_.frames) {
+    shown_ = best;
+    challenges_ = 0;
+  }
+}
+
+std::optional<int64_t> LabelSmoother::label() const {
+  if (mean_.empty() || mean_[static_cast<size_t>(shown_)] < smoothing_.certainty) return {};
+  return shown_;
+}
+
+}  // namespace fercli

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <torch/types.h>
+
+#include <filesystem>
+#include <memory>
+
+namespace fercli {
+
+/// Writes a video file (MPEG-4 in .mp4, Motion-JPEG in .avi) that keeps time: a file has a fixed number of frames a
+/// second, so frames that come late are repeated and frames that come too early replace the last. One hour recorded
+/// lasts one hour.
+class VideoRecorder {
+ public:
+  /// Throws UserError when the file cannot be written, or this OpenCV has no encoder for its extension.
+  VideoRecorder(const std::filesystem::path& path, int64_t width, int64_t height, double fps);
+  ~VideoRecorder();  ///< completes the file
+  VideoRecorder(const VideoRecorder&) = delete;
+  VideoRecorder& operator=(const VideoRecorder&) = delete;
+
+  /// bgr: uint8 (H,W,3) of the size given; `time` in seconds, not falling. The first frame is the video's start.
+  void add(const torch::Tensor& bgr, double time);
+
+  int64_t frames() const;  ///< written so far
+
+ private:
+  struct Writer;
+  std::unique_ptr<Writer> writer_;
+};
+
+}  // namespace fercli

@@ -1,0 +1,56 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <torch/types.h>
+
+namespace fercli {
+
+/// One picture of a video.
+struct Frame {
+  torch::Tensor bgr;  ///< uint8 (H,W,3), blue first
+  int64_t number = 0;
+  double time = 0;  ///< seconds since the video's start; of a camera, since it was opened
+};
+
+/// Where frames come from. Used by one thread.
+class VideoSource {
+ public:
+  virtual ~VideoSource() = default;
+
+  /// Waits for the next frame; false at the end. Throws RunError when a camera or stream is lost for good.
+  virtual bool read(Frame& frame) = 0;
+
+  virtual std::string name() const = 0;
+  virtual double fps() const = 0;     ///< as promised by the source; 30 where it says nothing
+  virtual bool is_live() const = 0;   ///< frames come by its own clock (camera, stream), whoever waits
+  virtual int64_t length() const = 0; ///< frames, 0 where unknown
+};
+
+/// `word`: a camera's number or /dev/videoN, a video file, a folder of images (in order of their names), a URL of
+/// OpenCV's (http, rtsp), or "synthetic", with options "synthetic:faces=2,seed=1,size=640x480,fps=30,seconds=0": drawn
+/// faces that move and change expression, without end when seconds is 0. Throws UserError on a missing or unreadable
+/// file or a wrong option, RunError when a camera or stream cannot be opened.
+std::unique_ptr<VideoSource> open_video(const std::string& word);
+
+/// The first of these that opens. When none does: the error of the only one, or, if a camera is among them, a RunError
+/// that names them all and `--source synthetic`.
+std::unique_ptr<VideoSource> open_first_video(const std::vector<std::string>& words);
+
+/// True for a file with a video's extension (.mp4, .avi, .mkv, …).
+bool has_video_extension(const std::string& path);
+
+/// Files in a folder (not in its subfolders) with an image's extension, by name.
+std::vector<std::string> image_files(const std::string& folder);
+
+struct Camera {
+  std::string device;  ///< "/dev/video0"
+  std::string name;    ///< as the driver says
+  bool opens = false;
+  int64_t width = 0, height = 0;
+};
+std::vector<Camera> list_cameras();
+
+}  // namespace fercli
