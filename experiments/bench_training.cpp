@@ -2,6 +2,7 @@
 // contiguous NCHW, BatchNorm unfolded. Both are timed in turns in the same run.
 //
 //     bench_training
+//     FERCLI_BENCH_THREADS=1 bench_training --benchmark_filter=TrainingStep
 //
 // Counters: `images` per second of fercli, `plain` those of the plain loop, `ratio` their quotient.
 #include <ATen/ATen.h>
@@ -9,8 +10,10 @@
 #include <torch/optim.h>
 
 #include <chrono>
+#include <cstdlib>
 
 #include "core/progress.hpp"
+#include "core/text.hpp"
 #include "data/reader.hpp"
 #include "models/classifier.hpp"
 #include "models/network.hpp"
@@ -55,8 +58,11 @@ const Dataset& faces() {
 
 Precision fast_precision() {
   silence_progress(true);
-  prepare_machine({});
-  return resolve_precision({});
+  Runtime runtime;
+  const char* threads = std::getenv("FERCLI_BENCH_THREADS");
+  if (threads != nullptr) runtime.threads = parse_integer(threads);
+  prepare_machine(runtime);
+  return resolve_precision(runtime);
 }
 
 void report(benchmark::State& state, int64_t images, double ours, double plain) {
