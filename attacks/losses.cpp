@@ -14,23 +14,25 @@ namespace {
 /// Keeps the quotient finite where all leading logits are equal, as in the paper's code.
 constexpr double kTinyDenominator = 1e-12;
 
-/// (z_upper - z_lower) / (z_1 - mean of the logits of these ranks, counted from 0); upper, lower: (N,1) int64. Ranks
-/// that do not exist give way to the last.
+/// (z_upper - z_lower) / (z_1 - mean of the logits of these ranks, counted from 0); upper, lower: (N,1) int64. Without
+/// the denominator when there are too few classes for it.
 GoalLoss logit_ratio(const torch::Tensor& logits, const torch::Tensor& upper, const torch::Tensor& lower,
                      const std::vector<int64_t>& ranks) {
+  const auto ones = torch::ones({logits.size(0), 1}, logits.options());
+  const auto difference = logits.gather(1, upper) - logits.gather(1, lower);
+  const auto difference_gradient = torch::zeros_like(logits).scatter_add(1, upper, ones).scatter_add(1, lower, -ones);
+  if (logits.size(1) <= ranks.back()) return {difference.squeeze(1), difference_gradient};
+
   const auto order = logits.argsort(1, /*descending=*/true);
   const auto top = order.narrow(1, 0, 1);
   auto denominator = logits.gather(1, top) + kTinyDenominator;
   auto denominator_gradient = torch::zeros_like(logits).scatter(1, top, 1.0);
   const double share = 1.0 / static_cast<double>(ranks.size());
   for (const int64_t rank : ranks) {
-    const auto place = order.narrow(1, std::min(rank, logits.size(1) - 1), 1);
+    const auto place = order.narrow(1, rank, 1);
     denominator = denominator - logits.gather(1, place) * share;
-    denominator_gradient = denominator_gradient.scatter_add(1, place, torch::full_like(denominator, -share));
+    denominator_gradient = denominator_gradient.scatter_add(1, place, ones * -share);
   }
-  const auto ones = torch::ones_like(denominator);
-  const auto difference = logits.gather(1, upper) - logits.gather(1, lower);
-  const auto difference_gradient = torch::zeros_like(logits).scatter_add(1, upper, ones).scatter_add(1, lower, -ones);
   const auto value = difference / denominator;
   return {value.squeeze(1), (difference_gradient - value * denominator_gradient) / denominator};
 }

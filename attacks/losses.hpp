@@ -30,7 +30,8 @@ GoalLoss margin_loss(const torch::Tensor& logits, const Goal& goal);
 /// Difference of logits ratio (Croce & Hein, arXiv:2003.01690, eq. 6), to descend: untargeted, the true label's logit
 /// minus the highest other, divided by the highest minus the third highest; targeted, the highest other logit minus the
 /// target's, divided by the highest minus the mean of the third and fourth (as in their eq. 7, with the strongest class
-/// in place of the true one). With fewer than four classes the denominators fall back to the highest minus the lowest.
+/// in place of the true one). Where there are too few classes for the denominator (two; targeted, three), the numerator
+/// alone: a quotient by the span of the logits would be constant, without a slope to follow.
 GoalLoss dlr_loss(const torch::Tensor& logits, const Goal& goal);
 
 /// Targeted DLR (eq. 7) of an untargeted attack that heads for one class: (z_y - z_t) / (z_1 - (z_3 + z_4) / 2), to

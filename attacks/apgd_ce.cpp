@@ -1,0 +1,25 @@
+// Auto-PGD on the cross-entropy; see apgd.hpp. Default: 100 steps.
+//
+// Deviation: the first start begins at the original unless `random_start` asks otherwise, as everywhere in this
+// library; the authors' begins at a random point. Towards a target it descends the target's cross-entropy and counts
+// the target alone, which the authors' code has no mode for.
+#include "attacks/apgd.hpp"
+
+namespace fercli {
+
+namespace {
+
+const Register<AttackEntry> registered{
+    {"apgd-ce",
+     "Auto-PGD, which chooses its own step sizes, on the cross-entropy",
+     Access::Gradients,
+     {Norm::Linf, Norm::L2, Norm::L1},
+     true,
+     true,
+     "steps x (forward + backward) + 1 forward, until solved",
+     "Croce & Hein, arXiv:2003.01690; L1: arXiv:2103.01208",
+     [](const AttackSettings& settings) -> std::unique_ptr<Attack> { return std::make_unique<Apgd>(settings, "ce"); }}};
+
+}  // namespace
+
+}  // namespace fercli

@@ -1,0 +1,30 @@
+// FGSM with a random start: one step of 1.25 eps along the sign of the gradient from a random point of the ball.
+// Wong, Rice and Kolter, "Fast is better than free: revisiting adversarial training", arXiv:2001.03994, alg. 3.
+//
+// Default: alpha = 1.25 eps, on the cross-entropy, as in the paper. Deviations: the network sees the image that an
+// 8-bit file would hold, and of the random point and the last the better is returned. `steps` is not used; the start is
+// random unless the caller gives one.
+#include "attacks/descent.hpp"
+
+namespace fercli {
+
+namespace {
+
+const Register<AttackEntry> registered{{"fgsm-rs",
+                                        "one step along the sign of the gradient from a random point",
+                                        Access::Gradients,
+                                        {Norm::Linf},
+                                        true,
+                                        true,
+                                        "2 forward + 1 backward",
+                                        "Wong et al., arXiv:2001.03994",
+                                        [](const AttackSettings& settings) -> std::unique_ptr<Attack> {
+                                          AttackSettings single = settings;
+                                          single.steps = 1;
+                                          single.random_start = true;
+                                          return std::make_unique<Descent>(single, DescentRule{"fgsm-rs", 1, 1.25});
+                                        }}};
+
+}  // namespace
+
+}  // namespace fercli

@@ -1,0 +1,31 @@
+// Momentum iterative FGSM: steps follow the accumulated gradients, which carries over to other networks better.
+// Dong et al., "Boosting adversarial attacks with momentum", arXiv:1710.06081, alg. 1; L2: eq. 8, projected.
+//
+// Default: 10 steps of eps / steps, decay 1, on the cross-entropy, from the original, as in the paper. Deviations: the
+// network sees the image that an 8-bit file would hold, and the best image is returned, not the last. Deterministic:
+// restarts and random_start are not used.
+#include "attacks/descent.hpp"
+
+namespace fercli {
+
+namespace {
+
+const Register<AttackEntry> registered{
+    {"mi-fgsm",
+     "small steps along the sign of accumulated gradients, from the original",
+     Access::Gradients,
+     {Norm::Linf, Norm::L2},
+     true,
+     true,
+     "steps x (forward + backward) + 1 forward, until solved",
+     "Dong et al., arXiv:1710.06081",
+     [](const AttackSettings& settings) -> std::unique_ptr<Attack> {
+       AttackSettings single = settings;
+       single.restarts = 1;
+       single.random_start = false;
+       return std::make_unique<Descent>(single, DescentRule{"mi-fgsm", 10, 1.0, 1.0});
+     }}};
+
+}  // namespace
+
+}  // namespace fercli
