@@ -1,12 +1,12 @@
-// fercli eval: how good and how well calibrated a classifier is on labelled images.
-#include "commands/model_options.hpp"
+// fercli eval: how good, how well calibrated and how robust a classifier is on labelled images.
+#include "commands/data_options.hpp"
+#include "commands/eval_robustness.hpp"
 #include "core/command.hpp"
 #include "core/error.hpp"
 #include "core/files.hpp"
 #include "core/options.hpp"
 #include "core/progress.hpp"
 #include "core/runtime.hpp"
-#include "data/reader.hpp"
 #include "eval/evaluate.hpp"
 #include "report/plots.hpp"
 
@@ -16,57 +16,33 @@ namespace {
 
 struct Settings {
   ModelOptions model;
-  std::string data, split = "auto", data_labels = "auto", tta = "none", out;
+  DataOptions data;
+  RobustnessOptions robustness;
+  std::string tta = "none", out;
   int64_t batch_size = 256;
-  bool json = false, quiet = false, skip_bad = false;
+  bool json = false, quiet = false;
   Runtime runtime;
 };
 
 void declare(OptionSet& options, Settings& settings) {
   options.section("What to evaluate");
   settings.model.declare(options);
-  options.text("data,d", &settings.data, "SOURCE",
-               "CSV file, folder, packed file or synthetic:…; default: the shipped drawn faces");
-  options.text("split", &settings.split, "SPLIT",
-               "Training, PublicTest, PrivateTest or all; auto takes PublicTest, else PrivateTest, else all");
-  options.choice("data-labels", &settings.data_labels, {"auto", "fer2013", "alphabetical", "raf-db"},
-                 "what label numbers in the data mean; auto: what is usual for the format");
+  settings.data.declare(options);
+  settings.data.declare_split(options);
   options.choice("tta", &settings.tta, {"none", "flip", "ten-crop"},
                  "test-time augmentation: logits averaged over views");
-  options.flag("skip-bad", &settings.skip_bad, "leave unreadable entries out and count them");
+  settings.robustness.declare(options);
   settings.model.declare_foreign(options);
   settings.model.declare_space(options);
   options.section("Output");
   options.flag("json", &settings.json, "print the result as JSON, and nothing else, on stdout");
   options.text("out,o", &settings.out, "DIR",
-               "write result.json, per_image.csv, confusion_matrix.png and reliability.png");
+               "write result.json, per_image.csv, confusion_matrix.png and reliability.png; an interrupted run with "
+               "--attacks goes on from there");
   options.flag("quiet,q", &settings.quiet, "no progress");
   options.integer("batch-size,b", &settings.batch_size, at_least(1), "images per forward pass; changes no number");
   settings.runtime.precision = "fp32";
   options.runtime(&settings.runtime);
-}
-
-/// The data set with labels in the order of the network's classes.
-Dataset read_labelled(const Settings& settings, const Checkpoint& checkpoint) {
-  const std::string source = settings.data.empty() ? find_shipped("faces").string() : settings.data;
-  if (source.empty()) throw UserError("fercli eval: --data SOURCE is needed: the shipped drawn faces are not found");
-  ReadOptions read;
-  settings.model.fit(read, checkpoint);
-  read.skip_bad = settings.skip_bad;
-  if (settings.data_labels != "auto") read.numbering = LabelSet::parse(settings.data_labels);
-  Dataset dataset = read_dataset(source, read);
-  if (settings.data.empty()) dataset.name = "shipped faces";
-  if (dataset.skipped > 0) inform(fmt::format("{}: left out {} bad entries", source, dataset.skipped));
-  return dataset.relabelled(checkpoint.classes);
-}
-
-void require_labels(const Dataset& dataset) {
-  const auto missing = (dataset.labels < 0).sum().item<int64_t>();
-  if (missing > 0) {
-    throw UserError(
-        fmt::format("fercli eval: --data {}: {} of {} images have no label, and evaluation needs the true classes",
-                    dataset.name, missing, dataset.size()));
-  }
 }
 
 /// Adds the accuracy without the images that the network may have learnt by heart.
@@ -173,47 +149,65 @@ void print_result(const Result& result, const LabelSet& classes) {
   fmt::print("\n  {:.0f} images/s\n", result.timing.at("images_per_second"));
 }
 
+Result evaluate_clean(const Settings& settings, const OptionSet& options, const Checkpoint& checkpoint,
+                      const Classifier& classifier, const Dataset& all, const Dataset& evaluated,
+                      const Predictions& predictions) {
+  Result result = summarise(predictions, evaluated, classifier.classes(), settings.runtime.seed);
+  result.command = "eval";
+  result.options = options.provenance();
+  result.dataset = describe_dataset(evaluated, settings.data.split_name(all));
+  result.model = describe_model(checkpoint, settings.model.model);
+  result.model["precision"] = to_string(classifier.precision());
+  for (const auto& warning : checkpoint.warnings) result.add_warning(warning);
+  add_deduplicated_accuracy(result, predictions, evaluated, all, all.resolve_split(settings.data.split));
+  const auto confusion = confusion_matrix({predictions.probabilities, evaluated.labels}, classifier.classes().size());
+  if (const auto hint = label_order_hint(confusion, classifier.classes())) result.add_warning(*hint);
+  return result;
+}
+
 int run(const std::vector<std::string>& arguments) {
   Settings settings;
-  OptionSet options("eval", "", "Measure accuracy and calibration of a model on labelled images.");
+  OptionSet options("eval", "", "Measure accuracy, calibration and robustness of a model on labelled images.");
   declare(options, settings);
   if (!options.parse(arguments)) return 0;
+  settings.robustness.check(options);
   silence_progress(settings.quiet);
   prepare_machine(settings.runtime);
 
   const Checkpoint checkpoint = settings.model.load();
   const Classifier classifier = make_classifier(checkpoint, settings.runtime).with_tta(parse_tta(settings.tta));
-  const Dataset all = read_labelled(settings, checkpoint);
-  const auto split = all.resolve_split(settings.split);
-  const Dataset evaluated = split ? all.only(*split) : all;
-  require_labels(evaluated);
-  if (split == Split::PrivateTest)
-    inform("PrivateTest is the final test set: report its figure once, and never choose by it");
-
+  const Dataset all = settings.data.read(settings.model, checkpoint);
+  const Dataset evaluated = settings.data.part(all);
   const Predictions predictions = predict(classifier, evaluated, settings.batch_size);
-  Result result = summarise(predictions, evaluated, classifier.classes(), settings.runtime.seed);
-  result.command = "eval";
-  result.options = options.provenance();
-  result.dataset = describe_dataset(evaluated, split ? to_string(*split) : "all");
-  result.model = describe_model(checkpoint, settings.model.model);
-  result.model["precision"] = to_string(classifier.precision());
-  for (const auto& warning : checkpoint.warnings) result.add_warning(warning);
-  add_deduplicated_accuracy(result, predictions, evaluated, all, split);
-  const Outcomes outcomes{predictions.probabilities, evaluated.labels};
-  if (const auto hint =
-          label_order_hint(confusion_matrix(outcomes, classifier.classes().size()), classifier.classes())) {
-    result.add_warning(*hint);
+  Result result = evaluate_clean(settings, options, checkpoint, classifier, all, evaluated, predictions);
+
+  std::optional<RobustnessRun> robustness;
+  if (settings.robustness.wanted()) {
+    Runtime search = settings.runtime;
+    if (!options.given("precision")) search.precision = "auto";
+    RobustnessSubject subject{classifier.with_precision(resolve_precision(search)), checkpoint.digest, evaluated};
+    robustness = run_robustness(settings.robustness, subject, search, settings.out);
+    add_to_result(result, *robustness, classifier.classes());
+    save_if_wanted(settings.robustness, *robustness, evaluated,
+                   {{"model", settings.model.model},
+                    {"model_digest", checkpoint.digest},
+                    {"data", evaluated.name},
+                    {"split", settings.data.split_name(all)},
+                    {"limit", settings.data.limit}});
   }
 
   if (settings.json) fmt::print("{}", format_result(result));
   if (!settings.json) print_result(result, classifier.classes());
-  if (settings.out.empty()) return 0;
-  write_files(result, outcomes, classifier.classes(), settings.out);
-  inform(fmt::format("written to {}: result.json, per_image.csv, confusion_matrix.png, reliability.png", settings.out));
-  return 0;
+  if (!settings.json && robustness) print_robustness(result, *robustness, classifier.classes());
+  if (!settings.out.empty()) {
+    write_files(result, {predictions.probabilities, evaluated.labels}, classifier.classes(), settings.out);
+    inform(
+        fmt::format("written to {}: result.json, per_image.csv, confusion_matrix.png, reliability.png", settings.out));
+  }
+  return robustness ? exit_code(settings.robustness, result, *robustness) : 0;
 }
 
-const Register<Command> registered{{"eval", "measure accuracy and calibration of a model", run}};
+const Register<Command> registered{{"eval", "measure accuracy, calibration and robustness of a model", run}};
 
 }  // namespace
 

@@ -25,24 +25,57 @@ torch::Tensor to_8bit(const torch::Tensor& x) {
   return (x * 255).round().to(torch::kUInt8);
 }
 
+/// The nearest successes of a minimum-norm attack: what its run found and, where that is nothing, what the same search
+/// finds in the largest ball.
+MinimalEpsResult nearest_successes(const Classifier& classifier, const Attack& attack, const AttackPlan& plan,
+                                   const AttackInput& input, const AttackResult& found, const Rng& rng) {
+  MinimalEpsResult nearest;
+  nearest.eps = found.distance.masked_fill(found.success.logical_not(), std::numeric_limits<double>::infinity());
+  nearest.x_adv = found.x_adv.clone();
+  nearest.logits = found.logits.clone();
+  const auto rest = found.success.logical_not().nonzero().squeeze(1);
+  if (rest.size(0) == 0) return nearest;
+  AttackInput others{input.x.index_select(0, rest), input.goal.select(rest), {}};
+  for (int64_t i = 0; i < rest.size(0); ++i)
+    others.index.push_back(input.index[static_cast<size_t>(rest[i].item<int64_t>())]);
+  if (input.mask.defined()) others.mask = input.mask.index_select(0, rest);
+  const double limit = std::max(plan.threat.eps, minimal_eps_limit(plan.threat.norm));
+  const auto farther = attack.run(classifier, {plan.threat.norm, limit}, others, rng);
+  nearest.x_adv.index_copy_(0, rest, farther.x_adv);
+  nearest.logits.index_copy_(0, rest, farther.logits);
+  nearest.eps.index_copy_(0, rest,
+                          farther.distance.masked_fill(farther.success.logical_not(),
+                                                       std::numeric_limits<double>::infinity()));
+  nearest.forward = farther.forward;
+  nearest.backward = farther.backward;
+  return nearest;
+}
+
+MinimalEpsResult smallest_eps(const Classifier& classifier, const Attack& attack, const AttackPlan& plan,
+                              const AttackInput& input, const AttackResult& found, const Rng& rng) {
+  if (attack.reach() == Attack::Reach::Anywhere) {
+    return nearest_successes(classifier, attack, plan, input, found, rng);
+  }
+  AttackInput from_here = input;
+  from_here.start = found.x_adv;
+  return minimal_eps(classifier, attack, plan.threat.norm, from_here, rng.split("minimal-eps"),
+                     {minimal_eps_limit(plan.threat.norm), minimal_eps_resolution(plan.threat.norm)});
+}
+
 /// One group of images through the attack and, when asked for, the search for the smallest eps.
 void attack_group(const Classifier& classifier, const Attack& attack, const AttackPlan& plan, const Dataset& images,
                   AttackOutcome* outcome) {
   const auto x = to_float(images.images);
   const Rng rng = Rng(plan.seed).split("attack").split(plan.attack);
-  const AttackInput input{x, plan.goal.for_labels(images.labels), image_keys(images.images)};
-  const auto found = attack.run(classifier, plan.threat, input, rng);
+  AttackInput input{x, plan.goal.for_labels(images.labels), image_keys(images.images)};
+  if (plan.mask.defined()) input.mask = plan.mask.expand_as(x).contiguous();
+  const auto found = plan.surrogate.run(attack, classifier, plan.threat, input, rng);
   const auto clean = classifier.with_precision(Precision::Float32).logits(x).to(torch::kFloat64).softmax(1);
   const auto after = found.logits.to(torch::kFloat64).softmax(1);
   const auto linf = row_norms(found.x_adv - x, Norm::Linf), l2 = row_norms(found.x_adv - x, Norm::L2);
   const auto noise = psnr(x, found.x_adv), similarity = ssim(x, found.x_adv);
   MinimalEpsResult minimal;
-  if (plan.minimal_eps) {
-    AttackInput from_here = input;
-    from_here.start = found.x_adv;
-    minimal = minimal_eps(classifier, attack, plan.threat.norm, from_here, rng.split("minimal-eps"),
-                          {minimal_eps_limit(plan.threat.norm), minimal_eps_resolution(plan.threat.norm)});
-  }
+  if (plan.minimal_eps) minimal = smallest_eps(classifier, attack, plan, input, found, rng);
   for (int64_t i = 0; i < images.size(); ++i) {
     AttackedImage image{images.ids[static_cast<size_t>(i)],
                         images.labels[i].item<int64_t>(),
@@ -95,11 +128,31 @@ nlohmann::json per_image_json(const AttackedImage& image, const LabelSet& classe
 }  // namespace
 
 double minimal_eps_limit(Norm norm) {
-  return norm == Norm::Linf ? 64 / 255.0 : 8.0;
+  switch (norm) {
+    case Norm::Linf:
+      return 64 / 255.0;
+    case Norm::L2:
+      return 8;
+    case Norm::L1:
+      return 128;
+    case Norm::L0:
+      return 1024;
+  }
+  return 0;
 }
 
 double minimal_eps_resolution(Norm norm) {
-  return norm == Norm::Linf ? 1 / 255.0 : 0.01;
+  switch (norm) {
+    case Norm::Linf:
+      return 1 / 255.0;
+    case Norm::L2:
+      return 0.01;
+    case Norm::L1:
+      return 0.1;
+    case Norm::L0:
+      return 1;
+  }
+  return 0;
 }
 
 AttackSelection select_images(const Classifier& classifier, const Dataset& dataset, const AttackPlan& plan) {
@@ -125,7 +178,8 @@ AttackSelection select_images(const Classifier& classifier, const Dataset& datas
 
 AttackOutcome attack_images(const Classifier& classifier, const Dataset& dataset, const std::vector<int64_t>& rows,
                             const AttackPlan& plan) {
-  const auto attack = make_attack(plan.attack, plan.settings, plan.threat.norm, plan.goal.targeted());
+  const auto attack =
+      make_attack(plan.attack, plan.surrogate.fitted(plan.settings), plan.threat.norm, plan.goal.targeted());
   AttackOutcome outcome;
   outcome.attack = attack->describe(plan.threat);
   const auto start = std::chrono::steady_clock::now();

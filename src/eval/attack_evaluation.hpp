@@ -9,6 +9,7 @@
 #include "attacks/emotion_goal.hpp"
 #include "data/dataset.hpp"
 #include "eval/result.hpp"
+#include "eval/surrogate.hpp"
 
 namespace fercli {
 
@@ -19,8 +20,10 @@ struct AttackPlan {
   AttackSettings settings;
   ThreatModel threat;
   double min_confidence = 0.9;
-  bool minimal_eps = false;  ///< also search the smallest eps of each image
+  bool minimal_eps = false;  ///< also search the smallest eps of each image; not with a surrogate
   uint64_t seed = 0;
+  torch::Tensor mask = {};   ///< (C,H,W), see `parse_masks`; undefined: everything may change
+  Surrogate surrogate = {};  ///< images are made on it, when there is one
 };
 
 /// Which images a plan concerns.
@@ -61,8 +64,8 @@ AttackOutcome attack_images(const Classifier& classifier, const Dataset& dataset
                             const AttackPlan& plan);
 
 /// The smallest eps is searched up to here, in steps of this size.
-double minimal_eps_limit(Norm norm);       ///< 64/255 in Linf, 8 in L2
-double minimal_eps_resolution(Norm norm);  ///< 1/255 in Linf, 0.01 in L2
+double minimal_eps_limit(Norm norm);       ///< 64/255 in Linf, 8 in L2, 128 in L1, 1024 values in L0
+double minimal_eps_resolution(Norm norm);  ///< 1/255 in Linf, 0.01 in L2, 0.1 in L1, 1 value in L0
 
 /// Metrics success_8bit, success_float, confident_share and, when searched, median_minimal_eps; n, threat model,
 /// attacks, per-image part and timing. The caller adds options, data set and model.

@@ -1,0 +1,30 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "eval/attack_evaluation.hpp"
+
+namespace fercli {
+
+/// Everything known after one model was attacked.
+struct AttackReport {
+  std::string model;  ///< as the user named it
+  AttackPlan plan;
+  std::string eps;  ///< as the user wrote it
+  AttackSelection selection;
+  AttackOutcome outcome;
+  Result result;
+  LabelSet classes;
+  std::filesystem::path folder;
+  bool keeps_images = false;  ///< all of them, as PNG
+};
+
+/// Table, success with intervals, and where the files are.
+void print_attack(const AttackReport& report);
+
+/// The same attack on several models, side by side.
+void print_comparison(const std::vector<AttackReport>& reports, const std::filesystem::path& folder);
+
+}  // namespace fercli

@@ -1,0 +1,72 @@
+// fercli attacks: the list of attacks.
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "attacks/attack.hpp"
+#include "core/command.hpp"
+#include "core/options.hpp"
+
+namespace fercli {
+
+namespace {
+
+std::string norms_of(const AttackEntry& entry) {
+  std::vector<std::string> norms;
+  for (const Norm norm : entry.norms) norms.push_back(to_string(norm));
+  return join(norms, ", ");
+}
+
+const char* goals_of(const AttackEntry& entry) {
+  if (entry.targeted && entry.untargeted) return "both";
+  return entry.targeted ? "targeted" : "untargeted";
+}
+
+const char* kind_of(const AttackEntry& entry) {
+  return entry.make({})->reach() == Attack::Reach::Anywhere ? "minimum norm" : "fixed eps";
+}
+
+nlohmann::json to_json(const AttackEntry& entry) {
+  nlohmann::json norms = nlohmann::json::array();
+  for (const Norm norm : entry.norms) norms.push_back(to_string(norm));
+  return {{"name", entry.name},         {"summary", entry.summary},
+          {"norms", norms},             {"targeted", entry.targeted},
+          {"kind", kind_of(entry)},     {"untargeted", entry.untargeted},
+          {"cost", entry.cost},         {"access", to_string(entry.access)},
+          {"paper", entry.paper}};
+}
+
+void print_table(const std::vector<AttackEntry>& entries) {
+  fmt::print("{:<12} {:<17} {:<11} {:<10} {:<13} what it does\n", "attack", "norms", "goals", "sees", "kind");
+  for (const auto& entry : entries) {
+    fmt::print("{:<12} {:<17} {:<11} {:<10} {:<13} {}\n", entry.name, norms_of(entry), goals_of(entry),
+               to_string(entry.access), kind_of(entry), entry.summary);
+    fmt::print("{:<12} {}\n{:<12} cost: {}\n", "", entry.paper, "", entry.cost);
+  }
+  fmt::print(
+      "\nGoals: untargeted (any wrong class), targeted (one class), or both. Kind: fixed eps searches a ball, minimum\n"
+      "norm the nearest adversarial image, which gives all eps at once. Cost per image and start, in network passes.\n");
+}
+
+int run(const std::vector<std::string>& arguments) {
+  bool as_json = false;
+  OptionSet options("attacks", "", "List the attacks: norms, goals, what they see, cost and paper.");
+  options.section("Output");
+  options.flag("json", &as_json, "print the list as JSON");
+  if (!options.parse(arguments)) return 0;
+  const auto& entries = Registry<AttackEntry>::instance().all();
+  if (!as_json) {
+    print_table(entries);
+    return 0;
+  }
+  auto list = nlohmann::json::array();
+  for (const auto& entry : entries) list.push_back(to_json(entry));
+  fmt::print("{}\n", list.dump(2));
+  return 0;
+}
+
+const Register<Command> registered{{"attacks", "list the attacks with norms, goals, cost and paper", run}};
+
+}  // namespace
+
+}  // namespace fercli

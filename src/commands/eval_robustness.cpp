@@ -1,0 +1,179 @@
+#include "commands/eval_robustness.hpp"
+
+#include <fmt/format.h>
+
+#include "core/error.hpp"
+#include "core/options.hpp"
+#include "core/progress.hpp"
+#include "core/text.hpp"
+#include "eval/adversarial_set.hpp"
+#include "eval/robustness_summary.hpp"
+
+namespace fercli {
+
+namespace {
+
+constexpr int kNotRobustEnough = 3;
+constexpr const char* kWorst = "worst";
+
+RobustnessPlan plan_of(const RobustnessOptions& options, const RobustnessSubject& subject, const Runtime& runtime) {
+  RobustnessPlan plan;
+  plan.norm = options.attack.parsed_norm();
+  plan.attacks = split(options.attacks, ',');
+  plan.ladder = parse_ladder(options.eps.empty() ? default_ladder(plan.norm) : options.eps, plan.norm);
+  plan.goal = parse_emotion_goal(options.goal, subject.images.classes);
+  plan.settings = options.attack.settings;
+  plan.settings.pixel_grid = !options.off_grid;
+  plan.seed = runtime.seed;
+  const auto& images = subject.images.images;
+  plan.mask = options.attack.load_mask(images.size(1), images.size(2), images.size(3));
+  plan.surrogate = options.attack.load_surrogate(runtime);
+  return plan;
+}
+
+/// "45.3 (43.7–46.9)"; a dash where there is nothing to divide by.
+std::string percent(const Metric& metric) {
+  if (metric.n == 0) return "-";
+  return fmt::format("{:.1f} ({:.1f}–{:.1f})", 100 * metric.value, 100 * metric.interval.low,
+                     100 * metric.interval.high);
+}
+
+void print_row(const std::string& name, const std::vector<std::string>& cells) {
+  fmt::print("    {:<22}", name);
+  for (const auto& cell : cells) fmt::print(" {:>17}", cell);
+  fmt::print("\n");
+}
+
+/// The metric `kind` of every attack at every eps.
+void print_block(const Result& result, const RobustnessRun& run, const std::string& kind, const std::string& title) {
+  std::vector<std::string> head;
+  for (const auto& rung : run.plan.ladder) head.push_back("eps " + rung.text);
+  fmt::print("  {}\n", title);
+  print_row("", head);
+  auto names = run.plan.attacks;
+  if (names.size() > 1) names.push_back(kWorst);
+  for (const auto& name : names) {
+    std::vector<std::string> cells;
+    for (const auto& rung : run.plan.ladder) {
+      cells.push_back(percent(result.metrics.at(fmt::format("{}.{}.{}", kind, name, rung.text))));
+    }
+    print_row(name, cells);
+  }
+}
+
+/// One line per class of a list inside the worst case's entries of the robustness table.
+void print_classes(const Result& result, const RobustnessRun& run, const LabelSet& classes, const char* list,
+                   const char* value, const std::string& title) {
+  fmt::print("  {}\n", title);
+  for (size_t k = 0; k < classes.names().size(); ++k) {
+    std::vector<std::string> cells;
+    for (const auto& entry : result.tables.at("robustness")) {
+      if (entry.at("attack") == kWorst) cells.push_back(percent(metric_from_json(entry.at(list).at(k).at(value))));
+    }
+    print_row(classes.names()[k], cells);
+  }
+}
+
+void print_medians(const Result& result, const RobustnessRun& run) {
+  for (const auto& record : run.robustness.attacks) {
+    if (!record.minimum_norm) continue;
+    const Metric& median = result.metrics.at("median_minimal_eps." + record.name);
+    const Norm norm = run.plan.norm;
+    fmt::print("  median minimal eps, {}: {} (n = {}, 95 % CI {} to {})\n", record.name,
+               format_eps(median.value, norm), median.n, format_eps(median.interval.low, norm),
+               format_eps(median.interval.high, norm));
+  }
+}
+
+void print_flags(const std::vector<SanityFlag>& flags) {
+  const auto raised = std::count_if(flags.begin(), flags.end(), [](const auto& flag) { return flag.raised; });
+  fmt::print("  checks of the evaluation itself: {} of {} raised{}\n", raised, flags.size(), raised > 0 ? ":" : "");
+  for (const auto& flag : flags) {
+    if (flag.raised) fmt::print("    {}: {}; {}\n", flag.name, flag.found, flag.meaning);
+  }
+}
+
+}  // namespace
+
+void RobustnessOptions::declare(OptionSet& options) {
+  options.section("Robustness");
+  options.text("attacks", &attacks, "NAME,…", "attack the images too; `fercli attacks` lists them");
+  options.text("eps", &eps, "EPS,…",
+               "sizes of the perturbation, ascending, pixels in [0,1]; without it 1/255,2/255,4/255,8/255 in Linf");
+  options.text("goal", &goal, "GOAL", "untargeted, SOURCE-to-TARGET, any-to-TARGET or SOURCE-to-any");
+  attack.declare(options);
+  options.flag("float", &off_grid, "do not round to 8 bits, for comparison with other libraries");
+  options.text("save-adv", &save_adv, "FILE", "keep the adversarial images; `fercli verify FILE` judges them again");
+  options.number("min-robust", &min_robust, "0", {0, 1, false, false},
+                 "exit with 3 when the worst-case robust accuracy at the largest eps is below");
+}
+
+void RobustnessOptions::check(const OptionSet& options) const {
+  attack.check();
+  if (wanted()) {
+    for (const auto& name : split(attacks, ',')) Registry<AttackEntry>::instance().get(name);
+    if (!save_adv.empty() && off_grid) options.fail("save-adv", "holds 8-bit images, and --float makes others");
+    return;
+  }
+  for (const char* name : {"eps", "goal", "norm", "save-adv", "min-robust", "float", "mask", "surrogate", "queries"}) {
+    if (options.given(name)) options.fail(name, "needs --attacks");
+  }
+}
+
+RobustnessRun run_robustness(const RobustnessOptions& options, const RobustnessSubject& subject, const Runtime& runtime,
+                             const std::string& folder) {
+  RobustnessRun run;
+  run.plan = plan_of(options, subject, runtime);
+  std::optional<std::filesystem::path> state;
+  if (!folder.empty()) state = std::filesystem::path(folder) / "robustness.state";
+  run.robustness = measure_robustness(subject.classifier, subject.digest, subject.images, run.plan, state);
+  run.flags = check_sanity(subject.classifier, subject.images, run.robustness, run.plan);
+  return run;
+}
+
+void add_to_result(Result& result, const RobustnessRun& run, const LabelSet& classes) {
+  add_robustness(result, run.robustness, run.plan, classes);
+  result.tables["sanity"] = nlohmann::json::array();
+  for (const auto& flag : run.flags) {
+    result.tables["sanity"].push_back(to_json(flag));
+    if (flag.raised) result.add_warning(fmt::format("{}: {}; {}", flag.name, flag.found, flag.meaning));
+  }
+}
+
+void save_if_wanted(const RobustnessOptions& options, const RobustnessRun& run, const Dataset& evaluated,
+                    const nlohmann::json& claim) {
+  if (options.save_adv.empty()) return;
+  const auto set = collect_adversarial(run.robustness, run.plan, evaluated, claim);
+  save_adversarial(set, options.save_adv);
+  inform(fmt::format("{}: {} adversarial images", options.save_adv, set.images.size()));
+}
+
+void print_robustness(const Result& result, const RobustnessRun& run, const LabelSet& classes) {
+  const auto& robustness = run.robustness;
+  const auto constant = constant_answer(robustness, classes.size());
+  fmt::print("\nRobustness in {}, {}, {}: {} images, {} of them classified rightly\n", to_string(run.plan.norm),
+             run.plan.goal.name, run.plan.settings.pixel_grid ? "8-bit images" : "off the pixel grid",
+             robustness.size(), robustness.right().sum().item<int64_t>());
+  print_block(result, run, "robust_accuracy", fmt::format("robust accuracy (%, 95 % CI, n = {})", robustness.size()));
+  print_block(result, run, "balanced_robust_accuracy", "balanced robust accuracy (mean over the classes)");
+  if (run.plan.goal.targeted()) {
+    print_block(result, run, "attack_success",
+                fmt::format("goal reached (of the {} rightly classified)", robustness.right().sum().item<int64_t>()));
+  }
+  print_row("always " + classes.name(constant.label), {percent(constant.accuracy)});
+  print_classes(result, run, classes, "per_class", "robust_accuracy", "robust accuracy by class, worst case");
+  print_classes(result, run, classes, "answers", "share", "share of each answer, worst case");
+  print_medians(result, run);
+  print_flags(run.flags);
+}
+
+int exit_code(const RobustnessOptions& options, const Result& result, const RobustnessRun& run) {
+  const std::string eps = run.plan.ladder.back().text;
+  const double worst = result.metrics.at(fmt::format("robust_accuracy.{}.{}", kWorst, eps)).value;
+  if (worst >= options.min_robust) return 0;
+  warn(fmt::format("robust accuracy {:.1f} % at eps {} is below --min-robust {:g}", 100 * worst, eps,
+                   options.min_robust));
+  return kNotRobustEnough;
+}
+
+}  // namespace fercli

@@ -1,0 +1,59 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "commands/attack_options.hpp"
+#include "eval/result.hpp"
+#include "eval/robustness.hpp"
+#include "eval/sanity.hpp"
+
+namespace fercli {
+
+class OptionSet;
+
+/// The robustness part of `fercli eval`.
+struct RobustnessOptions {
+  std::string attacks, eps, goal = "untargeted", save_adv;
+  double min_robust = 0;
+  bool off_grid = false;
+  AttackOptions attack;
+
+  void declare(OptionSet& options);
+  bool wanted() const { return !attacks.empty(); }
+
+  /// Throws UserError about options that make no sense together.
+  void check(const OptionSet& options) const;
+};
+
+/// Whom it is about.
+struct RobustnessSubject {
+  Classifier classifier;  ///< in the arithmetic of the search
+  std::string digest;     ///< of the model's file
+  const Dataset& images;
+};
+
+struct RobustnessRun {
+  RobustnessPlan plan;
+  Robustness robustness;
+  std::vector<SanityFlag> flags;
+};
+
+/// With a folder, an interrupted run goes on from FOLDER/robustness.state.
+RobustnessRun run_robustness(const RobustnessOptions& options, const RobustnessSubject& subject, const Runtime& runtime,
+                             const std::string& folder);
+
+/// Metrics, tables, per-image part and warnings.
+void add_to_result(Result& result, const RobustnessRun& run, const LabelSet& classes);
+
+/// --save-adv.
+void save_if_wanted(const RobustnessOptions& options, const RobustnessRun& run, const Dataset& evaluated,
+                    const nlohmann::json& claim);
+
+void print_robustness(const Result& result, const RobustnessRun& run, const LabelSet& classes);
+
+/// 3 when the worst-case robust accuracy at the largest eps is below --min-robust, else 0.
+int exit_code(const RobustnessOptions& options, const Result& result, const RobustnessRun& run);
+
+}  // namespace fercli

@@ -1,0 +1,96 @@
+// fercli verify: looks at saved adversarial images again and recomputes what they claim.
+#include "commands/data_options.hpp"
+#include "core/command.hpp"
+#include "core/options.hpp"
+#include "core/progress.hpp"
+#include "core/runtime.hpp"
+#include "eval/adversarial_set.hpp"
+#include "eval/result.hpp"
+
+namespace fercli {
+
+namespace {
+
+constexpr size_t kIdsShown = 5;
+
+struct Settings {
+  std::vector<std::string> files;
+  ModelOptions model;
+  DataOptions data;
+  bool json = false, quiet = false;
+  Runtime runtime;
+};
+
+void declare(OptionSet& options, Settings& settings) {
+  options.positional(&settings.files, 1, 1);
+  options.section("What the images were made on");
+  settings.model.declare(options);
+  settings.data.declare(options);
+  settings.model.declare_foreign(options);
+  settings.model.declare_space(options);
+  options.section("Output");
+  options.flag("json", &settings.json, "print the findings as JSON, and nothing else, on stdout");
+  options.flag("quiet,q", &settings.quiet, "no progress");
+  settings.runtime.precision = "fp32";
+  options.runtime(&settings.runtime);
+}
+
+void print_claim(const char* claim, int64_t images, const std::vector<std::string>& failing) {
+  fmt::print("  {:<42} {}", claim,
+             failing.empty() ? fmt::format("all {}", images) : fmt::format("{} of {} do not", failing.size(), images));
+  for (size_t i = 0; i < std::min(failing.size(), kIdsShown); ++i) fmt::print("{}{}", i ? ", " : ": ", failing[i]);
+  fmt::print("{}\n", failing.size() > kIdsShown ? ", ..." : "");
+}
+
+void print(const Verification& found, const AdversarialSet& set, const std::string& file) {
+  fmt::print("{}: {} images, {}, goal {}\n", file, found.images, set.claim.at("norm").get<std::string>(),
+             set.claim.at("goal").get<std::string>());
+  print_claim("8-bit, in [0,255]", found.images, {});
+  print_claim("within the eps claimed", found.images, found.too_far);
+  print_claim("reach the goal", found.images, found.not_reached);
+  print_claim("originals are classified rightly", found.images, found.not_right);
+  fmt::print("Robust accuracy that follows\n");
+  for (const auto& [eps, metric] : found.robust_accuracy) {
+    fmt::print("  eps {:<8} {}\n", eps, format_proportion(metric));
+  }
+  fmt::print("{}\n", found.holds() ? "Every claim holds." : "Some claims do not hold.");
+}
+
+nlohmann::json to_json(const Verification& found) {
+  nlohmann::json document = {{"holds", found.holds()},
+                             {"images", found.images},
+                             {"too_far", found.too_far},
+                             {"not_reached", found.not_reached},
+                             {"not_right", found.not_right}};
+  for (const auto& [eps, metric] : found.robust_accuracy) document["robust_accuracy"][eps] = fercli::to_json(metric);
+  return document;
+}
+
+int run(const std::vector<std::string>& arguments) {
+  Settings settings;
+  OptionSet options("verify", "FILE", "Recompute what the adversarial images of `eval --save-adv FILE` claim.");
+  declare(options, settings);
+  if (!options.parse(arguments)) return 0;
+  silence_progress(settings.quiet);
+  prepare_machine(settings.runtime);
+
+  const AdversarialSet set = load_adversarial(settings.files.front());
+  const Checkpoint checkpoint = settings.model.load();
+  const Classifier classifier = make_classifier(checkpoint, settings.runtime);
+  settings.data.split = set.claim.at("split").get<std::string>();
+  settings.data.limit = set.claim.at("limit").get<int64_t>();
+  const Dataset evaluated = settings.data.part(settings.data.read(settings.model, checkpoint));
+  const Verification found = verify_adversarial(set, evaluated, classifier, checkpoint.digest);
+  if (settings.json) {
+    fmt::print("{}\n", to_json(found).dump(2));
+  } else {
+    print(found, set, settings.files.front());
+  }
+  return found.holds() ? 0 : 1;
+}
+
+const Register<Command> registered{{"verify", "recompute what saved adversarial images claim", run}};
+
+}  // namespace
+
+}  // namespace fercli

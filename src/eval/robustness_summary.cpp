@@ -1,0 +1,132 @@
+#include "eval/robustness_summary.hpp"
+
+#include <fmt/format.h>
+
+#include "core/text.hpp"
+#include "eval/metrics.hpp"
+
+namespace fercli {
+
+namespace {
+
+using nlohmann::json;
+
+constexpr int64_t kCurvePoints = 33;
+
+json finite_or_null(double value) {
+  return std::isfinite(value) ? json(value) : json();
+}
+
+/// The metrics and the table entry of one attack at one rung.
+void add_rung(Result& result, const Robustness& robustness, const AttackRecord& record, size_t rung,
+              const RobustnessPlan& plan, const LabelSet& classes) {
+  const std::string eps = plan.ladder[rung].text, place = record.name + "." + eps;
+  const auto confusion = confusion_matrix(robustness.labels, robustness.answers(record, static_cast<int64_t>(rung)),
+                                          classes.size());
+  const auto right = robustness.right();
+  const auto broken = right.logical_and(record.broken.le(static_cast<int64_t>(rung)));
+  result.metrics["robust_accuracy." + place] = accuracy(confusion);
+  result.metrics["balanced_robust_accuracy." + place] = balanced_accuracy(confusion);
+  result.metrics["attack_success." + place] =
+      proportion(broken.sum().item<int64_t>(), right.sum().item<int64_t>());
+
+  json entry = {{"attack", record.name}, {"eps", eps}, {"eps_value", plan.ladder[rung].eps}};
+  const auto scores = class_scores(confusion);
+  for (size_t k = 0; k < scores.size(); ++k) {
+    entry["per_class"].push_back({{"class", classes.names()[k]}, {"robust_accuracy", to_json(scores[k].recall)}});
+    entry["answers"].push_back(
+        {{"class", classes.names()[k]}, {"share", to_json(proportion(scores[k].precision.n, robustness.size()))}});
+  }
+  if (record.stages.size() > 1) {
+    const auto stage = record.stage.masked_select(broken);
+    for (size_t s = 0; s < record.stages.size(); ++s) {
+      const auto count = stage.eq(static_cast<int64_t>(s)).sum().item<int64_t>();
+      if (count > 0) entry["broken_by_stage"][record.stages[s]] = count;
+    }
+  }
+  if (!record.forward.empty()) {
+    entry["forward"] = record.forward[rung];
+    entry["backward"] = record.backward[rung];
+    result.timing["seconds." + place] = record.seconds[rung];
+  }
+  result.tables["robustness"].push_back(std::move(entry));
+}
+
+/// What a minimum-norm attack says beyond the ladder.
+void add_distances(Result& result, const Robustness& robustness, const AttackRecord& record,
+                   const RobustnessPlan& plan) {
+  const auto of_right = record.distance.masked_select(robustness.right()).contiguous();
+  const std::vector<double> distances(of_right.data_ptr<double>(), of_right.data_ptr<double>() + of_right.numel());
+  result.metrics["median_minimal_eps." + record.name] = median(distances);
+  json curve = {{"attack", record.name}};
+  for (int64_t point = 0; point < kCurvePoints; ++point) {
+    const double eps = plan.ladder.back().eps * static_cast<double>(point) / (kCurvePoints - 1);
+    const auto left = of_right.gt(eps * (1 + 1e-6)).sum().item<int64_t>();
+    curve["points"].push_back({{"eps", eps}, {"robust_accuracy", to_json(proportion(left, robustness.size()))}});
+  }
+  result.tables["curves"].push_back(std::move(curve));
+}
+
+json rung_answers(const Robustness& robustness, const AttackRecord& record, size_t rungs, int64_t row,
+                  const LabelSet& classes) {
+  const bool right = robustness.verdict[row].item<int64_t>() == robustness.labels[row].item<int64_t>();
+  const auto broken = static_cast<size_t>(record.broken[row].item<int64_t>());
+  auto answers = json::array();
+  for (size_t rung = 0; rung < rungs; ++rung) {
+    answers.push_back(classes.name((right && broken <= rung ? record.answer : robustness.verdict)[row].item<int64_t>()));
+  }
+  return answers;
+}
+
+void add_images(Result& result, const Robustness& robustness, const RobustnessPlan& plan, const LabelSet& classes) {
+  for (int64_t row = 0; row < robustness.size(); ++row) {
+    json& image = result.per_image.at(static_cast<size_t>(robustness.rows[static_cast<size_t>(row)]));
+    for (const auto& record : robustness.attacks) {
+      const auto stage = record.stage[row].item<int64_t>();
+      image["answers"][record.name] = rung_answers(robustness, record, plan.ladder.size(), row, classes);
+      image["distance"][record.name] = finite_or_null(record.distance[row].item<double>());
+      if (record.stages.size() > 1) {
+        image["stage"][record.name] = stage < 0 ? json() : json(record.stages[static_cast<size_t>(stage)]);
+      }
+    }
+  }
+}
+
+}  // namespace
+
+ConstantAnswer constant_answer(const Robustness& robustness, int64_t classes) {
+  const auto counts = confusion_matrix(robustness.labels, robustness.labels, classes).diagonal();
+  const auto label = counts.argmax().item<int64_t>();
+  return {label, proportion(counts[label].item<int64_t>(), robustness.size()),
+          1.0 / static_cast<double>(counts.gt(0).sum().item<int64_t>())};
+}
+
+void add_robustness(Result& result, const Robustness& robustness, const RobustnessPlan& plan,
+                    const LabelSet& classes) {
+  result.tables["robustness"] = json::array();
+  result.attacks = json::array();
+  for (const auto& record : robustness.attacks) {
+    for (size_t rung = 0; rung < plan.ladder.size(); ++rung) {
+      add_rung(result, robustness, record, rung, plan, classes);
+    }
+    if (record.minimum_norm) add_distances(result, robustness, record, plan);
+    result.attacks.push_back(record.settings);
+  }
+  auto worst = robustness.worst();
+  worst.forward.clear();
+  for (size_t rung = 0; rung < plan.ladder.size(); ++rung) add_rung(result, robustness, worst, rung, plan, classes);
+  const auto constant = constant_answer(robustness, classes.size());
+  result.metrics["constant_answer_accuracy"] = constant.accuracy;
+  result.tables["constant_answer"] = {{"class", classes.name(constant.label)},
+                                      {"accuracy", to_json(constant.accuracy)},
+                                      {"balanced_accuracy", constant.balanced}};
+  result.threat_model = {{"norm", to_string(plan.norm)},
+                         {"goal", plan.goal.name},
+                         {"n", robustness.size()},
+                         {"pixel_grid", plan.settings.pixel_grid},
+                         {"masked", plan.mask.defined()}};
+  for (const auto& rung : plan.ladder) result.threat_model["eps"].push_back(rung.text);
+  add_images(result, robustness, plan, classes);
+}
+
+}  // namespace fercli

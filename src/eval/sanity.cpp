@@ -1,0 +1,193 @@
+#include "eval/sanity.hpp"
+
+#include <fmt/format.h>
+
+#include "attacks/losses.hpp"
+
+namespace fercli {
+
+namespace {
+
+constexpr int64_t kImages = 32;
+constexpr int kPasses = 5;
+constexpr double kSameLogits = 1e-4, kSumsToOne = 1e-5;
+constexpr double kClearlyMore = 0.002;  ///< 0.2 points
+constexpr int64_t kSteps = 20, kUnboundedSteps = 40;
+
+SanityFlag check_randomness(const Classifier& judge, const torch::Tensor& x, const torch::Tensor& y) {
+  std::vector<torch::Tensor> logits;
+  double difference = 0;
+  bool other_verdict = false;
+  for (int pass = 0; pass < kPasses; ++pass) {
+    const auto now = judge.logits(x);
+    logits.push_back(now / (now.square().sum(1, true).sqrt() + 1e-10));
+    difference = std::max(difference, (now.isnan().any().item<bool>() ? torch::zeros({1}) : logits.back() - logits[0])
+                                          .square()
+                                          .sum(-1)
+                                          .sqrt()
+                                          .max()
+                                          .item<double>());
+    other_verdict = other_verdict || !now.argmax(1).eq(y).equal(logits[0].argmax(1).eq(y));
+  }
+  return {"randomized-output", other_verdict || difference > kSameLogits,
+          fmt::format("five passes over the same images differ by up to {:.2g} (normalised logits)", difference),
+          "the network answers at random: one run of an attack says little, and gradients must be averaged over draws"};
+}
+
+SanityFlag check_softmax(const torch::Tensor& logits) {
+  const bool probabilities = logits.min().item<double>() >= 0 && logits.max().item<double>() <= 1 &&
+                             (logits.sum(1) - 1).abs().max().item<double>() < kSumsToOne;
+  return {"softmax-output", probabilities,
+          fmt::format("outputs lie in [{:.3g}, {:.3g}]{}", logits.min().item<double>(), logits.max().item<double>(),
+                      probabilities ? " and sum to 1" : ""),
+          "the outputs are probabilities, not logits: losses saturate and attacks look weaker than they are"};
+}
+
+SanityFlag check_gradients(const Classifier& judge, const torch::Tensor& x, const torch::Tensor& y) {
+  const auto line = judge.linearize(x);
+  const auto gradient = line.pullback(dlr_loss(line.logits, Goal::untargeted(y)).gradient);
+  const auto zero = gradient.abs().flatten(1).amax(1).eq(0).sum().item<int64_t>();
+  return {"zero-gradients", zero > 0, fmt::format("the gradient is zero at {} of {} images", zero, x.size(0)),
+          "gradients are masked (quantisation, saturation, a step that cannot be differentiated): white-box attacks "
+          "are blind there, trust the black-box ones more"};
+}
+
+SanityFlag check_unbounded(const Classifier& classifier, const AttackInput& input, uint64_t seed) {
+  AttackSettings settings;
+  settings.steps = kUnboundedSteps;
+  settings.restarts = 2;
+  settings.pixel_grid = false;
+  const auto found = make_attack("pgd", settings, Norm::Linf, false)
+                         ->run(classifier, {Norm::Linf, 1}, input, Rng(seed).split("sanity"));
+  const int64_t left = found.success.logical_not().sum().item<int64_t>();
+  return {"unbounded-eps", left > 0,
+          fmt::format("{} of {} images survive PGD that may change every pixel at will", left, input.x.size(0)),
+          "nothing can be robust at eps 1: the attacks fail for another reason (masked gradients, or a network that "
+          "gives one answer to everything)"};
+}
+
+SanityFlag check_loss(const Classifier& classifier, const AttackInput& input, const ThreatModel& threat,
+                      uint64_t seed) {
+  std::vector<double> losses;
+  AttackSettings settings;
+  settings.steps = kSteps;
+  settings.pixel_grid = false;
+  settings.confidence = 2;  // to the end of the budget, so that every look is at all images
+  settings.trace = [&](const torch::Tensor& rows, const torch::Tensor&, const torch::Tensor& logits) {
+    losses.push_back(-cross_entropy_loss(logits, input.goal.select(rows)).value.to(torch::kFloat64).mean().item<double>());
+  };
+  const Norm norm = threat.norm == Norm::L0 ? Norm::Linf : threat.norm;
+  make_attack("pgd", settings, norm, false)
+      ->run(classifier, {norm, norm == threat.norm ? threat.eps : 8 / 255.0}, input, Rng(seed).split("sanity"));
+  const size_t quarter = std::max<size_t>(1, losses.size() / 4);
+  const auto mean_of = [&](size_t begin) {
+    double sum = 0;
+    for (size_t i = begin; i < begin + quarter; ++i) sum += losses[i];
+    return sum / static_cast<double>(quarter);
+  };
+  const double early = mean_of(0), late = mean_of(losses.size() - quarter);
+  return {"loss-not-rising", !(late > early),
+          fmt::format("mean loss {:.4g} in the first quarter of PGD's steps, {:.4g} in the last", early, late),
+          "following the gradient does not raise the loss: the gradients mislead, and white-box figures are too high"};
+}
+
+int64_t robust_at(const Robustness& robustness, const std::vector<const AttackRecord*>& attacks, int64_t rung) {
+  auto standing = robustness.right();
+  for (const auto* attack : attacks) standing = standing.logical_and(attack->broken.gt(rung));
+  return standing.sum().item<int64_t>();
+}
+
+/// Do the attacks that should be weaker leave clearly fewer images standing at some rung?
+SanityFlag compare(SanityFlag flag, const Robustness& robustness, const RobustnessPlan& plan,
+                   const std::vector<const AttackRecord*>& weaker, const std::vector<const AttackRecord*>& stronger) {
+  flag.found = "not both kinds of attack were run";
+  if (weaker.empty() || stronger.empty()) return flag;
+  flag.found = "no";
+  for (size_t rung = 0; rung < plan.ladder.size() && !flag.raised; ++rung) {
+    const double images = static_cast<double>(robustness.size());
+    const double weak = static_cast<double>(robust_at(robustness, weaker, static_cast<int64_t>(rung))) / images;
+    const double strong = static_cast<double>(robust_at(robustness, stronger, static_cast<int64_t>(rung))) / images;
+    if (strong - weak <= kClearlyMore) continue;
+    flag.raised = true;
+    flag.found = fmt::format("robust accuracy {:.1f} % against {:.1f} % at eps {}", 100 * weak, 100 * strong,
+                             plan.ladder[rung].text);
+  }
+  return flag;
+}
+
+SanityFlag check_square(const Robustness& robustness) {
+  SanityFlag flag{"square-after-white-box", false, "no cascade was run",
+                  "a black-box attack finds what the gradients do not: they are masked, and the true robust accuracy is "
+                  "lower still"};
+  for (const auto& attack : robustness.attacks) {
+    for (size_t stage = 1; stage < attack.stages.size(); ++stage) {
+      if (attack.stages[stage] != "square") continue;
+      const auto broken = attack.stage.eq(static_cast<int64_t>(stage)).sum().item<int64_t>();
+      const double share = static_cast<double>(broken) / static_cast<double>(robustness.size());
+      flag.raised = flag.raised || share > kClearlyMore;
+      flag.found = fmt::format("Square broke {} of {} images after the white-box attacks", broken, robustness.size());
+    }
+  }
+  return flag;
+}
+
+SanityFlag check_targets(const RobustnessPlan& plan, int64_t classes) {
+  return {"too-many-targets", plan.settings.targets > classes - 1,
+          fmt::format("{} target classes asked for, {} wrong classes",
+                      plan.settings.targets > 0 ? plan.settings.targets : std::min<int64_t>(9, classes - 1), classes - 1),
+          "only as many targets as there are wrong classes were tried"};
+}
+
+}  // namespace
+
+nlohmann::json to_json(const SanityFlag& flag) {
+  return {{"flag", flag.name}, {"raised", flag.raised}, {"found", flag.found}, {"meaning", flag.meaning}};
+}
+
+std::vector<SanityFlag> check_network(const Classifier& classifier, const torch::Tensor& images,
+                                      const torch::Tensor& labels, const ThreatModel& threat, uint64_t seed) {
+  if (images.size(0) == 0) return {};
+  const Classifier judge = classifier.with_precision(Precision::Float32);
+  const AttackInput input{to_float(images), Goal::untargeted(labels), image_keys(images)};
+  return {check_randomness(judge, input.x, labels), check_softmax(judge.logits(input.x)),
+          check_gradients(judge, input.x, labels), check_unbounded(classifier, input, seed),
+          check_loss(classifier, input, threat, seed)};
+}
+
+std::vector<SanityFlag> compare_attacks(const Robustness& robustness, const RobustnessPlan& plan, int64_t classes) {
+  std::vector<const AttackRecord*> black, white, single, iterated;
+  for (const auto& attack : robustness.attacks) {
+    if (attack.access != Access::Gradients || attack.transferred) {
+      black.push_back(&attack);
+      continue;
+    }
+    white.push_back(&attack);
+    (attack.single_step ? single : iterated).push_back(&attack);
+  }
+  return {check_square(robustness),
+          compare({"black-box-beats-white-box", false, "",
+                   "attacks that see less break more: the gradients are masked, and white-box figures are too high"},
+                  robustness, plan, black, white),
+          compare({"single-step-beats-iterated", false, "",
+                   "one step breaks more than many: the network was fitted to single steps, or the step size is wrong"},
+                  robustness, plan, single, iterated),
+          check_targets(plan, classes)};
+}
+
+std::vector<SanityFlag> check_sanity(const Classifier& classifier, const Dataset& dataset, const Robustness& robustness,
+                                     const RobustnessPlan& plan) {
+  const auto right = robustness.right().nonzero().squeeze(1);
+  const int64_t stride = std::max<int64_t>(1, right.size(0) / kImages);
+  std::vector<int64_t> rows, places;
+  for (int64_t i = 0; i < right.size(0) && static_cast<int64_t>(rows.size()) < kImages; i += stride) {
+    places.push_back(right[i].item<int64_t>());
+    rows.push_back(robustness.rows[static_cast<size_t>(places.back())]);
+  }
+  auto flags = check_network(classifier, dataset.images.index_select(0, torch::tensor(rows, torch::kInt64)),
+                             robustness.labels.index_select(0, torch::tensor(places, torch::kInt64)),
+                             {plan.norm, plan.ladder.back().eps}, plan.seed);
+  for (auto& flag : compare_attacks(robustness, plan, classifier.classes().size())) flags.push_back(std::move(flag));
+  return flags;
+}
+
+}  // namespace fercli
