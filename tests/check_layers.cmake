@@ -1,4 +1,4 @@
-# Includes may only point downward: core < data < models < attacks < {train, eval} < report < commands < main.
+# Includes may only point downward: core < data < models < attacks < {train, eval} < report < live < serve < commands < main.
 set(RANK_core 0)
 set(RANK_data 1)
 set(RANK_models 2)
@@ -6,7 +6,9 @@ set(RANK_attacks 3)
 set(RANK_train 4)
 set(RANK_eval 4)
 set(RANK_report 5)
-set(RANK_commands 6)
+set(RANK_live 6)
+set(RANK_serve 7)
+set(RANK_commands 8)
 
 file(GLOB_RECURSE FILES RELATIVE ${ROOT} ${ROOT}/src/*.cpp ${ROOT}/src/*.hpp ${ROOT}/attacks/*.cpp ${ROOT}/attacks/*.hpp)
 set(VIOLATIONS 0)

@@ -12,7 +12,6 @@
 #include "core/progress.hpp"
 #include "data/image.hpp"
 #include "eval/result.hpp"
-#include "live/face_detector.hpp"
 #include "live/face_reader.hpp"
 #include "live/overlay.hpp"
 #include "live/recorder.hpp"
@@ -179,21 +178,15 @@ class Predictor {
  public:
   Predictor(const Arguments& arguments, const Classifier& classifier, Report& report)
       : a_(arguments), classifier_(classifier), report_(report) {
-    if (a_.detect != "never") detector_ = make_face_detector(a_.detector);
+    mode_ = a_.detect == "never" ? Detect::Never : a_.detect == "always" ? Detect::Always : Detect::Auto;
+    if (mode_ != Detect::Never) detector_ = make_face_detector(a_.detector);
   }
 
   void add(Item item) {
     const auto& input = classifier_.preprocessing();
-    const int64_t height = item.picture.height(), width = item.picture.width();
-    const bool is_crop = a_.detect == "never" || (a_.detect == "auto" && looks_like_crop(height, width, input));
-    std::vector<Box> squares;
-    if (is_crop) {
-      item.boxes = squares = {centre_square(height, width)};
-    } else {
-      item.boxes = detector_->find(item.picture, FaceSearch::everywhere(item.picture));
-      for (const Box& box : item.boxes) squares.push_back(face_square(box));
-    }
-    item.crops = crop_faces(item.picture, squares, input);
+    FoundFaces found = find_faces(item.picture, detector_.get(), input, mode_);
+    item.crops = crop_faces(item.picture, found.squares, input);
+    item.boxes = std::move(found.boxes);
     waiting_faces_ += item.crops.size(0);
     waiting_.push_back(std::move(item));
     if (waiting_faces_ >= a_.batch_size || waiting_.size() >= kMostWaiting) flush();
@@ -221,6 +214,7 @@ class Predictor {
   const Arguments& a_;
   const Classifier& classifier_;
   Report& report_;
+  Detect mode_;
   std::unique_ptr<FaceDetector> detector_;
   std::vector<Item> waiting_;
   int64_t waiting_faces_ = 0;

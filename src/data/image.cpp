@@ -100,12 +100,14 @@ torch::Tensor enlarge_image(const torch::Tensor& image, int64_t factor) {
   return image.repeat_interleave(factor, 1).repeat_interleave(factor, 2);
 }
 
-void write_png(const torch::Tensor& image, const std::filesystem::path& path) {
+std::string encode_png(const torch::Tensor& image) {
   std::vector<uint8_t> bytes;
-  if (!cv::imencode(".png", to_mat(image), bytes)) {
-    throw UserError(fmt::format("{}: the image cannot be encoded as PNG", path.string()));
-  }
-  write_file(path, std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
+  if (!cv::imencode(".png", to_mat(image), bytes)) throw RunError("an image cannot be encoded as PNG");
+  return {bytes.begin(), bytes.end()};
+}
+
+void write_png(const torch::Tensor& image, const std::filesystem::path& path) {
+  write_file(path, encode_png(image));
 }
 
 }  // namespace fercli

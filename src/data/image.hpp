@@ -25,6 +25,9 @@ torch::Tensor convert_channels(const torch::Tensor& image, int64_t channels);
 /// Nearest neighbour by a whole factor: pixels stay visible squares.
 torch::Tensor enlarge_image(const torch::Tensor& image, int64_t factor);
 
+/// The bytes of a lossless PNG file.
+std::string encode_png(const torch::Tensor& image);
+
 /// Lossless PNG, by rename.
 void write_png(const torch::Tensor& image, const std::filesystem::path& path);
 

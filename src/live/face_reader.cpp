@@ -62,4 +62,16 @@ bool looks_like_crop(int64_t height, int64_t width, const Preprocessing& input) 
   return longer <= kLargestCrop || (height == input.size && width == input.size);
 }
 
+FoundFaces find_faces(const Picture& picture, FaceDetector* detector, const Preprocessing& input, Detect detect) {
+  const int64_t height = picture.height(), width = picture.width();
+  FoundFaces found;
+  if (detect == Detect::Never || (detect == Detect::Auto && looks_like_crop(height, width, input))) {
+    found.boxes = found.squares = {centre_square(height, width)};
+    return found;
+  }
+  found.boxes = detector->find(picture, FaceSearch::everywhere(picture));
+  for (const Box& box : found.boxes) found.squares.push_back(face_square(box));
+  return found;
+}
+
 }  // namespace fercli

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "data/face_crop.hpp"
-#include "live/picture.hpp"
+#include "live/face_detector.hpp"
 #include "models/classifier.hpp"
 
 namespace fercli {
@@ -42,5 +42,19 @@ int64_t top_of(const std::vector<double>& probabilities);
 /// Whether an image of this size is taken as a face crop when nobody says: it has no room for a face with its
 /// surroundings, or is just what the network reads.
 bool looks_like_crop(int64_t height, int64_t width, const Preprocessing& input);
+
+enum class Detect {
+  Auto,    ///< what looks like a crop is one
+  Always,  ///< look for faces in every picture
+  Never    ///< every picture is a crop: its middle square
+};
+
+struct FoundFaces {
+  std::vector<Box> boxes;    ///< as detected
+  std::vector<Box> squares;  ///< what the network sees of them
+};
+
+/// The faces of a still picture. `detector` may be null with `Detect::Never`.
+FoundFaces find_faces(const Picture& picture, FaceDetector* detector, const Preprocessing& input, Detect detect);
 
 }  // namespace fercli

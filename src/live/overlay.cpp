@@ -87,7 +87,9 @@ void Overlay::draw_avatar_of(const torch::Tensor& bgr, const FaceView& face) {
   const std::string& emotion = classes_.at(static_cast<size_t>(*face.label));
   auto& avatar = avatars_[{emotion, side / 8 * 8}];  // few sizes, so that the store stays small
   if (!avatar.defined()) avatar = draw_avatar(emotion, side / 8 * 8);
-  lay_over(bgr, avatar, cvRound(face.box.x + face.box.width - side * 0.6), cvRound(face.box.y - side * 0.4));
+  const int side_drawn = static_cast<int>(avatar.size(1)), right = cvRound(face.box.x + face.box.width) + 4;
+  const bool has_room = right + side_drawn <= bgr.size(1);
+  lay_over(bgr, avatar, has_room ? right : right - side_drawn - 8, cvRound(face.box.y));
 }
 
 void Overlay::draw_bars(const torch::Tensor& bgr, const std::vector<double>& probabilities, int left, int top,

@@ -1,0 +1,318 @@
+// fercli live: the emotions of every face in front of a camera, and what an imperceptible perturbation makes of them.
+#include <fmt/format.h>
+
+#include <chrono>
+#include <ctime>
+#include <thread>
+
+#include "core/command.hpp"
+#include "core/error.hpp"
+#include "core/interrupt.hpp"
+#include "core/options.hpp"
+#include "core/progress.hpp"
+#include "core/text.hpp"
+#include "eval/metrics.hpp"
+#include "eval/result.hpp"
+#include "live/session.hpp"
+#include "live/window.hpp"
+#include "models/checkpoint.hpp"
+
+namespace fercli {
+
+namespace {
+
+constexpr double kPatience = 0.03;       ///< seconds to wait for a frame before the window is looked after
+constexpr double kFps = 30;              ///< of recordings of cameras that promise nothing better
+constexpr double kEpsFactor = 1.25;      ///< of one press of + or -
+constexpr int kEscape = 27;
+
+struct Arguments {
+  std::vector<std::string> sources{"0"};
+  std::string model = "standard", detector = "haar", pace = "auto", attack, defend, every = "1s", language = "en";
+  SessionOutputs outputs;
+  Smoothing smoothing;
+  double eps = 4 / 255.0, duration = 0;
+  int64_t steps = 4, max_frames = 0;
+  bool list = false, no_window = false, lines = false, mirror = false, quiet = false;
+  Runtime runtime;
+};
+
+void declare(OptionSet& options, Arguments& a) {
+  options.section("Video and network");
+  options.texts("source,s", &a.sources, "SOURCE",
+                "camera number, /dev/videoN, video file, folder of images, URL (http, rtsp), or synthetic[:faces=2,…]; "
+                "of several the first that opens");
+  options.flag("list-cameras", &a.list, "print the cameras of this machine and end");
+  options.text("model,m", &a.model, "MODEL", "checkpoint file, or the name of a shipped model");
+  options.text("detector", &a.detector, "haar|FILE",
+               "OpenCV's cascade, another cascade (.xml), or YuNet (.onnx); key d switches back to the cascade");
+  options.choice("pace", &a.pace, {"auto", "realtime", "every-frame"},
+                 "realtime: the newest frame wins; every-frame: a file waits for the network; auto: every-frame for "
+                 "files and folders without a window, else realtime");
+  options.flag("mirror", &a.mirror, "flip the picture, as in a mirror");
+  options.number("duration", &a.duration, "", above(0), "end after this many seconds of video");
+  options.integer("max-frames", &a.max_frames, at_least(0), "end after this many analysed frames; 0: all");
+  options.section("Labels");
+  options.number("smooth", &a.smoothing.seconds, "0.4", at_least(0),
+                 "seconds over which a face's probabilities are averaged; 0: raw, label by label");
+  options.number("threshold", &a.smoothing.certainty, "0.4", between(0, 1),
+                 "under this probability the label is \"uncertain\"");
+  options.section("Attack view");
+  options.text("attack", &a.attack, "GOAL",
+               "perturb every face: happy-to-sad, any-to-sad, untargeted; without it key a attacks untargeted");
+  options.number("eps", &a.eps, "4/255", {0, 1, true}, "largest change of a pixel (Linf), pixels in [0,1]");
+  options.integer("steps", &a.steps, {1, 100}, "steps per frame, continued from the last frame's perturbation");
+  options.text("defend", &a.defend, "MODEL", "a robust network whose verdict is shown beside");
+  options.section("Output");
+  options.flag("no-window", &a.no_window, "no window; prints a line a second unless data goes to stdout");
+  options.flag("lines", &a.lines, "print a line a second beside the window too");
+  options.text("record", &a.outputs.record, "FILE", "video of the frames as they came (.mp4, .avi)");
+  options.text("record-annotated", &a.outputs.record_annotated, "FILE", "video of what the window shows");
+  options.text("csv", &a.outputs.csv, "FILE", "a line per face and frame; - is stdout");
+  options.text("jsonl", &a.outputs.jsonl, "FILE", "a JSON object per frame; - is stdout");
+  options.text("export-faces", &a.outputs.faces, "DIR",
+               "image0.png, image1.png, … (the largest face, grey, as the network sees it) and input_video.mp4");
+  options.text("every", &a.every, "TIME", "time between exported faces, such as 1s or 0.5s");
+  options.text("out,o", &a.outputs.folder, "DIR", "session.json and timeline.png at the end");
+  options.choice("lang", &a.language, {"en", "fr"}, "language of the labels drawn");
+  options.flag("quiet,q", &a.quiet, "no remarks");
+  options.runtime(&a.runtime);
+}
+
+double parse_seconds(const OptionSet& options, const std::string& text) {
+  std::string digits = text;
+  if (!digits.empty() && digits.back() == 's') digits.pop_back();
+  try {
+    const double seconds = parse_number(digits);
+    if (seconds > 0) return seconds;
+  } catch (const std::invalid_argument&) {
+  }
+  options.fail("every", "must be a time over 0 such as 1s");
+}
+
+void check(Arguments& a, const OptionSet& options) {
+  a.outputs.every = parse_seconds(options, a.every);
+  if (a.outputs.csv == "-" && a.outputs.jsonl == "-") options.fail("jsonl", "stdout is taken by --csv -");
+  if (a.lines && (a.outputs.csv == "-" || a.outputs.jsonl == "-")) {
+    options.fail("lines", "stdout is taken by --csv - or --jsonl -");
+  }
+  a.lines = a.lines || (a.no_window && a.outputs.csv != "-" && a.outputs.jsonl != "-");
+  // On two cores the network leaves one to capture and drawing.
+  if (a.runtime.threads == 0) {
+    a.runtime.threads = std::max<int64_t>(1, static_cast<int64_t>(std::thread::hardware_concurrency()) - 1);
+  }
+}
+
+int print_cameras() {
+  const auto cameras = list_cameras();
+  for (const auto& camera : cameras) {
+    fmt::print("{}  {}  {}\n", camera.device, camera.name,
+               camera.opens ? fmt::format("{}x{}", camera.width, camera.height) : "(delivers no video)");
+  }
+  if (cameras.empty()) fmt::print("no cameras\n");
+  return 0;
+}
+
+/// The classifiers of a session; the defender is optional.
+struct Networks {
+  Classifier classifier;
+  std::optional<Classifier> defender;
+};
+
+Networks load_networks(const Arguments& a) {
+  Networks networks{make_classifier(load_checkpoint(resolve_model(a.model)), a.runtime), {}};
+  if (a.defend.empty()) return networks;
+  networks.defender = make_classifier(load_checkpoint(resolve_model(a.defend)), a.runtime);
+  const auto &ours = networks.classifier.classes(), &theirs = networks.defender->classes();
+  const auto &input = networks.classifier.preprocessing(), &other = networks.defender->preprocessing();
+  if (ours != theirs) throw UserError(fmt::format("fercli live: --defend {}: has other classes than the model", a.defend));
+  if (input.channels != other.channels) {
+    throw UserError(fmt::format("fercli live: --defend {}: reads {} channels, the model {}", a.defend, other.channels,
+                                input.channels));
+  }
+  return networks;
+}
+
+std::vector<std::shared_ptr<FaceDetector>> make_detectors(const std::string& word) {
+  std::vector<std::shared_ptr<FaceDetector>> detectors{make_face_detector(word)};
+  if (word != "haar") detectors.push_back(make_face_detector("haar"));
+  return detectors;
+}
+
+/// One run: takes frames, draws, listens to the keys.
+class LiveRun {
+ public:
+  LiveRun(const Arguments& a, LivePipeline& pipeline, const LabelSet& classes, const std::string& goal)
+      : a_(a),
+        pipeline_(pipeline),
+        classes_(classes),
+        hud_(classes.names(), a.language, goal),
+        session_(a.outputs, classes, pipeline.source().fps() >= 5 ? pipeline.source().fps() : kFps),
+        eps_(a.eps),
+        mirrored_(a.mirror) {
+    if (!a.no_window) window_ = std::make_unique<Window>("fercli live");
+    switches_.attack = !a.attack.empty();
+    pipeline_.attack(switches_.attack);
+  }
+
+  void loop() {
+    if (a_.lines) fmt::print("Reading video stream ...\n\n");
+    std::fflush(stdout);
+    while (!pipeline_.finished() && !quit_ && !interrupted()) {
+      if (auto frame = pipeline_.next(kPatience)) {
+        frame_ = std::move(frame);
+        session_.add(*frame_);
+        if (a_.lines) print_line();
+        if (window_ || session_.wants_shown() || session_.recording()) draw(true);
+      } else if (frame_ && window_ && changed_) {
+        draw(false);  // paused: the keys still answer
+      }
+      if (window_) listen();
+    }
+  }
+
+  void finish() {
+    const auto status = pipeline_.status();
+    session_.finish(status, pipeline_.faces_seen(), hud_.overlay(), pipeline_.source().name());
+    const auto summary = session_.summary(status, pipeline_.faces_seen(), pipeline_.source().name());
+    inform(fmt::format("{:.1f} s of {}: {} frames, {} analysed, {} dropped; {} faces; latency p50 {:.1f} ms, p95 {:.1f} ms",
+                       summary["seconds"].get<double>(), pipeline_.source().name(), status.captured, status.analysed,
+                       status.dropped, pipeline_.faces_seen(), status.latency_p50, status.latency_p95));
+    std::string seconds;
+    for (const auto& [name, value] : summary["seconds_per_emotion"].items()) {
+      if (value.get<double>() >= 0.05) seconds += fmt::format("  {} {:.1f} s", name, value.get<double>());
+    }
+    if (!seconds.empty()) inform("seconds per emotion:" + seconds);
+    if (summary.contains("attack")) {
+      inform("attack success: " + format_proportion(metric_from_json(summary["attack"]["success"])));
+    }
+  }
+
+ private:
+  void print_line() {
+    const auto second = static_cast<int64_t>(frame_->frame.time);
+    if (second <= last_second_) return;
+    last_second_ = second;
+    fmt::print("Preprocessing ...\n{}\n\n", course_line(*frame_, classes_, clock(second)));
+    std::fflush(stdout);
+  }
+
+  /// Of a camera, the time of the day; of a file, the place in it.
+  int64_t clock(int64_t second) const {
+    if (!pipeline_.source().is_live()) return second;
+    const std::time_t now = std::time(nullptr);
+    std::tm local{};
+    localtime_r(&now, &local);
+    return (local.tm_hour * 60 + local.tm_min) * 60 + local.tm_sec;
+  }
+
+  void draw(bool is_new) {
+    switches_.recording = session_.recording();
+    shown_ = hud_.compose(*frame_, pipeline_.status(), session_.timeline(), switches_);
+    if (is_new) session_.add_shown(shown_, frame_->frame.time);
+    if (window_) window_->show(shown_);
+    changed_ = false;
+  }
+
+  void listen() {
+    const int key = window_->key();
+    if (window_->closed() || key == 'q' || key == kEscape) quit_ = true;
+    if (key < 0 || quit_) return;
+    changed_ = true;
+    switch (key) {
+      case ' ':
+        pipeline_.pause(switches_.paused = !switches_.paused);
+        break;
+      case 'h':
+        switches_.help = !switches_.help;
+        break;
+      case 'b':
+        switches_.bars = !switches_.bars;
+        break;
+      case 'e':
+        switches_.avatars = !switches_.avatars;
+        break;
+      case 'm':
+        pipeline_.mirror(mirrored_ = !mirrored_);
+        break;
+      case 'd':
+        pipeline_.next_detector();
+        break;
+      case 'a':
+        pipeline_.attack(switches_.attack = !switches_.attack);
+        break;
+      case '+':
+      case '=':
+        pipeline_.set_eps(eps_ = std::min(1.0, eps_ * kEpsFactor));
+        break;
+      case '-':
+        pipeline_.set_eps(eps_ = std::max(0.5 / 255, eps_ / kEpsFactor));
+        break;
+      case 's':
+        if (frame_) inform("snapshot " + session_.snapshot(shown_, *frame_));
+        break;
+      case 'r': {
+        const std::string name = session_.toggle_recording();
+        inform(name.empty() ? "recording ended" : "recording " + name);
+        break;
+      }
+      default:
+        break;
+    }
+  }
+
+  const Arguments& a_;
+  LivePipeline& pipeline_;
+  const LabelSet& classes_;
+  Hud hud_;
+  Session session_;
+  std::unique_ptr<Window> window_;
+  HudSwitches switches_;
+  std::optional<AnalysedFrame> frame_;
+  torch::Tensor shown_;
+  double eps_;
+  int64_t last_second_ = -1;
+  bool mirrored_, quit_ = false, changed_ = false;
+};
+
+Pace pace_of(const Arguments& a, const VideoSource& source) {
+  if (a.pace != "auto") return a.pace == "realtime" ? Pace::RealTime : Pace::EveryFrame;
+  return a.no_window && source.length() > 0 ? Pace::EveryFrame : Pace::RealTime;
+}
+
+int run(const std::vector<std::string>& arguments) {
+  Arguments a;
+  OptionSet options("live", "", "See the emotions of every face on camera, and turn a smile into Sad without visible change.");
+  declare(options, a);
+  if (!options.parse(arguments)) return 0;
+  if (a.list) return print_cameras();
+  check(a, options);
+  silence_progress(a.quiet);
+  prepare_machine(a.runtime);
+
+  auto source = open_first_video(a.sources);
+  const Networks networks = load_networks(a);
+  LiveAttackSettings attack{parse_emotion_goal(a.attack.empty() ? "untargeted" : a.attack, networks.classifier.classes()),
+                            a.eps, a.steps};
+  const std::string goal = attack.goal.name;
+  const Classifier* defender = networks.defender ? &*networks.defender : nullptr;
+  PipelineSettings settings;
+  settings.pace = pace_of(a, *source);
+  settings.smoothing = a.smoothing;
+  settings.max_seconds = a.duration;
+  settings.max_frames = a.max_frames;
+  settings.mirror = a.mirror;
+  settings.runtime = a.runtime;
+  LivePipeline pipeline(std::move(source), make_detectors(a.detector), networks.classifier,
+                        std::make_unique<LiveAttack>(networks.classifier, defender, attack), settings);
+  LiveRun live(a, pipeline, networks.classifier.classes(), goal);
+  live.loop();
+  live.finish();
+  return 0;
+}
+
+const Register<Command> registered{{"live", "the emotions of every face on camera, and what an attack makes of them", run}};
+
+}  // namespace
+
+}  // namespace fercli

@@ -1,0 +1,145 @@
+#include "live/session.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "core/error.hpp"
+#include "core/files.hpp"
+#include "data/image.hpp"
+#include "eval/result.hpp"
+
+namespace fercli {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+const LiveFace* largest_face(const AnalysedFrame& frame) {
+  const LiveFace* best = nullptr;
+  for (const auto& face : frame.faces) {
+    if (best == nullptr || face.reading.box.area() > best->reading.box.area()) best = &face;
+  }
+  return best;
+}
+
+/// The first of stem1.ext, stem2.ext, … that does not exist.
+std::string free_name(const std::string& stem, const std::string& extension) {
+  for (int64_t i = 1;; ++i) {
+    const std::string name = fmt::format("{}{}{}", stem, i, extension);
+    if (!fs::exists(name)) return name;
+  }
+}
+
+}  // namespace
+
+std::string course_line(const AnalysedFrame& frame, const LabelSet& classes, int64_t clock) {
+  const std::string time = fmt::format("{:02}:{:02}:{:02}s", clock / 3600 % 24, clock / 60 % 60, clock % 60);
+  const LiveFace* face = largest_face(frame);
+  if (face == nullptr) return time + " : no face";
+  const int64_t shown = face->label.value_or(top_of(face->smoothed));
+  return fmt::format("{} : {} , {:.0f}%", time, classes.name(shown),
+                     100 * face->smoothed[static_cast<size_t>(shown)]);
+}
+
+Session::Session(SessionOutputs outputs, LabelSet classes, double fps)
+    : outputs_(std::move(outputs)), classes_(std::move(classes)), fps_(fps) {
+  if (!outputs_.csv.empty()) logs_.push_back(std::make_unique<SessionLog>(outputs_.csv, LogFormat::Csv, classes_));
+  if (!outputs_.jsonl.empty()) {
+    logs_.push_back(std::make_unique<SessionLog>(outputs_.jsonl, LogFormat::JsonLines, classes_));
+  }
+  if (!outputs_.faces.empty()) make_folder(outputs_.faces);
+  if (!outputs_.folder.empty()) make_folder(outputs_.folder);
+}
+
+void Session::keep_clean(std::unique_ptr<VideoRecorder>& recorder, const std::string& path,
+                         const AnalysedFrame& frame) {
+  const auto& pixels = frame.frame.bgr;
+  if (!recorder) recorder = std::make_unique<VideoRecorder>(path, pixels.size(1), pixels.size(0), fps_);
+  recorder->add(pixels, frame.frame.time);
+}
+
+/// The largest face at the time due; without one, the next frame's.
+void Session::export_face(const AnalysedFrame& frame) {
+  keep_clean(input_, (fs::path(outputs_.faces) / "input_video.mp4").string(), frame);
+  const LiveFace* face = largest_face(frame);
+  if (face == nullptr || frame.frame.time < next_export_) return;
+  const auto grey = convert_channels(face->reading.crop, 1);
+  write_png(grey, fs::path(outputs_.faces) / fmt::format("image{}.png", exported_++));
+  next_export_ += outputs_.every;
+  if (next_export_ <= frame.frame.time) next_export_ = frame.frame.time + outputs_.every;
+}
+
+void Session::add(const AnalysedFrame& frame) {
+  seconds_ = frame.frame.time;
+  for (const auto& log : logs_) log->add(frame);
+  for (const auto& face : frame.faces) timeline_.add(face.id, face.label, frame.frame.time);
+  if (frame.attacked) tally_ = frame.tally;
+  if (!outputs_.record.empty()) keep_clean(clean_, outputs_.record, frame);
+  if (!outputs_.faces.empty()) export_face(frame);
+}
+
+void Session::add_shown(const torch::Tensor& bgr, double time) {
+  if (!outputs_.record_annotated.empty()) {
+    if (!annotated_) {
+      annotated_ = std::make_unique<VideoRecorder>(outputs_.record_annotated, bgr.size(1), bgr.size(0), fps_);
+    }
+    annotated_->add(bgr, time);
+  }
+  if (recording_wanted_ && !live_recorder_) {
+    live_recorder_ = std::make_unique<VideoRecorder>(live_name_, bgr.size(1), bgr.size(0), fps_);
+    recording_wanted_ = false;
+  }
+  if (live_recorder_) live_recorder_->add(bgr, time);
+}
+
+std::string Session::toggle_recording() {
+  if (recording()) {
+    live_recorder_.reset();
+    recording_wanted_ = false;
+    return "";
+  }
+  recording_wanted_ = true;
+  return live_name_ = free_name("fercli-recording", ".mp4");
+}
+
+std::string Session::snapshot(const torch::Tensor& shown, const AnalysedFrame& frame) {
+  const std::string name = free_name("fercli-snapshot", ".png");
+  write_png(image_of_bgr(shown), name);
+  for (const auto& face : frame.faces) {
+    write_png(face.reading.crop, fs::path(name).stem().string() + fmt::format("-face{}.png", face.id));
+  }
+  return name;
+}
+
+nlohmann::json Session::summary(const PipelineStatus& status, int64_t faces, const std::string& source) const {
+  nlohmann::json seconds;
+  const auto shares = timeline_.seconds_per_class(classes_.size());
+  for (int64_t k = 0; k < classes_.size(); ++k) seconds[classes_.name(k)] = shares[static_cast<size_t>(k)];
+  seconds["uncertain"] = shares.back();
+  nlohmann::json json{{"source", source},
+                      {"seconds", seconds_},
+                      {"frames", {{"captured", status.captured}, {"analysed", status.analysed}, {"dropped", status.dropped}}},
+                      {"latency_ms", {{"p50", status.latency_p50}, {"p95", status.latency_p95}, {"n", status.analysed}}},
+                      {"faces", faces},
+                      {"seconds_per_emotion", seconds}};
+  if (tally_.faces > 0) {
+    json["attack"] = {{"success", to_json(proportion(tally_.successes, tally_.faces))},
+                      {"forward", tally_.forward},
+                      {"backward", tally_.backward}};
+  }
+  return json;
+}
+
+void Session::finish(const PipelineStatus& status, int64_t faces, Overlay& overlay, const std::string& source) {
+  for (auto* recorder : {&clean_, &input_, &annotated_, &live_recorder_}) recorder->reset();
+  logs_.clear();
+  if (outputs_.folder.empty()) return;
+  const fs::path folder = outputs_.folder;
+  write_file(folder / "session.json", summary(status, faces, source).dump(2) + "\n");
+  const std::string title = fmt::format("{}  {}", overlay.say("Emotions over time", "Émotions au fil du temps"), source);
+  write_png(image_of_bgr(timeline_.draw_session(overlay, title)), folder / "timeline.png");
+}
+
+}  // namespace fercli

@@ -1,0 +1,74 @@
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <vector>
+
+#include "live/hud.hpp"
+#include "live/recorder.hpp"
+#include "live/session_log.hpp"
+#include "live/timeline.hpp"
+
+namespace fercli {
+
+/// What a session leaves behind.
+struct SessionOutputs {
+  std::string record;            ///< video of the frames as they came
+  std::string record_annotated;  ///< video of what the window shows
+  std::string csv, jsonl;        ///< "-" is standard output
+  std::string faces;             ///< folder for image0.png …, and input_video.mp4
+  double every = 1;              ///< seconds between exported faces
+  std::string folder;            ///< session.json and timeline.png
+};
+
+/// Takes the analysed frames of a pipeline, one after the other, and keeps everything that was asked for.
+class Session {
+ public:
+  Session(SessionOutputs outputs, LabelSet classes, double fps);
+
+  void add(const AnalysedFrame& frame);
+
+  /// What the window showed; kept when an annotated recording is on.
+  void add_shown(const torch::Tensor& bgr, double time);
+
+  /// Whether `add_shown` would keep the picture.
+  bool wants_shown() const { return !outputs_.record_annotated.empty() || live_recorder_ != nullptr; }
+
+  /// `r`: starts or ends a recording of what is shown; returns its name, or "" when it ended.
+  std::string toggle_recording();
+  bool recording() const { return live_recorder_ != nullptr || recording_wanted_; }
+
+  /// `s`: the picture shown and the crops that the network saw; returns the picture's name.
+  std::string snapshot(const torch::Tensor& shown, const AnalysedFrame& frame);
+
+  /// Completes the files; session.json and timeline.png.
+  void finish(const PipelineStatus& status, int64_t faces, Overlay& overlay, const std::string& source);
+
+  /// Frames, rates, latencies, faces, and seconds per emotion.
+  nlohmann::json summary(const PipelineStatus& status, int64_t faces, const std::string& source) const;
+
+  const Timeline& timeline() const { return timeline_; }
+
+ private:
+  void export_face(const AnalysedFrame& frame);
+  void keep_clean(std::unique_ptr<VideoRecorder>& recorder, const std::string& path, const AnalysedFrame& frame);
+
+  SessionOutputs outputs_;
+  LabelSet classes_;
+  double fps_;
+  std::vector<std::unique_ptr<SessionLog>> logs_;
+  std::unique_ptr<VideoRecorder> clean_, input_, annotated_, live_recorder_;
+  bool recording_wanted_ = false;
+  std::string live_name_;
+  Timeline timeline_;
+  LiveAttackTally tally_;
+  double next_export_ = 0, seconds_ = 0;
+  int64_t exported_ = 0;
+};
+
+/// The course's line of a frame: "11:11:11s : Happy , 73%"; of its largest face. `clock`: seconds of the day.
+std::string course_line(const AnalysedFrame& frame, const LabelSet& classes, int64_t clock);
+
+}  // namespace fercli

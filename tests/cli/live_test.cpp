@@ -1,0 +1,172 @@
+#include <nlohmann/json.hpp>
+#include <set>
+#include <sstream>
+
+#include "core/files.hpp"
+#include "core/text.hpp"
+#include "data/image.hpp"
+#include "live/video_source.hpp"
+#include "tests/cli/run_program.hpp"
+
+namespace fercli::test {
+
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+constexpr const char* kVideo = "synthetic:faces=2,fps=10,seconds=3";
+
+class LiveCommand : public testing::Test {
+ protected:
+  static ProgramResult live(std::vector<std::string> words) {
+    words.insert(words.begin(), {"live", "--no-window", "--threads", "1", "--precision", "fp32"});
+    return run_in_process(words);
+  }
+
+  std::string out(const std::string& name) const { return (out_ / name).string(); }
+
+  static std::vector<std::vector<std::string>> rows(const std::string& csv) {
+    std::vector<std::vector<std::string>> table;
+    std::istringstream lines(csv);
+    for (std::string line; std::getline(lines, line);) {
+      std::vector<std::string> row(1);
+      for (const char letter : line) {
+        if (letter == ',') {
+          row.emplace_back();
+        } else {
+          row.back() += letter;
+        }
+      }
+      table.push_back(row);
+    }
+    return table;
+  }
+
+  ScratchFolder out_;
+};
+
+TEST_F(LiveCommand, ASessionLeavesDataVideosAndASummary) {
+  const auto result = live({"--source", kVideo, "--csv", out("s.csv"), "--jsonl", out("s.jsonl"), "--record",
+                            out("clean.mp4"), "--record-annotated", out("drawn.mp4"), "--out", out("session")});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+
+  const auto table = rows(read_file(out("s.csv")));
+  EXPECT_EQ(join(table[0], ","),
+            "time,frame,track,x,y,width,height,emotion,confidence,p_Angry,p_Disgust,p_Fear,p_Happy,p_Sad,p_Surprise,"
+            "p_Neutral,smoothed,ms");
+  std::set<std::string> tracks, frames;
+  for (size_t i = 1; i < table.size(); ++i) {
+    ASSERT_EQ(table[i].size(), table[0].size());
+    frames.insert(table[i][1]);
+    if (!table[i][2].empty()) tracks.insert(table[i][2]);
+  }
+  EXPECT_EQ(frames.size(), 30u);
+  EXPECT_EQ(tracks, (std::set<std::string>{"1", "2"}));
+
+  std::istringstream lines(read_file(out("s.jsonl")));
+  int64_t count = 0;
+  for (std::string line; std::getline(lines, line); ++count) {
+    const json frame = json::parse(line);
+    EXPECT_EQ(frame["frame"], count);
+    for (const auto& face : frame["faces"]) EXPECT_EQ(face["probabilities"].size(), 7u);
+  }
+  EXPECT_EQ(count, 30);
+
+  const json session = json::parse(read_file(fs::path(out("session")) / "session.json"));
+  EXPECT_EQ(session["frames"]["analysed"], 30);
+  EXPECT_EQ(session["faces"], 2);
+  EXPECT_EQ(read_image(fs::path(out("session")) / "timeline.png", 3).size(0), 3);
+
+  for (const auto& [file, width] : {std::pair{"clean.mp4", 640}, std::pair{"drawn.mp4", 970}}) {
+    const auto video = open_video(out(file));
+    Frame frame;
+    ASSERT_TRUE(video->read(frame)) << file;
+    EXPECT_EQ(frame.bgr.size(1), width);
+    EXPECT_EQ(video->length(), 30);
+  }
+}
+
+TEST_F(LiveCommand, ARecordedFileGivesTheSameFacesAsTheVideoItWasMadeFrom) {
+  ASSERT_EQ(live({"--source", kVideo, "--record", out("clean.avi"), "--csv", out("first.csv")}).exit_code, 0);
+  ASSERT_EQ(live({"--source", out("clean.avi"), "--csv", out("second.csv")}).exit_code, 0);
+  const auto first = rows(read_file(out("first.csv"))), second = rows(read_file(out("second.csv")));
+  ASSERT_EQ(first.size(), second.size());
+  int64_t equal = 0;
+  for (size_t i = 1; i < first.size(); ++i) {
+    EXPECT_EQ(first[i][1], second[i][1]);
+    EXPECT_EQ(first[i][2], second[i][2]);
+    equal += first[i][7] == second[i][7];
+  }
+  EXPECT_GT(equal, static_cast<int64_t>(first.size()) * 9 / 10);  // compression moves a few pixels
+}
+
+TEST_F(LiveCommand, TheCourseLinesAreExact) {
+  const auto result = live({"--source", "synthetic:faces=1,fps=5,seconds=9", "--duration", "3"});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_THAT(result.out, testing::MatchesRegex("Reading video stream \\.\\.\\.\n\n"
+                                                "(Preprocessing \\.\\.\\.\n"
+                                                "00:00:0[012]s : ([A-Z][a-z]+ , [0-9]+%|no face)\n\n)+"));
+  EXPECT_THAT(result.out, testing::HasSubstr("00:00:02s : Happy , "));
+}
+
+TEST_F(LiveCommand, FacesAreExportedOnceASecondAsTheNetworkSeesThem) {
+  const auto result = live({"--source", "synthetic:faces=1,fps=10,seconds=3", "--export-faces", out("faces"), "--every",
+                            "0.5s", "--jsonl", "-"});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  for (int i = 0; i < 5; ++i) {
+    const auto face = read_image(fs::path(out("faces")) / ("image" + std::to_string(i) + ".png"), 1);
+    EXPECT_EQ(face.sizes(), (std::vector<int64_t>{1, 48, 48}));
+  }
+  EXPECT_FALSE(fs::exists(fs::path(out("faces")) / "image6.png"));
+  EXPECT_EQ(open_video((fs::path(out("faces")) / "input_video.mp4").string())->length(), 30);
+  EXPECT_EQ(json::parse(result.out.substr(0, result.out.find('\n')))["frame"], 0);
+}
+
+TEST_F(LiveCommand, TheAttackViewReportsBothVerdicts) {
+  const auto result = live({"--source", "synthetic:faces=1,fps=10,size=320x240,seconds=9", "--max-frames", "12", "--attack",
+                            "untargeted", "--eps", "8/255", "--defend", "standard", "--jsonl", "-",
+                            "--record-annotated", out("drawn.avi"), "--lang", "fr"});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  std::istringstream lines(result.out);
+  int64_t attacked = 0;
+  for (std::string line; std::getline(lines, line);) {
+    for (const auto& face : json::parse(line)["faces"]) {
+      ++attacked;
+      EXPECT_LE(face["attack"]["linf_255"], 8);
+      if (face["attack"]["success"]) EXPECT_NE(face["attack"]["emotion"], face["emotion"]);
+    }
+  }
+  EXPECT_GT(attacked, 5);
+  EXPECT_THAT(result.err, testing::HasSubstr("attack success: "));
+}
+
+TEST_F(LiveCommand, WithoutACameraTheSyntheticSourceIsNamed) {
+  const auto result = run_fercli({"live", "--no-window", "--source", "63", "nowhere.mp4"});
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_THAT(result.err, testing::HasSubstr("no camera 63"));
+  EXPECT_THAT(result.err, testing::HasSubstr("nowhere.mp4: there is no such file"));
+  EXPECT_THAT(result.err, testing::HasSubstr("--source synthetic"));
+}
+
+TEST_F(LiveCommand, TheFileIsTakenWhenThereIsNoCamera) {
+  const auto result = live({"--source", "63", "synthetic:faces=0,seconds=0.2,size=160x120", "--csv", "-"});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_EQ(rows(result.out).size(), 7u);
+}
+
+TEST_F(LiveCommand, WrongUseIsExplained) {
+  const auto both = live({"--source", kVideo, "--csv", "-", "--jsonl", "-"});
+  EXPECT_EQ(both.exit_code, 2);
+  EXPECT_THAT(both.err, testing::HasSubstr("stdout is taken by --csv -"));
+  EXPECT_THAT(live({"--source", kVideo, "--every", "soon"}).err, testing::HasSubstr("must be a time over 0"));
+  EXPECT_THAT(live({"--source", kVideo, "--attack", "hapy-to-sad"}).err, testing::HasSubstr("did you mean happy?"));
+}
+
+TEST_F(LiveCommand, HelpIsAsAgreed) {
+  EXPECT_EQ(run_in_process({"live", "--help"}).out, read_file(fs::path(FERCLI_TEST_FOLDER) / "golden/live.txt"));
+}
+
+}  // namespace
+
+}  // namespace fercli::test

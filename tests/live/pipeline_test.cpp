@@ -1,0 +1,183 @@
+#include <chrono>
+#include <set>
+#include <thread>
+
+#include "data/image.hpp"
+#include "live/pipeline.hpp"
+#include "live/synthetic_video.hpp"
+#include "models/checkpoint.hpp"
+#include "tests/cli/run_program.hpp"
+#include "tests/user_error.hpp"
+
+namespace fercli::test {
+namespace {
+
+constexpr const char* kTwoPeople = "synthetic:faces=2,fps=15,seconds=9";
+
+const Classifier& standard() {
+  static const Classifier classifier = make_classifier(load_checkpoint(resolve_model("standard")), {1, "fp32"});
+  return classifier;
+}
+
+std::vector<std::shared_ptr<FaceDetector>> haar() {
+  return {make_face_detector("haar")};
+}
+
+PipelineSettings settings_with(Pace pace) {
+  PipelineSettings settings;
+  settings.pace = pace;
+  settings.runtime.threads = 1;
+  return settings;
+}
+
+std::vector<AnalysedFrame> all_frames(LivePipeline& pipeline) {
+  std::vector<AnalysedFrame> frames;
+  while (!pipeline.finished()) {
+    if (auto frame = pipeline.next(1)) frames.push_back(std::move(*frame));
+  }
+  return frames;
+}
+
+TEST(LiveFaces, TwoPeopleKeepTheirNumbersAndShowTheirEmotions) {
+  LivePipeline pipeline(open_video(kTwoPeople), haar(), standard(), nullptr, settings_with(Pace::EveryFrame));
+  const auto frames = all_frames(pipeline);
+  ASSERT_EQ(frames.size(), 135u);
+  EXPECT_EQ(pipeline.status().dropped, 0);
+  EXPECT_EQ(pipeline.faces_seen(), 2);
+  int64_t faces = 0, happy = 0, called_happy = 0;
+  for (const auto& frame : frames) {
+    for (const auto& face : frame.faces) {
+      ++faces;
+      const int64_t person = face.reading.box.centre_x() < 320 ? 0 : 1;
+      EXPECT_EQ(face.id, frames[20].faces[0].reading.box.centre_x() < 320 ? person + 1 : 2 - person);
+      const double beat = std::fmod(frame.frame.time, 3);
+      if (synthetic_emotion(person, frame.frame.time) != "Happy" || beat < 1 || beat > 2.5) continue;
+      ++happy;
+      called_happy += face.label == standard().classes().index("Happy");
+    }
+  }
+  EXPECT_GT(faces, 240);
+  EXPECT_GT(happy, 20);
+  EXPECT_GT(called_happy, happy * 9 / 10);
+}
+
+TEST(LiveFaces, WhatTheNetworkSeesIsWhatItsVerdictIsAbout) {
+  PipelineSettings settings = settings_with(Pace::EveryFrame);
+  settings.max_frames = 12;
+  LivePipeline pipeline(open_video(kTwoPeople), haar(), standard(), nullptr, settings);
+  const auto frames = all_frames(pipeline);
+  ASSERT_EQ(frames.size(), 12u);
+  for (const auto& face : frames.back().faces) {
+    EXPECT_EQ(read_crops(standard(), face.reading.crop.unsqueeze(0))[0], face.reading.probabilities);
+  }
+}
+
+TEST(LiveFaces, ASlowReaderLosesFramesAndNothingPilesUp) {
+  LivePipeline pipeline(open_video("synthetic:faces=0,fps=60,size=160x120"), haar(), standard(), nullptr,
+                        settings_with(Pace::RealTime));
+  std::vector<int64_t> numbers;
+  while (numbers.size() < 8) {
+    if (auto frame = pipeline.next(1)) numbers.push_back(frame->frame.number);
+    const auto captured = pipeline.status().captured;
+    while (pipeline.status().captured < captured + 4) std::this_thread::yield();
+    EXPECT_LE(pipeline.status().waiting, 1);
+  }
+  EXPECT_GT(pipeline.status().dropped, 8);
+  EXPECT_TRUE(std::is_sorted(numbers.begin(), numbers.end()));
+  // What is handed out next was captured lately: at most two frames wait on the way.
+  EXPECT_GT(numbers.back(), 20);
+}
+
+TEST(LiveFaces, APauseStopsTheVideo) {
+  LivePipeline pipeline(open_video("synthetic:faces=0,fps=120,size=160x120"), haar(), standard(), nullptr,
+                        settings_with(Pace::RealTime));
+  ASSERT_TRUE(pipeline.next(2).has_value());
+  pipeline.pause(true);
+  while (pipeline.next(0.2)) {
+  }
+  const int64_t captured = pipeline.status().captured;
+  EXPECT_FALSE(pipeline.next(0.1).has_value());
+  EXPECT_EQ(pipeline.status().captured, captured);
+  pipeline.pause(false);
+  EXPECT_TRUE(pipeline.next(2).has_value());
+}
+
+TEST(LiveFaces, TheAttackStaysWithinEpsAndKeepsItsTally) {
+  PipelineSettings settings = settings_with(Pace::EveryFrame);
+  settings.max_frames = 10;
+  LiveAttackSettings attack{parse_emotion_goal("untargeted", standard().classes()), 8 / 255.0, 4};
+  LivePipeline pipeline(open_video("synthetic:faces=1,fps=15,size=320x240"), haar(), standard(),
+                        std::make_unique<LiveAttack>(standard(), &standard(), attack), settings);
+  pipeline.attack(true);
+  int64_t successes = 0, faces = 0;
+  for (const auto& frame : all_frames(pipeline)) {
+    ASSERT_EQ(frame.perturbed.size(), frame.faces.size());
+    for (const auto& face : frame.perturbed) {
+      ++faces;
+      const auto change = face.adversarial.to(torch::kInt32) - face.original.to(torch::kInt32);
+      EXPECT_LE(change.abs().max().item<int64_t>(), 8);
+      EXPECT_EQ(face.success, top_of(face.before) != top_of(face.after));
+      EXPECT_EQ(face.after, face.robust_after);
+      successes += face.success;
+    }
+    EXPECT_EQ(frame.tally.successes, successes);
+    EXPECT_EQ(frame.tally.faces, faces);
+  }
+  EXPECT_GE(faces, 5);
+  EXPECT_GT(successes, 0);
+}
+
+TEST(VideoSources, EqualOptionsGiveEqualFrames) {
+  const auto a = open_video("synthetic:faces=1,size=160x120,seed=3"), b = open_video("synthetic:faces=1,size=160x120,seed=3");
+  Frame first, second;
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_TRUE(a->read(first) && b->read(second));
+    EXPECT_TRUE(torch::equal(first.bgr, second.bgr));
+  }
+}
+
+TEST(VideoSources, AFolderPlaysItsImagesInTheOrderOfTheirNames) {
+  const ScratchFolder folder;
+  for (const int shade : {30, 10, 20}) {
+    write_png(torch::full({3, 20, 30}, shade, torch::kUInt8), folder / ("image" + std::to_string(shade) + ".png"));
+  }
+  const auto video = open_video(folder.path().string());
+  Frame frame;
+  for (const int shade : {10, 20, 30}) {
+    ASSERT_TRUE(video->read(frame));
+    EXPECT_EQ(frame.bgr[0][0][0].item<int>(), shade);
+  }
+  EXPECT_FALSE(video->read(frame));
+}
+
+TEST(VideoSources, WrongWordsAreExplained) {
+  EXPECT_EQ(message_of([] { open_video("nowhere.mp4"); }), "nowhere.mp4: there is no such file");
+  EXPECT_THAT(message_of([] { open_video("synthetic:people=3"); }),
+              testing::HasSubstr("unknown key 'people' (known: faces, seed, size, fps, seconds)"));
+  EXPECT_THAT(message_of([] { open_video("synthetic:size=3"); }), testing::HasSubstr("must be WIDTHxHEIGHT"));
+}
+
+TEST(FaceDetectors, FindADrawnFaceWhereItIs) {
+  const auto video = open_video("synthetic:faces=1,size=320x240");
+  Frame frame;
+  ASSERT_TRUE(video->read(frame));
+  const Picture picture = make_picture(frame.bgr);
+  const auto boxes = make_face_detector("haar")->find(picture, FaceSearch::everywhere(picture));
+  ASSERT_EQ(boxes.size(), 1u);
+  EXPECT_NEAR(boxes[0].centre_x(), 160, 25);
+  EXPECT_NEAR(boxes[0].width, 95, 25);
+}
+
+TEST(FaceDetectors, FilesThatAreNoneAreRefused) {
+  const ScratchFolder folder;
+  write_png(torch::zeros({1, 8, 8}, torch::kUInt8), folder / "face.xml");
+  write_png(torch::zeros({1, 8, 8}, torch::kUInt8), folder / "face.onnx");
+  EXPECT_THAT(message_of([&] { make_face_detector((folder / "face.xml").string()); }),
+              testing::HasSubstr("is not a cascade"));
+  EXPECT_THAT(message_of([&] { make_face_detector((folder / "face.onnx").string()); }),
+              testing::HasSubstr("is not a YuNet face detector"));
+  EXPECT_THAT(message_of([] { make_face_detector("mtcnn"); }), testing::HasSubstr("must be haar"));
+}
+
+}  // namespace
+}  // namespace fercli::test
