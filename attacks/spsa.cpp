@@ -1,0 +1,115 @@
+// SPSA: gradient descent with gradients estimated from the logits at pairs of random probes.
+// Uesato, O'Donoghue, van den Oord and Kohli, "Adversarial risk and the dangers of evaluating against weak attacks",
+// arXiv:1802.05666; the estimate: Spall, "Multivariate stochastic approximation using a simultaneous perturbation
+// gradient approximation", IEEE TAC 1992.
+//
+// Each step looks at pairs x +- delta v with random signs v, moves by Adam on the mean estimate, projects and looks at
+// the result. Defaults: 5000 queries, 32 pairs a step (the paper's batch is 8192, for attacks without a budget), delta
+// 3/255 (the paper's 0.01 in whole levels, so that 8-bit images show it), step size `alpha` 0.01 as in the paper,
+// margin loss. The probes may lie outside the ball; a success counts inside it alone. No query beyond the budget;
+// `steps` is not used.
+#include <nlohmann/json.hpp>
+
+#include "attacks/search.hpp"
+
+namespace fercli {
+
+namespace {
+
+constexpr int64_t kQueries = 5000, kPairs = 32;
+constexpr double kProbe = 3 / 255.0, kStepSize = 0.01;
+constexpr double kMeanDecay = 0.9, kSquareDecay = 0.999, kTiny = 1e-8;  // Adam's usual
+constexpr const char* kLoss = "margin";
+
+class Spsa : public Attack {
+ public:
+  explicit Spsa(const AttackSettings& settings) : Attack(settings, Reach::Anywhere) {
+    if (settings_.queries == 0) settings_.queries = kQueries;
+    if (settings_.alpha == 0) settings_.alpha = kStepSize;
+    if (settings_.loss.empty()) settings_.loss = kLoss;
+    settings_.nearest = false;
+    loss_ = find_goal_loss(settings_.loss);
+  }
+
+  nlohmann::json describe(const ThreatModel& threat) const override {
+    return {{"name", "spsa"},
+            {"norm", to_string(threat.norm)},
+            {"eps", threat.eps},
+            {"alpha", settings_.alpha},
+            {"queries", settings_.queries},
+            {"pairs_per_step", pairs()},
+            {"probe", kProbe},
+            {"restarts", settings_.restarts},
+            {"loss", settings_.loss},
+            {"random_start", settings_.random_start},
+            {"confidence", settings_.confidence},
+            {"pixel_grid", settings_.pixel_grid}};
+  }
+
+ private:
+  /// What the descent carries along for each image.
+  struct Descent {
+    torch::Tensor x_adv, mean, square;
+  };
+
+  /// A step must leave one query for its result, and the original has had one.
+  int64_t pairs() const { return std::min(kPairs, (settings_.queries - 2) / 2); }
+
+  void perturb(Search& search) const override {
+    const int64_t cost = 2 * pairs() + 1, steps = pairs() < 1 ? 0 : (settings_.queries - 1) / cost;
+    auto x_adv = search.start();
+    Descent descent{x_adv, torch::zeros_like(x_adv), torch::zeros_like(x_adv)};
+    for (int64_t step = 0; step < steps && search.size() > 0; ++step) {
+      const auto gradient = estimate(search, descent, step);
+      advance(search.ball(), descent, gradient, step);
+      auto shown = search.ball().exportable(descent.x_adv);
+      if (step + 1 == steps) return search.offer(shown);
+      search.scores(shown, {&descent.x_adv, &descent.mean, &descent.square});
+    }
+  }
+
+  torch::Tensor estimate(Search& search, Descent& descent, int64_t step) const {
+    auto sum = torch::zeros_like(descent.x_adv);
+    for (int64_t pair = 0; pair < pairs() && search.size() > 0; ++pair) {
+      const Rng rng = search.rng().split("probe").split(static_cast<uint64_t>(step * kPairs + pair));
+      auto base = search.ball().exportable(descent.x_adv);
+      auto signs = uniform_rows(rng, search.index(), base.sizes().slice(1));
+      signs = torch::where(signs.ge(0), torch::ones_like(signs), -torch::ones_like(signs));
+      if (search.ball().mask().defined()) signs = signs * search.ball().mask();
+      auto plus = (base + signs * kProbe).clamp(0, 1);
+      auto above = search.scores(plus, {&descent.x_adv, &descent.mean, &descent.square, &sum, &base, &signs});
+      above = loss_(above, search.goal()).value;
+      auto minus = (base - signs * kProbe).clamp(0, 1);
+      const auto below = search.scores(minus, {&descent.x_adv, &descent.mean, &descent.square, &sum, &signs, &above});
+      const auto slope = (above - loss_(below, search.goal()).value) / (2 * kProbe);
+      sum = sum + signs * slope.view({-1, 1, 1, 1});
+    }
+    return sum / static_cast<double>(pairs());
+  }
+
+  void advance(const Ball& ball, Descent& descent, const torch::Tensor& gradient, int64_t step) const {
+    const auto count = static_cast<double>(step + 1);
+    descent.mean = descent.mean * kMeanDecay + gradient * (1 - kMeanDecay);
+    descent.square = descent.square * kSquareDecay + gradient.square() * (1 - kSquareDecay);
+    const auto mean = descent.mean / (1 - std::pow(kMeanDecay, count));
+    const auto square = descent.square / (1 - std::pow(kSquareDecay, count));
+    descent.x_adv = ball.project(descent.x_adv - mean / (square.sqrt() + kTiny) * settings_.alpha);
+  }
+
+  GoalLossFunction loss_;
+};
+
+const Register<AttackEntry> registered{
+    {"spsa",
+     "descent along gradients estimated from random probes",
+     Access::Scores,
+     {Norm::Linf, Norm::L2},
+     true,
+     true,
+     "up to 5000 forward, until solved",
+     "Uesato et al., arXiv:1802.05666",
+     [](const AttackSettings& settings) -> std::unique_ptr<Attack> { return std::make_unique<Spsa>(settings); }}};
+
+}  // namespace
+
+}  // namespace fercli
