@@ -44,3 +44,23 @@ target_include_directories(fercli_dependencies SYSTEM INTERFACE ${OpenCV_INCLUDE
 target_link_libraries(fercli_dependencies INTERFACE
   ${OpenCV_LIBS} Boost::program_options fmt::fmt nlohmann_json::nlohmann_json OpenSSL::Crypto protobuf::libprotobuf
   ${FERCLI_ZIP} ${FERCLI_HDF5} ${FERCLI_ONNX_PROTO} ${HTTPLIB_LINK_LIBRARIES} Threads::Threads OpenMP::OpenMP_CXX)
+
+# oneDNN, called directly for convolutions on the CPU. Only where LibTorch itself loads the same shared library (as
+# Debian's does): a LibTorch with its own copy inside would have its calls mixed up with those of another version.
+set(FERCLI_USES_ONEDNN 0)
+if(FERCLI_ONEDNN)
+  find_package(dnnl 2.6 QUIET)
+  find_library(FERCLI_TORCH_LIBRARY torch_cpu PATHS ${TORCH_INSTALL_PREFIX}/lib)
+  if(dnnl_FOUND AND FERCLI_TORCH_LIBRARY AND CMAKE_OBJDUMP)
+    execute_process(COMMAND ${CMAKE_OBJDUMP} -p ${FERCLI_TORCH_LIBRARY} OUTPUT_VARIABLE FERCLI_TORCH_NEEDS ERROR_QUIET)
+    if(FERCLI_TORCH_NEEDS MATCHES "NEEDED +libdnnl\\.so\\.${dnnl_VERSION_MAJOR}")
+      set(FERCLI_USES_ONEDNN 1)
+      target_link_libraries(fercli_dependencies INTERFACE $<TARGET_FILE:DNNL::dnnl>)  # its target would add OpenCL
+    endif()
+  endif()
+  if(FERCLI_USES_ONEDNN)
+    message(STATUS "fercli: oneDNN ${dnnl_VERSION}")
+  else()
+    message(STATUS "fercli: convolutions by LibTorch (no oneDNN that LibTorch shares)")
+  endif()
+endif()

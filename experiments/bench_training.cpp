@@ -15,7 +15,7 @@
 #include "core/progress.hpp"
 #include "core/text.hpp"
 #include "data/reader.hpp"
-#include "models/classifier.hpp"
+#include "models/checkpoint.hpp"
 #include "models/network.hpp"
 #include "train/training_loss.hpp"
 
@@ -38,6 +38,10 @@ struct Subject {
   std::unique_ptr<torch::optim::Optimizer> optimizer = std::make_unique<torch::optim::SGD>(
       network->parameters(), torch::optim::SGDOptions(1e-4).momentum(0.9).nesterov(true));
 
+  Checkpoint start() const {
+    return {"resnet", options, preprocessing, LabelSet::fer2013(), {}, network, ""};
+  }
+
   /// Weights as a plain PyTorch program keeps them.
   void make_plain() {
     const torch::NoGradGuard no_grad;
@@ -56,13 +60,17 @@ const Dataset& faces() {
   return data;
 }
 
+Runtime runtime() {
+  Runtime the_runtime;
+  const char* threads = std::getenv("FERCLI_BENCH_THREADS");
+  if (threads != nullptr) the_runtime.threads = parse_integer(threads);
+  return the_runtime;
+}
+
 Precision fast_precision() {
   silence_progress(true);
-  Runtime runtime;
-  const char* threads = std::getenv("FERCLI_BENCH_THREADS");
-  if (threads != nullptr) runtime.threads = parse_integer(threads);
-  prepare_machine(runtime);
-  return resolve_precision(runtime);
+  prepare_machine(runtime());
+  return resolve_precision(runtime());
 }
 
 void report(benchmark::State& state, int64_t images, double ours, double plain) {
@@ -76,7 +84,7 @@ void TrainingStep(benchmark::State& state) {
   const Precision precision = fast_precision();
   Subject fast, slow;
   slow.make_plain();
-  const TrainingModel model(fast.network, fast.preprocessing, precision, torch::kCPU);
+  const TrainingModel model(fast.start(), precision, torch::kCPU);
   const auto x = to_float(faces().images.slice(0, 0, kBatch));
   const auto target = at::one_hot(faces().labels.slice(0, 0, kBatch), 7).to(torch::kFloat32);
   const auto step = [&] { fast.descend(model.logits(x), target); };
@@ -97,7 +105,7 @@ void Evaluation(benchmark::State& state) {
   slow.make_plain();
   fast.network->eval();
   slow.network->eval();
-  const Classifier classifier(fast.network, "resnet", fast.options, fast.preprocessing, LabelSet::fer2013(), precision);
+  const Classifier classifier = make_classifier(fast.start(), runtime());
   const auto x = to_float(faces().images);
   const auto evaluate = [&] { benchmark::DoNotOptimize(classifier.logits(x).data_ptr<float>()); };
   const auto plain_evaluate = [&] {

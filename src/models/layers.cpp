@@ -5,6 +5,8 @@
 
 #include <cmath>
 
+#include "models/fused_conv.hpp"
+
 namespace fercli {
 
 namespace {
@@ -71,24 +73,42 @@ void Conv::initialise(Rng rng) {
   overwrite(weight_, normal_weights(rng, weight_.sizes(), std::sqrt(2.0 / fan_in)));
 }
 
-torch::Tensor Conv::convolve(const torch::Tensor& x) {
+torch::Tensor Conv::forward(const torch::Tensor& x) {
+  return run(x, {});
+}
+
+torch::Tensor Conv::forward(const torch::Tensor& x, const torch::Tensor& shortcut) {
+  return run(x, shortcut);
+}
+
+torch::Tensor Conv::run(const torch::Tensor& x, const torch::Tensor& shortcut) {
+  const bool fused = fast_ && fits_fast_conv(x) && (fast_bias_.defined() || is_training());
+  auto y = fused ? run_fused(x, shortcut) : run_unfused(x, shortcut);
+  if (active_trace != nullptr) record(y);
+  return y;
+}
+
+torch::Tensor Conv::run_fused(const torch::Tensor& x, const torch::Tensor& shortcut) {
+  const bool relu = options_.activation == Activation::Relu;
+  if (fast_bias_.defined()) return fused_conv(fast_, x, fast_bias_, shortcut, relu);
+  const BatchNorm norm{scale_, shift_, running_mean_, running_var_, kBatchNormMomentum, kBatchNormEps};
+  return fused_conv(fast_, x, weight_, norm, shortcut, relu);
+}
+
+torch::Tensor Conv::run_unfused(const torch::Tensor& x, const torch::Tensor& shortcut) {
   auto y = at::conv2d(x, cast(weight_, x), cast(bias_, x), options_.stride, options_.padding, 1, options_.groups);
   if (scale_.defined()) {
     y = at::batch_norm(y, scale_, shift_, running_mean_, running_var_, is_training(), kBatchNormMomentum, kBatchNormEps,
                        /*cudnn_enabled=*/true);
   }
-  if (active_trace != nullptr) record(y);
-  return y;
-}
-
-torch::Tensor Conv::forward(const torch::Tensor& x) {
-  auto y = convolve(x);
+  if (shortcut.defined()) y = y.add_(shortcut);
   return options_.activation == Activation::Relu ? y.relu_() : y;
 }
 
-torch::Tensor Conv::forward(const torch::Tensor& x, const torch::Tensor& shortcut) {
-  auto y = convolve(x).add_(shortcut);
-  return options_.activation == Activation::Relu ? y.relu_() : y;
+void Conv::accelerate_training() {
+  if (options_.batch_norm && options_.groups == 1) {
+    fast_ = make_fast_conv({in_, out_, kernel_, options_.stride, options_.padding});
+  }
 }
 
 void Conv::prepare_inference(torch::ScalarType type) {
@@ -104,6 +124,11 @@ void Conv::prepare_inference(torch::ScalarType type) {
   weight_.set_data(weight.to(type).contiguous(torch::MemoryFormat::ChannelsLast));
   if (!bias_.defined()) bias_ = register_parameter("bias", torch::empty(0), /*requires_grad=*/false);
   bias_.set_data(bias.to(type));
+  if (options_.groups > 1) return;
+  fast_ = make_fast_conv({in_, out_, kernel_, options_.stride, options_.padding});
+  if (!fast_) return;
+  fast_->set_weight(weight);
+  fast_bias_ = bias.to(torch::kFloat32);
 }
 
 void Conv::record(const torch::Tensor& output) const {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/random.hpp"
+#include "models/fast_conv.hpp"
 
 namespace fercli {
 
@@ -39,6 +40,9 @@ class Layer : public torch::nn::Module {
 
   /// Turns a trained layer into its fastest form for fixed weights: BatchNorm folded into the weights, cast to `type`.
   virtual void prepare_inference(torch::ScalarType type) = 0;
+
+  /// Lets training on the CPU take the fast path, which fuses convolution, BatchNorm and ReLU, where there is one.
+  virtual void accelerate_training() {}
 };
 
 struct ConvOptions {
@@ -61,14 +65,19 @@ class Conv : public Layer {
 
   void initialise(Rng rng) override;
   void prepare_inference(torch::ScalarType type) override;
+  void accelerate_training() override;
 
  private:
-  torch::Tensor convolve(const torch::Tensor& x);
+  torch::Tensor run(const torch::Tensor& x, const torch::Tensor& shortcut);
+  torch::Tensor run_fused(const torch::Tensor& x, const torch::Tensor& shortcut);
+  torch::Tensor run_unfused(const torch::Tensor& x, const torch::Tensor& shortcut);
   void record(const torch::Tensor& output) const;
 
   int64_t in_, out_, kernel_;
   ConvOptions options_;
   torch::Tensor weight_, bias_, scale_, shift_, running_mean_, running_var_;
+  c10::intrusive_ptr<FastConv> fast_;  ///< null: LibTorch's convolution
+  torch::Tensor fast_bias_;            ///< float32; of the layer prepared for inference
 };
 
 /// Dense layer on (N,I), optional BatchNorm, activation. It is computed as a 1x1 convolution, whose bits, unlike a

@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include "models/layers.hpp"
 #include "models/network.hpp"
 
 namespace fercli {
@@ -15,6 +16,9 @@ TrainingModel::TrainingModel(const Checkpoint& start, Precision precision, torch
       precision_(precision),
       device_(device) {
   network_->to(device_);
+  for (const auto& module : network_->modules()) {
+    if (auto* layer = dynamic_cast<Layer*>(module.get())) layer->accelerate_training();
+  }
 }
 
 torch::Tensor TrainingModel::logits(const torch::Tensor& x) const {
