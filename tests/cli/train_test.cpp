@@ -25,19 +25,22 @@ std::vector<std::string> quick_run(const std::filesystem::path& out, const std::
 }
 
 /// Ended by a signal in the middle of an epoch, then resumed: the same weights as a run that nothing disturbed.
-void interrupt_and_resume(int signal_number) {
+void interrupt_and_resume(int signal_number, const std::vector<std::string>& more = {}) {
   const test::ScratchFolder whole, parts;
-  ASSERT_EQ(run_fercli(quick_run(whole.path())).exit_code, 0);
+  ASSERT_EQ(run_fercli(quick_run(whole.path(), more)).exit_code, 0);
 
   const auto state = parts / "training.state";
+  auto careful = more, again = more;
+  careful.insert(careful.end(), {"--save-every", "0"});
+  again.push_back("--resume");
   const auto killed = run_fercli(
-      quick_run(parts.path(), {"--save-every", "0"}), [&] { return std::filesystem::exists(state); }, signal_number);
+      quick_run(parts.path(), careful), [&] { return std::filesystem::exists(state); }, signal_number);
   ASSERT_NE(killed.exit_code, 0);
   const auto header = load_container(state, "training-state").header;
   ASSERT_EQ(header.at("epoch"), 0);
   ASSERT_GT(header.at("batch"), 0);
 
-  const auto resumed = run_fercli(quick_run(parts.path(), {"--resume"}));
+  const auto resumed = run_fercli(quick_run(parts.path(), again));
   ASSERT_EQ(resumed.exit_code, 0) << resumed.err;
   for (const char* name : {"last.pt", "best.pt"})
     EXPECT_EQ(read_file(whole / name) == read_file(parts / name), true) << name;
@@ -49,6 +52,30 @@ TEST(Train, KilledInMidEpochAndResumedGivesTheSameWeights) {
 
 TEST(Train, InterruptedByCtrlCAndResumedGivesTheSameWeights) {
   interrupt_and_resume(SIGINT);
+}
+
+TEST(Train, AdversarialTrainingSurvivesAKillToo) {
+  interrupt_and_resume(SIGKILL, {"--adversarial", "--eps", "2/255", "--robust-steps", "2"});
+}
+
+TEST(Train, AdversarialSaysWhichRecipeItTook) {
+  const test::ScratchFolder folder;
+  const auto result = run_fercli(quick_run(folder.path(), {"--adversarial", "--robust-steps", "2"}));
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_THAT(result.err, HasSubstr("adversarial training: n-fgsm (de Jorge et al., arXiv:2202.01181), eps 4/255"));
+  EXPECT_THAT(result.err, HasSubstr("robust "));
+  EXPECT_THAT(result.out, HasSubstr("balanced robust accuracy"));
+  const auto card = nlohmann::json::parse(read_file(folder / "model_card.json"));
+  EXPECT_EQ(card.at("balanced_robust_validation_accuracy").at("n"), 35);
+  EXPECT_THAT(read_file(folder / "history.csv"), HasSubstr("balanced_robust_accuracy"));
+}
+
+TEST(Train, StartsFromAShippedModelByName) {
+  const test::ScratchFolder folder;
+  const auto result = run_fercli({"train", "--data", "synthetic:n=40", "--weights", "standard", "--set", "width=64",
+                                  "--epochs", "1", "--crop", "16", "--out", folder.path().string()});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_THAT(result.err, HasSubstr("standard.pt"));
 }
 
 TEST(Train, LeavesEverythingARunPromises) {
@@ -94,6 +121,9 @@ TEST(Train, ExplainsWrongOptions) {
   EXPECT_THAT(error({"--data", "synthetic:", "--arch", "resnett"}), HasSubstr("did you mean resnet?"));
   EXPECT_THAT(error({"--data", "synthetic:", "--arch", "emobot", "--crop", "40"}),
               HasSubstr("architecture emobot has dense layers"));
+  EXPECT_THAT(error({"--data", "synthetic:", "--eps", "4/255"}), HasSubstr("--eps 4/255: is for --adversarial"));
+  EXPECT_THAT(error({"--data", "synthetic:", "--adversarial", "--loss", "cross-entropy"}),
+              HasSubstr("--adversarial needs one of fgsm-rs, free, mart, n-fgsm, pgd-at, trades"));
   EXPECT_THAT(error({"--data", "synthetic:", "--set", "width"}), HasSubstr("'width' must be NAME=NUMBER"));
   EXPECT_THAT(error({"--data", "synthetic:", "--device", "cuda:x"}), HasSubstr("--device cuda:x"));
 }

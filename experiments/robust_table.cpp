@@ -1,0 +1,214 @@
+// The robustness table: reads what robust-results.sh left in OUT/MODEL/… and writes OUT/robustness.md and .json.
+//   robust_table OUT MODEL…
+#include <fmt/format.h>
+
+#include <cmath>
+#include <iostream>
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "core/error.hpp"
+#include "core/files.hpp"
+#include "core/text.hpp"
+#include "eval/result.hpp"
+
+namespace fercli {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+const std::vector<std::string> kLadder{"1/255", "2/255", "4/255", "8/255"};
+const std::vector<std::string> kAttacks{"fgsm", "pgd", "autoattack"};
+constexpr const char* kMainEps = "4/255";
+
+/// Everything that was measured of one model.
+struct Subject {
+  std::string name;
+  Result ladder, autoattack;            ///< FGSM and PGD; AutoAttack
+  std::map<std::string, Result> flips;  ///< happy-to-sad, by "EPS-CONFIDENCE"
+
+  const Result& of(const std::string& attack) const { return attack == "autoattack" ? autoattack : ladder; }
+};
+
+Subject read_subject(const fs::path& out, const std::string& name) {
+  Subject subject{name,
+                  read_result(out / name / "eval" / "result.json"),
+                  read_result(out / name / "autoattack" / "result.json"),
+                  {}};
+  for (const char* eps : {"4", "8"}) {
+    for (const char* confidence : {"0", "0.9"}) {
+      const std::string key = fmt::format("{}-{}", eps, confidence);
+      subject.flips.emplace(key, read_result(out / name / ("happy-to-sad-" + key) / "result.json"));
+    }
+  }
+  return subject;
+}
+
+std::string percent(const Metric& metric) {
+  if (metric.n == 0) return "–";
+  return fmt::format("{:.1f} ({:.1f}–{:.1f})", 100 * metric.value, 100 * metric.interval.low,
+                     100 * metric.interval.high);
+}
+
+/// Right at this rung, image by image.
+std::map<std::string, bool> outcomes(const Subject& subject, const std::string& attack, size_t rung) {
+  std::map<std::string, bool> right;
+  for (const auto& image : subject.of(attack).per_image) {
+    if (!image.contains("answers")) continue;
+    right[image.at("id")] = image.at("answers").at(attack).at(rung) == image.at("label");
+  }
+  return right;
+}
+
+/// Exact two-sided McNemar test: of the images on which exactly one model is right, `a` and `b` fall to either side.
+double mcnemar(int64_t a, int64_t b) {
+  const int64_t n = a + b, fewer = std::min(a, b);
+  double tail = 0;
+  for (int64_t k = 0; k <= fewer; ++k) {
+    const auto x = static_cast<double>(k), total = static_cast<double>(n);
+    tail += std::exp(std::lgamma(total + 1) - std::lgamma(x + 1) - std::lgamma(total - x + 1) - total * std::log(2.0));
+  }
+  return std::min(1.0, 2 * tail);
+}
+
+std::string table(const std::string& title, const std::vector<std::string>& head,
+                  const std::vector<std::vector<std::string>>& rows) {
+  std::string text = title + "\n\n| " + join(head, " | ") + " |\n|";
+  for (size_t i = 0; i < head.size(); ++i) text += "---|";
+  text += "\n";
+  for (const auto& row : rows) text += "| " + join(row, " | ") + " |\n";
+  return text + "\n";
+}
+
+std::string accuracy_table(const std::vector<Subject>& subjects, const std::string& attack, const std::string& kind,
+                           const std::string& title) {
+  std::vector<std::string> head{"model", "n", "clean"};
+  for (const auto& eps : kLadder) head.push_back(eps);
+  std::vector<std::vector<std::string>> rows;
+  for (const auto& subject : subjects) {
+    const Result& result = subject.of(attack);
+    const auto& first = result.metrics.at(fmt::format("{}.{}.{}", kind, attack, kLadder.front()));
+    const bool balanced = kind == "balanced_robust_accuracy";
+    std::vector<std::string> row{subject.name, std::to_string(first.n),
+                                 percent(subject.ladder.metrics.at(balanced ? "balanced_accuracy" : "accuracy"))};
+    for (const auto& eps : kLadder)
+      row.push_back(percent(result.metrics.at(fmt::format("{}.{}.{}", kind, attack, eps))));
+    rows.push_back(row);
+  }
+  return table(title, head, rows);
+}
+
+std::string class_table(const std::vector<Subject>& subjects) {
+  std::vector<std::string> head{"model"};
+  std::vector<std::vector<std::string>> rows;
+  for (const auto& subject : subjects) {
+    for (const auto& entry : subject.ladder.tables.at("robustness")) {
+      if (entry.at("attack") != "pgd" || entry.at("eps") != kMainEps) continue;
+      std::vector<std::string> row{subject.name};
+      for (size_t k = 0; k < entry.at("per_class").size(); ++k) {
+        if (rows.empty()) head.push_back(entry.at("per_class").at(k).at("class").get<std::string>());
+        const Metric kept = metric_from_json(entry.at("per_class").at(k).at("robust_accuracy"));
+        const Metric given = metric_from_json(entry.at("answers").at(k).at("share"));
+        row.push_back(fmt::format("{} of {}; answered {:.0f}", percent(kept), kept.n, 100 * given.value));
+      }
+      rows.push_back(row);
+    }
+  }
+  return table(
+      fmt::format("PGD-20 at {}: robust accuracy of each class (%), and how often it is answered (%)", kMainEps), head,
+      rows);
+}
+
+std::string flip_table(const std::vector<Subject>& subjects) {
+  std::vector<std::vector<std::string>> rows;
+  for (const auto& subject : subjects) {
+    std::vector<std::string> row{subject.name};
+    for (const auto& [key, result] : subject.flips) {
+      const auto& success = result.metrics.at("success_8bit");
+      row.push_back(fmt::format("{} of {}", percent(success), success.n));
+    }
+    const auto& minimal = subject.flips.at("8-0").metrics.at("median_minimal_eps");
+    row.push_back(std::isfinite(minimal.value) ? fmt::format("{:.1f}/255", 255 * minimal.value) : "beyond the search");
+    rows.push_back(row);
+  }
+  return table(
+      "Happy turned Sad, read back from 8-bit files (%), and the median smallest eps that suffices",
+      {"model", "4/255, all Happy", "4/255, over 0.9 sure", "8/255, all Happy", "8/255, over 0.9 sure", "median eps"},
+      rows);
+}
+
+std::string paired_table(const std::vector<Subject>& subjects) {
+  std::vector<std::vector<std::string>> rows;
+  const auto rung = static_cast<size_t>(std::find(kLadder.begin(), kLadder.end(), kMainEps) - kLadder.begin());
+  for (size_t i = 0; i < subjects.size(); ++i) {
+    for (size_t j = i + 1; j < subjects.size(); ++j) {
+      for (const auto& attack : kAttacks) {
+        const auto first = outcomes(subjects[i], attack, rung), second = outcomes(subjects[j], attack, rung);
+        int64_t only_first = 0, only_second = 0;
+        for (const auto& [id, right] : first) {
+          const auto other = second.find(id);
+          if (other == second.end()) continue;
+          only_first += right && !other->second;
+          only_second += !right && other->second;
+        }
+        rows.push_back({subjects[i].name, subjects[j].name, attack, std::to_string(only_first),
+                        std::to_string(only_second), fmt::format("{:.2g}", mcnemar(only_first, only_second))});
+      }
+    }
+  }
+  return table(
+      fmt::format("Pairs of models at {}: images that only one of them gets right; exact McNemar test", kMainEps),
+      {"first", "second", "attack", "only the first", "only the second", "p"}, rows);
+}
+
+void write_tables(const fs::path& out, const std::vector<Subject>& subjects) {
+  std::string text;
+  for (const auto& attack : kAttacks) {
+    text += accuracy_table(subjects, attack, "robust_accuracy", fmt::format("Robust accuracy under {} (%)", attack));
+    text += accuracy_table(subjects, attack, "balanced_robust_accuracy",
+                           fmt::format("Balanced robust accuracy under {} (%)", attack));
+  }
+  const Metric& constant = subjects.front().ladder.metrics.at("constant_answer_accuracy");
+  text += fmt::format("Always giving the most frequent answer scores {} at any eps (n = {}).\n\n", percent(constant),
+                      constant.n);
+  text += class_table(subjects) + flip_table(subjects) + paired_table(subjects);
+  write_file(out / "robustness.md", text);
+  nlohmann::json json = nlohmann::json::object();
+  for (const auto& subject : subjects) {
+    auto& entry = json[subject.name];
+    entry["model"] = subject.ladder.model;
+    for (const Result* result : {&subject.ladder, &subject.autoattack}) {
+      for (const auto& [name, metric] : result->metrics) {
+        const bool clean_of_part = result == &subject.autoattack && name.find("autoattack") == std::string::npos;
+        if (!clean_of_part) entry["metrics"][name] = to_json(metric);
+      }
+    }
+    for (const auto& [key, result] : subject.flips) {
+      for (const auto& [name, metric] : result.metrics) entry["happy_to_sad"][key][name] = to_json(metric);
+    }
+  }
+  write_file(out / "robustness.json", json.dump(2) + "\n");
+  std::cout << text;
+}
+
+}  // namespace
+
+}  // namespace fercli
+
+int main(int argc, char** argv) {
+  const std::vector<std::string> arguments(argv + 1, argv + argc);
+  if (arguments.size() < 2) {
+    std::cerr << "usage: robust_table OUT MODEL…\n";
+    return 2;
+  }
+  try {
+    std::vector<fercli::Subject> subjects;
+    for (size_t i = 1; i < arguments.size(); ++i) subjects.push_back(fercli::read_subject(arguments[0], arguments[i]));
+    fercli::write_tables(arguments[0], subjects);
+  } catch (const std::exception& error) {
+    std::cerr << "robust_table: " << error.what() << "\n";
+    return 2;
+  }
+  return 0;
+}
