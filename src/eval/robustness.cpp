@@ -111,6 +111,7 @@ class Measurement {
     }
     Progress progress("Attacking", all, "images");
     progress.skip(done);
+    save();
     for (auto& record : robustness_.attacks) {
       const auto attack = attack_of(plan_, record.name);
       for (int64_t rung = 0; rung < runs(record); ++rung) {

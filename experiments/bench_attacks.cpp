@@ -1,0 +1,247 @@
+// How fast attacks run, and how many times faster than the plain loop that most attack libraries use. Both are timed in
+// turns in the same run, so that the ratio does not hang on the machine's mood.
+//
+//     bench_attacks                      the shipped networks on drawn faces
+//     FERCLI_BENCH_MODEL=FILE FERCLI_BENCH_THREADS=1 bench_attacks --benchmark_filter=AutoAttack
+//
+// The plain loop is float32, contiguous NCHW, BatchNorm unfolded, gradients in the input only, and computes as the
+// references do:
+//   PGD         every step on every image: one forward and one backward.
+//   AutoAttack  APGD-CE, for each target APGD-T, for each target FAB-T, then Square, each on the images that the ones
+//               before left standing and, but for Square, to its end on all of them. APGD: a forward and a backward a
+//               step. FAB: a forward and a backward for the hyperplane, and one more forward for the verdict. Square: a
+//               forward a query, solved images leave.
+// Its updates are cheap stand-ins (a signed step, a projection); what the references spend on sorting and bookkeeping
+// is left out, which favours it. Images that fercli breaks in a stage are broken there for the plain loop too.
+//
+// Counters: `images` images per second of fercli (PgdStep: image-steps), `plain` those of the plain loop, `ratio` their
+// quotient; for AutoAttack also `robust`, the share of images left standing.
+#include <ATen/ATen.h>
+#include <benchmark/benchmark.h>
+#include <torch/csrc/autograd/autograd.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <map>
+
+#include "attacks/attack.hpp"
+#include "attacks/ball.hpp"
+#include "attacks/losses.hpp"
+#include "core/files.hpp"
+#include "core/progress.hpp"
+#include "core/text.hpp"
+#include "data/reader.hpp"
+#include "models/checkpoint.hpp"
+#include "models/network.hpp"
+
+namespace {
+
+using namespace fercli;
+
+constexpr int64_t kBatch = 64, kPgdSteps = 40, kPgdImages = 64;
+
+double seconds_of(const std::function<void()>& work) {
+  const auto start = std::chrono::steady_clock::now();
+  work();
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+/// One shipped network with the drawn faces to attack, labelled by its own verdict.
+struct Subject {
+  explicit Subject(const std::string& model) {
+    silence_progress(true);
+    const char* threads = std::getenv("FERCLI_BENCH_THREADS");
+    Runtime runtime;
+    if (threads != nullptr) runtime.threads = parse_integer(threads);
+    prepare_machine(runtime);
+    checkpoint = load_checkpoint(resolve_model(model));
+    classifier = std::make_unique<Classifier>(make_classifier(checkpoint, runtime));
+    for (auto& parameter : checkpoint.network->parameters()) {
+      parameter.set_data(parameter.contiguous());
+      parameter.set_requires_grad(false);
+    }
+    checkpoint.network->eval();
+  }
+
+  AttackInput input(int64_t images) const {
+    const auto faces =
+        read_dataset(fmt::format("synthetic:n={},seed=5,size={}", images, checkpoint.preprocessing.size)).images;
+    const auto x = to_float(faces);
+    const auto y = classifier->with_precision(Precision::Float32).logits(x).argmax(1);
+    return {x, Goal::untargeted(y), image_keys(faces)};
+  }
+
+  torch::Tensor forward(const torch::Tensor& x) const {
+    const auto& prepared = checkpoint.preprocessing;
+    return checkpoint.network->forward((x - prepared.mean[0]) / prepared.std[0]);
+  }
+
+  Checkpoint checkpoint;
+  std::unique_ptr<Classifier> classifier;
+};
+
+Subject& subject(const std::string& model) {
+  static std::map<std::string, std::unique_ptr<Subject>> subjects;
+  auto& place = subjects[model];
+  if (!place) place = std::make_unique<Subject>(model);
+  return *place;
+}
+
+std::string first_model() {
+  const char* file = std::getenv("FERCLI_BENCH_MODEL");
+  return file != nullptr ? file : "standard";
+}
+
+/// The plain loops. All of them work on one batch.
+class Plain {
+ public:
+  Plain(const Subject& subject, const ThreatModel& threat, const torch::Tensor& x, const torch::Tensor& y)
+      : subject_(subject),
+        y_(y),
+        ball_(threat.norm, x, torch::full({x.size(0)}, threat.eps, torch::kFloat64), /*pixel_grid=*/false),
+        x_(x) {}
+
+  void descend(int64_t steps) {
+    for (int64_t step = 0; step < steps; ++step) {
+      x_ = ball_.step(x_, gradient(), ball_.eps() * (2.5 / static_cast<double>(steps)));
+    }
+  }
+
+  void fab(int64_t steps) {
+    for (int64_t step = 0; step < steps; ++step) {
+      x_ = ball_.step(x_, gradient(), ball_.eps() * 0.1);
+      const torch::NoGradGuard no_grad;
+      benchmark::DoNotOptimize(subject_.forward(x_).argmax(1));
+    }
+  }
+
+  void square(int64_t queries) {
+    const torch::NoGradGuard no_grad;
+    for (int64_t query = 0; query < queries; ++query) {
+      auto candidate = x_.clone();
+      candidate.narrow(2, query % 40, 5).narrow(3, query % 40, 5).add_(query % 2 ? 0.01 : -0.01);
+      benchmark::DoNotOptimize(subject_.forward(ball_.project(candidate)).argmax(1));
+    }
+  }
+
+ private:
+  torch::Tensor gradient() const {
+    auto leaf = x_.detach().requires_grad_(true);
+    const auto logits = subject_.forward(leaf);
+    const auto dlogits = cross_entropy_loss(logits.detach(), Goal::untargeted(y_)).gradient;
+    return torch::autograd::grad({logits}, {leaf}, {dlogits})[0];
+  }
+
+  const Subject& subject_;
+  torch::Tensor y_;
+  Ball ball_;
+  torch::Tensor x_;
+};
+
+/// Runs `work` on these images in batches.
+void in_batches(const Subject& subject, const ThreatModel& threat, const AttackInput& input, const torch::Tensor& rows,
+                const std::function<void(Plain&)>& work) {
+  for (int64_t begin = 0; begin < rows.size(0); begin += kBatch) {
+    const auto part = rows.slice(0, begin, std::min(begin + kBatch, rows.size(0)));
+    Plain plain(subject, threat, input.x.index_select(0, part), input.goal.labels().index_select(0, part));
+    work(plain);
+  }
+}
+
+void compare_pgd(benchmark::State& state, const std::string& model, const ThreatModel& threat, int64_t unit) {
+  const Subject& on = subject(model);
+  const auto input = on.input(kPgdImages);
+  AttackSettings settings;
+  settings.steps = kPgdSteps;
+  const auto attack = make_attack("pgd", settings, threat.norm, false);
+  double ours = 0, plain = 0;
+  for (auto _ : state) {
+    ours += seconds_of([&] { attack->run(*on.classifier, threat, input, Rng(1)); });
+    plain += seconds_of([&] {
+      in_batches(on, threat, input, torch::arange(kPgdImages), [](Plain& loop) { loop.descend(kPgdSteps); });
+    });
+  }
+  const double done = static_cast<double>(state.iterations() * kPgdImages * unit);
+  state.counters["images"] = done / ours;
+  state.counters["plain"] = done / plain;
+  state.counters["ratio"] = plain / ours;
+  state.SetLabel(to_string(on.classifier->precision()));
+}
+
+/// A standard AutoAttack, or the same share of the budget of each part.
+struct Budget {
+  int64_t images, steps, queries;
+};
+
+void plain_autoattack(const Subject& on, const ThreatModel& threat, const AttackInput& input, const Budget& budget,
+                      const torch::Tensor& broken_in) {
+  const auto standing = [&](int64_t stage) {
+    return broken_in.lt(0).logical_or(broken_in.ge(stage)).nonzero().squeeze(1);
+  };
+  const int64_t targets = std::min<int64_t>(9, on.classifier->classes().size() - 1);
+  in_batches(on, threat, input, standing(0), [&](Plain& loop) { loop.descend(budget.steps + 1); });
+  in_batches(on, threat, input, standing(1), [&](Plain& loop) { loop.descend(targets * (budget.steps + 1)); });
+  in_batches(on, threat, input, standing(3), [&](Plain& loop) { loop.fab(targets * budget.steps); });
+  in_batches(on, threat, input, standing(6), [&](Plain& loop) { loop.square(budget.queries); });
+}
+
+void compare_autoattack(benchmark::State& state, const std::string& model, const ThreatModel& threat,
+                        const Budget& budget) {
+  const Subject& on = subject(model);
+  const auto input = on.input(budget.images);
+  AttackSettings settings;
+  settings.steps = budget.steps;
+  settings.queries = budget.queries;
+  const auto attack = make_attack("autoattack", settings, threat.norm, false);
+  double ours = 0, plain = 0, robust = 0;
+  for (auto _ : state) {
+    AttackResult found;
+    ours += seconds_of([&] { found = attack->run(*on.classifier, threat, input, Rng(1)); });
+    // An image broken in Square leaves the plain loop before it, an image left standing goes through everything.
+    const auto stage = torch::where(found.success, found.stage, torch::full_like(found.stage, -1));
+    plain += seconds_of([&] { plain_autoattack(on, threat, input, budget, stage); });
+    robust = 1 - found.success.to(torch::kFloat64).mean().item<double>();
+  }
+  const double done = static_cast<double>(state.iterations() * budget.images);
+  state.counters["images"] = done / ours;
+  state.counters["plain"] = done / plain;
+  state.counters["ratio"] = plain / ours;
+  state.counters["robust"] = robust;
+  state.SetLabel(to_string(on.classifier->precision()));
+}
+
+/// No image can be solved in a ball smaller than half a pixel level: the pure cost of a step, judging included.
+void PgdStep(benchmark::State& state) {
+  compare_pgd(state, first_model(), {Norm::Linf, 0.4 / 255}, kPgdSteps);
+}
+
+/// The whole attack at 8/255, solved images leaving, against the plain loop that drops nothing.
+void Pgd40(benchmark::State& state) {
+  compare_pgd(state, first_model(), {Norm::Linf, 8 / 255.0}, 1);
+}
+
+/// Standard AutoAttack on a network without defence: all is solved within a few steps.
+void AutoAttackStandard(benchmark::State& state) {
+  compare_autoattack(state, first_model(), {Norm::Linf, 8 / 255.0}, {32, 100, 5000});
+}
+
+/// A tenth of the budget of each part where nothing can be solved: the worst case, every image goes through everything.
+void AutoAttackNothingSolved(benchmark::State& state) {
+  compare_autoattack(state, first_model(), {Norm::Linf, 0.4 / 255}, {16, 10, 500});
+}
+
+/// A tenth of the budget on the shipped robust network.
+void AutoAttackRobust(benchmark::State& state) {
+  if (find_shipped("models/robust.pt").empty()) return state.SkipWithError("no robust network is shipped");
+  compare_autoattack(state, "robust", {Norm::Linf, 4 / 255.0}, {32, 10, 500});
+}
+
+BENCHMARK(PgdStep)->Unit(benchmark::kSecond)->Iterations(1);
+BENCHMARK(Pgd40)->Unit(benchmark::kSecond)->Iterations(2);
+BENCHMARK(AutoAttackStandard)->Unit(benchmark::kSecond)->Iterations(1);
+BENCHMARK(AutoAttackNothingSolved)->Unit(benchmark::kSecond)->Iterations(1);
+BENCHMARK(AutoAttackRobust)->Unit(benchmark::kSecond)->Iterations(1);
+
+}  // namespace
+
+BENCHMARK_MAIN();

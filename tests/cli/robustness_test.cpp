@@ -1,0 +1,170 @@
+// fercli eval --attacks, verify and attacks.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "attacks/attack.hpp"
+#include "core/files.hpp"
+#include "models/checkpoint.hpp"
+#include "models/network.hpp"
+#include "tests/cli/run_program.hpp"
+
+namespace fercli::test {
+
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+using testing::HasSubstr;
+
+constexpr double kHeadScale = 400;  ///< makes an untrained network sure of itself
+
+/// An untrained network that calls every drawn face the same, so that the faces of that class are right.
+class RobustnessCommand : public testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    folder_ = std::make_unique<ScratchFolder>();
+    save_network("model.pt", 3);
+    save_network("other.pt", 4);
+  }
+
+  static void save_network(const std::string& name, uint64_t seed) {
+    Checkpoint checkpoint;
+    checkpoint.arch = "small-cnn";
+    checkpoint.options = {1, 48, 7, complete_settings("small-cnn", {{"width", 4}})};
+    checkpoint.classes = LabelSet::fer2013();
+    checkpoint.network = make_network("small-cnn", checkpoint.options, seed);
+    checkpoint.training = json::object();
+    const torch::NoGradGuard no_grad;
+    checkpoint.network->named_parameters().find("head.weight")->mul_(kHeadScale);
+    save_checkpoint(checkpoint, *folder_ / name);
+  }
+
+  static void TearDownTestSuite() { folder_.reset(); }
+
+  static std::vector<std::string> words(std::vector<std::string> more, const std::string& model = "model.pt") {
+    std::vector<std::string> all{"eval",   "--model", (*folder_ / model).string(), "--data", "synthetic:n=70,seed=4",
+                                 "--split", "all",     "--threads",                 "1",      "--precision",
+                                 "fp32"};
+    all.insert(all.end(), more.begin(), more.end());
+    return all;
+  }
+
+  static ProgramResult eval(const std::vector<std::string>& more) { return run_in_process(words(more)); }
+
+  static json figures(const ProgramResult& run) {
+    EXPECT_EQ(run.exit_code, 0) << run.err;
+    json document = json::parse(run.out);
+    document.erase("timing"), document.erase("options");
+    return document;
+  }
+
+  static std::unique_ptr<ScratchFolder> folder_;
+};
+
+std::unique_ptr<ScratchFolder> RobustnessCommand::folder_;
+
+TEST_F(RobustnessCommand, PrintsAttacksByEpsWithTheWorstCaseAndWhatOneAnswerWouldScore) {
+  const auto run = eval({"--attacks", "fgsm,pgd", "--eps", "1/255,4/255", "--steps", "4"});
+  EXPECT_EQ(run.exit_code, 0) << run.err;
+  for (const char* part : {"eps 1/255", "eps 4/255", "fgsm", "pgd", "worst", "balanced robust accuracy", "always ",
+                           "share of each answer", "checks of the evaluation itself"}) {
+    EXPECT_THAT(run.out, HasSubstr(part));
+  }
+}
+
+TEST_F(RobustnessCommand, TheJsonNamesAttackAndEpsAsWritten) {
+  const json result = figures(eval({"--attacks", "pgd", "--eps", "1/255,4/255", "--steps", "4", "--json"}));
+  const auto& metrics = result["metrics"];
+  EXPECT_EQ(metrics["robust_accuracy.pgd.1/255"]["n"], 70);
+  EXPECT_LE(metrics["robust_accuracy.pgd.4/255"]["value"], metrics["robust_accuracy.pgd.1/255"]["value"]);
+  EXPECT_EQ(metrics["robust_accuracy.worst.4/255"], metrics["robust_accuracy.pgd.4/255"]);
+  EXPECT_TRUE(metrics.contains("balanced_robust_accuracy.pgd.4/255"));
+  EXPECT_EQ(result["threat_model"]["eps"], json({"1/255", "4/255"}));
+  EXPECT_EQ(result["per_image"][0]["answers"]["pgd"].size(), 2u);
+  EXPECT_GE(result["tables"]["sanity"].size(), 9u);
+}
+
+TEST_F(RobustnessCommand, MinimumNormAttacksGiveTheWholeLadderAndTheMedian) {
+  const json result = figures(eval({"--attacks", "deepfool", "--norm", "l2", "--eps", "0.25,0.5", "--json"}));
+  EXPECT_TRUE(result["metrics"].contains("median_minimal_eps.deepfool"));
+  EXPECT_EQ(result["tables"]["curves"][0]["points"].size(), 33u);
+}
+
+TEST_F(RobustnessCommand, BelowTheLeastRobustAccuracyItExitsWithThree) {
+  const auto run = eval({"--attacks", "fgsm", "--eps", "8/255", "--min-robust", "0.99"});
+  EXPECT_EQ(run.exit_code, 3);
+  EXPECT_THAT(run.err, HasSubstr("is below --min-robust 0.99"));
+  EXPECT_EQ(eval({"--attacks", "fgsm", "--eps", "8/255", "--min-robust", "0"}).exit_code, 0);
+}
+
+TEST_F(RobustnessCommand, ALimitTakesTheClassesInProportion) {
+  const json result = figures(eval({"--limit", "14", "--json"}));
+  EXPECT_EQ(result["n"], 14);
+  for (const auto& row : result["per_class"]) EXPECT_EQ(row["support"], 2);
+}
+
+TEST_F(RobustnessCommand, SavedImagesAreVerifiedAndForeignOnesRefused) {
+  const std::string file = (*folder_ / "adv.ferpack").string();
+  ASSERT_EQ(eval({"--attacks", "pgd", "--eps", "4/255,8/255", "--save-adv", file}).exit_code, 0);
+  const auto verify = [&](const std::string& model, const std::string& data) {
+    return run_in_process({"verify", file, "--model", (*folder_ / model).string(), "--data", data, "--threads", "1"});
+  };
+  const auto good = verify("model.pt", "synthetic:n=70,seed=4");
+  EXPECT_EQ(good.exit_code, 0) << good.err;
+  EXPECT_THAT(good.out, HasSubstr("Every claim holds."));
+  const auto other_model = verify("other.pt", "synthetic:n=70,seed=4");
+  EXPECT_EQ(other_model.exit_code, 2);
+  EXPECT_THAT(other_model.err, HasSubstr("--model: is not what these adversarial images were made on"));
+  EXPECT_EQ(verify("model.pt", "synthetic:n=70,seed=5").exit_code, 2);
+  const auto as_data = run_in_process({"eval", "--model", (*folder_ / "model.pt").string(), "--data", file, "--split",
+                                       "all", "--threads", "1"});
+  EXPECT_EQ(as_data.exit_code, 0) << as_data.err;
+  EXPECT_THAT(as_data.out, HasSubstr("accuracy             0.0 %"));
+}
+
+TEST_F(RobustnessCommand, AnInterruptedRunGoesOnAndEndsTheSame) {
+  const std::vector<std::string> plan{"--attacks", "pgd,square", "--eps",     "1/255,2/255", "--steps", "60",
+                                      "--queries", "300",        "--restarts", "3",           "--json"};
+  auto interrupted = plan;
+  const fs::path out = *folder_ / "out";
+  interrupted.insert(interrupted.end(), {"--out", out.string()});
+  const auto first = run_fercli(
+      words(interrupted), [&] { return fs::exists(out / "robustness.state"); }, 2);
+  EXPECT_EQ(first.exit_code, 130) << first.err;
+  EXPECT_THAT(first.err, HasSubstr("the same command goes on from"));
+  const auto second = eval(interrupted);
+  EXPECT_THAT(second.err, HasSubstr("going on from"));
+  EXPECT_EQ(figures(second), figures(eval(plan)));
+  auto others = interrupted;
+  others.insert(others.end(), {"--seed", "1"});
+  const auto refused = eval(others);
+  EXPECT_EQ(refused.exit_code, 2);
+  EXPECT_THAT(refused.err, HasSubstr("belongs to a run with another seed"));
+}
+
+TEST_F(RobustnessCommand, WrongOptionsAreExplained) {
+  EXPECT_THAT(eval({"--eps", "8/255"}).err, HasSubstr("--eps 8/255: needs --attacks"));
+  EXPECT_THAT(eval({"--attacks", "pgdd"}).err, HasSubstr("unknown attack 'pgdd'; did you mean pgd?"));
+  EXPECT_THAT(eval({"--attacks", "pgd,pgd"}).err, HasSubstr("names an attack twice"));
+  EXPECT_THAT(eval({"--attacks", "pgd", "--eps", "8"}).err, HasSubstr("did you mean 8/255?"));
+  EXPECT_THAT(eval({"--attacks", "pgd", "--norm", "l0"}).err, HasSubstr("attack 'pgd' does not work in L0"));
+  EXPECT_THAT(eval({"--attacks", "pgd", "--float", "--save-adv", "x"}).err, HasSubstr("holds 8-bit images"));
+  EXPECT_THAT(run_in_process({"verify", (*folder_ / "model.pt").string()}).err, HasSubstr("where a dataset is needed"));
+}
+
+TEST(AttacksCommand, ListsEveryAttack) {
+  const auto text = run_in_process({"attacks"});
+  const json list = json::parse(run_in_process({"attacks", "--json"}).out);
+  const auto& entries = Registry<AttackEntry>::instance().all();
+  ASSERT_EQ(list.size(), entries.size());
+  for (const auto& entry : entries) {
+    EXPECT_THAT(text.out, HasSubstr("\n" + entry.name));
+    EXPECT_THAT(text.out, HasSubstr(entry.paper));
+  }
+}
+
+}  // namespace
+
+}  // namespace fercli::test

@@ -1,0 +1,252 @@
+#include "eval/robustness.hpp"
+
+#include "core/container.hpp"
+#include "eval/adversarial_set.hpp"
+#include "eval/robustness_summary.hpp"
+#include "eval/subset.hpp"
+#include "tests/attacks/linear_network.hpp"
+#include "tests/cli/run_program.hpp"
+#include "tests/data/sample_data.hpp"
+
+namespace fercli {
+
+namespace {
+
+using test::user_error;
+using testing::HasSubstr;
+
+constexpr int64_t kSide = 16, kImages = 24;
+
+/// Images labelled by the network's own verdict, but for the first, which is labelled wrongly.
+Dataset labelled_images(const Classifier& classifier) {
+  Dataset data;
+  data.name = "blobs";
+  data.images = test::test_images(kImages, kSide, 0, 255);
+  data.labels = classifier.logits(to_float(data.images)).argmax(1);
+  data.labels[0] = (data.labels[0].item<int64_t>() + 1) % 7;
+  data.classes = classifier.classes();
+  for (int64_t i = 0; i < kImages; ++i) {
+    data.ids.push_back(fmt::format("blob-{}", i));
+    data.splits.push_back(Split::None);
+  }
+  return data;
+}
+
+class RobustnessOf : public testing::Test {
+ protected:
+  RobustnessOf() {
+    plan_.attacks = {"fgsm", "pgd"};
+    plan_.ladder = parse_ladder("1/255,3/255,8/255", Norm::Linf);
+    plan_.goal = parse_emotion_goal("untargeted", data_.classes);
+    plan_.settings.steps = 5;
+  }
+
+  Robustness measure(const std::optional<std::filesystem::path>& state = {}) const {
+    return measure_robustness(classifier_, "digest", data_, plan_, state);
+  }
+
+  Classifier classifier_ = test::confident_cnn(kSide);
+  Dataset data_ = labelled_images(classifier_);
+  RobustnessPlan plan_;
+};
+
+TEST_F(RobustnessOf, MisclassifiedImagesAreNotRobustAndCostNothing) {
+  const auto found = measure();
+  EXPECT_EQ(found.right().sum().item<int64_t>(), kImages - 1);
+  for (const auto& attack : found.attacks) {
+    EXPECT_EQ(attack.broken[0].item<int64_t>(), 3);
+    for (int64_t rung = 0; rung < 3; ++rung) {
+      EXPECT_EQ(found.answers(attack, rung)[0].item<int64_t>(), found.verdict[0].item<int64_t>());
+    }
+  }
+  EXPECT_LE(found.attacks[0].forward[0], (kImages - 1) * 5);
+}
+
+TEST_F(RobustnessOf, EveryBrokenImageLiesInsideItsBallAndGetsTheAnswerRecorded) {
+  const auto found = measure();
+  for (const auto& attack : found.attacks) {
+    const auto verdict = classifier_.logits(to_float(attack.adversarial)).argmax(1);
+    int64_t broken = 0;
+    for (int64_t i = 0; i < kImages; ++i) {
+      const auto rung = static_cast<size_t>(attack.broken[i].item<int64_t>());
+      if (rung == plan_.ladder.size()) continue;
+      ++broken;
+      EXPECT_LE(attack.distance[i].item<double>(), plan_.ladder[rung].eps + 1e-6);
+      EXPECT_EQ(attack.answer[i].item<int64_t>(), verdict[i].item<int64_t>());
+      EXPECT_NE(attack.answer[i].item<int64_t>(), data_.labels[i].item<int64_t>());
+    }
+    EXPECT_GT(broken, 3) << attack.name;
+  }
+}
+
+TEST_F(RobustnessOf, AnImageBrokenAtASmallerEpsIsBrokenAtEveryLargerOneAndNotAttackedAgain) {
+  plan_.attacks = {"pgd"};
+  const auto found = measure();
+  const auto& attack = found.attacks[0];
+  int64_t before = kImages;
+  for (int64_t rung = 0; rung < 3; ++rung) {
+    const auto robust = found.answers(attack, rung).eq(found.labels).sum().item<int64_t>();
+    EXPECT_LE(robust, before);
+    before = robust;
+  }
+  RobustnessPlan largest = plan_;
+  largest.ladder = {plan_.ladder[2]};
+  const auto alone = measure_robustness(classifier_, "digest", data_, largest, {});
+  EXPECT_LT(attack.forward[2], alone.attacks[0].forward[0]);
+}
+
+TEST_F(RobustnessOf, TheWorstCaseIsTheUnionOfTheAttacks) {
+  const auto found = measure();
+  const auto worst = found.worst();
+  for (int64_t i = 0; i < kImages; ++i) {
+    EXPECT_EQ(worst.broken[i].item<int64_t>(),
+              std::min(found.attacks[0].broken[i].item<int64_t>(), found.attacks[1].broken[i].item<int64_t>()));
+  }
+}
+
+TEST_F(RobustnessOf, AMinimumNormAttackGivesTheWholeLadderInOneRun) {
+  plan_.attacks = {"fmn"};
+  plan_.settings.steps = 30;
+  if (Registry<AttackEntry>::instance().find("fmn") == nullptr) GTEST_SKIP() << "no minimum-norm attack";
+  const auto found = measure();
+  const auto& attack = found.attacks[0];
+  EXPECT_TRUE(attack.minimum_norm);
+  EXPECT_EQ(attack.forward[1] + attack.forward[2], 0);
+  for (int64_t i = 1; i < kImages; ++i) {
+    const double distance = attack.distance[i].item<double>();
+    int64_t first = 0;
+    while (first < 3 && distance > plan_.ladder[static_cast<size_t>(first)].eps + 1e-6) ++first;
+    EXPECT_EQ(attack.broken[i].item<int64_t>(), first);
+  }
+}
+
+TEST_F(RobustnessOf, OnlyTheImagesThatTheGoalConcernsAreAttacked) {
+  const std::string target = data_.classes.name(data_.labels[1].item<int64_t>());
+  plan_.goal = parse_emotion_goal("any-to-" + target, data_.classes);
+  const auto found = measure();
+  for (const int64_t row : found.rows) EXPECT_NE(data_.classes.name(data_.labels[row].item<int64_t>()), target);
+  for (const auto& attack : found.attacks) {
+    const auto broken = attack.broken.lt(3);
+    EXPECT_TRUE(attack.answer.masked_select(broken).eq(data_.classes.index(target)).all().item<bool>());
+  }
+}
+
+TEST_F(RobustnessOf, AResumedRunEqualsAnUndisturbedOne) {
+  const test::ScratchFolder folder;
+  const auto whole = measure();
+  measure(folder / "robustness.state");
+  // As if the program had been killed when half of the second attack was done.
+  Container container = load_container(folder / "robustness.state", "robustness-state");
+  container.tensors.at("pgd/settled").slice(0, kImages / 2, kImages).zero_();
+  container.tensors.at("pgd/broken").slice(0, kImages / 2, kImages).fill_(3);
+  save_container(container, folder / "robustness.state");
+  const auto resumed = measure(folder / "robustness.state");
+  for (size_t i = 0; i < 2; ++i) {
+    EXPECT_TRUE(resumed.attacks[i].broken.equal(whole.attacks[i].broken));
+    EXPECT_TRUE(resumed.attacks[i].answer.equal(whole.attacks[i].answer));
+    EXPECT_TRUE(resumed.attacks[i].adversarial.equal(whole.attacks[i].adversarial));
+  }
+}
+
+TEST_F(RobustnessOf, AStateOfAnotherRunIsRefused) {
+  const test::ScratchFolder folder;
+  measure(folder / "robustness.state");
+  plan_.seed = 5;
+  EXPECT_THAT(user_error([&] { measure(folder / "robustness.state"); }), HasSubstr("belongs to a run with another seed"));
+  plan_.seed = 0;
+  plan_.ladder = parse_ladder("1/255", Norm::Linf);
+  EXPECT_THAT(user_error([&] { measure(folder / "robustness.state"); }), HasSubstr("another"));
+}
+
+TEST_F(RobustnessOf, TheResultHoldsMetricsTablesAndEveryAnswer) {
+  const auto found = measure();
+  Result result;
+  for (int64_t i = 0; i < kImages; ++i) result.per_image.push_back({{"id", data_.ids[static_cast<size_t>(i)]}});
+  add_robustness(result, found, plan_, data_.classes);
+  const auto& metric = result.metrics.at("robust_accuracy.pgd.3/255");
+  EXPECT_EQ(metric.n, kImages);
+  EXPECT_LE(result.metrics.at("robust_accuracy.worst.3/255").value, metric.value);
+  EXPECT_GE(result.metrics.at("robust_accuracy.pgd.1/255").value, metric.value);
+  EXPECT_TRUE(result.metrics.count("balanced_robust_accuracy.worst.8/255"));
+  EXPECT_EQ(result.metrics.at("attack_success.pgd.8/255").n, kImages - 1);
+  EXPECT_EQ(result.tables["robustness"].size(), 9u);
+  EXPECT_EQ(result.tables["robustness"][0]["per_class"].size(), 7u);
+  double shares = 0;
+  for (const auto& answer : result.tables["robustness"][0]["answers"]) shares += answer["share"]["value"].get<double>();
+  EXPECT_NEAR(shares, 1, 1e-12);
+  int64_t robust = 0;
+  for (int64_t i = 0; i < kImages; ++i) {
+    const auto& image = result.per_image[static_cast<size_t>(i)];
+    robust += image["answers"]["pgd"][1] == data_.classes.name(data_.labels[i].item<int64_t>());
+  }
+  EXPECT_NEAR(metric.value, static_cast<double>(robust) / kImages, 1e-12);
+}
+
+TEST_F(RobustnessOf, SavedAdversarialImagesHoldWhatTheyClaim) {
+  const test::ScratchFolder folder;
+  const auto found = measure();
+  const nlohmann::json claim = {{"model", "m"}, {"model_digest", "digest"}, {"data", "d"}, {"split", "all"}, {"limit", 0}};
+  save_adversarial(collect_adversarial(found, plan_, data_, claim), folder / "adv.ferpack");
+  const auto set = load_adversarial(folder / "adv.ferpack");
+  const auto seen = verify_adversarial(set, data_, classifier_, "digest");
+  EXPECT_TRUE(seen.holds());
+  EXPECT_EQ(seen.images, found.worst().broken.lt(3).sum().item<int64_t>());
+  const auto robust = found.answers(found.worst(), 2).eq(found.labels).sum().item<int64_t>();
+  EXPECT_EQ(seen.robust_accuracy[2].second.value, static_cast<double>(robust) / kImages);
+}
+
+TEST_F(RobustnessOf, ForgedClaimsAreFound) {
+  const auto found = measure();
+  const nlohmann::json claim = {{"model_digest", "digest"}, {"split", "all"}, {"limit", 0}};
+  const auto honest = collect_adversarial(found, plan_, data_, claim);
+  auto smaller = honest;
+  smaller.eps = honest.eps * 0.01;
+  EXPECT_EQ(verify_adversarial(smaller, data_, classifier_, "digest").too_far.size(), static_cast<size_t>(honest.images.size()));
+  auto unchanged = honest;
+  unchanged.images.images = data_.images.index_select(0, honest.rows);
+  EXPECT_EQ(verify_adversarial(unchanged, data_, classifier_, "digest").not_reached.size(),
+            static_cast<size_t>(honest.images.size()));
+  EXPECT_THAT(user_error([&] { verify_adversarial(honest, data_, classifier_, "another"); }), HasSubstr("--model: is not"));
+  Dataset other = data_;
+  other.images = 255 - data_.images;
+  EXPECT_THAT(user_error([&] { verify_adversarial(honest, other, classifier_, "digest"); }), HasSubstr("--data: is not"));
+}
+
+TEST(Ladder, IsReadAsWritten) {
+  const auto ladder = parse_ladder("1/255, 0.5", Norm::Linf);
+  ASSERT_EQ(ladder.size(), 2u);
+  EXPECT_EQ(ladder[0].text, "1/255");
+  EXPECT_EQ(ladder[1].eps, 0.5);
+}
+
+TEST(Ladder, WrongValuesAreExplained) {
+  const auto of = [](const std::string& text, Norm norm) { return user_error([&] { parse_ladder(text, norm); }); };
+  EXPECT_THAT(of("2/255,1/255", Norm::Linf), HasSubstr("must be ascending"));
+  EXPECT_THAT(of("8", Norm::Linf), HasSubstr("did you mean 8/255?"));
+  EXPECT_THAT(of("0", Norm::L2), HasSubstr("must be above 0"));
+  EXPECT_THAT(of("1/255,x", Norm::Linf), HasSubstr("'x' must be a number"));
+  EXPECT_THAT(of("0.5", Norm::L0), HasSubstr("at least 1 in L0"));
+  EXPECT_THAT(of("", Norm::Linf), HasSubstr("at least one value"));
+}
+
+TEST(Subset, TakesEachClassInProportionAndTheSameImagesInAnyOrder) {
+  const Dataset data = test::sample_dataset(70, 1, 16);
+  const auto rows = stratified_rows(data, 14);
+  ASSERT_EQ(rows.size(), 14u);
+  std::map<int64_t, int> counts;
+  for (const int64_t row : rows) ++counts[data.labels[row].item<int64_t>()];
+  for (const auto& [label, count] : counts) EXPECT_EQ(count, 2) << label;
+  std::vector<int64_t> backwards(70);
+  for (int64_t i = 0; i < 70; ++i) backwards[static_cast<size_t>(i)] = 69 - i;
+  auto mirrored = stratified_rows(data.select(backwards), 14);
+  for (auto& row : mirrored) row = 69 - row;
+  std::sort(mirrored.begin(), mirrored.end());
+  EXPECT_EQ(mirrored, rows);
+  const auto more = stratified_rows(data, 35);
+  EXPECT_TRUE(std::includes(more.begin(), more.end(), rows.begin(), rows.end()));
+  EXPECT_EQ(stratified_rows(data, 100).size(), 70u);
+}
+
+}  // namespace
+
+}  // namespace fercli
