@@ -52,12 +52,16 @@ class Spsa : public Attack {
     torch::Tensor x_adv, mean, square;
   };
 
-  /// A step must leave one query for its result, and the original has had one.
-  int64_t pairs() const { return std::min(kPairs, (settings_.queries - 2) / 2); }
+  /// A step must leave one query for its result; the original and the start have had one each.
+  int64_t pairs() const { return std::min(kPairs, (settings_.queries - 3) / 2); }
 
   void perturb(Search& search) const override {
-    const int64_t cost = 2 * pairs() + 1, steps = pairs() < 1 ? 0 : (settings_.queries - 1) / cost;
+    const int64_t cost = 2 * pairs() + 1, steps = pairs() < 1 ? 0 : (settings_.queries - 2) / cost;
     auto x_adv = search.start();
+    if (settings_.queries >= 2) {
+      auto shown = search.ball().exportable(x_adv);
+      search.scores(shown, {&x_adv});
+    }
     Descent descent{x_adv, torch::zeros_like(x_adv), torch::zeros_like(x_adv)};
     for (int64_t step = 0; step < steps && search.size() > 0; ++step) {
       const auto gradient = estimate(search, descent, step);

@@ -1,0 +1,231 @@
+// fercli frame: perturbs a whole picture so that the face found in it is read as something else.
+#include <fmt/format.h>
+
+#include "commands/attack_options.hpp"
+#include "commands/set_attack.hpp"
+#include "core/command.hpp"
+#include "core/error.hpp"
+#include "core/files.hpp"
+#include "core/options.hpp"
+#include "core/progress.hpp"
+#include "data/drawn_face.hpp"
+#include "data/image.hpp"
+#include "live/frame_attack.hpp"
+#include "live/overlay.hpp"
+#include "report/attack_export.hpp"
+
+namespace fercli {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int64_t kDrawnSide = 480, kDrawnPeople = 20;
+
+struct Arguments {
+  std::vector<std::string> goal;
+  ModelOptions model;
+  std::string image, detector = "haar", norm = "linf", out, language = "en";
+  int64_t face = 1;
+  FrameAttackSettings settings;
+  Runtime runtime;
+  bool json = false, quiet = false;
+
+  bool saves_files() const { return !json || !out.empty(); }
+};
+
+OptionSet declare(Arguments& a) {
+  OptionSet options(
+      "frame", "GOAL",
+      "Perturb a whole picture, as a camera delivers it, so that the face in it is read as another emotion\n"
+      "after detection, crop, grey conversion and resize; all of that is run again on the result.");
+  options.positional(&a.goal, 1, 1);
+  options.section("Picture and network");
+  a.model.declare(options);
+  options.text("image,i", &a.image, "FILE",
+               "a picture with a face; without it a drawn portrait with the emotion SOURCE");
+  options.integer("face", &a.face, at_least(1), "which of the faces found, the largest first");
+  options.text("detector", &a.detector, "haar|FILE", "OpenCV's cascade, another cascade (.xml), or YuNet (.onnx)");
+  options.section("Attack");
+  options.choice("norm", &a.norm, {"linf", "l2"}, "how the size of the perturbation is measured, over the whole frame");
+  options.number("eps", &a.settings.threat.eps, "", above(0),
+                 "largest perturbation, pixels in [0,1]; without it 8/255 in Linf, 4 in L2");
+  options.integer("steps", &a.settings.steps, at_least(1), "steps at most; it ends at the first success");
+  options.number("alpha", &a.settings.alpha, "", above(0), "step size; without it 2.5 eps / steps");
+  options.number("confidence", &a.settings.confidence, "0", {0, 1, false, true},
+                 "go on until the goal has this probability (success is counted without it)");
+  options.integer("shifted", &a.settings.shifted, at_least(0),
+                  "shifted boxes whose crops are attacked beside the detected one");
+  a.model.declare_foreign(options);
+  options.section("Output");
+  options.text("out,o", &a.out, "DIR", "folder for pictures and result.json; without it out/frame-GOAL");
+  options.choice("lang", &a.language, {"en", "fr"}, "language of the pictures");
+  options.flag("json", &a.json, "print the result as JSON on stdout, nothing else");
+  options.flag("quiet,q", &a.quiet, "no progress");
+  options.runtime(&a.runtime);
+  return options;
+}
+
+void check(Arguments& a, const OptionSet& options) {
+  auto& threat = a.settings.threat;
+  threat.norm = parse_norm(a.norm);
+  if (!options.given("eps")) threat.eps = threat.norm == Norm::Linf ? 8 / 255.0 : 4;
+  if (threat.norm == Norm::Linf && threat.eps > 1) {
+    options.fail(
+        "eps",
+        fmt::format(
+            "must be in (0, 1]{}",
+            threat.eps <= 255 ? fmt::format("; pixels are scaled to [0,1], did you mean {:g}/255?", threat.eps) : ""));
+  }
+}
+
+/// Of some drawn people, the first whom the program finds and reads as SOURCE; else the last one found.
+Picture draw_portrait(const Arguments& a, const Classifier& classifier, FaceDetector& detector,
+                      const EmotionGoal& goal) {
+  const LabelSet& classes = classifier.classes();
+  const int64_t wanted = goal.source.value_or(goal.target == 0 ? 1 : 0);
+  if (find_emotion(classes.name(wanted)) == nullptr) {
+    throw UserError(
+        fmt::format("fercli frame: no face with the emotion {} can be drawn; give --image FILE", classes.name(wanted)));
+  }
+  const Rng rng = Rng(a.runtime.seed).split("portrait");
+  Picture shown;
+  for (int64_t person = 0; person < kDrawnPeople; ++person) {
+    FaceParameters face = random_face(classes.name(wanted), rng.split(static_cast<uint64_t>(person)));
+    face.framing = Framing::Portrait;
+    const Picture picture = picture_of_image(draw_face(face, kDrawnSide, 3));
+    const auto boxes = detector.find(picture, FaceSearch::everywhere(picture));
+    if (boxes.size() != 1) continue;
+    shown = picture;
+    if (read_faces(classifier, picture, boxes).front().top() == wanted) return picture;
+  }
+  if (!shown.bgr.defined())
+    throw RunError("fercli frame: the detector finds none of the drawn faces; give --image FILE");
+  return shown;
+}
+
+torch::Tensor marked(const Picture& picture, const FaceReading& face, Overlay& overlay) {
+  auto bgr = picture.bgr.clone();
+  overlay.draw_face(bgr, {0, face.box, face.top(), face.probabilities});
+  return bgr;
+}
+
+nlohmann::json to_json(const FaceReading& face, const LabelSet& classes) {
+  return {{"class", classes.name(face.top())},
+          {"probabilities", face.probabilities},
+          {"box", {{"x", face.box.x}, {"y", face.box.y}, {"width", face.box.width}, {"height", face.box.height}}}};
+}
+
+Result summarise(const Arguments& a, const OptionSet& options, const FrameAttackResult& found,
+                 const Checkpoint& checkpoint, const EmotionGoal& goal) {
+  Result result;
+  result.command = "frame";
+  result.n = 1;
+  result.metrics["success_8bit"] = proportion(found.after.reached, 1);
+  result.metrics["detected"] = proportion(found.after.found, 1);
+  result.metrics["success_shifted_boxes"] = found.steady;
+  result.threat_model = {
+      {"norm", to_string(a.settings.threat.norm)}, {"eps", a.settings.threat.eps}, {"goal", goal.name}};
+  result.attacks = {{{"name", "frame"}, {"steps", a.settings.steps}, {"shifted", a.settings.shifted}}};
+  result.seed = a.runtime.seed;
+  result.options = options.provenance();
+  result.dataset = {{"name", a.image.empty() ? "drawn portrait" : a.image},
+                    {"width", found.picture.width()},
+                    {"height", found.picture.height()},
+                    {"faces", found.faces}};
+  result.model = describe_model(checkpoint, a.model.model);
+  result.warnings = checkpoint.warnings;
+  result.tables["before"] = to_json(found.before, checkpoint.classes);
+  if (found.after.found) result.tables["after"] = to_json(found.after.face, checkpoint.classes);
+  result.tables["steps"] = found.steps;
+  result.tables["linf"] = found.linf;
+  result.tables["l2"] = found.l2;
+  return result;
+}
+
+/// Before and after, side by side with what the program reads in them, and the crops that the network saw.
+void write_pictures(const Arguments& a, const Picture& original, const FrameAttackResult& found,
+                    const LabelSet& classes, const fs::path& folder) {
+  Overlay overlay(classes.names(), a.language);
+  const auto before = marked(original, found.before, overlay);
+  const auto after = found.after.found ? marked(found.picture, found.after.face, overlay) : found.picture.bgr;
+  write_png(image_of_bgr(torch::cat({before, after}, 1)), folder / "frame_attack.png");
+  const int64_t factor = display_factor(found.before.crop);
+  write_png(enlarge_image(found.before.crop, factor), folder / "original_crop.png");
+  if (found.after.found) write_png(enlarge_image(found.after.face.crop, factor), folder / "adversarial_crop.png");
+}
+
+std::string verdict(const FaceReading& face, const LabelSet& classes) {
+  return fmt::format("{} {:.1f} %", classes.name(face.top()), 100 * face.confidence());
+}
+
+void print_report(const Arguments& a, const FrameAttackResult& found, const LabelSet& classes, const EmotionGoal& goal,
+                  const fs::path& folder) {
+  fmt::print("{}: {} frame of {}x{} pixels, {} eps {}\n", goal.name, a.image.empty() ? "drawn" : a.image,
+             found.picture.width(), found.picture.height(), to_string(a.settings.threat.norm),
+             format_eps(a.settings.threat.eps, a.settings.threat.norm));
+  fmt::print("  before   {}\n", verdict(found.before, classes));
+  fmt::print("  after    {}\n",
+             found.after.found ? verdict(found.after.face, classes) : "no face is found there any more");
+  fmt::print("  goal     {} (8-bit frame read back, face detected anew; {} steps, Linf {}/255, L2 {:.2f})\n",
+             found.after.reached ? "reached" : "not reached", found.steps, std::lround(found.linf * 255), found.l2);
+  fmt::print("  boxes shifted by up to {:g} %: reached in {}\n", 100 * a.settings.shift,
+             format_proportion(found.steady));
+  if (!a.saves_files()) return;
+  fmt::print(
+      "\n  {0}/frame_attack.png   before | after\n  {0}/original_frame.png, adversarial_frame.png, result.json\n",
+      folder.string());
+}
+
+int run(const std::vector<std::string>& arguments) {
+  Arguments a;
+  OptionSet options = declare(a);
+  if (!options.parse(arguments)) return 0;
+  check(a, options);
+  silence_progress(a.quiet);
+  prepare_machine(a.runtime);
+  const Checkpoint checkpoint = a.model.load();
+  for (const auto& line : checkpoint.warnings) warn(line);
+  const Classifier classifier = make_classifier(checkpoint, a.runtime);
+  const LabelSet& classes = classifier.classes();
+  const EmotionGoal goal = parse_emotion_goal(a.goal.front(), classes);
+  const auto detector = make_face_detector(a.detector);
+  const Picture original =
+      a.image.empty() ? draw_portrait(a, classifier, *detector, goal) : picture_of_image(read_image(a.image, 3));
+
+  FrameAttackResult found;
+  {
+    Progress progress("attacking", a.settings.steps, "steps");
+    a.settings.progress = [&](int64_t) { progress.advance(1); };
+    found = attack_frame(classifier, *detector, original, static_cast<size_t>(a.face - 1), goal, a.settings,
+                         Rng(a.runtime.seed).split("frame"));
+  }
+  if (goal.source && found.before.top() != *goal.source) {
+    warn(fmt::format("the network reads this face as {} already, not as {}", classes.name(found.before.top()),
+                     classes.name(*goal.source)));
+  }
+  const fs::path folder = a.out.empty() ? fs::path("out") / ("frame-" + goal.name) : fs::path(a.out);
+  if (a.saves_files()) {
+    make_folder(folder);
+    write_png(image_of_bgr(original.bgr), folder / "original_frame.png");
+    write_png(image_of_bgr(found.picture.bgr), folder / "adversarial_frame.png");
+    const Picture stored = picture_of_image(read_image(folder / "adversarial_frame.png", 3));
+    found.after = read_frame(classifier.with_precision(Precision::Float32), *detector, stored, found.before.box, goal,
+                             goal.source.value_or(found.before.top()));
+    write_pictures(a, original, found, classes, folder);
+  }
+  const Result result = summarise(a, options, found, checkpoint, goal);
+  if (a.saves_files()) write_result(result, folder / "result.json");
+  if (a.json)
+    fmt::print("{}", format_result(result));
+  else
+    print_report(a, found, classes, goal, folder);
+  return 0;
+}
+
+const Register<Command> registered{
+    {"frame", "perturb a whole picture so that its face is read as another emotion", run}};
+
+}  // namespace
+
+}  // namespace fercli

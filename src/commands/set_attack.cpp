@@ -1,0 +1,187 @@
+#include "commands/set_attack.hpp"
+
+#include <fmt/format.h>
+
+#include "attacks/image_quality.hpp"
+#include "core/error.hpp"
+#include "core/files.hpp"
+#include "core/options.hpp"
+#include "data/image.hpp"
+#include "eval/evaluate.hpp"
+#include "eval/subset.hpp"
+#include "report/attack_export.hpp"
+
+namespace fercli {
+
+namespace {
+
+std::vector<double> row_values(const torch::Tensor& matrix, int64_t row) {
+  const auto values = matrix[row].contiguous();
+  return {values.data_ptr<double>(), values.data_ptr<double>() + values.numel()};
+}
+
+Dataset concerned(const Dataset& dataset, const EmotionGoal& goal) {
+  std::vector<int64_t> rows;
+  for (int64_t i = 0; i < dataset.size(); ++i) {
+    const int64_t label = dataset.labels[i].item<int64_t>();
+    if (label >= 0 && goal.concerns(label)) rows.push_back(i);
+  }
+  return dataset.select(rows);
+}
+
+Dataset rightly_classified(const Dataset& dataset, const Classifier& judge, int64_t batch_size) {
+  if (dataset.size() == 0) return dataset;
+  const auto right = predicted_classes(predict(judge, dataset, batch_size).probabilities).eq(dataset.labels);
+  const auto places = right.nonzero().squeeze(1).contiguous();
+  return dataset.select({places.data_ptr<int64_t>(), places.data_ptr<int64_t>() + places.numel()});
+}
+
+Dataset at_most(const Dataset& dataset, int64_t limit) {
+  return limit > 0 && limit < dataset.size() ? dataset.select(stratified_rows(dataset, limit)) : dataset;
+}
+
+/// Half of the images, by the seed.
+std::pair<Dataset, Dataset> halves(const Dataset& all, uint64_t seed) {
+  const auto order = Rng(seed).split("halves").permutation(all.size());
+  const auto middle = order.begin() + static_cast<std::ptrdiff_t>(order.size() / 2);
+  std::vector<int64_t> first(order.begin(), middle), second(middle, order.end());
+  std::sort(first.begin(), first.end());
+  std::sort(second.begin(), second.end());
+  return {all.select(first), all.select(second)};
+}
+
+}  // namespace
+
+void SetAttack::declare_input(OptionSet& options) {
+  options.positional(&goal_words, 1, 1);
+  options.section("Images and network");
+  model.declare(options);
+  data.declare(options);
+  data.declare_split(options);
+  options.integer("learn-images", &learn_images, at_least(1),
+                  "learn from at most this many images, each class in proportion");
+}
+
+void SetAttack::declare_output(OptionSet& options) {
+  model.declare_foreign(options);
+  options.section("Output");
+  options.text("out,o", &out, "DIR", fmt::format("folder for everything written; without it out/{}-GOAL", command));
+  options.choice("lang", &language, {"en", "fr"}, "language of the pictures");
+  options.flag("json", &json, "print the result as JSON on stdout, nothing else");
+  options.flag("quiet,q", &quiet, "no progress");
+  options.integer("batch-size,b", &batch_size, at_least(1), "images per forward pass; changes no number");
+  options.runtime(&runtime);
+}
+
+std::filesystem::path SetAttack::folder(const EmotionGoal& goal) const {
+  return out.empty() ? std::filesystem::path("out") / fmt::format("{}-{}", command, goal.name)
+                     : std::filesystem::path(out);
+}
+
+SetImages load_set_images(const SetAttack& options, const Checkpoint& checkpoint, const Classifier& classifier,
+                          const EmotionGoal& goal) {
+  const Dataset all = options.data.read(options.model, checkpoint);
+  const auto test_split = all.resolve_split(options.data.split);
+  SetImages sets;
+  if (all.has(Split::Training) && test_split && *test_split != Split::Training) {
+    sets = {all.only(Split::Training), options.data.part(all), "Training", to_string(*test_split)};
+  } else {
+    auto [first, second] = halves(test_split ? all.only(*test_split) : all, options.runtime.seed);
+    sets = {first, at_most(second, options.data.limit), "one half", "other half"};
+  }
+  const Classifier judge = classifier.with_precision(Precision::Float32);
+  sets.learn =
+      rightly_classified(at_most(concerned(sets.learn, goal), options.learn_images), judge, options.batch_size);
+  sets.test = rightly_classified(concerned(sets.test, goal), judge, options.batch_size);
+  for (const auto& [part, split] : {std::pair{&sets.learn, sets.learn_split}, {&sets.test, sets.test_split}}) {
+    if (part->size() > 0) continue;
+    throw RunError(fmt::format("fercli {}: {}, {}: the network classifies no image of the classes to attack rightly",
+                               options.command, all.name, split));
+  }
+  return sets;
+}
+
+std::vector<AttackedImage> compare_images(const Classifier& classifier, const Dataset& images,
+                                          const torch::Tensor& adversarial, const EmotionGoal& goal) {
+  const Classifier judge = classifier.with_precision(Precision::Float32);
+  const auto x = to_float(images.images), x_adv = to_float(adversarial);
+  const auto clean = judge.logits(x).to(torch::kFloat64).softmax(1);
+  const auto logits = judge.logits(x_adv);
+  const auto after = logits.to(torch::kFloat64).softmax(1);
+  const auto reached = goal.for_labels(images.labels).reached(logits);
+  const auto linf = row_norms(x_adv - x, Norm::Linf), l2 = row_norms(x_adv - x, Norm::L2);
+  const auto noise = psnr(x, x_adv), similarity = ssim(x, x_adv);
+  std::vector<AttackedImage> compared;
+  for (int64_t i = 0; i < images.size(); ++i) {
+    const bool success = reached[i].item<bool>();
+    compared.push_back({images.ids[static_cast<size_t>(i)],
+                        images.labels[i].item<int64_t>(),
+                        images.images[i].clone(),
+                        adversarial[i].clone(),
+                        row_values(clean, i),
+                        row_values(after, i),
+                        linf[i].item<double>(),
+                        l2[i].item<double>(),
+                        noise[i].item<double>(),
+                        similarity[i].item<double>(),
+                        success,
+                        success,
+                        {}});
+  }
+  return compared;
+}
+
+Metric success_of(const Classifier& classifier, const Dataset& images, const torch::Tensor& adversarial,
+                  const EmotionGoal& goal) {
+  const auto logits = classifier.with_precision(Precision::Float32).logits(to_float(adversarial));
+  return proportion(goal.for_labels(images.labels).reached(logits).sum().item<int64_t>(), images.size());
+}
+
+Result summarise_set(const SetAttack& options, const OptionSet& given, const std::vector<AttackedImage>& images,
+                     const SetImages& sets, const Checkpoint& checkpoint, const EmotionGoal& goal) {
+  AttackOutcome outcome;
+  outcome.images = images;
+  outcome.seconds = 1;
+  AttackPlan plan;
+  plan.goal = goal;
+  plan.seed = options.runtime.seed;
+  Result result = summarise(outcome, {}, plan, checkpoint.classes);
+  result.command = options.command;
+  result.metrics.erase("confident_share");
+  result.metrics.erase("success_float");
+  result.timing.clear();
+  result.tables.erase("network_passes");
+  result.tables["learnt_from"] = describe_dataset(sets.learn, sets.learn_split);
+  result.warnings = checkpoint.warnings;
+  result.options = given.provenance();
+  result.dataset = describe_dataset(sets.test, sets.test_split);
+  result.model = describe_model(checkpoint, options.model.model);
+  return result;
+}
+
+void write_set_files(const Result& result, const std::vector<AttackedImage>& images, const PictureTexts& texts,
+                     const EmotionGoal& goal, const std::filesystem::path& folder) {
+  write_example(best_example(images, goal), texts, folder);
+  write_png(draw_gallery(images, texts), folder / "gallery.png");
+  write_file(folder / "per_image.csv", format_per_image_csv(images, texts.classes));
+  write_result(result, folder / "result.json");
+}
+
+std::string verdicts_after(const std::vector<AttackedImage>& images, const LabelSet& classes) {
+  std::vector<std::pair<int64_t, std::string>> counts;
+  for (const auto& name : classes.names()) counts.emplace_back(0, name);
+  for (const auto& image : images) {
+    --counts[static_cast<size_t>(std::max_element(image.after.begin(), image.after.end()) - image.after.begin())].first;
+  }
+  std::stable_sort(counts.begin(), counts.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::vector<std::string> words;
+  for (const auto& [count, name] : counts) {
+    if (count < 0) {
+      words.push_back(
+          fmt::format("{} {:.1f} %", name, -100.0 * static_cast<double>(count) / static_cast<double>(images.size())));
+    }
+  }
+  return join(words, ", ");
+}
+
+}  // namespace fercli

@@ -1,0 +1,163 @@
+// fercli universal: one perturbation that turns the emotion of many faces.
+#include "attacks/universal.hpp"
+
+#include <fmt/format.h>
+
+#include "attacks/losses.hpp"
+#include "attacks/masks.hpp"
+#include "commands/attack_options.hpp"
+#include "commands/set_attack.hpp"
+#include "core/command.hpp"
+#include "core/error.hpp"
+#include "core/files.hpp"
+#include "core/options.hpp"
+#include "core/progress.hpp"
+#include "data/image.hpp"
+#include "report/attack_export.hpp"
+
+namespace fercli {
+
+namespace {
+
+struct Arguments {
+  SetAttack set{"universal"};
+  std::string norm = "linf", mask, load;
+  ThreatModel threat;
+  UniversalSettings settings;
+};
+
+OptionSet declare(Arguments& a) {
+  OptionSet options(
+      "universal", "GOAL",
+      "Learn one perturbation for all faces and score it on faces that it was not learnt from. GOAL is as in\n"
+      "`fercli attack`: any-to-sad, happy-to-sad, untargeted.");
+  a.set.declare_input(options);
+  options.section("Perturbation");
+  options.choice("norm", &a.norm, {"linf", "l2"}, "how the size of the perturbation is measured");
+  options.number("eps", &a.threat.eps, "", above(0), "size, pixels in [0,1]; without it 8/255 in Linf, 2 in L2");
+  options.integer("steps", &a.settings.steps, at_least(1), "steps of the descent");
+  options.integer("images-per-step", &a.settings.images_per_step, at_least(1), "images that each step looks at");
+  options.number("alpha", &a.settings.alpha, "", above(0), "first step size; without it eps / 4");
+  options.text("loss", &a.settings.loss, "ce|dlr|margin", "what is descended; without it margin");
+  options.text("mask", &a.mask, "WHERE", "what may change: parts of the face or image files, see `fercli attack`");
+  options.text("load", &a.load, "FILE", "score this universal.pt instead of learning one");
+  a.set.declare_output(options);
+  return options;
+}
+
+void check(Arguments& a, const OptionSet& options) {
+  a.threat.norm = parse_norm(a.norm);
+  if (!options.given("eps")) a.threat.eps = a.threat.norm == Norm::Linf ? 8 / 255.0 : 2;
+  if (a.threat.norm == Norm::Linf && a.threat.eps > 0.5) {
+    options.fail("eps",
+                 fmt::format("must be in (0, 0.5]{}",
+                             a.threat.eps <= 127
+                                 ? fmt::format("; pixels are scaled to [0,1], did you mean {:g}/255?", a.threat.eps)
+                                 : ""));
+  }
+  if (!a.settings.loss.empty()) find_goal_loss(a.settings.loss);
+  if (!a.load.empty()) {
+    for (const char* other : {"eps", "norm", "steps", "images-per-step", "alpha", "loss", "mask"}) {
+      if (options.given(other)) options.fail(other, "does not go with --load, which brings its own");
+    }
+  }
+}
+
+UniversalPerturbation learn(const Arguments& a, const Classifier& classifier, const Dataset& images,
+                            const EmotionGoal& goal, const Rng& rng) {
+  UniversalSettings settings = a.settings;
+  if (!a.mask.empty()) {
+    settings.mask = parse_masks(a.mask, images.images.size(1), images.images.size(2), images.images.size(3));
+  }
+  Progress progress("learning", settings.steps, "steps");
+  settings.progress = [&](int64_t, double loss) {
+    progress.note(fmt::format("loss {:.3f}", loss));
+    progress.advance(1);
+  };
+  return learn_universal(classifier, a.threat, settings, images.images, goal.for_labels(images.labels), rng);
+}
+
+UniversalPerturbation load_fitting(const std::string& file, const Dataset& images) {
+  const auto loaded = load_universal(file);
+  if (loaded.levels.sizes() != images.images[0].sizes()) {
+    throw UserError(fmt::format("--load {}: is for {}x{} images in {} channels, not for {}x{} in {}", file,
+                                loaded.levels.size(1), loaded.levels.size(2), loaded.levels.size(0),
+                                images.images.size(2), images.images.size(3), images.images.size(1)));
+  }
+  return loaded;
+}
+
+void print_report(const Result& result, const UniversalPerturbation& perturbation, const SetImages& sets,
+                  const std::vector<AttackedImage>& images, const EmotionGoal& goal, const Arguments& a,
+                  const LabelSet& classes) {
+  fmt::print("{}: one perturbation for all faces, {} eps {}\n", goal.name, to_string(perturbation.norm),
+             format_eps(perturbation.eps, perturbation.norm));
+  if (a.load.empty()) {
+    fmt::print("learnt from {} images ({}), scored on {} others ({}), all classified rightly\n\n", sets.learn.size(),
+               sets.learn_split, sets.test.size(), sets.test_split);
+  } else {
+    fmt::print("{} (learnt on {} for {}), scored on {} images ({}) classified rightly\n\n", a.load, perturbation.model,
+               perturbation.goal, sets.test.size(), sets.test_split);
+  }
+  fmt::print("Success, 8-bit images    {}\n", format_proportion(result.metrics.at("success_8bit")));
+  if (a.load.empty())
+    fmt::print("  where it was learnt    {}\n", format_proportion(result.metrics.at("success_learn")));
+  fmt::print("  random, the same size  {}\n", format_proportion(result.metrics.at("success_random")));
+  fmt::print("The network then says    {}\n", verdicts_after(images, classes));
+  if (!a.set.saves_files()) return;
+  const std::string folder = a.set.folder(goal).string();
+  fmt::print("\n  {0}/universal.pt, universal.png (128 + perturbation)\n  {0}/gallery.png, adversarial_attack.png\n",
+             folder);
+  fmt::print("  {}/result.json, per_image.csv\n", folder);
+}
+
+int run(const std::vector<std::string>& arguments) {
+  Arguments a;
+  OptionSet options = declare(a);
+  if (!options.parse(arguments)) return 0;
+  check(a, options);
+  silence_progress(a.set.quiet);
+  prepare_machine(a.set.runtime);
+  const Checkpoint checkpoint = a.set.model.load();
+  for (const auto& line : checkpoint.warnings) warn(line);
+  const Classifier classifier = make_classifier(checkpoint, a.set.runtime);
+  const EmotionGoal goal = parse_emotion_goal(a.set.goal_words.front(), classifier.classes());
+  const SetImages sets = load_set_images(a.set, checkpoint, classifier, goal);
+  const Rng rng = Rng(a.set.runtime.seed).split("universal");
+  auto perturbation = a.load.empty() ? learn(a, classifier, sets.learn, goal, rng) : load_fitting(a.load, sets.test);
+  if (a.load.empty()) {
+    perturbation.goal = goal.name;
+    perturbation.model = a.set.model.model;
+    perturbation.digest = checkpoint.digest;
+  }
+
+  auto images = compare_images(classifier, sets.test, add_universal(sets.test.images, perturbation.levels), goal);
+  const auto folder = a.set.folder(goal);
+  if (a.set.saves_files()) round_trip_png(images, classifier, goal, folder, false);
+  Result result = summarise_set(a.set, options, images, sets, checkpoint, goal);
+  result.threat_model = {{"norm", to_string(perturbation.norm)}, {"eps", perturbation.eps}, {"goal", goal.name}};
+  result.attacks = {{{"name", "universal"}, {"learnt_on", perturbation.model}, {"learnt_for", perturbation.goal}}};
+  const auto random = random_levels(perturbation, rng.split("random"));
+  result.metrics["success_random"] = success_of(classifier, sets.test, add_universal(sets.test.images, random), goal);
+  if (a.load.empty()) {
+    result.metrics["success_learn"] =
+        success_of(classifier, sets.learn, add_universal(sets.learn.images, perturbation.levels), goal);
+  }
+  if (a.set.saves_files()) {
+    save_universal(perturbation, folder / "universal.pt");
+    const std::string what = fmt::format("universal, {} eps {}", to_string(perturbation.norm),
+                                         format_eps(perturbation.eps, perturbation.norm));
+    write_set_files(result, images, {classifier.classes().names(), what, a.set.language}, goal, folder);
+  }
+  if (a.set.json)
+    fmt::print("{}", format_result(result));
+  else
+    print_report(result, perturbation, sets, images, goal, a, classifier.classes());
+  return 0;
+}
+
+const Register<Command> registered{{"universal", "learn one perturbation that turns the emotion of many faces", run}};
+
+}  // namespace
+
+}  // namespace fercli
