@@ -1,0 +1,39 @@
+// fercli import: a foreign network, with all that its file does not say, becomes a checkpoint.
+#include <fmt/format.h>
+
+#include "commands/model_options.hpp"
+#include "core/command.hpp"
+#include "core/options.hpp"
+#include "core/runtime.hpp"
+
+namespace fercli {
+
+namespace {
+
+int run(const std::vector<std::string>& arguments) {
+  std::vector<std::string> files;
+  std::string out;
+  ModelOptions model;
+  OptionSet options("import", "FILE",
+                    "Store a foreign network with its input, normalisation and labels in a fercli checkpoint.");
+  options.positional(&files, 1, 1);
+  model.declare_foreign(options);
+  options.section("Output");
+  options.text("out,o", &out, "FILE", "the checkpoint to write, such as net.pt");
+  if (!options.parse(arguments)) return 0;
+  if (out.empty()) throw UserError("fercli import: --out FILE is needed");
+  prepare_machine({});
+  model.model = files.front();
+  const Checkpoint checkpoint = model.load();
+  save_checkpoint(checkpoint, out);
+  const auto& input = checkpoint.preprocessing;
+  fmt::print("{}: {} network for {}x{}x{} images, classes {}\n", out, checkpoint.arch, input.size, input.columns(),
+             input.channels, join(checkpoint.classes.names(), ", "));
+  return 0;
+}
+
+const Register<Command> registered{{"import", "make a checkpoint of a foreign network", run}};
+
+}  // namespace
+
+}  // namespace fercli
