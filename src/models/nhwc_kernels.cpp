@@ -47,10 +47,22 @@ inline float positive(float value) {
   return value < 0 ? 0 : value;  // not-a-number passes
 }
 
-template <class T>
-FERCLI_VECTORISED void relu_gradient_loop(const T* __restrict dy, const T* __restrict y, T* __restrict dx,
+/// Both are loaded whatever the sign, or the compiler keeps the branch.
+FERCLI_VECTORISED void relu_gradient_loop(const float* __restrict dy, const float* __restrict y, float* __restrict dx,
                                           int64_t count) {
-  for (int64_t i = 0; i < count; ++i) store(dx + i, load(y[i]) > 0 ? load(dy[i]) : 0);
+  for (int64_t i = 0; i < count; ++i) {
+    const float gradient = dy[i];
+    dx[i] = y[i] > 0 ? gradient : 0;
+  }
+}
+
+/// As integers: a positive bfloat16 is a positive int16.
+FERCLI_VECTORISED void relu_gradient_loop(const Bf16* __restrict dy, const Bf16* __restrict y, Bf16* __restrict dx,
+                                          int64_t count) {
+  for (int64_t i = 0; i < count; ++i) {
+    const uint16_t gradient = dy[i].bits;
+    dx[i].bits = static_cast<int16_t>(y[i].bits) > 0 ? gradient : 0;
+  }
 }
 
 template <class T>
