@@ -43,7 +43,12 @@ torch::Tensor Ball::project(const torch::Tensor& x_adv) const {
     return torch::minimum(torch::maximum(point, x_ - radius), x_ + radius).clamp(0, 1);
   }
   const auto delta = point - x_;
-  if (norm_ == Norm::L1) return (x_ + into_l1(delta)).clamp(0, 1);
+  if (norm_ == Norm::L1) {
+    // Rounded towards x, since the roundings of many pixels would add up to more than eps.
+    const auto nearest = into_l1(delta);
+    const auto sum = (x_ + nearest).clamp(0, 1);
+    return torch::where((sum - x_).abs().gt(nearest.abs()), sum.nextafter(x_), sum);
+  }
   if (norm_ == Norm::L0) return torch::where(largest_values(delta.abs(), eps_.floor()), point, x_).clamp(0, 1);
   const auto shrink = (eps_ / row_norms(delta, norm_).clamp_min(1e-30)).clamp_max(1);
   return (x_ + delta * per_row(shrink, delta)).clamp(0, 1);

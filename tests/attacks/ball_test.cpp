@@ -129,6 +129,16 @@ TEST(BallTest, TheL1ProjectionIsTheNearestPointOfTheBallInTheUnitRange) {
   }
 }
 
+TEST(BallTest, TheL1ProjectionOfManyValuesStaysWithinEps) {
+  const auto x = to_float(test_images(kImages, 48, 0, 255));
+  const Ball ball(Norm::L1, x, eps_of(2.5), false);
+  for (uint64_t seed = 0; seed < 4; ++seed) {
+    const auto point = ball.project(x + normal_rows(Rng(seed), kIndex, {1, 48, 48}));
+    EXPECT_LE(ball.distance(point).max().item<double>(), 2.5 + 1e-7);
+    EXPECT_GE(ball.distance(point).min().item<double>(), 2.5 - 1e-3);
+  }
+}
+
 TEST(BallTest, L0KeepsTheValuesThatChangedMost) {
   const auto x = torch::full({1, 1, 1, 4}, 0.5f);
   const Ball ball(Norm::L0, x, torch::full({1}, 2.9, torch::kFloat64), false);
