@@ -169,6 +169,7 @@ class LiveRun {
       }
       if (window_) listen();
     }
+    print_empty_second();
   }
 
   void finish() {
@@ -189,11 +190,23 @@ class LiveRun {
   }
 
  private:
+  /// One line a second: of its first frame that shows a face, else "no face" when the second is over.
   void print_line() {
     const auto second = static_cast<int64_t>(frame_->frame.time);
-    if (second <= last_second_) return;
-    last_second_ = second;
-    fmt::print("Preprocessing ...\n{}\n\n", course_line(*frame_, classes_, clock(second)));
+    if (open_second_ && *open_second_ < second) print_empty_second();
+    if (second > last_second_) open_second_ = last_second_ = second;
+    if (!open_second_ || frame_->faces.empty()) return;
+    print_course_line(*frame_, *open_second_);
+    open_second_.reset();
+  }
+
+  void print_empty_second() {
+    if (a_.lines && open_second_) print_course_line(AnalysedFrame(), *open_second_);
+    open_second_.reset();
+  }
+
+  void print_course_line(const AnalysedFrame& frame, int64_t second) const {
+    fmt::print("Preprocessing ...\n{}\n\n", course_line(frame, classes_, clock(second)));
     std::fflush(stdout);
   }
 
@@ -272,6 +285,7 @@ class LiveRun {
   torch::Tensor shown_;
   double eps_;
   int64_t last_second_ = -1;
+  std::optional<int64_t> open_second_;  ///< whose line is still to be printed
   bool mirrored_, quit_ = false, changed_ = false;
 };
 
@@ -306,7 +320,12 @@ int run(const std::vector<std::string>& arguments) {
   LivePipeline pipeline(std::move(source), make_detectors(a.detector), networks.classifier,
                         std::make_unique<LiveAttack>(networks.classifier, defender, attack), settings);
   LiveRun live(a, pipeline, networks.classifier.classes(), goal);
-  live.loop();
+  try {
+    live.loop();
+  } catch (...) {  // a camera that was unplugged: what was recorded until then is kept
+    live.finish();
+    throw;
+  }
   live.finish();
   return 0;
 }

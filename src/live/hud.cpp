@@ -177,17 +177,14 @@ torch::Tensor Hud::compose(const AnalysedFrame& frame, const PipelineStatus& sta
   const int64_t tall = (height + kStrip + 1) / 2 * 2, wide = (width + kPanel + 1) / 2 * 2;
   const auto canvas = torch::empty({tall, wide, 3}, torch::kUInt8);
   fill_rectangle(canvas, 0, 0, static_cast<int>(wide), static_cast<int>(tall), kGround);
-  canvas.slice(0, 0, height).slice(1, 0, width).copy_(pixels);
-
+  const auto picture = pixels.clone();
   const auto view = [](const LiveFace& face) { return FaceView{face.id, face.reading.box, face.label, face.smoothed}; };
-  for (const auto& face : frame.faces) overlay_.draw_face(canvas, view(face));
+  for (const auto& face : frame.faces) overlay_.draw_face(picture, view(face));
   if (switches.avatars) {
-    for (const auto& face : frame.faces) overlay_.draw_avatar_of(canvas, view(face));
+    for (const auto& face : frame.faces) overlay_.draw_avatar_of(picture, view(face));
   }
-  // What sticks out of the frame is covered by the panel and the strip.
+  canvas.slice(0, 0, height).slice(1, 0, width).copy_(picture);
   const auto panel_left = static_cast<int>(width), strip_top = static_cast<int>(height);
-  fill_rectangle(canvas, panel_left, 0, static_cast<int>(wide) - panel_left, static_cast<int>(tall), kGround);
-  fill_rectangle(canvas, 0, strip_top, panel_left, static_cast<int>(tall) - strip_top, kGround);
   draw_status(canvas, frame, status, switches);
   if (switches.attack && frame.attacked) {
     draw_attack_panel(canvas, frame, panel_left);

@@ -11,7 +11,7 @@ namespace fercli {
 namespace {
 
 /// A face not seen for so long starts a new stretch.
-constexpr double kGap = 0.6;
+constexpr double kGap = 1;
 constexpr Ink kPaper{250, 250, 250}, kText{40, 40, 40}, kSoft{225, 225, 225}, kStripText{210, 210, 210};
 constexpr int kWide = 1100, kMargin = 60, kRow = 26, kMostRows = 24;
 

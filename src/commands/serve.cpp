@@ -1,0 +1,85 @@
+// fercli serve: the network over HTTP, with a web page.
+#include <fmt/format.h>
+
+#include <chrono>
+#include <thread>
+
+#include "core/command.hpp"
+#include "core/error.hpp"
+#include "core/interrupt.hpp"
+#include "core/options.hpp"
+#include "core/progress.hpp"
+#include "models/checkpoint.hpp"
+#include "serve/http_server.hpp"
+
+namespace fercli {
+
+namespace {
+
+constexpr auto kNap = std::chrono::milliseconds(50);
+
+struct Arguments {
+  ApiSettings api;
+  HttpSettings http;
+  bool insecure = false, quiet = false;
+  double most_megabytes = 16, most_megapixels = 16;
+};
+
+void declare(OptionSet& options, Arguments& a) {
+  options.section("Network");
+  options.text("model,m", &a.api.model, "MODEL", "checkpoint file, or the name of a shipped model");
+  options.text("detector", &a.api.detector, "haar|FILE", "OpenCV's cascade, another cascade (.xml), or YuNet (.onnx)");
+  options.section("Server");
+  options.text("host", &a.http.host, "ADDRESS", "where to listen; other addresses than 127.0.0.1 ask for --token");
+  options.integer("port,p", &a.http.port, between(0, 65535), "0: any free port, which is printed");
+  options.text("token", &a.http.token, "TOKEN", "clients must send the header `Authorization: Bearer TOKEN`");
+  options.flag("insecure", &a.insecure, "listen on other addresses without a token");
+  options.section("Limits");
+  options.number("max-body", &a.most_megabytes, "16", {0, 1024, true}, "size of a request in MiB");
+  options.number("max-pixels", &a.most_megapixels, "16", {0, 400, true}, "size of an image in millions of pixels");
+  options.integer("max-connections", &a.http.most_connections, between(1, 4096), "at the same time");
+  options.number("rate", &a.http.rate, "200", at_least(0), "requests per second and client address; 0: no limit");
+  options.number("timeout", &a.http.request_seconds, "20", above(0), "seconds for a request to arrive");
+  options.flag("quiet,q", &a.quiet, "no remarks");
+  options.runtime(&a.api.runtime);
+}
+
+void check(Arguments& a, const OptionSet& options) {
+  if (!is_loopback(a.http.host) && a.http.token.empty() && !a.insecure) {
+    options.fail("host", "anyone who reaches this address could use the server; give --token TOKEN or --insecure");
+  }
+  if (options.given("token") && a.http.token.size() < 8) options.fail("token", "must have at least 8 characters");
+  a.http.most_bytes = static_cast<int64_t>(a.most_megabytes * (1 << 20));
+  a.api.most_pixels = static_cast<int64_t>(a.most_megapixels * 1e6);
+  // One thread per lane: many small requests gain more from lanes than from threads in each.
+  const auto cores = std::max<int64_t>(1, static_cast<int64_t>(std::thread::hardware_concurrency()));
+  a.api.lanes = a.api.runtime.threads > 0 ? a.api.runtime.threads : cores;
+  a.api.runtime.threads = 1;
+}
+
+int run(const std::vector<std::string>& arguments) {
+  Arguments a;
+  OptionSet options("serve", "", "Serve a network over HTTP, with a web page for camera and files.");
+  declare(options, a);
+  if (!options.parse(arguments)) return 0;
+  check(a, options);
+  silence_progress(a.quiet);
+  prepare_machine(a.api.runtime);
+
+  Api api(load_checkpoint(resolve_model(a.api.model)), a.api);
+  HttpServer server(api, a.http);
+  fmt::print("fercli serve: http://{}:{}/\n", a.http.host, server.port());
+  std::fflush(stdout);
+  std::thread listener([&server] { server.serve(); });
+  while (!interrupted()) std::this_thread::sleep_for(kNap);
+  inform("finishing the requests in hand");
+  server.stop();
+  listener.join();
+  return 0;
+}
+
+const Register<Command> registered{{"serve", "a network over HTTP, with a web page", run}};
+
+}  // namespace
+
+}  // namespace fercli

@@ -1,0 +1,317 @@
+#include "serve/api.hpp"
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <nlohmann/json.hpp>
+
+#include "attacks/attack.hpp"
+#include "attacks/image_quality.hpp"
+#include "core/error.hpp"
+#include "core/progress.hpp"
+#include "core/text.hpp"
+#include "data/dataset.hpp"
+#include "data/image.hpp"
+#include "serve/page_files.hpp"
+#include "serve/upload.hpp"
+
+namespace fercli {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr const char* kDefaultGoal = "untargeted";
+constexpr double kDefaultEps = 8 / 255.0;
+constexpr int64_t kDefaultSteps = 20;
+
+const std::map<std::string, std::string>& methods() {
+  static const std::map<std::string, std::string> table{
+      {"/", "GET"},       {"/page.js", "GET"}, {"/page.css", "GET"}, {"/openapi.json", "GET"}, {"/test", "GET"},
+      {"/labels", "GET"}, {"/model", "GET"},   {"/metrics", "GET"},  {"/predict", "POST"},     {"/attack", "POST"}};
+  return table;
+}
+
+std::string field(const ApiRequest& request, const std::string& name, const std::string& otherwise) {
+  const auto found = request.fields.find(name);
+  return found != request.fields.end() ? found->second : otherwise;
+}
+
+std::string language_of(const ApiRequest& request) {
+  const std::string language = field(request, "lang", "en");
+  if (language != "en" && language != "fr") throw RequestError(400, "lang must be en or fr");
+  return language;
+}
+
+double number_field(const ApiRequest& request, const std::string& name, double otherwise) {
+  const auto found = request.fields.find(name);
+  if (found == request.fields.end()) return otherwise;
+  try {
+    return parse_number(found->second);
+  } catch (const std::invalid_argument&) {
+    throw RequestError(400, fmt::format("{} must be a number such as 8/255", name));
+  }
+}
+
+double percent(double probability) {
+  return std::round(probability * 1e6) / 1e4;
+}
+
+Json box_json(const Box& box) {
+  return {{"x", std::lround(box.x)},
+          {"y", std::lround(box.y)},
+          {"w", std::lround(box.width)},
+          {"h", std::lround(box.height)}};
+}
+
+/// JSON body {"image": base64 or data URL, other fields…}: the image's bytes, and the other fields into the request.
+std::string image_of_json(ApiRequest& request) {
+  const auto json = nlohmann::json::parse(request.body, nullptr, /*allow_exceptions=*/false);
+  if (!json.is_object()) throw RequestError(400, "the body is not a JSON object");
+  const auto image = json.contains("image") ? json.find("image") : json.find("file");
+  if (image == json.end() || !image->is_string()) {
+    throw RequestError(400, "the JSON object needs \"image\": an image in base64");
+  }
+  for (const auto& [name, value] : json.items()) {
+    if (value.is_number()) request.fields[name] = value.dump();
+    if (value.is_string() && name != "image" && name != "file") request.fields[name] = value.get<std::string>();
+  }
+  const auto& text = image->get_ref<const std::string&>();
+  const size_t comma = text.compare(0, 5, "data:") == 0 ? text.find(',') : std::string::npos;
+  return decode_base64(std::string_view(text).substr(comma == std::string::npos ? 0 : comma + 1));
+}
+
+/// The bytes of the image, however it was sent.
+std::string image_of(ApiRequest& request) {
+  const std::string type = to_lower(trim(request.content_type.substr(0, request.content_type.find(';'))));
+  if (type == "multipart/form-data") {
+    if (!request.has_file) throw RequestError(400, "the form needs a field \"file\" with an image");
+    return std::move(request.file);
+  }
+  if (type == "application/json") return image_of_json(request);
+  if (type.empty() || type == "application/octet-stream" || type.compare(0, 6, "image/") == 0) {
+    return std::move(request.body);
+  }
+  throw RequestError(415, "the body must be an image, a form with a file, or JSON with an image in base64");
+}
+
+AttackOrder order_of(const ApiRequest& request, const LabelSet& classes, int64_t most_steps) {
+  AttackOrder order{{}, number_field(request, "eps", kDefaultEps), 0};
+  const double steps = number_field(request, "steps", static_cast<double>(kDefaultSteps));
+  order.steps = static_cast<int64_t>(steps);
+  if (!(order.eps > 0 && order.eps <= 1)) throw RequestError(400, "eps must be in (0, 1]; pixels are in [0,1]");
+  if (!(steps >= 1 && steps <= static_cast<double>(most_steps))) {
+    throw RequestError(400, fmt::format("steps must be 1 to {}", most_steps));
+  }
+  try {
+    order.goal = parse_emotion_goal(field(request, "goal", kDefaultGoal), classes);
+  } catch (const UserError& error) {
+    const std::string message = error.what(), prefix = "fercli attack: ";
+    throw RequestError(400, "goal: " + (message.compare(0, prefix.size(), prefix) == 0 ? message.substr(prefix.size())
+                                                                                       : message));
+  }
+  return order;
+}
+
+std::string png_json(const torch::Tensor& image) {
+  return encode_base64(encode_png(image));
+}
+
+size_t largest(const std::vector<Box>& boxes) {
+  size_t best = 0;
+  for (size_t i = 1; i < boxes.size(); ++i) {
+    if (boxes[i].area() > boxes[best].area()) best = i;
+  }
+  return best;
+}
+
+/// The difference, enlarged by `factor`, on mid-grey.
+torch::Tensor magnified(const torch::Tensor& before, const torch::Tensor& after, int64_t factor) {
+  const auto delta = (after.to(torch::kInt32) - before.to(torch::kInt32)) * factor;
+  return (delta + 128).clamp(0, 255).to(torch::kUInt8);
+}
+
+Json norms_json(const torch::Tensor& x, const torch::Tensor& x_adv) {
+  const auto delta = x_adv - x;
+  const double noise = psnr(x, x_adv)[0].item<double>();
+  return {{"linf_255", (delta.abs().max() * 255).round().item<int64_t>()},
+          {"linf", row_norms(delta, Norm::Linf)[0].item<double>()},
+          {"l2", row_norms(delta, Norm::L2)[0].item<double>()},
+          {"psnr", std::isfinite(noise) ? Json(noise) : Json()}};
+}
+
+ApiAnswer page_answer(const std::string& name) {
+  const PageFile* file = find_page_file(name);
+  if (file == nullptr) throw RequestError(404, "there is nothing at this address");
+  return {200, file->content_type, {reinterpret_cast<const char*>(file->data), file->size}};
+}
+
+std::string labels_json(const LabelSet& classes) {
+  Json labels = Json::array();
+  for (const auto& name : classes.names()) {
+    const Emotion* emotion = find_emotion(name);
+    labels.push_back({{"name", name},
+                      {"french", display_name(name, "fr")},
+                      {"emoji", emotion != nullptr ? emotion->emoji : ""}});
+  }
+  return Json{{"labels", labels}}.dump();
+}
+
+std::string describe(const Checkpoint& checkpoint, const Classifier& classifier, const std::string& model) {
+  const auto& input = classifier.preprocessing();
+  return Json{{"model", std::filesystem::path(model).stem().string()},
+              {"arch", checkpoint.arch},
+              {"digest", checkpoint.digest},
+              {"classes", checkpoint.classes.names()},
+              {"precision", to_string(classifier.precision())},
+              {"input", {{"channels", input.channels}, {"size", input.size}}}}
+      .dump();
+}
+
+}  // namespace
+
+std::string error_json(const std::string& message) {
+  return Json{{"error", message}}.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+Api::Api(const Checkpoint& checkpoint, ApiSettings settings)
+    : classifier_(make_classifier(checkpoint, settings.runtime)),
+      judge_(classifier_.with_precision(Precision::Float32)),
+      settings_(std::move(settings)),
+      model_json_(describe(checkpoint, classifier_, settings_.model)),
+      lanes_(settings_.lanes, settings_.detector, settings_.runtime, settings_.longest_queue) {}
+
+std::string Api::method_of(const std::string& path) {
+  const auto found = methods().find(path);
+  return found != methods().end() ? found->second : "";
+}
+
+bool Api::is_open(const std::string& path) {
+  return path == "/" || path == "/page.js" || path == "/page.css" || path == "/test";
+}
+
+ApiAnswer Api::answer(const ApiRequest& request) {
+  const auto start = std::chrono::steady_clock::now();
+  ApiAnswer answer;
+  try {
+    answer = dispatch(request);
+  } catch (const RequestError& error) {
+    answer = {error.status(), "application/json", error_json(error.what())};
+  } catch (const UserError& error) {
+    answer = {400, "application/json", error_json(error.what())};
+  } catch (const Interrupted&) {
+    answer = {503, "application/json", error_json("the server is stopping")};
+  } catch (const std::exception& error) {
+    warn(fmt::format("{} {}: {}", request.method, request.path, error.what()));
+    answer = {500, "application/json", error_json("the server failed to work on this request")};
+  }
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  metrics_.count_request(method_of(request.path).empty() ? "other" : request.path, answer.status, seconds);
+  return answer;
+}
+
+ApiAnswer Api::dispatch(const ApiRequest& request) {
+  const std::string& path = request.path;
+  const std::string allowed = method_of(path);
+  if (allowed.empty()) throw RequestError(404, "there is nothing at this address");
+  if (request.method != allowed && !(request.method == "HEAD" && allowed == "GET")) {
+    throw RequestError(405, fmt::format("{} takes {} only", path, allowed));
+  }
+  if (path == "/predict") return predict(request);
+  if (path == "/attack") return attack(request);
+  if (path == "/test") return {200, "application/json", R"({"status":"ok"})"};
+  if (path == "/labels") return {200, "application/json", labels_json(classifier_.classes())};
+  if (path == "/model") return {200, "application/json", model_json_};
+  if (path == "/metrics") {
+    return {200, "text/plain; version=0.0.4; charset=utf-8",
+            metrics_.text({{"queue_length", static_cast<double>(lanes_.waiting())},
+                           {"resident_memory_bytes", resident_bytes()}})};
+  }
+  return page_answer(path == "/" ? "index.html" : path.substr(1));
+}
+
+nlohmann::ordered_json Api::verdict(const std::vector<double>& probabilities, const std::string& language) const {
+  const LabelSet& classes = classifier_.classes();
+  const int64_t best = top_of(probabilities);
+  Json all;
+  for (int64_t k = 0; k < classes.size(); ++k) {
+    all[display_name(classes.name(k), language)] = percent(probabilities[static_cast<size_t>(k)]);
+  }
+  return {{"emotion", display_name(classes.name(best), language)},
+          {"label", classes.name(best)},
+          {"confidence", std::round(1000 * probabilities[static_cast<size_t>(best)]) / 10},
+          {"probabilities", all}};
+}
+
+ApiAnswer Api::predict(const ApiRequest& given) {
+  ApiRequest request = given;
+  const std::string bytes = image_of(request), language = language_of(request);
+  Json predictions = Json::array();
+  lanes_.run([&](FaceDetector& detector) {
+    const Picture picture = decode_upload(bytes, settings_.most_pixels);
+    const auto found = find_faces(picture, &detector, classifier_.preprocessing(), Detect::Auto);
+    const auto readings = read_crops(classifier_, crop_faces(picture, found.squares, classifier_.preprocessing()));
+    for (size_t i = 0; i < readings.size(); ++i) {
+      Json prediction = verdict(readings[i], language);
+      prediction["box"] = box_json(found.boxes[i]);
+      predictions.push_back(prediction);
+    }
+  });
+  metrics_.count_faces(predictions.size());
+  return {200, "application/json", Json{{"faces_detected", predictions.size()}, {"predictions", predictions}}.dump()};
+}
+
+ApiAnswer Api::attack(const ApiRequest& given) {
+  ApiRequest request = given;
+  const std::string bytes = image_of(request), language = language_of(request);
+  const AttackOrder order = order_of(request, classifier_.classes(), settings_.most_steps);
+  Json out{{"goal", order.goal.name}, {"eps", order.eps}};
+  lanes_.run([&](FaceDetector& detector) {
+    const Picture picture = decode_upload(bytes, settings_.most_pixels);
+    const auto found = find_faces(picture, &detector, classifier_.preprocessing(), Detect::Auto);
+    if (found.boxes.empty()) throw RequestError(422, "there is no face in the image");
+    const size_t chosen = largest(found.boxes);
+    out["box"] = box_json(found.boxes[chosen]);
+    attack_crop(crop_faces(picture, {found.squares[chosen]}, classifier_.preprocessing()), order, language, out);
+  });
+  return {200, "application/json", out.dump()};
+}
+
+/// crop: uint8 (1,C,S,S). Adds both verdicts, the norms and the pictures to `out`.
+void Api::attack_crop(const torch::Tensor& crop, const AttackOrder& order, const std::string& language,
+                      nlohmann::ordered_json& out) {
+  const auto x = to_float(crop);
+  const auto before = read_crops(classifier_, crop)[0];
+  const auto label = torch::tensor({top_of(before)});
+  const bool concerned = order.goal.concerns(top_of(before));
+  auto stored = crop;
+  if (concerned) {
+    AttackSettings settings;
+    settings.steps = order.steps;
+    ThreatModel threat;
+    threat.eps = order.eps;
+    const AttackInput input{x, order.goal.for_labels(label), image_keys(crop)};
+    const auto attack = make_attack("pgd", settings, Norm::Linf, order.goal.targeted());
+    const AttackResult result = attack->run(classifier_, threat, input, Rng(settings_.runtime.seed));
+    stored = (result.x_adv * 255).round().to(torch::kUInt8);
+    out["passes"] = {{"forward", result.forward}, {"backward", result.backward}};
+  }
+  // What is judged is what is sent: the PNG, read back.
+  const std::string png = encode_png(stored[0]);
+  const auto read_back = decode_image(png, crop.size(1), "the adversarial image").unsqueeze(0);
+  const auto after = judge_.logits(to_float(read_back));
+  const bool success = concerned && order.goal.for_labels(label).reached(after)[0].item<bool>();
+  if (concerned) metrics_.count_attack(success);
+  out["attacked"] = concerned;
+  out["success"] = success;
+  out["original"] = verdict(before, language);
+  out["adversarial"] = verdict(to_probabilities(after)[0], language);
+  out["norms"] = norms_json(x, to_float(read_back));
+  const int64_t factor = std::max<int64_t>(1, 127 / std::max<int64_t>(1, out["norms"]["linf_255"].get<int64_t>()));
+  out["images"] = {{"original", png_json(crop[0])},
+                   {"adversarial", encode_base64(png)},
+                   {"perturbation", png_json(magnified(crop[0], read_back[0], factor))},
+                   {"perturbation_factor", factor}};
+}
+
+}  // namespace fercli

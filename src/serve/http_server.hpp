@@ -1,0 +1,46 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "serve/api.hpp"
+
+namespace fercli {
+
+struct HttpSettings {
+  std::string host = "127.0.0.1";
+  int64_t port = 7860;  ///< 0: any free one
+  std::string token;    ///< "": none is asked for
+  int64_t most_bytes = 16 << 20;
+  int64_t most_connections = 96;
+  double rate = 200;             ///< requests per second and address, twice as many in a burst; 0: without limit
+  double request_seconds = 20;   ///< for a request to arrive and its answer to leave, the work between not counted
+};
+
+/// True for 127.0.0.0/8, ::1 and localhost.
+bool is_loopback(const std::string& host);
+
+/// The HTTP/1.1 face of an Api. Everything about a request that can be refused is refused before its body is read:
+/// unknown addresses, missing tokens, too many requests, bodies that are too long, packed or of unknown length. No
+/// file is read or written.
+class HttpServer {
+ public:
+  /// The api must outlive the server. Throws UserError when the port cannot be had.
+  HttpServer(Api& api, const HttpSettings& settings);
+  ~HttpServer();
+  HttpServer(const HttpServer&) = delete;
+  HttpServer& operator=(const HttpServer&) = delete;
+
+  int port() const;
+
+  /// Serves until `stop`; then finishes the requests it has begun.
+  void serve();
+
+  void stop();  ///< from any thread; waits until `serve` has been called
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace fercli

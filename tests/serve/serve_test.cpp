@@ -1,0 +1,405 @@
+#include <atomic>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "core/files.hpp"
+#include "core/random.hpp"
+#include "core/text.hpp"
+#include "data/image.hpp"
+#include "data/reader.hpp"
+#include "live/video_source.hpp"
+#include "serve/http_server.hpp"
+#include "serve/upload.hpp"
+#include "tests/cli/run_program.hpp"
+#include "tests/serve/http_client.hpp"
+#include "tests/user_error.hpp"
+
+namespace fercli::test {
+
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+constexpr const char* kPng = "Content-Type: image/png\r\n";
+constexpr const char* kJson = "Content-Type: application/json\r\n";
+constexpr const char* kForm = "Content-Type: multipart/form-data; boundary=frontier\r\n";
+
+ApiSettings api_settings() {
+  ApiSettings settings;
+  settings.runtime.threads = 1;
+  settings.runtime.precision = "fp32";
+  settings.most_pixels = 1'000'000;
+  return settings;
+}
+
+/// A server in a thread of its own.
+class RunningServer {
+ public:
+  RunningServer(Api& api, HttpSettings settings) : server_(api, with_free_port(settings)) {
+    thread_ = std::thread([this] { server_.serve(); });
+  }
+  ~RunningServer() { stop(); }
+
+  void stop() {
+    if (!thread_.joinable()) return;
+    server_.stop();
+    thread_.join();
+  }
+
+  int port() const { return server_.port(); }
+
+ private:
+  static HttpSettings with_free_port(HttpSettings settings) {
+    settings.port = 0;
+    return settings;
+  }
+  HttpServer server_;
+  std::thread thread_;
+};
+
+class Serving : public testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    api_ = new Api(load_checkpoint(resolve_model("standard")), api_settings());
+    Frame frame;
+    open_video("synthetic:faces=2")->read(frame);
+    people_ = new std::string(encode_png(image_of_bgr(frame.bgr)));
+    crop_ = new std::string(encode_png(read_dataset("synthetic:n=1,seed=5,classes=happy").images[0]));
+  }
+  static void TearDownTestSuite() {
+    delete api_;
+    delete people_;
+    delete crop_;
+  }
+
+  Serving() : server_(*api_, limits()) {}
+
+  static HttpSettings limits() {
+    HttpSettings settings;
+    settings.rate = 0;
+    settings.most_bytes = 1 << 20;
+    settings.request_seconds = 5;
+    return settings;
+  }
+
+  HttpAnswer request(const std::string& method, const std::string& target, const std::string& headers = "",
+                     const std::string& body = "") {
+    return HttpClient(server_.port()).request(method, target, headers, body);
+  }
+
+  static torch::Tensor read_png(const json& text) {
+    return decode_image(decode_base64(text.get<std::string>()), 1, "answer");
+  }
+
+  void expect_refused(const HttpAnswer& answer, int status, const std::string& sentence) {
+    EXPECT_EQ(answer.status, status) << answer.body;
+    const json body = json::parse(answer.body, nullptr, false);
+    ASSERT_TRUE(body.is_object()) << answer.body;
+    EXPECT_THAT(body.value("error", ""), testing::HasSubstr(sentence));
+  }
+
+  static Api* api_;
+  static std::string *people_, *crop_;
+  RunningServer server_;
+};
+
+Api* Serving::api_ = nullptr;
+std::string *Serving::people_ = nullptr, *Serving::crop_ = nullptr;
+
+TEST_F(Serving, PredictsEveryFaceHoweverTheImageIsSent) {
+  const json raw = json::parse(request("POST", "/predict", kPng, *people_).body);
+  EXPECT_EQ(raw["faces_detected"], 2);
+  const json face = raw["predictions"][0];
+  EXPECT_EQ(face["emotion"], "Happy");
+  EXPECT_GT(face["confidence"].get<double>(), 40);
+  EXPECT_EQ(face["probabilities"].size(), 7u);
+  for (const char* side : {"x", "y", "w", "h"}) EXPECT_TRUE(face["box"][side].is_number_integer());
+  EXPECT_EQ(json::parse(request("POST", "/predict", kForm, multipart("frontier", *people_)).body), raw);
+  const json wrapped{{"image", "data:image/png;base64," + encode_base64(*people_)}};
+  EXPECT_EQ(json::parse(request("POST", "/predict", kJson, wrapped.dump()).body), raw);
+}
+
+TEST_F(Serving, GivesTheVerdictsOfThePredictCommand) {
+  const ScratchFolder folder;
+  write_png(decode_image(*people_, 3, "people"), folder / "people.png");
+  const auto command = run_in_process(
+      {"predict", (folder / "people.png").string(), "--json", "--threads", "1", "--precision", "fp32"});
+  const json expected = json::parse(command.out)[0]["faces"];
+  const json answer = json::parse(request("POST", "/predict", kPng, *people_).body)["predictions"];
+  ASSERT_EQ(answer.size(), expected.size());
+  for (size_t i = 0; i < expected.size(); ++i) {
+    EXPECT_EQ(answer[i]["label"], expected[i]["emotion"]);
+    EXPECT_EQ(answer[i]["box"], expected[i]["box"]);
+    EXPECT_NEAR(answer[i]["probabilities"]["Sad"].get<double>(), 100 * expected[i]["probabilities"]["Sad"].get<double>(),
+                1e-4);
+  }
+}
+
+TEST_F(Serving, SpeaksFrench) {
+  const json answer = json::parse(request("POST", "/predict?lang=fr", kPng, *crop_).body)["predictions"][0];
+  EXPECT_EQ(answer["emotion"], "Heureux");
+  EXPECT_EQ(answer["label"], "Happy");
+  EXPECT_TRUE(answer["probabilities"].contains("En colère"));
+  expect_refused(request("POST", "/predict?lang=de", kPng, *crop_), 400, "lang must be en or fr");
+}
+
+TEST_F(Serving, AttacksAFaceAndSendsTheImageItJudged) {
+  const auto body = multipart("frontier", *crop_, {{"goal", "untargeted"}, {"eps", "8/255"}, {"steps", "20"}});
+  const auto answer = request("POST", "/attack", kForm, body);
+  ASSERT_EQ(answer.status, 200) << answer.body;
+  const json out = json::parse(answer.body);
+  EXPECT_TRUE(out["success"]);
+  EXPECT_EQ(out["original"]["label"], "Happy");
+  EXPECT_NE(out["adversarial"]["label"], "Happy");
+  const auto before = read_png(out["images"]["original"]), after = read_png(out["images"]["adversarial"]);
+  EXPECT_TRUE(torch::equal(before, decode_image(*crop_, 1, "crop")));
+  const auto change = (after.to(torch::kInt32) - before.to(torch::kInt32)).abs().max().item<int64_t>();
+  EXPECT_EQ(out["norms"]["linf_255"], change);
+  EXPECT_LE(change, 8);
+  const json again = json::parse(
+      request("POST", "/predict", kPng, decode_base64(out["images"]["adversarial"].get<std::string>())).body);
+  EXPECT_EQ(again["predictions"][0]["label"], out["adversarial"]["label"]);
+}
+
+TEST_F(Serving, AnAttackWithoutAimOrFaceIsExplained) {
+  const json same = json::parse(request("POST", "/attack?goal=any-to-happy", kPng, *crop_).body);
+  EXPECT_FALSE(same["attacked"]);
+  EXPECT_EQ(same["norms"]["linf_255"], 0);
+  expect_refused(request("POST", "/attack?goal=hapy-to-sad", kPng, *crop_), 400, "did you mean happy?");
+  expect_refused(request("POST", "/attack?eps=8", kPng, *crop_), 400, "eps must be in (0, 1]");
+  expect_refused(request("POST", "/attack?steps=1000", kPng, *crop_), 400, "steps must be 1 to 50");
+  const std::string wall = encode_png(torch::full({3, 200, 200}, 90, torch::kUInt8));
+  expect_refused(request("POST", "/attack", kPng, wall), 422, "there is no face");
+}
+
+TEST_F(Serving, TellsWhatItIs) {
+  EXPECT_EQ(request("GET", "/test").body, R"({"status":"ok"})");
+  EXPECT_EQ(json::parse(request("GET", "/labels").body)["labels"].size(), 7u);
+  EXPECT_EQ(json::parse(request("GET", "/model").body)["model"], "standard");
+  EXPECT_EQ(json::parse(request("GET", "/openapi.json").body)["openapi"], "3.0.3");
+  const auto metrics = request("GET", "/metrics").body;
+  EXPECT_THAT(metrics, testing::HasSubstr("fercli_requests_total{path=\"/test\",status=\"200\"}"));
+  EXPECT_THAT(metrics, testing::HasSubstr("fercli_request_seconds_bucket{le=\"+Inf\"}"));
+}
+
+TEST_F(Serving, ThePageLoadsNothingFromElsewhere) {
+  const auto page = request("GET", "/");
+  EXPECT_EQ(page.headers.at("content-type"), "text/html; charset=utf-8");
+  EXPECT_THAT(page.headers.at("content-security-policy"), testing::HasSubstr("default-src 'none'"));
+  for (const char* path : {"/", "/page.js", "/page.css"}) {
+    const auto file = request("GET", path);
+    EXPECT_EQ(file.status, 200);
+    EXPECT_THAT(file.body, testing::Not(testing::HasSubstr("http://")));
+    EXPECT_THAT(file.body, testing::Not(testing::HasSubstr("https://")));
+  }
+}
+
+TEST_F(Serving, WrongAddressesMethodsAndTypesAreRefused) {
+  expect_refused(request("GET", "/nowhere"), 404, "nothing at this address");
+  expect_refused(request("GET", "/../../etc/passwd"), 404, "nothing at this address");
+  expect_refused(request("GET", "/%2e%2e/%2e%2e/etc/passwd"), 404, "nothing at this address");
+  expect_refused(request("GET", "/predict"), 405, "/predict takes POST only");
+  expect_refused(request("POST", "/test", kPng, "x"), 405, "/test takes GET only");
+  expect_refused(request("POST", "/predict", "Content-Type: text/html\r\n", "<p>"), 415, "the body must be an image");
+  expect_refused(request("POST", "/predict", kPng, "GIF89a and more"), 415, "PNG, JPEG or WEBP");
+  expect_refused(request("POST", "/predict", kPng, ""), 400, "no image");
+  expect_refused(request("POST", "/predict", kJson, "[1]"), 400, "not a JSON object");
+  expect_refused(request("POST", "/predict", kJson, R"({"image":"%%%"})"), 400, "not valid base64");
+  expect_refused(request("POST", "/predict", kForm, "--frontier--\r\n"), 400, "");
+  expect_refused(request("GET", "/test", "Host: evil.example\r\n"), 403, "localhost only");
+}
+
+TEST_F(Serving, BodiesOfUnknownPackedOrTooGreatLengthAreRefusedUnread) {
+  HttpClient chunked(server_.port());
+  chunked.send("POST /predict HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n");
+  expect_refused(chunked.read(), 411, "Content-Length");
+  HttpClient large(server_.port());
+  large.send("POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999\r\n\r\n");
+  expect_refused(large.read(), 413, "the body has 99999999999 bytes");
+  EXPECT_TRUE(large.ended());
+  expect_refused(request("POST", "/predict", "Content-Encoding: gzip\r\n", "x"), 415, "packed bodies");
+}
+
+TEST_F(Serving, DecompressionBombsAreRefusedByTheirHeader) {
+  std::string bomb = encode_png(torch::zeros({1, 16, 16}, torch::kUInt8));
+  bomb[18] = '\x4e';  // 20,000 pixels wide
+  bomb[19] = '\x20';
+  bomb[22] = '\x4e';
+  bomb[23] = '\x20';
+  expect_refused(request("POST", "/predict", kPng, bomb), 413, "20000x20000 pixels");
+  expect_refused(request("POST", "/predict", kPng, people_->substr(0, people_->size() / 2)), 400, "cut short");
+}
+
+TEST_F(Serving, KeepsAConnectionForTheNextRequest) {
+  HttpClient client(server_.port());
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(client.request("GET", "/test").status, 200);
+}
+
+TEST_F(Serving, StoppingFinishesTheRequestInHand) {
+  RunningServer server(*api_, limits());
+  HttpClient client(server.port());
+  client.send("POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\nExpect: 100-continue\r\n" +
+              fmt::format("Content-Length: {}\r\n\r\n", people_->size()));
+  EXPECT_EQ(client.read().status, 100);
+  std::thread stopper([&] { server.stop(); });
+  client.send(*people_);
+  EXPECT_EQ(client.read().status, 200);
+  stopper.join();
+  EXPECT_THROW(HttpClient(server.port()).request("GET", "/test"), std::runtime_error);
+}
+
+TEST_F(Serving, ManyClientsAtOnceAllGetTheRightAnswer) {
+  const std::string expected = request("POST", "/predict", kPng, *crop_).body;
+  std::atomic<int> right{0};
+  std::vector<std::thread> clients;
+  for (int i = 0; i < 64; ++i) {
+    clients.emplace_back([&] {
+      HttpClient client(server_.port());
+      for (int k = 0; k < 3; ++k) right += client.request("POST", "/predict", kPng, *crop_).body == expected;
+    });
+  }
+  for (auto& client : clients) client.join();
+  EXPECT_EQ(right, 64 * 3);
+}
+
+/// Bytes changed, cut out, doubled and cut off by a keyed generator.
+std::string mutated(const std::string& body, Rng& rng) {
+  std::string out = body;
+  const int64_t changes = 1 + rng.below(20);
+  for (int64_t i = 0; i < changes && out.size() > 4; ++i) {
+    const auto place = static_cast<size_t>(rng.below(static_cast<int64_t>(out.size())));
+    const auto length = static_cast<size_t>(1 + rng.below(64));
+    switch (rng.below(5)) {
+      case 0:
+        out[place] = static_cast<char>(rng.below(256));
+        break;
+      case 1:
+        out.erase(place, length);
+        break;
+      case 2:
+        out.insert(place, out.substr(place, length));
+        break;
+      case 3:
+        out.resize(std::max<size_t>(place, 4));
+        break;
+      default:
+        out[static_cast<size_t>(rng.below(std::min<int64_t>(64, static_cast<int64_t>(out.size()))))] ^=
+            static_cast<char>(1 << rng.below(8));
+    }
+  }
+  return out;
+}
+
+TEST_F(Serving, HostileBodiesGetAnAnswerAndHarmNothing) {
+  Rng rng(7);
+  const std::vector<std::pair<std::string, std::string>> seeds{
+      {kPng, *crop_},
+      {"Content-Type: image/jpeg\r\n", std::string("\xff\xd8\xff\xe0\x00\x10JFIF\x00\x01", 13) + *crop_},
+      {"Content-Type: image/webp\r\n", std::string("RIFF\x40\x00\x00\x00WEBPVP8 ", 16) + *crop_},
+      {kJson, json{{"image", encode_base64(*crop_)}, {"goal", "any-to-sad"}, {"eps", "8/255"}}.dump()},
+      {kForm, multipart("frontier", *crop_, {{"goal", "any-to-sad"}, {"steps", "2"}})}};
+  for (int64_t i = 0; i < 500; ++i) {
+    const auto& [headers, body] = seeds[static_cast<size_t>(i) % seeds.size()];
+    const auto answer = request("POST", i % 3 == 0 ? "/attack?steps=1" : "/predict", headers, mutated(body, rng));
+    EXPECT_TRUE(answer.status == 200 || (answer.status >= 400 && answer.status < 500)) << i << ": " << answer.status;
+    EXPECT_TRUE(json::accept(answer.body)) << i;
+  }
+  EXPECT_EQ(request("GET", "/test").status, 200);
+}
+
+TEST_F(Serving, BrokenRequestLinesHarmNothing) {
+  for (const std::string line :
+       {std::string("\r\n\r\n"), std::string("GET\r\n\r\n"), std::string("\0\0\0\0\r\n\r\n", 8),
+        "GET /test HTTP/9.9\r\n\r\n", "GET " + std::string(20000, 'a') + " HTTP/1.1\r\n\r\n",
+        "GET /test HTTP/1.1\r\n" + std::string(20000, 'h') + "\r\n\r\n"}) {
+    HttpClient client(server_.port());
+    client.send(line);
+    const auto answer = client.read();
+    EXPECT_TRUE(answer.status == 0 || answer.status >= 400) << answer.status;
+  }
+  EXPECT_EQ(request("GET", "/test").status, 200);
+}
+
+class ServingWithLimits : public Serving {};
+
+TEST_F(ServingWithLimits, ATokenIsAskedForEverythingButThePage) {
+  HttpSettings settings = limits();
+  settings.token = "open sesame";
+  RunningServer server(*api_, settings);
+  EXPECT_EQ(HttpClient(server.port()).request("GET", "/").status, 200);
+  expect_refused(HttpClient(server.port()).request("GET", "/model"), 401, "Authorization: Bearer TOKEN");
+  expect_refused(HttpClient(server.port()).request("GET", "/model", "Authorization: Bearer open sesamf\r\n"), 401, "");
+  EXPECT_EQ(HttpClient(server.port()).request("GET", "/model", "Authorization: Bearer open sesame\r\n").status, 200);
+}
+
+TEST_F(ServingWithLimits, TooManyRequestsAreSlowedDown) {
+  HttpSettings settings = limits();
+  settings.rate = 1;
+  RunningServer server(*api_, settings);
+  std::vector<int> statuses;
+  for (int i = 0; i < 4; ++i) statuses.push_back(HttpClient(server.port()).request("GET", "/test").status);
+  EXPECT_EQ(statuses[0], 200);
+  EXPECT_EQ(statuses[3], 429);
+}
+
+TEST_F(ServingWithLimits, ConnectionsBeyondTheLimitAreTurnedAway) {
+  HttpSettings settings = limits();
+  settings.most_connections = 1;
+  RunningServer server(*api_, settings);
+  HttpClient first(server.port());
+  EXPECT_EQ(first.request("GET", "/test").status, 200);
+  HttpClient second(server.port());
+  expect_refused(second.read(), 503, "too many connections");
+}
+
+TEST_F(ServingWithLimits, ARequestThatTricklesInIsGivenUp) {
+  HttpSettings settings = limits();
+  settings.request_seconds = 0.3;
+  RunningServer server(*api_, settings);
+  HttpClient client(server.port());
+  client.send("POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\nabc");
+  const auto answer = client.read();
+  EXPECT_TRUE(answer.status == 0 || answer.status == 400) << answer.status;
+}
+
+TEST(Uploads, HeadersOfTheThreeFormatsAreRead) {
+  const auto image = torch::zeros({3, 30, 50}, torch::kUInt8);
+  const ImageHeader png = read_image_header(encode_png(image));
+  EXPECT_EQ(png.format, "PNG");
+  EXPECT_EQ(png.width, 50);
+  EXPECT_EQ(png.height, 30);
+  const std::string jpeg("\xff\xd8\xff\xe0\x00\x04\x00\x00\xff\xc0\x00\x11\x08\x01\x02\x03\x04\x03\x01", 19);
+  EXPECT_EQ(read_image_header(jpeg).width, 0x304);
+  EXPECT_EQ(read_image_header(jpeg).height, 0x102);
+  const std::string webp("RIFF\x20\x00\x00\x00WEBPVP8X\x0a\x00\x00\x00\x00\x00\x00\x00\x31\x00\x00\x1d\x00\x00", 30);
+  EXPECT_EQ(read_image_header(webp).width, 50);
+  EXPECT_EQ(read_image_header(webp).height, 30);
+  EXPECT_EQ(read_image_header("GIF89a").format, "");
+}
+
+TEST(Uploads, Base64GoesThereAndBack) {
+  Rng rng(3);
+  for (size_t length = 0; length < 20; ++length) {
+    std::string bytes;
+    for (size_t i = 0; i < length; ++i) bytes += static_cast<char>(rng.below(256));
+    EXPECT_EQ(decode_base64(encode_base64(bytes)), bytes);
+  }
+  EXPECT_EQ(encode_base64("any carnal pleas"), "YW55IGNhcm5hbCBwbGVhcw==");
+  for (const char* wrong : {"a", "ab!c", "=abc", "YQ==YQ=="}) EXPECT_THROW(decode_base64(wrong), RequestError) << wrong;
+}
+
+TEST(ServeCommand, OtherHostsDemandATokenOrAWord) {
+  const auto result = run_in_process({"serve", "--host", "0.0.0.0"});
+  EXPECT_EQ(result.exit_code, 2);
+  EXPECT_THAT(result.err, testing::HasSubstr("give --token TOKEN or --insecure"));
+  EXPECT_THAT(run_in_process({"serve", "--token", "short"}).err, testing::HasSubstr("at least 8 characters"));
+}
+
+TEST(ServeCommand, HelpIsAsAgreed) {
+  EXPECT_EQ(run_in_process({"serve", "--help"}).out, read_file(fs::path(FERCLI_TEST_FOLDER) / "golden/serve.txt"));
+}
+
+}  // namespace
+
+}  // namespace fercli::test
