@@ -1,0 +1,40 @@
+// fercli export: a network as a file that other programs load.
+#include <fmt/format.h>
+
+#include "commands/model_options.hpp"
+#include "core/command.hpp"
+#include "core/options.hpp"
+#include "core/runtime.hpp"
+#include "models/export.hpp"
+
+namespace fercli {
+
+namespace {
+
+int run(const std::vector<std::string>& arguments) {
+  std::string out, format = "onnx";
+  ModelOptions model;
+  OptionSet options("export", "", "Write a network as a file that PyTorch, ONNX Runtime or OpenCV loads.");
+  options.section("Network");
+  model.declare(options);
+  model.declare_foreign(options);
+  options.section("Output");
+  options.choice("format,f", &format, {"onnx", "torchscript", "safetensors"},
+                 "onnx and torchscript take (N,C,H,W) pixels in [0,1] and give logits; safetensors holds weights only");
+  options.text("out,o", &out, "FILE", "the file to write");
+  if (!options.parse(arguments)) return 0;
+  if (out.empty()) throw UserError("fercli export: --out FILE is needed");
+  prepare_machine({});
+  const Checkpoint checkpoint = model.load();
+  export_model(checkpoint, format, out);
+  const auto& input = checkpoint.preprocessing;
+  fmt::print("{}: {} for {}x{}x{} images, classes {}\n", out, format, input.size, input.columns(), input.channels,
+             join(checkpoint.classes.names(), ", "));
+  return 0;
+}
+
+const Register<Command> registered{{"export", "write a network for other programs", run}};
+
+}  // namespace
+
+}  // namespace fercli

@@ -1,0 +1,215 @@
+#ifndef ONNX_ML
+#define ONNX_ML 1
+#endif
+#ifndef ONNX_NAMESPACE
+#define ONNX_NAMESPACE onnx
+#endif
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+#include <onnx/onnx_pb.h>
+
+#include <set>
+
+#include "core/build_info.hpp"
+#include "core/error.hpp"
+#include "core/files.hpp"
+#include "models/export.hpp"
+
+namespace fercli {
+
+namespace {
+
+constexpr int64_t kIrVersion = 8;
+constexpr int64_t kUsualOpset = 13;  // what readers of 2021 and later know
+
+/// Operators that came later, with their opset.
+const std::map<std::string, int64_t>& newer_operators() {
+  static const std::map<std::string, int64_t> newer = {{"HardSwish", 14}, {"LayerNormalization", 17}};
+  return newer;
+}
+
+/// Attributes that are inputs since opset 13, in their order from input 1 on.
+const std::map<std::string, std::vector<std::string>>& attributes_as_inputs() {
+  static const std::map<std::string, std::vector<std::string>> moved = {{"Clip", {"min", "max"}},
+                                                                        {"Squeeze", {"axes"}},
+                                                                        {"Unsqueeze", {"axes"}},
+                                                                        {"ReduceSum", {"axes"}},
+                                                                        {"Split", {"split"}},
+                                                                        {"Pad", {"pads", "value"}},
+                                                                        {"Slice", {"starts", "ends", "axes", "steps"}}};
+  return moved;
+}
+
+void write_tensor(const std::string& name, const torch::Tensor& value, onnx::TensorProto& target) {
+  const auto plain = value.detach().cpu().contiguous();
+  switch (plain.scalar_type()) {
+    case torch::kFloat32:
+      target.set_data_type(onnx::TensorProto_DataType_FLOAT);
+      break;
+    case torch::kInt64:
+      target.set_data_type(onnx::TensorProto_DataType_INT64);
+      break;
+    case torch::kBool:
+      target.set_data_type(onnx::TensorProto_DataType_BOOL);
+      break;
+    default:
+      throw UserError(
+          fmt::format("a constant of type {} cannot be written to ONNX", c10::toString(plain.scalar_type())));
+  }
+  target.set_name(name);
+  for (const int64_t side : plain.sizes()) target.add_dims(side);
+  target.set_raw_data(plain.data_ptr(), plain.nbytes());
+}
+
+void write_attribute(const std::string& name, const nlohmann::json& value, onnx::AttributeProto& target) {
+  target.set_name(name);
+  if (value.is_string()) {
+    target.set_type(onnx::AttributeProto_AttributeType_STRING);
+    target.set_s(value.get<std::string>());
+  } else if (value.is_number_float()) {
+    target.set_type(onnx::AttributeProto_AttributeType_FLOAT);
+    target.set_f(value.get<float>());
+  } else if (value.is_array()) {
+    target.set_type(onnx::AttributeProto_AttributeType_INTS);
+    for (const auto& element : value) target.add_ints(element.get<int64_t>());
+  } else {
+    target.set_type(onnx::AttributeProto_AttributeType_INT);
+    target.set_i(value.get<int64_t>());
+  }
+}
+
+/// Which attributes are real numbers whatever their JSON type.
+bool is_real(const std::string& name) {
+  static const std::set<std::string> real = {"alpha", "beta", "epsilon", "momentum", "gamma", "ratio"};
+  return real.count(name) > 0;
+}
+
+class OnnxWriting {
+ public:
+  explicit OnnxWriting(Graph graph) : graph_(std::move(graph)) {}
+
+  onnx::ModelProto run(const std::vector<int64_t>& shape, int64_t classes) {
+    onnx::ModelProto model;
+    auto& target = *model.mutable_graph();
+    target.set_name("fercli");
+    int64_t opset = kUsualOpset;
+    for (const auto& node : lowered()) {
+      const auto newer = newer_operators().find(node.op);
+      if (newer != newer_operators().end()) opset = std::max(opset, newer->second);
+      write_node(node, target);
+    }
+    for (const auto& [name, value] : graph_.constants) write_tensor(name, value, *target.add_initializer());
+    declare(graph_.input, {shape.begin(), shape.end()}, *target.add_input());
+    declare(graph_.output, {classes}, *target.add_output());
+    model.set_ir_version(kIrVersion);
+    model.set_producer_name("fercli");
+    model.set_producer_version(git_revision());
+    auto& set = *model.add_opset_import();
+    set.set_domain("");
+    set.set_version(opset);
+    return model;
+  }
+
+ private:
+  /// The nodes, those in ONNX's words only. Values made on the way are named after the node.
+  std::vector<GraphNode> lowered() {
+    std::vector<GraphNode> nodes;
+    for (auto node : std::exchange(graph_.nodes, {})) {
+      const auto add = [&](const std::string& op, std::vector<std::string> inputs, const std::string& output) {
+        nodes.push_back({op, node.name + "/" + op + std::to_string(nodes.size()), std::move(inputs), {output}});
+        return output;
+      };
+      const auto scalar = [&](float value) { return graph_.constant("scalar", torch::tensor(value)); };
+      const auto step = [&](const char* what) { return node.outputs[0] + "/" + what; };
+      const std::string x = node.inputs.empty() ? "" : node.inputs[0];
+      if (node.op == "Silu") {
+        add("Mul", {x, add("Sigmoid", {x}, step("gate"))}, node.outputs[0]);
+      } else if (node.op == "Mish") {
+        add("Mul", {x, add("Tanh", {add("Softplus", {x}, step("softplus"))}, step("gate"))}, node.outputs[0]);
+      } else if (node.op == "Gelu" && node.attributes.value("approximate", "none") == "none") {
+        const auto erf = add("Erf", {add("Mul", {x, scalar(0.70710678F)}, step("scaled"))}, step("erf"));
+        const auto gate = add("Mul", {add("Add", {erf, scalar(1)}, step("shifted")), scalar(0.5F)}, step("gate"));
+        add("Mul", {x, gate}, node.outputs[0]);
+      } else if (node.op == "Gelu") {
+        throw UserError(fmt::format("node '{}': the tanh form of GELU cannot be written to ONNX", node.name));
+      } else {
+        move_attributes(node);
+        nodes.push_back(std::move(node));
+      }
+    }
+    return nodes;
+  }
+
+  void move_attributes(GraphNode& node) {
+    if (node.op == "Upsample") node.op = "Resize", node.inputs.insert(node.inputs.begin() + 1, "");
+    if (node.op == "Split") node.attributes.erase("num_outputs");
+    const auto moved = attributes_as_inputs().find(node.op);
+    if (moved == attributes_as_inputs().end()) return;
+    for (size_t i = 0; i < moved->second.size(); ++i) {
+      const auto& name = moved->second[i];
+      if (!node.attributes.contains(name)) continue;
+      const auto value = node.attributes[name];
+      node.attributes.erase(name);
+      node.inputs.resize(std::max(node.inputs.size(), i + 2));
+      node.inputs[i + 1] =
+          graph_.constant(name, value.is_array() ? torch::tensor(value.get<std::vector<int64_t>>(), torch::kInt64)
+                                                 : torch::tensor(value.get<float>()));
+    }
+  }
+
+  static void write_node(const GraphNode& node, onnx::GraphProto& graph) {
+    auto& target = *graph.add_node();
+    target.set_op_type(node.op);
+    target.set_name(node.name);
+    for (const auto& input : node.inputs) target.add_input(input);
+    for (const auto& output : node.outputs) target.add_output(output);
+    for (const auto& [name, value] : node.attributes.items()) {
+      const bool real = value.is_number() && is_real(name);
+      write_attribute(name, real ? nlohmann::json(value.get<double>()) : value, *target.add_attribute());
+    }
+  }
+
+  static void declare(const std::string& name, const std::vector<int64_t>& sides, onnx::ValueInfoProto& target) {
+    target.set_name(name);
+    auto& type = *target.mutable_type()->mutable_tensor_type();
+    type.set_elem_type(onnx::TensorProto_DataType_FLOAT);
+    type.mutable_shape()->add_dim()->set_dim_param("batch");
+    for (const int64_t side : sides) type.mutable_shape()->add_dim()->set_dim_value(side);
+  }
+
+  Graph graph_;
+};
+
+/// "input" and "logits", whatever the graph called them.
+void rename_ends(Graph& graph) {
+  const auto rename = [&](std::string& name) {
+    if (name == graph.input)
+      name = "input";
+    else if (name == graph.output)
+      name = "logits";
+    else if (!name.empty())
+      name = "v:" + name;
+  };
+  std::map<std::string, torch::Tensor> constants;
+  for (auto& [name, value] : graph.constants) constants["v:" + name] = value;
+  for (auto& node : graph.nodes) {
+    for (auto& name : node.inputs) rename(name);
+    for (auto& name : node.outputs) rename(name);
+  }
+  graph.constants = std::move(constants);
+  graph.input = "input";
+  graph.output = "logits";
+}
+
+}  // namespace
+
+void write_onnx(Graph graph, const std::vector<int64_t>& shape, int64_t classes, const std::filesystem::path& path) {
+  rename_ends(graph);
+  const auto model = OnnxWriting(std::move(graph)).run(shape, classes);
+  std::string bytes;
+  if (!model.SerializeToString(&bytes))
+    throw RunError(fmt::format("{}: the network is too large for an ONNX file", path.string()));
+  write_file(path, bytes);
+}
+
+}  // namespace fercli
