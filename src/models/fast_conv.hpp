@@ -4,9 +4,10 @@
 
 namespace fercli {
 
-/// A square, dense 2-D convolution on the CPU with packed weights. Activations are channels-last (others are converted),
-/// all float32 or all bfloat16, float32 inside; weights, their gradients and the bias are float32 always. The bits of an
-/// image's results do not depend on the batch, as long as it has two images or more. Thread-safe after `set_weight`.
+/// A square, dense 2-D convolution on the CPU with packed weights. Activations are channels-last (others are
+/// converted), all float32 or all bfloat16, float32 inside; weights, their gradients and the bias are float32 always.
+/// The bits of an image's results do not depend on the batch, as long as it has two images or more. Thread-safe after
+/// `set_weight`.
 class FastConv : public torch::CustomClassHolder {
  public:
   struct Shape {

@@ -104,11 +104,10 @@ struct InferenceConv : Function<InferenceConv> {
     auto gradient = channels_last(gradients[0]);
     const auto saved = context->get_saved_variables();
     if (!saved.empty()) gradient = gate_by_output(gradient, saved[0]);
-    const auto dx =
-        context->needs_input_grad(0)
-            ? conv_of(context).backward_data(gradient, context->saved_data.at("height").toInt(),
-                                             context->saved_data.at("width").toInt())
-            : torch::Tensor();
+    const auto dx = context->needs_input_grad(0)
+                        ? conv_of(context).backward_data(gradient, context->saved_data.at("height").toInt(),
+                                                         context->saved_data.at("width").toInt())
+                        : torch::Tensor();
     return {dx, {}, context->needs_input_grad(2) ? gradient : torch::Tensor(), {}, {}};
   }
 };
@@ -154,8 +153,8 @@ struct TrainingConv : Function<TrainingConv> {
       in_parallel_rows(pixels(u), channels, [&](int64_t first, int64_t count) {
         const int64_t at = first * channels;
         scale_and_shift(data<T>(u) + at, factors.scale.template data_ptr<float>(),
-                        factors.shift.template data_ptr<float>(),
-                        shortcut.defined() ? data<T>(shortcut) + at : nullptr, relu, data<T>(y) + at, count, channels);
+                        factors.shift.template data_ptr<float>(), shortcut.defined() ? data<T>(shortcut) + at : nullptr,
+                        relu, data<T>(y) + at, count, channels);
       });
     });
     keep_conv(context, conv);

@@ -222,14 +222,14 @@ void fold(const T* columns, const Windows& w, int64_t row, T* image) {
   }
 }
 
-#define FERCLI_INSTANTIATE(T)                                                                                          \
-  template void relu_gradient(const T*, const T*, T*, int64_t);                                                        \
-  template void add_moments(const T*, int64_t, int64_t, double*, double*);                                             \
-  template void scale_and_shift(const T*, const float*, const float*, const T*, bool, T*, int64_t, int64_t);           \
-  template void add_gradient_moments(const T*, const T*, const ReluGate*, int64_t, int64_t, double*, double*);         \
-  template void combine_gradient(const T*, const T*, const ReluGate*, const float*, const float*, const float*, T*,    \
-                                 int64_t, int64_t);                                                                    \
-  template void unfold(const T*, const Windows&, int64_t, T*);                                                         \
+#define FERCLI_INSTANTIATE(T)                                                                                       \
+  template void relu_gradient(const T*, const T*, T*, int64_t);                                                     \
+  template void add_moments(const T*, int64_t, int64_t, double*, double*);                                          \
+  template void scale_and_shift(const T*, const float*, const float*, const T*, bool, T*, int64_t, int64_t);        \
+  template void add_gradient_moments(const T*, const T*, const ReluGate*, int64_t, int64_t, double*, double*);      \
+  template void combine_gradient(const T*, const T*, const ReluGate*, const float*, const float*, const float*, T*, \
+                                 int64_t, int64_t);                                                                 \
+  template void unfold(const T*, const Windows&, int64_t, T*);                                                      \
   template void fold(const T*, const Windows&, int64_t, T*);
 
 FERCLI_INSTANTIATE(float)

@@ -31,7 +31,8 @@ struct ReluGate {
   const float* shift;
 };
 
-/// sum[c] += sum over rows of g, product_sum[c] += of g * x, where g is dy where the gate is open, else 0 (no gate: dy).
+/// sum[c] += sum over rows of g, product_sum[c] += of g * x, where g is dy where the gate is open, else 0 (no gate:
+/// dy).
 template <class T>
 void add_gradient_moments(const T* dy, const T* x, const ReluGate* gate, int64_t rows, int64_t channels, double* sum,
                           double* product_sum);

@@ -20,8 +20,8 @@ namespace {
 using dnnl::memory;
 using Tag = memory::format_tag;
 
-/// Convolutions with fewer weights per output channel are computed on unfolded windows (a 1x1 convolution): matrix units
-/// stand idle on a single input channel.
+/// Convolutions with fewer weights per output channel are computed on unfolded windows (a 1x1 convolution): matrix
+/// units stand idle on a single input channel.
 constexpr int64_t kUnfoldedWeights = 128;
 /// Channels of unfolded windows are a multiple of this.
 constexpr int64_t kUnfoldedMultiple = 32;
@@ -41,9 +41,22 @@ struct Problem {
   int threads = at::get_num_threads();
 
   auto key() const {
-    return std::array<int64_t, 16>{static_cast<int64_t>(pass), bfloat16, n,      in,      height, width, out,
-                                   out_height,                 out_width, kernel, stride, padding, bias,   shortcut,
-                                   relu,                       threads};
+    return std::array<int64_t, 16>{static_cast<int64_t>(pass),
+                                   bfloat16,
+                                   n,
+                                   in,
+                                   height,
+                                   width,
+                                   out,
+                                   out_height,
+                                   out_width,
+                                   kernel,
+                                   stride,
+                                   padding,
+                                   bias,
+                                   shortcut,
+                                   relu,
+                                   threads};
   }
   memory::data_type type() const { return bfloat16 ? memory::data_type::bf16 : memory::data_type::f32; }
   memory::desc x() const { return {{n, in, height, width}, type(), Tag::nhwc}; }
@@ -180,15 +193,17 @@ torch::Tensor join(const torch::Tensor& x, int64_t images, int64_t gap) {
 class OneDnnConv : public FastConv {
  public:
   explicit OneDnnConv(const Shape& shape)
-      : given_(shape), shape_(shape), unfolded_(shape.in * shape.kernel * shape.kernel <= kUnfoldedWeights &&
-                                                shape.kernel > 1) {
+      : given_(shape),
+        shape_(shape),
+        unfolded_(shape.in * shape.kernel * shape.kernel <= kUnfoldedWeights && shape.kernel > 1) {
     if (!unfolded_) return;
     const int64_t values = shape.in * shape.kernel * shape.kernel;
     shape_ = {(values + kUnfoldedMultiple - 1) / kUnfoldedMultiple * kUnfoldedMultiple, shape.out, 1, 1, 0};
   }
 
   void set_weight(const torch::Tensor& weight) override {
-    if (given_weight_.defined() && weight.data_ptr() == given_weight_.data_ptr() && weight._version() == version_) return;
+    if (given_weight_.defined() && weight.data_ptr() == given_weight_.data_ptr() && weight._version() == version_)
+      return;
     given_weight_ = weight.detach();  // kept, so that its address stays its own
     version_ = weight._version();
     const torch::NoGradGuard no_grad;
@@ -275,18 +290,23 @@ class OneDnnConv : public FastConv {
 
   Problem of_size(Pass pass, const torch::Tensor& like, int64_t n, int64_t height, int64_t width) const {
     const auto steps = [&](int64_t side) { return (side + 2 * shape_.padding - shape_.kernel) / shape_.stride + 1; };
-    return {pass,          like.scalar_type() == torch::kBFloat16,
-            n,             shape_.in,
-            height,        width,
-            shape_.out,    steps(height),
-            steps(width),  shape_.kernel,
-            shape_.stride, shape_.padding};
+    return {pass,
+            like.scalar_type() == torch::kBFloat16,
+            n,
+            shape_.in,
+            height,
+            width,
+            shape_.out,
+            steps(height),
+            steps(width),
+            shape_.kernel,
+            shape_.stride,
+            shape_.padding};
   }
 
   Windows windows_of(int64_t height, int64_t width) const {
     const auto steps = [&](int64_t side) { return (side + 2 * given_.padding - given_.kernel) / given_.stride + 1; };
-    return {given_.in,     height,          width,         given_.kernel,
-            given_.stride, given_.padding, steps(height), steps(width)};
+    return {given_.in, height, width, given_.kernel, given_.stride, given_.padding, steps(height), steps(width)};
   }
 
   /// x as the primitives take it: channels-last, unfolded where that is the way.
@@ -370,7 +390,8 @@ class OneDnnConv : public FastConv {
 
   Shape given_, shape_;  ///< as asked for; as computed
   bool unfolded_;
-  torch::Tensor given_weight_, weight_;  ///< weight_: float32 (out,k,k,in) of the computed shape, in this order in memory
+  torch::Tensor given_weight_,
+      weight_;  ///< weight_: float32 (out,k,k,in) of the computed shape, in this order in memory
   int64_t version_ = -1;
   std::mutex mutex_;
   std::vector<Form> packed_;
