@@ -240,7 +240,7 @@ struct Trainer::State {
   // Where the run stands; all of it is in training.state.
   int64_t epoch = 0;       ///< finished epochs
   int64_t batch = 0;       ///< finished batches of the current one
-  int64_t step = 0;        ///< finished batches of the run
+  int64_t step = 0;        ///< finished steps of the optimizer
   int64_t drops = 0;       ///< plateau halvings
   int64_t drop_epoch = 0;  ///< epoch of the last halving
   double loss_sum = 0;     ///< over the images of the current epoch
@@ -357,6 +357,7 @@ struct Trainer::State {
     const LossOutput output = loss.attack ? perturb_and_differentiate(ready) : differentiate(ready);
     if (options.clip_norm > 0) torch::nn::utils::clip_grad_norm_(start.network->parameters(), options.clip_norm);
     optimizer->step();
+    model.weights_changed();
     ++step;
     update_average();
     return output;

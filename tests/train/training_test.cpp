@@ -4,6 +4,7 @@
 #include "core/files.hpp"
 #include "data/batches.hpp"
 #include "data/reader.hpp"
+#include "models/network.hpp"
 #include "tests/cli/run_program.hpp"
 #include "tests/precompiled_tests.hpp"
 #include "train/trainer.hpp"
@@ -67,6 +68,30 @@ TEST(Training, LearnsDrawnFaces) {
   const auto history = train(options, folder.path());
   EXPECT_GT(history.back().validation_accuracy, 0.5);  // chance is 1/7
   EXPECT_LT(history.back().train_loss, history.front().train_loss);
+}
+
+TEST(Training, EachStepSeesTheWeightsThatTheLastOneLeft) {
+  const test::ScratchFolder folder;
+  TrainOptions options = quick_options();
+  options.schedule = {"constant", 0.1, 4, 0};
+  options.batch_size = 140;  // one step per epoch
+  options.augmentation = Augmentation::none();
+  options.mixup = options.ema = options.label_smoothing = 0;
+  Checkpoint start = small_start();
+  start.options.settings["dropout"] = 0;
+  start.network = make_network(start.arch, start.options, 1);
+  std::vector<double> expected;  // the loss of the next epoch, from the weights in the file
+  Trainer trainer(options, start, faces(), faces(), folder.path());
+  trainer.run([&](const auto&) {
+    const Checkpoint saved = load_checkpoint(folder / "last.pt");
+    const TrainingModel fresh(saved, Precision::Float32, torch::kCPU);
+    saved.network->train();
+    const torch::NoGradGuard no_grad;
+    const auto target = at::one_hot(faces().labels, 7).to(torch::kFloat32);
+    const auto logits = fresh.logits(to_float(faces().images));
+    expected.push_back(soft_cross_entropy(logits, target, torch::ones({140})).item<double>());
+  });
+  for (size_t i = 1; i < 4; ++i) EXPECT_NEAR(trainer.history()[i].train_loss, expected[i - 1], 5e-3);
 }
 
 TEST(Training, EqualSeedsGiveEqualWeights) {
