@@ -1,0 +1,132 @@
+// Fast adaptive boundary attack. At each step the image and its original are projected, inside [0,1], onto the nearest
+// linearised decision boundary; the next point lies between the two projections, the nearer to the original the farther
+// it has strayed, and a little past them. From a success it goes a tenth of the way back. Croce and Hein,
+// arXiv:1907.02044, with alpha_max = 0.1, eta = 1.05, beta = 0.9.
+//
+// "fab" looks at the boundaries with all other classes (K - 1 backward passes a step). "fab-t" (as in AutoAttack,
+// arXiv:2003.01690) heads for one class after another, 1 backward pass a step: min(9, K - 1) of them, in the order of
+// the clean logits, each from the start. It is an untargeted attack: any other class counts. With a target, "fab" takes
+// the boundary between the target and its strongest rival; only the target counts.
+//
+// One forward a step, where the paper's code takes two: after a success it linearises anew at the point a tenth back,
+// this attack keeps the linearisation that it has, at the success itself, which lies nearer to the boundary.
+#include <nlohmann/json.hpp>
+
+#include "attacks/minimum_norm.hpp"
+
+namespace fercli {
+
+namespace {
+
+constexpr int64_t kSteps = 100, kTargets = 9;
+constexpr double kAlphaMax = 0.1, kEta = 1.05, kBeta = 0.9;
+
+/// The boundary with one class: z_y - z_target.
+Hyperplane boundary_with(const torch::Tensor& target, const Sight& sight, const Goal& goal) {
+  const auto label = goal.labels().unsqueeze(1), rival = target.unsqueeze(1);
+  const auto ones = torch::ones({sight.logits.size(0), 1});
+  const auto gradient = torch::zeros_like(sight.logits).scatter(1, label, ones).scatter(1, rival, -ones);
+  return {(sight.logits.gather(1, label) - sight.logits.gather(1, rival)).squeeze(1), sight.pullback(gradient)};
+}
+
+class Fab : public MinimumNormAttack {
+ public:
+  enum class Heading { NearestClass, EachClass };
+
+  Fab(const AttackSettings& settings, Heading heading) : MinimumNormAttack(settings), heading_(heading) {
+    if (settings_.steps == 0) settings_.steps = kSteps;
+  }
+
+  nlohmann::json describe(const ThreatModel& threat) const override {
+    nlohmann::json json{{"name", heading_ == Heading::EachClass ? "fab-t" : "fab"},
+                        {"norm", to_string(threat.norm)},
+                        {"eps", threat.eps},
+                        {"steps", settings_.steps},
+                        {"restarts", settings_.restarts},
+                        {"nearest", nearest()},
+                        {"pixel_grid", settings_.pixel_grid}};
+    if (heading_ == Heading::EachClass) json["targets"] = settings_.targets > 0 ? settings_.targets : kTargets;
+    return json;
+  }
+
+ private:
+  void approach(Approach& way, torch::Tensor points) const override {
+    if (heading_ == Heading::NearestClass) {
+      walk(way, points, {}, {});
+      return;
+    }
+    auto x = way.x();
+    const auto clean = way.look(x, {&points}).logits;
+    auto order = clean.scatter(1, way.goal().labels().unsqueeze(1), -std::numeric_limits<double>::infinity())
+                     .argsort(/*stable=*/true, 1, /*descending=*/true);
+    const int64_t wanted = settings_.targets > 0 ? settings_.targets : kTargets;
+    for (int64_t rank = 0; rank < std::min(wanted, way.classes() - 1) && way.size() > 0; ++rank) {
+      walk(way, points, order.select(1, rank).clone(), {&points, &order});
+    }
+  }
+
+  /// From `points`, towards each image's nearest class or its `target`. `kept` loses the rows of images that leave.
+  void walk(Approach& way, torch::Tensor points, torch::Tensor target, Approach::State kept) const {
+    if (target.defined()) kept.push_back(&target);
+    for (int64_t step = 0; step <= settings_.steps && way.size() > 0; ++step) {
+      const auto sight = way.look(points, kept);
+      if (step == settings_.steps || way.size() == 0) return;
+      points = next_point(way, points, target, sight);
+    }
+  }
+
+  torch::Tensor next_point(const Approach& way, const torch::Tensor& points, const torch::Tensor& target,
+                           const Sight& sight) const {
+    const Norm norm = way.norm();
+    const auto x = way.x();
+    const auto plane = target.defined() ? boundary_with(target, sight, way.goal())
+                                        : nearest_hyperplane(sight.logits, sight.pullback, way.goal(), norm);
+    const auto missing = plane.value.to(torch::kFloat64).neg();
+    const auto delta = points - x;
+    const auto back = torch::where(over_pixels(sight.reached), delta * kBeta, delta);
+    const auto along = [&](const torch::Tensor& step) {
+      return row_sums(plane.normal.to(torch::kFloat64) * step.to(torch::kFloat64));
+    };
+    // Both steps end on <normal, place - points> = missing.
+    const auto own = step_onto(x + back, plane.normal, missing - along(back - delta), norm);
+    const auto from_original = step_onto(x, plane.normal, missing + along(delta), norm);
+    const auto own_size = row_norms(own, norm).clamp_min(1e-8);
+    const auto original_size = row_norms(from_original, norm).clamp_min(1e-8);
+    const auto alpha = over_pixels((own_size / (own_size + original_size)).clamp_max(kAlphaMax).to(torch::kFloat32));
+    return ((x + back + kEta * own) * (1 - alpha) + (x + kEta * from_original) * alpha).clamp(0, 1);
+  }
+
+  Heading heading_;
+};
+
+std::unique_ptr<Attack> make_fab(const AttackSettings& settings) {
+  return std::make_unique<Fab>(settings, Fab::Heading::NearestClass);
+}
+
+std::unique_ptr<Attack> make_fab_t(const AttackSettings& settings) {
+  return std::make_unique<Fab>(settings, Fab::Heading::EachClass);
+}
+
+const Register<AttackEntry> registered{{"fab",
+                                        "along the nearest decision boundary, back towards the original",
+                                        Access::Gradients,
+                                        {Norm::Linf, Norm::L2, Norm::L1},
+                                        true,
+                                        true,
+                                        "100 x (forward + K - 1 backward)",
+                                        "Croce & Hein, arXiv:1907.02044",
+                                        make_fab}};
+
+const Register<AttackEntry> registered_t{{"fab-t",
+                                          "FAB towards one class after another",
+                                          Access::Gradients,
+                                          {Norm::Linf, Norm::L2, Norm::L1},
+                                          false,
+                                          true,
+                                          "min(9, K - 1) x 100 x (forward + backward)",
+                                          "Croce & Hein, arXiv:2003.01690",
+                                          make_fab_t}};
+
+}  // namespace
+
+}  // namespace fercli
