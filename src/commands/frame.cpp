@@ -20,7 +20,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int64_t kDrawnSide = 480, kDrawnPeople = 20;
+constexpr int64_t kDrawnSide = 480, kDrawnPeople = 8;
 
 struct Arguments {
   std::vector<std::string> goal;

@@ -40,6 +40,14 @@ Dataset at_most(const Dataset& dataset, int64_t limit) {
   return limit > 0 && limit < dataset.size() ? dataset.select(stratified_rows(dataset, limit)) : dataset;
 }
 
+/// As many as a gallery shows, from all parts of the set: data sets come class by class.
+std::vector<AttackedImage> spread_sample(const std::vector<AttackedImage>& images) {
+  const size_t count = std::min(images.size(), kGalleryImages);
+  std::vector<AttackedImage> sample;
+  for (size_t i = 0; i < count; ++i) sample.push_back(images[i * images.size() / count]);
+  return sample;
+}
+
 /// Half of the images, by the seed.
 std::pair<Dataset, Dataset> halves(const Dataset& all, uint64_t seed) {
   const auto order = Rng(seed).split("halves").permutation(all.size());
@@ -162,7 +170,7 @@ Result summarise_set(const SetAttack& options, const OptionSet& given, const std
 void write_set_files(const Result& result, const std::vector<AttackedImage>& images, const PictureTexts& texts,
                      const EmotionGoal& goal, const std::filesystem::path& folder) {
   write_example(best_example(images, goal), texts, folder);
-  write_png(draw_gallery(images, texts), folder / "gallery.png");
+  write_png(draw_gallery(spread_sample(images), texts), folder / "gallery.png");
   write_file(folder / "per_image.csv", format_per_image_csv(images, texts.classes));
   write_result(result, folder / "result.json");
 }

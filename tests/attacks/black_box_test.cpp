@@ -25,10 +25,10 @@ std::vector<int64_t> looks(const std::string& name, Norm norm, int64_t queries, 
 TEST(BlackBox, NoAttackAsksMoreThanItsBudget) {
   const auto classifier = confident_cnn(kSide);
   for (const bool targeted : {false, true}) {
-    const auto input = make_input(classifier, test_images(3, kSide, 0, 255), targeted);
+    const auto input = make_input(classifier, test_images(2, kSide, 0, 255), targeted);
     for (const char* name : {"square", "spsa", "hopskipjump"}) {
       for (const Norm norm : {Norm::Linf, Norm::L2}) {
-        for (const int64_t queries : {1, 2, 3, 4, 57, 140}) {
+        for (const int64_t queries : {1, 2, 3, 57}) {
           const ThreatModel tiny{norm, norm == Norm::Linf ? 1 / 255.0 : 0.01};
           for (const int64_t count : looks(name, norm, queries, 1, tiny, input, classifier)) {
             EXPECT_LE(count, queries) << name << " " << to_string(norm);
@@ -87,7 +87,7 @@ TEST(BlackBox, SquareInL2UsesTheWholeLength) {
 
 /// Two classes, images on the side of class 0; how far the margin can fall in each norm is known.
 struct Linear {
-  torch::Tensor images = test_images(4, kSide, 100, 150);
+  torch::Tensor images = test_images(2, kSide, 100, 150);
   torch::Tensor weight = uniform_rows(Rng(5), {0, 1}, {kSide * kSide});
   torch::Tensor normal = weight[0] - weight[1];
   Classifier classifier = linear_classifier(
@@ -103,7 +103,7 @@ struct Linear {
 TEST(BlackBox, SpsaComesNearTheBestLinearAnswer) {
   const Linear linear;
   AttackSettings settings;
-  settings.queries = 3000;
+  settings.queries = 1500;
   settings.confidence = 2;
   const ThreatModel threat{Norm::Linf, 4 / 255.0};
   const auto result =
@@ -111,44 +111,38 @@ TEST(BlackBox, SpsaComesNearTheBestLinearAnswer) {
   const auto logits = linear.classifier.logits(linear.input.x), after = linear.classifier.logits(result.x_adv);
   const auto change = (logits.select(1, 0) - logits.select(1, 1)) - (after.select(1, 0) - after.select(1, 1));
   const auto share = linear.input.goal.labels().mul(2).sub(1).mul(change) / (threat.eps * linear.normal.abs().sum());
-  EXPECT_GT(share.min().item<double>(), 0.7) << share;
+  EXPECT_GT(share.min().item<double>(), 0.6) << share;
   EXPECT_LE(share.max().item<double>(), 1.001) << share;
 }
 
 TEST(BlackBox, HopSkipJumpComesNearTheSmallestLinearDistance) {
   const Linear linear;
   AttackSettings settings;
-  settings.queries = 6000;
+  settings.queries = 2000;
   settings.pixel_grid = false;
   const auto result = make_attack("hopskipjump", settings, Norm::L2, true)
                           ->run(linear.classifier, {Norm::L2, 50}, linear.input, Rng(1));
   ASSERT_TRUE(result.success.all().item<bool>());
   const auto ratio = result.distance / (linear.margin(linear.input.x) / linear.normal.norm().item<double>());
   EXPECT_GE(ratio.min().item<double>(), 0.999) << ratio;
-  EXPECT_LE(ratio.max().item<double>(), 2.0) << ratio;
+  EXPECT_LE(ratio.max().item<double>(), 2.5) << ratio;
 }
 
 TEST(BlackBox, HopSkipJumpBeginsAtTheImageItIsGiven) {
-  const auto classifier = confident_cnn(kSide);
-  auto input = make_input(classifier, test_images(4, kSide, 0, 255), true);
-  const auto others = to_float(test_images(200, kSide, 0, 255, 9));
-  const auto verdicts = classifier.logits(others).argmax(1);
-  input.start = input.x.clone();
-  for (int64_t i = 0; i < 4; ++i) {
-    const auto fitting = verdicts.eq(input.goal.labels()[i]).nonzero();
-    if (fitting.size(0) > 0) input.start[i] = others[fitting[0].item<int64_t>()];
-  }
+  const Linear linear;
+  auto input = linear.input;
+  const auto towards = (linear.input.goal.labels() * 2 - 1).view({-1, 1, 1, 1});  // class 1 lies against the normal
+  input.start = (input.x - towards * linear.normal.sign().view({1, 1, kSide, kSide}) * 0.4).clamp(0, 1);
+  ASSERT_TRUE(input.goal.reached(linear.classifier.logits(input.start)).all().item<bool>());
   AttackSettings settings;
-  settings.queries = 30;
+  settings.queries = 16;
   const auto result =
-      make_attack("hopskipjump", settings, Norm::L2, true)->run(classifier, {Norm::L2, 16}, input, Rng(1));
-  const auto given = input.start.ne(input.x).flatten(1).any(1);
-  EXPECT_TRUE(given.any().item<bool>());
-  EXPECT_FALSE(given.logical_and(result.success.logical_not()).any().item<bool>());
-  EXPECT_TRUE(result.distance.le(row_norms(input.start - input.x, Norm::L2))
-                  .logical_or(given.logical_not())
-                  .all()
-                  .item<bool>());
+      make_attack("hopskipjump", settings, Norm::L2, true)->run(linear.classifier, {Norm::L2, 16}, input, Rng(1));
+  EXPECT_TRUE(result.success.all().item<bool>());
+  EXPECT_TRUE(result.distance.lt(row_norms(input.start - input.x, Norm::L2)).all().item<bool>());
+  // Drawn in along the straight line to the start, with a direction of its own: all pixels moved alike.
+  const auto change = (result.x_adv - input.x).abs();
+  EXPECT_LT((change.flatten(1).amax(1) - change.flatten(1).amin(1)).max().item<float>(), 1.5f / 255);
 }
 
 TEST(BlackBox, MaskedSquareChangesNothingOutside) {

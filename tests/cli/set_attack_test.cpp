@@ -2,6 +2,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/files.hpp"
+#include "data/drawn_face.hpp"
 #include "data/image.hpp"
 #include "data/reader.hpp"
 #include "models/checkpoint.hpp"
@@ -119,8 +120,11 @@ TEST_F(SetAttackCommand, PatchIsLearntWornAndPrinted) {
 }
 
 TEST_F(SetAttackCommand, FrameWritesTheFrameThatItJudged) {
-  const auto made =
-      run({"frame", "happy-to-any", "--out", out_.path().string(), "--eps", "12/255", "--steps", "8", "--json"});
+  FaceParameters face = random_face("Happy", Rng(4));
+  face.framing = Framing::Portrait;
+  write_png(draw_face(face, 240, 3), out_ / "portrait.png");
+  const auto made = run({"frame", "untargeted", "--image", (out_ / "portrait.png").string(), "--out",
+                         out_.path().string(), "--eps", "12/255", "--steps", "8", "--json"});
   ASSERT_EQ(made.exit_code, 0) << made.err;
   const json result = json::parse(made.out);
   EXPECT_EQ(result["metrics"]["success_shifted_boxes"]["n"], 20);
@@ -134,7 +138,8 @@ TEST_F(SetAttackCommand, FrameSaysWhatIsWrong) {
   expect_error(run({"frame", "happy-to-sad", "--eps", "8"}), "did you mean 8/255?");
   expect_error(run({"frame", "happy-to-sad", "--image", "nowhere.png"}), "nowhere.png");
   write_png(torch::full({3, 120, 160}, 90, torch::kUInt8), out_ / "wall.png");
-  const auto wall = run({"frame", "happy-to-sad", "--image", (out_ / "wall.png").string()});
+  const auto wall =
+      run_fercli({"frame", "happy-to-sad", "--image", (out_ / "wall.png").string(), "--model", model().string()});
   EXPECT_EQ(wall.exit_code, 1);
   EXPECT_THAT(wall.err, testing::HasSubstr("no face was found"));
 }
