@@ -14,7 +14,8 @@ class FastConv : public torch::CustomClassHolder {
     int64_t in, out, kernel, stride, padding;
   };
 
-  /// weight (O,I,k,k). Packed when needed; nothing happens when it is the same tensor, unchanged, as before.
+  /// weight (O,I,k,k), as it is now. It is packed when first needed. A training pass sets it each time: LibTorch's
+  /// optimizers write past the tensors' version counters, so that a change cannot be seen.
   virtual void set_weight(const torch::Tensor& weight) = 0;
 
   /// x (N,I,H,W), bias (O) or undefined, shortcut shaped like the result or undefined

@@ -202,12 +202,8 @@ class OneDnnConv : public FastConv {
   }
 
   void set_weight(const torch::Tensor& weight) override {
-    if (given_weight_.defined() && weight.data_ptr() == given_weight_.data_ptr() && weight._version() == version_)
-      return;
-    given_weight_ = weight.detach();  // kept, so that its address stays its own
-    version_ = weight._version();
     const torch::NoGradGuard no_grad;
-    weight_ = channels_last(given_weight_.to(torch::kFloat32));  // stored as (O,k,k,I)
+    weight_ = channels_last(weight.detach().to(torch::kFloat32));  // stored as (O,k,k,I)
     if (unfolded_) {
       const auto rows = weight_.permute({0, 2, 3, 1}).reshape({given_.out, -1});
       weight_ = torch::zeros({shape_.out, shape_.in});
@@ -390,9 +386,7 @@ class OneDnnConv : public FastConv {
 
   Shape given_, shape_;  ///< as asked for; as computed
   bool unfolded_;
-  torch::Tensor given_weight_,
-      weight_;  ///< weight_: float32 (out,k,k,in) of the computed shape, in this order in memory
-  int64_t version_ = -1;
+  torch::Tensor weight_;  ///< float32 (out,k,k,in) of the computed shape, in this order in memory
   std::mutex mutex_;
   std::vector<Form> packed_;
 };
