@@ -72,7 +72,7 @@ ScratchFolder* SetAttackCommand::scratch_ = nullptr;
 
 TEST_F(SetAttackCommand, HelpIsAsReviewed) {
   for (const std::string command : {"universal", "patch", "frame"}) {
-    EXPECT_EQ(run_in_process({command, "--help"}).out,
+    EXPECT_EQ(run_fercli({command, "--help"}).out,
               read_file(fs::path(FERCLI_TEST_FOLDER) / "golden" / (command + ".txt")))
         << command;
   }
