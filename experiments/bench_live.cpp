@@ -1,12 +1,12 @@
-// Whether `fercli live` keeps up with a camera: drawn people at 640x480 and 30 frames a second, the display composed for
-// every frame as the window would show it. The synthetic camera itself is part of the load.
+// Whether `fercli live` keeps up with a camera: drawn people at 640x480 and 30 frames a second, the display composed
+// for every frame as the window would show it. The synthetic camera itself is part of the load.
 //
 //     bench_live                                            20 s each
 //     FERCLI_BENCH_SECONDS=3600 bench_live --benchmark_filter=Camera      an hour: `growth` is what memory gained
 //
-// Counters: `fps` analysed and drawn, `p50`/`p95` milliseconds from a frame's arrival to its labels, `shown` milliseconds
-// (95th percentile) to the composed display, `dropped` frames, `resident` MiB at the end, `growth` MiB since two seconds
-// after the start.
+// Counters: `fps` analysed and drawn, `p50`/`p95` milliseconds from a frame's arrival to its labels, `shown`
+// milliseconds (95th percentile) to the composed display, `dropped` frames, `resident` MiB at the end, `growth` MiB
+// since two seconds after the start.
 #include <benchmark/benchmark.h>
 
 #include <chrono>

@@ -68,7 +68,8 @@ void load(benchmark::State& state, const std::string& image) {
       });
     }
     for (auto& client : clients) client.join();
-    state.counters["rate"] = static_cast<double>(requests()) / std::chrono::duration<double>(Clock::now() - start).count();
+    state.counters["rate"] =
+        static_cast<double>(requests()) / std::chrono::duration<double>(Clock::now() - start).count();
     state.counters["lost"] = static_cast<double>(lost);
     state.counters["wrong"] = static_cast<double>(wrong);
     state.counters["p50"] = latencies.quantile(0.5);

@@ -21,9 +21,9 @@ namespace fercli {
 
 namespace {
 
-constexpr double kPatience = 0.03;       ///< seconds to wait for a frame before the window is looked after
-constexpr double kFps = 30;              ///< of recordings of cameras that promise nothing better
-constexpr double kEpsFactor = 1.25;      ///< of one press of + or -
+constexpr double kPatience = 0.03;   ///< seconds to wait for a frame before the window is looked after
+constexpr double kFps = 30;          ///< of recordings of cameras that promise nothing better
+constexpr double kEpsFactor = 1.25;  ///< of one press of + or -
 constexpr int kEscape = 27;
 
 struct Arguments {
@@ -125,7 +125,8 @@ Networks load_networks(const Arguments& a) {
   networks.defender = make_classifier(load_checkpoint(resolve_model(a.defend)), a.runtime);
   const auto &ours = networks.classifier.classes(), &theirs = networks.defender->classes();
   const auto &input = networks.classifier.preprocessing(), &other = networks.defender->preprocessing();
-  if (ours != theirs) throw UserError(fmt::format("fercli live: --defend {}: has other classes than the model", a.defend));
+  if (ours != theirs)
+    throw UserError(fmt::format("fercli live: --defend {}: has other classes than the model", a.defend));
   if (input.channels != other.channels) {
     throw UserError(fmt::format("fercli live: --defend {}: reads {} channels, the model {}", a.defend, other.channels,
                                 input.channels));
@@ -176,9 +177,10 @@ class LiveRun {
     const auto status = pipeline_.status();
     session_.finish(status, pipeline_.faces_seen(), hud_.overlay(), pipeline_.source().name());
     const auto summary = session_.summary(status, pipeline_.faces_seen(), pipeline_.source().name());
-    inform(fmt::format("{:.1f} s of {}: {} frames, {} analysed, {} dropped; {} faces; latency p50 {:.1f} ms, p95 {:.1f} ms",
-                       summary["seconds"].get<double>(), pipeline_.source().name(), status.captured, status.analysed,
-                       status.dropped, pipeline_.faces_seen(), status.latency_p50, status.latency_p95));
+    inform(fmt::format(
+        "{:.1f} s of {}: {} frames, {} analysed, {} dropped; {} faces; latency p50 {:.1f} ms, p95 {:.1f} ms",
+        summary["seconds"].get<double>(), pipeline_.source().name(), status.captured, status.analysed, status.dropped,
+        pipeline_.faces_seen(), status.latency_p50, status.latency_p95));
     std::string seconds;
     for (const auto& [name, value] : summary["seconds_per_emotion"].items()) {
       if (value.get<double>() >= 0.05) seconds += fmt::format("  {} {:.1f} s", name, value.get<double>());
@@ -296,7 +298,8 @@ Pace pace_of(const Arguments& a, const VideoSource& source) {
 
 int run(const std::vector<std::string>& arguments) {
   Arguments a;
-  OptionSet options("live", "", "See the emotions of every face on camera, and turn a smile into Sad without visible change.");
+  OptionSet options("live", "",
+                    "See the emotions of every face on camera, and turn a smile into Sad without visible change.");
   declare(options, a);
   if (!options.parse(arguments)) return 0;
   if (a.list) return print_cameras();
@@ -306,8 +309,8 @@ int run(const std::vector<std::string>& arguments) {
 
   auto source = open_first_video(a.sources);
   const Networks networks = load_networks(a);
-  LiveAttackSettings attack{parse_emotion_goal(a.attack.empty() ? "untargeted" : a.attack, networks.classifier.classes()),
-                            a.eps, a.steps};
+  LiveAttackSettings attack{
+      parse_emotion_goal(a.attack.empty() ? "untargeted" : a.attack, networks.classifier.classes()), a.eps, a.steps};
   const std::string goal = attack.goal.name;
   const Classifier* defender = networks.defender ? &*networks.defender : nullptr;
   PipelineSettings settings;
@@ -330,7 +333,8 @@ int run(const std::vector<std::string>& arguments) {
   return 0;
 }
 
-const Register<Command> registered{{"live", "the emotions of every face on camera, and what an attack makes of them", run}};
+const Register<Command> registered{
+    {"live", "the emotions of every face on camera, and what an attack makes of them", run}};
 
 }  // namespace
 

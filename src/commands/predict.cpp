@@ -254,8 +254,9 @@ void read_video(const std::string& file, Predictor& predictor, Report& report) {
 
 int run(const std::vector<std::string>& arguments) {
   Arguments a;
-  OptionSet options("predict", "FILES|DIR|VIDEO",
-                    "Name the emotion of every face in pictures and videos. Pictures of 48x48 pixels are taken as faces.");
+  OptionSet options(
+      "predict", "FILES|DIR|VIDEO",
+      "Name the emotion of every face in pictures and videos. Pictures of 48x48 pixels are taken as faces.");
   declare(options, a);
   if (!options.parse(arguments)) return 0;
   if (a.json && a.csv) options.fail("csv", "cannot stand beside --json");

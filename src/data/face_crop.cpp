@@ -86,7 +86,7 @@ torch::Tensor crop_square(const torch::Tensor& picture, const Box& square, int64
   const int64_t channels = picture.size(0), height = picture.size(1), width = picture.size(2);
   const auto rows = resample_line(square.y, square.height, height, size);
   const auto columns = resample_line(square.x, square.width, width, size);
-  const auto *pixels = picture.data_ptr<uint8_t>();
+  const auto* pixels = picture.data_ptr<uint8_t>();
   const int64_t stride_c = picture.stride(0), stride_y = picture.stride(1), stride_x = picture.stride(2);
   auto crop = torch::empty({channels, size, size}, torch::kUInt8);
   auto* out = crop.data_ptr<uint8_t>();

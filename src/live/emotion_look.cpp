@@ -23,9 +23,9 @@ struct Features {
 
 Features features_of(const std::string& emotion) {
   static const std::map<std::string, Features> table{
-      {"Angry", {-14, 12, 10, -18, 0, false}},   {"Disgust", {-8, 4, 7, -12, 6, true}},
-      {"Fear", {16, 2, 19, -14, 12, true}},      {"Happy", {4, 4, 12, 34, 18, true}},
-      {"Sad", {14, -8, 10, -26, 0, false}},      {"Surprise", {18, 18, 21, 0, 26, false}},
+      {"Angry", {-14, 12, 10, -18, 0, false}}, {"Disgust", {-8, 4, 7, -12, 6, true}},
+      {"Fear", {16, 2, 19, -14, 12, true}},    {"Happy", {4, 4, 12, 34, 18, true}},
+      {"Sad", {14, -8, 10, -26, 0, false}},    {"Surprise", {18, 18, 21, 0, 26, false}},
       {"Neutral", {0, 0, 13, 0, 0, false}},
   };
   const Emotion* known = find_emotion(emotion);
@@ -78,8 +78,8 @@ class Sketch {
 
 Ink colour_of(const std::string& emotion) {
   static const std::map<std::string, Ink> table{
-      {"Angry", {0, 94, 213}},  {"Disgust", {115, 158, 0}},   {"Fear", {167, 121, 204}},   {"Happy", {0, 190, 240}},
-      {"Sad", {178, 114, 0}},   {"Surprise", {233, 180, 86}}, {"Neutral", {185, 185, 185}},
+      {"Angry", {0, 94, 213}}, {"Disgust", {115, 158, 0}},   {"Fear", {167, 121, 204}},    {"Happy", {0, 190, 240}},
+      {"Sad", {178, 114, 0}},  {"Surprise", {233, 180, 86}}, {"Neutral", {185, 185, 185}},
   };
   const Emotion* known = find_emotion(emotion);
   const auto found = table.find(known != nullptr ? known->name : emotion);
@@ -90,8 +90,9 @@ torch::Tensor draw_avatar(const std::string& emotion, int side) {
   const Features face = features_of(emotion);
   const cv::Scalar dark(40, 45, 60, 255), white(255, 255, 255, 255);
   const bool sick = emotion == "Disgust", red = emotion == "Angry";
-  const cv::Scalar skin = sick ? cv::Scalar(110, 200, 150, 255) : red ? cv::Scalar(95, 140, 245, 255)
-                                                                     : cv::Scalar(80, 205, 250, 255);
+  const cv::Scalar skin = sick  ? cv::Scalar(110, 200, 150, 255)
+                          : red ? cv::Scalar(95, 140, 245, 255)
+                                : cv::Scalar(80, 205, 250, 255);
   Sketch sketch;
   sketch.disc(0, 0, 100, 100, dark);
   sketch.disc(0, 0, 94, 94, skin);

@@ -60,8 +60,8 @@ class HaarDetector : public FaceDetector {
     cascade_.detectMultiScale(small_, found, kSizeStep, kNeighbours, 0, {smallest, smallest}, {largest, largest});
     std::vector<Box> boxes;
     for (const auto& face : found) {
-      boxes.push_back({region.x + face.x * x_scale, region.y + face.y * y_scale, face.width * x_scale,
-                       face.height * y_scale});
+      boxes.push_back(
+          {region.x + face.x * x_scale, region.y + face.y * y_scale, face.width * x_scale, face.height * y_scale});
     }
     sort_left_to_right(boxes);
     return boxes;

@@ -45,8 +45,7 @@ const Box& nearest(const std::vector<Box>& boxes, const Box& place) {
 void FaceFollower::look_around_known(const Picture& picture, std::vector<Box>& found) {
   for (const Track& track : tracker_.tracks()) {
     const double side = track.box.width;
-    const auto boxes =
-        detector_->find(picture, {enlarged(track.box, kAround), side * kSmaller, side * kLarger});
+    const auto boxes = detector_->find(picture, {enlarged(track.box, kAround), side * kSmaller, side * kLarger});
     if (!boxes.empty()) add_new(found, {nearest(boxes, track.box)});
   }
 }

@@ -38,8 +38,9 @@ int64_t factor_of(const PerturbedFace& face) {
 std::string share_text(int64_t successes, int64_t n) {
   if (n == 0) return "-";
   const Interval interval = wilson_interval(successes, n);
-  return fmt::format("{:.0f} % (n = {}, {:.0f}-{:.0f} %)", 100.0 * static_cast<double>(successes) / static_cast<double>(n),
-                     n, 100 * interval.low, 100 * interval.high);
+  return fmt::format("{:.0f} % (n = {}, {:.0f}-{:.0f} %)",
+                     100.0 * static_cast<double>(successes) / static_cast<double>(n), n, 100 * interval.low,
+                     100 * interval.high);
 }
 
 /// The face that the attack panel shows: the largest one that the goal concerns, else the largest.
@@ -59,17 +60,18 @@ const PerturbedFace* shown_face(const AnalysedFrame& frame) {
 
 void Hud::draw_status(const torch::Tensor& canvas, const AnalysedFrame& frame, const PipelineStatus& status,
                       const HudSwitches& switches) {
-  const std::string text = fmt::format(
-      "{:.1f} fps   {} {:.1f} ms   {} {:.1f} ms   p95 {:.0f} ms   {} {}   {} {}   {}", status.fps,
-      overlay_.say("faces", "visages"), frame.find_ms, overlay_.say("network", "réseau"), frame.read_ms,
-      status.latency_p95, overlay_.say("queue", "file"), status.waiting, overlay_.say("dropped", "perdues"),
-      status.dropped, frame.detector);
+  const std::string text =
+      fmt::format("{:.1f} fps   {} {:.1f} ms   {} {:.1f} ms   p95 {:.0f} ms   {} {}   {} {}   {}", status.fps,
+                  overlay_.say("faces", "visages"), frame.find_ms, overlay_.say("network", "réseau"), frame.read_ms,
+                  status.latency_p95, overlay_.say("queue", "file"), status.waiting, overlay_.say("dropped", "perdues"),
+                  status.dropped, frame.detector);
   const int width = overlay_.lettering().width(text, kSmall) + 2 * kPad;
   fill_rectangle(canvas, 0, 0, width, 22, kGround, 0.7);
   overlay_.lettering().write(canvas, text, kPad, 15, kSmall, kWhite);
   int left = kPad;
   if (switches.recording) left += 12 + overlay_.lettering().write(canvas, "REC", left, 40, kMiddle, kRed);
-  if (switches.paused) overlay_.lettering().write(canvas, overlay_.say("paused", "en pause"), left, 40, kMiddle, kWhite);
+  if (switches.paused)
+    overlay_.lettering().write(canvas, overlay_.say("paused", "en pause"), left, 40, kMiddle, kWhite);
 }
 
 void Hud::draw_verdict(const torch::Tensor& canvas, const std::vector<double>& probabilities, int left, int base,
@@ -148,18 +150,17 @@ void Hud::draw_attack_panel(const torch::Tensor& canvas, const AnalysedFrame& fr
 
 void Hud::draw_help(const torch::Tensor& canvas) {
   const bool fr = overlay_.french();
-  const std::vector<std::pair<std::string, std::string>> keys{
-      {"q, Esc", fr ? "quitter" : "quit"},
-      {fr ? "espace" : "space", fr ? "pause" : "pause"},
-      {"s", fr ? "photo" : "snapshot"},
-      {"r", fr ? "enregistrer" : "record"},
-      {"m", fr ? "miroir" : "mirror"},
-      {"b", fr ? "barres" : "bars"},
-      {"e", fr ? "avatars" : "emoji"},
-      {"a", fr ? "attaque" : "attack"},
-      {"+ -", "eps"},
-      {"d", fr ? "détecteur" : "detector"},
-      {"h", fr ? "cette aide" : "this help"}};
+  const std::vector<std::pair<std::string, std::string>> keys{{"q, Esc", fr ? "quitter" : "quit"},
+                                                              {fr ? "espace" : "space", fr ? "pause" : "pause"},
+                                                              {"s", fr ? "photo" : "snapshot"},
+                                                              {"r", fr ? "enregistrer" : "record"},
+                                                              {"m", fr ? "miroir" : "mirror"},
+                                                              {"b", fr ? "barres" : "bars"},
+                                                              {"e", fr ? "avatars" : "emoji"},
+                                                              {"a", fr ? "attaque" : "attack"},
+                                                              {"+ -", "eps"},
+                                                              {"d", fr ? "détecteur" : "detector"},
+                                                              {"h", fr ? "cette aide" : "this help"}};
   fill_rectangle(canvas, 40, 50, 250, static_cast<int>(keys.size()) * 22 + 24, kGround, 0.85);
   int y = 80;
   for (const auto& [key, meaning] : keys) {

@@ -20,7 +20,8 @@ void LabelSmoother::update(const std::vector<double>& probabilities, double time
       mean_[static_cast<size_t>(best)] >= mean_[static_cast<size_t>(shown_)] + smoothing_.lead && best != shown_;
   challenges_ = !leads ? 0 : best == challenger_ ? challenges_ + 1 : 1;
   challenger_ = best;
-  if (challenges_ >= smoothing_.frames) {
+  if (challenges_ == 1) challenged_since_ = time;
+  if (challenges_ >= smoothing_.frames || (challenges_ > 1 && time - challenged_since_ >= smoothing_.patience)) {
     shown_ = best;
     challenges_ = 0;
   }

@@ -10,7 +10,8 @@ namespace fercli {
 struct Smoothing {
   double seconds = 0.4;    ///< time constant of the running mean of the probabilities; 0: raw, no hysteresis
   double lead = 0.1;       ///< a new label must lead the shown one by this much …
-  int64_t frames = 3;      ///< … for so many frames in a row
+  int64_t frames = 3;      ///< … for so many frames in a row, or …
+  double patience = 0.3;   ///< … for so many seconds, when frames come slowly
   double certainty = 0.4;  ///< under this probability the label is "uncertain"
 };
 
@@ -28,7 +29,7 @@ class LabelSmoother {
  private:
   Smoothing smoothing_;
   std::vector<double> mean_;
-  double time_ = 0;
+  double time_ = 0, challenged_since_ = 0;
   int64_t shown_ = 0, challenger_ = 0, challenges_ = 0;
 };
 

@@ -24,14 +24,27 @@ struct Letter {
 };
 
 const std::map<std::string, Letter>& accented_letters() {
-  static const std::map<std::string, Letter> letters{
-      {"é", {"e", Accent::Acute}},      {"è", {"e", Accent::Grave}},      {"ê", {"e", Accent::Circumflex}},
-      {"ë", {"e", Accent::Diaeresis}},  {"à", {"a", Accent::Grave}},      {"â", {"a", Accent::Circumflex}},
-      {"î", {"i", Accent::Circumflex}}, {"ï", {"i", Accent::Diaeresis}},  {"ô", {"o", Accent::Circumflex}},
-      {"ù", {"u", Accent::Grave}},      {"û", {"u", Accent::Circumflex}}, {"ç", {"c", Accent::Cedilla}},
-      {"É", {"E", Accent::Acute}},      {"È", {"E", Accent::Grave}},      {"À", {"A", Accent::Grave}},
-      {"Ç", {"C", Accent::Cedilla}},    {"’", {"'"}},                     {"–", {"-"}},
-      {"×", {"x"}},                     {"→", {"->"}},                    {"…", {"..."}}};
+  static const std::map<std::string, Letter> letters{{"é", {"e", Accent::Acute}},
+                                                     {"è", {"e", Accent::Grave}},
+                                                     {"ê", {"e", Accent::Circumflex}},
+                                                     {"ë", {"e", Accent::Diaeresis}},
+                                                     {"à", {"a", Accent::Grave}},
+                                                     {"â", {"a", Accent::Circumflex}},
+                                                     {"î", {"i", Accent::Circumflex}},
+                                                     {"ï", {"i", Accent::Diaeresis}},
+                                                     {"ô", {"o", Accent::Circumflex}},
+                                                     {"ù", {"u", Accent::Grave}},
+                                                     {"û", {"u", Accent::Circumflex}},
+                                                     {"ç", {"c", Accent::Cedilla}},
+                                                     {"É", {"E", Accent::Acute}},
+                                                     {"È", {"E", Accent::Grave}},
+                                                     {"À", {"A", Accent::Grave}},
+                                                     {"Ç", {"C", Accent::Cedilla}},
+                                                     {"’", {"'"}},
+                                                     {"–", {"-"}},
+                                                     {"×", {"x"}},
+                                                     {"→", {"->"}},
+                                                     {"…", {"..."}}};
   return letters;
 }
 

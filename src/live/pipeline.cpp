@@ -139,8 +139,8 @@ void LivePipeline::State::fail() {
 void LivePipeline::State::wait_for_its_time(double time) {
   if (source->is_live() || settings.pace == Pace::EveryFrame) return;
   if (!first_frame) first_frame = Clock::now();
-  const auto due = *first_frame + std::chrono::duration_cast<Clock::duration>(
-                                      paused_for + std::chrono::duration<double>(time));
+  const auto due =
+      *first_frame + std::chrono::duration_cast<Clock::duration>(paused_for + std::chrono::duration<double>(time));
   while (!stopping && Clock::now() < due) {
     std::this_thread::sleep_for(std::min<Clock::duration>(due - Clock::now(), std::chrono::milliseconds(100)));
   }
@@ -170,8 +170,7 @@ void LivePipeline::State::capture() {
   captured_frames.close();
 }
 
-std::vector<LiveFace> LivePipeline::State::read(const Picture& picture, const std::vector<Track>& tracks,
-                                                double time) {
+std::vector<LiveFace> LivePipeline::State::read(const Picture& picture, const std::vector<Track>& tracks, double time) {
   std::vector<Box> boxes;
   for (const auto& track : tracks) boxes.push_back(track.box);
   const auto readings = read_faces(classifier, picture, boxes);
@@ -246,8 +245,8 @@ void LivePipeline::State::analyse() {
 LivePipeline::LivePipeline(std::unique_ptr<VideoSource> source, std::vector<std::shared_ptr<FaceDetector>> detectors,
                            const Classifier& classifier, std::unique_ptr<LiveAttack> attack,
                            const PipelineSettings& settings)
-    : state_(std::make_unique<State>(std::move(source), std::move(detectors), classifier, std::move(attack),
-                                     settings)) {
+    : state_(
+          std::make_unique<State>(std::move(source), std::move(detectors), classifier, std::move(attack), settings)) {
   if (state_->live_attack) state_->eps = state_->live_attack->settings().eps;
   state_->capture_thread = std::thread([state = state_.get()] { state->capture(); });
   state_->analysis_thread = std::thread([state = state_.get()] { state->analyse(); });

@@ -24,9 +24,9 @@ enum class Pace {
 /// One followed face in one frame.
 struct LiveFace {
   int64_t id = 0;
-  FaceReading reading;            ///< of this frame alone
-  std::vector<double> smoothed;   ///< running mean of the probabilities
-  std::optional<int64_t> label;   ///< with hysteresis; none: uncertain
+  FaceReading reading;           ///< of this frame alone
+  std::vector<double> smoothed;  ///< running mean of the probabilities
+  std::optional<int64_t> label;  ///< with hysteresis; none: uncertain
 };
 
 /// A frame and everything that was found in this very frame.
@@ -53,10 +53,10 @@ struct PipelineStatus {
 struct PipelineSettings {
   Pace pace = Pace::RealTime;
   Smoothing smoothing;
-  double max_seconds = 0;     ///< of the video; 0: to its end
-  int64_t max_frames = 0;     ///< analysed; 0: all
+  double max_seconds = 0;  ///< of the video; 0: to its end
+  int64_t max_frames = 0;  ///< analysed; 0: all
   bool mirror = false;
-  Runtime runtime;            ///< threads of the network
+  Runtime runtime;  ///< threads of the network
 };
 
 /// Capture and inference in threads of their own; the caller draws. Between capture and inference there is one place,

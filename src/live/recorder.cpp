@@ -3,9 +3,9 @@
 #include <fmt/format.h>
 
 #include <cmath>
-#include <optional>
 #include <opencv2/core/utils/logger.hpp>
 #include <opencv2/videoio.hpp>
+#include <optional>
 
 #include "core/error.hpp"
 #include "core/files.hpp"
@@ -39,8 +39,8 @@ VideoRecorder::VideoRecorder(const std::filesystem::path& path, int64_t width, i
   if (path.has_parent_path()) make_folder(path.parent_path());
   writer_->size = {static_cast<int>(width), static_cast<int>(height)};
   writer_->fps = fps;
-  const int code = extension == ".mp4" ? cv::VideoWriter::fourcc('m', 'p', '4', 'v')
-                                       : cv::VideoWriter::fourcc('M', 'J', 'P', 'G');
+  const int code =
+      extension == ".mp4" ? cv::VideoWriter::fourcc('m', 'p', '4', 'v') : cv::VideoWriter::fourcc('M', 'J', 'P', 'G');
   try {
     writer_->file.open(path.string(), code, fps, writer_->size);
   } catch (const cv::Exception&) {

@@ -39,8 +39,7 @@ std::string course_line(const AnalysedFrame& frame, const LabelSet& classes, int
   const LiveFace* face = largest_face(frame);
   if (face == nullptr) return time + " : no face";
   const int64_t shown = face->label.value_or(top_of(face->smoothed));
-  return fmt::format("{} : {} , {:.0f}%", time, classes.name(shown),
-                     100 * face->smoothed[static_cast<size_t>(shown)]);
+  return fmt::format("{} : {} , {:.0f}%", time, classes.name(shown), 100 * face->smoothed[static_cast<size_t>(shown)]);
 }
 
 Session::Session(SessionOutputs outputs, LabelSet classes, double fps)
@@ -118,12 +117,13 @@ nlohmann::json Session::summary(const PipelineStatus& status, int64_t faces, con
   const auto shares = timeline_.seconds_per_class(classes_.size());
   for (int64_t k = 0; k < classes_.size(); ++k) seconds[classes_.name(k)] = shares[static_cast<size_t>(k)];
   seconds["uncertain"] = shares.back();
-  nlohmann::json json{{"source", source},
-                      {"seconds", seconds_},
-                      {"frames", {{"captured", status.captured}, {"analysed", status.analysed}, {"dropped", status.dropped}}},
-                      {"latency_ms", {{"p50", status.latency_p50}, {"p95", status.latency_p95}, {"n", status.analysed}}},
-                      {"faces", faces},
-                      {"seconds_per_emotion", seconds}};
+  nlohmann::json json{
+      {"source", source},
+      {"seconds", seconds_},
+      {"frames", {{"captured", status.captured}, {"analysed", status.analysed}, {"dropped", status.dropped}}},
+      {"latency_ms", {{"p50", status.latency_p50}, {"p95", status.latency_p95}, {"n", status.analysed}}},
+      {"faces", faces},
+      {"seconds_per_emotion", seconds}};
   if (tally_.faces > 0) {
     json["attack"] = {{"success", to_json(proportion(tally_.successes, tally_.faces))},
                       {"forward", tally_.forward},
@@ -138,7 +138,8 @@ void Session::finish(const PipelineStatus& status, int64_t faces, Overlay& overl
   if (outputs_.folder.empty()) return;
   const fs::path folder = outputs_.folder;
   write_file(folder / "session.json", summary(status, faces, source).dump(2) + "\n");
-  const std::string title = fmt::format("{}  {}", overlay.say("Emotions over time", "Émotions au fil du temps"), source);
+  const std::string title =
+      fmt::format("{}  {}", overlay.say("Emotions over time", "Émotions au fil du temps"), source);
   write_png(image_of_bgr(timeline_.draw_session(overlay, title)), folder / "timeline.png");
 }
 

@@ -18,7 +18,7 @@ namespace {
 
 constexpr const char* kWord = "synthetic";
 constexpr const char* kKeys = "faces, seed, size, fps, seconds";
-constexpr int64_t kDrawn = 192;         ///< side of a drawn portrait
+constexpr int64_t kDrawn = 192;           ///< side of a drawn portrait
 constexpr double kHold = 3, kFade = 0.4;  ///< seconds of an expression, and of the change to the next
 constexpr double kTwoPi = 6.283185307179586;
 
@@ -100,9 +100,9 @@ class Person {
     turn.at<double>(0, 2) += foot.x - kDrawn / 2.0;
     turn.at<double>(1, 2) += foot.y - kDrawn;
     const double reach = side * 0.56;
-    const cv::Rect area = cv::Rect(cvRound(foot.x - reach), cvRound(foot.y - side * 1.03), cvRound(2 * reach),
-                                   cvRound(side * 1.03)) &
-                          cv::Rect({}, frame.size());
+    const cv::Rect area =
+        cv::Rect(cvRound(foot.x - reach), cvRound(foot.y - side * 1.03), cvRound(2 * reach), cvRound(side * 1.03)) &
+        cv::Rect({}, frame.size());
     if (area.empty()) return;
     turn.at<double>(0, 2) -= area.x;
     turn.at<double>(1, 2) -= area.y;

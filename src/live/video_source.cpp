@@ -229,9 +229,10 @@ std::unique_ptr<VideoSource> open_first_video(const std::vector<std::string>& wo
       if (reasons.size() < words.size()) inform(fmt::format("{}; trying {}", reasons.back(), words[reasons.size()]));
     }
   }
-  throw RunError(fmt::format("fercli live: no video: {}; give a video file (--source FILE), or try the drawn faces with "
-                             "--source synthetic",
-                             join(reasons, ", ")));
+  throw RunError(
+      fmt::format("fercli live: no video: {}; give a video file (--source FILE), or try the drawn faces with "
+                  "--source synthetic",
+                  join(reasons, ", ")));
 }
 
 std::vector<Camera> list_cameras() {

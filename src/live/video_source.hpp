@@ -24,9 +24,9 @@ class VideoSource {
   virtual bool read(Frame& frame) = 0;
 
   virtual std::string name() const = 0;
-  virtual double fps() const = 0;     ///< as promised by the source; 30 where it says nothing
-  virtual bool is_live() const = 0;   ///< frames come by its own clock (camera, stream), whoever waits
-  virtual int64_t length() const = 0; ///< frames, 0 where unknown
+  virtual double fps() const = 0;      ///< as promised by the source; 30 where it says nothing
+  virtual bool is_live() const = 0;    ///< frames come by its own clock (camera, stream), whoever waits
+  virtual int64_t length() const = 0;  ///< frames, 0 where unknown
 };
 
 /// `word`: a camera's number or /dev/videoN, a video file, a folder of images (in order of their names), a URL of

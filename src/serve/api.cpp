@@ -107,8 +107,8 @@ AttackOrder order_of(const ApiRequest& request, const LabelSet& classes, int64_t
     order.goal = parse_emotion_goal(field(request, "goal", kDefaultGoal), classes);
   } catch (const UserError& error) {
     const std::string message = error.what(), prefix = "fercli attack: ";
-    throw RequestError(400, "goal: " + (message.compare(0, prefix.size(), prefix) == 0 ? message.substr(prefix.size())
-                                                                                       : message));
+    throw RequestError(
+        400, "goal: " + (message.compare(0, prefix.size(), prefix) == 0 ? message.substr(prefix.size()) : message));
   }
   return order;
 }
@@ -150,9 +150,8 @@ std::string labels_json(const LabelSet& classes) {
   Json labels = Json::array();
   for (const auto& name : classes.names()) {
     const Emotion* emotion = find_emotion(name);
-    labels.push_back({{"name", name},
-                      {"french", display_name(name, "fr")},
-                      {"emoji", emotion != nullptr ? emotion->emoji : ""}});
+    labels.push_back(
+        {{"name", name}, {"french", display_name(name, "fr")}, {"emoji", emotion != nullptr ? emotion->emoji : ""}});
   }
   return Json{{"labels", labels}}.dump();
 }

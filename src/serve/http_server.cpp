@@ -136,10 +136,10 @@ class LimitedServer : public httplib::Server {
   void turn_away(DeadlineStream& stream) const {
     const std::string body = error_json("too many connections, try again");
     stream.set_deadline(Clock::now() + std::chrono::seconds(1));
-    const std::string text =
-        fmt::format("HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nContent-Length: {}\r\n"
-                    "Retry-After: 1\r\nConnection: close\r\n\r\n{}",
-                    body.size(), body);
+    const std::string text = fmt::format(
+        "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nContent-Length: {}\r\n"
+        "Retry-After: 1\r\nConnection: close\r\n\r\n{}",
+        body.size(), body);
     stream.write(text.data(), text.size());
   }
 
@@ -190,7 +190,8 @@ class RateLimiter {
 /// In a time that does not tell how much of it was right.
 bool same_secret(const std::string& a, const std::string& b) {
   unsigned char difference = a.size() == b.size() ? 0 : 1;
-  for (size_t i = 0; i < a.size(); ++i) difference |= static_cast<unsigned char>(a[i] ^ b[i % std::max<size_t>(1, b.size())]);
+  for (size_t i = 0; i < a.size(); ++i)
+    difference |= static_cast<unsigned char>(a[i] ^ b[i % std::max<size_t>(1, b.size())]);
   return difference == 0;
 }
 
@@ -227,10 +228,7 @@ bool is_loopback(const std::string& host) {
 
 struct HttpServer::State {
   State(Api& the_api, const HttpSettings& given)
-      : api(the_api),
-        settings(given),
-        server(given.most_connections, given.request_seconds),
-        limiter(given.rate) {}
+      : api(the_api), settings(given), server(given.most_connections, given.request_seconds), limiter(given.rate) {}
 
   void refuse_early(const httplib::Request& request) const;
   void check_body(const httplib::Request& request) const;
@@ -269,7 +267,8 @@ void HttpServer::State::check_body(const httplib::Request& request) const {
 void HttpServer::State::refuse_early(const httplib::Request& request) const {
   if (!limiter.allows(request.remote_addr)) throw RequestError(429, "too many requests, slow down");
   // A page of another site, whose name was made to point here, must not reach a server without token.
-  if (settings.token.empty() && is_loopback(settings.host) && !is_loopback(host_part(request.get_header_value("Host")))) {
+  if (settings.token.empty() && is_loopback(settings.host) &&
+      !is_loopback(host_part(request.get_header_value("Host")))) {
     throw RequestError(403, "this server answers on localhost only");
   }
   const std::string allowed = Api::method_of(request.path);

@@ -13,8 +13,8 @@ struct HttpSettings {
   std::string token;    ///< "": none is asked for
   int64_t most_bytes = 16 << 20;
   int64_t most_connections = 96;
-  double rate = 200;             ///< requests per second and address, twice as many in a burst; 0: without limit
-  double request_seconds = 20;   ///< for a request to arrive and its answer to leave, the work between not counted
+  double rate = 200;            ///< requests per second and address, twice as many in a burst; 0: without limit
+  double request_seconds = 20;  ///< for a request to arrive and its answer to leave, the work between not counted
 };
 
 /// True for 127.0.0.0/8, ::1 and localhost.

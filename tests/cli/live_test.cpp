@@ -124,8 +124,8 @@ TEST_F(LiveCommand, FacesAreExportedOnceASecondAsTheNetworkSeesThem) {
 }
 
 TEST_F(LiveCommand, TheAttackViewReportsBothVerdicts) {
-  const auto result = live({"--source", "synthetic:faces=1,fps=10,size=320x240,seconds=9", "--max-frames", "12", "--attack",
-                            "untargeted", "--eps", "8/255", "--defend", "standard", "--jsonl", "-",
+  const auto result = live({"--source", "synthetic:faces=1,fps=10,size=320x240,seconds=9", "--max-frames", "12",
+                            "--attack", "untargeted", "--eps", "8/255", "--defend", "standard", "--jsonl", "-",
                             "--record-annotated", out("drawn.avi"), "--lang", "fr"});
   ASSERT_EQ(result.exit_code, 0) << result.err;
   std::istringstream lines(result.out);

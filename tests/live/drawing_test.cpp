@@ -83,7 +83,8 @@ TEST(ARecording, KeepsTimeWhenFramesComeLate) {
 }
 
 TEST(ARecording, NeedsAKnownExtension) {
-  EXPECT_EQ(message_of([] { VideoRecorder("clip.gif", 64, 48, 10); }), "clip.gif: a recording must be named .mp4 or .avi");
+  EXPECT_EQ(message_of([] { VideoRecorder("clip.gif", 64, 48, 10); }),
+            "clip.gif: a recording must be named .mp4 or .avi");
 }
 
 TEST(Latencies, QuantilesAreThoseOfTheEvents) {

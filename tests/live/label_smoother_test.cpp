@@ -23,8 +23,16 @@ TEST(LabelSmoothing, ALastingChangeIsShownWithinASecond) {
   EXPECT_LT(frames, 30);
 }
 
+TEST(LabelSmoothing, SlowFramesAreNotWaitedForThreeTimes) {
+  LabelSmoother smoother({});
+  smoother.update(kFirst, 0);
+  smoother.update(kSecond, 1);
+  smoother.update(kSecond, 2);
+  EXPECT_EQ(smoother.label(), 1);
+}
+
 TEST(LabelSmoothing, ANearTieDoesNotFlicker) {
-  LabelSmoother smoother({0.4, 0.1, 3, 0});
+  LabelSmoother smoother({0.4, 0.1, 3, 0.3, 0});
   for (int i = 0; i < 10; ++i) smoother.update({0.5, 0.45, 0.05}, i * kFrame);
   for (int i = 10; i < 100; ++i) {
     smoother.update(i % 2 == 0 ? std::vector<double>{0.45, 0.5, 0.05} : std::vector<double>{0.44, 0.51, 0.05},
@@ -40,7 +48,7 @@ TEST(LabelSmoothing, UnderTheThresholdTheLabelIsUncertain) {
 }
 
 TEST(LabelSmoothing, ZeroSecondsGiveTheRawLabelOfEveryFrame) {
-  LabelSmoother smoother({0, 0.1, 3, 0.4});
+  LabelSmoother smoother({0, 0.1, 3, 0.3, 0.4});
   smoother.update(kFirst, 0);
   smoother.update(kSecond, kFrame);
   EXPECT_EQ(smoother.label(), 1);

@@ -12,7 +12,7 @@
 namespace fercli::test {
 namespace {
 
-constexpr const char* kTwoPeople = "synthetic:faces=2,fps=15,seconds=9";
+constexpr const char* kTwoPeople = "synthetic:faces=2,fps=10,seconds=6";
 
 const Classifier& standard() {
   static const Classifier classifier = make_classifier(load_checkpoint(resolve_model("standard")), {1, "fp32"});
@@ -41,24 +41,26 @@ std::vector<AnalysedFrame> all_frames(LivePipeline& pipeline) {
 TEST(LiveFaces, TwoPeopleKeepTheirNumbersAndShowTheirEmotions) {
   LivePipeline pipeline(open_video(kTwoPeople), haar(), standard(), nullptr, settings_with(Pace::EveryFrame));
   const auto frames = all_frames(pipeline);
-  ASSERT_EQ(frames.size(), 135u);
+  ASSERT_EQ(frames.size(), 60u);
   EXPECT_EQ(pipeline.status().dropped, 0);
   EXPECT_EQ(pipeline.faces_seen(), 2);
-  int64_t faces = 0, happy = 0, called_happy = 0;
+  int64_t faces = 0, plain = 0, right = 0;
   for (const auto& frame : frames) {
     for (const auto& face : frame.faces) {
       ++faces;
       const int64_t person = face.reading.box.centre_x() < 320 ? 0 : 1;
       EXPECT_EQ(face.id, frames[20].faces[0].reading.box.centre_x() < 320 ? person + 1 : 2 - person);
+      // The middle of each expression, of those two that no network takes for something else.
+      const std::string emotion = synthetic_emotion(person, frame.frame.time);
       const double beat = std::fmod(frame.frame.time, 3);
-      if (synthetic_emotion(person, frame.frame.time) != "Happy" || beat < 1 || beat > 2.5) continue;
-      ++happy;
-      called_happy += face.label == standard().classes().index("Happy");
+      if ((emotion != "Happy" && emotion != "Surprise") || beat < 1 || beat > 2.5) continue;
+      ++plain;
+      right += face.label == standard().classes().index(emotion);
     }
   }
-  EXPECT_GT(faces, 240);
-  EXPECT_GT(happy, 20);
-  EXPECT_GT(called_happy, happy * 9 / 10);
+  EXPECT_GT(faces, 100);
+  EXPECT_GT(plain, 40);
+  EXPECT_GT(right, plain * 9 / 10);
 }
 
 TEST(LiveFaces, WhatTheNetworkSeesIsWhatItsVerdictIsAbout) {
@@ -128,7 +130,8 @@ TEST(LiveFaces, TheAttackStaysWithinEpsAndKeepsItsTally) {
 }
 
 TEST(VideoSources, EqualOptionsGiveEqualFrames) {
-  const auto a = open_video("synthetic:faces=1,size=160x120,seed=3"), b = open_video("synthetic:faces=1,size=160x120,seed=3");
+  const auto a = open_video("synthetic:faces=1,size=160x120,seed=3"),
+             b = open_video("synthetic:faces=1,size=160x120,seed=3");
   Frame first, second;
   for (int i = 0; i < 3; ++i) {
     ASSERT_TRUE(a->read(first) && b->read(second));

@@ -33,9 +33,9 @@ TEST(TheTracker, MovingFacesKeepTheirNumbersWhateverTheOrderOfDetections) {
   Tracker tracker;
   for (int i = 0; i < 40; ++i) {
     const double left = 50 + 3.0 * i, right = 400 - 2.0 * i;
-    tracker.update(i % 2 == 0 ? std::vector<Box>{face_at(left), face_at(right)}
-                              : std::vector<Box>{face_at(right), face_at(left)},
-                   0);
+    tracker.update(
+        i % 2 == 0 ? std::vector<Box>{face_at(left), face_at(right)} : std::vector<Box>{face_at(right), face_at(left)},
+        0);
   }
   ASSERT_EQ(tracker.tracks().size(), 2u);
   EXPECT_EQ(tracker.born(), 2);

@@ -6,7 +6,7 @@
 namespace fercli::test {
 
 struct HttpAnswer {
-  int status = 0;  ///< 0: the connection broke before an answer came
+  int status = 0;                              ///< 0: the connection broke before an answer came
   std::map<std::string, std::string> headers;  ///< names in lower case
   std::string body;
 };

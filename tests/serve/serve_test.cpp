@@ -123,16 +123,16 @@ TEST_F(Serving, PredictsEveryFaceHoweverTheImageIsSent) {
 TEST_F(Serving, GivesTheVerdictsOfThePredictCommand) {
   const ScratchFolder folder;
   write_png(decode_image(*people_, 3, "people"), folder / "people.png");
-  const auto command = run_in_process(
-      {"predict", (folder / "people.png").string(), "--json", "--threads", "1", "--precision", "fp32"});
+  const auto command =
+      run_in_process({"predict", (folder / "people.png").string(), "--json", "--threads", "1", "--precision", "fp32"});
   const json expected = json::parse(command.out)[0]["faces"];
   const json answer = json::parse(request("POST", "/predict", kPng, *people_).body)["predictions"];
   ASSERT_EQ(answer.size(), expected.size());
   for (size_t i = 0; i < expected.size(); ++i) {
     EXPECT_EQ(answer[i]["label"], expected[i]["emotion"]);
     EXPECT_EQ(answer[i]["box"], expected[i]["box"]);
-    EXPECT_NEAR(answer[i]["probabilities"]["Sad"].get<double>(), 100 * expected[i]["probabilities"]["Sad"].get<double>(),
-                1e-4);
+    EXPECT_NEAR(answer[i]["probabilities"]["Sad"].get<double>(),
+                100 * expected[i]["probabilities"]["Sad"].get<double>(), 1e-4);
   }
 }
 
@@ -309,10 +309,13 @@ TEST_F(Serving, HostileBodiesGetAnAnswerAndHarmNothing) {
 }
 
 TEST_F(Serving, BrokenRequestLinesHarmNothing) {
-  for (const std::string line :
-       {std::string("\r\n\r\n"), std::string("GET\r\n\r\n"), std::string("\0\0\0\0\r\n\r\n", 8),
-        "GET /test HTTP/9.9\r\n\r\n", "GET " + std::string(20000, 'a') + " HTTP/1.1\r\n\r\n",
-        "GET /test HTTP/1.1\r\n" + std::string(20000, 'h') + "\r\n\r\n"}) {
+  const std::vector<std::string> lines{"\r\n\r\n",
+                                       "GET\r\n\r\n",
+                                       std::string("\0\0\0\0\r\n\r\n", 8),
+                                       "GET /test HTTP/9.9\r\n\r\n",
+                                       "GET " + std::string(20000, 'a') + " HTTP/1.1\r\n\r\n",
+                                       "GET /test HTTP/1.1\r\n" + std::string(20000, 'h') + "\r\n\r\n"};
+  for (const auto& line : lines) {
     HttpClient client(server_.port());
     client.send(line);
     const auto answer = client.read();

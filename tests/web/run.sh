@@ -12,7 +12,7 @@ server=
 trap '[ -z "$server" ] || kill "$server" 2>/dev/null; rm -rf "$work"' EXIT
 
 # The fake camera: a video of drawn people, in the format that Chromium reads; and two pictures to upload.
-"$fercli" live --no-window --quiet --source synthetic:faces=2,fps=10,seconds=6 --record "$work/people.avi" --csv /dev/null
+"$fercli" live --no-window --quiet --source synthetic:faces=2,fps=10,seconds=6 --record "$work/people.avi" >/dev/null
 node tests/web/split_avi.cjs "$work/people.avi" "$work/people.mjpeg" "$work/people.jpg"
 cp results/faces/Happy/0000.png "$work/happy.png"
 

@@ -115,11 +115,13 @@ function openFile() {
   $("file-input").focus();
 }
 
-function drawFaces(context, answer, scale) {
+// `zoom`: canvas pixels per picture pixel.
+function drawFaces(context, answer, zoom) {
+  const scale = Math.max(0.3, context.canvas.width / 700);
   context.lineWidth = Math.max(2, scale * 2);
   context.font = "600 " + Math.round(16 * scale) + "px system-ui, sans-serif";
   for (const face of answer.predictions) {
-    const {x, y, w, h} = face.box;
+    const [x, y, w, h] = [face.box.x, face.box.y, face.box.w, face.box.h].map((side) => side * zoom);
     const text = emojiOf(face.label) + " " + face.emotion + " " + Math.round(face.confidence) + " %";
     const width = context.measureText(text).width + 12 * scale;
     const height = 24 * scale;
@@ -166,11 +168,13 @@ function predict(blob) {
 
 function drawResult() {
   const canvas = $("picture");
-  canvas.width = lastPicture.width;
-  canvas.height = lastPicture.height;
+  const zoom = Math.max(1, Math.round(480 / lastPicture.width));
+  canvas.width = lastPicture.width * zoom;
+  canvas.height = lastPicture.height * zoom;
   const context = canvas.getContext("2d");
-  context.drawImage(lastPicture, 0, 0);
-  if (lastAnswer) drawFaces(context, lastAnswer, Math.max(0.3, canvas.width / 700));
+  context.imageSmoothingEnabled = false;
+  context.drawImage(lastPicture, 0, 0, canvas.width, canvas.height);
+  if (lastAnswer) drawFaces(context, lastAnswer, zoom);
 }
 
 async function analyse(blob) {
@@ -214,7 +218,7 @@ async function liveLoop() {
       const overlay = $("camera-overlay");
       overlay.width = $("video").videoWidth;
       overlay.height = $("video").videoHeight;
-      drawFaces(overlay.getContext("2d"), answer, Math.max(0.3, overlay.width / 700));
+      drawFaces(overlay.getContext("2d"), answer, 1);
       listFaces(answer);
     } catch (error) {
       setMessage(say("failed") + error.message);
