@@ -50,7 +50,8 @@ OptionSet declare(Arguments& a) {
   options.choice("norm", &a.norm, {"linf", "l2"}, "how the size of the perturbation is measured, over the whole frame");
   options.number("eps", &a.settings.threat.eps, "", above(0),
                  "largest perturbation, pixels in [0,1]; without it 8/255 in Linf, 4 in L2");
-  options.integer("steps", &a.settings.steps, at_least(1), "steps at most; it ends at the first success");
+  options.integer("steps", &a.settings.steps, at_least(1),
+                  "steps at most; it ends when the detected box and the shifted ones reach the goal");
   options.number("alpha", &a.settings.alpha, "", above(0), "step size; without it 2.5 eps / steps");
   options.number("confidence", &a.settings.confidence, "0", {0, 1, false, true},
                  "go on until the goal has this probability (success is counted without it)");

@@ -44,6 +44,14 @@ std::vector<Box> find_by_size(FaceDetector& detector, const Picture& picture) {
   return boxes;
 }
 
+void require_face(const std::vector<Box>& boxes, size_t face) {
+  if (boxes.empty()) throw RunError("no face was found in the picture");
+  if (boxes.size() > face) return;
+  throw RunError(fmt::format("{} found in the picture, none with number {}",
+                             boxes.size() == 1 ? "one face was" : fmt::format("{} faces were", boxes.size()),
+                             face + 1));
+}
+
 Goal goal_of(const EmotionGoal& goal, int64_t label, int64_t n) {
   return goal.for_labels(torch::full({n}, label, torch::kInt64));
 }
@@ -65,7 +73,7 @@ torch::Tensor frame_gradient(const Classifier& classifier, const Picture& pictur
 struct Candidate {
   torch::Tensor x;
   FrameReading reading;
-  double score = -std::numeric_limits<double>::infinity();  ///< the goal's probability; plus 1 where it is reached
+  double score = -std::numeric_limits<double>::infinity();  ///< see `score_of`
 };
 
 double goal_probability(const FaceReading& face, const EmotionGoal& goal, int64_t label) {
@@ -73,12 +81,24 @@ double goal_probability(const FaceReading& face, const EmotionGoal& goal, int64_
                      : 1 - face.probabilities[static_cast<size_t>(label)];
 }
 
+/// How many of these squares' crops reach the goal.
+int64_t count_reached(const Classifier& classifier, const Picture& picture, const std::vector<Box>& squares,
+                      const EmotionGoal& goal, int64_t label) {
+  const auto logits = classifier.logits(to_float(crop_faces(picture, squares, classifier.preprocessing())));
+  return goal_of(goal, label, logits.size(0)).reached(logits).sum().item<int64_t>();
+}
+
+/// A frame whose goal is reached before any other, then one where more of the shifted boxes reach it too, then the
+/// higher probability.
+double score_of(const FrameReading& reading, double shifted_share, double probability) {
+  return reading.reached ? 1 + shifted_share + probability : probability - 1;
+}
+
 Metric steadiness(const Classifier& classifier, const Picture& picture, const FrameReading& reading,
                   const EmotionGoal& goal, int64_t label, double reach, const Rng& rng) {
   if (!reading.found) return proportion(0, kSteadyBoxes);
   const auto squares = squares_around(reading.face.box, kSteadyBoxes, reach, rng);
-  const auto logits = classifier.logits(to_float(crop_faces(picture, squares, classifier.preprocessing())));
-  return proportion(goal_of(goal, label, kSteadyBoxes).reached(logits).sum().item<int64_t>(), kSteadyBoxes);
+  return proportion(count_reached(classifier, picture, squares, goal, label), kSteadyBoxes);
 }
 
 }  // namespace
@@ -114,11 +134,7 @@ FrameAttackResult attack_frame(const Classifier& classifier, FaceDetector& detec
                                size_t face, const EmotionGoal& goal, const FrameAttackSettings& settings,
                                const Rng& rng) {
   const auto boxes = find_by_size(detector, picture);
-  if (boxes.size() <= face) {
-    throw RunError(boxes.empty()
-                       ? "no face was found in the picture"
-                       : fmt::format("there are {} faces in the picture, none with number {}", boxes.size(), face + 1));
-  }
+  require_face(boxes, face);
   const Classifier judge = classifier.with_precision(Precision::Float32);
   const FaceReading before = read_faces(judge, picture, {boxes[face]}).front();
   const int64_t label = goal.source.value_or(before.top());
@@ -137,15 +153,17 @@ FrameAttackResult attack_frame(const Classifier& classifier, FaceDetector& detec
     const auto shown = ball.exportable(x_adv);
     const Picture now = picture_of(shown);
     const FrameReading reading = read_frame(judge, detector, now, before.box, goal, label);
+    if (reading.found) box = reading.face.box;
+    auto squares = squares_around(box, settings.shifted, settings.shift, rng.split(static_cast<uint64_t>(steps)));
     if (reading.found) {
-      box = reading.face.box;
+      const int64_t also = reading.reached ? count_reached(classifier, now, squares, goal, label) : 0;
+      const double share = settings.shifted > 0 ? static_cast<double>(also) / static_cast<double>(settings.shifted) : 1;
       const double probability = goal_probability(reading.face, goal, label);
-      const double score = probability + (reading.reached ? 1 : 0);
-      if (score > best.score) best = {shown, reading, score};
-      if (reading.reached && probability >= settings.confidence) break;
+      if (const double score = score_of(reading, share, probability); score > best.score)
+        best = {shown, reading, score};
+      if (reading.reached && share == 1 && probability >= settings.confidence) break;
     }
     if (steps == settings.steps) break;
-    auto squares = squares_around(box, settings.shifted, settings.shift, rng.split(static_cast<uint64_t>(steps)));
     squares.push_back(face_square(box));
     x_adv = ball.step(x_adv, frame_gradient(classifier, now, squares, goal, label), alpha);
     if (settings.progress) settings.progress(steps);

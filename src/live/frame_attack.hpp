@@ -50,8 +50,9 @@ struct FrameAttackResult {
 /// to the colour frame; the network sees the crop that the program's own chain makes of the frame rounded to 8 bits, so
 /// nothing is approximated but the two roundings, which pass gradients as they are. Each step descends the margin
 /// summed over the box detected in the present frame and some shifted ones (expectation over what the detector may do
-/// next). Of all frames seen, the one kept has a face found again and the goal reached, then the lowest margin. `face`:
-/// which of the faces found, by size, 0 the largest. Throws RunError: no face, or fewer; Interrupted.
+/// next); it ends when all of these reach the goal. Of all frames seen, the one kept has a face found again and the
+/// goal reached, then the most of the shifted boxes, then the highest probability. `face`: which of the faces found, by
+/// size, 0 the largest. Throws RunError: no face, or fewer; Interrupted.
 FrameAttackResult attack_frame(const Classifier& classifier, FaceDetector& detector, const Picture& picture,
                                size_t face, const EmotionGoal& goal, const FrameAttackSettings& settings,
                                const Rng& rng);

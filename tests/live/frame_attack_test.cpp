@@ -99,7 +99,7 @@ TEST(FrameAttack, WithoutAFaceItSaysSo) {
     attack_frame(classifier, one, portrait(), 1, goal, {}, Rng(1));
     FAIL();
   } catch (const RunError& error) {
-    EXPECT_THAT(error.what(), testing::HasSubstr("there are 1 faces in the picture, none with number 2"));
+    EXPECT_THAT(error.what(), testing::HasSubstr("one face was found in the picture, none with number 2"));
   }
 }
 
