@@ -7,9 +7,12 @@ namespace fercli {
 
 void LabelSmoother::update(const std::vector<double>& probabilities, double time) {
   const bool first = mean_.empty(), raw = smoothing_.seconds <= 0;
-  const double weight = first || raw ? 1 : 1 - std::exp(-(time - time_) / smoothing_.seconds);
-  mean_.resize(probabilities.size(), 0);
-  for (size_t i = 0; i < mean_.size(); ++i) mean_[i] += weight * (probabilities[i] - mean_[i]);
+  if (first || raw) {
+    mean_ = probabilities;
+  } else {
+    const double weight = 1 - std::exp(-(time - time_) / smoothing_.seconds);
+    for (size_t i = 0; i < mean_.size(); ++i) mean_[i] += weight * (probabilities[i] - mean_[i]);
+  }
   time_ = time;
   const int64_t best = std::max_element(mean_.begin(), mean_.end()) - mean_.begin();
   if (first || raw) {

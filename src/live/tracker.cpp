@@ -57,6 +57,8 @@ const std::vector<Track>& Tracker::update(const std::vector<Box>& detections, do
     track.lost = 0;
     ++track.hits;
     track.box = between(track.box, detections[pair.detection], long_lost ? 1 : 1 - steady);
+  }
+  for (auto& track : tracks_) {
     if (!track.confirmed() && track.hits >= kConfirm) track.id = ++last_id_;
   }
   tracks_.erase(std::remove_if(tracks_.begin(), tracks_.end(),
