@@ -228,8 +228,9 @@ TEST_P(ReferenceAttacks, ApgdTHeadsForTheSameClassesAndGetsAsFar) {
   settings.steps = steps;
   const auto images = first(images_, full() ? 24 : 4);
   const bool at = std::string(GetParam()) == "at";
-  std::vector<ThreatModel> threats{at ? ThreatModel{Norm::L2, 1.0} : ThreatModel{Norm::Linf, 8 / 255.0}};
-  if (full()) threats.push_back(at ? ThreatModel{Norm::Linf, 8 / 255.0} : ThreatModel{Norm::L2, 1.0});
+  const ThreatModel linf{Norm::Linf, 8 / 255.0}, l2{Norm::L2, 1.0};
+  std::vector<ThreatModel> threats{at ? linf : l2};
+  if (full()) threats.push_back(at ? l2 : linf);
   for (const auto& threat : threats) {
     const auto looks = watch(model_, "apgd-t", settings, threat, reference_input(images));
     ASSERT_EQ(looks.shown.size(), static_cast<size_t>(2 + ranks * (steps + 1)));
