@@ -139,8 +139,7 @@ void Hud::draw_attack_panel(const torch::Tensor& canvas, const AnalysedFrame& fr
   };
   wide_line(fmt::format("{} {}", overlay_.say("success", "réussite"), share_text(tally.successes, tally.faces)));
   if (!face->robust_before.empty()) {
-    wide_line(fmt::format("{} {}", overlay_.say("robust network unmoved", "réseau robuste inchangé"),
-                          share_text(tally.defended, tally.faces)));
+    wide_line(fmt::format("{} {}", overlay_.say("defended", "défendu"), share_text(tally.defended, tally.faces)));
   }
   wide_line(fmt::format("{:.0f} ms, {} {:.1f} + {:.1f}", tally.milliseconds,
                         overlay_.say("passes per face", "passages par visage"),
