@@ -15,7 +15,7 @@
 #include "eval/result.hpp"
 #include "live/session.hpp"
 #include "live/window.hpp"
-#include "models/checkpoint.hpp"
+#include "models/import.hpp"
 
 namespace fercli {
 
@@ -120,9 +120,9 @@ struct Networks {
 };
 
 Networks load_networks(const Arguments& a) {
-  Networks networks{make_classifier(load_checkpoint(resolve_model(a.model)), a.runtime), {}};
+  Networks networks{make_classifier(load_model(resolve_model(a.model)), a.runtime), {}};
   if (a.defend.empty()) return networks;
-  networks.defender = make_classifier(load_checkpoint(resolve_model(a.defend)), a.runtime);
+  networks.defender = make_classifier(load_model(resolve_model(a.defend)), a.runtime);
   const auto &ours = networks.classifier.classes(), &theirs = networks.defender->classes();
   const auto &input = networks.classifier.preprocessing(), &other = networks.defender->preprocessing();
   if (ours != theirs)

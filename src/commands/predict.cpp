@@ -16,7 +16,7 @@
 #include "live/overlay.hpp"
 #include "live/recorder.hpp"
 #include "live/video_source.hpp"
-#include "models/checkpoint.hpp"
+#include "models/import.hpp"
 
 namespace fercli {
 
@@ -263,7 +263,7 @@ int run(const std::vector<std::string>& arguments) {
   silence_progress(a.quiet);
   prepare_machine(a.runtime);
   const auto files = list_files(a.inputs);
-  const Classifier classifier = make_classifier(load_checkpoint(resolve_model(a.model)), a.runtime);
+  const Classifier classifier = make_classifier(load_model(resolve_model(a.model)), a.runtime);
   if (!a.annotate.empty()) make_folder(a.annotate);
 
   Report report(a, classifier.classes());

@@ -9,7 +9,7 @@
 #include "core/interrupt.hpp"
 #include "core/options.hpp"
 #include "core/progress.hpp"
-#include "models/checkpoint.hpp"
+#include "models/import.hpp"
 #include "serve/http_server.hpp"
 
 namespace fercli {
@@ -66,7 +66,7 @@ int run(const std::vector<std::string>& arguments) {
   silence_progress(a.quiet);
   prepare_machine(a.api.runtime);
 
-  Api api(load_checkpoint(resolve_model(a.api.model)), a.api);
+  Api api(load_model(resolve_model(a.api.model)), a.api);
   HttpServer server(api, a.http);
   fmt::print("fercli serve: http://{}:{}/\n", a.http.host, server.port());
   std::fflush(stdout);

@@ -5,7 +5,7 @@
 #include "core/files.hpp"
 #include "core/options.hpp"
 #include "core/runtime.hpp"
-#include "models/checkpoint.hpp"
+#include "models/import.hpp"
 #include "models/summary.hpp"
 
 namespace fercli {
@@ -17,17 +17,18 @@ struct Subject {
   NetworkOptions options;
   std::string title;      ///< lines about the file, "" for a bare architecture
   nlohmann::json record;  ///< of the checkpoint
+  std::shared_ptr<const ForeignModel> foreign = nullptr;
 };
 
 Subject from_model(const std::string& model) {
   const auto path = resolve_model(model);
-  const Checkpoint checkpoint = load_checkpoint(path);
-  Subject subject{checkpoint.arch, checkpoint.options, "", describe_model(checkpoint, model)};
+  const Checkpoint checkpoint = load_model(path);
+  Subject subject{checkpoint.arch, checkpoint.options, "", describe_model(checkpoint, model), checkpoint.foreign};
   subject.record["training"] = checkpoint.training;
   const auto& input = checkpoint.preprocessing;
   subject.title = fmt::format("Model {}\nSHA-256 {}\nClasses {}\nInput ({}x{}x{} in [0,1] - {:.4f}) / {:.4f}\n",
                               path.string(), checkpoint.digest, join(checkpoint.classes.names(), ", "), input.channels,
-                              input.size, input.size, fmt::join(input.mean, ", "), fmt::join(input.std, ", "));
+                              input.size, input.columns(), fmt::join(input.mean, ", "), fmt::join(input.std, ", "));
   if (checkpoint.training.contains("last_epoch")) {
     const auto& epoch = checkpoint.training.at("last_epoch");
     subject.title += fmt::format(
@@ -39,10 +40,11 @@ Subject from_model(const std::string& model) {
 }
 
 nlohmann::json to_json(const Subject& subject) {
-  const auto network = make_network(subject.arch, subject.options, 0);
+  const auto network = subject.foreign ? nullptr : make_network(subject.arch, subject.options, 0);
   auto layers = nlohmann::json::array();
-  int64_t flops = 0;
-  for (const auto& layer : summarise(*network, subject.options)) {
+  int64_t flops = 0, parameters = 0;
+  for (const auto& layer : network ? summarise(*network, subject.options) : summarise(*subject.foreign)) {
+    parameters += layer.parameters;
     layers.push_back({{"name", layer.name},
                       {"kind", layer.kind},
                       {"output", layer.output},
@@ -50,8 +52,10 @@ nlohmann::json to_json(const Subject& subject) {
                       {"flops", layer.flops}});
     flops += layer.flops;
   }
-  nlohmann::json json = {
-      {"arch", subject.arch}, {"parameters", parameter_count(*network)}, {"flops", flops}, {"layers", layers}};
+  nlohmann::json json = {{"arch", subject.arch},
+                         {"parameters", network ? parameter_count(*network) : parameters},
+                         {"flops", flops},
+                         {"layers", layers}};
   if (!subject.record.is_null()) json["model"] = subject.record;
   return json;
 }
@@ -64,7 +68,7 @@ int run(const std::vector<std::string>& arguments) {
   options.section("Subject");
   options.choice("arch,a", &arch, Registry<Architecture>::instance().names(),
                  "an architecture with its default settings");
-  options.text("model,m", &model, "MODEL", "a checkpoint file, or the name of a shipped model");
+  options.text("model,m", &model, "MODEL", "a checkpoint, the name of a shipped model, or a foreign file");
   options.integer("size", &size, Range{0, 1024}, "with --arch: input height and width; 0: the architecture's own");
   options.section("Output");
   options.text("out,o", &out, "DIR", "also write DIR/ARCH_arch.txt");
@@ -81,7 +85,8 @@ int run(const std::vector<std::string>& arguments) {
     if (size > 0) subject.options.size = size;
   }
   const std::string text =
-      subject.title + (subject.title.empty() ? "" : "\n") + describe_architecture(subject.arch, subject.options);
+      subject.title + (subject.title.empty() ? "" : "\n") +
+      (subject.foreign ? describe_foreign(*subject.foreign) : describe_architecture(subject.arch, subject.options));
   if (!out.empty()) write_file(std::filesystem::path(out) / (subject.arch + "_arch.txt"), text);
   fmt::print("{}", as_json ? to_json(subject).dump(2) + "\n" : text);
   return 0;

@@ -2,6 +2,7 @@
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 
+#include "commands/model_options.hpp"
 #include "commands/training_log.hpp"
 #include "core/build_info.hpp"
 #include "core/command.hpp"
@@ -10,6 +11,7 @@
 #include "core/options.hpp"
 #include "core/progress.hpp"
 #include "data/reader.hpp"
+#include "models/import.hpp"
 #include "models/summary.hpp"
 #include "models/weights.hpp"
 #include "train/trainer.hpp"
@@ -23,10 +25,10 @@ namespace {
 constexpr const char* kAdversarialLoss = "n-fgsm";
 
 struct Settings {
-  std::string data, validation_data, numbering, arch = "resnet", weights, out = "out/train";
+  std::string data, validation_data, numbering, arch = "resnet", weights, teacher, out = "out/train";
   std::vector<std::string> arch_settings;
   int64_t size = 0, channels = 0;
-  double validation_share = 0.1;
+  double validation_share = 0.1, temperature = 4, teacher_share = 0.9;
   bool resume = false, quiet = false, skip_bad = false, adversarial = false;
   TrainOptions train;
 };
@@ -75,6 +77,8 @@ void declare(OptionSet& options, Settings& settings) {
                   "input channels, 1 grey or 3 RGB; 0: the architecture's own");
   options.text("weights", &settings.weights, "FILE",
                "start from a shipped model (standard), a fercli checkpoint or a PyTorch state dictionary");
+  options.integer("freeze-until", &train.freeze_until, at_least(0),
+                  "keep so many first layers as they are (see fercli summary); 0: all learn");
   options.section("Training");
   options.integer("epochs,e", &train.schedule.epochs, at_least(1), "passes over the training images");
   options.integer("batch-size,b", &train.batch_size, at_least(2), "images per step");
@@ -96,6 +100,9 @@ void declare(OptionSet& options, Settings& settings) {
                  "tau: a margin for rare classes in the cross-entropy; 0: none");
   options.number("ema", &train.ema, "0.999", share, "decay of the moving average of the weights, per step; 0: none");
   options.integer("patience", &train.patience, at_least(0), "stop after so many epochs without gain; 0: never");
+  options.text("teacher", &settings.teacher, "MODEL", "learn what this model says of the images, besides their labels");
+  options.number("temperature", &settings.temperature, "4", above(0), "with --teacher: softens its answers");
+  options.number("teacher-share", &settings.teacher_share, "0.9", {0, 1, true}, "with --teacher: what they count");
   declare_adversarial(options, settings);
   options.section("Augmentation");
   options.number("rotate", &train.augmentation.rotate, "10", between(0, 180), "degrees, either way");
@@ -116,20 +123,6 @@ void declare(OptionSet& options, Settings& settings) {
                   "seconds between saves of the training state; 0: after each batch");
   options.flag("quiet,q", &settings.quiet, "no progress, only the final lines");
   options.runtime(&train.runtime);
-}
-
-std::map<std::string, double> parse_arch_settings(const OptionSet& options, const std::vector<std::string>& words) {
-  std::map<std::string, double> values;
-  for (const auto& word : words) {
-    const auto parts = split(word, '=');
-    try {
-      if (parts.size() != 2) throw std::invalid_argument("no =");
-      values[parts[0]] = parse_number(parts[1]);
-    } catch (const std::invalid_argument&) {
-      options.fail("set", fmt::format("'{}' must be NAME=NUMBER", word));
-    }
-  }
-  return values;
 }
 
 void check_crop(const OptionSet& options, const Settings& settings, int64_t size) {
@@ -214,7 +207,7 @@ Checkpoint starting_point(const OptionSet& options, const Settings& settings, co
   Checkpoint start;
   start.arch = settings.arch;
   start.options = {data.training.channels(), data.training.image_size(), data.training.classes.size(),
-                   parse_arch_settings(options, settings.arch_settings)};
+                   parse_arch_settings(settings.arch_settings)};
   start.options.settings = complete_settings(start.arch, start.options.settings);
   start.preprocessing = measured_preprocessing(data.training);
   start.classes = data.training.classes;
@@ -244,6 +237,14 @@ void settle_loss(const OptionSet& options, Settings& settings) {
                            "robust-images", "robust-steps"}) {
     if (options.given(name)) options.fail(name, fmt::format("is for --adversarial, or --loss {}", known));
   }
+}
+
+/// The teacher, with classes in the order of the data.
+std::shared_ptr<const Distillation> load_teacher(const Settings& settings, const LabelSet& classes) {
+  if (settings.teacher.empty()) return nullptr;
+  const Checkpoint teacher = load_model(resolve_model(settings.teacher));
+  return std::make_shared<Distillation>(make_classifier(teacher, settings.train.runtime), classes, settings.temperature,
+                                        settings.teacher_share, teacher.digest);
 }
 
 /// What the attack of each step will be, in words.
@@ -292,6 +293,7 @@ int run(const std::vector<std::string>& arguments) {
   require_labels(splits.training);
   require_labels(splits.validation);
 
+  settings.train.teacher = load_teacher(settings, splits.training.classes);
   Checkpoint start = starting_point(options, settings, splits);
   write_file(folder / (settings.arch + "_arch.txt"), describe_architecture(start.arch, start.options));
   Trainer trainer(settings.train, start, splits.training, splits.validation, folder);

@@ -72,6 +72,7 @@ void bypass_idle_nodes(Graph& graph) {
 
 void fold_constants(Graph& graph) {
   std::vector<GraphNode> kept;
+  int64_t made = 0;
   for (auto& node : graph.nodes) {
     Tensors inputs;
     bool constant = !node.inputs.empty();
@@ -84,9 +85,11 @@ void fold_constants(Graph& graph) {
       kept.push_back(std::move(node));
       continue;
     }
-    const auto results = run_node(node, inputs, kMostElements);
-    for (size_t i = 0; i < results.size() && i < node.outputs.size(); ++i)
+    const auto results = run_node(node, inputs, kMostElements - made);
+    for (size_t i = 0; i < results.size() && i < node.outputs.size(); ++i) {
       graph.constants[node.outputs[i]] = results[i];
+      made += results[i].numel();
+    }
   }
   graph.nodes = std::move(kept);
 }

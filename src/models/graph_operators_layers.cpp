@@ -164,7 +164,7 @@ torch::Tensor dense(const OperatorCall& c, const torch::Tensor& x, const torch::
                     const torch::Tensor& bias) {
   if (x.size(1) != weight.size(1)) c.fail(fmt::format("has {} inputs and weights for {}", x.size(1), weight.size(1)));
   c.allow({x.size(0), weight.size(0)});
-  return at::conv2d(x.to(torch::kFloat32).reshape({x.size(0), x.size(1), 1, 1}),
+  return at::conv2d(x.to(torch::kFloat32).reshape({-1, x.size(1), 1, 1}),
                     weight.reshape({weight.size(0), weight.size(1), 1, 1}), bias, /*stride=*/2)
       .flatten(1);
 }
@@ -187,6 +187,7 @@ Tensors matrix_product(const OperatorCall& c) {
     auto shape = c[0].sizes().vec();
     const auto y = dense(c, c[0].reshape({-1, shape.back()}), transposed ? c[1] : c[1].t(), {});
     shape.back() = y.size(1);
+    shape.front() = -1;
     return {y.reshape(shape)};
   }
   if (c[0].dim() < 2 || c[1].dim() < 2) c.fail("products with vectors are not supported");

@@ -57,12 +57,22 @@ Tensors shape_of(const OperatorCall& c) {
   return {to_tensor({sizes.begin() + begin, sizes.begin() + end})};
 }
 
-/// 0 copies the input's side, -1 is computed.
+/// 0 copies the input's side, -1 is computed. A copied batch is what LibTorch computes, so that traces hold for any.
 Tensors reshape(const OperatorCall& c) {
   auto shape = c.integers(1, "shape", {});
+  const bool copies_batch = !shape.empty() && shape[0] == 0 && c.integer("allowzero", 0) == 0;
+  int64_t known = 1;
   for (size_t d = 0; d < shape.size(); ++d) {
-    if (shape[d] == 0 && c.integer("allowzero", 0) == 0 && static_cast<int64_t>(d) < c[0].dim())
+    if (shape[d] == 0 && c.integer("allowzero", 0) == 0 && static_cast<int64_t>(d) < c[0].dim()) {
       shape[d] = c[0].size(static_cast<int64_t>(d));
+    }
+    if (shape[d] > 0) known *= shape[d];
+  }
+  if (copies_batch && known > 0 && c[0].numel() > 0) {
+    for (int64_t& side : shape) {
+      if (side == -1) side = c[0].numel() / known;
+    }
+    shape[0] = -1;
   }
   return {c[0].reshape(shape)};
 }
@@ -70,6 +80,7 @@ Tensors reshape(const OperatorCall& c) {
 Tensors flatten(const OperatorCall& c) {
   int64_t axis = c.integer("axis", 1), rows = 1;
   if (axis < 0) axis += c[0].dim();
+  if (axis == 1 && c[0].dim() > 1) return {at::flatten(c[0], 1)};
   for (int64_t d = 0; d < std::min(axis, c[0].dim()); ++d) rows *= c[0].size(d);
   return {c[0].reshape({rows, rows == 0 ? 0 : c[0].numel() / rows})};
 }

@@ -11,7 +11,7 @@ namespace {
 
 constexpr hsize_t kMostTexts = 100000;
 constexpr size_t kLongestText = size_t{1} << 26;
-constexpr int64_t kMostGrowth = 1000;  // of compressed data sets
+constexpr int64_t kMostGrowth = 64;  // of compressed data sets
 
 /// Closes a handle of the library when it goes out of scope.
 class Handle {

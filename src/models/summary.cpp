@@ -5,6 +5,7 @@
 
 #include <unordered_map>
 
+#include "models/graph.hpp"
 #include "models/layers.hpp"
 #include "models/network.hpp"
 
@@ -24,6 +25,36 @@ std::vector<LayerSummary> summarise(Network& network, const NetworkOptions& opti
     layers.push_back({names.at(record.module), record.kind, record.output, record.parameters, record.flops});
   }
   return layers;
+}
+
+std::vector<LayerSummary> summarise(const ForeignModel& model) {
+  std::vector<LayerSummary> layers;
+  const auto* imported = dynamic_cast<const GraphModel*>(&model);
+  if (imported == nullptr) return layers;
+  const Graph graph = simplify(imported->graph());
+  for (const auto& node : graph.nodes) {
+    LayerSummary layer{node.name, node.op, {}, 0, 0};
+    for (const auto& input : node.inputs) {
+      const auto weight = graph.constants.find(input);
+      if (weight == graph.constants.end() || !at::isFloatingType(weight->second.scalar_type())) continue;
+      layer.parameters += weight->second.numel();
+      if (weight->second.dim() > 1) layer.kind += fmt::format(" ({})", fmt::join(weight->second.sizes(), ","));
+    }
+    layers.push_back(std::move(layer));
+  }
+  return layers;
+}
+
+std::string describe_foreign(const ForeignModel& model) {
+  const auto layers = summarise(model);
+  if (layers.empty()) return "A TorchScript network that LibTorch's interpreter runs; its operators are not listed.\n";
+  std::string text = fmt::format("{:<44} {:<36} {:>12}\n", "Node", "Operator (weights)", "Parameters");
+  int64_t parameters = 0;
+  for (const auto& layer : layers) {
+    text += fmt::format("{:<44} {:<36} {:>12}\n", layer.name, layer.kind, layer.parameters);
+    parameters += layer.parameters;
+  }
+  return text + fmt::format("\nTotal: {} parameters, BatchNorm folded\n", parameters);
 }
 
 int64_t parameter_count(const Network& network) {

@@ -21,6 +21,15 @@ std::vector<LayerSummary> summarise(Network& network, const NetworkOptions& opti
 
 int64_t parameter_count(const Network& network);
 
+class ForeignModel;
+
+/// The operators of an imported network with their weights, BatchNorm folded; outputs and FLOPs are left open. Empty
+/// for a network that LibTorch's interpreter runs.
+std::vector<LayerSummary> summarise(const ForeignModel& model);
+
+/// The text of `fercli summary` for an imported network.
+std::string describe_foreign(const ForeignModel& model);
+
 /// The text of …_arch.txt: rationale, settings, table of layers, totals.
 std::string describe_architecture(const std::string& arch, const NetworkOptions& options);
 

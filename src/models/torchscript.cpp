@@ -1,5 +1,5 @@
-// TorchScript files (torch.jit.save), run by LibTorch's own interpreter. TorchScript is deprecated since PyTorch 2.11:
-// nothing outside this file knows of it, but for the exporter.
+// TorchScript files (torch.jit.save). A network that can be traced runs as a graph like any other; else LibTorch's own
+// interpreter runs it. TorchScript is deprecated since PyTorch 2.11: nothing but this file and trace.* knows of it.
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 #include <torch/csrc/jit/api/module.h>
@@ -12,7 +12,10 @@
 
 #include "core/error.hpp"
 #include "core/files.hpp"
-#include "models/foreign_model.hpp"
+#include "core/progress.hpp"
+#include "core/random.hpp"
+#include "models/graph.hpp"
+#include "models/trace.hpp"
 
 namespace fercli {
 
@@ -20,6 +23,8 @@ namespace {
 
 constexpr const char* kKind = "torchscript";
 constexpr const char* kBytes = "torchscript";
+constexpr int64_t kUsualSize = 48;
+constexpr double kTolerance = 1e-4;  // of a traced network's logits, relative to the largest
 
 /// The first tensor of what a network returned.
 torch::Tensor first_tensor(const c10::IValue& value) {
@@ -73,6 +78,38 @@ class TorchScriptModel : public ForeignModel {
   std::string bytes_;
 };
 
+/// The same network as a graph, if it gives the same logits on images of noise: with control flow that depends on the
+/// image it would not. Throws when it cannot be had.
+ImportedModel as_graph(const TorchScriptModel& script, const std::string& file, const ImportOptions& options) {
+  const torch::NoGradGuard no_grad;
+  const auto executor = script.executor(Precision::Float32, torch::kCPU);
+  const auto or_else = [](int64_t given, int64_t usual) { return given > 0 ? given : usual; };
+  const std::vector<int64_t> shape{or_else(options.channels, 1), or_else(options.height, kUsualSize),
+                                   or_else(options.width, kUsualSize)};
+  const Graph graph = Trace([&](const torch::Tensor& x) { return executor->forward(x); }, shape).graph();
+  const auto noise = uniform_rows(Rng(0), {0, 1, 2}, shape);
+  const auto expected = executor->forward(noise);
+  check_graph(graph, file);
+  const auto found = GraphModel(graph).executor(Precision::Float32, torch::kCPU)->forward(noise);
+  const double difference = (found - expected).abs().max().item<double>();
+  if (!(difference <= kTolerance * std::max(1.0, expected.abs().max().item<double>()))) {
+    throw UserError("its control flow depends on the image");
+  }
+  return import_graph(graph, file, options);
+}
+
+ImportedModel read(const std::filesystem::path& path, const ImportOptions& options) {
+  const auto script = std::make_shared<TorchScriptModel>(read_file(path));
+  try {
+    return as_graph(*script, path.string(), options);
+  } catch (const std::exception& error) {
+    const std::string reason = error.what();
+    inform(fmt::format("{}: run by LibTorch's interpreter, in float32 and with a softmax if it has one ({})",
+                       path.string(), reason.substr(0, reason.find('\n'))));
+    return ImportedModel{script};
+  }
+}
+
 const Register<StoredModel> stored{
     {kKind,
      [](const nlohmann::json&,
@@ -85,10 +122,7 @@ const Register<StoredModel> stored{
 
 const Register<ModelFormat> registered{
     {"torchscript", "TorchScript",
-     [](const FileProbe& file) { return file.has_entry("constants.pkl") && file.has_entry("data.pkl"); },
-     [](const std::filesystem::path& path, const ImportOptions&) {
-       return ImportedModel{std::make_shared<TorchScriptModel>(read_file(path))};
-     }}};
+     [](const FileProbe& file) { return file.has_entry("constants.pkl") && file.has_entry("data.pkl"); }, read}};
 
 }  // namespace
 

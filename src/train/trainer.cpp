@@ -16,6 +16,7 @@
 #include "core/progress.hpp"
 #include "data/batches.hpp"
 #include "models/network.hpp"
+#include "train/freezing.hpp"
 #include "train/training_loss.hpp"
 #include "train/weight_perturbation.hpp"
 
@@ -156,6 +157,8 @@ nlohmann::json TrainOptions::to_json() const {
                          {"seed", runtime.seed},
                          {"precision", to_string(resolve_precision(runtime))},
                          {"device", runtime.device}};
+  if (freeze_until > 0) json["freeze-until"] = freeze_until;
+  if (teacher) json["teacher"] = teacher->to_json();
   if (is_adversarial()) {
     json.update({{"eps", adversarial.eps},
                  {"eps-ramp", adversarial.ramp},
@@ -297,6 +300,7 @@ struct Trainer::State {
       const auto larger = share >= 0.5 ? ready.y : ready.y.index_select(0, partner);
       ready = {mix(ready.x), larger, mix(ready.target), mix(ready.weight), adjustment};
     }
+    if (options.teacher) ready.target = options.teacher->targets(ready.x, ready.target);
     return {ready.x.to(device), ready.y.to(device), ready.target.to(device), ready.weight.to(device), adjustment};
   }
 
@@ -607,6 +611,7 @@ struct Trainer::State {
 
   void train_epoch() {
     start.network->train();
+    freeze_layers(*start.network, options.freeze_until);
     Augmentation augmentation = options.augmentation;
     if (epoch >= options.schedule.epochs - options.full_epochs) augmentation.crop = 0;
     EpochBatches source(training, augmentation, rng, epoch, options.batch_size, batch);

@@ -11,6 +11,7 @@
 #include "data/augmentation.hpp"
 #include "data/dataset.hpp"
 #include "models/checkpoint.hpp"
+#include "train/distillation.hpp"
 #include "train/robust_validation.hpp"
 #include "train/schedule.hpp"
 
@@ -44,6 +45,8 @@ struct TrainOptions {
   double ema = 0.999;                  ///< decay of the exponential moving average of the weights per step; 0: none
   int64_t patience = 0;                ///< epochs without a better validation accuracy before stopping; 0: never
   int64_t plateau_patience = 3;
+  int64_t freeze_until = 0;                     ///< so many first layers stay as they are
+  std::shared_ptr<const Distillation> teacher;  ///< null: labels only
   AdversarialOptions adversarial;
   Augmentation augmentation;
   int64_t full_epochs = 0;  ///< the last epochs see whole images although `augmentation.crop` is set
