@@ -7,6 +7,7 @@
 // within half a point. fercli works as the reference did: off the pixel grid, in float32. Ends with 1 when a run
 // differs by more.
 #include <cstdio>
+#include <ctime>
 #include <nlohmann/json.hpp>
 
 #include "core/files.hpp"
@@ -69,7 +70,9 @@ bool compare(const Reference& reference, const nlohmann::json& run) {
   plan.goal.name = "untargeted";
   plan.settings.pixel_grid = false;
   plan.seed = run.at("seed");
+  const std::clock_t before = std::clock();
   const auto found = measure_robustness(reference.classifier, "", reference.images, plan, {});
+  const double seconds = static_cast<double>(std::clock() - before) / CLOCKS_PER_SEC;
   const auto& record = found.attacks.front();
   const auto standing = found.right().logical_and(record.broken.gt(0)).sum().item<int64_t>();
   const double ours = static_cast<double>(standing) / static_cast<double>(found.size());
@@ -77,8 +80,10 @@ bool compare(const Reference& reference, const nlohmann::json& run) {
   const bool close = std::abs(ours - theirs) <= kHalfAPoint;
   fmt::print("| {} | {} | {} | {} | {} | {} | {:.0f} | {:.1f} | {} |\n", run.at("model").get<std::string>(),
              to_string(plan.norm), plan.ladder[0].text, plan.seed, reference_after_each(run), after_each(found, record),
-             run.at("cpu_s").get<double>(), record.seconds[0],
-             close ? "equal to half a point" : ours < theirs ? "lower" : "HIGHER");
+             run.at("cpu_s").get<double>(), seconds,
+             close           ? "equal to half a point"
+             : ours < theirs ? "lower"
+                             : "HIGHER");
   std::fflush(stdout);
   return close || ours < theirs;
 }
@@ -90,8 +95,9 @@ int run(const fs::path& folder, int64_t threads) {
   prepare_machine(runtime);
   const Reference std_net = load(folder, "std"), at_net = load(folder, "at");
   fmt::print(
-      "| network | norm | eps | seed | reference: after each part (%) | fercli: after each part (%) | reference, CPU s | "
-      "fercli, s | final figure |\n|---|---|---|---|---|---|---|---|---|\n");
+      "| network | norm | eps | seed | reference: after each part (%) | fercli: after each part (%) | reference, CPU s "
+      "| "
+      "fercli, CPU s | final figure |\n|---|---|---|---|---|---|---|---|---|\n");
   bool all_close = true;
   const auto runs = nlohmann::json::parse(read_file(folder / "autoattack.json")).at("runs");
   for (const auto& each : runs) all_close &= compare(each.at("model") == "std" ? std_net : at_net, each);

@@ -49,7 +49,7 @@ OptionSet declare(Arguments& a) {
                  "attack images that the network classifies rightly with more than this probability");
   options.integer("limit", &a.limit, at_least(0), "attack at most this many images; 0: all");
   options.section("Attack");
-  options.choice("attack", &a.plan.attack, Registry<AttackEntry>::instance().names(), "the attack");
+  options.text("attack", &a.plan.attack, "NAME", "the attack; `fercli attacks` lists them");
   options.number("eps", &a.plan.threat.eps, "", above(0),
                  "largest perturbation, pixels in [0,1]; without it 8/255 in Linf, 0.5 in L2, 8 in L1, 24 in L0");
   a.attack.declare(options);
@@ -71,6 +71,7 @@ OptionSet declare(Arguments& a) {
 }
 
 void check(Arguments& a, const OptionSet& options) {
+  Registry<AttackEntry>::instance().get(a.plan.attack);
   a.attack.check();
   const Norm norm = a.plan.threat.norm = a.attack.parsed_norm();
   a.eps = options.given("eps") ? options.as_given("eps") : default_eps(norm);
@@ -118,8 +119,7 @@ std::pair<std::vector<int64_t>, int> rows_to_attack(const AttackSelection& selec
 
 PictureTexts texts_of(const AttackReport& report, const Arguments& a) {
   return {report.classes.names(),
-          fmt::format("{}, {} eps {}", report.plan.attack, to_string(report.plan.threat.norm), report.eps),
-          a.language};
+          fmt::format("{}, {} eps {}", report.plan.attack, to_string(report.plan.threat.norm), report.eps), a.language};
 }
 
 void write_files(const AttackReport& report, const Arguments& a) {

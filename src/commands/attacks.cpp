@@ -29,10 +29,10 @@ const char* kind_of(const AttackEntry& entry) {
 nlohmann::json to_json(const AttackEntry& entry) {
   nlohmann::json norms = nlohmann::json::array();
   for (const Norm norm : entry.norms) norms.push_back(to_string(norm));
-  return {{"name", entry.name},         {"summary", entry.summary},
-          {"norms", norms},             {"targeted", entry.targeted},
-          {"kind", kind_of(entry)},     {"untargeted", entry.untargeted},
-          {"cost", entry.cost},         {"access", to_string(entry.access)},
+  return {{"name", entry.name},     {"summary", entry.summary},
+          {"norms", norms},         {"targeted", entry.targeted},
+          {"kind", kind_of(entry)}, {"untargeted", entry.untargeted},
+          {"cost", entry.cost},     {"access", to_string(entry.access)},
           {"paper", entry.paper}};
 }
 
@@ -45,7 +45,8 @@ void print_table(const std::vector<AttackEntry>& entries) {
   }
   fmt::print(
       "\nGoals: untargeted (any wrong class), targeted (one class), or both. Kind: fixed eps searches a ball, minimum\n"
-      "norm the nearest adversarial image, which gives all eps at once. Cost per image and start, in network passes.\n");
+      "norm the nearest adversarial image, which gives all eps at once. Cost per image and start, in network "
+      "passes.\n");
 }
 
 int run(const std::vector<std::string>& arguments) {

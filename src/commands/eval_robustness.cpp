@@ -79,9 +79,8 @@ void print_medians(const Result& result, const RobustnessRun& run) {
     if (!record.minimum_norm) continue;
     const Metric& median = result.metrics.at("median_minimal_eps." + record.name);
     const Norm norm = run.plan.norm;
-    fmt::print("  median minimal eps, {}: {} (n = {}, 95 % CI {} to {})\n", record.name,
-               format_eps(median.value, norm), median.n, format_eps(median.interval.low, norm),
-               format_eps(median.interval.high, norm));
+    fmt::print("  median minimal eps, {}: {} (n = {}, 95 % CI {} to {})\n", record.name, format_eps(median.value, norm),
+               median.n, format_eps(median.interval.low, norm), format_eps(median.interval.high, norm));
   }
 }
 
@@ -97,7 +96,9 @@ void print_flags(const std::vector<SanityFlag>& flags) {
 
 void RobustnessOptions::declare(OptionSet& options) {
   options.section("Robustness");
-  options.text("attacks", &attacks, "NAME,…", "attack the images too; `fercli attacks` lists them");
+  options.text("attacks", &attacks, "NAME,…",
+               "attack the images too; `fercli attacks` lists them. Without --precision they search in bf16 where the "
+               "hardware has it; float32 judges");
   options.text("eps", &eps, "EPS,…",
                "sizes of the perturbation, ascending, pixels in [0,1]; without it 1/255,2/255,4/255,8/255 in Linf");
   options.text("goal", &goal, "GOAL", "untargeted, SOURCE-to-TARGET, any-to-TARGET or SOURCE-to-any");

@@ -72,16 +72,19 @@ void save_adversarial(const AdversarialSet& set, const std::filesystem::path& pa
   for (int64_t i = 0; i < set.images.size(); ++i) {
     splits[i] = static_cast<int64_t>(set.images.splits[static_cast<size_t>(i)]);
   }
-  container.tensors = {{"images", set.images.images}, {"labels", set.images.labels}, {"splits", splits},
-                       {"rows", set.rows},            {"eps", set.eps}};
+  container.tensors = {{"images", set.images.images},
+                       {"labels", set.images.labels},
+                       {"splits", splits},
+                       {"rows", set.rows},
+                       {"eps", set.eps}};
   save_container(container, path);
 }
 
 AdversarialSet load_adversarial(const std::filesystem::path& path) {
   const Container container = load_container(path, kKind);
   if (!container.header.contains("adversarial")) {
-    throw UserError(fmt::format("{}: is a packed data set without adversarial images (see eval --save-adv)",
-                                path.string()));
+    throw UserError(
+        fmt::format("{}: is a packed data set without adversarial images (see eval --save-adv)", path.string()));
   }
   AdversarialSet set;
   try {
@@ -122,7 +125,8 @@ Verification verify_adversarial(const AdversarialSet& set, const Dataset& evalua
     const auto labels = evaluated.labels.index_select(0, set.rows);
     const Ball ball(norm, originals, set.eps, /*pixel_grid=*/true);
     verification.too_far = ids_where(set.images, ball.contains(shown).logical_not());
-    verification.not_reached = ids_where(set.images, goal.for_labels(labels).reached(judge.logits(shown)).logical_not());
+    verification.not_reached =
+        ids_where(set.images, goal.for_labels(labels).reached(judge.logits(shown)).logical_not());
     verification.not_right = ids_where(set.images, right.index_select(0, set.rows).logical_not());
   }
   auto concerned = torch::zeros({evaluated.size()}, torch::kBool);

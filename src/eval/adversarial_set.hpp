@@ -10,12 +10,12 @@
 
 namespace fercli {
 
-/// The adversarial images that an evaluation claims: for each image that some attack broke, the one that broke it at the
-/// smallest eps.
+/// The adversarial images that an evaluation claims: for each image that some attack broke, the one that broke it at
+/// the smallest eps.
 ///
-/// The file is a packed data set (a fercli container of kind "dataset", which `torch.load` reads as a dictionary too), so
-/// every command takes it as --data. Tensors: images uint8 (M,C,H,W); labels int64 (M), the true classes; splits; rows
-/// int64 (M), each original's place among the images evaluated; eps float64 (M), the size claimed. Header: name,
+/// The file is a packed data set (a fercli container of kind "dataset", which `torch.load` reads as a dictionary too),
+/// so every command takes it as --data. Tensors: images uint8 (M,C,H,W); labels int64 (M), the true classes; splits;
+/// rows int64 (M), each original's place among the images evaluated; eps float64 (M), the size claimed. Header: name,
 /// classes, ids, and "adversarial": {"norm", "goal", "ladder", "model", "model_digest", "data", "data_digest", "split",
 /// "limit", "n"}, where data_digest and n are those of the images evaluated.
 struct AdversarialSet {

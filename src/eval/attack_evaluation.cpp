@@ -43,9 +43,8 @@ MinimalEpsResult nearest_successes(const Classifier& classifier, const Attack& a
   const auto farther = attack.run(classifier, {plan.threat.norm, limit}, others, rng);
   nearest.x_adv.index_copy_(0, rest, farther.x_adv);
   nearest.logits.index_copy_(0, rest, farther.logits);
-  nearest.eps.index_copy_(0, rest,
-                          farther.distance.masked_fill(farther.success.logical_not(),
-                                                       std::numeric_limits<double>::infinity()));
+  nearest.eps.index_copy_(
+      0, rest, farther.distance.masked_fill(farther.success.logical_not(), std::numeric_limits<double>::infinity()));
   nearest.forward = farther.forward;
   nearest.backward = farther.backward;
   return nearest;

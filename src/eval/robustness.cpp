@@ -78,8 +78,10 @@ json identity(const Classifier& classifier, const std::string& model_digest, con
 
 /// The tensors of a record by name, so that a state can hold them.
 std::vector<std::pair<const char*, torch::Tensor*>> tensors_of(AttackRecord& record) {
-  std::vector<std::pair<const char*, torch::Tensor*>> tensors{{"broken", &record.broken},     {"answer", &record.answer},
-                                                              {"distance", &record.distance}, {"stage", &record.stage},
+  std::vector<std::pair<const char*, torch::Tensor*>> tensors{{"broken", &record.broken},
+                                                              {"answer", &record.answer},
+                                                              {"distance", &record.distance},
+                                                              {"stage", &record.stage},
                                                               {"settled", &record.settled}};
   if (record.adversarial.defined()) tensors.emplace_back("adversarial", &record.adversarial);
   return tensors;
@@ -159,9 +161,9 @@ class Measurement {
         attack_group(attack, record, rung, places);
       } catch (const Interrupted&) {
         save();
-        throw Interrupted(state_ ? fmt::format("interrupted in {}; the same command goes on from {}", record.name,
-                                               state_->string())
-                                 : std::string("interrupted; with --out DIR the same command could go on from here"));
+        throw Interrupted(
+            state_ ? fmt::format("interrupted in {}; the same command goes on from {}", record.name, state_->string())
+                   : std::string("interrupted; with --out DIR the same command could go on from here"));
       }
       record.seconds[static_cast<size_t>(rung)] += seconds_since(start);
       progress.advance(places.size(0));
@@ -177,9 +179,8 @@ class Measurement {
     if (plan_.mask.defined()) input.mask = plan_.mask.expand_as(input.x).contiguous();
     const Rng rng = Rng(plan_.seed).split("attack").split(record.name);
     const auto found = plan_.surrogate.run(attack, classifier_, {plan_.norm, eps}, input, rng);
-    const auto broken = record.minimum_norm
-                            ? first_rungs(input.x, found)
-                            : torch::full_like(places, rungs()).masked_fill(found.success, rung);
+    const auto broken = record.minimum_norm ? first_rungs(input.x, found)
+                                            : torch::full_like(places, rungs()).masked_fill(found.success, rung);
     record.broken.index_copy_(0, places, broken);
     record.settled.index_fill_(0, places, rung + 1);
     const auto successes = places.masked_select(found.success);
@@ -226,10 +227,13 @@ class Measurement {
     if (!std::filesystem::exists(*state_, error)) return;
     const Container container = load_container(*state_, kStateKind);
     const json& stored = container.header.at("identity");
+    std::vector<std::string> different;
     for (const auto& [name, value] : identity_.items()) {
-      if (stored.value(name, json()) == value) continue;
-      throw UserError(fmt::format("{}: belongs to a run with another {}; remove it or choose another --out",
-                                  state_->string(), name));
+      if (stored.value(name, json()) != value) different.push_back(name);
+    }
+    if (!different.empty()) {
+      throw UserError(fmt::format("{}: belongs to a run that differs in {}; remove it or choose another --out",
+                                  state_->string(), join(different, ", ")));
     }
     for (size_t i = 0; i < robustness_.attacks.size(); ++i) {
       auto& record = robustness_.attacks[i];
@@ -263,8 +267,8 @@ std::vector<Rung> parse_ladder(const std::string& text, Norm norm) {
     }
     const double eps = ladder.back().eps;
     if (norm == Norm::Linf && eps > 1) {
-      throw UserError(fmt::format("--eps {}: must be in (0, 1] in Linf; pixels are scaled to [0,1], did you mean {}/255?",
-                                  text, word));
+      throw UserError(fmt::format(
+          "--eps {}: must be in (0, 1] in Linf; pixels are scaled to [0,1], did you mean {}/255?", text, word));
     }
     if (norm == Norm::L0 && eps < 1) {
       throw UserError(fmt::format("--eps {}: must be at least 1 in L0, the number of changed values", text));

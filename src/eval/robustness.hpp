@@ -30,7 +30,7 @@ struct RobustnessPlan {
   EmotionGoal goal;  ///< untargeted: every image; else the images of the classes it concerns
   AttackSettings settings;
   uint64_t seed = 0;
-  torch::Tensor mask = {};  ///< (C,H,W), see `parse_masks`; undefined: everything may change
+  torch::Tensor mask = {};   ///< (C,H,W), see `parse_masks`; undefined: everything may change
   Surrogate surrogate = {};  ///< images are made on it, when there is one
 };
 
@@ -42,12 +42,12 @@ struct AttackRecord {
   bool single_step = false;
   bool transferred = false;  ///< made on a surrogate
   std::vector<std::string> stages;
-  nlohmann::json settings;              ///< Attack::describe at the largest eps
-  torch::Tensor broken;                 ///< (M) int64: the first rung at which the goal was reached; ladder.size(): none
-  torch::Tensor answer;                 ///< (M) int64: the class given to the adversarial image; valid where it exists
-  torch::Tensor distance;               ///< (M) float64: how far that image is; infinite: none was found
-  torch::Tensor stage;                  ///< (M) int64: which of `stages` found it; -1: none
-  torch::Tensor adversarial;            ///< uint8 (M,C,H,W) that image; undefined off the pixel grid
+  nlohmann::json settings;    ///< Attack::describe at the largest eps
+  torch::Tensor broken;       ///< (M) int64: the first rung at which the goal was reached; ladder.size(): none
+  torch::Tensor answer;       ///< (M) int64: the class given to the adversarial image; valid where it exists
+  torch::Tensor distance;     ///< (M) float64: how far that image is; infinite: none was found
+  torch::Tensor stage;        ///< (M) int64: which of `stages` found it; -1: none
+  torch::Tensor adversarial;  ///< uint8 (M,C,H,W) that image; undefined off the pixel grid
   std::vector<int64_t> forward, backward;  ///< images through the network at each rung
   std::vector<double> seconds;             ///< at each rung
   torch::Tensor settled;                   ///< (M) int64: runs (one per rung, or one for all) decided so far

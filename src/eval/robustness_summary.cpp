@@ -21,14 +21,13 @@ json finite_or_null(double value) {
 void add_rung(Result& result, const Robustness& robustness, const AttackRecord& record, size_t rung,
               const RobustnessPlan& plan, const LabelSet& classes) {
   const std::string eps = plan.ladder[rung].text, place = record.name + "." + eps;
-  const auto confusion = confusion_matrix(robustness.labels, robustness.answers(record, static_cast<int64_t>(rung)),
-                                          classes.size());
+  const auto confusion =
+      confusion_matrix(robustness.labels, robustness.answers(record, static_cast<int64_t>(rung)), classes.size());
   const auto right = robustness.right();
   const auto broken = right.logical_and(record.broken.le(static_cast<int64_t>(rung)));
   result.metrics["robust_accuracy." + place] = accuracy(confusion);
   result.metrics["balanced_robust_accuracy." + place] = balanced_accuracy(confusion);
-  result.metrics["attack_success." + place] =
-      proportion(broken.sum().item<int64_t>(), right.sum().item<int64_t>());
+  result.metrics["attack_success." + place] = proportion(broken.sum().item<int64_t>(), right.sum().item<int64_t>());
 
   json entry = {{"attack", record.name}, {"eps", eps}, {"eps_value", plan.ladder[rung].eps}};
   const auto scores = class_scores(confusion);
@@ -73,7 +72,8 @@ json rung_answers(const Robustness& robustness, const AttackRecord& record, size
   const auto broken = static_cast<size_t>(record.broken[row].item<int64_t>());
   auto answers = json::array();
   for (size_t rung = 0; rung < rungs; ++rung) {
-    answers.push_back(classes.name((right && broken <= rung ? record.answer : robustness.verdict)[row].item<int64_t>()));
+    answers.push_back(
+        classes.name((right && broken <= rung ? record.answer : robustness.verdict)[row].item<int64_t>()));
   }
   return answers;
 }
@@ -101,8 +101,7 @@ ConstantAnswer constant_answer(const Robustness& robustness, int64_t classes) {
           1.0 / static_cast<double>(counts.gt(0).sum().item<int64_t>())};
 }
 
-void add_robustness(Result& result, const Robustness& robustness, const RobustnessPlan& plan,
-                    const LabelSet& classes) {
+void add_robustness(Result& result, const Robustness& robustness, const RobustnessPlan& plan, const LabelSet& classes) {
   result.tables["robustness"] = json::array();
   result.attacks = json::array();
   for (const auto& record : robustness.attacks) {

@@ -16,8 +16,8 @@ struct ConstantAnswer {
 
 ConstantAnswer constant_answer(const Robustness& robustness, int64_t classes);
 
-/// Adds what was found to the result of the clean evaluation on the same data set. For each ATTACK, and for "worst", all
-/// of them together, and each EPS as it was written:
+/// Adds what was found to the result of the clean evaluation on the same data set. For each ATTACK, and for "worst",
+/// all of them together, and each EPS as it was written:
 ///
 /// metrics  robust_accuracy.ATTACK.EPS           share of all images that are classified rightly and keep their class
 ///          balanced_robust_accuracy.ATTACK.EPS  the mean of that share over the classes
@@ -27,7 +27,8 @@ ConstantAnswer constant_answer(const Robustness& robustness, int64_t classes);
 /// tables   robustness: per attack and eps the per-class robust accuracy, the share of each answer, the stages of a
 ///          cascade that broke images, and network passes; curves: robust accuracy of minimum-norm attacks at even
 ///          steps of eps; constant_answer
-/// per_image (where the goal concerns the image)  answers: per attack, the class at each eps of the ladder; distance and
+/// per_image (where the goal concerns the image)  answers: per attack, the class at each eps of the ladder; distance
+/// and
 ///          stage: per attack, of the adversarial image; null where there is none
 /// timing   seconds.ATTACK.EPS
 ///

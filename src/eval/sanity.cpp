@@ -74,7 +74,8 @@ SanityFlag check_loss(const Classifier& classifier, const AttackInput& input, co
   settings.pixel_grid = false;
   settings.confidence = 2;  // to the end of the budget, so that every look is at all images
   settings.trace = [&](const torch::Tensor& rows, const torch::Tensor&, const torch::Tensor& logits) {
-    losses.push_back(-cross_entropy_loss(logits, input.goal.select(rows)).value.to(torch::kFloat64).mean().item<double>());
+    losses.push_back(
+        -cross_entropy_loss(logits, input.goal.select(rows)).value.to(torch::kFloat64).mean().item<double>());
   };
   const Norm norm = threat.norm == Norm::L0 ? Norm::Linf : threat.norm;
   make_attack("pgd", settings, norm, false)
@@ -116,9 +117,10 @@ SanityFlag compare(SanityFlag flag, const Robustness& robustness, const Robustne
 }
 
 SanityFlag check_square(const Robustness& robustness) {
-  SanityFlag flag{"square-after-white-box", false, "no cascade was run",
-                  "a black-box attack finds what the gradients do not: they are masked, and the true robust accuracy is "
-                  "lower still"};
+  SanityFlag flag{
+      "square-after-white-box", false, "no cascade was run",
+      "a black-box attack finds what the gradients do not: they are masked, and the true robust accuracy is "
+      "lower still"};
   for (const auto& attack : robustness.attacks) {
     for (size_t stage = 1; stage < attack.stages.size(); ++stage) {
       if (attack.stages[stage] != "square") continue;
@@ -132,10 +134,11 @@ SanityFlag check_square(const Robustness& robustness) {
 }
 
 SanityFlag check_targets(const RobustnessPlan& plan, int64_t classes) {
-  return {"too-many-targets", plan.settings.targets > classes - 1,
-          fmt::format("{} target classes asked for, {} wrong classes",
-                      plan.settings.targets > 0 ? plan.settings.targets : std::min<int64_t>(9, classes - 1), classes - 1),
-          "only as many targets as there are wrong classes were tried"};
+  return {
+      "too-many-targets", plan.settings.targets > classes - 1,
+      fmt::format("{} target classes asked for, {} wrong classes",
+                  plan.settings.targets > 0 ? plan.settings.targets : std::min<int64_t>(9, classes - 1), classes - 1),
+      "only as many targets as there are wrong classes were tried"};
 }
 
 }  // namespace

