@@ -48,7 +48,7 @@ TrainOptions options_for(const std::string& loss, int64_t epochs) {
 }
 
 std::vector<EpochRecord> train(const TrainOptions& options, const Checkpoint& start,
-                               const std::filesystem::path& folder, const Dataset& data = learnt_faces()) {
+                               const std::filesystem::path& folder, const Dataset& data) {
   Trainer trainer(options, start, data, other_faces(), folder);
   trainer.run([](const auto&) {});
   return trainer.history();
@@ -60,15 +60,22 @@ double balanced_pgd_accuracy(const Checkpoint& checkpoint, double eps) {
       .balanced_accuracy();
 }
 
+/// Standard training, once for all tests.
+Checkpoint standard_network() {
+  static const test::ScratchFolder folder;
+  if (!std::filesystem::exists(folder / "best.pt")) {
+    train(options_for("cross-entropy", 5), fresh_start(8), folder.path(), learnt_faces());
+  }
+  return load_checkpoint(folder / "best.pt");
+}
+
 TEST(AdversarialTraining, GainsTwentyPointsOfBalancedRobustAccuracyOnDrawnFaces) {
   constexpr double kEps = 4 / 255.0;
-  const test::ScratchFolder standard, robust;
-  train(options_for("cross-entropy", 5), fresh_start(8), standard.path());
-  const Checkpoint start = load_checkpoint(standard / "best.pt");
+  const test::ScratchFolder robust;
   TrainOptions options = options_for("n-fgsm", 4);
   options.adversarial.eps = kEps;
-  train(options, start, robust.path());
-  const double before = balanced_pgd_accuracy(load_checkpoint(standard / "best.pt"), kEps);
+  train(options, standard_network(), robust.path(), learnt_faces());
+  const double before = balanced_pgd_accuracy(standard_network(), kEps);
   const double after = balanced_pgd_accuracy(load_checkpoint(robust / "best.pt"), kEps);
   EXPECT_GE(after, before + 0.2) << before;
 }
@@ -84,6 +91,8 @@ class EachAdversarialLoss : public testing::TestWithParam<const char*> {
     TrainOptions options = options_for(GetParam(), 2);
     options.adversarial.steps = 2;
     options.adversarial.awp = 0.005;
+    options.adversarial.robust_images = 14;
+    options.adversarial.robust_steps = 2;
     options.class_weights = "sqrt";
     options.logit_adjustment = 0.5;
     options.mixup = 0.2;
@@ -140,8 +149,7 @@ TEST(AdversarialTraining, ChoosesTheBestEpochByBalancedRobustAccuracy) {
 }
 
 TEST(AdversarialTraining, RollsBackACollapseAndGoesOnWithTwoSteps) {
-  const test::ScratchFolder standard, folder;
-  train(options_for("cross-entropy", 4), fresh_start(4), standard.path());
+  const test::ScratchFolder folder;
   // The weights hold against a tiny eps at first; then the rising learning rate teaches them that all faces are angry.
   Dataset wrong = learnt_faces();
   wrong.labels = torch::zeros_like(wrong.labels);
@@ -149,7 +157,7 @@ TEST(AdversarialTraining, RollsBackACollapseAndGoesOnWithTwoSteps) {
   options.adversarial.eps = 0.5 / 255;
   options.schedule = {"constant", 0.004, 4, 4};
   options.ema = 0;
-  const auto history = train(options, load_checkpoint(standard / "best.pt"), folder.path(), wrong);
+  const auto history = train(options, standard_network(), folder.path(), wrong);
   ASSERT_EQ(history.size(), 4u);
   EXPECT_EQ(history.front().robust->steps, 1);
   EXPECT_EQ(history.back().robust->steps, 2);
