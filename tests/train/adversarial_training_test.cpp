@@ -151,11 +151,11 @@ TEST(AdversarialTraining, ChoosesTheBestEpochByBalancedRobustAccuracy) {
 TEST(AdversarialTraining, RollsBackACollapseAndGoesOnWithTwoSteps) {
   const test::ScratchFolder folder;
   // The weights hold against a tiny eps at first; then the rising learning rate teaches them that all faces are angry.
-  Dataset wrong = learnt_faces();
+  Dataset wrong = few_faces();
   wrong.labels = torch::zeros_like(wrong.labels);
   TrainOptions options = options_for("n-fgsm", 4);
   options.adversarial.eps = 0.5 / 255;
-  options.schedule = {"constant", 0.004, 4, 4};
+  options.schedule = {"constant", 0.04, 4, 4};
   options.ema = 0;
   const auto history = train(options, standard_network(), folder.path(), wrong);
   ASSERT_EQ(history.size(), 4u);
