@@ -13,6 +13,8 @@ namespace fercli {
 
 namespace {
 
+constexpr size_t kMostShown = 8;  // names in a message
+
 /// torchvision keeps BatchNorm beside its convolution ("bn1" for "conv1", "downsample.1" for "downsample.0"); here it
 /// is part of it.
 std::string own_name(const std::string& theirs) {
@@ -66,8 +68,10 @@ std::string load_weights(Network& network, const std::filesystem::path& path) {
 void load_all_weights(Network& network, const std::filesystem::path& path) {
   const Taken result = take_weights(network, path);
   if (result.missing.empty()) return;
+  auto shown = result.missing;
+  if (shown.size() > kMostShown) shown.resize(kMostShown), shown.push_back("…");
   throw UserError(fmt::format("{}: of the architecture's {} tensors {} are missing or of another shape: {}",
-                              path.string(), result.wanted, result.missing.size(), join(result.missing, ", ")));
+                              path.string(), result.wanted, result.missing.size(), join(shown, ", ")));
 }
 
 }  // namespace fercli

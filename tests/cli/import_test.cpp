@@ -1,0 +1,240 @@
+// Foreign networks on the command line: eval, attack, import, export, summary.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "core/files.hpp"
+#include "data/image.hpp"
+#include "data/writer.hpp"
+#include "models/export.hpp"
+#include "models/import.hpp"
+#include "models/network.hpp"
+#include "tests/attacks/reference_models.hpp"
+#include "tests/cli/run_program.hpp"
+
+namespace fercli {
+
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+using test::ProgramResult;
+using test::run_in_process;
+using test::ScratchFolder;
+using testing::HasSubstr;
+
+constexpr const char* kFaces = "synthetic:n=70,seed=3";
+
+std::string reference(const std::string& name) {
+  return (fs::path(FERCLI_TEST_FOLDER) / "golden" / "reference" / "models" / name).string();
+}
+
+json eval_json(std::vector<std::string> arguments, const std::string& data = kFaces) {
+  arguments.insert(arguments.begin(), {"eval", "--data", data, "--split", "all", "--json", "--threads", "1"});
+  const auto run = run_in_process(arguments);
+  EXPECT_EQ(run.exit_code, 0) << run.err;
+  return json::parse(run.out);
+}
+
+TEST(Import, EvalReadsForeignFilesAndSaysWhatItAssumed) {
+  const auto run = run_in_process({"eval", "--model", reference("std.onnx"), "--data", kFaces, "--split", "all"});
+  EXPECT_EQ(run.exit_code, 0) << run.err;
+  EXPECT_THAT(run.err, HasSubstr("assumed --scale 0,1 --labels fer2013"));
+  EXPECT_THAT(run.out, HasSubstr("(onnx)"));
+}
+
+TEST(Import, ACheckpointMadeOfAForeignFileNeedsNoOptions) {
+  const ScratchFolder folder;
+  const auto out = (folder / "net.pt").string();
+  const auto run =
+      run_in_process({"import", reference("std.onnx"), "--scale=0,1", "--labels", "fer2013", "--out", out});
+  EXPECT_EQ(run.exit_code, 0) << run.err;
+  EXPECT_THAT(run.out, HasSubstr("onnx network for 48x48x1 images"));
+  EXPECT_EQ(eval_json({"--model", out})["metrics"], eval_json({"--model", reference("std.onnx")})["metrics"]);
+  const auto again = run_in_process({"eval", "--model", out, "--labels", "fer2013", "--data", kFaces});
+  EXPECT_EQ(again.exit_code, 2);
+  EXPECT_THAT(again.err, HasSubstr("is a fercli checkpoint, which says input, labels and architecture itself"));
+}
+
+/// The faces on which the reference network is right in 88 % of cases, as a file.
+std::string reference_faces(const ScratchFolder& folder) {
+  const auto set = test::reference_images("200");
+  Dataset dataset;
+  dataset.images = set.pixels;
+  dataset.labels = set.y;
+  dataset.classes = LabelSet::fer2013();
+  for (int64_t i = 0; i < set.y.size(0); ++i) {
+    dataset.ids.push_back(fmt::format("face-{}", i));
+    dataset.splits.push_back(Split::PublicTest);
+  }
+  const auto path = (folder / "faces.ferpack").string();
+  write_dataset(dataset, path);
+  return path;
+}
+
+TEST(Import, AWrongLabelOrderIsNoticed) {
+  const ScratchFolder folder;
+  const auto faces = reference_faces(folder);
+  const auto right = eval_json({"--model", reference("std.onnx")}, faces);
+  EXPECT_NEAR(right["metrics"]["accuracy"]["value"].get<double>(), 0.88, 1e-9);
+  const auto wrong = eval_json({"--model", reference("std.onnx"), "--labels", "raf-db"}, faces);
+  EXPECT_THAT(wrong["warnings"].dump(), HasSubstr("label order were read as"));
+}
+
+TEST(Import, NormalisationIsGivenOnceAndKept) {
+  const ScratchFolder folder;
+  const auto out = (folder / "net.pt").string();
+  run_in_process({"import", reference("std.onnx"), "--scale=-1,1", "--mean", "0.5", "--std", "2", "--out", out});
+  const auto input = load_model(out).preprocessing;
+  EXPECT_DOUBLE_EQ(input.mean[0], 0.75);  // (2 x - 1 - 0.5) / 2 = (x - 0.75) / 1
+  EXPECT_DOUBLE_EQ(input.std[0], 1);
+}
+
+TEST(Import, AttackPerturbsTheStoredImageOrTheNetworksInput) {
+  const ScratchFolder folder;
+  Checkpoint checkpoint;
+  checkpoint.arch = "small-cnn";
+  checkpoint.options = {1, 64, 7, complete_settings("small-cnn", {{"width", 4}})};
+  checkpoint.preprocessing = {1, 64, {0.5}, {0.5}};
+  checkpoint.classes = LabelSet::fer2013();
+  checkpoint.network = make_network("small-cnn", checkpoint.options, 3);
+  checkpoint.network->eval();
+  const auto file = (folder / "net.onnx").string();
+  export_model(checkpoint, "onnx", file);
+  for (const auto& [space, side] : {std::pair{"stored", 48}, {"input", 64}}) {
+    const auto out = folder / space;
+    const auto run =
+        run_in_process({"attack", "untargeted", "--model", file, "--space", space, "--min-confidence", "0", "--data",
+                        "synthetic:n=7,seed=2", "--split", "all", "--out", out.string(), "--save-png", "all"});
+    EXPECT_LE(run.exit_code, 1) << run.err;
+    int64_t pictures = 0;
+    for (const auto& entry : fs::recursive_directory_iterator(out / "adversarial")) {
+      if (entry.path().extension() != ".png") continue;
+      EXPECT_EQ(read_image(entry.path(), 1).size(1), side) << space;
+      ++pictures;
+    }
+    EXPECT_GT(pictures, 0);
+  }
+}
+
+TEST(Import, AKeptSoftmaxIsAWarningInTheResult) {
+  const ScratchFolder folder;
+  auto graph = Graph();
+  graph.input = "x";
+  auto y = graph.add("Flatten", "flatten", {"x"});
+  y = graph.add("Gemm", "dense", {y, graph.constant("w", torch::ones({48 * 48, 7}).cumsum(1) / 48 / 48)});
+  graph.output = graph.add("Softmax", "softmax", {y});
+  write_onnx(graph, {1, 48, 48}, 7, folder / "net.onnx");
+  const auto file = (folder / "net.onnx").string();
+  EXPECT_THAT(eval_json({"--model", file, "--no-strip-softmax"})["warnings"].dump(), HasSubstr("a softmax is kept"));
+  EXPECT_THAT(eval_json({"--model", file})["warnings"].dump(), testing::Not(HasSubstr("softmax")));
+}
+
+TEST(Import, ExportWritesWhatItReads) {
+  const ScratchFolder folder;
+  for (const char* format : {"onnx", "torchscript"}) {
+    const auto out = (folder / format).string();
+    const auto run = run_in_process({"export", "--model", reference("std.onnx"), "--format", format, "--out", out});
+    EXPECT_EQ(run.exit_code, 0) << run.err;
+    EXPECT_NEAR(eval_json({"--model", out})["metrics"]["nll"]["value"].get<double>(),
+                eval_json({"--model", reference("std.onnx")})["metrics"]["nll"]["value"].get<double>(), 1e-4);
+  }
+}
+
+TEST(Import, SummaryListsTheOperators) {
+  const auto run = run_in_process({"summary", "--model", reference("std.onnx")});
+  EXPECT_EQ(run.exit_code, 0) << run.err;
+  EXPECT_THAT(run.out, HasSubstr("Gemm (7,576)"));
+  EXPECT_THAT(run.out, HasSubstr("Total: "));
+}
+
+TEST(Import, WrongOptionValuesSayWhatIsAllowed) {
+  const auto error = [](std::vector<std::string> options) {
+    options.insert(options.begin(), {"eval", "--model", reference("std.onnx"), "--data", kFaces});
+    const auto run = run_in_process(options);
+    EXPECT_EQ(run.exit_code, 2);
+    return run.err;
+  };
+  EXPECT_THAT(error({"--input", "48"}), HasSubstr("--input 48: must be gray48, rgb224 or HEIGHTxWIDTHxCHANNELS"));
+  EXPECT_THAT(error({"--input", "48x48x2"}), HasSubstr("channels must be 1 (grey) or 3 (RGB)"));
+  EXPECT_THAT(error({"--scale", "1"}), HasSubstr("--scale 1: must be 2 numbers separated by commas"));
+  EXPECT_THAT(error({"--std", "0"}), HasSubstr("--std 0: must not be 0"));
+  EXPECT_THAT(error({"--labels", "a,b"}), HasSubstr("--labels: names 2 classes, but"));
+}
+
+TEST(Import, ATeacherIsLearntFrom) {
+  const ScratchFolder folder;
+  const auto train = [&](const std::string& name, std::vector<std::string> more) {
+    std::vector<std::string> arguments = {"train",
+                                          "--data",
+                                          "synthetic:n=70,seed=1",
+                                          "--arch",
+                                          "small-cnn",
+                                          "--set",
+                                          "width=4",
+                                          "--epochs",
+                                          "1",
+                                          "--batch-size",
+                                          "16",
+                                          "--threads",
+                                          "1",
+                                          "--quiet",
+                                          "--out",
+                                          (folder / name).string()};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return run_in_process(arguments);
+  };
+  EXPECT_EQ(train("taught", {"--teacher", reference("std.onnx"), "--temperature", "2"}).exit_code, 0);
+  EXPECT_EQ(train("alone", {}).exit_code, 0);
+  const auto record = load_model(folder / "taught" / "best.pt").training.at("options");
+  EXPECT_EQ(record.at("teacher").at("temperature"), 2);
+  EXPECT_FALSE(load_model(folder / "alone" / "best.pt").training.at("options").contains("teacher"));
+}
+
+TEST(Import, FrozenLayersKeepEveryBit) {
+  const ScratchFolder folder;
+  const auto run = [&](const std::string& name, std::vector<std::string> more) {
+    std::vector<std::string> arguments = {"train",
+                                          "--data",
+                                          "synthetic:n=70,seed=1",
+                                          "--arch",
+                                          "small-cnn",
+                                          "--set",
+                                          "width=4",
+                                          "--epochs",
+                                          "1",
+                                          "--batch-size",
+                                          "16",
+                                          "--threads",
+                                          "1",
+                                          "--quiet",
+                                          "--ema",
+                                          "0",
+                                          "--out",
+                                          (folder / name).string()};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return run_in_process(arguments);
+  };
+  ASSERT_EQ(run("first", {}).exit_code, 0);
+  ASSERT_EQ(run("second", {"--weights", (folder / "first" / "last.pt").string(), "--freeze-until", "2"}).exit_code, 0);
+  const auto before = load_model(folder / "first" / "last.pt").network,
+             after = load_model(folder / "second" / "last.pt").network;
+  int64_t same = 0, changed = 0;
+  const auto others = after->named_parameters();
+  for (const auto& entry : before->named_parameters()) ++(entry.value().equal(others[entry.key()]) ? same : changed);
+  EXPECT_GE(same, 2);
+  EXPECT_GE(changed, 2);
+  EXPECT_THAT(run("third", {"--freeze-until", "99"}).err, HasSubstr("--freeze-until 99: the network has"));
+}
+
+TEST(Import, HelpTextsAreThoseInTheRepository) {
+  for (const char* command : {"import", "export"}) {
+    const auto golden = fs::path(FERCLI_TEST_FOLDER) / "golden" / (std::string(command) + ".txt");
+    EXPECT_EQ(run_in_process({command, "--help"}).out, read_file(golden)) << command;
+  }
+}
+
+}  // namespace
+
+}  // namespace fercli

@@ -1,0 +1,298 @@
+// ONNX, TorchScript, state dictionaries and safetensors: known files, round trips, and files that are broken.
+#include <ATen/ATen.h>
+#include <torch/serialize.h>
+#include <zip.h>
+
+#include <opencv2/dnn.hpp>
+
+#include "core/files.hpp"
+#include "models/export.hpp"
+#include "models/import.hpp"
+#include "models/network.hpp"
+#include "models/state_dict.hpp"
+#include "models/weights.hpp"
+#include "tests/attacks/reference_models.hpp"
+#include "tests/cli/run_program.hpp"
+#include "tests/precompiled_tests.hpp"
+#include "tests/user_error.hpp"
+
+namespace fercli {
+
+namespace {
+
+namespace fs = std::filesystem;
+using test::message_of;
+using test::ScratchFolder;
+using testing::HasSubstr;
+
+fs::path reference(const std::string& name) {
+  return fs::path(FERCLI_TEST_FOLDER) / "golden" / "reference" / "models" / name;
+}
+
+torch::Tensor random_images(int64_t n, const Preprocessing& input) {
+  std::vector<int64_t> index;
+  for (int64_t i = 0; i < n; ++i) index.push_back(i);
+  return (uniform_rows(Rng(11), index, {input.channels, input.size, input.columns()}) + 1) / 2;
+}
+
+double difference(const torch::Tensor& a, const torch::Tensor& b) {
+  return (a - b).abs().max().item<double>();
+}
+
+/// A network of the program's own with BatchNorm statistics as after training.
+Checkpoint own_network(const std::string& arch) {
+  Checkpoint checkpoint;
+  const auto& defaults = Registry<Architecture>::instance().get(arch).defaults;
+  checkpoint.arch = arch;
+  checkpoint.options = defaults;
+  if (checkpoint.options.settings.count("width")) checkpoint.options.settings["width"] = 8;
+  if (checkpoint.options.settings.count("dense")) checkpoint.options.settings["dense"] = 32;
+  if (checkpoint.options.size > 64) checkpoint.options.size = 64;
+  checkpoint.classes = LabelSet::fer2013();
+  checkpoint.network = make_network(arch, checkpoint.options, 3);
+  checkpoint.preprocessing = {checkpoint.options.channels, checkpoint.options.size, {0.5}, {0.25}};
+  const torch::NoGradGuard no_grad;
+  for (auto& entry : checkpoint.network->named_buffers()) {
+    entry.value().add_(0.3 * uniform_rows(Rng(9).split(entry.key()), {0}, entry.value().sizes())[0].abs());
+  }
+  checkpoint.network->eval();
+  return checkpoint;
+}
+
+TEST(ForeignFormats, OnnxAndTorchScriptOfOneNetworkGiveTheSameLogitsAndGradients) {
+  const auto onnx = make_classifier(load_model(reference("std.onnx")), {0, "fp32"});
+  const auto script = make_classifier(load_model(reference("std.ts.pt")), {0, "fp32"});
+  const auto x = random_images(5, onnx.preprocessing());
+  EXPECT_LT(difference(onnx.logits(x), script.logits(x)), 1e-4);
+  const auto dlogits = torch::ones({5, 7}).cumsum(1) - 3;
+  const auto gradient = onnx.linearize(x).pullback(dlogits);
+  EXPECT_LT(difference(gradient, script.linearize(x).pullback(dlogits)), 1e-4 * gradient.abs().max().item<double>());
+}
+
+TEST(ForeignFormats, TheReferenceNetworkGivesItsPublishedLogits) {
+  const auto classifier = make_classifier(load_model(reference("std.onnx")), {0, "fp32"});
+  const auto logits = classifier.logits(test::reference_images("24").x);
+  EXPECT_LT(difference(logits, test::reference_file("cases_std.pt").at("logits")), 1e-4);
+}
+
+class Exports : public testing::TestWithParam<std::string> {};
+
+TEST_P(Exports, OpenCvReadsTheOnnxFileWithTheSameLogits) {
+  const ScratchFolder folder;
+  const Checkpoint checkpoint = own_network(GetParam());
+  const auto path = folder / "net.onnx";
+  export_model(checkpoint, "onnx", path);
+  auto net = cv::dnn::readNetFromONNX(path.string());
+  const auto x = random_images(1, checkpoint.preprocessing).contiguous();
+  const int sides[] = {1, static_cast<int>(x.size(1)), static_cast<int>(x.size(2)), static_cast<int>(x.size(3))};
+  net.setInput(cv::Mat(4, sides, CV_32F, x.data_ptr()));
+  const cv::Mat output = net.forward();
+  const auto theirs = torch::from_blob(output.data, {1, 7}).clone();
+  EXPECT_LT(difference(make_classifier(checkpoint, {0, "fp32"}).logits(x), theirs), 1e-4);
+}
+
+TEST_P(Exports, TheOnnxFileComesBackWithTheSameLogits) {
+  const ScratchFolder folder;
+  const Checkpoint checkpoint = own_network(GetParam());
+  export_model(checkpoint, "onnx", folder / "net.onnx");
+  const Checkpoint back = load_model(folder / "net.onnx");
+  EXPECT_EQ(back.preprocessing.channels, checkpoint.preprocessing.channels);
+  EXPECT_EQ(back.preprocessing.size, checkpoint.preprocessing.size);
+  const auto x = random_images(3, checkpoint.preprocessing);
+  EXPECT_LT(
+      difference(make_classifier(checkpoint, {0, "fp32"}).logits(x), make_classifier(back, {0, "fp32"}).logits(x)),
+      1e-4);
+}
+
+TEST_P(Exports, TheTorchScriptFileComesBackWithTheSameLogitsForAnyBatch) {
+  const ScratchFolder folder;
+  const Checkpoint checkpoint = own_network(GetParam());
+  export_model(checkpoint, "torchscript", folder / "net.pt");
+  ImportOptions options;
+  options.channels = checkpoint.preprocessing.channels;
+  options.height = options.width = checkpoint.preprocessing.size;
+  const Checkpoint back = load_model(folder / "net.pt", options);
+  EXPECT_EQ(back.arch, "torchscript");
+  for (const int64_t n : {2, 5}) {
+    const auto x = random_images(n, checkpoint.preprocessing);
+    EXPECT_LT(
+        difference(make_classifier(checkpoint, {0, "fp32"}).logits(x), make_classifier(back, {0, "fp32"}).logits(x)),
+        1e-4);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, Exports, testing::Values("resnet", "mini-xception", "small-cnn", "resnet18"),
+                         [](const auto& info) {
+                           std::string name = info.param;
+                           std::replace(name.begin(), name.end(), '-', '_');
+                           return name;
+                         });
+
+TEST(ForeignFormats, SafetensorsHoldTheWeightsAndWhatTheyAreOf) {
+  const ScratchFolder folder;
+  const Checkpoint checkpoint = own_network("small-cnn");
+  export_model(checkpoint, "safetensors", folder / "net.safetensors");
+  EXPECT_THAT(read_file(folder / "net.safetensors"), HasSubstr(R"("arch":"small-cnn")"));
+  ImportOptions options;
+  options.arch = "small-cnn";
+  options.settings = checkpoint.options.settings;
+  options.mean = {0.5}, options.std = {0.25};
+  const auto x = random_images(2, checkpoint.preprocessing);
+  const auto back = load_model(folder / "net.safetensors", options);
+  EXPECT_TRUE(
+      at::equal(make_classifier(checkpoint, {0, "fp32"}).logits(x), make_classifier(back, {0, "fp32"}).logits(x)));
+}
+
+/// torchvision's names for the tensors of resnet18.
+StateDict torchvision_names(const Network& network) {
+  StateDict renamed;
+  const auto put = [&](std::string name, const torch::Tensor& value) {
+    const size_t dot = name.rfind('.');
+    std::string layer = name.substr(0, dot), part = name.substr(dot + 1);
+    const bool norm = part == "scale" || part == "shift" || part == "running_mean" || part == "running_var";
+    if (layer.size() > 10 && layer.compare(layer.size() - 10, 10, "downsample") == 0) {
+      layer += norm ? ".1" : ".0";
+    } else if (norm) {
+      layer.replace(layer.rfind("conv"), 4, "bn");
+    }
+    if (part == "scale") part = "weight";
+    if (part == "shift") part = "bias";
+    renamed["module." + layer + "." + part] = value;
+  };
+  for (const auto& entry : network.named_parameters()) put(entry.key(), entry.value().detach());
+  for (const auto& entry : network.named_buffers()) put(entry.key(), entry.value());
+  return renamed;
+}
+
+void save_pickle(const StateDict& tensors, const fs::path& path) {
+  c10::Dict<std::string, torch::Tensor> dictionary;
+  for (const auto& [name, value] : tensors) dictionary.insert(name, value.clone(torch::MemoryFormat::Contiguous));
+  const auto bytes = torch::pickle_save(dictionary);
+  write_file(path, std::string_view(bytes.data(), bytes.size()));
+}
+
+TEST(ForeignFormats, AStateDictionaryWithTorchvisionsNamesFillsResnet18) {
+  const ScratchFolder folder;
+  const Checkpoint checkpoint = own_network("resnet18");
+  const auto names = torchvision_names(*checkpoint.network);
+  EXPECT_EQ(names.count("module.layer2.0.downsample.1.running_var"), 1u);
+  EXPECT_EQ(names.count("module.layer1.0.bn2.weight"), 1u);
+  save_pickle(names, folder / "resnet18.pth");
+  ImportOptions options;
+  options.arch = "resnet18";
+  options.settings = {{"width", 8}};
+  options.channels = 3, options.height = options.width = 64;
+  options.mean = {0.5}, options.std = {0.25};
+  const auto x = random_images(2, checkpoint.preprocessing);
+  EXPECT_TRUE(at::equal(make_classifier(load_model(folder / "resnet18.pth", options), {0, "fp32"}).logits(x),
+                        make_classifier(checkpoint, {0, "fp32"}).logits(x)));
+}
+
+TEST(ForeignFormats, WeightsWithoutAnArchitectureAskForOne) {
+  EXPECT_THAT(message_of([&] { load_model(reference("std.state.pt")); }),
+              HasSubstr("--arch must name their architecture"));
+}
+
+TEST(ForeignFormats, MissingWeightsAreListed) {
+  ImportOptions options;
+  options.arch = "resnet18";
+  options.settings = {{"width", 16}};
+  EXPECT_THAT(message_of([&] { load_model(reference("std.state.pt"), options); }),
+              HasSubstr("tensors 97 are missing or of another shape: conv1.weight, layer1.0.conv1.weight"));
+}
+
+TEST(ForeignFormats, AnImportedNetworkSurvivesACheckpoint) {
+  const ScratchFolder folder;
+  for (const char* file : {"std.onnx", "std.ts.pt"}) {
+    const Checkpoint foreign = load_model(reference(file));
+    save_checkpoint(foreign, folder / "net.pt");
+    const Checkpoint back = load_model(folder / "net.pt");
+    const auto x = random_images(3, foreign.preprocessing);
+    EXPECT_EQ(back.arch, foreign.arch);
+    EXPECT_TRUE(
+        at::equal(make_classifier(foreign, {0, "fp32"}).logits(x), make_classifier(back, {0, "fp32"}).logits(x)));
+  }
+}
+
+TEST(ForeignFormats, AnImportedNetworkIsNotTrainable) {
+  const auto classifier = make_classifier(load_model(reference("std.onnx")), {0, "fp32"});
+  EXPECT_THAT(message_of([&] { classifier.network(); }), HasSubstr("has no trainable network"));
+}
+
+TEST(ForeignFormats, OptionsThatDoNotFitAreRefused) {
+  ImportOptions shape;
+  shape.channels = 3, shape.height = shape.width = 48;
+  EXPECT_THAT(message_of([&] { load_model(reference("std.onnx"), shape); }), HasSubstr("was made for 48x48x1 images"));
+  EXPECT_THAT(message_of([&] { load_model(reference("std.ts.pt"), shape); }),
+              HasSubstr("does not take 48x48x3 images"));
+  ImportOptions labels;
+  labels.labels = LabelSet({"sad", "happy"});
+  EXPECT_THAT(message_of([&] { load_model(reference("std.onnx"), labels); }), HasSubstr("names 2 classes, but"));
+}
+
+TEST(ForeignFormats, AZipBombIsRefusedUnopened) {
+  const ScratchFolder folder;
+  const std::string zeros(size_t{80} << 20, '\0');
+  zip_t* archive = zip_open((folder / "bomb.pt").c_str(), ZIP_CREATE, nullptr);
+  zip_file_add(archive, "archive/data.pkl", zip_source_buffer(archive, zeros.data(), zeros.size(), 0), 0);
+  ASSERT_EQ(zip_close(archive), 0);
+  EXPECT_THAT(message_of([&] { load_model(folder / "bomb.pt"); }), HasSubstr("would unpack to"));
+}
+
+TEST(ForeignFormats, TextIsNoModel) {
+  const ScratchFolder folder;
+  write_file(folder / "notes.txt", "nothing of use");
+  EXPECT_THAT(message_of([&] { load_model(folder / "notes.txt"); }), HasSubstr("is none of the known model formats"));
+}
+
+TEST(ForeignFormats, TruncatedFilesAreRefusedAtAnyLength) {
+  const ScratchFolder folder;
+  export_model(own_network("small-cnn"), "safetensors", folder / "net.safetensors");
+  ImportOptions arch;
+  arch.arch = "small-cnn";
+  arch.settings = {{"width", 8}};
+  for (const auto& [path, options] : {std::pair{reference("std.onnx"), ImportOptions()},
+                                      {reference("std.ts.pt"), ImportOptions()},
+                                      {reference("std.state.pt"), arch},
+                                      {folder / "net.safetensors", arch}}) {
+    const std::string whole = read_file(path);
+    for (const double share : {0.01, 0.3, 0.7, 0.99}) {
+      write_file(folder / ("cut-" + path.filename().string()),
+                 whole.substr(0, static_cast<size_t>(whole.size() * share)));
+      EXPECT_NE(message_of([&] { load_model(folder / ("cut-" + path.filename().string()), options); }), "")
+          << path << " " << share;
+    }
+  }
+}
+
+/// Bytes of a file are changed at random: it must load or be refused with a message, and never crash. The addresses
+/// that hostile tensors claim are found by the sanitizer build.
+TEST(ForeignFormats, DamagedFilesLoadOrAreRefused) {
+  const ScratchFolder folder;
+  export_model(own_network("small-cnn"), "safetensors", folder / "net.safetensors");
+  ImportOptions arch;
+  arch.arch = "small-cnn";
+  arch.settings = {{"width", 8}};
+  int refused = 0;
+  for (const auto& [path, options] : {std::pair{reference("std.onnx"), ImportOptions()},
+                                      {reference("std.state.pt"), arch},
+                                      {folder / "net.safetensors", arch}}) {
+    const std::string whole = read_file(path);
+    for (int64_t round = 0; round < 40; ++round) {
+      std::string damaged = whole;
+      const auto draws = (uniform_rows(Rng(7).split(static_cast<uint64_t>(round)), {0}, {24})[0] + 1) / 2;
+      const size_t reach = round % 2 == 0 ? std::min<size_t>(whole.size(), 4096) : whole.size();
+      for (int64_t i = 0; i < 12; ++i) {
+        damaged[static_cast<size_t>(draws[2 * i].item<double>() * static_cast<double>(reach - 1))] =
+            static_cast<char>(draws[2 * i + 1].item<double>() * 255);
+      }
+      write_file(folder / "damaged", damaged);
+      refused += message_of([&] { load_model(folder / "damaged", options); }).empty() ? 0 : 1;
+    }
+  }
+  EXPECT_GT(refused, 40);
+}
+
+}  // namespace
+
+}  // namespace fercli
