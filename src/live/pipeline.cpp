@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "core/error.hpp"
+#include "live/steady_memory.hpp"
 
 namespace fercli {
 
@@ -225,6 +226,7 @@ AnalysedFrame LivePipeline::State::analyse_one(Captured item) {
 void LivePipeline::State::analyse() {
   try {
     prepare_machine(settings.runtime);  // the number of threads belongs to the thread that calls the network
+    keep_memory_steady();
     while (!stopping && !captured_frames.closed_and_empty()) {
       if (settings.max_frames > 0 && analysed >= settings.max_frames) break;
       auto item = captured_frames.take(kNap);

@@ -1,0 +1,16 @@
+#include "live/steady_memory.hpp"
+
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
+namespace fercli {
+
+void keep_memory_steady() {
+#ifdef __GLIBC__
+  constexpr int kLargeBlock = 256 << 10;  // a grey frame of 640x480 pixels is larger
+  mallopt(M_MMAP_THRESHOLD, kLargeBlock);
+#endif
+}
+
+}  // namespace fercli
