@@ -361,7 +361,6 @@ struct Trainer::State {
     const LossOutput output = loss.attack ? perturb_and_differentiate(ready) : differentiate(ready);
     if (options.clip_norm > 0) torch::nn::utils::clip_grad_norm_(start.network->parameters(), options.clip_norm);
     optimizer->step();
-    model.weights_changed();
     ++step;
     update_average();
     return output;

@@ -30,10 +30,6 @@ torch::Tensor TrainingModel::logits(const torch::Tensor& x) const {
       .to(torch::kFloat32);
 }
 
-void TrainingModel::weights_changed() const {
-  for (const auto& parameter : network_->parameters()) parameter.unsafeGetTensorImpl()->bump_version();
-}
-
 Classifier TrainingModel::classifier(int64_t size) const {
   Preprocessing preprocessing = preprocessing_;
   preprocessing.size = size;

@@ -19,10 +19,6 @@ class TrainingModel {
   /// The network as it stands, in eval mode, on images of this side: BatchNorm folded, weights fixed. A copy.
   Classifier classifier(int64_t size) const;
 
-  /// To be called after each step of an optimizer: LibTorch's write through `data()`, which leaves a tensor's version
-  /// at rest, and the packed copies of the weights go by the version.
-  void weights_changed() const;
-
   Network& network() const { return *network_; }
   torch::Device device() const { return device_; }
 

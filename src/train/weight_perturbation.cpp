@@ -14,7 +14,7 @@ constexpr double kTiny = 1e-20;
 
 WeightPerturbation::WeightPerturbation(const Network& network, const torch::Tensor& loss, double gamma) {
   for (const auto& parameter : network.parameters()) {
-    if (parameter.dim() > 1 && parameter.requires_grad() && parameter.requires_grad()) weights_.push_back(parameter);
+    if (parameter.dim() > 1 && parameter.requires_grad()) weights_.push_back(parameter);
   }
   const auto gradients = torch::autograd::grad({loss}, weights_);
   const torch::NoGradGuard no_grad;
