@@ -1,5 +1,7 @@
 #include "live/steady_memory.hpp"
 
+#include <cstdlib>  // says whether this is glibc
+
 #ifdef __GLIBC__
 #include <malloc.h>
 #endif
