@@ -93,7 +93,8 @@ class Fab : public MinimumNormAttack {
     const auto own_size = row_norms(own, norm).clamp_min(1e-8);
     const auto original_size = row_norms(from_original, norm).clamp_min(1e-8);
     const auto alpha = over_pixels((own_size / (own_size + original_size)).clamp_max(kAlphaMax).to(torch::kFloat32));
-    return ((x + back + kEta * own) * (1 - alpha) + (x + kEta * from_original) * alpha).clamp(0, 1);
+    // Written so that a value that neither step changes stays as it is, to the bit.
+    return (x + (back + kEta * own) * (1 - alpha) + kEta * from_original * alpha).clamp(0, 1);
   }
 
   Heading heading_;

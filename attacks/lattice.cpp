@@ -9,7 +9,7 @@ constexpr double kInfinity = std::numeric_limits<double>::infinity();
 /// Points off the grid that are this much farther than the ball reaches are not worth a try on it.
 constexpr double kHopeless = 1.1;
 /// The multiples of a perturbation that are tried until one is a success, and how often the last step is halved.
-constexpr double kStretches[] = {1, 1.2, 1.5, 2, 3};
+constexpr double kStretches[] = {1, 1.2, 1.5, 2, 3, 5, 10, 20};
 constexpr int kHalvings = 4;
 /// Linf: the boxes tried, from this share of the float distance on, and the steps of sign descent in each.
 constexpr double kSmallestBox = 0.9;

@@ -66,6 +66,7 @@ Sight Approach::look(torch::Tensor& points, const State& state) {
 }
 
 torch::Tensor Approach::offer(const torch::Tensor& points, const torch::Tensor& claimed) {
+  if (!claimed.any().item<bool>()) return claimed;
   const auto cost = attack_.cost(points - x(), norm());
   auto of_interest = cost.lt(this->cost());
   // A success whose neighbours on the grid all failed does not end the search of a first success inside the ball.
