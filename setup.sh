@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Installs what fercli needs on a Debian machine and builds the release preset. Safe to run again.
 #   ./setup.sh            packages, configure, build build/release/fercli
-#   ./setup.sh --asan     the same, and the sanitizer build in build/asan
+#   ./setup.sh --all      the same, and the tests and benchmarks
+#   ./setup.sh --asan     the program, and the sanitizer build in build/asan
 # Another LibTorch (official archive, Python wheel, CUDA): FERCLI_TORCH=/path/to/libtorch ./setup.sh
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -35,9 +36,17 @@ if [ ${#missing[@]} -gt 0 ]; then
   "${as_root[@]}" apt-get install -y -q --no-install-recommends "${missing[@]}"
 fi
 
-build() {
+configure() {
   cmake --preset "$1" ${FERCLI_TORCH:+-DCMAKE_PREFIX_PATH="$FERCLI_TORCH"}
-  cmake --build --preset "$1"
 }
-build release
-if [ "${1:-}" = --asan ]; then build asan; fi
+configure release
+cmake --build --preset release
+case "${1:-}" in
+  --all)
+    cmake --build --preset release-all
+    ;;
+  --asan)
+    configure asan
+    cmake --build --preset asan
+    ;;
+esac

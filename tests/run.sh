@@ -10,6 +10,6 @@ if [ "${1:-}" = --asan ]; then
   export ASAN_OPTIONS="detect_leaks=0:${ASAN_OPTIONS:-}"
   ./setup.sh --asan
 else
-  ./setup.sh
+  ./setup.sh --all
 fi
 ctest --preset "$preset"
