@@ -231,7 +231,7 @@ TEST(Import, FrozenLayersKeepEveryBit) {
 TEST(Import, HelpTextsAreThoseInTheRepository) {
   for (const char* command : {"import", "export"}) {
     const auto golden = fs::path(FERCLI_TEST_FOLDER) / "golden" / (std::string(command) + ".txt");
-    EXPECT_EQ(run_in_process({command, "--help"}).out, read_file(golden)) << command;
+    EXPECT_EQ(test::run_fercli({command, "--help"}).out, read_file(golden)) << command;
   }
 }
 
