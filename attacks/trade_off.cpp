@@ -6,7 +6,8 @@ namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr double kFirst = 1e-3, kFactor = 10;
-constexpr double kDescents = 9, kCheckpoints = 10, kProgress = 0.9999;
+constexpr int64_t kDescents = 9;
+constexpr double kCheckpoints = 10, kProgress = 0.9999;
 
 torch::Tensor filled(int64_t images, double value) {
   return torch::full({images}, value, torch::kFloat64);
@@ -47,7 +48,7 @@ torch::Tensor TradeOff::advance(const torch::Tensor& loss_before, const torch::T
 }
 
 torch::Tensor TradeOff::finished() const {
-  return descent_.ge(kDescents);
+  return descent_.ge(static_cast<double>(std::min(kDescents, steps_)));
 }
 
 Approach::State TradeOff::state(Approach::State more) {

@@ -4,10 +4,11 @@
 
 namespace fercli {
 
-/// The constant c of |delta| + c f(x + delta), searched for each image on its own: nine descents one after the other,
-/// with c = 0.001 first, ten times as much until one reaches the goal, then halfway between the largest that failed and
-/// the smallest that succeeded (Carlini & Wagner, arXiv:1608.04644). A descent ends after its steps, or at one of its
-/// ten checkpoints: see `End`. Images do not wait for each other: each has its own descent, step and constant.
+/// The constant c of |delta| + c f(x + delta), searched for each image on its own: nine descents one after the other
+/// (no more than a descent has steps), with c = 0.001 first, ten times as much until one reaches the goal, then halfway
+/// between the largest that failed and the smallest that succeeded (Carlini & Wagner, arXiv:1608.04644). A descent ends
+/// after its steps, or at one of its ten checkpoints: see `End`. Images do not wait for each other: each has its own
+/// descent, step and constant.
 class TradeOff {
  public:
   /// When a descent ends early: the loss has not fallen by a ten-thousandth since the last checkpoint, or, for losses
