@@ -11,8 +11,8 @@ namespace fercli {
 /// descent, step and constant.
 class TradeOff {
  public:
-  /// When a descent ends early: the loss has not fallen by a ten-thousandth since the last checkpoint, or, for losses
-  /// that rise in between, not changed at all.
+  /// When a descent ends early: at two checkpoints in a row the loss has not fallen by a ten-thousandth since the one
+  /// before, or, for losses that rise in between, not changed at all.
   enum class End { NotFalling, NotMoving };
 
   TradeOff(int64_t images, int64_t steps, End end);
@@ -32,7 +32,7 @@ class TradeOff {
  private:
   int64_t steps_;
   End end_;
-  torch::Tensor constant_, low_, high_, step_, descent_, checked_loss_, found_;
+  torch::Tensor constant_, low_, high_, step_, descent_, checked_loss_, idle_, found_;
 };
 
 }  // namespace fercli
