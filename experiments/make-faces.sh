@@ -8,7 +8,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 # `data convert` writes SPLIT/CLASS/NUMBER.png; the shipped set has no splits.
-"$fercli" data convert "synthetic:n=70,seed=26" "$work/crops" --quiet
+"$fercli" data convert "synthetic:n=70,seed=7" "$work/crops" --quiet
 for picture in "$work"/crops/*/*/*.png; do
   class=$(basename "$(dirname "$picture")")
   mkdir -p "results/faces/${class^}"

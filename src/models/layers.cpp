@@ -189,6 +189,14 @@ void Dense::prepare_inference(torch::ScalarType type) {
   bias_.set_data(bias.to(target));
 }
 
+bool Dense::scale_output(double factor) {
+  if (role_ != Role::Output || scale_.defined()) return false;
+  const torch::NoGradGuard no_grad;
+  weight_.mul_(factor);
+  bias_.mul_(factor);
+  return true;
+}
+
 torch::Tensor max_pool(const torch::Tensor& x, int64_t kernel, int64_t stride, int64_t padding) {
   return at::max_pool2d(x, {kernel, kernel}, {stride, stride}, {padding, padding});
 }

@@ -91,6 +91,9 @@ class Dense : public Layer {
   void initialise(Rng rng) override;
   void prepare_inference(torch::ScalarType type) override;
 
+  /// Multiplies what the output layer gives; false, and nothing done, in a hidden layer.
+  bool scale_output(double factor);
+
  private:
   int64_t in_, out_;
   Role role_;

@@ -194,7 +194,7 @@ TEST(Options, WrongValuesAreExplained) {
 TEST(Program, WithoutACommandItListsThem) {
   const auto result = test::run_fercli({});
   EXPECT_EQ(result.exit_code, 2);
-  for (const char* command : {"attack", "attacks", "data", "eval", "summary", "train", "verify"})
+  for (const char* command : {"attack", "attacks", "calibrate", "data", "eval", "summary", "train", "verify"})
     EXPECT_THAT(result.out, testing::HasSubstr(command));
 }
 
@@ -207,7 +207,7 @@ TEST(Program, SuggestsACommand) {
 /// The help of every command stands in tests/golden, so that a change of it is seen in review. To renew one:
 /// `fercli COMMAND --help > tests/golden/COMMAND.txt`.
 TEST(Program, HelpEqualsTheGoldenText) {
-  for (const char* command : {"attack", "attacks", "data", "eval", "summary", "train", "verify"}) {
+  for (const char* command : {"attack", "attacks", "calibrate", "data", "eval", "summary", "train", "verify"}) {
     const auto result = test::run_fercli({command, "--help"});
     EXPECT_EQ(result.exit_code, 0);
     EXPECT_EQ(result.out,

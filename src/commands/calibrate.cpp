@@ -1,0 +1,86 @@
+// fercli calibrate: temperature scaling, written into the last layer of a checkpoint.
+#include <fmt/format.h>
+
+#include "commands/data_options.hpp"
+#include "core/command.hpp"
+#include "core/error.hpp"
+#include "core/options.hpp"
+#include "core/progress.hpp"
+#include "core/runtime.hpp"
+#include "eval/calibration.hpp"
+#include "eval/evaluate.hpp"
+#include "eval/metrics.hpp"
+#include "models/layers.hpp"
+#include "models/network.hpp"
+
+namespace fercli {
+
+namespace {
+
+constexpr int64_t kBatch = 256;
+
+void divide_logits(const Checkpoint& checkpoint, double temperature) {
+  if (checkpoint.network) {
+    for (const auto& module : checkpoint.network->modules()) {
+      auto* layer = dynamic_cast<Dense*>(module.get());
+      if (layer != nullptr && layer->scale_output(1 / temperature)) return;
+    }
+  }
+  throw UserError(
+      fmt::format("fercli calibrate: '{}' has no dense output layer of fercli's own to scale", checkpoint.arch));
+}
+
+Predictions predictions_of(const Checkpoint& checkpoint, const Dataset& images) {
+  return predict(make_classifier(checkpoint, {}), images, kBatch);
+}
+
+int run(const std::vector<std::string>& arguments) {
+  ModelOptions model;
+  DataOptions data;
+  std::string out;
+  bool quiet = false;
+  OptionSet options("calibrate", "",
+                    "Scale the logits of a network so that its probabilities fit held-out images best (temperature "
+                    "scaling). No decision changes.");
+  options.section("Network and images");
+  model.declare(options);
+  data.declare(options);
+  data.declare_split(options);
+  options.section("Output");
+  options.text("out,o", &out, "FILE", "the calibrated checkpoint");
+  options.flag("quiet,q", &quiet, "no progress");
+  if (!options.parse(arguments)) return 0;
+  if (out.empty()) throw UserError("fercli calibrate: --out FILE is needed");
+  silence_progress(quiet);
+  prepare_machine({});
+
+  Checkpoint checkpoint = model.load();
+  const Dataset all = data.read(model, checkpoint);
+  const Dataset images = data.part(all);
+  if (images.size() == 0) throw UserError("fercli calibrate: no images in this split");
+  const auto before = predictions_of(checkpoint, images);
+  const double temperature = fit_temperature(before.probabilities.clamp_min(1e-30).log(), images.labels);
+  divide_logits(checkpoint, temperature);
+  const auto after = predictions_of(checkpoint, images);
+  checkpoint.training["calibration"] = {{"temperature", temperature},
+                                        {"n", images.size()},
+                                        {"split", data.split_name(all)},
+                                        {"data_digest", images.digest()}};
+  save_checkpoint(checkpoint, out);
+
+  const auto score = [&](const Predictions& predictions) {
+    const Result result = summarise(predictions, images, checkpoint.classes, 0);
+    return fmt::format("ECE {:.4f}, negative log likelihood {:.4f}, accuracy {:.4f}", result.metrics.at("ece").value,
+                       result.metrics.at("nll").value, result.metrics.at("accuracy").value);
+  };
+  fmt::print("{}: temperature {:.4f}, fitted on {} images of {}\n", out, temperature, images.size(),
+             data.split_name(all));
+  fmt::print("  before  {}\n  after   {}\n", score(before), score(after));
+  return 0;
+}
+
+const Register<Command> registered{{"calibrate", "temperature scaling: make probabilities mean what they say", run}};
+
+}  // namespace
+
+}  // namespace fercli
