@@ -21,14 +21,7 @@ class Ddn : public MinimumNormAttack {
   }
 
   nlohmann::json describe(const ThreatModel& threat) const override {
-    return {{"name", "ddn"},
-            {"norm", to_string(threat.norm)},
-            {"eps", threat.eps},
-            {"alpha", settings_.alpha},
-            {"steps", settings_.steps},
-            {"restarts", settings_.restarts},
-            {"nearest", nearest()},
-            {"pixel_grid", settings_.pixel_grid}};
+    return description("ddn", threat);
   }
 
  private:

@@ -1,5 +1,7 @@
 #include "attacks/minimum_norm.hpp"
 
+#include <nlohmann/json.hpp>
+
 #include "attacks/lattice.hpp"
 
 namespace fercli {
@@ -25,6 +27,17 @@ torch::Tensor beginnings(Search& search, const MinimumNormAttack& attack) {
 }
 
 }  // namespace
+
+nlohmann::json MinimumNormAttack::description(const std::string& name, const ThreatModel& threat) const {
+  return {{"name", name},
+          {"norm", to_string(threat.norm)},
+          {"eps", threat.eps},
+          {"alpha", settings_.alpha},
+          {"steps", settings_.steps},
+          {"restarts", settings_.restarts},
+          {"nearest", nearest()},
+          {"pixel_grid", settings_.pixel_grid}};
+}
 
 Approach::Approach(Search& search, const torch::Tensor& rows, const MinimumNormAttack& attack)
     : search_(search),

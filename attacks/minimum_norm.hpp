@@ -89,6 +89,9 @@ class MinimumNormAttack : public Attack {
   bool nearest() const { return settings_.nearest.value_or(true); }
 
  protected:
+  /// {"name", "norm", "eps", "alpha", "steps", "restarts", "nearest", "pixel_grid"}, for `describe`.
+  nlohmann::json description(const std::string& name, const ThreatModel& threat) const;
+
   /// The way of some images, from `points`; see `Approach`.
   virtual void approach(Approach& approach, torch::Tensor points) const = 0;
 
