@@ -12,4 +12,4 @@ if [ "${1:-}" = --asan ]; then
 else
   ./setup.sh --all
 fi
-ctest --preset "$preset"
+ctest --preset "$preset" --parallel "$(nproc)"

@@ -2,6 +2,8 @@
 // are our own. Each emotion has several displays, the plainest first.
 #include "data/drawn_displays.hpp"
 
+#include <fmt/format.h>
+
 #include "core/error.hpp"
 #include "core/text.hpp"
 

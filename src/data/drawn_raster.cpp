@@ -1,4 +1,5 @@
 #include <ATen/Parallel.h>
+#include <fmt/format.h>
 
 #include "core/error.hpp"
 #include "data/drawn_paint.hpp"

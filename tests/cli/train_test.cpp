@@ -118,14 +118,14 @@ TEST(Train, ExplainsWrongOptions) {
   };
   EXPECT_THAT(error({}), HasSubstr("--data SOURCE is needed"));
   EXPECT_THAT(error({"--data", "no-such-folder"}), HasSubstr("no-such-folder"));
-  EXPECT_THAT(error({"--data", "synthetic:", "--arch", "resnett"}), HasSubstr("did you mean resnet?"));
-  EXPECT_THAT(error({"--data", "synthetic:", "--arch", "emobot", "--crop", "40"}),
+  EXPECT_THAT(error({"--data", "synthetic:n=7", "--arch", "resnett"}), HasSubstr("did you mean resnet?"));
+  EXPECT_THAT(error({"--data", "synthetic:n=7", "--arch", "emobot", "--crop", "40"}),
               HasSubstr("architecture emobot has dense layers"));
-  EXPECT_THAT(error({"--data", "synthetic:", "--eps", "4/255"}), HasSubstr("--eps 4/255: is for --adversarial"));
-  EXPECT_THAT(error({"--data", "synthetic:", "--adversarial", "--loss", "cross-entropy"}),
+  EXPECT_THAT(error({"--data", "synthetic:n=7", "--eps", "4/255"}), HasSubstr("--eps 4/255: is for --adversarial"));
+  EXPECT_THAT(error({"--data", "synthetic:n=7", "--adversarial", "--loss", "cross-entropy"}),
               HasSubstr("--adversarial needs one of fgsm-rs, free, mart, n-fgsm, pgd-at, trades"));
-  EXPECT_THAT(error({"--data", "synthetic:", "--set", "width"}), HasSubstr("'width' must be NAME=NUMBER"));
-  EXPECT_THAT(error({"--data", "synthetic:", "--device", "cuda:x"}), HasSubstr("--device cuda:x"));
+  EXPECT_THAT(error({"--data", "synthetic:n=7", "--set", "width"}), HasSubstr("'width' must be NAME=NUMBER"));
+  EXPECT_THAT(error({"--data", "synthetic:n=7", "--device", "cuda:x"}), HasSubstr("--device cuda:x"));
 }
 
 TEST(Summary, PrintsTheTableOfLayers) {

@@ -4,6 +4,7 @@
 
 #include <ATen/Parallel.h>
 
+#include <map>
 #include <numeric>
 
 #include "core/error.hpp"
@@ -74,6 +75,14 @@ class AttackContract : public testing::TestWithParam<Case> {
 
   AttackInput input() const { return make_input(classifier_, images_, GetParam().targeted); }
 
+  /// `run(input(), settings())`, which several tests look at; computed once for a case.
+  const AttackResult& plain_result() const {
+    static std::map<std::string, AttackResult> results;
+    const auto key = fmt::format("{} {} {}", GetParam().attack, to_string(GetParam().norm), GetParam().targeted);
+    const auto known = results.find(key);
+    return known != results.end() ? known->second : results.emplace(key, run(input(), settings())).first->second;
+  }
+
   Classifier classifier_ = confident_cnn(kSide);
   torch::Tensor images_ = test_images(kImages, kSide, 0, 255);
 };
@@ -96,7 +105,7 @@ void expect_same(const AttackResult& result, const AttackResult& part, const std
 
 TEST_P(AttackContract, StaysInsideTheBallOnThePixelGridAndInTheUnitRange) {
   const auto in = input();
-  const auto result = run(in, settings());
+  const auto& result = plain_result();
   EXPECT_GE(result.x_adv.min().item<float>(), 0);
   EXPECT_LE(result.x_adv.max().item<float>(), 1);
   EXPECT_LE(row_norms(result.x_adv - in.x, GetParam().norm).max().item<double>(), threat().eps + 1e-6);
@@ -117,7 +126,7 @@ TEST_P(AttackContract, StaysInsideTheBallOffThePixelGrid) {
 
 TEST_P(AttackContract, SuccessIsTheGoalReachedByTheFloat32Network) {
   const auto in = input();
-  const auto result = run(in, settings());
+  const auto& result = plain_result();
   EXPECT_TRUE(result.logits.equal(classifier_.logits(result.x_adv)));
   EXPECT_TRUE(result.success.equal(in.goal.reached(result.logits)));
   EXPECT_FALSE(result.success.logical_and(result.float_success.logical_not()).any().item<bool>());
@@ -136,19 +145,18 @@ TEST_P(AttackContract, BatchSizeChangesNoBit) {
   auto four = settings();
   four.batch_size = 4;
   const auto in = input();
-  const auto all = run(in, settings());
   std::vector<int64_t> rows(kImages);
   std::iota(rows.begin(), rows.end(), 0);
-  expect_same(all, run(in, single), rows);
-  expect_same(all, run(in, four), rows);
+  expect_same(plain_result(), run(in, four), rows);
+  const std::vector<int64_t> some{0, 5, 8};
+  expect_same(plain_result(), run(select(in, some), single), some);
 }
 
 TEST_P(AttackContract, OrderAndCompanyChangeNoBit) {
   const auto in = input();
-  const auto all = run(in, settings());
   for (const std::vector<int64_t>& rows :
        {std::vector<int64_t>{8, 3, 0, 5, 1, 2, 7, 6, 4}, std::vector<int64_t>{4}, std::vector<int64_t>{7, 2}}) {
-    expect_same(all, run(select(in, rows), settings()), rows);
+    expect_same(plain_result(), run(select(in, rows), settings()), rows);
   }
 }
 
@@ -190,7 +198,7 @@ TEST_P(AttackContract, ImagesAlreadyInTheGoalAreSuccessesAtDistanceZero) {
 
 TEST_P(AttackContract, MoreEpsFromTheSmallerSolutionLosesNothing) {
   auto in = input();
-  const auto small = run(in, settings());
+  const auto& small = plain_result();
   in.start = small.x_adv;
   auto wide = threat();
   wide.eps *= 2;
