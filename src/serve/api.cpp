@@ -7,6 +7,7 @@
 
 #include "attacks/attack.hpp"
 #include "attacks/image_quality.hpp"
+#include "core/base64.hpp"
 #include "core/error.hpp"
 #include "core/progress.hpp"
 #include "core/text.hpp"
@@ -78,7 +79,11 @@ std::string image_of_json(ApiRequest& request) {
   }
   const auto& text = image->get_ref<const std::string&>();
   const size_t comma = text.compare(0, 5, "data:") == 0 ? text.find(',') : std::string::npos;
-  return decode_base64(std::string_view(text).substr(comma == std::string::npos ? 0 : comma + 1));
+  try {
+    return decode_base64(std::string_view(text).substr(comma == std::string::npos ? 0 : comma + 1));
+  } catch (const std::invalid_argument&) {
+    throw RequestError(400, "the image is not valid base64");
+  }
 }
 
 /// The bytes of the image, however it was sent.

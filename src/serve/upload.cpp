@@ -11,7 +11,6 @@ namespace fercli {
 
 namespace {
 
-constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 /// Smaller pictures cannot show a face, larger sides are beyond every camera.
 constexpr int64_t kSmallestSide = 8, kLargestSide = 20000;
 
@@ -66,15 +65,6 @@ ImageHeader webp_header(std::string_view bytes) {
   return {"WEBP", 0, 0};
 }
 
-std::array<int, 256> base64_values() {
-  std::array<int, 256> values{};
-  values.fill(-1);
-  for (size_t i = 0; i < kAlphabet.size(); ++i) values[static_cast<unsigned char>(kAlphabet[i])] = static_cast<int>(i);
-  values['-'] = 62;  // the alphabet of URLs
-  values['_'] = 63;
-  return values;
-}
-
 }  // namespace
 
 ImageHeader read_image_header(std::string_view bytes) {
@@ -105,44 +95,6 @@ Picture decode_upload(const std::string& bytes, int64_t most_pixels) {
   } catch (const UserError& error) {
     throw RequestError(400, error.what());
   }
-}
-
-std::string decode_base64(std::string_view text) {
-  static const std::array<int, 256> values = base64_values();
-  std::string bytes;
-  bytes.reserve(text.size() / 4 * 3);
-  uint32_t bits = 0;
-  int count = 0;
-  bool ended = false;
-  for (const char letter : text) {
-    if (letter == '\r' || letter == '\n') continue;
-    if (letter == '=') {
-      ended = true;
-      continue;
-    }
-    const int value = values[static_cast<unsigned char>(letter)];
-    if (value < 0 || ended) throw RequestError(400, "the image is not valid base64");
-    bits = bits << 6 | static_cast<uint32_t>(value);
-    if (++count < 4) continue;
-    for (const int shift : {16, 8, 0}) bytes += static_cast<char>(bits >> shift & 0xff);
-    bits = 0;
-    count = 0;
-  }
-  if (count == 1) throw RequestError(400, "the image is not valid base64");
-  if (count >= 2) bytes += static_cast<char>((bits << (count == 2 ? 12 : 6)) >> 16 & 0xff);
-  if (count == 3) bytes += static_cast<char>((bits << 6) >> 8 & 0xff);
-  return bytes;
-}
-
-std::string encode_base64(std::string_view bytes) {
-  std::string text;
-  text.reserve((bytes.size() + 2) / 3 * 4);
-  for (size_t i = 0; i < bytes.size(); i += 3) {
-    const int64_t bits = big_endian(bytes, i, 3);
-    const size_t digits = std::min<size_t>(3, bytes.size() - i) + 1;
-    for (size_t k = 0; k < 4; ++k) text += k < digits ? kAlphabet[static_cast<size_t>(bits >> (18 - 6 * k) & 63)] : '=';
-  }
-  return text;
 }
 
 }  // namespace fercli

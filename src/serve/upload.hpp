@@ -32,9 +32,4 @@ ImageHeader read_image_header(std::string_view bytes);
 /// header promises more than `most_pixels` (nothing is decoded then), 400 when it is empty, cut short or damaged.
 Picture decode_upload(const std::string& bytes, int64_t most_pixels);
 
-/// Throws RequestError 400 on anything that is not base64 (RFC 4648; line breaks are skipped, padding may be missing).
-std::string decode_base64(std::string_view text);
-
-std::string encode_base64(std::string_view bytes);
-
 }  // namespace fercli

@@ -2,6 +2,7 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
+#include "core/base64.hpp"
 #include "core/files.hpp"
 #include "core/random.hpp"
 #include "core/text.hpp"
@@ -379,17 +380,6 @@ TEST(Uploads, HeadersOfTheThreeFormatsAreRead) {
   EXPECT_EQ(read_image_header(webp).width, 50);
   EXPECT_EQ(read_image_header(webp).height, 30);
   EXPECT_EQ(read_image_header("GIF89a").format, "");
-}
-
-TEST(Uploads, Base64GoesThereAndBack) {
-  Rng rng(3);
-  for (size_t length = 0; length < 20; ++length) {
-    std::string bytes;
-    for (size_t i = 0; i < length; ++i) bytes += static_cast<char>(rng.below(256));
-    EXPECT_EQ(decode_base64(encode_base64(bytes)), bytes);
-  }
-  EXPECT_EQ(encode_base64("any carnal pleas"), "YW55IGNhcm5hbCBwbGVhcw==");
-  for (const char* wrong : {"a", "ab!c", "=abc", "YQ==YQ=="}) EXPECT_THROW(decode_base64(wrong), RequestError) << wrong;
 }
 
 TEST(ServeCommand, OtherHostsDemandATokenOrAWord) {
