@@ -100,10 +100,23 @@ torch::Tensor enlarge_image(const torch::Tensor& image, int64_t factor) {
   return image.repeat_interleave(factor, 1).repeat_interleave(factor, 2);
 }
 
-std::string encode_png(const torch::Tensor& image) {
+namespace {
+
+std::string encode(const torch::Tensor& image, const char* format, const std::vector<int>& parameters) {
   std::vector<uint8_t> bytes;
-  if (!cv::imencode(".png", to_mat(image), bytes)) throw RunError("an image cannot be encoded as PNG");
+  if (!cv::imencode(fmt::format(".{}", format), to_mat(image), bytes, parameters))
+    throw RunError(fmt::format("an image cannot be encoded as {}", format));
   return {bytes.begin(), bytes.end()};
+}
+
+}  // namespace
+
+std::string encode_png(const torch::Tensor& image) {
+  return encode(image, "png", {});
+}
+
+std::string encode_jpeg(const torch::Tensor& image, int64_t quality) {
+  return encode(image, "jpg", {cv::IMWRITE_JPEG_QUALITY, static_cast<int>(quality)});
 }
 
 void write_png(const torch::Tensor& image, const std::filesystem::path& path) {

@@ -28,6 +28,9 @@ torch::Tensor enlarge_image(const torch::Tensor& image, int64_t factor);
 /// The bytes of a lossless PNG file.
 std::string encode_png(const torch::Tensor& image);
 
+/// The bytes of a JPEG file of this quality, 0 to 100.
+std::string encode_jpeg(const torch::Tensor& image, int64_t quality);
+
 /// Lossless PNG, by rename.
 void write_png(const torch::Tensor& image, const std::filesystem::path& path);
 

@@ -3,6 +3,7 @@
 #include <opencv2/imgcodecs.hpp>
 
 #include "core/files.hpp"
+#include "data/reader.hpp"
 #include "tests/cli/run_program.hpp"
 #include "tests/data/sample_data.hpp"
 
@@ -33,6 +34,17 @@ TEST(Image, PngKeepsGreyAndColourExactly) {
     write_png(image, folder / "image.png");
     EXPECT_TRUE(torch::equal(read_image(folder / "image.png", channels), image));
   }
+}
+
+TEST(Image, JpegKeepsMoreAtMoreQuality) {
+  const torch::Tensor image = read_dataset("synthetic:n=1,seed=2").images[0];
+  const auto error = [&](int64_t quality) {
+    const auto back = decode_image(encode_jpeg(image, quality), 1, "jpeg");
+    return (back.to(torch::kFloat32) - image.to(torch::kFloat32)).abs().mean().item<double>();
+  };
+  EXPECT_GT(error(20), error(75));
+  EXPECT_LT(error(75), 8);
+  EXPECT_LT(encode_jpeg(image, 20).size(), encode_jpeg(image, 75).size());
 }
 
 TEST(Image, ChannelsAreRedGreenBlue) {
