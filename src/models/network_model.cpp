@@ -19,6 +19,10 @@ class NetworkExecutor : public Executor {
 }  // namespace
 
 std::shared_ptr<const Executor> NetworkModel::executor(Precision precision, torch::Device device) const {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  for (const auto& known : ready_) {
+    if (known.precision == precision && known.device == device) return known.executor;
+  }
   auto copy = Registry<Architecture>::instance().get(arch_).make(options_);
   copy_weights(*network_, *copy);
   copy->eval();
@@ -27,7 +31,8 @@ std::shared_ptr<const Executor> NetworkModel::executor(Precision precision, torc
   }
   for (auto& parameter : copy->parameters()) parameter.set_requires_grad(false);
   copy->to(device);
-  return std::make_shared<NetworkExecutor>(std::move(copy));
+  ready_.push_back({precision, device, std::make_shared<NetworkExecutor>(std::move(copy))});
+  return ready_.back().executor;
 }
 
 }  // namespace fercli

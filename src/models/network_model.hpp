@@ -1,6 +1,8 @@
 #pragma once
 
+#include <mutex>
 #include <string>
+#include <vector>
 
 #include "models/architecture.hpp"
 #include "models/model.hpp"
@@ -8,7 +10,8 @@
 namespace fercli {
 
 /// One of the program's own architectures. The network is kept as the float32 original; executors work on a converted
-/// copy (BatchNorm folded, cast, channels-last).
+/// copy (BatchNorm folded, cast, channels-last), made when an arithmetic is first asked for and kept: a search in
+/// bfloat16 asks for its float32 judge at every run. Weights that change afterwards want a new NetworkModel.
 class NetworkModel : public Model {
  public:
   NetworkModel(std::shared_ptr<Network> network, std::string arch, NetworkOptions options)
@@ -22,6 +25,14 @@ class NetworkModel : public Model {
   std::shared_ptr<Network> network_;
   std::string arch_;
   NetworkOptions options_;
+
+  struct Ready {
+    Precision precision;
+    torch::Device device;
+    std::shared_ptr<const Executor> executor;
+  };
+  mutable std::mutex mutex_;
+  mutable std::vector<Ready> ready_;
 };
 
 }  // namespace fercli

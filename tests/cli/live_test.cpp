@@ -138,7 +138,9 @@ TEST_F(LiveCommand, TheAttackViewReportsBothVerdicts) {
     for (const auto& face : frame["faces"]) {
       ++attacked;
       EXPECT_LE(face["attack"]["linf_255"], 8);
-      if (face["attack"]["success"]) EXPECT_NE(face["attack"]["emotion"], face["emotion"]);
+      if (face["attack"]["success"]) {
+        EXPECT_NE(face["attack"]["emotion"], face["emotion"]);
+      }
     }
   }
   EXPECT_GT(attacked, 5);

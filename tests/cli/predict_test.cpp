@@ -21,7 +21,10 @@ class PredictCommand : public testing::Test {
  protected:
   static void SetUpTestSuite() {
     scratch_ = new ScratchFolder;
-    const auto portrait = read_dataset("synthetic:n=1,seed=5,classes=happy,framing=portrait,size=240", {240, 3});
+    ReadOptions large;
+    large.size = 240;
+    large.channels = 3;
+    const auto portrait = read_dataset("synthetic:n=1,seed=5,classes=happy,framing=portrait,size=240", large);
     write_png(portrait.images[0], *scratch_ / "portrait.png");
     const auto crop = read_dataset("synthetic:n=1,seed=5,classes=surprise");
     write_png(crop.images[0], *scratch_ / "crop.png");

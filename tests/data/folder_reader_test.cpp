@@ -18,7 +18,10 @@ using ::testing::HasSubstr;
 class Folder : public ::testing::Test {
  protected:
   void put(const std::vector<std::string>& names) {
-    for (const auto& name : names) write_png(test::sample_dataset(++count_).images[count_ - 1], root() / name);
+    for (const auto& name : names) {
+      ++count_;
+      write_png(test::sample_dataset(count_).images[count_ - 1], root() / name);
+    }
   }
   std::filesystem::path root() const { return scratch_ / "set"; }
   Dataset read(const ReadOptions& options = {}) const { return read_dataset(root().string(), options); }
