@@ -1,0 +1,39 @@
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <vector>
+
+#include "attacks/attack.hpp"
+#include "data/dataset.hpp"
+#include "eval/robustness.hpp"
+
+namespace fercli {
+
+struct NamedClassifier {
+  std::string name;
+  const Classifier* classifier;  ///< outlives the call
+};
+
+struct TransferMatrixOptions {
+  Rung eps{"8/255", 8 / 255.0};
+  Norm norm = Norm::Linf;
+  std::string attack = "pgd";
+  AttackSettings settings = {};  ///< `transfer_settings` are applied: the attack goes on to the end of its budget
+  uint64_t seed = 0;
+};
+
+/// Untargeted images made on each model, shown to all:
+///
+///     {"eps": "8/255", "eps_value", "norm", "attack": Attack::describe, "models": [names], "n",
+///      "success": [[Metric] …], rows: made on; columns: judged by
+///      "seed", "cost": {name: {"forward", "backward", "seconds"}, …}}
+///
+/// n: the images that every model classifies rightly, so that the cells can be compared; `dataset` may have been cut
+/// before. Images are 8-bit, inside the ball; float32 judges. The maker knows only itself. Labels must be in the order
+/// of the models' classes. Throws UserError: models with other classes than the first; what `make_attack` throws;
+/// Interrupted.
+nlohmann::json study_transfer(const std::vector<NamedClassifier>& models, const Dataset& dataset,
+                              const TransferMatrixOptions& options);
+
+}  // namespace fercli
