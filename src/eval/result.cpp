@@ -8,6 +8,7 @@
 #include "core/build_info.hpp"
 #include "core/error.hpp"
 #include "core/files.hpp"
+#include "core/json_text.hpp"
 #include "core/progress.hpp"
 
 namespace fercli {
@@ -46,21 +47,6 @@ ordered_json ordered(const Result& result) {
   for (const auto& [name, value] : result.timing) document["timing"][name] = finite_or_null(value);
   document["per_image"] = result.per_image;
   return document;
-}
-
-/// Indented like `dump(2)`, but what fits on a line stays on one.
-std::string pretty(const ordered_json& value, int indent) {
-  constexpr size_t kLine = 100;
-  const std::string flat = value.dump();
-  if (flat.size() <= kLine || !value.is_structured()) return flat;
-  const std::string pad(static_cast<size_t>(indent) + 2, ' ');
-  std::string text;
-  for (const auto& [key, child] : value.items()) {
-    text += fmt::format("{}{}{}{}", text.empty() ? "\n" : ",\n", pad,
-                        value.is_object() ? ordered_json(key).dump() + ": " : "", pretty(child, indent + 2));
-  }
-  const std::string end = "\n" + std::string(static_cast<size_t>(indent), ' ');
-  return value.is_object() ? "{" + text + end + "}" : "[" + text + end + "]";
 }
 
 /// A list with one entry per line, however long.
@@ -120,7 +106,7 @@ std::string format_result(const Result& result) {
   for (const auto& [key, value] : document.items()) {
     const bool by_line = value.is_array() && !value.empty() && value[0].is_object();
     text +=
-        fmt::format("{}\n  \"{}\": {}", text.size() > 1 ? "," : "", key, by_line ? lines_of(value) : pretty(value, 2));
+        fmt::format("{}\n  \"{}\": {}", text.size() > 1 ? "," : "", key, by_line ? lines_of(value) : pretty_json(value, 2));
   }
   return text + "\n}\n";
 }

@@ -1,0 +1,110 @@
+// fercli compare: is one network really better than another on the same images?
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "core/command.hpp"
+#include "core/error.hpp"
+#include "core/files.hpp"
+#include "core/json_text.hpp"
+#include "core/options.hpp"
+#include "eval/metrics.hpp"
+#include "eval/result.hpp"
+#include "eval/study/compare.hpp"
+#include "eval/study/saved.hpp"
+
+namespace fercli {
+
+namespace {
+
+using nlohmann::json;
+
+constexpr double kLevel = 0.05;
+
+struct Settings {
+  std::vector<std::string> files;
+  std::string out;
+  bool json = false;
+};
+
+/// One model of one file.
+struct Subject {
+  size_t report;
+  std::string model, name;  ///< in its report, and as shown
+};
+
+std::vector<Subject> subjects_of(const std::vector<json>& reports) {
+  std::vector<Subject> subjects;
+  std::vector<std::string> taken;
+  for (size_t i = 0; i < reports.size(); ++i) {
+    for (const auto& model : reports[i].at("models")) {
+      const std::string name = model.at("name");
+      subjects.push_back({i, name, unused_name(name, taken)});
+      taken.push_back(subjects.back().name);
+    }
+  }
+  return subjects;
+}
+
+std::string percent(const json& share) {
+  const Metric metric = metric_from_json(share);
+  return fmt::format("{:.1f} ({:.1f}–{:.1f})", 100 * metric.value, 100 * metric.interval.low,
+                     100 * metric.interval.high);
+}
+
+void print(const json& comparison) {
+  const std::string first = comparison.at("first"), second = comparison.at("second");
+  fmt::print("{} against {}: {} images in common\n", first, second, comparison.at("images").get<int64_t>());
+  fmt::print("  {:<24} {:>5} {:>18} {:>18} {:>21} {:>11} {:>12} {:>8} {:>8}\n", "(%, 95 % CI)", "n", "first", "second",
+             "difference", "only first", "only second", "p", "p, Holm");
+  for (const auto& test : comparison.at("tests")) {
+    fmt::print("  {:<24} {:>5} {:>18} {:>18} {:>21} {:>11} {:>12} {:>8.2g} {:>8.2g}{}\n",
+               test.at("condition").get<std::string>(), test.at("n").get<int64_t>(), percent(test.at("first")),
+               percent(test.at("second")), percent(test.at("difference")), test.at("only_first").get<int64_t>(),
+               test.at("only_second").get<int64_t>(), test.at("p").get<double>(), test.at("p_holm").get<double>(),
+               test.at("p_holm").get<double>() < kLevel ? " *" : "");
+  }
+  fmt::print("  exact McNemar tests; * p below {:g} after Holm's correction for the {} tests\n", kLevel,
+             comparison.at("tests").size());
+}
+
+int run(const std::vector<std::string>& arguments) {
+  Settings settings;
+  OptionSet options("compare", "A.json B.json …",
+                    "Paired tests between models on the same images: results of `fercli eval` or `fercli report`. One\n"
+                    "file with several models will do; of more than two models every pair is compared.");
+  options.positional(&settings.files, 1, 64);
+  options.section("Output");
+  options.flag("json", &settings.json, "print the comparisons as JSON, and nothing else, on stdout");
+  options.text("out,o", &settings.out, "FILE", "write them there as JSON");
+  if (!options.parse(arguments)) return 0;
+
+  std::vector<json> reports;
+  for (const auto& file : settings.files) reports.push_back(read_report(file));
+  const auto subjects = subjects_of(reports);
+  if (subjects.size() < 2) {
+    throw UserError(fmt::format("fercli compare: {}: has one model; give a second file to compare it with",
+                                settings.files.front()));
+  }
+  auto comparisons = json::array();
+  for (size_t i = 0; i < subjects.size(); ++i) {
+    for (size_t j = i + 1; j < subjects.size(); ++j) {
+      const Subject &a = subjects[i], &b = subjects[j];
+      json comparison = compare_models(reports[a.report], a.model, reports[b.report], b.model);
+      comparison["first"] = a.name;
+      comparison["second"] = b.name;
+      if (!settings.json) print(comparison);
+      comparisons.push_back(std::move(comparison));
+    }
+  }
+  const std::string text = pretty_json({{"schema", "fercli-comparison/1"}, {"comparisons", comparisons}}) + "\n";
+  if (settings.json) fmt::print("{}", text);
+  if (!settings.out.empty()) write_file(settings.out, text);
+  return 0;
+}
+
+const Register<Command> registered{{"compare", "paired tests between models on the same images", run}};
+
+}  // namespace
+
+}  // namespace fercli

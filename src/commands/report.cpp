@@ -1,0 +1,245 @@
+// fercli report: one page about how good, how sure, how fragile a network is, and whether the figures can be trusted.
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "commands/data_options.hpp"
+#include "core/command.hpp"
+#include "core/error.hpp"
+#include "core/files.hpp"
+#include "core/json_text.hpp"
+#include "core/options.hpp"
+#include "core/progress.hpp"
+#include "core/runtime.hpp"
+#include "eval/result.hpp"
+#include "eval/study/part.hpp"
+#include "eval/study/saved.hpp"
+#include "report/report.hpp"
+
+namespace fercli {
+
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+struct Settings {
+  std::vector<std::string> files;
+  ModelOptions model;
+  DataOptions data;
+  bool quick = false, full = false;
+  std::string parts, eps, at, out = "out/report";
+  int64_t autoattack_images = -1, smoothing_images = -1, smoothing_draws = -1;
+  RenderOptions render;
+  bool json = false, quiet = false;
+  int64_t batch_size = 64;
+  Runtime runtime;
+};
+
+void declare(OptionSet& options, Settings& s) {
+  options.positional(&s.files, 0, 64);
+  options.section("What to measure");
+  s.model.declare(options);
+  s.data.declare(options);
+  s.data.declare_split(options);
+  options.flag("quick", &s.quick, fmt::format("{} images and small budgets: minutes (the default)", kQuickImages));
+  options.flag("full", &s.full, "all images and full budgets; says first how long that takes");
+  options.text("parts", &s.parts, "NAME,…", "only these: " + join(Registry<StudyPart>::instance().names(), ", "));
+  options.text("eps", &s.eps, "EPS,…", "Linf ladder, ascending, pixels in [0,1]; without it 1/255,2/255,4/255,8/255");
+  options.text("at", &s.at, "EPS",
+               "the eps of the emotion map, transfer, calibration under attack and gallery; without it 4/255");
+  options.integer("autoattack-images", &s.autoattack_images, at_least(-1),
+                  "AutoAttack on this many; 0: all; -1: 60 quick, 500 full");
+  options.integer("smoothing-images", &s.smoothing_images, at_least(-1),
+                  "certify this many; 0: all; -1: 50 quick, 200 full");
+  options.integer("smoothing-draws", &s.smoothing_draws, Range{-1, 1e6},
+                  "noisy copies of each that certify it; -1: 200 quick, 1000 full");
+  s.model.declare_foreign(options);
+  s.model.declare_space(options);
+  options.section("Output");
+  options.text("out,o", &s.out, "DIR",
+               "report.html, report.md, report.json, figures/, and cache/, from which a later or an interrupted run "
+               "goes on");
+  options.choice("lang", &s.render.language, {"en", "fr"}, "language of the report");
+  options.flag("include-images", &s.render.include_images,
+               "show pictures of the data set too; without it drawn faces only");
+  options.flag("json", &s.json, "print report.json, and nothing else, on stdout");
+  options.flag("quiet,q", &s.quiet, "no progress");
+  options.integer("batch-size,b", &s.batch_size, at_least(1), "images per network call; changes no figure");
+  options.runtime(&s.runtime);
+}
+
+/// `eps` as the ladder of everything that has one.
+void set_ladder(StudyPlan& plan, const std::string& eps) {
+  plan.ladder = parse_ladder(eps, Norm::Linf);
+  std::vector<Rung> kept;
+  const double least = plan.autoattack_ladder.front().eps;
+  for (const auto& rung : plan.ladder) {
+    if (plan.mode == "full" || rung.eps >= least) kept.push_back(rung);
+  }
+  plan.autoattack_ladder = kept.empty() ? std::vector<Rung>{plan.ladder.back()} : kept;
+}
+
+StudyPlan plan_of(const Settings& s, const OptionSet& options) {
+  StudyPlan plan = s.full ? StudyPlan::full() : StudyPlan::quick();
+  plan.parts = split(s.parts, ',');
+  if (!s.eps.empty()) set_ladder(plan, s.eps);
+  if (!s.at.empty()) {
+    const auto rungs = parse_ladder(s.at, Norm::Linf);
+    if (rungs.size() != 1) options.fail("at", "must be one eps");
+    plan.at = rungs.front();
+  }
+  if (s.autoattack_images >= 0) plan.autoattack_images = s.autoattack_images;
+  if (s.smoothing_images >= 0) plan.smoothing_images = s.smoothing_images;
+  if (s.smoothing_draws == 0) options.fail("smoothing-draws", "must be at least 1");
+  if (s.smoothing_draws > 0) plan.smoothing_draws = s.smoothing_draws;
+  plan.include_images = s.render.include_images;
+  plan.seed = s.runtime.seed;
+  plan.batch_size = s.batch_size;
+  return plan;
+}
+
+void check(const Settings& s, const OptionSet& options) {
+  if (s.quick && s.full) options.fail("full", "does not go with --quick");
+  for (const auto& name : split(s.parts, ',')) Registry<StudyPart>::instance().get(name);
+  if (s.files.empty()) return;
+  for (const char* name : {"model", "data", "split", "limit", "quick", "full", "parts", "eps", "at"}) {
+    if (options.given(name)) options.fail(name, "does not go with saved results, which are only rendered");
+  }
+}
+
+/// Drawn faces in the form that this model wants.
+Dataset drawn_faces(const ModelOptions& model, const Checkpoint& checkpoint) {
+  DataOptions faces;
+  if (find_shipped("faces").empty()) faces.data = "synthetic:n=70,seed=1";
+  return faces.read(model, checkpoint);
+}
+
+/// Models and images, and what the report says about their source.
+struct Sources {
+  std::vector<StudyModel> models;
+  json dataset;
+  std::vector<std::string> warnings;
+  std::optional<std::vector<int64_t>> unseen;
+};
+
+void look_for_training_images(Sources& sources, const Dataset& evaluated, const Dataset& all,
+                              std::optional<Split> split) {
+  if (split == Split::Training) {
+    sources.warnings.push_back("these are Training images, which the networks may have learnt by heart");
+  } else if (all.has(Split::Training)) {
+    sources.unseen = evaluated.rows_not_in(all.only(Split::Training));
+  } else {
+    sources.warnings.push_back("the data set has no Training images, so none could be left out that stand in both");
+  }
+}
+
+Sources load(const Settings& s) {
+  Sources sources;
+  std::vector<std::string> taken;
+  DataOptions data = s.data;
+  if (!s.full && data.limit == 0) data.limit = kQuickImages;
+  const auto words = fs::exists(s.model.model) ? std::vector<std::string>{s.model.model} : split(s.model.model, ',');
+  for (const auto& word : words) {
+    ModelOptions options = s.model;
+    options.model = word;
+    const Checkpoint checkpoint = options.load();
+    Runtime judge = s.runtime;
+    judge.precision = "fp32";
+    const Classifier classifier = make_classifier(checkpoint, judge);
+    const Dataset all = data.read(options, checkpoint);
+    Dataset images = data.part(all);
+    if (sources.models.empty()) {
+      sources.dataset = describe_dataset(images, data.split_name(all));
+      look_for_training_images(sources, images, all, all.resolve_split(data.split));
+    }
+    const std::string name = unused_name(fs::path(word).stem().string(), taken);
+    taken.push_back(name);
+    sources.models.push_back({name, describe_model(checkpoint, word), checkpoint.digest, classifier,
+                              classifier.with_precision(resolve_precision(s.runtime)), std::move(images),
+                              drawn_faces(options, checkpoint), checkpoint.warnings});
+  }
+  return sources;
+}
+
+json measure(const Settings& s, const OptionSet& options) {
+  prepare_machine(s.runtime);
+  StudyPlan plan = plan_of(s, options);
+  const Sources sources = load(s);
+  plan.unseen = sources.unseen;
+  json report = run_study(sources.models, plan, fs::path(s.out) / "cache");
+  report["dataset"] = sources.dataset;
+  report["options"] = options.provenance();
+  for (const auto& line : sources.warnings) report["warnings"].push_back(line);
+  return report;
+}
+
+json read_all(const std::vector<std::string>& files) {
+  std::vector<json> reports;
+  for (const auto& file : files) reports.push_back(read_report(file));
+  return merge_reports(reports);
+}
+
+void print_curve(const std::string& name, const json& eps, const json& values) {
+  fmt::print("  {:<12}", name);
+  for (size_t i = 0; i < eps.size(); ++i) {
+    const Metric metric = metric_from_json(values.at(i));
+    fmt::print("  {} {:.1f} ({:.1f}–{:.1f})", eps[i].get<std::string>(), 100 * metric.value, 100 * metric.interval.low,
+               100 * metric.interval.high);
+  }
+  fmt::print("   n = {}\n", values.at(0).at("n").get<int64_t>());
+}
+
+/// The figures that a reader looks for first.
+void print_summary(const json& report) {
+  const json& parts = report.at("parts");
+  for (const auto& model : report.at("models")) {
+    const std::string name = model.at("name");
+    fmt::print("{}\n", name);
+    if (parts.contains("clean")) {
+      fmt::print("  {:<12}  {}\n", "accuracy",
+                 format_proportion(metric_from_json(parts["clean"].at(name).at("metrics").at("accuracy"))));
+    }
+    if (parts.contains("robustness") && parts["robustness"].at(name).contains("attacks")) {
+      const json& part = parts["robustness"].at(name);
+      fmt::print("  robust accuracy at {} eps (%, 95 % CI)\n", part.at("norm").get<std::string>());
+      for (const auto& attack : part.at("attacks")) {
+        print_curve(attack.at("name"), part.at("eps"), attack.at("robust_accuracy"));
+      }
+    }
+    if (parts.contains("autoattack")) {
+      const json& part = parts["autoattack"].at(name);
+      print_curve("autoattack", part.at("eps"), part.at("robust_accuracy"));
+    }
+  }
+}
+
+int run(const std::vector<std::string>& arguments) {
+  Settings s;
+  OptionSet options("report", "[RESULT.json …]",
+                    "Measure a model, or several separated by commas, and write the report: accuracy, calibration,\n"
+                    "robustness, emotion map, corruptions, certificates, checks of the evaluation itself. What was\n"
+                    "measured before is taken from DIR/cache. With RESULT.json, of `fercli report` or `fercli eval\n"
+                    "--out`, only the page is written.");
+  declare(options, s);
+  if (!options.parse(arguments)) return 0;
+  check(s, options);
+  silence_progress(s.quiet);
+  const json report = s.files.empty() ? measure(s, options) : read_all(s.files);
+  for (const auto& line : report.at("warnings")) warn(line.get<std::string>());
+  write_study(report, fs::path(s.out) / "report.json");
+  write_report(report, s.render, s.out);
+  if (s.json) {
+    fmt::print("{}", read_file(fs::path(s.out) / "report.json"));
+  } else {
+    print_summary(report);
+    fmt::print("written to {}: report.html, report.md, report.json, figures/\n", s.out);
+  }
+  return 0;
+}
+
+const Register<Command> registered{{"report", "everything about a model on one page", run}};
+
+}  // namespace
+
+}  // namespace fercli

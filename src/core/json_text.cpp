@@ -1,0 +1,35 @@
+#include "core/json_text.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+namespace fercli {
+
+using nlohmann::ordered_json;
+
+namespace {
+
+constexpr size_t kLine = 100;
+
+bool only_numbers(const ordered_json& value) {
+  return value.is_array() && std::all_of(value.begin(), value.end(), [](const auto& item) { return item.is_number(); });
+}
+
+}  // namespace
+
+std::string pretty_json(const ordered_json& value, int indent) {
+  if (!value.is_structured() || only_numbers(value)) return value.dump();
+  if (const std::string flat = value.dump(); flat.size() <= kLine) return flat;
+  const std::string pad(static_cast<size_t>(indent) + 2, ' ');
+  std::string text;
+  for (const auto& [key, child] : value.items()) {
+    text += fmt::format("{}{}{}{}", text.empty() ? "\n" : ",\n", pad,
+                        value.is_object() ? ordered_json(key).dump() + ": " : "", pretty_json(child, indent + 2));
+  }
+  const std::string end = "\n" + std::string(static_cast<size_t>(indent), ' ');
+  return value.is_object() ? "{" + text + end + "}" : "[" + text + end + "]";
+}
+
+}  // namespace fercli

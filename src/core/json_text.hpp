@@ -1,0 +1,12 @@
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+
+namespace fercli {
+
+/// JSON for people: indented like `dump(2)`, but what fits on a line stays on one, and so does a list of numbers,
+/// however long. `indent`: how far the line on which it begins is indented.
+std::string pretty_json(const nlohmann::ordered_json& value, int indent = 0);
+
+}  // namespace fercli

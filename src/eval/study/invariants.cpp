@@ -1,0 +1,174 @@
+#include "eval/study/invariants.hpp"
+
+#include <fmt/format.h>
+
+#include <map>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "core/text.hpp"
+
+namespace fercli {
+
+using nlohmann::json;
+
+namespace {
+
+/// From the strongest to the weakest.
+const std::vector<std::string> kChain{"certified", "autoattack", "pgd", "fgsm", "clean"};
+
+constexpr const char* kCertifiedNote =
+    "a certificate is about the smoothed network, which answers differently from the network that the attacks fool, so "
+    "this one may fail without a mistake in either; both figures stand as measured";
+
+/// Which images (rows of the report's list) stand at one eps.
+using Standing = std::map<int64_t, bool>;
+
+/// One way to look at the images: an attack, a certificate, or nothing at all.
+struct Series {
+  std::string name, norm;
+  std::vector<std::string> eps;     ///< as written; empty: the same at every eps
+  std::vector<Standing> standing;   ///< at each eps
+};
+
+Series attack_series(const json& attack) {
+  Series series{attack.at("attack"), attack.at("norm"), attack.at("eps").get<std::vector<std::string>>(), {}};
+  for (size_t rung = 0; rung < series.eps.size(); ++rung) {
+    Standing standing;
+    for (size_t i = 0; i < attack.at("rows").size(); ++i) {
+      standing[attack["rows"][i]] = attack["broken"][i].get<int64_t>() > static_cast<int64_t>(rung);
+    }
+    series.standing.push_back(std::move(standing));
+  }
+  return series;
+}
+
+/// At the eps of the L2 attacks.
+Series certified_series(const json& certified, const std::vector<std::string>& eps) {
+  Series series{"certified", "L2", eps, {}};
+  for (const auto& size : eps) {
+    Standing standing;
+    for (size_t i = 0; i < certified.at("rows").size(); ++i) {
+      const json& radius = certified["radius"][i];
+      standing[certified["rows"][i]] = radius.is_number() && radius.get<double>() >= parse_number(size);
+    }
+    series.standing.push_back(std::move(standing));
+  }
+  return series;
+}
+
+/// The weakest look: at the images as they are.
+Series clean_series(const json& outcomes) {
+  Series series{"clean", "", {}, {{}}};
+  for (size_t row = 0; row < outcomes.at("ids").size(); ++row) {
+    series.standing[0][static_cast<int64_t>(row)] = outcomes["answers"][row] == outcomes["labels"][row];
+  }
+  return series;
+}
+
+/// {n, standing in `a`, standing in `b`} over the images of both.
+struct Shared {
+  int64_t n = 0, a = 0, b = 0;
+};
+
+Shared count_shared(const Standing& a, const Standing& b) {
+  Shared shared;
+  for (const auto& [row, stands] : a) {
+    const auto other = b.find(row);
+    if (other == b.end()) continue;
+    ++shared.n;
+    shared.a += stands;
+    shared.b += other->second;
+  }
+  return shared;
+}
+
+json entry(const std::string& name, const std::string& norm, const std::string& eps, const Shared& shared) {
+  const auto n = static_cast<double>(std::max<int64_t>(1, shared.n));
+  return {{"name", name},
+          {"norm", norm},
+          {"eps", eps},
+          {"n", shared.n},
+          {"values", {static_cast<double>(shared.a) / n, static_cast<double>(shared.b) / n}},
+          {"holds", shared.a <= shared.b}};
+}
+
+/// `stronger` leaves no more standing than `weaker`, wherever both were measured.
+void compare(json& list, const Series& stronger, const Series& weaker, const std::string& name) {
+  for (size_t i = 0; i < stronger.eps.size(); ++i) {
+    const auto same = std::find(weaker.eps.begin(), weaker.eps.end(), stronger.eps[i]);
+    if (!weaker.eps.empty() && same == weaker.eps.end()) continue;
+    const size_t j = weaker.eps.empty() ? 0 : static_cast<size_t>(same - weaker.eps.begin());
+    const Shared shared = count_shared(stronger.standing[i], weaker.standing[j]);
+    if (shared.n > 0) list.push_back(entry(name, stronger.norm, stronger.eps[i], shared));
+  }
+}
+
+void check_monotone(json& list, const Series& series, const std::string& name) {
+  for (size_t i = 1; i < series.eps.size(); ++i) {
+    list.push_back(entry(name + " falls with eps", series.norm, series.eps[i],
+                         count_shared(series.standing[i], series.standing[i - 1])));
+  }
+}
+
+std::vector<Series> all_series(const json& outcomes) {
+  std::vector<Series> all;
+  std::vector<std::string> l2;
+  for (const auto& attack : outcomes.value("attacks", json::array())) {
+    all.push_back(attack_series(attack));
+    if (all.back().norm == "L2") l2 = all.back().eps;
+  }
+  for (const auto& certified : outcomes.value("certified", json::array())) {
+    all.push_back(certified_series(certified, l2));
+    all.back().name += fmt::format(" (sigma {:g})", certified.at("sigma").get<double>());
+  }
+  if (outcomes.contains("answers")) all.push_back(clean_series(outcomes));
+  return all;
+}
+
+/// Its place in the chain; none: an attack that is not part of it.
+std::optional<size_t> link(const Series& series) {
+  for (size_t i = 0; i < kChain.size(); ++i) {
+    if (series.name.compare(0, kChain[i].size(), kChain[i]) == 0) return i;
+  }
+  return {};
+}
+
+}  // namespace
+
+json check_invariants(const json& outcomes, const std::string& model) {
+  auto list = json::array();
+  const auto all = all_series(outcomes);
+  for (const auto& stronger : all) {
+    check_monotone(list, stronger, stronger.name);
+    const auto place = link(stronger);
+    if (!place) continue;
+    // The next weaker one that was run in this norm.
+    const Series* next = nullptr;
+    for (const auto& weaker : all) {
+      const auto other = link(weaker);
+      if (!other || *other <= *place || (!weaker.norm.empty() && weaker.norm != stronger.norm)) continue;
+      if (next == nullptr || *other < *link(*next)) next = &weaker;
+    }
+    if (next != nullptr) compare(list, stronger, *next, fmt::format("{} <= {}", stronger.name, next->name));
+  }
+  for (auto& invariant : list) {
+    invariant["model"] = model;
+    const bool certified = invariant.at("name").get<std::string>().compare(0, kChain[0].size(), kChain[0]) == 0;
+    if (certified && !invariant.at("holds").get<bool>()) invariant["note"] = kCertifiedNote;
+  }
+  return list;
+}
+
+std::string describe_violation(const json& invariant) {
+  std::string text = fmt::format("{}: {} does not hold at {} eps {}: {:.1f} % against {:.1f} % of the same {} images",
+                                 invariant.at("model").get<std::string>(), invariant.at("name").get<std::string>(),
+                                 invariant.at("norm").get<std::string>(), invariant.at("eps").get<std::string>(),
+                                 100 * invariant.at("values").at(0).get<double>(),
+                                 100 * invariant.at("values").at(1).get<double>(), invariant.at("n").get<int64_t>());
+  if (invariant.contains("note")) text += "; " + invariant.at("note").get<std::string>();
+  return text;
+}
+
+}  // namespace fercli

@@ -1,0 +1,66 @@
+#pragma once
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "core/registry.hpp"
+#include "eval/study/cache.hpp"
+#include "eval/study/study.hpp"
+
+namespace fercli {
+
+/// What a first look at a few images says about the cost of the rest.
+struct Pilot {
+  double seconds_per_pass;       ///< one image through the network, forward or backward
+  double right;                  ///< share of the images that is classified rightly
+  std::vector<double> eps;       ///< Linf, ascending
+  std::vector<double> standing;  ///< share of the images that PGD leaves standing at each
+  int64_t values;                ///< pixels x channels of an image
+  int64_t classes;
+
+  /// Share still standing in this ball, read off the largest eps of the pilot within it (in L2, off the Linf ball of
+  /// as much energy).
+  double standing_at(Norm norm, double size) const;
+
+  /// Passes for each image of a ladder, when an attack needs `broken` on one that it breaks and `standing` on another.
+  double ladder_passes(Norm norm, const std::vector<Rung>& ladder, double broken, double standing) const;
+};
+
+/// One part measured on one model.
+struct StudySubject {
+  const StudyPlan& plan;
+  const std::vector<StudyModel>& models;
+  const StudyModel& model;      ///< the first, for a part that takes all of them together
+  const Dataset& images;        ///< StudyPart::images of it
+  const StudyCache& cache;      ///< for pieces that are worth keeping by themselves
+  nlohmann::json key;           ///< all that the figures depend on
+  std::filesystem::path state;  ///< where an unfinished measurement may keep itself
+};
+
+/// What a part found.
+struct StudyFindings {
+  nlohmann::json figures;        ///< what the report shows
+  nlohmann::json outcomes = {};  ///< {"ids": […], "attacks": […], "certified": […]}, see SCHEMA.md; null: none
+  nlohmann::json sanity = {};    ///< list of flags; null: none
+  nlohmann::json cost = {};      ///< {"forward", "backward", "seconds"}; null: as counted from outside
+};
+
+/// A part of the report that has to be measured, registered by its own file.
+struct StudyPart {
+  static constexpr const char* kKind = "part";
+  std::string name;  ///< its place among the report's parts; "robustness.l2": inside that of robustness
+  int order;         ///< of measuring
+  std::string summary;
+  bool joint;  ///< measured once for all models together, and left out with one model
+  Dataset (*images)(const StudyPlan& plan, const StudyModel& model);
+  nlohmann::json (*options)(const StudyPlan& plan);  ///< what the figures depend on besides model, images and seed
+  double (*passes)(const StudyPlan& plan, int64_t images, const Pilot& pilot);  ///< expected, on that many images
+  StudyFindings (*measure)(const StudySubject& subject);                        ///< throws Interrupted
+};
+
+/// The first `count` images in the order of `stratified_rows`; 0: all.
+Dataset subset(const Dataset& images, int64_t count);
+
+}  // namespace fercli

@@ -1,0 +1,265 @@
+#include "eval/study/saved.hpp"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "core/error.hpp"
+#include "core/files.hpp"
+#include "data/label_set.hpp"
+#include "eval/result.hpp"
+#include "eval/study/invariants.hpp"
+#include "eval/study/study.hpp"
+
+namespace fercli {
+
+using nlohmann::json;
+
+namespace {
+
+constexpr const char* kWorst = "worst";
+constexpr const char* kSavedMode = "saved";
+const std::vector<std::string> kCleanMetrics{"accuracy", "balanced_accuracy", "macro_f1", "ece", "brier", "nll",
+                                             "accuracy_deduplicated"};
+
+json clean_part(const Result& result) {
+  json part = {{"per_class", result.per_class},
+               {"confusion_matrix", result.tables.at("confusion_matrix")},
+               {"reliability", result.tables.at("reliability")}};
+  for (const auto& name : kCleanMetrics) {
+    const auto metric = result.metrics.find(name);
+    if (metric != result.metrics.end()) part["metrics"][name] = to_json(metric->second);
+  }
+  for (auto& bin : part["reliability"]) bin["n"] = bin.at("accuracy").at("n");
+  for (const auto& row : result.per_class) {
+    part["share_predicted"].push_back(to_json(proportion(row.at("precision").at("n"), result.n)));
+  }
+  return part;
+}
+
+/// The entries of the result's robustness table that are about this attack, by ascending eps.
+std::vector<json> entries_of(const Result& result, const std::string& attack) {
+  std::vector<json> entries;
+  for (const auto& entry : result.tables.at("robustness")) {
+    if (entry.at("attack") == attack) entries.push_back(entry);
+  }
+  return entries;
+}
+
+json attack_curves(const Result& result, const std::string& attack) {
+  json curves = {{"name", attack}};
+  double seconds = 0;
+  int64_t forward = 0, backward = 0;
+  for (const auto& entry : entries_of(result, attack)) {
+    const std::string place = attack + "." + entry.at("eps").get<std::string>();
+    curves["robust_accuracy"].push_back(to_json(result.metrics.at("robust_accuracy." + place)));
+    curves["balanced"].push_back(to_json(result.metrics.at("balanced_robust_accuracy." + place)));
+    curves["success"].push_back(to_json(result.metrics.at("attack_success." + place)));
+    const auto time = result.timing.find("seconds." + place);
+    seconds += time == result.timing.end() ? 0 : time->second;
+    forward += entry.value("forward", int64_t{0});
+    backward += entry.value("backward", int64_t{0});
+  }
+  if (attack == kWorst) return curves;
+  curves["seconds"] = seconds;
+  curves["forward"] = forward;
+  curves["backward"] = backward;
+  return curves;
+}
+
+void add_worst_classes(json& part, const Result& result) {
+  for (const auto& entry : entries_of(result, kWorst)) {
+    auto shares = json::array();
+    for (size_t k = 0; k < entry.at("per_class").size(); ++k) {
+      const json& row = entry["per_class"][k];
+      part["per_class"][k]["class"] = row.at("class");
+      part["per_class"][k]["robust"].push_back(row.at("robust_accuracy"));
+      shares.push_back(entry.at("answers").at(k).at("share"));
+    }
+    part["share_predicted"].push_back(std::move(shares));
+  }
+}
+
+json robustness_part(const Result& result) {
+  json part = {{"norm", result.threat_model.at("norm")},
+               {"goal", result.threat_model.at("goal")},
+               {"n", result.threat_model.at("n")},
+               {"eps", result.threat_model.at("eps")},
+               {"worst", attack_curves(result, kWorst)}};
+  for (const auto& entry : entries_of(result, kWorst)) part["eps_value"].push_back(entry.at("eps_value"));
+  for (const auto& settings : result.attacks) {
+    part["attacks"].push_back(attack_curves(result, settings.at("name")));
+    part["attacks"].back()["settings"] = settings;
+  }
+  add_worst_classes(part, result);
+  const json& constant = result.tables.at("constant_answer");
+  part["constant_answer"] = constant.at("accuracy");
+  part["constant_answer"]["class"] = constant.at("class");
+  part["constant_answer"]["balanced"] = constant.at("balanced_accuracy");
+  if (result.tables.contains("curves")) {
+    const json& curve = result.tables.at("curves").at(0);
+    const std::string attack = curve.at("attack");
+    part["minimal_eps"] = {{"attack", attack},
+                           {"curve", curve.at("points")},
+                           {"median", to_json(result.metrics.at("median_minimal_eps." + attack))}};
+  }
+  return part;
+}
+
+/// The first rung at which the answer is wrong; their number when there is none.
+int64_t first_wrong(const json& answers, const json& label) {
+  for (size_t rung = 0; rung < answers.size(); ++rung) {
+    if (answers[rung] != label) return static_cast<int64_t>(rung);
+  }
+  return static_cast<int64_t>(answers.size());
+}
+
+json outcomes_of(const Result& result) {
+  const LabelSet classes(result.dataset.at("classes").get<std::vector<std::string>>());
+  json outcomes;
+  for (const auto& image : result.per_image) {
+    outcomes["ids"].push_back(image.at("id"));
+    outcomes["labels"].push_back(classes.index(image.at("label").get<std::string>()));
+    outcomes["answers"].push_back(classes.index(image.at("predicted").get<std::string>()));
+  }
+  if (!result.attacks.is_array()) return outcomes;
+  for (const auto& settings : result.attacks) {
+    json attack = {{"attack", settings.at("name")},
+                   {"norm", result.threat_model.at("norm")},
+                   {"eps", result.threat_model.at("eps")},
+                   {"rows", json::array()},
+                   {"broken", json::array()}};
+    for (size_t row = 0; row < result.per_image.size(); ++row) {
+      const json& image = result.per_image[row];
+      if (!image.contains("answers")) continue;
+      attack["rows"].push_back(row);
+      const bool right = image.at("predicted") == image.at("label");
+      attack["broken"].push_back(
+          right ? first_wrong(image["answers"].at(settings.at("name").get<std::string>()), image.at("label")) : -1);
+    }
+    outcomes["attacks"].push_back(std::move(attack));
+  }
+  return outcomes;
+}
+
+json report_of(const Result& result) {
+  const std::string name = std::filesystem::path(result.model.at("model").get<std::string>()).stem().string();
+  json report = {{"schema", kReportSchema},
+                 {"version", result.environment.value("version", "")},
+                 {"revision", result.environment.value("revision", "")},
+                 {"seed", result.seed},
+                 {"mode", kSavedMode},
+                 {"dataset", result.dataset},
+                 {"models", {result.model}},
+                 {"options", result.options},
+                 {"environment", result.environment},
+                 {"invariants", json::array()},
+                 {"warnings", json::array()}};
+  report["models"][0]["name"] = name;
+  report["parts"]["clean"][name] = clean_part(result);
+  report["outcomes"][name] = outcomes_of(result);
+  if (result.tables.contains("robustness")) report["parts"]["robustness"][name] = robustness_part(result);
+  if (result.tables.contains("sanity")) report["parts"]["sanity"][name] = result.tables.at("sanity");
+  report["invariants"] = check_invariants(report["outcomes"][name], name);
+  for (const auto& invariant : report["invariants"]) {
+    if (!invariant.at("holds").get<bool>()) report["warnings"].push_back(describe_violation(invariant));
+  }
+  for (const auto& line : result.warnings) report["warnings"].push_back(name + ": " + line);
+  return report;
+}
+
+json parse_saved(const std::filesystem::path& path) {
+  json document = json::parse(read_file(path), nullptr, false);
+  if (document.is_discarded()) throw UserError(fmt::format("{}: is not JSON", path.string()));
+  if (document.is_object() && document.value("schema", json()) == kReportSchema) return document;
+  const Result result = read_result(path);
+  if (result.metrics.count("accuracy") == 0 || !result.tables.contains("confusion_matrix")) {
+    throw UserError(fmt::format("{}: is a result of `fercli {}`; reports are made of those of `fercli eval` and "
+                                "`fercli report`",
+                                path.string(), result.command));
+  }
+  return report_of(result);
+}
+
+/// Every text that is exactly this model's name, as key or as value, becomes the other one.
+json renamed(const json& value, const std::string& from, const std::string& to) {
+  if (value.is_string()) return value == from ? json(to) : value;
+  if (value.is_array()) {
+    auto list = json::array();
+    for (const auto& item : value) list.push_back(renamed(item, from, to));
+    return list;
+  }
+  if (!value.is_object()) return value;
+  auto object = json::object();
+  for (const auto& [key, item] : value.items()) object[key == from ? to : key] = renamed(item, from, to);
+  return object;
+}
+
+std::vector<std::string> names_of(const json& report) {
+  std::vector<std::string> names;
+  for (const auto& model : report.at("models")) names.push_back(model.at("name"));
+  return names;
+}
+
+/// Adds what `other` says about its models, whose names are new here.
+void add_report(json& report, const json& other) {
+  const auto names = names_of(other);
+  for (const char* list : {"models", "warnings", "invariants"}) {
+    for (const auto& entry : other.at(list)) report[list].push_back(entry);
+  }
+  report["outcomes"].update(other.value("outcomes", json::object()));
+  for (const auto& [part, of_models] : other.at("parts").items()) {
+    if (part == "cost") {
+      for (const auto& [of_part, costs] : of_models.items()) report["parts"]["cost"][of_part].update(costs);
+    } else if (of_models.contains(names.front())) {
+      report["parts"][part].update(of_models);
+    } else if (!report["parts"].contains(part)) {
+      report["parts"][part] = of_models;
+    }
+  }
+}
+
+}  // namespace
+
+std::string unused_name(const std::string& name, const std::vector<std::string>& taken) {
+  const auto is_taken = [&](const std::string& word) {
+    return std::find(taken.begin(), taken.end(), word) != taken.end();
+  };
+  std::string free = name;
+  for (int number = 2; is_taken(free); ++number) free = fmt::format("{}-{}", name, number);
+  return free;
+}
+
+json read_report(const std::filesystem::path& path) {
+  try {
+    return parse_saved(path);
+  } catch (const json::exception& error) {
+    throw UserError(fmt::format("{}: is not a complete result ({})", path.string(), error.what()));
+  }
+}
+
+json merge_reports(const std::vector<json>& reports) {
+  json merged = reports.front();
+  for (size_t i = 1; i < reports.size(); ++i) {
+    json other = reports[i];
+    const json &here = merged.at("dataset"), &there = other.at("dataset");
+    if (here.value("digest", json()) != there.value("digest", json())) {
+      throw UserError(fmt::format(
+          "the results are about different images ({}, {}, n = {}; {}, {}, n = {}); give each a report of its own",
+          here.at("name").get<std::string>(), here.at("split").get<std::string>(), here.at("n").get<int64_t>(),
+          there.at("name").get<std::string>(), there.at("split").get<std::string>(), there.at("n").get<int64_t>()));
+    }
+    for (const auto& name : names_of(other)) {
+      const std::string unused = unused_name(name, names_of(merged));
+      if (unused == name) continue;
+      for (const char* key : {"models", "parts", "outcomes", "invariants"}) {
+        if (other.contains(key)) other[key] = renamed(other[key], name, unused);
+      }
+      for (auto& model : other["models"]) model["model"] = model.value("model", unused);
+    }
+    add_report(merged, other);
+  }
+  return merged;
+}
+
+}  // namespace fercli

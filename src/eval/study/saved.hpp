@@ -1,0 +1,21 @@
+#pragma once
+
+#include <filesystem>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <vector>
+
+namespace fercli {
+
+/// A report from a file: report.json as it is, or the result.json of `fercli eval` in the parts that it has. Throws
+/// UserError: no such file, not JSON, of another kind or a newer schema, or a result without clean figures.
+nlohmann::json read_report(const std::filesystem::path& path);
+
+/// One report about the models of all of them. A name that comes twice gets a number. Parts about several models at
+/// once are those of the first report that has them. Throws UserError when they are not about the same images.
+nlohmann::json merge_reports(const std::vector<nlohmann::json>& reports);
+
+/// The name, or NAME-2, NAME-3, … when it is taken.
+std::string unused_name(const std::string& name, const std::vector<std::string>& taken);
+
+}  // namespace fercli

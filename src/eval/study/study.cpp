@@ -1,0 +1,394 @@
+#include "eval/study/study.hpp"
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <cmath>
+
+#include "core/build_info.hpp"
+#include "core/error.hpp"
+#include "core/files.hpp"
+#include "core/interrupt.hpp"
+#include "core/json_text.hpp"
+#include "core/progress.hpp"
+#include "eval/study/invariants.hpp"
+#include "eval/study/part.hpp"
+#include "eval/subset.hpp"
+
+namespace fercli {
+
+using nlohmann::json;
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+/// Raised whenever the figures of a part change for equal options.
+constexpr int kFormat = 1;
+constexpr int64_t kPilotImages = 64, kPilotSteps = 10;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+/// One part on one model.
+struct Job {
+  const StudyPart* part;
+  size_t model;
+  Dataset images;
+  json key;
+  json value = {};      ///< once it is known
+  double seconds = 0;   ///< expected
+
+  std::string title(const std::vector<StudyModel>& models) const {
+    return part->joint ? part->name : fmt::format("{} of {}", part->name, models[model].name);
+  }
+};
+
+class Study {
+ public:
+  Study(const std::vector<StudyModel>& models, const StudyPlan& plan, const std::filesystem::path& cache)
+      : models_(models), plan_(plan), cache_(cache) {
+    for (const auto& name : plan.parts) Registry<StudyPart>::instance().get(name);
+    for (const auto& part : Registry<StudyPart>::instance().all()) {
+      for (size_t model = 0; model < models.size(); ++model) add_job(part, model);
+    }
+    std::stable_sort(jobs_.begin(), jobs_.end(), [](const Job& a, const Job& b) {
+      return std::pair(a.part->order, a.model) < std::pair(b.part->order, b.model);
+    });
+  }
+
+  json run() {
+    announce();
+    const auto start = Clock::now();
+    double expected = 0, ahead = 0;
+    for (const auto& job : jobs_) ahead += job.value.is_null() ? job.seconds : 0;
+    for (size_t i = 0; i < jobs_.size(); ++i) {
+      Job& job = jobs_[i];
+      if (!job.value.is_null()) continue;
+      const double pace = expected > 0 ? seconds_since(start) / expected : 1;
+      inform(fmt::format("[{}/{}] {}{}", i + 1, jobs_.size(), job.title(models_),
+                         ahead > 0 ? fmt::format(": about {}, {} left in all", format_duration(pace * job.seconds),
+                                                 format_duration(pace * ahead))
+                                   : ""));
+      measure(job);
+      expected += job.seconds;
+      ahead -= job.seconds;
+    }
+    return report();
+  }
+
+ private:
+  void add_job(const StudyPart& part, size_t model) {
+    if (!plan_.wants(part.name) || (part.joint && (model > 0 || models_.size() < 2))) return;
+    Job job{&part, model, part.images(plan_, models_[model]), {}};
+    job.key = {{"part", part.name},
+               {"format", kFormat},
+               {"version", version()},
+               {"data", job.images.digest()},
+               {"options", part.options(plan_)},
+               {"seed", plan_.seed},
+               {"precision", to_string(models_[model].search.precision())}};
+    // The rows of StudyPlan::unseen and the user's own pictures belong to these images.
+    job.key["evaluated"] = models_[model].images.digest();
+    for (const auto& concerned : models_) {
+      if (part.joint) job.key["models"].push_back({concerned.name, concerned.digest});
+    }
+    if (!part.joint) job.key["model"] = models_[model].digest;
+    if (auto stored = cache_.find(part.name, job.key)) job.value = std::move(*stored);
+    jobs_.push_back(std::move(job));
+  }
+
+  void announce() {
+    const auto missing =
+        std::count_if(jobs_.begin(), jobs_.end(), [](const Job& job) { return job.value.is_null(); });
+    const auto known = static_cast<int64_t>(jobs_.size()) - missing;
+    if (known > 0) inform(fmt::format("{} of {} parts are in {}", known, jobs_.size(), cache_.folder().string()));
+    if (missing == 0 || plan_.mode != "full") return;
+    double all = 0;
+    std::vector<Pilot> pilots;
+    for (const auto& model : models_) pilots.push_back(look_at(model));
+    for (auto& job : jobs_) {
+      if (!job.value.is_null()) continue;
+      const auto images = job.images.size();
+      double passes = 0;
+      for (size_t i = 0; i < models_.size(); ++i) {
+        if (job.part->joint || i == job.model) passes += job.part->passes(plan_, images, pilots[i]);
+      }
+      job.seconds = passes * pilots[job.model].seconds_per_pass;
+      all += job.seconds;
+      inform(fmt::format("  {:<38} {:>6} images  about {}", job.title(models_), images, format_duration(job.seconds)));
+    }
+    inform(fmt::format("  about {} in all, as far as {} images tell; Ctrl-C keeps what is done", format_duration(all),
+                       kPilotImages));
+  }
+
+  /// A few steps of PGD on a few images.
+  Pilot look_at(const StudyModel& model) const {
+    const Dataset images = subset(model.images, kPilotImages);
+    RobustnessPlan look;
+    look.attacks = {"pgd"};
+    look.ladder = plan_.ladder;
+    look.goal = parse_emotion_goal("untargeted", images.classes);
+    look.settings.steps = kPilotSteps;
+    look.settings.batch_size = plan_.batch_size;
+    look.seed = plan_.seed;
+    const int64_t before = model.search.forwards() + model.search.backwards();
+    const auto start = Clock::now();
+    const auto found = measure_robustness(model.search, model.digest, images, look, {});
+    Pilot pilot;
+    pilot.seconds_per_pass =
+        seconds_since(start) / static_cast<double>(model.search.forwards() + model.search.backwards() - before);
+    const auto n = static_cast<double>(images.size());
+    pilot.right = found.right().sum().item<double>() / n;
+    for (size_t rung = 0; rung < plan_.ladder.size(); ++rung) {
+      const auto stands = found.right().logical_and(found.attacks.front().broken.gt(static_cast<int64_t>(rung)));
+      pilot.eps.push_back(plan_.ladder[rung].eps);
+      pilot.standing.push_back(stands.sum().item<double>() / n);
+    }
+    pilot.values = images.images[0].numel();
+    pilot.classes = images.classes.size();
+    return pilot;
+  }
+
+  int64_t forwards() const {
+    int64_t sum = 0;
+    for (const auto& model : models_) sum += model.judge.forwards();
+    return sum;
+  }
+
+  int64_t backwards() const {
+    int64_t sum = 0;
+    for (const auto& model : models_) sum += model.judge.backwards();
+    return sum;
+  }
+
+  void measure(Job& job) {
+    throw_if_interrupted();
+    const auto start = Clock::now();
+    const int64_t forward = forwards(), backward = backwards();
+    const auto state = cache_.state(job.part->name, job.key);
+    try {
+      StudyFindings found =
+          job.part->measure({plan_, models_, models_[job.model], job.images, cache_, job.key, state});
+      if (found.cost.is_null()) {
+        found.cost = {{"forward", forwards() - forward},
+                      {"backward", backwards() - backward},
+                      {"seconds", seconds_since(start)}};
+      }
+      job.value = {{"figures", std::move(found.figures)},
+                   {"outcomes", std::move(found.outcomes)},
+                   {"sanity", std::move(found.sanity)},
+                   {"cost", std::move(found.cost)}};
+    } catch (const Interrupted&) {
+      throw Interrupted(fmt::format("interrupted in {}; the same command goes on from {}", job.title(models_),
+                                    cache_.folder().string()));
+    }
+    cache_.store(job.part->name, job.key, job.value);
+  }
+
+  json report() const {
+    json document = {{"schema", kReportSchema},
+                     {"version", version()},
+                     {"revision", git_revision()},
+                     {"seed", plan_.seed},
+                     {"mode", plan_.mode},
+                     {"models", json::array()},
+                     {"parts", json::object()},
+                     {"outcomes", json::object()},
+                     {"environment", environment_json()}};
+    for (const auto& model : models_) add_model(document, model);
+    for (const auto& job : jobs_) {
+      place(document["parts"], job) = job.value.at("figures");
+      add_cost(document["parts"]["cost"], job);
+      const std::string& name = models_[job.model].name;
+      if (!job.value.at("outcomes").is_null()) add_outcomes(document["outcomes"][name], job.value.at("outcomes"));
+      if (!job.value.at("sanity").is_null()) add_sanity(document["parts"]["sanity"][name], job.value.at("sanity"));
+    }
+    add_warnings(document);
+    return document;
+  }
+
+  static void add_model(json& document, const StudyModel& model) {
+    document["models"].push_back(model.description);
+    document["models"].back()["name"] = model.name;
+    document["models"].back()["digest"] = model.digest;
+    document["models"].back()["precision"] = to_string(model.search.precision());
+    json& outcomes = document["outcomes"][model.name];
+    outcomes["ids"] = model.images.ids;
+    const auto labels = model.images.labels.contiguous();
+    outcomes["labels"] =
+        std::vector<int64_t>(labels.data_ptr<int64_t>(), labels.data_ptr<int64_t>() + labels.numel());
+  }
+
+  /// Where the figures of a part belong.
+  json& place(json& parts, const Job& job) const {
+    const auto& name = job.part->name;
+    const auto dot = name.find('.');
+    json& part = parts[name.substr(0, dot)];
+    if (job.part->joint) return part;
+    json& of_model = part[models_[job.model].name];
+    return dot == std::string::npos ? of_model : of_model[name.substr(dot + 1)];
+  }
+
+  /// One entry per model; a joint part has given its cost by model itself.
+  void add_cost(json& costs, const Job& job) const {
+    const json& cost = job.value.at("cost");
+    if (job.part->joint) {
+      costs[job.part->name] = cost;
+    } else {
+      costs[job.part->name][models_[job.model].name] = cost;
+    }
+  }
+
+  static void add_outcomes(json& outcomes, const json& found) {
+    if (found.contains("answers")) outcomes["answers"] = found.at("answers");
+    std::map<std::string, int64_t> row_of;
+    for (size_t row = 0; row < outcomes.at("ids").size(); ++row) {
+      row_of[outcomes["ids"][row]] = static_cast<int64_t>(row);
+    }
+    std::vector<int64_t> rows;
+    for (const auto& id : found.at("ids")) rows.push_back(row_of.at(id));
+    for (const char* kind : {"attacks", "certified"}) {
+      for (json entry : found.value(kind, json::array())) {
+        entry["rows"] = rows;
+        outcomes[kind].push_back(std::move(entry));
+      }
+    }
+  }
+
+  /// A question that one part could not ask and another could counts as asked.
+  static void add_sanity(json& flags, const json& found) {
+    for (const auto& flag : found) {
+      const auto same = std::find_if(flags.begin(), flags.end(),
+                                     [&](const json& known) { return known.at("flag") == flag.at("flag"); });
+      if (same == flags.end()) {
+        flags.push_back(flag);
+      } else if (flag.at("raised").get<bool>() || flag.at("flag") == "square-after-white-box") {
+        *same = flag;
+      }
+    }
+  }
+
+  void add_warnings(json& document) const {
+    document["invariants"] = json::array();
+    auto& warnings = document["warnings"] = json::array();
+    for (const auto& model : models_) {
+      for (auto& invariant : check_invariants(document["outcomes"].at(model.name), model.name)) {
+        if (!invariant.at("holds").get<bool>()) warnings.push_back(describe_violation(invariant));
+        document["invariants"].push_back(std::move(invariant));
+      }
+    }
+    for (const auto& model : models_) {
+      for (const auto& line : model.warnings) warnings.push_back(model.name + ": " + line);
+      for (const auto& flag : document["parts"].value("sanity", json::object()).value(model.name, json::array())) {
+        if (!flag.at("raised").get<bool>()) continue;
+        warnings.push_back(fmt::format("{}: {}: {}; {}", model.name, flag.at("flag").get<std::string>(),
+                                       flag.at("found").get<std::string>(), flag.at("meaning").get<std::string>()));
+      }
+    }
+    for (const auto& job : jobs_) {
+      if (!job.value.at("figures").is_object()) continue;
+      for (const auto& line : job.value.at("figures").value("warnings", json::array())) {
+        warnings.push_back(models_[job.model].name + ": " + line.get<std::string>());
+      }
+    }
+  }
+
+  const std::vector<StudyModel>& models_;
+  const StudyPlan& plan_;
+  StudyCache cache_;
+  std::vector<Job> jobs_;
+};
+
+void check_models(const std::vector<StudyModel>& models) {
+  for (const auto& model : models) {
+    if (model.images.ids != models.front().images.ids) {
+      throw UserError(fmt::format("--model {}: reads other images than {}", model.name, models.front().name));
+    }
+    if (model.images.classes != models.front().images.classes) {
+      throw UserError(fmt::format("--model {}: has its classes in another order than {}; give each a report of its own",
+                                  model.name, models.front().name));
+    }
+  }
+}
+
+}  // namespace
+
+Dataset subset(const Dataset& images, int64_t count) {
+  return count == 0 ? images : images.select(stratified_rows(images, count));
+}
+
+double Pilot::standing_at(Norm norm, double size) const {
+  const double linf = norm == Norm::L2 ? size / std::sqrt(static_cast<double>(values)) : size;
+  double share = right;
+  for (size_t i = 0; i < eps.size(); ++i) {
+    if (eps[i] <= linf * (1 + 1e-9)) share = standing[i];
+  }
+  return share;
+}
+
+double Pilot::ladder_passes(Norm norm, const std::vector<Rung>& ladder, double broken_passes,
+                            double standing_passes) const {
+  double before = right, passes = 1;
+  for (const auto& rung : ladder) {
+    const double after = standing_at(norm, rung.eps);
+    passes += after * standing_passes + (before - after) * broken_passes;
+    before = after;
+  }
+  return passes;
+}
+
+StudyPlan StudyPlan::quick() {
+  StudyPlan plan;
+  plan.mode = "quick";
+  plan.ladder = parse_ladder("1/255,2/255,4/255,8/255", Norm::Linf);
+  plan.autoattack_ladder = parse_ladder("4/255,8/255", Norm::Linf);
+  plan.l2_ladder = parse_ladder("0.5,1", Norm::L2);
+  plan.at = {"4/255", 4 / 255.0};
+  plan.autoattack_images = 60;
+  plan.minimal_eps_images = 120;
+  plan.per_source = 6;
+  plan.transfer_images = 120;
+  plan.corruption_images = 150;
+  plan.calibration_images = 150;
+  plan.smoothing_images = 50;
+  plan.smoothing_draws = 200;
+  return plan;
+}
+
+StudyPlan StudyPlan::full() {
+  StudyPlan plan = quick();
+  plan.mode = "full";
+  plan.autoattack_ladder = plan.ladder;
+  plan.l2_ladder = parse_ladder("0.25,0.5,1", Norm::L2);
+  plan.autoattack_images = 500;
+  plan.minimal_eps_images = 1000;
+  plan.per_source = 50;
+  plan.transfer_images = 1000;
+  plan.corruption_images = 0;
+  plan.calibration_images = 1000;
+  plan.smoothing_images = 200;
+  plan.smoothing_draws = 1000;
+  return plan;
+}
+
+bool StudyPlan::wants(const std::string& part) const {
+  return parts.empty() || std::find(parts.begin(), parts.end(), part) != parts.end();
+}
+
+json run_study(const std::vector<StudyModel>& models, const StudyPlan& plan, const std::filesystem::path& cache) {
+  check_models(models);
+  return Study(models, plan, cache).run();
+}
+
+void write_study(const json& report, const std::filesystem::path& path) {
+  nlohmann::ordered_json document;
+  for (const char* key : {"schema", "version", "revision", "seed", "mode", "dataset", "models", "warnings",
+                          "invariants", "options", "environment", "parts", "outcomes"}) {
+    if (report.contains(key)) document[key] = report.at(key);
+  }
+  write_file(path, pretty_json(document) + "\n");
+}
+
+}  // namespace fercli

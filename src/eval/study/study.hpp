@@ -1,0 +1,60 @@
+#pragma once
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "data/dataset.hpp"
+#include "eval/robustness.hpp"
+#include "models/classifier.hpp"
+
+namespace fercli {
+
+/// One of the networks that a report is about.
+struct StudyModel {
+  std::string name;                   ///< short, unique in the report
+  nlohmann::json description;         ///< see `describe_model`
+  std::string digest;                 ///< of its file
+  Classifier judge, search;           ///< in float32, and in the arithmetic of the attacks
+  Dataset images;                     ///< what it is measured on, labels in the order of its classes
+  Dataset faces;                      ///< drawn ones, for the gallery
+  std::vector<std::string> warnings;  ///< about the file
+};
+
+/// How much is measured.
+struct StudyPlan {
+  std::string mode;                         ///< "quick" or "full"
+  std::vector<std::string> parts;           ///< names; none: all
+  std::vector<Rung> ladder, autoattack_ladder;  ///< Linf
+  std::vector<Rung> l2_ladder;              ///< for the comparison with what is certified
+  Rung at;                                  ///< Linf: vulnerability, transfer, calibration under attack, gallery
+  int64_t autoattack_images, minimal_eps_images, per_source, transfer_images, corruption_images, calibration_images,
+      smoothing_images, smoothing_draws;    ///< images (of each class: per_source); 0: all
+  bool include_images = false;              ///< a gallery of the user's images too
+  std::optional<std::vector<int64_t>> unseen = {};  ///< rows of the images whose pixels do not occur in Training
+  uint64_t seed = 0;
+  int64_t batch_size = 64;  ///< changes no figure
+
+  static StudyPlan quick();  ///< minutes on the 500 images of `kQuickImages`
+  static StudyPlan full();
+
+  bool wants(const std::string& part) const;
+};
+
+constexpr int64_t kQuickImages = 500;
+
+/// Measures every part that is not yet in the folder `cache`, and returns "models", "parts", "outcomes", "invariants"
+/// and "warnings" of the report (src/report/SCHEMA.md); the caller adds data set and options. All models must have
+/// the same images and classes. A full study says first what it will take; every one says how far it is. Throws
+/// UserError on unknown parts; Interrupted on Ctrl-C: the same call goes on from the cache.
+nlohmann::json run_study(const std::vector<StudyModel>& models, const StudyPlan& plan,
+                         const std::filesystem::path& cache);
+
+/// Writes report.json by rename, keys in the order of the schema.
+void write_study(const nlohmann::json& report, const std::filesystem::path& path);
+
+constexpr const char* kReportSchema = "fercli-report/1";
+
+}  // namespace fercli
