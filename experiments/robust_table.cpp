@@ -10,6 +10,7 @@
 #include "core/error.hpp"
 #include "core/files.hpp"
 #include "core/text.hpp"
+#include "eval/mcnemar.hpp"
 #include "eval/result.hpp"
 
 namespace fercli {
@@ -59,17 +60,6 @@ std::map<std::string, bool> outcomes(const Subject& subject, const std::string& 
     right[image.at("id")] = image.at("answers").at(attack).at(rung) == image.at("label");
   }
   return right;
-}
-
-/// Exact two-sided McNemar test: of the images on which exactly one model is right, `a` and `b` fall to either side.
-double mcnemar(int64_t a, int64_t b) {
-  const int64_t n = a + b, fewer = std::min(a, b);
-  double tail = 0;
-  for (int64_t k = 0; k <= fewer; ++k) {
-    const auto x = static_cast<double>(k), total = static_cast<double>(n);
-    tail += std::exp(std::lgamma(total + 1) - std::lgamma(x + 1) - std::lgamma(total - x + 1) - total * std::log(2.0));
-  }
-  return std::min(1.0, 2 * tail);
 }
 
 std::string table(const std::string& title, const std::vector<std::string>& head,
@@ -145,15 +135,10 @@ std::string paired_table(const std::vector<Subject>& subjects) {
     for (size_t j = i + 1; j < subjects.size(); ++j) {
       for (const auto& attack : kAttacks) {
         const auto first = outcomes(subjects[i], attack, rung), second = outcomes(subjects[j], attack, rung);
-        int64_t only_first = 0, only_second = 0;
-        for (const auto& [id, right] : first) {
-          const auto other = second.find(id);
-          if (other == second.end()) continue;
-          only_first += right && !other->second;
-          only_second += !right && other->second;
-        }
-        rows.push_back({subjects[i].name, subjects[j].name, attack, std::to_string(only_first),
-                        std::to_string(only_second), fmt::format("{:.2g}", mcnemar(only_first, only_second))});
+        const auto pairs = pair_outcomes(first, second);
+        rows.push_back({subjects[i].name, subjects[j].name, attack, std::to_string(pairs.only_first),
+                        std::to_string(pairs.only_second),
+                        fmt::format("{:.2g}", mcnemar_exact(pairs.only_first, pairs.only_second))});
       }
     }
   }

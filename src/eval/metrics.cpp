@@ -7,6 +7,8 @@
 #include <numeric>
 #include <stdexcept>
 
+#include "eval/distributions.hpp"
+
 namespace fercli {
 
 namespace {
@@ -112,15 +114,6 @@ std::vector<Judgement> judge(const Outcomes& outcomes) {
 
 int64_t bin_of(double confidence, int64_t bins) {
   return std::clamp(static_cast<int64_t>(std::ceil(confidence * bins)) - 1, int64_t{0}, bins - 1);
-}
-
-/// P(B <= k) for B binomial with n trials of probability 1/2.
-double binomial_half_cdf(int64_t k, int64_t n) {
-  double sum = 0;
-  for (int64_t i = 0; i <= k; ++i) {
-    sum += std::exp(std::lgamma(n + 1.0) - std::lgamma(i + 1.0) - std::lgamma(n - i + 1.0) - n * std::log(2.0));
-  }
-  return sum;
 }
 
 /// Mean over images of a score of (probabilities of the image, its label).

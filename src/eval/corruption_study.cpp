@@ -1,0 +1,115 @@
+#include "eval/corruption_study.hpp"
+
+#include <chrono>
+
+#include "attacks/attack.hpp"
+#include "core/error.hpp"
+#include "core/interrupt.hpp"
+#include "core/progress.hpp"
+#include "data/corruptions.hpp"
+#include "eval/result.hpp"
+
+namespace fercli {
+
+namespace {
+
+using nlohmann::json;
+
+std::vector<Corruption> chosen(const std::vector<std::string>& names) {
+  for (const auto& name : names) Registry<Corruption>::instance().get(name);
+  auto corruptions = common_corruptions();
+  if (names.empty()) return corruptions;
+  const auto unwanted = [&](const Corruption& corruption) {
+    return std::find(names.begin(), names.end(), corruption.name) == names.end();
+  };
+  corruptions.erase(std::remove_if(corruptions.begin(), corruptions.end(), unwanted), corruptions.end());
+  return corruptions;
+}
+
+/// (N) bool.
+torch::Tensor right_answers(const Classifier& classifier, const torch::Tensor& images, const torch::Tensor& labels) {
+  const auto logits = classifier.logits(to_float(images));
+  if (!torch::isfinite(logits).all().item<bool>()) throw RunError("the network gives NaN or infinite values");
+  return predicted_classes(logits).eq(labels);
+}
+
+/// Which answers were right: (N,1) of the clean images, and (N, kinds, severities).
+struct Answers {
+  torch::Tensor clean, corrupted;
+};
+
+Answers ask(const Classifier& classifier, const Dataset& dataset, const std::vector<Corruption>& corruptions,
+            const CorruptionOptions& options) {
+  const int64_t n = dataset.size(), kinds = static_cast<int64_t>(corruptions.size());
+  Answers answers{torch::empty({n}, torch::kBool), torch::empty({n, kinds, kSeverities}, torch::kBool)};
+  const Rng rng(options.seed);
+  Progress progress("Corrupting", n * kinds * kSeverities, "images");
+  for (int64_t first = 0; first < n; first += options.batch_size) {
+    const int64_t count = std::min(options.batch_size, n - first);
+    const auto images = dataset.images.narrow(0, first, count), labels = dataset.labels.narrow(0, first, count);
+    const auto keys = image_keys(images);
+    answers.clean.narrow(0, first, count).copy_(right_answers(classifier, images, labels));
+    for (int64_t kind = 0; kind < kinds; ++kind) {
+      throw_if_interrupted();
+      for (int64_t severity = 1; severity <= kSeverities; ++severity) {
+        const auto corrupted = corrupt(corruptions[static_cast<size_t>(kind)], images, severity, rng, keys);
+        answers.corrupted.select(2, severity - 1)
+            .select(1, kind)
+            .narrow(0, first, count)
+            .copy_(right_answers(classifier, corrupted, labels));
+      }
+      progress.advance(count * kSeverities);
+    }
+  }
+  return answers;
+}
+
+json share_right(const torch::Tensor& right) {
+  return to_json(proportion(right.sum().item<int64_t>(), right.numel()));
+}
+
+/// Each image's share of right answers is one observation. right: (N,…) bool.
+Metric mean_over_images(const torch::Tensor& right) {
+  const auto shares = right.flatten(1).to(torch::kFloat64).mean(1).contiguous();
+  return mean({shares.data_ptr<double>(), shares.data_ptr<double>() + shares.numel()});
+}
+
+json kind_json(const Corruption& corruption, const torch::Tensor& right) {
+  json entry = {{"name", corruption.name},
+                {"family", corruption.family},
+                {"accuracy", json::array()},
+                {"mean", to_json(mean_over_images(right))}};
+  for (int64_t s = 0; s < kSeverities; ++s) entry["accuracy"].push_back(share_right(right.select(1, s)));
+  return entry;
+}
+
+}  // namespace
+
+json study_corruptions(const Classifier& classifier, const Dataset& dataset, const CorruptionOptions& options) {
+  const auto start = std::chrono::steady_clock::now();
+  const int64_t forwards = classifier.forwards();
+  const auto corruptions = chosen(options.kinds);
+  const auto answers = ask(classifier, dataset, corruptions, options);
+  const Metric clean = proportion(answers.clean.sum().item<int64_t>(), dataset.size());
+  const Metric all = mean_over_images(answers.corrupted);
+  json result = {{"kinds", json::array()},
+                 {"clean", to_json(clean)},
+                 {"mean", to_json(all)},
+                 {"severity_mean", json::array()},
+                 {"n", dataset.size()},
+                 {"seed", options.seed},
+                 {"precision", to_string(classifier.precision())}};
+  for (size_t kind = 0; kind < corruptions.size(); ++kind) {
+    result["kinds"].push_back(kind_json(corruptions[kind], answers.corrupted.select(1, static_cast<int64_t>(kind))));
+  }
+  for (int64_t s = 0; s < kSeverities; ++s) {
+    result["severity_mean"].push_back(mean_over_images(answers.corrupted.select(2, s)).value);
+  }
+  result["relative_mean_corruption_accuracy"] = clean.value > 0 ? json(all.value / clean.value) : json();
+  result["cost"] = {{"forward", classifier.forwards() - forwards},
+                    {"backward", 0},
+                    {"seconds", std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count()}};
+  return result;
+}
+
+}  // namespace fercli

@@ -1,0 +1,162 @@
+#include "eval/smoothing.hpp"
+
+#include <chrono>
+
+#include "attacks/attack.hpp"
+#include "core/error.hpp"
+#include "core/interrupt.hpp"
+#include "core/progress.hpp"
+#include "eval/distributions.hpp"
+#include "eval/result.hpp"
+
+namespace fercli {
+
+namespace {
+
+using nlohmann::json;
+
+constexpr double kRadiusStep = 0.1;  ///< of the curve, in sigmas
+
+constexpr const char* kNote =
+    "L2, pixels in [0,1]; about the smoothed classifier: the most frequent answer under Gaussian noise of this sigma";
+
+void check(const SmoothingOptions& options) {
+  if (options.sigmas.empty()) throw UserError("smoothing: needs at least one sigma");
+  for (const double sigma : options.sigmas) {
+    if (!(sigma > 0) || !(sigma <= 10)) throw UserError(fmt::format("smoothing: sigma {}: must be in (0, 10]", sigma));
+  }
+  if (options.n0 < 1) throw UserError(fmt::format("smoothing: n0 {}: must be at least 1", options.n0));
+  if (options.n < 1) throw UserError(fmt::format("smoothing: n {}: must be at least 1", options.n));
+  if (!(options.alpha > 0) || !(options.alpha < 1)) {
+    throw UserError(fmt::format("smoothing: alpha {}: must lie between 0 and 1", options.alpha));
+  }
+}
+
+using Votes = std::vector<std::vector<int64_t>>;  ///< of each sigma and class
+
+/// The base classifier's answers to the noisy copies number `first` to `first + count - 1` of x (1,C,H,W).
+Votes votes(const Classifier& classifier, const torch::Tensor& x, const Rng& noise_of_image, int64_t first,
+            int64_t count, const SmoothingOptions& options) {
+  Votes votes(options.sigmas.size(), std::vector<int64_t>(static_cast<size_t>(classifier.classes().size()), 0));
+  for (int64_t begin = first; begin < first + count; begin += options.batch_size) {
+    throw_if_interrupted();
+    std::vector<int64_t> draws;
+    for (int64_t i = begin; i < std::min(begin + options.batch_size, first + count); ++i) draws.push_back(i);
+    const auto noise = normal_rows(noise_of_image, draws, x.sizes().slice(1));
+    for (size_t s = 0; s < options.sigmas.size(); ++s) {
+      const auto answers = predicted_classes(classifier.logits(x + noise * options.sigmas[s]));
+      for (int64_t i = 0; i < answers.numel(); ++i) ++votes[s][static_cast<size_t>(answers.data_ptr<int64_t>()[i])];
+    }
+  }
+  return votes;
+}
+
+Certificate certificate(const std::vector<int64_t>& selection, const std::vector<int64_t>& estimation, double sigma,
+                        const SmoothingOptions& options) {
+  const auto answer = std::max_element(selection.begin(), selection.end()) - selection.begin();
+  const int64_t count = estimation[static_cast<size_t>(answer)];
+  const double share = clopper_pearson_lower(count, options.n, options.alpha);
+  if (share <= 0.5) return {Certificate::kAbstained, 0, count};
+  return {answer, sigma * normal_quantile(share), count};
+}
+
+double largest_radius(double sigma, const SmoothingOptions& options) {
+  return std::max(0.0, sigma * normal_quantile(clopper_pearson_lower(options.n, options.n, options.alpha)));
+}
+
+json curve(const std::vector<Certificate>& certificates, const torch::Tensor& labels, double sigma,
+           const SmoothingOptions& options) {
+  const auto n = static_cast<int64_t>(certificates.size());
+  int64_t abstained = 0;
+  std::vector<double> radius_if_right;
+  for (int64_t i = 0; i < n; ++i) {
+    const Certificate& certificate = certificates[static_cast<size_t>(i)];
+    abstained += certificate.abstained();
+    radius_if_right.push_back(certificate.answer == labels[i].item<int64_t>() ? certificate.radius : 0);
+  }
+  const auto certified = [&](double radius) {
+    return to_json(proportion(std::count_if(radius_if_right.begin(), radius_if_right.end(),
+                                            [radius](double certain) { return certain > radius; }),
+                              n));
+  };
+  const double largest = largest_radius(sigma, options);
+  json result = {{"sigma", sigma},
+                 {"radius", json::array()},
+                 {"certified_accuracy", json::array()},
+                 {"abstained", abstained},
+                 {"accuracy", certified(0)},
+                 {"average_certified_radius", to_json(mean(radius_if_right))},
+                 {"largest_radius", largest}};
+  for (int64_t step = 0;; ++step) {
+    const double radius = static_cast<double>(step) * kRadiusStep * sigma;
+    result["radius"].push_back(radius);
+    result["certified_accuracy"].push_back(certified(radius));
+    if (radius > largest) return result;
+  }
+}
+
+json per_image(const std::vector<std::vector<Certificate>>& certificates, const Dataset& dataset,
+               const LabelSet& classes) {
+  auto table = json::array();
+  for (int64_t i = 0; i < dataset.size(); ++i) {
+    json entry = {{"id", dataset.ids[static_cast<size_t>(i)]},
+                  {"label", classes.name(dataset.labels[i].item<int64_t>())},
+                  {"answer", json::array()},
+                  {"radius", json::array()}};
+    for (const auto& of_sigma : certificates) {
+      const Certificate& certificate = of_sigma[static_cast<size_t>(i)];
+      entry["answer"].push_back(certificate.abstained() ? json() : json(classes.name(certificate.answer)));
+      entry["radius"].push_back(certificate.radius);
+    }
+    table.push_back(std::move(entry));
+  }
+  return table;
+}
+
+}  // namespace
+
+std::vector<std::vector<Certificate>> certify(const Classifier& classifier, const torch::Tensor& images,
+                                              const SmoothingOptions& options) {
+  check(options);
+  const torch::NoGradGuard no_grad;
+  const Rng rng = Rng(options.seed).split("smoothing");
+  const auto keys = image_keys(images);
+  std::vector<std::vector<Certificate>> certificates(options.sigmas.size());
+  Progress progress("Certifying", images.size(0), "images");
+  for (int64_t i = 0; i < images.size(0); ++i) {
+    const auto x = to_float(images.narrow(0, i, 1));
+    const Rng noise = rng.split(static_cast<uint64_t>(keys[static_cast<size_t>(i)]));
+    const auto selection = votes(classifier, x, noise, 0, options.n0, options);
+    const auto estimation = votes(classifier, x, noise, options.n0, options.n, options);
+    for (size_t s = 0; s < options.sigmas.size(); ++s) {
+      certificates[s].push_back(certificate(selection[s], estimation[s], options.sigmas[s], options));
+    }
+    progress.advance(1);
+  }
+  return certificates;
+}
+
+json study_smoothing(const Classifier& classifier, const Dataset& dataset, const SmoothingOptions& options) {
+  const auto start = std::chrono::steady_clock::now();
+  const int64_t forwards = classifier.forwards();
+  const auto certificates = certify(classifier, dataset.images, options);
+  json result = {{"sigma", options.sigmas},
+                 {"n0", options.n0},
+                 {"n", options.n},
+                 {"alpha", options.alpha},
+                 {"images", dataset.size()},
+                 {"seed", options.seed},
+                 {"precision", to_string(classifier.precision())},
+                 {"note", kNote},
+                 {"curves", json::array()},
+                 {"per_image", per_image(certificates, dataset, classifier.classes())}};
+  for (size_t s = 0; s < options.sigmas.size(); ++s) {
+    result["curves"].push_back(curve(certificates[s], dataset.labels, options.sigmas[s], options));
+  }
+  result["cost"] = {{"forward", classifier.forwards() - forwards},
+                    {"backward", 0},
+                    {"seconds", std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count()}};
+  return result;
+}
+
+}  // namespace fercli
