@@ -1,7 +1,74 @@
 #include "report/report.hpp"
 
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "core/error.hpp"
+#include "core/files.hpp"
+#include "core/text.hpp"
+#include "report/html.hpp"
+#include "report/markdown.hpp"
+#include "report/section.hpp"
+
 namespace fercli {
 
-void write_report(const nlohmann::json&, const RenderOptions&, const std::filesystem::path&) {}
+namespace {
+
+constexpr const char* kSchema = "fercli-report";
+constexpr int64_t kSchemaVersion = 1;
+
+void check_schema(const nlohmann::json& report) {
+  const std::string schema =
+      report.is_object() && report.contains("schema") && report["schema"].is_string() ? report["schema"] : "";
+  const auto pieces = split(schema, '/');
+  if (pieces.size() != 2 || pieces[0] != kSchema) throw UserError("report: is not a report of fercli");
+  if (pieces[1].find_first_not_of("0123456789") != std::string::npos || parse_integer(pieces[1]) > kSchemaVersion) {
+    throw UserError(
+        fmt::format("report: schema {} is newer than this fercli can read ({}/{})", schema, kSchema, kSchemaVersion));
+  }
+}
+
+/// "A: 3589 images of FER2013 PublicTest · quick · fercli 0.1.0 (1a2b3c)".
+Text subtitle(const Page& page) {
+  const View report = page.report();
+  return page.say("report.subtitle",
+                  {{"n", page.number(report.at("dataset").at("n"), NumberFormat::Count)},
+                   {"data", plain(page.data_name())},
+                   {"mode", plain(page.words(report.at("mode").text() == "full" ? "report.full" : "report.quick"))},
+                   {"version", page.text(report.at("version"))},
+                   {"revision", page.text(report.at("revision"))}});
+}
+
+Document write_document(const Page& page) {
+  Document document;
+  document.language = page.language();
+  document.title = page.words("report.title", {{"models", join(page.model_names(), ", ")}});
+  document.subtitle = subtitle(page);
+  document.contents_title = page.words("report.contents");
+  document.footer = page.words("report.footer");
+  auto sections = Registry<Section>::instance().all();
+  std::stable_sort(sections.begin(), sections.end(), [](const auto& a, const auto& b) { return a.order < b.order; });
+  for (const auto& section : sections) {
+    auto blocks = section.write(page);
+    if (blocks.empty()) continue;
+    const std::string title = section.name + ".title";
+    document.sections.push_back({section.name, is_text(title) ? page.words(title) : "", std::move(blocks)});
+  }
+  return document;
+}
+
+}  // namespace
+
+void write_report(const nlohmann::json& report, const RenderOptions& options, const std::filesystem::path& folder) {
+  if (options.language != "en" && options.language != "fr") {
+    throw UserError(fmt::format("language '{}': must be en or fr", options.language));
+  }
+  check_schema(report);
+  const Page page(report, options, folder);
+  const Document document = write_document(page);
+  write_file(folder / "report.html", render_html(document, folder));
+  write_file(folder / "report.md", render_markdown(document));
+}
 
 }  // namespace fercli

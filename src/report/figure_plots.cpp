@@ -1,0 +1,216 @@
+#include "report/figure_plots.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/text.hpp"
+
+namespace fercli {
+
+namespace {
+
+constexpr int kWidth = 1200;
+constexpr const char* kBlack = "#000000";
+const std::vector<const char*> kColours{colour::kBlue,   colour::kVermilion, colour::kGreen, colour::kPurple,
+                                        colour::kOrange, colour::kSky,       colour::kGrey};
+const std::vector<int> kPointTypes{7, 5, 9, 13, 11, 4, 6};
+/// Viridis (Smith and van der Walt): even steps for the eye, in grey print and with every kind of colour blindness.
+const std::vector<const char*> kViridis{"#440154", "#482878", "#3e4989", "#31688e", "#26828e",
+                                        "#1f9e89", "#35b779", "#6ece58", "#b5de2b", "#fde725"};
+constexpr double kDarkInkFrom = 0.62;  ///< share of viridis above which black letters are easier to read
+
+std::string value(double number) {
+  return std::isfinite(number) ? fmt::format("{:.8g}", number) : "nan";
+}
+
+std::string head(const std::string& title, const std::string& x_label, const std::string& y_label,
+                 const std::string& language) {
+  return fmt::format("set title {} font ',21'\nset xlabel {}\nset ylabel {}\n{}", gnuplot_text(title),
+                     gnuplot_text(x_label), gnuplot_text(y_label), language == "fr" ? "set decimalsign ','\n" : "");
+}
+
+std::string tics(const std::vector<std::pair<std::string, double>>& places) {
+  std::vector<std::string> entries;
+  for (const auto& [name, place] : places) entries.push_back(fmt::format("{} {:.8g}", gnuplot_text(name), place));
+  return "(" + join(entries, ", ") + ")";
+}
+
+std::vector<std::pair<std::string, double>> numbered(const std::vector<std::string>& names) {
+  std::vector<std::pair<std::string, double>> places;
+  for (size_t i = 0; i < names.size(); ++i) places.emplace_back(names[i], static_cast<double>(i));
+  return places;
+}
+
+size_t letters(const std::string& text) {  // UTF-8: continuation bytes are no letters
+  return static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xc0) != 0x80; }));
+}
+
+std::vector<std::string> rows_of(const PlotCurve& curve) {
+  std::vector<std::string> rows;
+  for (const auto& point : curve.points) {
+    if (!std::isfinite(point.x) || !std::isfinite(point.y)) continue;
+    rows.push_back(fmt::format("{} {} {} {}", value(point.x), value(point.y), value(point.low), value(point.high)));
+  }
+  return rows;
+}
+
+bool has_band(const PlotCurve& curve) {
+  return std::any_of(curve.points.begin(), curve.points.end(), [](const auto& p) { return std::isfinite(p.low); });
+}
+
+/// The pieces of the plot command that draw the curve in block `block`: its band, then its line.
+std::pair<std::string, std::string> line_and_band(const PlotCurve& curve, const std::string& block, size_t number,
+                                                  bool points) {
+  const char* ink = curve.emphasised ? kBlack : kColours[number % kColours.size()];
+  const std::string line = fmt::format(
+      "${} using 1:2 with {} lc rgb '{}' lw {} {} pt {} ps 0.9 title {}", block, points ? "linespoints" : "lines", ink,
+      curve.emphasised ? 2.2 : 1.6, curve.emphasised ? "dt (12,7)" : "dt 1",
+      curve.emphasised ? 1 : kPointTypes[number % kPointTypes.size()], gnuplot_text(curve.name));
+  if (!has_band(curve)) return {line, ""};
+  return {line, fmt::format("${} using 1:3:4 with filledcurves fs transparent solid 0.16 noborder lc rgb '{}' notitle",
+                            block, ink)};
+}
+
+std::string x_axis(const CurvePlot& plot) {
+  double first = std::numeric_limits<double>::infinity(), last = -first;
+  for (const auto& curve : plot.curves) {
+    for (const auto& point : curve.points) {
+      first = std::min(first, point.x);
+      last = std::max(last, point.x);
+    }
+  }
+  if (!(last > first)) last = first + 1;
+  const double room = 0.015 * (last - first);
+  return fmt::format("set xrange [{:.8g}:{:.8g}]\n{}", first - room, last + room,
+                     plot.x_tics.empty() ? "" : "set xtics " + tics(plot.x_tics) + "\n");
+}
+
+}  // namespace
+
+FigureScript plot_curves(const CurvePlot& plot) {
+  std::string script = head(plot.title, plot.x_label, plot.y_label, plot.language) + x_axis(plot);
+  script += plot.y_top > 0 ? fmt::format("set yrange [0:{}]\n", plot.y_top) : std::string("set yrange [0:*]\n");
+  script += "set key below horizontal center\n";
+  std::vector<std::string> bands, lines;
+  for (size_t i = 0; i < plot.curves.size(); ++i) {
+    const auto rows = rows_of(plot.curves[i]);
+    if (rows.empty()) continue;
+    const std::string block = fmt::format("curve{}", i);
+    script += data_block(block, rows);
+    auto [line, band] = line_and_band(plot.curves[i], block, i, plot.points);
+    lines.push_back(std::move(line));
+    if (!band.empty()) bands.push_back(std::move(band));
+  }
+  if (plot.level) {
+    lines.push_back(fmt::format("{:.8g} with lines dt 3 lw 1.4 lc rgb '#707070' title {}", plot.level->second,
+                                gnuplot_text(plot.level->first)));
+  }
+  bands.insert(bands.end(), lines.begin(), lines.end());
+  return {script + "plot " + join(bands, ", "), {kWidth, 780}};
+}
+
+FigureScript plot_calibration(const ReliabilityPlot& plot) {
+  std::string script = head(plot.title, plot.x_label, plot.y_label, plot.language);
+  script +=
+      "set xrange [0:1]\nset yrange [0:1]\nset xtics 0.2\nset ytics 0.2\nset size ratio 0.8\n"
+      "set key below horizontal center\n";
+  std::vector<std::string> pieces{
+      fmt::format("x with lines dt 2 lw 1.2 lc rgb '#707070' title {}", gnuplot_text(plot.diagonal))};
+  for (size_t i = 0; i < plot.curves.size(); ++i) {
+    const auto rows = rows_of(plot.curves[i]);
+    if (rows.empty()) continue;
+    const std::string block = fmt::format("curve{}", i);
+    script += data_block(block, rows);
+    const char* ink = kColours[i % kColours.size()];
+    if (has_band(plot.curves[i])) {
+      pieces.push_back(fmt::format("${} using 1:2:3:4 with yerrorbars lc rgb '{}' lw 1.2 pt 0 notitle", block, ink));
+    }
+    pieces.push_back(fmt::format("${} using 1:2 with linespoints lc rgb '{}' lw 1.4 pt {} ps 1.1 title {}", block, ink,
+                                 kPointTypes[i % kPointTypes.size()], gnuplot_text(plot.curves[i].name)));
+  }
+  return {script + "plot " + join(pieces, ", "), {kWidth, 1000}};
+}
+
+namespace {
+
+/// Where between dark (0) and bright (1) a cell of this value lies.
+double brightness(const HeatMap& map, double number) {
+  const double share = std::clamp((number - map.low) / (map.high - map.low), 0.0, 1.0);
+  return map.small_is_bright ? 1 - share : share;
+}
+
+std::string palette(bool small_is_bright) {
+  std::vector<std::string> stops;
+  for (size_t i = 0; i < kViridis.size(); ++i) {
+    stops.push_back(fmt::format("{} '{}'", i, kViridis[small_is_bright ? kViridis.size() - 1 - i : i]));
+  }
+  return "set palette defined (" + join(stops, ", ") + ")\n";
+}
+
+struct CellBlocks {
+  std::vector<std::string> full, empty, words;
+};
+
+CellBlocks cells_of(const HeatMap& map) {
+  CellBlocks blocks;
+  for (size_t row = 0; row < map.rows.size(); ++row) {
+    for (size_t column = 0; column < map.columns.size(); ++column) {
+      const double number = map.values[row][column];
+      const bool known = std::isfinite(number);
+      if (known) blocks.full.push_back(fmt::format("{} {} {:.6g}", column, row, number));
+      if (!known) blocks.empty.push_back(fmt::format("{} {}", column, row));
+      const std::string& words = map.words[row][column];
+      if (words.empty()) continue;
+      const bool dark_ink = !known || brightness(map, number) > kDarkInkFrom;
+      blocks.words.push_back(fmt::format("{} {} \"{}\" {}", column, row, words, dark_ink ? 0x101010 : 0xffffff));
+    }
+  }
+  return blocks;
+}
+
+std::string plot_cells(const CellBlocks& blocks, int letter_size) {
+  std::string script;
+  std::vector<std::string> pieces;
+  const auto piece = [&](const char* name, const std::vector<std::string>& rows, const std::string& how) {
+    if (rows.empty()) return;
+    script += data_block(name, rows);
+    pieces.push_back(fmt::format("${} {}", name, how));
+  };
+  piece("empty", blocks.empty, "using 1:2:(0.49):(0.49) with boxxyerror fs solid noborder lc rgb '#ececec'");
+  piece("cells", blocks.full, "using 1:2:(0.49):(0.49):3 with boxxyerror fs solid noborder lc palette");
+  piece("words", blocks.words, fmt::format("using 1:2:3:4 with labels font ',{}' textcolor rgb variable", letter_size));
+  return script + "plot " + join(pieces, ", ");
+}
+
+}  // namespace
+
+FigureScript plot_heat_map(const HeatMap& map) {
+  size_t longest = 0;
+  for (const auto& name : map.rows) longest = std::max(longest, letters(name));
+  const double columns = static_cast<double>(map.columns.size()), rows = static_cast<double>(map.rows.size());
+  const double left = 90 + 13 * static_cast<double>(longest), right = 150, top = 70, bottom = 110;
+  const double cell = (kWidth - left - right) / std::max(columns, 2.0);
+  const double height = std::clamp(0.75 * cell, 46.0, 110.0) * std::max(rows, 2.0) + top + bottom;
+  std::string script = head(map.title, map.x_label, map.y_label, map.language);
+  script += fmt::format(
+      "set lmargin at screen {:.4f}; set rmargin at screen {:.4f}\nset bmargin at screen {:.4f}; set tmargin at screen "
+      "{:.4f}\n",
+      left / kWidth, 1 - right / kWidth, bottom / height, 1 - top / height);
+  script += fmt::format("set ylabel {} offset screen {:.4f},0\n", gnuplot_text(map.y_label), 0.0);
+  script += fmt::format("unset key\nunset grid\nset border 0\nset xrange [-0.5:{}]\nset yrange [{}:-0.5]\n",
+                        columns - 0.5, rows - 0.5);
+  script += fmt::format("set xtics {} scale 0\nset ytics {} scale 0\n", tics(numbered(map.columns)),
+                        tics(numbered(map.rows)));
+  script += palette(map.small_is_bright) + fmt::format("set cbrange [{:.6g}:{:.6g}]\nset cblabel {}\n", map.low,
+                                                       map.high, gnuplot_text(map.colour_label));
+  if (map.marked) {
+    const auto [row, column] = *map.marked;
+    script += fmt::format("set object 1 rect center {},{} size 1,1 front fillstyle empty border lc rgb '{}' lw 3.5\n",
+                          column, row, colour::kVermilion);
+  }
+  return {script + plot_cells(cells_of(map), cell > 95 ? 19 : cell > 75 ? 17 : 15), {kWidth, static_cast<int>(height)}};
+}
+
+}  // namespace fercli

@@ -1,0 +1,87 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "report/document.hpp"
+#include "report/figure_plots.hpp"
+#include "report/number_format.hpp"
+#include "report/report.hpp"
+#include "report/texts.hpp"
+#include "report/view.hpp"
+
+namespace fercli {
+
+/// One model in one part of the report.
+struct ModelView {
+  std::string name;
+  View view;
+};
+
+/// What a section writes with: the report, the language, and the place of the figures.
+class Page {
+ public:
+  Page(const nlohmann::json& report, RenderOptions options, std::filesystem::path folder);
+
+  const View& report() const { return report_; }
+  View part(const std::string& name) const { return report_.at("parts").at(name); }
+  /// The models that the part has, in the order of the report's "models"; none when the part is missing.
+  std::vector<ModelView> models(const std::string& part) const;
+  std::vector<std::string> model_names() const;
+  bool several_models() const { return report_.at("models").size() > 1; }
+  const RenderOptions& options() const { return options_; }
+  const std::string& language() const { return options_.language; }
+
+  /// The program's words in the report's language, see texts.hpp.
+  std::string words(const std::string& key, const Words& values = {}) const;
+  Text say(const std::string& key, const Phrases& values = {}) const;
+
+  Text number(const View& view, NumberFormat format) const;
+  Text text(const View& view) const;        ///< a text, or a number as JSON writes it
+  Text translated(const View& view) const;  ///< a sentence of the JSON, translated where texts.cpp knows it
+  Text class_name(const View& view) const;
+  std::string class_words(const std::string& name) const;
+
+  /// A Metric: "72.3 % (70.8–73.7)", the interval small; or a bare value. With `n`: "…; n = 3589)".
+  enum class Sample { Shown, Elsewhere };
+  Text metric(const View& view, NumberFormat format = NumberFormat::Percent, Sample n = Sample::Shown) const;
+
+  /// Cells of Metrics. When all are about the same number of images, that is one last cell ("n"), else each has its
+  /// own.
+  std::vector<Cell> metric_cells(const std::vector<View>& metrics, NumberFormat format, bool shared_n) const;
+  /// Can a table of these rows have a column "n"?
+  static bool share_n(const std::vector<std::vector<View>>& rows);
+
+  /// Draws FOLDER/figures/NAME.png and .svg. Nothing when that cannot be done: a warning was given.
+  std::vector<Block> figure(const std::string& name, const FigureScript& script, const std::string& alt,
+                            const Text& caption) const;
+  /// FOLDER/figures/NAME of a picture that the report contains.
+  Card::Picture picture(const std::string& name, const std::string& png, const std::string& alt,
+                        const Text& caption) const;
+
+  /// The part's own "classes", else the data set's.
+  std::vector<std::string> class_list(const View& part) const;
+  /// Bins of a reliability diagram.
+  PlotCurve reliability_curve(const View& bins, const std::string& name) const;
+  /// "FER2013 PublicTest": the images of the report.
+  std::string data_name() const;
+
+ private:
+  View report_;
+  RenderOptions options_;
+  std::filesystem::path folder_;
+};
+
+/// "PGD 20, standard" -> "pgd-20-standard": part of a file name or an anchor.
+std::string slug(const std::string& name);
+
+/// A Metric's value, or the number itself.
+double value_of(const View& metric);
+/// What a curve shows of a Metric (or number) at x, times `scale`.
+CurvePoint curve_point(double x, const View& metric, double scale = 100);
+
+/// "4/255" or a number -> its value. Throws UserError.
+double eps_value(const View& eps);
+
+}  // namespace fercli

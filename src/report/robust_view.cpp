@@ -1,0 +1,112 @@
+#include "report/robust_view.hpp"
+
+#include <fmt/format.h>
+
+#include <cmath>
+
+#include "data/label_set.hpp"
+
+namespace fercli {
+
+namespace {
+
+constexpr double kReferenceEps = 4 / 255.0;
+constexpr const char* kLinf = "Linf";
+
+RobustPoint point_at_reference(const View& ladder, const View& accuracies) {
+  RobustPoint point{ladder.at(size_t{0}), accuracies.at(size_t{0})};
+  for (size_t rung = 0; rung < ladder.size(); ++rung) {
+    if (std::abs(eps_value(ladder.at(rung)) - kReferenceEps) < std::abs(eps_value(point.eps) - kReferenceEps)) {
+      point = {ladder.at(rung), accuracies.at(rung), rung};
+    }
+  }
+  return point;
+}
+
+}  // namespace
+
+RobustPoint worst_point(const Page& page, const std::string& model) {
+  const View part = page.part("robustness").at(model);
+  return point_at_reference(part.at("eps"), part.at("worst").at("robust_accuracy"));
+}
+
+RobustPoint autoattack_point(const Page& page, const std::string& model) {
+  const View part = page.part("autoattack").at(model);
+  RobustPoint point = point_at_reference(part.at("eps"), part.at("robust_accuracy"));
+  point.autoattack = true;
+  return point;
+}
+
+RobustPoint reference_point(const Page& page, const std::string& model) {
+  RobustPoint point = autoattack_point(page, model);
+  return point.accuracy ? point : worst_point(page, model);
+}
+
+CertifiedPoint certified_point(const Page& page, const std::string& model) {
+  CertifiedPoint best;
+  for (const auto& curve : page.part("smoothing").at(model).at("curves").elements()) {
+    const double sigma = curve.at("sigma").number();
+    const View radii = curve.at("radius");
+    size_t nearest = 0;
+    for (size_t i = 0; i < radii.size(); ++i) {
+      if (std::abs(radii.at(i).number() - sigma) < std::abs(radii.at(nearest).number() - sigma)) nearest = i;
+    }
+    const View accuracy = curve.at("certified_accuracy").at(nearest);
+    if (accuracy && (!best.accuracy || value_of(accuracy) > value_of(best.accuracy))) {
+      best = {curve.at("sigma"), radii.at(nearest), accuracy};
+    }
+  }
+  return best;
+}
+
+CurvePlot robust_plot(const Page& page, const std::string& norm) {
+  CurvePlot plot;
+  plot.x_label = norm == kLinf ? page.words("axis.eps_grey") : page.words("axis.eps", {{"norm", norm}});
+  plot.y_label = page.words("axis.robust_accuracy");
+  plot.language = page.language();
+  return plot;
+}
+
+PlotCurve robust_curve(const Page& page, const std::string& model, const View& part, const View& accuracies,
+                       const std::string& name) {
+  const std::string norm = part.at("norm").text();
+  PlotCurve curve{name, {}};
+  const View clean = page.part("clean").at(model).at("metrics").at("accuracy");
+  if (clean && accuracies.size() > 0 && eps_value(part.at("eps").at(size_t{0})) > 0) {
+    const View first = accuracies.at(size_t{0});  // a part on fewer images does not begin at the accuracy on all
+    const bool same = !first.json().is_object() || first.at("n").json() == clean.at("n").json();
+    if (same) curve.points.push_back(curve_point(0, clean));
+  }
+  for (size_t rung = 0; rung < accuracies.size(); ++rung) {
+    curve.points.push_back(curve_point(eps_axis(eps_value(part.at("eps").at(rung)), norm), accuracies.at(rung)));
+  }
+  return curve;
+}
+
+std::vector<std::pair<std::string, double>> eps_tics(const View& ladder, const std::string& norm) {
+  std::vector<std::pair<std::string, double>> tics;
+  if (norm != kLinf) return tics;
+  tics.emplace_back("0", 0);
+  for (const auto& eps : ladder.elements()) {
+    const double place = eps_axis(eps_value(eps), norm);
+    tics.emplace_back(fmt::format("{:.4g}", place), place);
+  }
+  return tics;
+}
+
+double eps_axis(double eps, const std::string& norm) {
+  return norm == kLinf ? 255 * eps : eps;
+}
+
+NumberFormat eps_format(const std::string& norm) {
+  return norm == kLinf ? NumberFormat::Grey : NumberFormat::Short;
+}
+
+std::optional<std::pair<size_t, size_t>> happy_to_sad(const std::vector<std::string>& classes) {
+  const LabelSet labels(classes);
+  const auto happy = labels.find("Happy"), sad = labels.find("Sad");
+  if (!happy || !sad) return std::nullopt;
+  return std::pair<size_t, size_t>(*happy, *sad);
+}
+
+}  // namespace fercli

@@ -1,0 +1,50 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "report/page.hpp"
+
+namespace fercli {
+
+/// What several sections read from the robustness parts of a report.
+
+/// Robust accuracy at one rung of a ladder; null views when there is none.
+struct RobustPoint {
+  View eps, accuracy;
+  size_t rung = 0;
+  bool autoattack = false;
+};
+
+/// The worst of all attacks, or AutoAttack, at the reference eps: 4/255 where the ladder has it, else the rung nearest
+/// to it.
+RobustPoint worst_point(const Page& page, const std::string& model);
+RobustPoint autoattack_point(const Page& page, const std::string& model);
+/// AutoAttack's where it was run, else the worst of the others.
+RobustPoint reference_point(const Page& page, const std::string& model);
+
+/// What randomised smoothing certifies at the radius nearest to sigma, for the sigma that certifies most there.
+struct CertifiedPoint {
+  View sigma, radius, accuracy;
+};
+CertifiedPoint certified_point(const Page& page, const std::string& model);
+
+/// Robust accuracy against eps, without curves; `norm` as in the JSON.
+CurvePlot robust_plot(const Page& page, const std::string& norm);
+
+/// A curve through `accuracies` at the part's eps, from the clean accuracy at eps 0 on. x as on `robust_plot`'s axis.
+PlotCurve robust_curve(const Page& page, const std::string& model, const View& part, const View& accuracies,
+                       const std::string& name);
+
+/// In Linf, tics at grey levels; in other norms none.
+std::vector<std::pair<std::string, double>> eps_tics(const View& ladder, const std::string& norm);
+/// eps on the axis: grey levels in Linf.
+double eps_axis(double eps, const std::string& norm);
+NumberFormat eps_format(const std::string& norm);
+
+/// Places of happy and sad among these classes, whatever the language or spelling.
+std::optional<std::pair<size_t, size_t>> happy_to_sad(const std::vector<std::string>& classes);
+
+}  // namespace fercli

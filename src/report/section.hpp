@@ -1,0 +1,27 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "core/registry.hpp"
+#include "report/document.hpp"
+#include "report/page.hpp"
+
+namespace fercli {
+
+/// One section of a report, registered by its own file in report/sections/. `name` is its anchor and, as
+/// "NAME.title", the key of its title in texts.cpp (no title: above the first section).
+struct Section {
+  static constexpr const char* kKind = "report section";
+  std::string name;
+  int order;                                      ///< its place in the report
+  std::vector<Block> (*write)(const Page& page);  ///< no blocks: left out
+};
+
+/// Appends.
+void add(std::vector<Block>& blocks, std::vector<Block> more);
+
+/// Where the report is about several models, the blocks of one begin with its name.
+void add_model(std::vector<Block>& blocks, const Page& page, const std::string& model, std::vector<Block> more);
+
+}  // namespace fercli

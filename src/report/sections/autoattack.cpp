@@ -1,0 +1,37 @@
+// The standard cascade, and which of its attacks broke what.
+#include "report/section.hpp"
+
+namespace fercli {
+
+namespace {
+
+Table cascade(const Page& page, const View& part) {
+  Table table{page.say("autoattack.table"), {{plain("eps")}, {page.say("column.robust_accuracy")}}, {}};
+  if (part.at("balanced")) table.header.push_back({page.say("column.balanced")});
+  for (const auto& stage : part.at("stages").elements()) {
+    table.header.push_back({page.say("autoattack.broken", {{"stage", page.text(stage.at("name"))}})});
+  }
+  for (size_t rung = 0; rung < part.at("eps").size(); ++rung) {
+    std::vector<Cell> cells{{page.text(part.at("eps").at(rung))}, {page.metric(part.at("robust_accuracy").at(rung))}};
+    if (part.at("balanced")) cells.push_back({page.metric(part.at("balanced").at(rung))});
+    for (const auto& stage : part.at("stages").elements()) {
+      cells.push_back({page.number(stage.at("broken").at(rung), NumberFormat::Count)});
+    }
+    table.rows.push_back(std::move(cells));
+  }
+  return table;
+}
+
+std::vector<Block> write(const Page& page) {
+  const auto models = page.models("autoattack");
+  if (models.empty()) return {};
+  std::vector<Block> blocks{Paragraph{page.say("autoattack.intro")}};
+  for (const auto& [model, part] : models) add_model(blocks, page, model, {cascade(page, part)});
+  return blocks;
+}
+
+const Register<Section> registered{{"autoattack", 40, write}};
+
+}  // namespace
+
+}  // namespace fercli

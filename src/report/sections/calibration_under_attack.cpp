@@ -1,0 +1,65 @@
+// How sure the network is when it is wrong because it was made to be.
+#include "report/section.hpp"
+
+namespace fercli {
+
+namespace {
+
+struct MeasureRow {
+  const char* name;
+  NumberFormat format;
+};
+constexpr MeasureRow kMeasures[] = {{"accuracy", NumberFormat::Percent},
+                                    {"mean_confidence", NumberFormat::Percent},
+                                    {"ece", NumberFormat::Percent},
+                                    {"brier", NumberFormat::Fixed},
+                                    {"nll", NumberFormat::Fixed}};
+
+Table measures(const Page& page, const View& part) {
+  Table table{page.say("calibration_under_attack.table"),
+              {{page.say("column.measure")}, {page.say("column.clean")}, {page.say("column.attacked")}},
+              {}};
+  for (const auto& [name, format] : kMeasures) {
+    const View before = part.at("clean").at(name), after = part.at("attacked").at(name);
+    if (!before && !after) continue;
+    table.rows.push_back(
+        {{page.say(std::string("metric.") + name)}, {page.metric(before, format)}, {page.metric(after, format)}});
+  }
+  return table;
+}
+
+std::vector<Block> diagram(const Page& page, const ModelView& model) {
+  const View attacked = model.view.at("reliability");
+  if (!attacked) return {};
+  ReliabilityPlot plot;
+  plot.title = page.words("calibration_under_attack.figure_title", {{"model", model.name}});
+  plot.x_label = page.words("axis.confidence");
+  plot.y_label = page.words("axis.accuracy");
+  plot.diagonal = page.words("clean.diagonal");
+  plot.language = page.language();
+  const View own = model.view.at("reliability_clean");
+  const View clean = own ? own : page.part("clean").at(model.name).at("reliability");
+  if (clean) plot.curves.push_back(page.reliability_curve(clean, page.words("column.clean")));
+  plot.curves.push_back(page.reliability_curve(attacked, page.words("column.attacked")));
+  return page.figure("calibration-under-attack-" + slug(model.name), plot_calibration(plot),
+                     page.words("calibration_under_attack.alt", {{"model", model.name}}),
+                     page.say("calibration_under_attack.figure", {{"eps", page.text(model.view.at("eps"))}}));
+}
+
+std::vector<Block> write(const Page& page) {
+  const auto models = page.models("calibration_under_attack");
+  if (models.empty()) return {};
+  std::vector<Block> blocks{Paragraph{page.say("calibration_under_attack.intro")}};
+  for (const auto& model : models) {
+    auto of_model = diagram(page, model);
+    of_model.push_back(measures(page, model.view));
+    add_model(blocks, page, model.name, std::move(of_model));
+  }
+  return blocks;
+}
+
+const Register<Section> registered{{"calibration_under_attack", 110, write}};
+
+}  // namespace
+
+}  // namespace fercli

@@ -1,0 +1,93 @@
+// Common corruptions: noise, blur, weather and digital damage, none of them made by an adversary.
+#include <algorithm>
+#include <cmath>
+
+#include "report/section.hpp"
+
+namespace fercli {
+
+namespace {
+
+std::string kind_words(const Page& page, const View& kind) {
+  const std::string key = "corruption." + kind.at("name").text();
+  return is_text(key) ? page.words(key) : kind.at("name").text();
+}
+
+std::string family_words(const Page& page, const View& kind) {
+  const std::string key = "family." + kind.at("family").text();
+  return is_text(key) ? page.words(key) : kind.at("family").text();
+}
+
+std::vector<Block> map_of_kinds(const Page& page, const ModelView& model) {
+  HeatMap map;
+  map.title = page.words("corruptions.figure_title", {{"model", model.name}, {"data", page.data_name()}});
+  map.x_label = page.words("axis.severity");
+  map.colour_label = page.words("axis.accuracy_percent");
+  map.language = page.language();
+  for (const auto& kind : model.view.at("kinds").elements()) {
+    map.rows.push_back(kind_words(page, kind));
+    map.values.emplace_back();
+    map.words.emplace_back();
+    for (const auto& accuracy : kind.at("accuracy").elements()) {
+      map.values.back().push_back(100 * value_of(accuracy));
+      map.words.back().push_back(format_number(value_of(accuracy), NumberFormat::Points, page.language()));
+    }
+    while (map.columns.size() < map.values.back().size()) map.columns.push_back(std::to_string(map.columns.size() + 1));
+  }
+  if (map.rows.empty()) return {};
+  map.high = 0;
+  for (const auto& row : map.values) {
+    for (const double value : row) map.high = std::max(map.high, std::ceil(value / 10) * 10);
+  }
+  map.high = std::max(map.high, 10.0);
+  return page.figure("corruptions-" + slug(model.name), plot_heat_map(map),
+                     page.words("corruptions.alt", {{"model", model.name}}),
+                     page.say("corruptions.figure", {{"clean", page.metric(model.view.at("clean"))}}));
+}
+
+Table kinds_table(const Page& page, const View& part) {
+  std::vector<std::vector<View>> rows;
+  size_t severities = 0;
+  for (const auto& kind : part.at("kinds").elements()) {
+    rows.push_back(kind.at("accuracy").elements());
+    severities = std::max(severities, rows.back().size());
+    rows.back().push_back(kind.at("mean"));
+  }
+  const bool shared = Page::share_n(rows);
+  Table table{page.say("corruptions.table"), {{page.say("column.corruption")}}, {}};
+  for (size_t s = 1; s <= severities; ++s)
+    table.header.push_back({page.say("column.severity", {{"s", plain(std::to_string(s))}})});
+  table.header.push_back({page.say("column.mean")});
+  if (shared) table.header.push_back({plain("n")});
+  for (size_t k = 0; k < rows.size(); ++k) {
+    const View kind = part.at("kinds").at(k);
+    std::vector<Cell> cells{{plain(kind_words(page, kind) + " (" + family_words(page, kind) + ")")}};
+    for (auto& cell : page.metric_cells(rows[k], NumberFormat::Percent, shared)) cells.push_back(std::move(cell));
+    table.rows.push_back(std::move(cells));
+  }
+  std::vector<Cell> mean{{page.say("column.mean_of_all")}};
+  for (const auto& value : part.at("severity_mean").elements()) mean.push_back({page.metric(value)});
+  mean.push_back(
+      {page.metric(part.at("mean"), NumberFormat::Percent, shared ? Page::Sample::Elsewhere : Page::Sample::Shown)});
+  if (shared) mean.push_back({page.number(part.at("mean").at("n"), NumberFormat::Count)});
+  if (mean.size() == table.header.size()) table.rows.push_back(std::move(mean));
+  return table;
+}
+
+std::vector<Block> write(const Page& page) {
+  const auto models = page.models("corruptions");
+  if (models.empty()) return {};
+  std::vector<Block> blocks{Paragraph{page.say("corruptions.intro")}};
+  for (const auto& model : models) {
+    auto of_model = map_of_kinds(page, model);
+    of_model.push_back(kinds_table(page, model.view));
+    add_model(blocks, page, model.name, std::move(of_model));
+  }
+  return blocks;
+}
+
+const Register<Section> registered{{"corruptions", 90, write}};
+
+}  // namespace
+
+}  // namespace fercli

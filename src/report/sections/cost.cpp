@@ -1,0 +1,45 @@
+// What it took: images through the network, forwards and backwards, and seconds.
+#include "report/section.hpp"
+
+namespace fercli {
+
+namespace {
+
+std::string part_words(const Page& page, const std::string& part) {
+  return is_text(part + ".title") ? page.words(part + ".title") : part;
+}
+
+void add_row(Table* table, const Page& page, const std::string& name, const View& cost) {
+  table->rows.push_back({{plain(name)},
+                         {page.number(cost.at("forward"), NumberFormat::Count)},
+                         {page.number(cost.at("backward"), NumberFormat::Count)},
+                         {page.number(cost.at("seconds"), NumberFormat::Seconds)}});
+}
+
+std::vector<Block> write(const Page& page) {
+  const View part = page.part("cost");
+  Table table{page.say("cost.table"),
+              {{page.say("column.part")},
+               {page.say("column.forward")},
+               {page.say("column.backward")},
+               {page.say("column.seconds")}},
+              {}};
+  for (const auto& name : part.keys()) {
+    const View costs = part.at(name);
+    if (costs.at("forward") || costs.at("seconds")) {
+      add_row(&table, page, part_words(page, name), costs);
+      continue;
+    }
+    for (const auto& model : costs.keys()) {
+      add_row(&table, page, part_words(page, name) + (page.several_models() ? ", " + model : ""), costs.at(model));
+    }
+  }
+  if (table.rows.empty()) return {};
+  return {table};
+}
+
+const Register<Section> registered{{"cost", 130, write}};
+
+}  // namespace
+
+}  // namespace fercli

@@ -1,0 +1,48 @@
+// How the networks were trained, where their files tell.
+#include "report/section.hpp"
+
+namespace fercli {
+
+namespace {
+
+PlotCurve curve(const Page& page, const View& epochs, const std::string& key, double scale) {
+  PlotCurve curve{page.words("learning_curves." + key), {}};
+  for (const auto& epoch : epochs.elements()) {
+    if (epoch.at(key)) curve.points.push_back({epoch.at("epoch").number(), scale * epoch.at(key).number()});
+  }
+  return curve;
+}
+
+std::vector<Block> panel(const Page& page, const ModelView& model, const std::string& what, double scale,
+                         const std::vector<std::string>& keys) {
+  CurvePlot plot;
+  plot.title = page.words("learning_curves." + what + "_title", {{"model", model.name}});
+  plot.x_label = page.words("axis.epoch");
+  plot.y_label = page.words("axis." + what);
+  plot.y_top = scale == 100 ? 100 : 0;
+  plot.points = model.view.size() <= 40;
+  plot.language = page.language();
+  for (const auto& key : keys) {
+    if (auto next = curve(page, model.view, key, scale); !next.points.empty()) plot.curves.push_back(std::move(next));
+  }
+  if (plot.curves.empty()) return {};
+  return page.figure("learning-" + what + "-" + slug(model.name), plot_curves(plot),
+                     page.words("learning_curves.alt", {{"model", model.name}}), page.say("learning_curves." + what));
+}
+
+std::vector<Block> write(const Page& page) {
+  std::vector<Block> blocks;
+  for (const auto& model : page.models("learning_curves")) {
+    auto of_model =
+        panel(page, model, "accuracy_percent", 100, {"train_accuracy", "validation_accuracy", "robust_accuracy"});
+    add(of_model, panel(page, model, "loss", 1, {"train_loss", "validation_loss"}));
+    add_model(blocks, page, model.name, std::move(of_model));
+  }
+  return blocks;
+}
+
+const Register<Section> registered{{"learning_curves", 140, write}};
+
+}  // namespace
+
+}  // namespace fercli

@@ -1,0 +1,148 @@
+// Robust accuracy against eps for each attack, and how small a change is enough for each image.
+#include "report/robust_view.hpp"
+#include "report/section.hpp"
+
+namespace fercli {
+
+namespace {
+
+/// One column of the table: an attack, or all together.
+struct Column {
+  Text name;
+  View accuracies;
+};
+
+std::vector<Column> columns_of(const Page& page, const View& part) {
+  std::vector<Column> columns;
+  for (const auto& attack : part.at("attacks").elements()) {
+    columns.push_back({page.text(attack.at("name")), attack.at("robust_accuracy")});
+  }
+  if (part.at("worst")) columns.push_back({page.say("attack.all"), part.at("worst").at("robust_accuracy")});
+  return columns;
+}
+
+std::vector<Block> curves(const Page& page, const ModelView& model, const View& part, const std::string& suffix) {
+  const std::string norm = part.at("norm").text();
+  CurvePlot plot = robust_plot(page, norm);
+  plot.title =
+      page.words("robustness.figure_title", {{"model", model.name}, {"norm", norm}, {"data", page.data_name()}});
+  for (const auto& column : columns_of(page, part)) {
+    plot.curves.push_back(robust_curve(page, model.name, part, column.accuracies, characters(column.name)));
+  }
+  if (plot.curves.empty()) return {};
+  plot.curves.back().emphasised = static_cast<bool>(part.at("worst"));
+  plot.x_tics = eps_tics(part.at("eps"), norm);
+  const View constant = part.at("constant_answer");
+  if (constant) plot.level = {page.words("robustness.constant_line"), 100 * value_of(constant)};
+  Text caption = page.say("robustness.figure");
+  if (constant) {
+    caption = caption + plain(" ") + page.say("robustness.constant", {{"constant", page.metric(constant)}});
+  }
+  return page.figure("robust-accuracy-" + slug(model.name) + suffix, plot_curves(plot),
+                     page.words("robustness.figure_alt", {{"model", model.name}}), caption);
+}
+
+Table ladder_table(const Page& page, const View& part, const char* key, const char* caption) {
+  std::vector<Column> columns;
+  for (const auto& attack : part.at("attacks").elements()) {
+    if (attack.at(key)) columns.push_back({page.text(attack.at("name")), attack.at(key)});
+  }
+  if (part.at("worst").at(key)) columns.push_back({page.say("attack.all"), part.at("worst").at(key)});
+  std::vector<std::vector<View>> rows;
+  for (size_t rung = 0; rung < part.at("eps").size(); ++rung) {
+    rows.emplace_back();
+    for (const auto& column : columns) rows.back().push_back(column.accuracies.at(rung));
+  }
+  const bool shared = Page::share_n(rows);
+  Table table{page.say(caption), {{plain("eps")}}, {}};
+  for (const auto& column : columns) table.header.push_back({column.name});
+  if (shared) table.header.push_back({plain("n")});
+  for (size_t rung = 0; rung < rows.size(); ++rung) {
+    std::vector<Cell> cells{{page.text(part.at("eps").at(rung))}};
+    for (auto& cell : page.metric_cells(rows[rung], NumberFormat::Percent, shared)) cells.push_back(std::move(cell));
+    table.rows.push_back(std::move(cells));
+  }
+  return table;
+}
+
+std::vector<Block> answers(const Page& page, const View& part) {
+  const View shares = part.at("share_predicted");
+  const auto classes = page.class_list(part);
+  if (!shares || classes.empty()) return {};
+  Table table{page.say("robustness.answers"), {{plain("eps")}}, {}, true};
+  for (const auto& name : classes) table.header.push_back({plain(page.class_words(name))});
+  for (size_t rung = 0; rung < shares.size(); ++rung) {
+    std::vector<Cell> cells{{page.text(part.at("eps").at(rung))}};
+    for (const auto& share : shares.at(rung).elements()) cells.push_back({page.metric(share)});
+    table.rows.push_back(std::move(cells));
+  }
+  return {table};
+}
+
+std::vector<Block> minimal_curve(const Page& page, const ModelView& model, const View& minimal, const std::string& norm,
+                                 const std::string& suffix) {
+  CurvePlot plot = robust_plot(page, norm);
+  plot.title = page.words("robustness.minimal_title", {{"model", model.name}, {"data", page.data_name()}});
+  plot.y_label = page.words("axis.standing");
+  plot.points = false;
+  PlotCurve curve{minimal.at("attack").json().is_string() ? minimal.at("attack").text() : page.words("attack.minimal"),
+                  {}};
+  for (const auto& point : minimal.at("curve").elements()) {
+    curve.points.push_back(curve_point(eps_axis(eps_value(point.at("eps")), norm), point.at("robust_accuracy")));
+  }
+  if (curve.points.empty()) return {};
+  plot.curves.push_back(std::move(curve));
+  Text caption = page.say("robustness.minimal");
+  if (minimal.at("median")) {
+    caption = caption + plain(" ") +
+              page.say("robustness.median", {{"median", page.metric(minimal.at("median"), eps_format(norm))}});
+  }
+  return page.figure("minimal-eps-" + slug(model.name) + suffix, plot_curves(plot),
+                     page.words("robustness.minimal_alt", {{"model", model.name}}), caption);
+}
+
+std::vector<Block> minimal_eps(const Page& page, const ModelView& model, const View& part, const std::string& suffix) {
+  const View minimal = part.at("minimal_eps");
+  const std::string norm = part.at("norm").text();
+  if (!minimal) return {};
+  auto blocks = minimal_curve(page, model, minimal, norm, suffix);
+  Table table{
+      page.say("robustness.quantiles"), {{page.say("column.share_of_images")}, {page.say("column.minimal_eps")}}, {}};
+  for (const auto& quantile : minimal.at("quantiles").elements()) {
+    table.rows.push_back({{page.number(quantile.at("q"), NumberFormat::Percent)},
+                          {page.metric(quantile.at("value"), eps_format(norm))}});
+  }
+  if (!table.rows.empty()) blocks.push_back(table);
+  return blocks;
+}
+
+std::vector<Block> of_norm(const Page& page, const ModelView& model, const View& part, const std::string& suffix) {
+  if (!part.at("eps")) return {};
+  auto blocks = curves(page, model, part, suffix);
+  blocks.push_back(ladder_table(page, part, "robust_accuracy", "robustness.table"));
+  Table balanced = ladder_table(page, part, "balanced", "robustness.balanced");
+  balanced.folded = true;
+  if (balanced.header.size() > 1) blocks.push_back(balanced);
+  add(blocks, answers(page, part));
+  add(blocks, minimal_eps(page, model, part, suffix));
+  return blocks;
+}
+
+std::vector<Block> write(const Page& page) {
+  const auto models = page.models("robustness");
+  if (models.empty()) return {};
+  std::vector<Block> blocks{Paragraph{page.say("robustness.intro")}};
+  for (const auto& model : models) {
+    add_model(blocks, page, model.name, of_norm(page, model, model.view, ""));
+    auto in_l2 = of_norm(page, model, model.view.at("l2"), "-l2");
+    if (!in_l2.empty()) blocks.push_back(Heading{page.say("robustness.l2", {{"model", plain(model.name)}})});
+    add(blocks, std::move(in_l2));
+  }
+  return blocks;
+}
+
+const Register<Section> registered{{"robustness", 30, write}};
+
+}  // namespace
+
+}  // namespace fercli

@@ -1,0 +1,65 @@
+// Whether the evaluation itself can be trusted.
+#include "report/section.hpp"
+
+namespace fercli {
+
+namespace {
+
+Table flags_table(const Page& page, const View& flags) {
+  Table table{page.say("sanity.table"),
+              {{page.say("column.flag"), false, true},
+               {page.say("column.raised"), false, true},
+               {page.say("column.found"), false, true},
+               {page.say("column.meaning"), false, true}},
+              {}};
+  for (const auto& flag : flags.elements()) {
+    const bool raised = flag.at("raised").flag();
+    const View found = flag.at("found") ? flag.at("found") : flag.at("value");
+    table.rows.push_back({{page.text(flag.at("flag"))},
+                          {page.say(raised ? "sanity.raised" : "sanity.fine"), raised, true},
+                          {page.text(found), false, true},
+                          {page.translated(flag.at("meaning")), false, true}});
+  }
+  return table;
+}
+
+std::vector<Block> invariants(const Page& page) {
+  const View list = page.report().at("invariants");
+  if (list.size() == 0) return {};
+  Table table{page.say("sanity.invariants"),
+              {{page.say("column.invariant"), false, true},
+               {page.say("column.model"), false, true},
+               {plain("eps")},
+               {page.say("column.values"), false, true},
+               {page.say("column.holds"), false, true}},
+              {}};
+  for (const auto& invariant : list.elements()) {
+    Text values;
+    for (const auto& value : invariant.at("values").elements()) {
+      values = values + plain(values.empty() ? "" : " / ") + page.metric(value, NumberFormat::Percent);
+    }
+    const bool holds = invariant.at("holds").flag();
+    table.rows.push_back({{page.text(invariant.at("name"))},
+                          {page.text(invariant.at("model")), false, true},
+                          {page.text(invariant.at("eps"))},
+                          {values, false, true},
+                          {page.say(holds ? "sanity.holds" : "sanity.violated"), !holds, true}});
+  }
+  return {Paragraph{page.say("sanity.invariants_intro")}, table};
+}
+
+std::vector<Block> write(const Page& page) {
+  std::vector<Block> blocks;
+  for (const auto& [model, flags] : page.models("sanity")) {
+    if (blocks.empty()) blocks.push_back(Paragraph{page.say("sanity.intro")});
+    add_model(blocks, page, model, {flags_table(page, flags)});
+  }
+  add(blocks, invariants(page));
+  return blocks;
+}
+
+const Register<Section> registered{{"sanity", 120, write}};
+
+}  // namespace
+
+}  // namespace fercli

@@ -1,0 +1,78 @@
+// What can be proved: certified accuracy of the randomly smoothed network.
+#include "report/section.hpp"
+
+namespace fercli {
+
+namespace {
+
+std::vector<Block> curves(const Page& page, const ModelView& model) {
+  CurvePlot plot;
+  plot.title = page.words("smoothing.figure_title", {{"model", model.name}, {"data", page.data_name()}});
+  plot.x_label = page.words("axis.radius");
+  plot.y_label = page.words("axis.certified_accuracy");
+  plot.language = page.language();
+  plot.points = false;
+  for (const auto& curve : model.view.at("curves").elements()) {
+    plot.curves.push_back(
+        {"sigma " + format_number(curve.at("sigma").number(), NumberFormat::Short, page.language()), {}});
+    for (size_t i = 0; i < curve.at("radius").size(); ++i) {
+      plot.curves.back().points.push_back(
+          curve_point(curve.at("radius").at(i).number(), curve.at("certified_accuracy").at(i)));
+    }
+  }
+  if (plot.curves.empty()) return {};
+  const View& part = model.view;
+  return page.figure("certified-accuracy-" + slug(model.name), plot_curves(plot),
+                     page.words("smoothing.alt", {{"model", model.name}}),
+                     page.say("smoothing.figure", {{"images", page.number(part.at("images"), NumberFormat::Count)},
+                                                   {"n0", page.number(part.at("n0"), NumberFormat::Count)},
+                                                   {"n", page.number(part.at("n"), NumberFormat::Count)},
+                                                   {"alpha", page.number(part.at("alpha"), NumberFormat::Short)}}));
+}
+
+Table sigmas_table(const Page& page, const View& part) {
+  Table table{page.say("smoothing.table"),
+              {{plain("sigma")},
+               {page.say("column.accuracy_smoothed")},
+               {page.say("column.abstained")},
+               {page.say("column.average_radius")}},
+              {}};
+  for (const auto& curve : part.at("curves").elements()) {
+    table.rows.push_back({{page.number(curve.at("sigma"), NumberFormat::Short)},
+                          {page.metric(curve.at("accuracy"))},
+                          {page.number(curve.at("abstained"), NumberFormat::Count)},
+                          {page.metric(curve.at("average_certified_radius"), NumberFormat::Fixed)}});
+  }
+  return table;
+}
+
+Table radii_table(const Page& page, const View& curve) {
+  Table table{page.say("smoothing.radii", {{"sigma", page.number(curve.at("sigma"), NumberFormat::Short)}}),
+              {{page.say("column.radius")}, {page.say("column.certified_accuracy")}},
+              {},
+              true};
+  for (size_t i = 0; i < curve.at("radius").size(); ++i) {
+    table.rows.push_back({{page.number(curve.at("radius").at(i), NumberFormat::Short)},
+                          {page.metric(curve.at("certified_accuracy").at(i))}});
+  }
+  return table;
+}
+
+std::vector<Block> write(const Page& page) {
+  const auto models = page.models("smoothing");
+  if (models.empty()) return {};
+  std::vector<Block> blocks{Paragraph{page.say("smoothing.intro")}};
+  for (const auto& model : models) {
+    auto of_model = curves(page, model);
+    of_model.push_back(sigmas_table(page, model.view));
+    for (const auto& curve : model.view.at("curves").elements()) of_model.push_back(radii_table(page, curve));
+    add_model(blocks, page, model.name, std::move(of_model));
+  }
+  return blocks;
+}
+
+const Register<Section> registered{{"smoothing", 100, write}};
+
+}  // namespace
+
+}  // namespace fercli

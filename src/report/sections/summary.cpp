@@ -1,0 +1,191 @@
+// The verdict in plain words, and the figures that it rests on.
+#include <cmath>
+#include <functional>
+
+#include "report/robust_view.hpp"
+#include "report/section.hpp"
+
+namespace fercli {
+
+namespace {
+
+constexpr double kFragile = 0.25, kRobust = 0.6;                     ///< shares of clean accuracy that stay
+constexpr double kWellCalibrated = 0.03, kRoughlyCalibrated = 0.08;  ///< expected calibration error
+
+/// "Fragile", "Partly robust" or "Robust", and why.
+const char* rating(const View& clean, const View& robust, const View& constant) {
+  const double left = value_of(robust), before = value_of(clean);
+  const bool no_better_than_constant = constant && left <= value_of(constant);
+  if (left < kFragile * before || no_better_than_constant) return "summary.fragile";
+  return left < kRobust * before ? "summary.partly" : "summary.robust_title";
+}
+
+Text clean_sentence(const Page& page, const std::string& model) {
+  const View metrics = page.part("clean").at(model).at("metrics");
+  if (!metrics.at("accuracy")) return {};
+  return page.say("summary.clean",
+                  {{"model", strong(plain(model))}, {"accuracy", page.metric(metrics.at("accuracy"))}});
+}
+
+Text robust_sentence(const Page& page, const std::string& model) {
+  const RobustPoint point = reference_point(page, model);
+  if (!point.accuracy) return {};
+  Text text = page.say("summary.robust",
+                       {{"eps", page.text(point.eps)},
+                        {"attack", plain(page.words(point.autoattack ? "attack.autoattack" : "attack.worst"))},
+                        {"robust", page.metric(point.accuracy)}});
+  const View constant = page.part("robustness").at(model).at("constant_answer");
+  if (constant && value_of(point.accuracy) <= value_of(constant)) {
+    text = text + plain(" ") + page.say("summary.constant", {{"constant", page.metric(constant)}});
+  }
+  return text;
+}
+
+Text median_sentence(const Page& page, const std::string& model) {
+  const View median = page.part("robustness").at(model).at("minimal_eps").at("median");
+  if (!median || std::isnan(value_of(median))) return {};
+  return page.say("summary.median", {{"median", page.metric(median, NumberFormat::Grey)}});
+}
+
+Text weakest_sentence(const Page& page, const std::string& model) {
+  const RobustPoint point = worst_point(page, model);
+  View weakest;
+  for (const auto& entry : page.part("robustness").at(model).at("per_class").elements()) {
+    const View value = entry.at("robust").at(point.rung);
+    if (value && (!weakest || value_of(value) < value_of(weakest.at("robust").at(point.rung)))) weakest = entry;
+  }
+  if (!weakest) return {};
+  return page.say("summary.weakest", {{"class", page.class_name(weakest.at("class"))},
+                                      {"eps", page.text(point.eps)},
+                                      {"robust", page.metric(weakest.at("robust").at(point.rung))}});
+}
+
+Text happy_to_sad_sentence(const Page& page, const std::string& model) {
+  const View map = page.part("vulnerability").at(model);
+  const auto cell = happy_to_sad(page.class_list(map));
+  if (!map || !cell || !map.at("success").at(cell->first).at(cell->second)) return {};
+  return page.say("summary.happy_to_sad",
+                  {{"eps", page.text(map.at("eps"))},
+                   {"success", page.metric(map.at("success").at(cell->first).at(cell->second))}});
+}
+
+Text corruption_sentence(const Page& page, const std::string& model) {
+  const View mean = page.part("corruptions").at(model).at("mean");
+  return mean ? page.say("summary.corruptions", {{"mean", page.metric(mean)}}) : Text{};
+}
+
+Text certified_sentence(const Page& page, const std::string& model) {
+  const CertifiedPoint point = certified_point(page, model);
+  if (!point.accuracy) return {};
+  return page.say("summary.certified", {{"sigma", page.number(point.sigma, NumberFormat::Short)},
+                                        {"radius", page.number(point.radius, NumberFormat::Short)},
+                                        {"accuracy", page.metric(point.accuracy)}});
+}
+
+Text calibration_sentence(const Page& page, const std::string& model) {
+  const View ece = page.part("clean").at(model).at("metrics").at("ece");
+  if (!ece) return {};
+  const double error = value_of(ece);
+  const char* word = error <= kWellCalibrated      ? "summary.well_calibrated"
+                     : error <= kRoughlyCalibrated ? "summary.roughly_calibrated"
+                                                   : "summary.badly_calibrated";
+  return page.say(word, {{"ece", page.metric(ece)}});
+}
+
+Callout verdict(const Page& page, const std::string& model) {
+  const View clean = page.part("clean").at(model).at("metrics").at("accuracy");
+  const RobustPoint point = reference_point(page, model);
+  Text title = plain(model);
+  if (clean && point.accuracy) {
+    title = page.say(rating(clean, point.accuracy, page.part("robustness").at(model).at("constant_answer")),
+                     {{"model", plain(model)}, {"eps", page.text(point.eps)}});
+  }
+  Callout callout{Callout::Kind::Verdict, title, {}};
+  for (const auto& sentence : {clean_sentence, robust_sentence, median_sentence, weakest_sentence,
+                               happy_to_sad_sentence, corruption_sentence, certified_sentence, calibration_sentence}) {
+    if (Text text = sentence(page, model); !text.empty()) callout.lines.push_back(std::move(text));
+  }
+  return callout;
+}
+
+/// One row of the table of key figures: what it is, and where each model has it.
+struct Row {
+  Text name;
+  std::vector<View> values;
+  NumberFormat format = NumberFormat::Percent;
+};
+
+std::vector<Row> key_figures(const Page& page) {
+  const auto models = page.model_names();
+  std::vector<Row> rows;
+  const auto row = [&](Text name, NumberFormat format, const std::function<View(const std::string&)>& find) {
+    Row next{std::move(name), {}, format};
+    bool any = false;
+    for (const auto& model : models) {
+      next.values.push_back(find(model));
+      any = any || next.values.back();
+    }
+    if (any) rows.push_back(std::move(next));
+  };
+  const auto clean = [&](const char* metric) {
+    return [&page, metric](const std::string& model) { return page.part("clean").at(model).at("metrics").at(metric); };
+  };
+  row(page.say("metric.accuracy"), NumberFormat::Percent, clean("accuracy"));
+  row(page.say("metric.balanced_accuracy"), NumberFormat::Percent, clean("balanced_accuracy"));
+  row(page.say("metric.ece"), NumberFormat::Percent, clean("ece"));
+  if (!models.empty()) {
+    const RobustPoint worst = worst_point(page, models.front()), cascade = autoattack_point(page, models.front());
+    row(page.say("summary.row_worst", {{"eps", page.text(worst.eps)}}), NumberFormat::Percent,
+        [&](const std::string& model) { return worst_point(page, model).accuracy; });
+    row(page.say("summary.row_autoattack", {{"eps", page.text(cascade.eps)}}), NumberFormat::Percent,
+        [&](const std::string& model) { return autoattack_point(page, model).accuracy; });
+  }
+  row(page.say("summary.row_constant"), NumberFormat::Percent,
+      [&](const std::string& model) { return page.part("robustness").at(model).at("constant_answer"); });
+  row(page.say("summary.row_median"), NumberFormat::Grey,
+      [&](const std::string& model) { return page.part("robustness").at(model).at("minimal_eps").at("median"); });
+  row(page.say("summary.row_corruptions"), NumberFormat::Percent,
+      [&](const std::string& model) { return page.part("corruptions").at(model).at("mean"); });
+  row(page.say("summary.row_certified"), NumberFormat::Percent,
+      [&](const std::string& model) { return certified_point(page, model).accuracy; });
+  return rows;
+}
+
+std::vector<Block> key_table(const Page& page) {
+  Table table{page.say("summary.table"), {{page.say("column.measure")}}, {}};
+  for (const auto& model : page.model_names()) table.header.push_back({plain(model)});
+  for (const auto& row : key_figures(page)) {
+    std::vector<Cell> cells{{row.name}};
+    for (const auto& value : row.values) cells.push_back({page.metric(value, row.format)});
+    table.rows.push_back(std::move(cells));
+  }
+  if (table.rows.empty()) return {};
+  return {table};
+}
+
+std::vector<Block> comparison(const Page& page) {
+  const auto models = page.models("robustness");
+  if (models.size() < 2) return {};
+  CurvePlot plot = robust_plot(page, models.front().view.at("norm").text());
+  plot.title = page.words("summary.figure_title", {{"data", page.data_name()}});
+  for (const auto& [name, view] : models) {
+    plot.curves.push_back(robust_curve(page, name, view, view.at("worst").at("robust_accuracy"), name));
+  }
+  plot.x_tics = eps_tics(models.front().view.at("eps"), models.front().view.at("norm").text());
+  return page.figure("models-robust-accuracy", plot_curves(plot), page.words("summary.figure_alt"),
+                     page.say("summary.figure"));
+}
+
+std::vector<Block> write(const Page& page) {
+  std::vector<Block> blocks;
+  for (const auto& model : page.model_names()) blocks.push_back(verdict(page, model));
+  add(blocks, key_table(page));
+  add(blocks, comparison(page));
+  return blocks;
+}
+
+const Register<Section> registered{{"summary", 10, write}};
+
+}  // namespace
+
+}  // namespace fercli

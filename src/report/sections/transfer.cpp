@@ -1,0 +1,49 @@
+// Whether images made on one model fool the others.
+#include "report/section.hpp"
+
+namespace fercli {
+
+namespace {
+
+std::vector<std::string> models_of(const Page& page, const View& part) {
+  std::vector<std::string> names;
+  for (const auto& name : part.at("models").elements()) names.push_back(name.text());
+  return names.empty() ? page.model_names() : names;
+}
+
+std::vector<Block> write(const Page& page) {
+  const View part = page.part("transfer"), matrix = part.at("success");
+  const auto names = models_of(page, part);
+  if (matrix.size() < 2 || names.size() != matrix.size()) return {};
+  HeatMap map;
+  map.title = page.words("transfer.title_figure", {{"eps", part.at("eps").text()}, {"data", page.data_name()}});
+  map.x_label = page.words("axis.judged_by");
+  map.y_label = page.words("axis.made_on");
+  map.colour_label = page.words("axis.success");
+  map.language = page.language();
+  map.rows = map.columns = names;
+  Table table{page.say("transfer.table", {{"eps", page.text(part.at("eps"))}}), {{page.say("column.made_on")}}, {}};
+  for (const auto& name : names) table.header.push_back({plain(name)});
+  for (size_t row = 0; row < matrix.size(); ++row) {
+    std::vector<Cell> cells{{plain(names[row])}};
+    map.values.emplace_back();
+    map.words.emplace_back();
+    for (const auto& cell : matrix.at(row).elements()) {
+      map.values.back().push_back(100 * value_of(cell));
+      map.words.back().push_back(cell ? format_number(value_of(cell), NumberFormat::Percent, page.language()) : "");
+      cells.push_back({page.metric(cell)});
+    }
+    table.rows.push_back(std::move(cells));
+  }
+  std::vector<Block> blocks{Paragraph{page.say("transfer.intro")}};
+  add(blocks, page.figure("transfer", plot_heat_map(map), page.words("transfer.alt"),
+                          page.say("transfer.figure", {{"eps", page.text(part.at("eps"))}})));
+  blocks.push_back(table);
+  return blocks;
+}
+
+const Register<Section> registered{{"transfer", 80, write}};
+
+}  // namespace
+
+}  // namespace fercli

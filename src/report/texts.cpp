@@ -1,0 +1,616 @@
+#include "report/texts.hpp"
+
+#include <fmt/format.h>
+
+#include <map>
+#include <stdexcept>
+
+namespace fercli {
+
+namespace {
+
+struct Entry {
+  const char *english, *french;
+};
+
+using TextTable = std::map<std::string, Entry>;
+
+const TextTable& texts() {
+  static const TextTable table{
+      // The page.
+      {"report.title", {"Robustness report: {models}", "Rapport de robustesse : {models}"}},
+      {"report.subtitle",
+       {"{n} images of {data}, {mode}; fercli {version}, revision {revision}. Intervals are 95 % confidence intervals.",
+        "{n} images de {data}, {mode} ; fercli {version}, révision {revision}. Les intervalles sont des intervalles de "
+        "confiance à 95 %."}},
+      {"report.quick", {"quick run", "essai rapide"}},
+      {"report.full", {"full run", "essai complet"}},
+      {"report.contents", {"Contents", "Sommaire"}},
+      {"report.footer",
+       {"Made by fercli. Every number on this page stands in report.json beside it.",
+        "Produit par fercli. Chaque nombre de cette page figure dans report.json, à côté d’elle."}},
+
+      // Warnings on top.
+      {"warnings.violated",
+       {"These results contradict each other: at least one is wrong",
+        "Ces résultats se contredisent : l’un d’eux au moins est faux"}},
+      {"warnings.raised", {"Read this first", "À lire d’abord"}},
+      {"warnings.none",
+       {"The results agree with each other, and no sanity check gave cause for doubt.",
+        "Les résultats concordent, et aucun contrôle n’a éveillé de doute."}},
+
+      // Measures.
+      {"metric.accuracy", {"Accuracy", "Exactitude"}},
+      {"metric.accuracy_deduplicated",
+       {"Accuracy without images that are in the training set",
+        "Exactitude sans les images déjà vues à l’entraînement"}},
+      {"metric.balanced_accuracy",
+       {"Balanced accuracy (mean over the classes)", "Exactitude équilibrée (moyenne des classes)"}},
+      {"metric.macro_f1", {"Macro F1", "F1 macro"}},
+      {"metric.ece", {"Calibration error (ECE)", "Erreur de calibration (ECE)"}},
+      {"metric.brier", {"Brier score (0 is best, 2 worst)", "Score de Brier (0 : parfait, 2 : le pire)"}},
+      {"metric.nll", {"Negative log-likelihood (nats)", "Log-vraisemblance négative (nats)"}},
+      {"metric.mean_confidence", {"Mean confidence", "Confiance moyenne"}},
+      {"metric.precision", {"Precision", "Précision"}},
+      {"metric.recall", {"Recall", "Rappel"}},
+      {"metric.f1", {"F1", "F1"}},
+      {"attack.all", {"all together", "toutes ensemble"}},
+      {"attack.worst", {"the strongest attack on each image", "l’attaque la plus forte sur chaque image"}},
+      {"attack.autoattack", {"AutoAttack", "AutoAttack"}},
+      {"attack.minimal", {"smallest eps", "plus petit eps"}},
+
+      // Heads of columns.
+      {"column.measure", {"Measure", "Mesure"}},
+      {"column.class", {"Class", "Classe"}},
+      {"column.true_class", {"True class", "Classe vraie"}},
+      {"column.images", {"Images", "Images"}},
+      {"column.share_of_answers", {"Share of answers", "Part des réponses"}},
+      {"column.share_of_images", {"Share of the images", "Part des images"}},
+      {"column.minimal_eps", {"Smallest eps", "Plus petit eps"}},
+      {"column.robust_accuracy", {"Robust accuracy", "Exactitude robuste"}},
+      {"column.balanced", {"Balanced", "Équilibrée"}},
+      {"column.source", {"From \\ to", "De \\ vers"}},
+      {"column.made_on", {"Made on \\ judged by", "Faite sur \\ jugée par"}},
+      {"column.corruption", {"Corruption", "Dégradation"}},
+      {"column.severity", {"Severity {s}", "Gravité {s}"}},
+      {"column.mean", {"Mean", "Moyenne"}},
+      {"column.mean_of_all", {"Mean of all", "Moyenne de toutes"}},
+      {"column.accuracy_smoothed", {"Accuracy when smoothed", "Exactitude lissée"}},
+      {"column.abstained", {"Abstentions", "Abstentions"}},
+      {"column.average_radius", {"Mean certified radius", "Rayon certifié moyen"}},
+      {"column.radius", {"Radius (L2)", "Rayon (L2)"}},
+      {"column.certified_accuracy", {"Certified accuracy", "Exactitude certifiée"}},
+      {"column.clean", {"Unaltered", "Intactes"}},
+      {"column.attacked", {"Attacked", "Attaquées"}},
+      {"column.flag", {"Check", "Contrôle"}},
+      {"column.raised", {"Outcome", "Issue"}},
+      {"column.found", {"Found", "Constat"}},
+      {"column.meaning", {"If raised, it means", "S’il échoue, cela signifie"}},
+      {"column.invariant", {"Must hold", "Doit être vrai"}},
+      {"column.model", {"Model", "Modèle"}},
+      {"column.values", {"Values", "Valeurs"}},
+      {"column.holds", {"Holds", "Vérifié"}},
+      {"column.part", {"Part", "Partie"}},
+      {"column.forward", {"Images forward", "Images en avant"}},
+      {"column.backward", {"Images backward", "Images en arrière"}},
+      {"column.seconds", {"Time", "Durée"}},
+      {"column.what", {"What", "Quoi"}},
+      {"column.value", {"Value", "Valeur"}},
+
+      // Axes.
+      {"axis.eps_grey",
+       {"eps: largest change of a pixel (grey levels of 255, Linf)",
+        "eps : plus grand écart d’un pixel (niveaux de gris sur 255, Linf)"}},
+      {"axis.eps", {"eps ({norm}, pixels in [0,1])", "eps ({norm}, pixels dans [0,1])"}},
+      {"axis.robust_accuracy", {"robust accuracy (%)", "exactitude robuste (%)"}},
+      {"axis.standing", {"images still right (%)", "images encore justes (%)"}},
+      {"axis.predicted", {"predicted class", "classe prédite"}},
+      {"axis.true", {"true class", "classe vraie"}},
+      {"axis.share_of_class", {"share of the true class (%)", "part de la classe vraie (%)"}},
+      {"axis.confidence", {"confidence of the answer", "confiance de la réponse"}},
+      {"axis.accuracy", {"share of right answers", "part de réponses justes"}},
+      {"axis.accuracy_percent", {"accuracy (%)", "exactitude (%)"}},
+      {"axis.target", {"target of the attack", "cible de l’attaque"}},
+      {"axis.source", {"true emotion", "émotion vraie"}},
+      {"axis.success", {"success of the attack (%)", "réussite de l’attaque (%)"}},
+      {"axis.median_eps", {"median smallest eps (/255)", "plus petit eps médian (/255)"}},
+      {"axis.judged_by", {"judged by", "jugée par"}},
+      {"axis.made_on", {"made on", "faite sur"}},
+      {"axis.severity", {"severity", "gravité"}},
+      {"axis.radius", {"radius (L2, pixels in [0,1])", "rayon (L2, pixels dans [0,1])"}},
+      {"axis.certified_accuracy", {"certified accuracy (%)", "exactitude certifiée (%)"}},
+      {"axis.epoch", {"epoch", "époque"}},
+      {"axis.loss", {"loss (nats)", "perte (nats)"}},
+
+      // Summary.
+      {"summary.title", {"Summary", "Résumé"}},
+      {"summary.fragile",
+       {"{model} is fragile: changes of {eps} are enough to fool it",
+        "{model} est fragile : des changements de {eps} suffisent à le tromper"}},
+      {"summary.partly",
+       {"{model} is partly robust against changes of {eps}",
+        "{model} est en partie robuste à des changements de {eps}"}},
+      {"summary.robust",
+       {"When every pixel may change by at most {eps}, {attack} leaves {robust} of all images rightly classified.",
+        "Si chaque pixel peut changer d’au plus {eps}, {attack} laisse {robust} des images bien classées."}},
+      {"summary.robust_title",
+       {"{model} is largely robust against changes of {eps}",
+        "{model} est largement robuste à des changements de {eps}"}},
+      {"summary.clean",
+       {"{model} recognises {accuracy} of unaltered images.", "{model} reconnaît {accuracy} des images intactes."}},
+      {"summary.constant",
+       {"A program that always gives the most frequent answer would be right on {constant}.",
+        "Un programme qui donnerait toujours la réponse la plus fréquente aurait raison sur {constant}."}},
+      {"summary.median",
+       {"Half of the images that it recognises fall to a change of {median} or less.",
+        "La moitié des images qu’il reconnaît cèdent à un changement de {median} ou moins."}},
+      {"summary.weakest",
+       {"Hardest hit is {class}: {robust} left at {eps}.", "La plus touchée est {class} : il reste {robust} à {eps}."}},
+      {"summary.happy_to_sad",
+       {"Happy faces can be made to look sad to it in {success} of the cases at {eps}.",
+        "Des visages heureux lui paraissent tristes dans {success} des cas à {eps}."}},
+      {"summary.corruptions",
+       {"Under common corruptions (noise, blur, weather, compression) it keeps {mean} on average.",
+        "Sous des dégradations courantes (bruit, flou, météo, compression), il garde {mean} en moyenne."}},
+      {"summary.certified",
+       {"With randomised smoothing (sigma {sigma}), {accuracy} are proved right whatever the change up to radius "
+        "{radius} in L2.",
+        "Avec le lissage aléatoire (sigma {sigma}), {accuracy} sont prouvées justes quel que soit le changement "
+        "jusqu’au rayon "
+        "{radius} en L2."}},
+      {"summary.well_calibrated",
+       {"Its confidence can be believed: it is off by {ece} on average.",
+        "Sa confiance est fiable : elle s’écarte de {ece} en moyenne."}},
+      {"summary.roughly_calibrated",
+       {"Its confidence is a rough guide: it is off by {ece} on average.",
+        "Sa confiance n’est qu’un repère : elle s’écarte de {ece} en moyenne."}},
+      {"summary.badly_calibrated",
+       {"Its confidence misleads: it is off by {ece} on average.",
+        "Sa confiance trompe : elle s’écarte de {ece} en moyenne."}},
+      {"summary.table",
+       {"Key figures, each with its 95 % interval and the number of images.",
+        "Chiffres clés, chacun avec son intervalle à 95 % et le nombre d’images."}},
+      {"summary.row_worst",
+       {"Robust accuracy at {eps}, all attacks together", "Exactitude robuste à {eps}, toutes attaques ensemble"}},
+      {"summary.row_autoattack", {"Robust accuracy at {eps}, AutoAttack", "Exactitude robuste à {eps}, AutoAttack"}},
+      {"summary.row_constant",
+       {"For comparison: always the most frequent answer", "Pour comparer : toujours la réponse la plus fréquente"}},
+      {"summary.row_median",
+       {"Median smallest change that fools it (Linf)", "Plus petit changement qui le trompe, médiane (Linf)"}},
+      {"summary.row_corruptions",
+       {"Accuracy under common corruptions, mean", "Exactitude sous dégradations courantes, moyenne"}},
+      {"summary.row_certified",
+       {"Certified accuracy at radius sigma (L2)", "Exactitude certifiée au rayon sigma (L2)"}},
+      {"summary.figure_title", {"All attacks together, {data}", "Toutes les attaques ensemble, {data}"}},
+      {"summary.figure_alt",
+       {"Robust accuracy of each model against eps", "Exactitude robuste de chaque modèle en fonction d’eps"}},
+      {"summary.figure",
+       {"Robust accuracy of the models under all attacks together. Bands are 95 % intervals.",
+        "Exactitude robuste des modèles sous toutes les attaques ensemble. Les bandes sont des intervalles à 95 %."}},
+
+      // Clean.
+      {"clean.title", {"Unaltered images", "Images intactes"}},
+      {"clean.metrics",
+       {"How well each model does without an adversary.", "Ce que vaut chaque modèle sans adversaire."}},
+      {"clean.confusion_title", {"{model}: confusion matrix, {data}", "{model} : matrice de confusion, {data}"}},
+      {"clean.confusion_alt",
+       {"Confusion matrix of {model}: true classes in rows, predicted ones in columns",
+        "Matrice de confusion de {model} : classes vraies en lignes, prédites en colonnes"}},
+      {"clean.confusion",
+       {"What each emotion is taken for. The number in a cell counts images; the colour is their share of the row.",
+        "Pour quoi chaque émotion est prise. Le nombre d’une case compte des images ; la couleur est leur part de la "
+        "ligne."}},
+      {"clean.confusion_table",
+       {"The confusion matrix as numbers of images", "La matrice de confusion en nombres d’images"}},
+      {"clean.per_class",
+       {"Each emotion by itself. Precision: how often the answer is right when given; recall: how many of its images "
+        "are found.",
+        "Chaque émotion à part. Précision : part de réponses justes parmi celles données ; rappel : part de ses images "
+        "retrouvées."}},
+      {"clean.reliability_title",
+       {"{model}: is its confidence right? {data}", "{model} : sa confiance est-elle juste ? {data}"}},
+      {"clean.reliability_alt",
+       {"Reliability diagram of {model}: accuracy against confidence",
+        "Diagramme de fiabilité de {model} : exactitude selon la confiance"}},
+      {"clean.reliability",
+       {"On the diagonal, “80 % sure” means right in 80 % of the cases; below it, the model is too sure of itself. "
+        "Bars are "
+        "95 % intervals. Calibration error {ece}.",
+        "Sur la diagonale, « sûr à 80 % » veut dire juste dans 80 % des cas ; en dessous, le modèle est trop sûr de "
+        "lui. Les "
+        "barres sont des intervalles à 95 %. Erreur de calibration {ece}."}},
+      {"clean.diagonal", {"perfect calibration", "calibration parfaite"}},
+      {"clean.bins", {"measured, with 95 % intervals", "mesurée, avec intervalles à 95 %"}},
+
+      // Robustness.
+      {"robustness.title", {"Robust accuracy", "Exactitude robuste"}},
+      {"robustness.intro",
+       {"An image counts as robust when the model classifies it rightly and no attack with a change of at most eps "
+        "alters "
+        "that. All images are in the denominator, those misclassified from the start too.",
+        "Une image est robuste si le modèle la classe bien et qu’aucune attaque d’au plus eps n’y change rien. Toutes "
+        "les "
+        "images sont au dénominateur, celles mal classées d’emblée aussi."}},
+      {"robustness.figure_title",
+       {"{model}: robust accuracy ({norm}), {data}", "{model} : exactitude robuste ({norm}), {data}"}},
+      {"robustness.figure_alt",
+       {"Robust accuracy of {model} against eps, one curve per attack",
+        "Exactitude robuste de {model} en fonction d’eps, une courbe par attaque"}},
+      {"robustness.figure",
+       {"One curve per attack, with bands of 95 % intervals; the dashed one takes for each image the attack that "
+        "breaks it first.",
+        "Une courbe par attaque, avec bandes d’intervalles à 95 % ; la tiretée prend pour chaque image l’attaque qui "
+        "la casse en "
+        "premier."}},
+      {"robustness.constant_line", {"always the most frequent answer", "toujours la réponse la plus fréquente"}},
+      {"robustness.constant",
+       {"The dotted line is what always giving the most frequent answer would score: {constant}. That is robust at any "
+        "eps, "
+        "and no merit.",
+        "La ligne pointillée est le score de la réponse la plus fréquente, toujours donnée : {constant}. C’est robuste "
+        "à tout "
+        "eps, et sans mérite."}},
+      {"robustness.table", {"Robust accuracy at each eps.", "Exactitude robuste à chaque eps."}},
+      {"robustness.balanced",
+       {"The same, balanced: the mean over the classes", "La même, équilibrée : moyenne des classes"}},
+      {"robustness.answers",
+       {"What the model answers under attack (share of each class among its answers)",
+        "Ce que le modèle répond sous attaque (part de chaque classe dans ses réponses)"}},
+      {"robustness.minimal_title",
+       {"{model}: how small a change is enough, {data}", "{model} : quel changement suffit, {data}"}},
+      {"robustness.minimal_alt",
+       {"Share of images still rightly classified by {model} against the smallest eps that breaks them",
+        "Part des images encore bien classées par {model} selon le plus petit eps qui les casse"}},
+      {"robustness.minimal",
+       {"Distribution of the smallest change that makes each image wrong: the share of images that need more than eps. "
+        "The "
+        "band is the 95 % interval.",
+        "Distribution du plus petit changement qui rend chaque image fausse : part des images qui demandent plus "
+        "qu’eps. La "
+        "bande est l’intervalle à 95 %."}},
+      {"robustness.median",
+       {"Median of the rightly classified images: {median}.", "Médiane des images bien classées : {median}."}},
+      {"robustness.quantiles",
+       {"How many of the rightly classified images fall to how small a change.",
+        "Combien d’images bien classées cèdent à quel changement."}},
+      {"robustness.l2", {"{model}, changes measured in L2", "{model}, changements mesurés en L2"}},
+
+      // AutoAttack.
+      {"autoattack.title", {"AutoAttack", "AutoAttack"}},
+      {"autoattack.intro",
+       {"The standard cascade of four attacks without parameters to tune, the figure to compare with published ones "
+        "(Croce and Hein, ICML 2020). Each attack sees only the images that withstood those before it.",
+        "La cascade de référence de quatre attaques sans paramètre à régler, le chiffre à comparer à ceux publiés "
+        "(Croce et "
+        "Hein, ICML 2020). Chaque attaque ne voit que les images qui ont résisté aux précédentes."}},
+      {"autoattack.table",
+       {"What the cascade leaves, and how many images each of its attacks broke.",
+        "Ce que laisse la cascade, et combien d’images chacune de ses attaques a cassées."}},
+      {"autoattack.broken", {"Broken by {stage}", "Cassées par {stage}"}},
+
+      // Vulnerability map.
+      {"vulnerability.title", {"Emotion vulnerability map", "Carte de vulnérabilité des émotions"}},
+      {"vulnerability.intro",
+       {"Each rightly classified image is driven towards each other emotion in turn. Rows: the true emotion; columns: "
+        "the "
+        "answer that the attacker wants. Happy to sad has a frame.",
+        "Chaque image bien classée est poussée tour à tour vers chaque autre émotion. Lignes : l’émotion vraie ; "
+        "colonnes : la "
+        "réponse que veut l’attaquant. De heureux à triste est encadré."}},
+      {"vulnerability.success_title",
+       {"{model}: targeted success at eps {eps} (%)", "{model} : réussite ciblée à eps {eps} (%)"}},
+      {"vulnerability.success_alt",
+       {"Heat map of {model}: success of targeted attacks from each emotion to each other",
+        "Carte de chaleur de {model} : réussite des attaques ciblées de chaque émotion vers chaque autre"}},
+      {"vulnerability.success",
+       {"Share of the images of each row that can be turned into the emotion of the column at eps {eps}. Bright is "
+        "vulnerable.",
+        "Part des images de chaque ligne qui peuvent être changées en l’émotion de la colonne à eps {eps}. Clair : "
+        "vulnérable."}},
+      {"vulnerability.success_table",
+       {"Targeted success at eps {eps}, with 95 % intervals.",
+        "Réussite ciblée à eps {eps}, avec intervalles à 95 %."}},
+      {"vulnerability.median_title", {"{model}: median smallest eps (/255)", "{model} : plus petit eps médian (/255)"}},
+      {"vulnerability.median_alt",
+       {"Heat map of {model}: median smallest eps from each emotion to each other",
+        "Carte de chaleur de {model} : plus petit eps médian de chaque émotion vers chaque autre"}},
+      {"vulnerability.median",
+       {"The change that is enough for half of the images, in grey levels of 255. Bright is vulnerable: little is "
+        "enough.",
+        "Le changement qui suffit à la moitié des images, en niveaux de gris sur 255. Clair : vulnérable, peu "
+        "suffit."}},
+      {"vulnerability.median_table",
+       {"Median smallest eps, with 95 % intervals.", "Plus petit eps médian, avec intervalles à 95 %."}},
+
+      // Per class.
+      {"per_class.title", {"Emotion by emotion under attack", "Émotion par émotion sous attaque"}},
+      {"per_class.spread",
+       {"At eps {eps}, robust accuracy goes from {lowest} ({lowest_class}) to {highest} ({highest_class}).",
+        "À eps {eps}, l’exactitude robuste va de {lowest} ({lowest_class}) à {highest} ({highest_class})."}},
+      {"per_class.figure_title",
+       {"{model}: robust accuracy of each class, {data}", "{model} : exactitude robuste de chaque classe, {data}"}},
+      {"per_class.figure_alt",
+       {"Robust accuracy of {model} against eps, one curve per emotion",
+        "Exactitude robuste de {model} en fonction d’eps, une courbe par émotion"}},
+      {"per_class.figure",
+       {"Robust accuracy of each emotion under all attacks together; the intervals are in the table.",
+        "Exactitude robuste de chaque émotion sous toutes les attaques ensemble ; les intervalles sont dans la "
+        "table."}},
+      {"per_class.table",
+       {"Robust accuracy of each emotion, all attacks together.",
+        "Exactitude robuste de chaque émotion, toutes attaques ensemble."}},
+
+      // Gallery.
+      {"gallery.title", {"Gallery", "Galerie"}},
+      {"gallery.intro",
+       {"Before, the change (made visible), and after, as saved in 8 bits and read back.",
+        "Avant, le changement (rendu visible), et après, tel qu’enregistré en 8 bits et relu."}},
+      {"gallery.original", {"Before:", "Avant :"}},
+      {"gallery.perturbation", {"The change, made visible", "Le changement, rendu visible"}},
+      {"gallery.adversarial", {"After:", "Après :"}},
+      {"gallery.original_alt", {"Unaltered face, {label}", "Visage intact, {label}"}},
+      {"gallery.perturbation_alt", {"What was added, amplified", "Ce qui a été ajouté, amplifié"}},
+      {"gallery.adversarial_alt",
+       {"The face after the attack: {label}, taken for {answer}",
+        "Le visage après l’attaque : {label}, pris pour {answer}"}},
+      {"gallery.caption",
+       {"True emotion: {label}; largest change {linf}", "Émotion vraie : {label} ; plus grand écart {linf}"}},
+
+      // Transfer.
+      {"transfer.title", {"Transfer between the models", "Transfert entre les modèles"}},
+      {"transfer.intro",
+       {"Images made on one model, shown to the others: what an attacker achieves who does not know the model.",
+        "Images faites sur un modèle, montrées aux autres : ce qu’obtient un attaquant qui ne connaît pas le modèle."}},
+      {"transfer.title_figure",
+       {"Success of transferred images at eps {eps}, {data}", "Réussite des images transférées à eps {eps}, {data}"}},
+      {"transfer.alt",
+       {"Heat map: success of images made on one model and judged by another",
+        "Carte de chaleur : réussite des images faites sur un modèle et jugées par un autre"}},
+      {"transfer.figure",
+       {"Share of the images that fool the model of the column, eps {eps}.",
+        "Part des images qui trompent le modèle de la colonne, eps {eps}."}},
+      {"transfer.table",
+       {"Success of transferred images at eps {eps}.", "Réussite des images transférées à eps {eps}."}},
+
+      // Corruptions.
+      {"corruptions.title", {"Common corruptions", "Dégradations courantes"}},
+      {"corruptions.intro",
+       {"Fifteen kinds of damage that nobody intends, in five severities (Hendrycks and Dietterich, ICLR 2019, adapted "
+        "to "
+        "small grey images).",
+        "Quinze sortes de dégâts que personne ne veut, en cinq gravités (Hendrycks et Dietterich, ICLR 2019, adaptées "
+        "aux "
+        "petites images grises)."}},
+      {"corruptions.figure_title",
+       {"{model}: accuracy under corruptions (%), {data}", "{model} : exactitude sous dégradations (%), {data}"}},
+      {"corruptions.alt",
+       {"Heat map: accuracy of {model} under each corruption and severity",
+        "Carte de chaleur : exactitude de {model} sous chaque dégradation et gravité"}},
+      {"corruptions.figure",
+       {"Accuracy under each corruption; on the same images unaltered: {clean}. Bright is good.",
+        "Exactitude sous chaque dégradation ; sur les mêmes images intactes : {clean}. Clair : bon."}},
+      {"corruptions.table",
+       {"Accuracy under each corruption and severity.", "Exactitude sous chaque dégradation et gravité."}},
+      {"family.noise", {"noise", "bruit"}},
+      {"family.blur", {"blur", "flou"}},
+      {"family.weather", {"weather", "météo"}},
+      {"family.digital", {"digital", "numérique"}},
+      {"corruption.gaussian_noise", {"Gaussian noise", "Bruit gaussien"}},
+      {"corruption.shot_noise", {"Shot noise", "Bruit de grenaille"}},
+      {"corruption.impulse_noise", {"Impulse noise", "Bruit impulsionnel"}},
+      {"corruption.defocus_blur", {"Defocus blur", "Défaut de mise au point"}},
+      {"corruption.glass_blur", {"Frosted glass", "Verre dépoli"}},
+      {"corruption.motion_blur", {"Motion blur", "Flou de bougé"}},
+      {"corruption.zoom_blur", {"Zoom blur", "Flou de zoom"}},
+      {"corruption.snow", {"Snow", "Neige"}},
+      {"corruption.frost", {"Frost", "Givre"}},
+      {"corruption.fog", {"Fog", "Brouillard"}},
+      {"corruption.brightness", {"Brightness", "Luminosité"}},
+      {"corruption.contrast", {"Low contrast", "Faible contraste"}},
+      {"corruption.elastic_transform", {"Elastic distortion", "Déformation élastique"}},
+      {"corruption.pixelate", {"Pixelation", "Pixellisation"}},
+      {"corruption.jpeg_compression", {"JPEG compression", "Compression JPEG"}},
+
+      // Smoothing.
+      {"smoothing.title", {"Certified accuracy", "Exactitude certifiée"}},
+      {"smoothing.intro",
+       {"Attacks show what is lost at most; a certificate proves what is kept. The smoothed model answers what the "
+        "network "
+        "says most often of noisy copies of an image (Cohen, Rosenfeld and Kolter, ICML 2019). It is another "
+        "classifier than "
+        "the one attacked above, and the certificate is about it.",
+        "Les attaques montrent ce qui se perd ; un certificat prouve ce qui reste. Le modèle lissé répond ce que le "
+        "réseau dit "
+        "le plus souvent de copies bruitées d’une image (Cohen, Rosenfeld et Kolter, ICML 2019). Ce n’est pas le "
+        "classifieur "
+        "attaqué plus haut, et le certificat porte sur lui."}},
+      {"smoothing.figure_title",
+       {"{model}: certified accuracy against radius, {data}", "{model} : exactitude certifiée selon le rayon, {data}"}},
+      {"smoothing.alt",
+       {"Certified accuracy of {model} against the L2 radius, one curve per sigma",
+        "Exactitude certifiée de {model} selon le rayon L2, une courbe par sigma"}},
+      {"smoothing.figure",
+       {"Share of {images} images that are proved right up to the radius; {n0} draws choose the class, {n} certify it, "
+        "and a "
+        "certificate is wrong with a probability of at most {alpha}. Bands are 95 % intervals over the images.",
+        "Part de {images} images prouvées justes jusqu’au rayon ; {n0} tirages choisissent la classe, {n} la "
+        "certifient, et un "
+        "certificat est faux avec une probabilité d’au plus {alpha}. Bandes : intervalles à 95 % sur les images."}},
+      {"smoothing.table",
+       {"The smoothed model at each strength of the noise (sigma, pixels in [0,1]).",
+        "Le modèle lissé à chaque force du bruit (sigma, pixels dans [0,1])."}},
+      {"smoothing.radii",
+       {"Certified accuracy at each radius, sigma {sigma}", "Exactitude certifiée à chaque rayon, sigma {sigma}"}},
+
+      // Calibration under attack.
+      {"calibration_under_attack.title", {"Confidence under attack", "Confiance sous attaque"}},
+      {"calibration_under_attack.intro",
+       {"A model that is fooled should at least be unsure. This is how sure it is.",
+        "Un modèle trompé devrait au moins hésiter. Voici combien il est sûr de lui."}},
+      {"calibration_under_attack.table",
+       {"Unaltered and attacked images compared.", "Images intactes et attaquées comparées."}},
+      {"calibration_under_attack.figure_title",
+       {"{model}: confidence and accuracy under attack", "{model} : confiance et exactitude sous attaque"}},
+      {"calibration_under_attack.alt",
+       {"Reliability diagram of {model}, unaltered and attacked images",
+        "Diagramme de fiabilité de {model}, images intactes et attaquées"}},
+      {"calibration_under_attack.figure",
+       {"Share of right answers against confidence, at eps {eps}. Bars are 95 % intervals.",
+        "Part de réponses justes selon la confiance, à eps {eps}. Barres : intervalles à 95 %."}},
+
+      // Sanity.
+      {"sanity.title", {"Can the evaluation be trusted?", "Peut-on se fier à l’évaluation ?"}},
+      {"sanity.intro",
+       {"Attacks can fail for reasons that have nothing to do with robustness. These checks look for the known ones.",
+        "Une attaque peut échouer pour des raisons étrangères à la robustesse. Ces contrôles cherchent celles que l’on "
+        "connaît."}},
+      {"sanity.table", {"Sanity checks.", "Contrôles."}},
+      {"sanity.raised", {"raised", "échoué"}},
+      {"sanity.fine", {"fine", "réussi"}},
+      {"sanity.invariants_intro",
+       {"On the same images, what is certified cannot exceed what AutoAttack leaves, AutoAttack no more than PGD, PGD "
+        "no more "
+        "than FGSM, FGSM no more than unaltered images; and more eps never helps.",
+        "Sur les mêmes images, le certifié ne peut dépasser ce que laisse AutoAttack, ni AutoAttack PGD, ni PGD FGSM, "
+        "ni FGSM "
+        "les images intactes ; et plus d’eps n’aide jamais."}},
+      {"sanity.invariants", {"Invariants.", "Invariants."}},
+      {"sanity.holds", {"yes", "oui"}},
+      {"sanity.violated", {"NO", "NON"}},
+
+      // Cost, training, provenance.
+      {"cost.title", {"Cost", "Coût"}},
+      {"cost.table",
+       {"Images through the network, and time on the machine named below.",
+        "Images passées dans le réseau, et durée sur la machine nommée plus bas."}},
+      {"learning_curves.title", {"Training", "Entraînement"}},
+      {"learning_curves.accuracy_percent_title",
+       {"{model}: accuracy during training", "{model} : exactitude pendant l’entraînement"}},
+      {"learning_curves.accuracy_percent", {"Accuracy after each epoch.", "Exactitude après chaque époque."}},
+      {"learning_curves.loss_title", {"{model}: loss during training", "{model} : perte pendant l’entraînement"}},
+      {"learning_curves.loss", {"Loss after each epoch.", "Perte après chaque époque."}},
+      {"learning_curves.alt", {"Learning curves of {model}", "Courbes d’apprentissage de {model}"}},
+      {"learning_curves.train_accuracy", {"training", "entraînement"}},
+      {"learning_curves.validation_accuracy", {"validation", "validation"}},
+      {"learning_curves.robust_accuracy", {"robust, validation", "robuste, validation"}},
+      {"learning_curves.train_loss", {"training", "entraînement"}},
+      {"learning_curves.validation_loss", {"validation", "validation"}},
+      {"provenance.title", {"Provenance", "Provenance"}},
+      {"provenance.run", {"This run and its images.", "Cet essai et ses images."}},
+      {"provenance.models", {"The models.", "Les modèles."}},
+      {"provenance.options", {"Options of the run", "Options de l’essai"}},
+      {"provenance.environment", {"Machine and libraries", "Machine et bibliothèques"}},
+  };
+  return table;
+}
+
+/// Sentences of eval/sanity.cpp.
+const std::map<std::string, const char*>& said() {
+  static const std::map<std::string, const char*> table{
+      {"the network answers at random: one run of an attack says little, and gradients must be averaged over draws",
+       "le réseau répond au hasard : un seul essai d’une attaque dit peu, et les gradients doivent être moyennés"},
+      {"the outputs are probabilities, not logits: losses saturate and attacks look weaker than they are",
+       "les sorties sont des probabilités, non des logits : les pertes saturent et les attaques paraissent plus "
+       "faibles"},
+      {"gradients are masked (quantisation, saturation, a step that cannot be differentiated): white-box attacks are "
+       "blind "
+       "there, trust the black-box ones more",
+       "les gradients sont masqués (quantification, saturation, étape non dérivable) : les attaques boîte blanche y "
+       "sont "
+       "aveugles, se fier plutôt à celles en boîte noire"},
+      {"nothing can be robust at eps 1: the attacks fail for another reason (masked gradients, or a network that gives "
+       "one "
+       "answer to everything)",
+       "rien ne peut être robuste à eps 1 : les attaques échouent pour une autre raison (gradients masqués, ou réseau "
+       "qui "
+       "répond toujours la même chose)"},
+      {"following the gradient does not raise the loss: the gradients mislead, and white-box figures are too high",
+       "suivre le gradient n’augmente pas la perte : les gradients égarent, et les chiffres boîte blanche sont trop "
+       "hauts"},
+      {"a black-box attack finds what the gradients do not: they are masked, and the true robust accuracy is lower "
+       "still",
+       "une attaque boîte noire trouve ce que les gradients ne voient pas : ils sont masqués, et l’exactitude robuste "
+       "vraie "
+       "est plus basse encore"},
+      {"attacks that see less break more: the gradients are masked, and white-box figures are too high",
+       "des attaques qui voient moins cassent plus : les gradients sont masqués, et les chiffres boîte blanche sont "
+       "trop "
+       "hauts"},
+      {"one step breaks more than many: the network was fitted to single steps, or the step size is wrong",
+       "un pas casse plus que plusieurs : le réseau a été ajusté à des pas uniques, ou la taille du pas est mauvaise"},
+      {"only as many targets as there are wrong classes were tried",
+       "seules autant de cibles que de classes fausses ont été essayées"},
+  };
+  return table;
+}
+
+const char* template_of(const std::string& key, const std::string& language) {
+  const auto place = texts().find(key);
+  if (place == texts().end()) throw std::logic_error(fmt::format("no text '{}'", key));
+  if (language != "en" && language != "fr") throw std::logic_error(fmt::format("no language '{}'", language));
+  return language == "fr" ? place->second.french : place->second.english;
+}
+
+/// Calls words(text) and place(name) for the pieces of "{n} images", in their order.
+template <class OnWords, class OnPlace>
+void take_apart(const std::string& text, OnWords words, OnPlace place) {
+  size_t begin = 0;
+  for (size_t open = text.find('{'); open != std::string::npos; open = text.find('{', begin)) {
+    const size_t close = text.find('}', open);
+    if (close == std::string::npos) throw std::logic_error(fmt::format("text '{}' has an open place", text));
+    if (open > begin) words(text.substr(begin, open - begin));
+    place(text.substr(open + 1, close - open - 1));
+    begin = close + 1;
+  }
+  if (begin < text.size()) words(text.substr(begin));
+}
+
+template <class Value>
+const Value& value_for(const std::string& name, const std::vector<std::pair<std::string, Value>>& values) {
+  for (const auto& [key, value] : values) {
+    if (key == name) return value;
+  }
+  throw std::logic_error(fmt::format("no value for the place '{}' of a text", name));
+}
+
+}  // namespace
+
+std::string words_of(const std::string& key, const std::string& language, const Words& values) {
+  std::string result;
+  take_apart(
+      template_of(key, language), [&](const std::string& words) { result += words; },
+      [&](const std::string& name) { result += value_for(name, values); });
+  return result;
+}
+
+Text phrase_of(const std::string& key, const std::string& language, const Phrases& values) {
+  Text result;
+  take_apart(
+      template_of(key, language), [&](const std::string& words) { result = result + plain(words); },
+      [&](const std::string& name) { result = result + value_for(name, values); });
+  return result;
+}
+
+std::string translate(const std::string& english, const std::string& language) {
+  const auto place = said().find(english);
+  return language == "fr" && place != said().end() ? place->second : english;
+}
+
+bool is_text(const std::string& key) {
+  return texts().count(key) > 0;
+}
+
+std::vector<std::string> text_keys() {
+  std::vector<std::string> keys;
+  for (const auto& [key, unused] : texts()) keys.push_back(key);
+  return keys;
+}
+
+std::vector<std::string> places_in(const std::string& text) {
+  std::vector<std::string> places;
+  take_apart(
+      text, [](const std::string&) {}, [&](const std::string& name) { places.push_back(name); });
+  return places;
+}
+
+}  // namespace fercli
