@@ -6,9 +6,9 @@
 //   zoom_blur     largest factor         1.05  1.1  1.15  1.2  1.25   (no length)
 //
 // Differences from the authors' program. Defocus: the disk is drawn with soft edges, by the share of each pixel that it
-// covers. Glass: shifts are whole pixels, at least 1, and reach as far to the right and down as to the left and up
-// (there one less). Motion: the line runs between pixels, bilinear, at an angle drawn from ±45 degrees; the direction
-// of motion has one side, as there. Zoom: factors run from 1 in steps of 0.01, the middle stays where it is.
+// covers. Glass: shifts are whole pixels, at least 1. Motion: the line runs between pixels, bilinear, at an angle drawn
+// from ±45 degrees; the direction of motion has one side, as there. Zoom: the factors 1.01, 1.02, …, the middle staying
+// where it is.
 #include "data/corruption_filters.hpp"
 #include "data/corruptions.hpp"
 
@@ -70,13 +70,14 @@ torch::Tensor defocus_blur(const torch::Tensor& image, int64_t severity, Rng&) {
   return gaussian_blurred(filtered(image, disk(radius * scale)), softness * scale);
 }
 
-/// Every pixel away from the border changes places with one drawn nearby.
+/// Every pixel away from the border changes places with one drawn nearby, up to `shift` to the left and up and one less
+/// to the right and down.
 void shuffle_nearby(torch::Tensor& image, int64_t shift, Rng& rng) {
   const int64_t channels = image.size(0), height = image.size(1), width = image.size(2);
   auto* value = image.data_ptr<float>();
-  for (int64_t y = height - 1 - shift; y >= shift; --y) {
-    for (int64_t x = width - 1 - shift; x >= shift; --x) {
-      const int64_t other_x = x + rng.below(2 * shift + 1) - shift, other_y = y + rng.below(2 * shift + 1) - shift;
+  for (int64_t y = height - shift; y > shift; --y) {
+    for (int64_t x = width - shift; x > shift; --x) {
+      const int64_t other_x = x + rng.below(2 * shift) - shift, other_y = y + rng.below(2 * shift) - shift;
       for (int64_t c = 0; c < channels; ++c) {
         std::swap(value[(c * height + y) * width + x], value[(c * height + other_y) * width + other_x]);
       }
