@@ -344,7 +344,7 @@ StudyPlan StudyPlan::quick() {
   plan.mode = "quick";
   plan.ladder = parse_ladder("1/255,2/255,4/255,8/255", Norm::Linf);
   plan.autoattack_ladder = parse_ladder("4/255,8/255", Norm::Linf);
-  plan.l2_ladder = parse_ladder("0.5,1", Norm::L2);
+  plan.l2_ladder = parse_ladder("0.25,0.5", Norm::L2);
   plan.at = {"4/255", 4 / 255.0};
   plan.autoattack_images = 60;
   plan.minimal_eps_images = 120;
