@@ -104,6 +104,12 @@ Text Page::metric(const View& view, NumberFormat format, Sample n) const {
   return text + small(plain(")"));
 }
 
+Text Page::values(const View& list) const {
+  Text text;
+  for (const auto& value : list.elements()) text = text + plain(text.empty() ? "" : " / ") + metric(value);
+  return text;
+}
+
 bool Page::share_n(const std::vector<std::vector<View>>& rows) {
   for (const auto& row : rows) {
     std::set<double> sizes;

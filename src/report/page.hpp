@@ -47,6 +47,9 @@ class Page {
   enum class Sample { Shown, Elsewhere };
   Text metric(const View& view, NumberFormat format = NumberFormat::Percent, Sample n = Sample::Shown) const;
 
+  /// "12.0 % / 10.0 %": a list of proportions or Metrics.
+  Text values(const View& list) const;
+
   /// Cells of Metrics. When all are about the same number of images, that is one last cell ("n"), else each has its
   /// own.
   std::vector<Cell> metric_cells(const std::vector<View>& metrics, NumberFormat format, bool shared_n) const;

@@ -29,15 +29,19 @@ void check_schema(const nlohmann::json& report) {
   }
 }
 
-/// "A: 3589 images of FER2013 PublicTest · quick · fercli 0.1.0 (1a2b3c)".
+std::string mode_words(const Page& page) {
+  const std::string mode = page.report().at("mode").text();
+  return is_text("report." + mode) ? page.words("report." + mode) : mode;
+}
+
+/// "3589 images of FER2013 PublicTest, quick run; fercli 0.1.0, revision 1a2b3c …".
 Text subtitle(const Page& page) {
   const View report = page.report();
-  return page.say("report.subtitle",
-                  {{"n", page.number(report.at("dataset").at("n"), NumberFormat::Count)},
-                   {"data", plain(page.data_name())},
-                   {"mode", plain(page.words(report.at("mode").text() == "full" ? "report.full" : "report.quick"))},
-                   {"version", page.text(report.at("version"))},
-                   {"revision", page.text(report.at("revision"))}});
+  return page.say("report.subtitle", {{"n", page.number(report.at("dataset").at("n"), NumberFormat::Count)},
+                                      {"data", plain(page.data_name())},
+                                      {"mode", plain(mode_words(page))},
+                                      {"version", page.text(report.at("version"))},
+                                      {"revision", page.text(report.at("revision"))}});
 }
 
 Document write_document(const Page& page) {

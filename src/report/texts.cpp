@@ -25,6 +25,7 @@ const TextTable& texts() {
         "confiance à 95 %."}},
       {"report.quick", {"quick run", "essai rapide"}},
       {"report.full", {"full run", "essai complet"}},
+      {"report.saved", {"from saved results", "résultats enregistrés"}},
       {"report.contents", {"Contents", "Sommaire"}},
       {"report.footer",
        {"Made by fercli. Every number on this page stands in report.json beside it.",
@@ -346,6 +347,8 @@ const TextTable& texts() {
        {"Before, the change (made visible), and after, as saved in 8 bits and read back.",
         "Avant, le changement (rendu visible), et après, tel qu’enregistré en 8 bits et relu."}},
       {"gallery.original", {"Before:", "Avant :"}},
+      {"gallery.perturbation_times",
+       {"The change, {factor} times as strong", "Le changement, {factor} fois plus fort"}},
       {"gallery.perturbation", {"The change, made visible", "Le changement, rendu visible"}},
       {"gallery.adversarial", {"After:", "Après :"}},
       {"gallery.original_alt", {"Unaltered face, {label}", "Visage intact, {label}"}},
@@ -479,6 +482,8 @@ const TextTable& texts() {
       {"sanity.violated", {"NO", "NON"}},
 
       // Cost, training, provenance.
+      {"robustness.l2.title", {"Robust accuracy in L2", "Exactitude robuste en L2"}},
+      {"robustness.minimal_eps.title", {"Smallest eps", "Plus petit eps"}},
       {"cost.title", {"Cost", "Coût"}},
       {"cost.table",
        {"Images through the network, and time on the machine named below.",
@@ -504,9 +509,15 @@ const TextTable& texts() {
   return table;
 }
 
-/// Sentences of eval/sanity.cpp.
+/// Sentences of eval/sanity.cpp and eval/study/invariants.cpp.
 const std::map<std::string, const char*>& said() {
   static const std::map<std::string, const char*> table{
+      {"a certificate is about the smoothed network, which answers differently from the network that the attacks fool, "
+       "so "
+       "this one may fail without a mistake in either; both figures stand as measured",
+       "un certificat porte sur le réseau lissé, qui répond autrement que le réseau attaqué : cette règle peut manquer "
+       "sans "
+       "erreur de part ni d’autre, et les deux chiffres restent tels que mesurés"},
       {"the network answers at random: one run of an attack says little, and gradients must be averaged over draws",
        "le réseau répond au hasard : un seul essai d’une attaque dit peu, et les gradients doivent être moyennés"},
       {"the outputs are probabilities, not logits: losses saturate and attacks look weaker than they are",
@@ -544,13 +555,6 @@ const std::map<std::string, const char*>& said() {
   return table;
 }
 
-const char* template_of(const std::string& key, const std::string& language) {
-  const auto place = texts().find(key);
-  if (place == texts().end()) throw std::logic_error(fmt::format("no text '{}'", key));
-  if (language != "en" && language != "fr") throw std::logic_error(fmt::format("no language '{}'", language));
-  return language == "fr" ? place->second.french : place->second.english;
-}
-
 /// Calls words(text) and place(name) for the pieces of "{n} images", in their order.
 template <class OnWords, class OnPlace>
 void take_apart(const std::string& text, OnWords words, OnPlace place) {
@@ -575,10 +579,17 @@ const Value& value_for(const std::string& name, const std::vector<std::pair<std:
 
 }  // namespace
 
+std::string text_template(const std::string& key, const std::string& language) {
+  const auto place = texts().find(key);
+  if (place == texts().end()) throw std::logic_error(fmt::format("no text '{}'", key));
+  if (language != "en" && language != "fr") throw std::logic_error(fmt::format("no language '{}'", language));
+  return language == "fr" ? place->second.french : place->second.english;
+}
+
 std::string words_of(const std::string& key, const std::string& language, const Words& values) {
   std::string result;
   take_apart(
-      template_of(key, language), [&](const std::string& words) { result += words; },
+      text_template(key, language), [&](const std::string& words) { result += words; },
       [&](const std::string& name) { result += value_for(name, values); });
   return result;
 }
@@ -586,7 +597,7 @@ std::string words_of(const std::string& key, const std::string& language, const 
 Text phrase_of(const std::string& key, const std::string& language, const Phrases& values) {
   Text result;
   take_apart(
-      template_of(key, language), [&](const std::string& words) { result = result + plain(words); },
+      text_template(key, language), [&](const std::string& words) { result = result + plain(words); },
       [&](const std::string& name) { result = result + value_for(name, values); });
   return result;
 }

@@ -20,6 +20,8 @@ Text phrase_of(const std::string& key, const std::string& language, const Phrase
 /// What other parts of the program say in English, in the report's language; unchanged where no translation is known.
 std::string translate(const std::string& english, const std::string& language);
 
+/// The text before its places are filled.
+std::string text_template(const std::string& key, const std::string& language);
 bool is_text(const std::string& key);
 std::vector<std::string> text_keys();
 

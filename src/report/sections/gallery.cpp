@@ -32,6 +32,12 @@ Text caption(const Page& page, const View& entry) {
   return text;
 }
 
+Text perturbation(const Page& page, const View& entry) {
+  const View factor = entry.at("perturbation_factor");
+  if (!factor) return page.say("gallery.perturbation");
+  return page.say("gallery.perturbation_times", {{"factor", page.number(factor, NumberFormat::Count)}});
+}
+
 Card card(const Page& page, const std::string& name, const View& entry) {
   const std::string label = page.class_words(entry.at("label").text());
   const std::string after = page.class_words(entry.at("adversarial").at("class").text());
@@ -41,7 +47,7 @@ Card card(const Page& page, const std::string& name, const View& entry) {
                                        page.say("gallery.original") + plain(" ") + verdict(page, entry.at("clean"))));
   if (entry.at("perturbation")) {
     card.pictures.push_back(page.picture(name + "-perturbation", png_of(entry.at("perturbation")),
-                                         page.words("gallery.perturbation_alt"), page.say("gallery.perturbation")));
+                                         page.words("gallery.perturbation_alt"), perturbation(page, entry)));
   }
   card.pictures.push_back(
       page.picture(name + "-adversarial", png_of(entry.at("adversarial_png")),

@@ -103,7 +103,7 @@ std::vector<Block> minimal_curve(const Page& page, const ModelView& model, const
 
 std::vector<Block> minimal_eps(const Page& page, const ModelView& model, const View& part, const std::string& suffix) {
   const View minimal = part.at("minimal_eps");
-  const std::string norm = part.at("norm").text();
+  const std::string norm = part.at("norm") ? part.at("norm").text() : "Linf";
   if (!minimal) return {};
   auto blocks = minimal_curve(page, model, minimal, norm, suffix);
   Table table{
@@ -117,7 +117,7 @@ std::vector<Block> minimal_eps(const Page& page, const ModelView& model, const V
 }
 
 std::vector<Block> of_norm(const Page& page, const ModelView& model, const View& part, const std::string& suffix) {
-  if (!part.at("eps")) return {};
+  if (!part.at("eps")) return minimal_eps(page, model, part, suffix);
   auto blocks = curves(page, model, part, suffix);
   blocks.push_back(ladder_table(page, part, "robust_accuracy", "robustness.table"));
   Table balanced = ladder_table(page, part, "balanced", "robustness.balanced");

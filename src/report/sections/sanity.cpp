@@ -30,20 +30,20 @@ std::vector<Block> invariants(const Page& page) {
               {{page.say("column.invariant"), false, true},
                {page.say("column.model"), false, true},
                {plain("eps")},
-               {page.say("column.values"), false, true},
+               {page.say("column.values")},
+               {plain("n")},
                {page.say("column.holds"), false, true}},
-              {}};
+              {},
+              true};
   for (const auto& invariant : list.elements()) {
-    Text values;
-    for (const auto& value : invariant.at("values").elements()) {
-      values = values + plain(values.empty() ? "" : " / ") + page.metric(value, NumberFormat::Percent);
-    }
     const bool holds = invariant.at("holds").flag();
     table.rows.push_back({{page.text(invariant.at("name"))},
                           {page.text(invariant.at("model")), false, true},
-                          {page.text(invariant.at("eps"))},
-                          {values, false, true},
+                          {page.text(invariant.at("norm")) + plain(" ") + page.text(invariant.at("eps"))},
+                          {page.values(invariant.at("values"))},
+                          {page.number(invariant.at("n"), NumberFormat::Count)},
                           {page.say(holds ? "sanity.holds" : "sanity.violated"), !holds, true}});
+    table.folded = table.folded && holds;
   }
   return {Paragraph{page.say("sanity.invariants_intro")}, table};
 }
