@@ -15,7 +15,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr double kRadiusStep = 0.1;  ///< of the curve, in sigmas
+constexpr double kStepsPerSigma = 10;  ///< of the curve
 
 constexpr const char* kNote =
     "L2, pixels in [0,1]; about the smoothed classifier: the most frequent answer under Gaussian noise of this sigma";
@@ -88,7 +88,7 @@ json curve(const std::vector<Certificate>& certificates, const torch::Tensor& la
                  {"average_certified_radius", to_json(mean(radius_if_right))},
                  {"largest_radius", largest}};
   for (int64_t step = 0;; ++step) {
-    const double radius = static_cast<double>(step) * kRadiusStep * sigma;
+    const double radius = sigma * static_cast<double>(step) / kStepsPerSigma;
     result["radius"].push_back(radius);
     result["certified_accuracy"].push_back(certified(radius));
     if (radius > largest) return result;
