@@ -3,7 +3,9 @@
 
 #include "commands/data_options.hpp"
 #include "core/command.hpp"
+#include "core/digest.hpp"
 #include "core/error.hpp"
+#include "core/files.hpp"
 #include "core/options.hpp"
 #include "core/progress.hpp"
 #include "core/runtime.hpp"
@@ -16,6 +18,8 @@
 namespace fercli {
 
 namespace {
+
+namespace fs = std::filesystem;
 
 constexpr int64_t kBatch = 256;
 
@@ -34,6 +38,26 @@ Predictions predictions_of(const Checkpoint& checkpoint, const Dataset& images) 
   return predict(make_classifier(checkpoint, {}), images, kBatch);
 }
 
+/// The model card that `fercli train` left beside a checkpoint, or `fercli calibrate` under its name.
+std::optional<nlohmann::json> card_of(const fs::path& model) {
+  for (const auto& path : {fs::path(model).replace_extension(".json"), model.parent_path() / "model_card.json"}) {
+    if (!fs::exists(path)) continue;
+    auto card = nlohmann::json::parse(read_file(path), nullptr, /*allow_exceptions=*/false);
+    if (card.is_object() && card.value("schema", "") == "fercli model card") return card;
+  }
+  return std::nullopt;
+}
+
+/// The card of the network as it was, with what changed, as OUT's name with .json.
+void write_card(const fs::path& model, const Checkpoint& checkpoint, const fs::path& out) {
+  auto card = card_of(model);
+  if (!card) return;
+  (*card)["model"] = out.filename().string();
+  (*card)["digest"] = file_sha256_hex(out);
+  (*card)["training"] = checkpoint.training;
+  write_file(fs::path(out).replace_extension(".json"), card->dump(2) + "\n");
+}
+
 int run(const std::vector<std::string>& arguments) {
   ModelOptions model;
   DataOptions data;
@@ -47,7 +71,7 @@ int run(const std::vector<std::string>& arguments) {
   data.declare(options);
   data.declare_split(options);
   options.section("Output");
-  options.text("out,o", &out, "FILE", "the calibrated checkpoint");
+  options.text("out,o", &out, "FILE", "the calibrated checkpoint; the model card goes with it, as FILE's name with .json");
   options.flag("quiet,q", &quiet, "no progress");
   if (!options.parse(arguments)) return 0;
   if (out.empty()) throw UserError("fercli calibrate: --out FILE is needed");
@@ -67,6 +91,7 @@ int run(const std::vector<std::string>& arguments) {
                                         {"split", data.split_name(all)},
                                         {"data_digest", images.digest()}};
   save_checkpoint(checkpoint, out);
+  write_card(resolve_model(model.model), checkpoint, out);
 
   const auto score = [&](const Predictions& predictions) {
     const Result result = summarise(predictions, images, checkpoint.classes, 0);

@@ -47,6 +47,9 @@ TEST(Calibration, TheCommandChangesNoDecisionAndFitsNoWorse) {
   // Weights are stored in 16 bits: scaling rounds them once more.
   const auto expected = make_classifier(before, {}).logits(x) / temperature;
   EXPECT_TRUE(make_classifier(after, {}).logits(x).allclose(expected, 1e-2, 2e-2));
+  const auto card = nlohmann::json::parse(read_file(folder / "calibrated.json"));
+  EXPECT_EQ(card.at("digest"), after.digest);
+  EXPECT_EQ(card.at("training").at("calibration"), after.training.at("calibration"));
 }
 
 TEST(Calibration, TheCommandNeedsAFileToWrite) {
