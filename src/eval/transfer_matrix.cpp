@@ -39,12 +39,11 @@ Dataset right_for_all(const std::vector<NamedClassifier>& models, const Dataset&
   return dataset.select({places.data_ptr<int64_t>(), places.data_ptr<int64_t>() + places.numel()});
 }
 
-/// How many of the images made on one model each model is fooled by.
-std::vector<int64_t> fooled(const NamedClassifier& maker, const std::vector<NamedClassifier>& models,
-                            const Attack& attack, const Dataset& images, const TransferMatrixOptions& options,
-                            Progress* progress) {
+/// How many of the images made on one model each judge is fooled by.
+std::vector<int64_t> fooled(const NamedClassifier& maker, const std::vector<Classifier>& judges, const Attack& attack,
+                            const Dataset& images, const TransferMatrixOptions& options, Progress* progress) {
   const Rng rng = Rng(options.seed).split("transfer").split(options.attack);
-  std::vector<int64_t> counts(models.size(), 0);
+  std::vector<int64_t> counts(judges.size(), 0);
   for (int64_t begin = 0; begin < images.size(); begin += kGroup) {
     throw_if_interrupted();
     const int64_t count = std::min(kGroup, images.size() - begin);
@@ -52,9 +51,8 @@ std::vector<int64_t> fooled(const NamedClassifier& maker, const std::vector<Name
     const auto goal = Goal::untargeted(images.labels.narrow(0, begin, count));
     const AttackInput input{to_float(pixels), goal, image_keys(pixels)};
     const auto found = attack.run(*maker.classifier, {options.norm, options.eps.eps}, input, rng);
-    for (size_t judge = 0; judge < models.size(); ++judge) {
-      const auto logits = models[judge].classifier->with_precision(Precision::Float32).logits(found.x_adv);
-      counts[judge] += goal.reached(logits).sum().item<int64_t>();
+    for (size_t judge = 0; judge < judges.size(); ++judge) {
+      counts[judge] += goal.reached(judges[judge].logits(found.x_adv)).sum().item<int64_t>();
     }
     progress->advance(count);
   }
@@ -74,6 +72,8 @@ json study_transfer(const std::vector<NamedClassifier>& models, const Dataset& d
                  {"models", json::array()},         {"n", images.size()},
                  {"success", json::array()},        {"seed", options.seed},
                  {"cost", json::object()}};
+  std::vector<Classifier> judges;
+  for (const auto& model : models) judges.push_back(model.classifier->with_precision(Precision::Float32));
   Progress progress("Transferring", images.size() * static_cast<int64_t>(models.size()), "images");
   for (const auto& maker : models) {
     const auto start = std::chrono::steady_clock::now();
@@ -81,7 +81,7 @@ json study_transfer(const std::vector<NamedClassifier>& models, const Dataset& d
     for (const auto& model : models) passes.push_back(model.classifier->forwards());
     const int64_t backwards = maker.classifier->backwards();
     auto row = json::array();
-    for (const int64_t count : fooled(maker, models, *attack, images, options, &progress)) {
+    for (const int64_t count : fooled(maker, judges, *attack, images, options, &progress)) {
       row.push_back(to_json(proportion(count, images.size())));
     }
     int64_t forward = 0;

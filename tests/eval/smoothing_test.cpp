@@ -93,6 +93,14 @@ TEST(Smoothing, DependsOnNeitherBatchNorOrderNorCompany) {
   expect_same(together, reversed);
 }
 
+TEST(Smoothing, CertifiesWithOtherDrawsThanThoseThatChoseTheClass) {
+  auto options = small_options();
+  const auto classifier = brightness_classifier(0.5);
+  const auto first = certify(classifier, grey_images({131}), options)[0][0];
+  options.n0 += 200;
+  EXPECT_NE(first.votes, certify(classifier, grey_images({131}), options)[0][0].votes);
+}
+
 TEST(Smoothing, DrawsOtherNoiseForAnotherSeed) {
   auto options = small_options();
   const auto classifier = brightness_classifier(0.5);
