@@ -28,7 +28,8 @@ struct Settings {
   ModelOptions model;
   DataOptions data;
   bool quick = false, full = false;
-  std::string parts, eps, at, out = "out/report";
+  std::string parts, eps, out = "out/report";
+  double at = 4 / 255.0;
   int64_t autoattack_images = -1, smoothing_images = -1, smoothing_draws = -1;
   RenderOptions render;
   bool json = false, quiet = false;
@@ -46,8 +47,8 @@ void declare(OptionSet& options, Settings& s) {
   options.flag("full", &s.full, "all images and full budgets; says first how long that takes");
   options.text("parts", &s.parts, "NAME,…", "only these: " + join(Registry<StudyPart>::instance().names(), ", "));
   options.text("eps", &s.eps, "EPS,…", "Linf ladder, ascending, pixels in [0,1]; without it 1/255,2/255,4/255,8/255");
-  options.text("at", &s.at, "EPS",
-               "the eps of the emotion map, transfer, calibration under attack and gallery; without it 4/255");
+  options.number("at", &s.at, "4/255", Range{0, 1, true},
+                 "the eps of the emotion map, transfer, calibration under attack and gallery");
   options.integer("autoattack-images", &s.autoattack_images, at_least(-1),
                   "AutoAttack on this many; 0: all; -1: 60 quick, 500 full");
   options.integer("smoothing-images", &s.smoothing_images, at_least(-1),
@@ -84,11 +85,7 @@ StudyPlan plan_of(const Settings& s, const OptionSet& options) {
   StudyPlan plan = s.full ? StudyPlan::full() : StudyPlan::quick();
   plan.parts = split(s.parts, ',');
   if (!s.eps.empty()) set_ladder(plan, s.eps);
-  if (!s.at.empty()) {
-    const auto rungs = parse_ladder(s.at, Norm::Linf);
-    if (rungs.size() != 1) options.fail("at", "must be one eps");
-    plan.at = rungs.front();
-  }
+  plan.at = {options.as_given("at"), s.at};
   if (s.autoattack_images >= 0) plan.autoattack_images = s.autoattack_images;
   if (s.smoothing_images >= 0) plan.smoothing_images = s.smoothing_images;
   if (s.smoothing_draws == 0) options.fail("smoothing-draws", "must be at least 1");
@@ -100,7 +97,7 @@ StudyPlan plan_of(const Settings& s, const OptionSet& options) {
 }
 
 void check(const Settings& s, const OptionSet& options) {
-  if (s.quick && s.full) options.fail("full", "does not go with --quick");
+  if (s.quick && s.full) throw UserError("fercli report: --quick and --full: give one of them, not both");
   for (const auto& name : split(s.parts, ',')) Registry<StudyPart>::instance().get(name);
   if (s.files.empty()) return;
   for (const char* name : {"model", "data", "split", "limit", "quick", "full", "parts", "eps", "at"}) {

@@ -26,6 +26,9 @@ using Clock = std::chrono::steady_clock;
 /// Raised whenever the figures of a part change for equal options.
 constexpr int kFormat = 1;
 constexpr int64_t kPilotImages = 64, kPilotSteps = 10;
+constexpr int kPilotRounds = 4;
+/// The estimate counts as much as this share of the work already done, when the pace is judged by what is done.
+constexpr double kTrust = 0.1;
 
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
@@ -63,10 +66,11 @@ class Study {
     const auto start = Clock::now();
     double expected = 0, ahead = 0;
     for (const auto& job : jobs_) ahead += job.value.is_null() ? job.seconds : 0;
+    const double prior = kTrust * ahead;
     for (size_t i = 0; i < jobs_.size(); ++i) {
       Job& job = jobs_[i];
       if (!job.value.is_null()) continue;
-      const double pace = expected > 0 ? seconds_since(start) / expected : 1;
+      const double pace = ahead > 0 ? (seconds_since(start) + prior) / (expected + prior) : 1;
       inform(fmt::format("[{}/{}] {}{}", i + 1, jobs_.size(), job.title(models_),
                          ahead > 0 ? fmt::format(": about {}, {} left in all", format_duration(pace * job.seconds),
                                                  format_duration(pace * ahead))
@@ -133,12 +137,9 @@ class Study {
     look.settings.steps = kPilotSteps;
     look.settings.batch_size = plan_.batch_size;
     look.seed = plan_.seed;
-    const int64_t before = model.search.forwards() + model.search.backwards();
-    const auto start = Clock::now();
     const auto found = measure_robustness(model.search, model.digest, images, look, {});
     Pilot pilot;
-    pilot.seconds_per_pass =
-        seconds_since(start) / static_cast<double>(model.search.forwards() + model.search.backwards() - before);
+    pilot.seconds_per_pass = time_pass(model.search, images);
     const auto n = static_cast<double>(images.size());
     pilot.right = found.right().sum().item<double>() / n;
     for (size_t rung = 0; rung < plan_.ladder.size(); ++rung) {
@@ -149,6 +150,19 @@ class Study {
     pilot.values = images.images[0].numel();
     pilot.classes = images.classes.size();
     return pilot;
+  }
+
+  /// Seconds for one image, forward or backward: the best of a few rounds.
+  static double time_pass(const Classifier& classifier, const Dataset& images) {
+    const auto x = to_float(images.images);
+    double best = std::numeric_limits<double>::infinity();
+    for (int round = 0; round < kPilotRounds; ++round) {
+      const auto start = Clock::now();
+      const auto line = classifier.linearize(x);
+      line.pullback(torch::ones_like(line.logits));
+      best = std::min(best, seconds_since(start) / static_cast<double>(2 * x.size(0)));
+    }
+    return best;
   }
 
   int64_t forwards() const {
