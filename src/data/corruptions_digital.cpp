@@ -7,8 +7,9 @@
 //   jpeg_compression   quality                                                       65  58  50  40  25
 //
 // Differences from the authors' program. Pixelate: pixels share out exactly by area. Elastic: one bilinear resampling
-// for both parts of the movement, mirrored at the border; its severities trade a coarse movement for a fine one, so the
-// distance from the original need not grow with them (nor does it there).
+// for both parts of the movement, mirrored at the border; the displacement is smoothed as if its border went on. Its
+// severities trade a coarse movement for a fine one, so the distance from the original need not grow with them (nor
+// does it there).
 #include "data/corruption_filters.hpp"
 #include "data/corruptions.hpp"
 #include "data/image.hpp"
