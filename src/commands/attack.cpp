@@ -1,6 +1,8 @@
 // fercli attack: turns one emotion into another and shows the result.
 #include <fmt/format.h>
 
+#include <map>
+
 #include "commands/attack_input.hpp"
 #include "commands/attack_options.hpp"
 #include "commands/attack_report.hpp"
@@ -131,8 +133,16 @@ void write_files(const AttackReport& report, const Arguments& a) {
   write_result(report.result, report.folder / "result.json");
 }
 
-/// Attacks one model; `folder` is where its files go. Returns the exit code as well.
-std::pair<AttackReport, int> attack_model(const Arguments& a, const std::string& name, const OptionSet& options,
+/// One model after the attack, and what it takes to attack it once more.
+struct Subject {
+  AttackReport report;
+  int exit_code;
+  Classifier classifier;
+  Dataset dataset;
+};
+
+/// Attacks one model; `folder` is where its files go.
+Subject attack_model(const Arguments& a, const std::string& name, const OptionSet& options,
                                           const fs::path& folder) {
   ModelOptions model = a.model;
   model.model = name;
@@ -148,7 +158,7 @@ std::pair<AttackReport, int> attack_model(const Arguments& a, const std::string&
   report.folder = folder.empty() ? fs::path("out") / report.plan.goal.name : folder;
   ReadOptions read;
   model.fit(read, checkpoint);
-  const auto [dataset, split] = load_attack_images(a.source, report.plan.goal, classifier, read);
+  auto [dataset, split] = load_attack_images(a.source, report.plan.goal, classifier, read);
   const auto& images = dataset.images;
   report.plan.mask = a.attack.load_mask(images.size(1), images.size(2), images.size(3));
   report.selection = select_images(classifier, dataset, report.plan);
@@ -166,7 +176,7 @@ std::pair<AttackReport, int> attack_model(const Arguments& a, const std::string&
   result.dataset = describe_dataset(dataset, split);
   result.model = describe_model(checkpoint, name);
   if (a.saves_files()) write_files(report, a);
-  return {std::move(report), exit_code};
+  return {std::move(report), exit_code, classifier, std::move(dataset)};
 }
 
 void throw_if_incomplete(const AttackReport& report) {
@@ -174,50 +184,108 @@ void throw_if_incomplete(const AttackReport& report) {
   throw Interrupted(fmt::format("interrupted: {} images were finished", report.outcome.images.size()));
 }
 
-/// The face that is the best example of the first model among those that all models were attacked on, drawn once per
-/// model, one above the other.
-void draw_comparison(const std::vector<AttackReport>& reports, const Arguments& a, const fs::path& folder) {
-  const auto of_id = [](const AttackReport& report, const std::string& id) {
-    return std::find_if(report.outcome.images.begin(), report.outcome.images.end(),
-                        [&](const auto& image) { return image.id == id; });
-  };
+const AttackedImage* find_image(const AttackReport& report, const std::string& id) {
+  const auto& images = report.outcome.images;
+  const auto found = std::find_if(images.begin(), images.end(), [&](const auto& image) { return image.id == id; });
+  return found == images.end() ? nullptr : &*found;
+}
+
+/// The face that is the best example of the first model among those that all models were attacked on, if there is one.
+std::optional<std::string> shared_example(const std::vector<Subject>& subjects) {
   std::vector<AttackedImage> shared;
-  for (const auto& image : reports.front().outcome.images) {
-    if (std::all_of(reports.begin(), reports.end(),
-                    [&](const auto& report) { return of_id(report, image.id) != report.outcome.images.end(); })) {
+  for (const auto& image : subjects.front().report.outcome.images) {
+    if (std::all_of(subjects.begin(), subjects.end(),
+                    [&](const auto& subject) { return find_image(subject.report, image.id) != nullptr; })) {
       shared.push_back(image);
     }
   }
-  if (shared.empty()) {
-    warn("no face is one that all models are sure of, so adversarial_attack.png is left out");
-    return;
+  if (shared.empty()) return std::nullopt;
+  return best_example(shared, subjects.front().report.plan.goal).id;
+}
+
+/// Every face that the model classifies rightly, with its confidence.
+std::map<std::string, double> right_faces(const Subject& subject) {
+  std::map<std::string, double> faces;
+  const auto& selection = subject.report.selection;
+  const auto predicted = predicted_classes(selection.probabilities);
+  for (size_t i = 0; i < selection.of_source.size(); ++i) {
+    const int64_t row = selection.of_source[i], place = static_cast<int64_t>(i);
+    const int64_t label = subject.dataset.labels[row].item<int64_t>();
+    if (predicted[place].item<int64_t>() == label)
+      faces[subject.dataset.ids[static_cast<size_t>(row)]] = selection.probabilities[place][label].item<double>();
   }
-  const std::string id = best_example(shared, reports.front().plan.goal).id;
+  return faces;
+}
+
+/// The face that all models classify rightly of which the least sure of them is surest.
+std::optional<std::string> agreed_face(const std::vector<Subject>& subjects) {
+  auto faces = right_faces(subjects.front());
+  for (size_t i = 1; i < subjects.size(); ++i) {
+    const auto others = right_faces(subjects[i]);
+    for (auto face = faces.begin(); face != faces.end();) {
+      const auto other = others.find(face->first);
+      if (other == others.end()) {
+        face = faces.erase(face);
+      } else {
+        face->second = std::min(face->second, other->second);
+        ++face;
+      }
+    }
+  }
+  const auto best = std::max_element(faces.begin(), faces.end(),
+                                     [](const auto& one, const auto& two) { return one.second < two.second; });
+  if (best == faces.end()) return std::nullopt;
+  return best->first;
+}
+
+/// What the attack made of this face; attacked now if it was not before.
+AttackedImage attacked_face(const Subject& subject, const std::string& id) {
+  if (const auto* image = find_image(subject.report, id)) return *image;
+  const auto& ids = subject.dataset.ids;
+  const int64_t row = std::find(ids.begin(), ids.end(), id) - ids.begin();
+  return attack_images(subject.classifier, subject.dataset, {row}, subject.report.plan).images.front();
+}
+
+/// One face, drawn once per model, one above the other: the best example that all models were attacked on, else the
+/// face that they agree on best. Says so and returns false when there is none.
+bool draw_comparison(const std::vector<Subject>& subjects, const Arguments& a, const fs::path& folder) {
+  auto id = shared_example(subjects);
+  if (!id) id = agreed_face(subjects);
+  if (!id) {
+    warn("no face is classified rightly by all models, so there is no picture of one face for all");
+    return false;
+  }
   std::vector<torch::Tensor> rows;
-  for (const auto& report : reports) {
-    PictureTexts texts = texts_of(report, a);
-    texts.attack = fmt::format("{} ({})", report.model, report.plan.attack);
-    rows.push_back(draw_attack(*of_id(report, id), texts));
+  for (const auto& subject : subjects) {
+    PictureTexts texts = texts_of(subject.report, a);
+    texts.attack = fmt::format("{} ({})", subject.report.model, subject.report.plan.attack);
+    rows.push_back(draw_attack(attacked_face(subject, *id), texts));
   }
   write_png(torch::cat(rows, 1), folder / "adversarial_attack.png");
+  return true;
 }
 
 int compare_models(const Arguments& a, const std::vector<std::string>& models, const OptionSet& options) {
-  std::vector<AttackReport> reports;
+  std::vector<Subject> subjects;
   fs::path folder = a.out;
   int worst_code = 0;
   for (const auto& name : models) {
     if (folder.empty()) folder = fs::path("out") / to_lower(a.goal.front());
-    auto [report, code] = attack_model(a, name, options, folder / fs::path(name).stem());
-    worst_code = std::max(worst_code, code);
-    throw_if_incomplete(report);
-    reports.push_back(std::move(report));
+    subjects.push_back(attack_model(a, name, options, folder / fs::path(name).stem()));
+    worst_code = std::max(worst_code, subjects.back().exit_code);
+    throw_if_incomplete(subjects.back().report);
   }
-  if (a.saves_files()) draw_comparison(reports, a, folder);
-  if (!a.json) print_comparison(reports, folder);
-  if (!a.json) return worst_code;
+  const bool drawn = a.saves_files() && draw_comparison(subjects, a, folder);
+  if (!a.json) {
+    std::vector<const AttackReport*> reports;
+    for (const auto& subject : subjects) reports.push_back(&subject.report);
+    print_comparison(reports, drawn ? folder / "adversarial_attack.png" : fs::path());
+    return worst_code;
+  }
   fmt::print("[\n");
-  for (size_t i = 0; i < reports.size(); ++i) fmt::print("{}{}", i ? "," : "", format_result(reports[i].result));
+  for (size_t i = 0; i < subjects.size(); ++i) {
+    fmt::print("{}{}", i ? "," : "", format_result(subjects[i].report.result));
+  }
   fmt::print("]\n");
   return worst_code;
 }
@@ -231,14 +299,15 @@ int run(const std::vector<std::string>& arguments) {
   check(a, options);
   const auto models = split(a.model.model, ',');
   if (models.size() > 1 && !fs::exists(a.model.model)) return compare_models(a, models, options);
-  const auto [report, exit_code] = attack_model(a, a.model.model, options, a.out);
+  const auto subject = attack_model(a, a.model.model, options, a.out);
+  const AttackReport& report = subject.report;
   if (a.json) {
     fmt::print("{}", format_result(report.result));
   } else {
     print_attack(report);
   }
   throw_if_incomplete(report);
-  return exit_code;
+  return subject.exit_code;
 }
 
 const Register<Command> registered{{"attack", "turn one emotion into another without visible change", run}};

@@ -75,22 +75,23 @@ void print_attack(const AttackReport& report) {
   fmt::print("  {0}/result.json, per_image.csv{1}\n", folder, report.keeps_images ? ", adversarial/" : "");
 }
 
-void print_comparison(const std::vector<AttackReport>& reports, const std::filesystem::path& folder) {
-  print_title(reports.front());
+void print_comparison(const std::vector<const AttackReport*>& reports, const std::filesystem::path& picture) {
+  print_title(*reports.front());
   fmt::print("\n  {:<14} {:>12}  {:<42}{}\n", "model", "attacked", "success, 8-bit images",
-             reports.front().plan.minimal_eps ? "median minimal eps" : "");
-  for (const auto& report : reports) {
-    const Metric& success = report.result.metrics.at("success_8bit");
+             reports.front()->plan.minimal_eps ? "median minimal eps" : "");
+  for (const AttackReport* report : reports) {
+    const Metric& success = report->result.metrics.at("success_8bit");
     std::string median;
-    if (report.plan.minimal_eps) {
-      median = format_eps(report.result.metrics.at("median_minimal_eps").value, report.plan.threat.norm);
+    if (report->plan.minimal_eps) {
+      median = format_eps(report->result.metrics.at("median_minimal_eps").value, report->plan.threat.norm);
     }
-    fmt::print("  {:<14} {:>12}  {:<42}{}\n", shortened(report.model, 14),
-               fmt::format("{} of {}", report.outcome.images.size(), report.selection.of_source.size()),
+    fmt::print("  {:<14} {:>12}  {:<42}{}\n", shortened(report->model, 14),
+               fmt::format("{} of {}", report->outcome.images.size(), report->selection.of_source.size()),
                format_proportion(success), median);
   }
-  fmt::print("\n  {}/adversarial_attack.png   one face, all models\n", folder.string());
-  for (const auto& report : reports) fmt::print("  {}/\n", report.folder.string());
+  fmt::print("\n");
+  if (!picture.empty()) fmt::print("  {}   one face, all models\n", picture.string());
+  for (const AttackReport* report : reports) fmt::print("  {}/\n", report->folder.string());
 }
 
 }  // namespace fercli

@@ -24,7 +24,7 @@ struct AttackReport {
 /// Table, success with intervals, and where the files are.
 void print_attack(const AttackReport& report);
 
-/// The same attack on several models, side by side.
-void print_comparison(const std::vector<AttackReport>& reports, const std::filesystem::path& folder);
+/// The same attack on several models, side by side; `picture` shows one face for all, empty: there is none.
+void print_comparison(const std::vector<const AttackReport*>& reports, const std::filesystem::path& picture);
 
 }  // namespace fercli

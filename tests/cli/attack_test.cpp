@@ -239,6 +239,32 @@ TEST_F(AttackCommand, SeveralModelsAreShownSideBySide) {
   EXPECT_TRUE(fs::exists(out_ / "unsure" / "result.json"));
 }
 
+TEST_F(AttackCommand, ModelsThatAreSureOfNoCommonFaceShowTheOneTheyAgreeOnBest) {
+  const auto result = run_in_process({"attack", "untargeted", "--model",
+                                      model().string() + "," + unsure_model().string(), "--data", faces().string(),
+                                      "--out", out_.path().string(), "--limit", "1", "--threads", "1"});
+  EXPECT_EQ(result.exit_code, 1);  // the second is sure of none
+  EXPECT_THAT(result.out, testing::HasSubstr("one face, all models"));
+  EXPECT_TRUE(fs::exists(out_ / "adversarial_attack.png"));
+  EXPECT_EQ(result.err.find("no face"), std::string::npos);
+}
+
+TEST_F(AttackCommand, ModelsThatAgreeOnNoFaceSaySo) {
+  const auto other = (*scratch_ / "other.pt").string();
+  Checkpoint checkpoint = load_checkpoint(model());
+  {
+    const torch::NoGradGuard no_grad;  // its answers are the others' least likely ones
+    for (const auto& entry : checkpoint.network->named_parameters())
+      if (entry.key().rfind("head.", 0) == 0) entry.value().neg_();
+  }
+  save_checkpoint(checkpoint, other);
+  const auto result =
+      run_in_process({"attack", "untargeted", "--model", model().string() + "," + other, "--data", faces().string(),
+                      "--out", out_.path().string(), "--limit", "1", "--threads", "1"});
+  EXPECT_THAT(result.err, testing::HasSubstr("no face is classified rightly by all models"));
+  EXPECT_EQ(result.out.find("one face, all models"), std::string::npos);
+}
+
 TEST_F(AttackCommand, WithoutAnySureImageTheBestIsShownAndTheRunFails) {
   const auto result = run_fercli({"attack", goal(), "--model", unsure_model().string(), "--data", faces().string(),
                                   "--out", out_.path().string()});
