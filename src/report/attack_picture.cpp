@@ -145,13 +145,15 @@ torch::Tensor draw_attack(const AttackedImage& image, const PictureTexts& texts)
   cv::Mat canvas(kTitle + kPanel + kHeading + rows * kBar + kMargin, width, CV_8UC3, kPaper);
   const bool french = texts.language == "fr";
   const std::string before = verdict(image.clean, texts), after = verdict(image.after, texts);
+  const auto answer = [](const std::vector<double>& p) { return std::max_element(p.begin(), p.end()) - p.begin(); };
+  const cv::Scalar& after_colour = answer(image.clean) == answer(image.after) ? kBefore : kAfter;  // red: it gave way
 
   const int arrow = 70, total = width_of(before, kTitleFont) + arrow + width_of(after, kTitleFont);
   int x = (width - total) / 2;
   write(canvas, before, {x, 56}, kTitleFont, kBefore);
   x += width_of(before, kTitleFont);
   cv::arrowedLine(canvas, {x + 16, 46}, {x + arrow - 14, 46}, kInk, 2, cv::LINE_AA, 0, 0.3);
-  write(canvas, after, {x + arrow, 56}, kTitleFont, kAfter);
+  write(canvas, after, {x + arrow, 56}, kTitleFont, after_colour);
 
   const torch::Tensor images[] = {image.original, perturbation(image), image.adversarial};
   const std::string headings[] = {french ? "original" : "original",
@@ -167,7 +169,7 @@ torch::Tensor draw_attack(const AttackedImage& image, const PictureTexts& texts)
   const int bars = kTitle + kPanel + kHeading;
   draw_bars(canvas, image.clean, texts, {kMargin, bars}, kBefore);
   draw_facts(canvas, image, texts, {kMargin + kPanel + kGap, bars});
-  draw_bars(canvas, image.after, texts, {kMargin + 2 * (kPanel + kGap), bars}, kAfter);
+  draw_bars(canvas, image.after, texts, {kMargin + 2 * (kPanel + kGap), bars}, after_colour);
   return to_tensor(canvas);
 }
 
