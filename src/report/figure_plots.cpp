@@ -73,6 +73,18 @@ std::pair<std::string, std::string> line_and_band(const PlotCurve& curve, const 
                             block, ink)};
 }
 
+/// The names in rows below the x axis, and the room that they need.
+std::string legend(const std::vector<std::string>& names, int height) {
+  constexpr double kRow = 36, kLetter = 12.5, kSample = 95, kAxis = 118;
+  size_t longest = 1;
+  for (const auto& name : names) longest = std::max(longest, letters(name));
+  const double in_row = std::max(1.0, std::floor(0.78 * kWidth / (kLetter * static_cast<double>(longest) + kSample)));
+  const double rows = std::ceil(static_cast<double>(names.size()) / in_row);
+  return fmt::format(
+      "set key at screen 0.53, screen {:.4f} bottom center horizontal maxrows {:.0f}\nset bmargin at screen {:.4f}\n",
+      8.0 / height, std::max(rows, 1.0), (rows * kRow + kAxis) / height);
+}
+
 std::string x_axis(const CurvePlot& plot) {
   double first = std::numeric_limits<double>::infinity(), last = -first;
   for (const auto& curve : plot.curves) {
@@ -90,10 +102,10 @@ std::string x_axis(const CurvePlot& plot) {
 }  // namespace
 
 FigureScript plot_curves(const CurvePlot& plot) {
+  constexpr int kHeight = 780;
   std::string script = head(plot.title, plot.x_label, plot.y_label, plot.language) + x_axis(plot);
   script += plot.y_top > 0 ? fmt::format("set yrange [0:{}]\n", plot.y_top) : std::string("set yrange [0:*]\n");
-  script += "set key below horizontal center\n";
-  std::vector<std::string> bands, lines;
+  std::vector<std::string> bands, lines, names, drawn;
   for (size_t i = 0; i < plot.curves.size(); ++i) {
     const auto rows = rows_of(plot.curves[i]);
     if (rows.empty()) continue;
@@ -101,23 +113,28 @@ FigureScript plot_curves(const CurvePlot& plot) {
     script += data_block(block, rows);
     auto [line, band] = line_and_band(plot.curves[i], block, i, plot.points);
     lines.push_back(std::move(line));
-    if (!band.empty()) bands.push_back(std::move(band));
+    names.push_back(plot.curves[i].name);
+    drawn.push_back(join(rows, "\n"));
+    const bool repeats = std::count(drawn.begin(), drawn.end(), drawn.back()) > 1;
+    if (!band.empty() && !repeats) bands.push_back(std::move(band));
   }
   if (plot.level) {
-    lines.push_back(fmt::format("{:.8g} with lines dt 3 lw 1.4 lc rgb '#707070' title {}", plot.level->second,
-                                gnuplot_text(plot.level->first)));
+    lines.push_back(fmt::format("{:.8g} with lines dt 3 lw 1.4 lc rgb '#707070' notitle", plot.level->second));
+    script += fmt::format(
+        "set label 1 {} at graph 0.99, first {:.8g} right offset 0,0.6 font ',17' textcolor rgb '#606060'\n",
+        gnuplot_text(plot.level->first), plot.level->second);
   }
   bands.insert(bands.end(), lines.begin(), lines.end());
-  return {script + "plot " + join(bands, ", "), {kWidth, 780}};
+  return {script + legend(names, kHeight) + "plot " + join(bands, ", "), {kWidth, kHeight}};
 }
 
 FigureScript plot_calibration(const ReliabilityPlot& plot) {
+  constexpr int kHeight = 1000;
   std::string script = head(plot.title, plot.x_label, plot.y_label, plot.language);
-  script +=
-      "set xrange [0:1]\nset yrange [0:1]\nset xtics 0.2\nset ytics 0.2\nset size ratio 0.8\n"
-      "set key below horizontal center\n";
+  script += "set xrange [0:1]\nset yrange [0:1]\nset xtics 0.2\nset ytics 0.2\nset size ratio 0.8\n";
   std::vector<std::string> pieces{
       fmt::format("x with lines dt 2 lw 1.2 lc rgb '#707070' title {}", gnuplot_text(plot.diagonal))};
+  std::vector<std::string> names{plot.diagonal};
   for (size_t i = 0; i < plot.curves.size(); ++i) {
     const auto rows = rows_of(plot.curves[i]);
     if (rows.empty()) continue;
@@ -129,8 +146,9 @@ FigureScript plot_calibration(const ReliabilityPlot& plot) {
     }
     pieces.push_back(fmt::format("${} using 1:2 with linespoints lc rgb '{}' lw 1.4 pt {} ps 1.1 title {}", block, ink,
                                  kPointTypes[i % kPointTypes.size()], gnuplot_text(plot.curves[i].name)));
+    names.push_back(plot.curves[i].name);
   }
-  return {script + "plot " + join(pieces, ", "), {kWidth, 1000}};
+  return {script + legend(names, kHeight) + "plot " + join(pieces, ", "), {kWidth, kHeight}};
 }
 
 namespace {
@@ -190,7 +208,7 @@ FigureScript plot_heat_map(const HeatMap& map) {
   size_t longest = 0;
   for (const auto& name : map.rows) longest = std::max(longest, letters(name));
   const double columns = static_cast<double>(map.columns.size()), rows = static_cast<double>(map.rows.size());
-  const double left = 90 + 13 * static_cast<double>(longest), right = 150, top = 70, bottom = 110;
+  const double left = 90 + 13 * static_cast<double>(longest), right = 190, top = 70, bottom = 110;
   const double cell = (kWidth - left - right) / std::max(columns, 2.0);
   const double height = std::clamp(0.75 * cell, 46.0, 110.0) * std::max(rows, 2.0) + top + bottom;
   std::string script = head(map.title, map.x_label, map.y_label, map.language);
@@ -203,6 +221,8 @@ FigureScript plot_heat_map(const HeatMap& map) {
                         columns - 0.5, rows - 0.5);
   script += fmt::format("set xtics {} scale 0\nset ytics {} scale 0\n", tics(numbered(map.columns)),
                         tics(numbered(map.rows)));
+  script += fmt::format("set colorbox user origin screen {:.4f}, screen {:.4f} size screen {:.4f}, screen {:.4f}\n",
+                        1 - (right - 25) / kWidth, bottom / height, 28.0 / kWidth, 1 - (top + bottom) / height);
   script += palette(map.small_is_bright) + fmt::format("set cbrange [{:.6g}:{:.6g}]\nset cblabel {}\n", map.low,
                                                        map.high, gnuplot_text(map.colour_label));
   if (map.marked) {

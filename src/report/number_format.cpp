@@ -72,6 +72,7 @@ std::string to_string(NumberFormat format) {
 std::string format_number(double value, NumberFormat format, const std::string& language) {
   if (std::isnan(value)) return kDash;
   std::string text = in_english(value, format);
+  if (text.front() == '-' && text.find_first_of("123456789") == std::string::npos) text.erase(0, 1);  // -0.000
   if (language == "fr") std::replace(text.begin(), text.end(), '.', ',');
   return text;
 }

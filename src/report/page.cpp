@@ -152,7 +152,17 @@ Card::Picture Page::picture(const std::string& name, const std::string& png, con
 
 std::string Page::data_name() const {
   const View data = report_.at("dataset");
-  return trim(data.at("name").text() + " " + data.at("split").text());
+  const std::string name = data.at("name").text();  // of a folder, its last part
+  return trim(name.substr(name.find_last_of('/') + 1) + " " + data.at("split").text());
+}
+
+std::string Page::data_name(const View& n) const {
+  return n ? fmt::format("{}, n = {}", data_name(), format_number(n.number(), NumberFormat::Count, language()))
+           : data_name();
+}
+
+std::string Page::with_n(const std::string& name, const View& n) const {
+  return n ? fmt::format("{} (n = {})", name, format_number(n.number(), NumberFormat::Count, language())) : name;
 }
 
 std::string slug(const std::string& name) {

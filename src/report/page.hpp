@@ -67,8 +67,11 @@ class Page {
   std::vector<std::string> class_list(const View& part) const;
   /// Bins of a reliability diagram.
   PlotCurve reliability_curve(const View& bins, const std::string& name) const;
-  /// "FER2013 PublicTest": the images of the report.
+  /// "FER2013 PublicTest, n = 500": the images of the report, and how many of them a figure is about.
   std::string data_name() const;
+  std::string data_name(const View& n) const;
+  /// "Happy (n = 87)".
+  std::string with_n(const std::string& name, const View& n) const;
 
  private:
   View report_;

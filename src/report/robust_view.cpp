@@ -43,20 +43,17 @@ RobustPoint reference_point(const Page& page, const std::string& model) {
 }
 
 CertifiedPoint certified_point(const Page& page, const std::string& model) {
-  CertifiedPoint best;
+  View least;
   for (const auto& curve : page.part("smoothing").at(model).at("curves").elements()) {
-    const double sigma = curve.at("sigma").number();
-    const View radii = curve.at("radius");
-    size_t nearest = 0;
-    for (size_t i = 0; i < radii.size(); ++i) {
-      if (std::abs(radii.at(i).number() - sigma) < std::abs(radii.at(nearest).number() - sigma)) nearest = i;
-    }
-    const View accuracy = curve.at("certified_accuracy").at(nearest);
-    if (accuracy && (!best.accuracy || value_of(accuracy) > value_of(best.accuracy))) {
-      best = {curve.at("sigma"), radii.at(nearest), accuracy};
-    }
+    if (!least || curve.at("sigma").number() < least.at("sigma").number()) least = curve;
   }
-  return best;
+  const double sigma = least.at("sigma").number();
+  const View radii = least.at("radius");
+  size_t nearest = 0;
+  for (size_t i = 0; i < radii.size(); ++i) {
+    if (std::abs(radii.at(i).number() - sigma) < std::abs(radii.at(nearest).number() - sigma)) nearest = i;
+  }
+  return {least.at("sigma"), radii.at(nearest), least.at("certified_accuracy").at(nearest)};
 }
 
 CurvePlot robust_plot(const Page& page, const std::string& norm) {

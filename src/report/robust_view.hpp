@@ -25,7 +25,8 @@ RobustPoint autoattack_point(const Page& page, const std::string& model);
 /// AutoAttack's where it was run, else the worst of the others.
 RobustPoint reference_point(const Page& page, const std::string& model);
 
-/// What randomised smoothing certifies at the radius nearest to sigma, for the sigma that certifies most there.
+/// What randomised smoothing certifies with the smallest sigma, at the radius nearest to it: the same for all models of
+/// a report.
 struct CertifiedPoint {
   View sigma, radius, accuracy;
 };

@@ -181,7 +181,8 @@ const TextTable& texts() {
       {"summary.row_corruptions",
        {"Accuracy under common corruptions, mean", "Exactitude sous dégradations courantes, moyenne"}},
       {"summary.row_certified",
-       {"Certified accuracy at radius sigma (L2)", "Exactitude certifiée au rayon sigma (L2)"}},
+       {"Certified accuracy of the smoothed model at radius {radius} (L2)",
+        "Exactitude certifiée du modèle lissé au rayon {radius} (L2)"}},
       {"summary.figure_title", {"All attacks together, {data}", "Toutes les attaques ensemble, {data}"}},
       {"summary.figure_alt",
        {"Robust accuracy of each model against eps", "Exactitude robuste de chaque modèle en fonction d’eps"}},
@@ -453,7 +454,7 @@ const TextTable& texts() {
       {"calibration_under_attack.table",
        {"Unaltered and attacked images compared.", "Images intactes et attaquées comparées."}},
       {"calibration_under_attack.figure_title",
-       {"{model}: confidence and accuracy under attack", "{model} : confiance et exactitude sous attaque"}},
+       {"{model}: confidence under attack, {data}", "{model} : confiance sous attaque, {data}"}},
       {"calibration_under_attack.alt",
        {"Reliability diagram of {model}, unaltered and attacked images",
         "Diagramme de fiabilité de {model}, images intactes et attaquées"}},
@@ -471,12 +472,15 @@ const TextTable& texts() {
       {"sanity.raised", {"raised", "échoué"}},
       {"sanity.fine", {"fine", "réussi"}},
       {"sanity.invariants_intro",
-       {"On the same images, what is certified cannot exceed what AutoAttack leaves, AutoAttack no more than PGD, PGD "
-        "no more "
-        "than FGSM, FGSM no more than unaltered images; and more eps never helps.",
-        "Sur les mêmes images, le certifié ne peut dépasser ce que laisse AutoAttack, ni AutoAttack PGD, ni PGD FGSM, "
-        "ni FGSM "
-        "les images intactes ; et plus d’eps n’aide jamais."}},
+       {"On the same images, AutoAttack leaves no more than PGD, PGD no more than FGSM, FGSM no more than there was to "
+        "begin "
+        "with, and more eps never helps. What is certified should not exceed what AutoAttack leaves either; but it is "
+        "certified of the smoothed model, another classifier, so that this rule can fail without a mistake.",
+        "Sur les mêmes images, AutoAttack ne laisse pas plus que PGD, PGD pas plus que FGSM, FGSM pas plus qu’au "
+        "départ, et "
+        "plus d’eps n’aide jamais. Le certifié ne devrait pas non plus dépasser ce que laisse AutoAttack ; mais il "
+        "porte sur "
+        "le modèle lissé, un autre classifieur, si bien que cette règle peut manquer sans erreur."}},
       {"sanity.invariants", {"Invariants.", "Invariants."}},
       {"sanity.holds", {"yes", "oui"}},
       {"sanity.violated", {"NO", "NON"}},
@@ -494,6 +498,12 @@ const TextTable& texts() {
       {"learning_curves.accuracy_percent", {"Accuracy after each epoch.", "Exactitude après chaque époque."}},
       {"learning_curves.loss_title", {"{model}: loss during training", "{model} : perte pendant l’entraînement"}},
       {"learning_curves.loss", {"Loss after each epoch.", "Perte après chaque époque."}},
+      {"learning_curves.table", {"Each epoch in numbers", "Chaque époque en chiffres"}},
+      {"learning_curves.head.train_loss", {"Training loss", "Perte, entraînement"}},
+      {"learning_curves.head.validation_loss", {"Validation loss", "Perte, validation"}},
+      {"learning_curves.head.train_accuracy", {"Training accuracy", "Exactitude, entraînement"}},
+      {"learning_curves.head.validation_accuracy", {"Validation accuracy", "Exactitude, validation"}},
+      {"learning_curves.head.robust_accuracy", {"Robust accuracy", "Exactitude robuste"}},
       {"learning_curves.alt", {"Learning curves of {model}", "Courbes d’apprentissage de {model}"}},
       {"learning_curves.train_accuracy", {"training", "entraînement"}},
       {"learning_curves.validation_accuracy", {"validation", "validation"}},

@@ -32,7 +32,8 @@ std::vector<Block> diagram(const Page& page, const ModelView& model) {
   const View attacked = model.view.at("reliability");
   if (!attacked) return {};
   ReliabilityPlot plot;
-  plot.title = page.words("calibration_under_attack.figure_title", {{"model", model.name}});
+  plot.title = page.words("calibration_under_attack.figure_title",
+                          {{"model", model.name}, {"data", page.data_name(model.view.at("n"))}});
   plot.x_label = page.words("axis.confidence");
   plot.y_label = page.words("axis.accuracy");
   plot.diagonal = page.words("clean.diagonal");

@@ -40,21 +40,22 @@ std::vector<Block> confusion(const Page& page, const ModelView& model) {
   const auto names = page.class_list(model.view);
   if (!matrix || names.empty()) return {};
   HeatMap map;
-  map.title = page.words("clean.confusion_title", {{"model", model.name}, {"data", page.data_name()}});
+  map.title = page.words("clean.confusion_title",
+                         {{"model", model.name}, {"data", page.data_name(page.report().at("dataset").at("n"))}});
   map.x_label = page.words("axis.predicted");
   map.y_label = page.words("axis.true");
   map.colour_label = page.words("axis.share_of_class");
   map.language = page.language();
   Table table{page.say("clean.confusion_table"), {{page.say("column.true_class")}}, {}, true};
   for (size_t row = 0; row < matrix.size(); ++row) {
-    map.rows.push_back(page.class_words(names.at(row)));
-    map.columns.push_back(map.rows.back());
-    table.header.push_back({plain(map.rows.back())});
+    map.columns.push_back(page.class_words(names.at(row)));
+    map.rows.push_back(page.with_n(map.columns.back(), model.view.at("per_class").at(row).at("support")));
+    table.header.push_back({plain(map.columns.back())});
     double total = 0;
     for (const auto& count : matrix.at(row).elements()) total += count.number();
     map.values.emplace_back();
     map.words.emplace_back();
-    std::vector<Cell> cells{{plain(map.rows.back())}};
+    std::vector<Cell> cells{{plain(map.columns.back())}};
     for (const auto& count : matrix.at(row).elements()) {
       map.values.back().push_back(total > 0 ? 100 * count.number() / total : NAN);
       map.words.back().push_back(format_number(count.number(), NumberFormat::Count, page.language()));
@@ -72,7 +73,8 @@ std::vector<Block> reliability(const Page& page, const ModelView& model) {
   const View bins = model.view.at("reliability");
   if (!bins) return {};
   ReliabilityPlot plot;
-  plot.title = page.words("clean.reliability_title", {{"model", model.name}, {"data", page.data_name()}});
+  plot.title = page.words("clean.reliability_title",
+                          {{"model", model.name}, {"data", page.data_name(page.report().at("dataset").at("n"))}});
   plot.x_label = page.words("axis.confidence");
   plot.y_label = page.words("axis.accuracy");
   plot.diagonal = page.words("clean.diagonal");

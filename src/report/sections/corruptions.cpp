@@ -20,7 +20,8 @@ std::string family_words(const Page& page, const View& kind) {
 
 std::vector<Block> map_of_kinds(const Page& page, const ModelView& model) {
   HeatMap map;
-  map.title = page.words("corruptions.figure_title", {{"model", model.name}, {"data", page.data_name()}});
+  map.title = page.words("corruptions.figure_title",
+                         {{"model", model.name}, {"data", page.data_name(model.view.at("clean").at("n"))}});
   map.x_label = page.words("axis.severity");
   map.colour_label = page.words("axis.accuracy_percent");
   map.language = page.language();

@@ -26,8 +26,30 @@ std::vector<Block> panel(const Page& page, const ModelView& model, const std::st
     if (auto next = curve(page, model.view, key, scale); !next.points.empty()) plot.curves.push_back(std::move(next));
   }
   if (plot.curves.empty()) return {};
-  return page.figure("learning-" + what + "-" + slug(model.name), plot_curves(plot),
+  return page.figure("learning-" + slug(what) + "-" + slug(model.name), plot_curves(plot),
                      page.words("learning_curves.alt", {{"model", model.name}}), page.say("learning_curves." + what));
+}
+
+struct Column {
+  const char* name;
+  NumberFormat format;
+};
+constexpr Column kColumns[] = {{"train_loss", NumberFormat::Fixed},
+                               {"validation_loss", NumberFormat::Fixed},
+                               {"train_accuracy", NumberFormat::Percent},
+                               {"validation_accuracy", NumberFormat::Percent},
+                               {"robust_accuracy", NumberFormat::Percent}};
+
+Table epochs_table(const Page& page, const View& epochs) {
+  Table table{page.say("learning_curves.table"), {{page.say("axis.epoch")}}, {}, true};
+  for (const auto& epoch : epochs.elements())
+    table.rows.push_back({{page.number(epoch.at("epoch"), NumberFormat::Count)}});
+  for (const auto& [name, format] : kColumns) {
+    if (!epochs.at(0).at(name)) continue;
+    table.header.push_back({page.say(std::string("learning_curves.head.") + name)});
+    for (size_t i = 0; i < epochs.size(); ++i) table.rows[i].push_back({page.number(epochs.at(i).at(name), format)});
+  }
+  return table;
 }
 
 std::vector<Block> write(const Page& page) {
@@ -36,6 +58,7 @@ std::vector<Block> write(const Page& page) {
     auto of_model =
         panel(page, model, "accuracy_percent", 100, {"train_accuracy", "validation_accuracy", "robust_accuracy"});
     add(of_model, panel(page, model, "loss", 1, {"train_loss", "validation_loss"}));
+    of_model.push_back(epochs_table(page, model.view));
     add_model(blocks, page, model.name, std::move(of_model));
   }
   return blocks;

@@ -11,11 +11,11 @@ namespace {
 std::vector<Block> curves(const Page& page, const ModelView& model) {
   const std::string norm = model.view.at("norm").text();
   CurvePlot plot = robust_plot(page, norm);
-  plot.title = page.words("per_class.figure_title", {{"model", model.name}, {"data", page.data_name()}});
+  plot.title =
+      page.words("per_class.figure_title", {{"model", model.name}, {"data", page.data_name(model.view.at("n"))}});
   plot.x_tics = eps_tics(model.view.at("eps"), norm);
-  const View clean = page.part("clean").at(model.name).at("per_class");
   for (const auto& entry : model.view.at("per_class").elements()) {
-    PlotCurve curve{page.class_words(entry.at("class").text()), {}};
+    PlotCurve curve{page.with_n(page.class_words(entry.at("class").text()), entry.at("robust").at(0).at("n")), {}};
     for (size_t rung = 0; rung < entry.at("robust").size(); ++rung) {
       curve.points.push_back(
           curve_point(eps_axis(eps_value(model.view.at("eps").at(rung)), norm), entry.at("robust").at(rung)));

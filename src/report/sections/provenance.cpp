@@ -8,6 +8,7 @@ namespace {
 /// One row for each value below `view`, named by the keys that lead to it; options say where they come from.
 void add_rows(Table* table, const Page& page, const View& view, const std::string& name) {
   if (view.json().is_primitive()) {
+    if (view.json() == "") return;  // an option that was not used
     table->rows.push_back({{plain(name)}, {page.text(view), false, true}});
     return;
   }

@@ -24,8 +24,8 @@ std::vector<Column> columns_of(const Page& page, const View& part) {
 std::vector<Block> curves(const Page& page, const ModelView& model, const View& part, const std::string& suffix) {
   const std::string norm = part.at("norm").text();
   CurvePlot plot = robust_plot(page, norm);
-  plot.title =
-      page.words("robustness.figure_title", {{"model", model.name}, {"norm", norm}, {"data", page.data_name()}});
+  plot.title = page.words("robustness.figure_title",
+                          {{"model", model.name}, {"norm", norm}, {"data", page.data_name(part.at("n"))}});
   for (const auto& column : columns_of(page, part)) {
     plot.curves.push_back(robust_curve(page, model.name, part, column.accuracies, characters(column.name)));
   }
@@ -69,11 +69,15 @@ std::vector<Block> answers(const Page& page, const View& part) {
   const View shares = part.at("share_predicted");
   const auto classes = page.class_list(part);
   if (!shares || classes.empty()) return {};
+  std::vector<std::vector<View>> rows;
+  for (const auto& row : shares.elements()) rows.push_back(row.elements());
+  const bool shared = Page::share_n(rows);
   Table table{page.say("robustness.answers"), {{plain("eps")}}, {}, true};
   for (const auto& name : classes) table.header.push_back({plain(page.class_words(name))});
-  for (size_t rung = 0; rung < shares.size(); ++rung) {
+  if (shared) table.header.push_back({plain("n")});
+  for (size_t rung = 0; rung < rows.size(); ++rung) {
     std::vector<Cell> cells{{page.text(part.at("eps").at(rung))}};
-    for (const auto& share : shares.at(rung).elements()) cells.push_back({page.metric(share)});
+    for (auto& cell : page.metric_cells(rows[rung], NumberFormat::Percent, shared)) cells.push_back(std::move(cell));
     table.rows.push_back(std::move(cells));
   }
   return {table};
@@ -82,7 +86,8 @@ std::vector<Block> answers(const Page& page, const View& part) {
 std::vector<Block> minimal_curve(const Page& page, const ModelView& model, const View& minimal, const std::string& norm,
                                  const std::string& suffix) {
   CurvePlot plot = robust_plot(page, norm);
-  plot.title = page.words("robustness.minimal_title", {{"model", model.name}, {"data", page.data_name()}});
+  plot.title =
+      page.words("robustness.minimal_title", {{"model", model.name}, {"data", page.data_name(minimal.at("images"))}});
   plot.y_label = page.words("axis.standing");
   plot.points = false;
   PlotCurve curve{minimal.at("attack").json().is_string() ? minimal.at("attack").text() : page.words("attack.minimal"),

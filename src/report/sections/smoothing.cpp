@@ -7,7 +7,8 @@ namespace {
 
 std::vector<Block> curves(const Page& page, const ModelView& model) {
   CurvePlot plot;
-  plot.title = page.words("smoothing.figure_title", {{"model", model.name}, {"data", page.data_name()}});
+  plot.title =
+      page.words("smoothing.figure_title", {{"model", model.name}, {"data", page.data_name(model.view.at("images"))}});
   plot.x_label = page.words("axis.radius");
   plot.y_label = page.words("axis.certified_accuracy");
   plot.language = page.language();

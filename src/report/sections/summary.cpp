@@ -146,8 +146,12 @@ std::vector<Row> key_figures(const Page& page) {
       [&](const std::string& model) { return page.part("robustness").at(model).at("minimal_eps").at("median"); });
   row(page.say("summary.row_corruptions"), NumberFormat::Percent,
       [&](const std::string& model) { return page.part("corruptions").at(model).at("mean"); });
-  row(page.say("summary.row_certified"), NumberFormat::Percent,
-      [&](const std::string& model) { return certified_point(page, model).accuracy; });
+  const auto certified = page.models("smoothing");
+  if (!certified.empty()) {
+    const View radius = certified_point(page, certified.front().name).radius;
+    row(page.say("summary.row_certified", {{"radius", page.number(radius, NumberFormat::Short)}}),
+        NumberFormat::Percent, [&](const std::string& model) { return certified_point(page, model).accuracy; });
+  }
   return rows;
 }
 
@@ -167,7 +171,7 @@ std::vector<Block> comparison(const Page& page) {
   const auto models = page.models("robustness");
   if (models.size() < 2) return {};
   CurvePlot plot = robust_plot(page, models.front().view.at("norm").text());
-  plot.title = page.words("summary.figure_title", {{"data", page.data_name()}});
+  plot.title = page.words("summary.figure_title", {{"data", page.data_name(models.front().view.at("n"))}});
   for (const auto& [name, view] : models) {
     plot.curves.push_back(robust_curve(page, name, view, view.at("worst").at("robust_accuracy"), name));
   }

@@ -16,7 +16,8 @@ std::vector<Block> write(const Page& page) {
   const auto names = models_of(page, part);
   if (matrix.size() < 2 || names.size() != matrix.size()) return {};
   HeatMap map;
-  map.title = page.words("transfer.title_figure", {{"eps", part.at("eps").text()}, {"data", page.data_name()}});
+  map.title =
+      page.words("transfer.title_figure", {{"eps", part.at("eps").text()}, {"data", page.data_name(part.at("n"))}});
   map.x_label = page.words("axis.judged_by");
   map.y_label = page.words("axis.made_on");
   map.colour_label = page.words("axis.success");
