@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "commands/data_options.hpp"
+#include "commands/training_log.hpp"
 #include "core/command.hpp"
 #include "core/error.hpp"
 #include "core/files.hpp"
@@ -43,7 +44,7 @@ void declare(OptionSet& options, Settings& s) {
   s.model.declare(options);
   s.data.declare(options);
   s.data.declare_split(options);
-  options.flag("quick", &s.quick, fmt::format("{} images and small budgets: minutes (the default)", kQuickImages));
+  options.flag("quick", &s.quick, fmt::format("{} images unless --limit says otherwise, small budgets: minutes (the default)", kQuickImages));
   options.flag("full", &s.full, "all images and full budgets; says first how long that takes");
   options.text("parts", &s.parts, "NAME,…", "only these: " + join(Registry<StudyPart>::instance().names(), ", "));
   options.text("eps", &s.eps, "EPS,…", "Linf ladder, ascending, pixels in [0,1]; without it 1/255,2/255,4/255,8/255");
@@ -116,6 +117,7 @@ Dataset drawn_faces(const ModelOptions& model, const Checkpoint& checkpoint) {
 struct Sources {
   std::vector<StudyModel> models;
   json dataset;
+  json histories = json::object();  ///< of the training, where they are kept
   std::vector<std::string> warnings;
   std::optional<std::vector<int64_t>> unseen;
 };
@@ -131,30 +133,32 @@ void look_for_training_images(Sources& sources, const Dataset& evaluated, const 
   }
 }
 
-Sources load(const Settings& s) {
+Sources load(const Settings& s, const OptionSet& options) {
   Sources sources;
   std::vector<std::string> taken;
   DataOptions data = s.data;
-  if (!s.full && data.limit == 0) data.limit = kQuickImages;
+  if (!s.full && !options.given("limit")) data.limit = kQuickImages;
   const auto words = fs::exists(s.model.model) ? std::vector<std::string>{s.model.model} : split(s.model.model, ',');
   for (const auto& word : words) {
-    ModelOptions options = s.model;
-    options.model = word;
-    const Checkpoint checkpoint = options.load();
+    ModelOptions model = s.model;
+    model.model = word;
+    const Checkpoint checkpoint = model.load();
     Runtime judge = s.runtime;
     judge.precision = "fp32";
     const Classifier classifier = make_classifier(checkpoint, judge);
-    const Dataset all = data.read(options, checkpoint);
+    const Dataset all = data.read(model, checkpoint);
     Dataset images = data.part(all);
     if (sources.models.empty()) {
       sources.dataset = describe_dataset(images, data.split_name(all));
       look_for_training_images(sources, images, all, all.resolve_split(data.split));
     }
-    const std::string name = unused_name(fs::path(word).stem().string(), taken);
+    const std::string name = unused_name(short_model_name(word), taken);
     taken.push_back(name);
+    const auto history = history_beside(resolve_model(word));
+    if (!history.empty()) sources.histories[name] = read_history(history);
     sources.models.push_back({name, describe_model(checkpoint, word), checkpoint.digest, classifier,
                               classifier.with_precision(resolve_precision(s.runtime)), std::move(images),
-                              drawn_faces(options, checkpoint), checkpoint.warnings});
+                              drawn_faces(model, checkpoint), checkpoint.warnings});
   }
   return sources;
 }
@@ -162,11 +166,12 @@ Sources load(const Settings& s) {
 json measure(const Settings& s, const OptionSet& options) {
   prepare_machine(s.runtime);
   StudyPlan plan = plan_of(s, options);
-  const Sources sources = load(s);
+  const Sources sources = load(s, options);
   plan.unseen = sources.unseen;
   json report = run_study(sources.models, plan, fs::path(s.out) / "cache");
   report["dataset"] = sources.dataset;
   report["options"] = options.provenance();
+  if (!sources.histories.empty()) report["parts"]["learning_curves"] = sources.histories;
   for (const auto& line : sources.warnings) report["warnings"].push_back(line);
   return report;
 }

@@ -5,10 +5,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <nlohmann/json.hpp>
 
 #include "core/build_info.hpp"
 #include "core/digest.hpp"
+#include "core/error.hpp"
 #include "core/files.hpp"
+#include "core/text.hpp"
 #include "eval/metrics.hpp"
 #include "eval/result.hpp"
 #include "models/summary.hpp"
@@ -129,6 +132,34 @@ void TrainingLog::write_card(const std::vector<EpochRecord>& history) const {
     card["note"] = "the epoch was chosen by PGD on part of the validation images; measure with stronger attacks";
   }
   write_file(folder_ / "model_card.json", card.dump(2) + "\n");
+}
+
+nlohmann::json read_history(const std::filesystem::path& path) {
+  const auto lines = split(read_file(path), '\n');
+  const auto names = lines.empty() ? std::vector<std::string>{} : split(lines.front(), ',');
+  auto epochs = nlohmann::json::array();
+  try {
+    if (names.empty() || names.front() != "epoch") throw std::invalid_argument("no header");
+    for (size_t i = 1; i < lines.size(); ++i) {
+      const auto values = split(lines[i], ',');
+      if (values.size() != names.size()) continue;
+      nlohmann::json epoch;
+      for (size_t k = 0; k < names.size(); ++k) epoch[names[k]] = parse_number(values[k]);
+      epoch["epoch"] = parse_integer(values.front());
+      epochs.push_back(std::move(epoch));
+    }
+  } catch (const std::invalid_argument&) {
+    throw UserError(fmt::format("{}: is not the history of a training run", path.string()));
+  }
+  return epochs;
+}
+
+std::filesystem::path history_beside(const std::filesystem::path& model) {
+  const std::string stem = model.stem().string();
+  const bool of_run = stem == "best" || stem == "last";
+  const auto path = model.parent_path() / (of_run ? "history.csv" : stem + "-history.csv");
+  std::error_code error;
+  return std::filesystem::exists(path, error) ? path : std::filesystem::path();
 }
 
 std::string describe_epoch(const EpochRecord& r, const LabelSet& classes) {

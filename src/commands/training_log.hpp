@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
 
@@ -28,6 +29,14 @@ class TrainingLog {
   int64_t validation_images_;
   TensorBoardWriter writer_;
 };
+
+/// The epochs of a history.csv: [{"epoch", "train_loss", "train_accuracy", "validation_loss", …}, …]. Throws UserError when
+/// the file cannot be read or is no such table.
+nlohmann::json read_history(const std::filesystem::path& path);
+
+/// The history of a model file's training where a run or the shipped models keep it: history.csv beside best.pt and
+/// last.pt, NAME-history.csv beside NAME.pt. Empty when there is none.
+std::filesystem::path history_beside(const std::filesystem::path& model);
 
 /// One line for the terminal; clean and robust accuracy stand side by side.
 std::string describe_epoch(const EpochRecord& record, const LabelSet& classes);

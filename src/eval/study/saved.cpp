@@ -143,7 +143,7 @@ json outcomes_of(const Result& result) {
 }
 
 json report_of(const Result& result) {
-  const std::string name = std::filesystem::path(result.model.at("model").get<std::string>()).stem().string();
+  const std::string name = short_model_name(result.model.at("model"));
   json report = {{"schema", kReportSchema},
                  {"version", result.environment.value("version", "")},
                  {"revision", result.environment.value("revision", "")},
@@ -220,6 +220,12 @@ void add_report(json& report, const json& other) {
 }
 
 }  // namespace
+
+std::string short_model_name(const std::string& model) {
+  const std::filesystem::path path = model;
+  const std::string stem = path.stem().string(), folder = path.parent_path().filename().string();
+  return (stem == "best" || stem == "last") && !folder.empty() ? folder : stem;
+}
 
 std::string unused_name(const std::string& name, const std::vector<std::string>& taken) {
   const auto is_taken = [&](const std::string& word) {

@@ -1,0 +1,225 @@
+// fercli report and compare.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "core/files.hpp"
+#include "models/checkpoint.hpp"
+#include "models/network.hpp"
+#include "tests/cli/run_program.hpp"
+
+namespace fercli::test {
+
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+using testing::HasSubstr;
+using testing::Not;
+
+constexpr double kHeadScale = 400;  ///< makes an untrained network sure of itself
+
+class ReportCommand : public testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    folder_ = std::make_unique<ScratchFolder>();
+    save_network("first", 3);
+    save_network("second", 4);
+    ASSERT_EQ(report("first,second", "out", {"--parts", "clean,robustness"}).exit_code, 0);
+    for (const char* model : {"first", "second"}) eval(model);
+  }
+
+  static void eval(const std::string& model) {
+    const auto run = run_in_process({"eval", "--model", file(model + ".pt"), "--data", "synthetic:n=35,seed=4",
+                                     "--attacks", "fgsm,pgd", "--out", file("eval-" + model), "--threads", "1",
+                                     "--precision", "fp32"});
+    ASSERT_EQ(run.exit_code, 0) << run.err;
+  }
+
+  static void TearDownTestSuite() { folder_.reset(); }
+
+  static void save_network(const std::string& name, uint64_t seed) {
+    Checkpoint checkpoint;
+    checkpoint.arch = "small-cnn";
+    checkpoint.options = {1, 48, 7, complete_settings("small-cnn", {{"width", 4}})};
+    checkpoint.classes = LabelSet::fer2013();
+    checkpoint.network = make_network("small-cnn", checkpoint.options, seed);
+    checkpoint.training = json::object();
+    const torch::NoGradGuard no_grad;
+    checkpoint.network->named_parameters().find("head.weight")->mul_(kHeadScale);
+    save_checkpoint(checkpoint, file(name + ".pt"));
+  }
+
+  static std::string file(const std::string& name) { return (*folder_ / name).string(); }
+
+  static std::vector<std::string> words(const std::string& models, const std::string& out,
+                                        const std::vector<std::string>& more) {
+    std::string files;
+    for (const auto& name : split(models, ',')) files += (files.empty() ? "" : ",") + file(name + ".pt");
+    std::vector<std::string> all{"report", "--model",   files, "--data",      "synthetic:n=35,seed=4", "--out",
+                                 file(out), "--threads", "1",   "--precision", "fp32"};
+    all.insert(all.end(), more.begin(), more.end());
+    return all;
+  }
+
+  static ProgramResult report(const std::string& models, const std::string& out,
+                              const std::vector<std::string>& more) {
+    return run_in_process(words(models, out, more));
+  }
+
+  static json saved(const std::string& out) { return json::parse(read_file(file(out + "/report.json"))); }
+
+  /// Without what a clock says.
+  static json figures(const std::string& out) {
+    json document = saved(out);
+    document.erase("options");
+    document["parts"].erase("cost");
+    for (auto& [model, part] : document["parts"]["robustness"].items()) {
+      for (auto& attack : part["attacks"]) attack.erase("seconds");
+    }
+    return document;
+  }
+
+  static void expect_error(const std::vector<std::string>& arguments, const std::string& message) {
+    const auto run = run_in_process(arguments);
+    EXPECT_EQ(run.exit_code, 2);
+    EXPECT_EQ(run.out, "");
+    EXPECT_THAT(run.err, HasSubstr(message));
+  }
+
+  static std::unique_ptr<ScratchFolder> folder_;
+};
+
+std::unique_ptr<ScratchFolder> ReportCommand::folder_;
+
+TEST_F(ReportCommand, WritesThePageTheTextTheFiguresAndTheNumbers) {
+  for (const char* name : {"report.html", "report.md", "report.json", "figures"}) {
+    EXPECT_TRUE(fs::exists(file(std::string("out/") + name))) << name;
+  }
+  const json document = saved("out");
+  EXPECT_EQ(document.at("schema"), "fercli-report/1");
+  EXPECT_EQ(document.at("mode"), "quick");
+  EXPECT_EQ(document.at("dataset").at("n"), 35);
+  EXPECT_EQ(document.at("models").at(1).at("name"), "second");
+  EXPECT_EQ(document.at("options").at("parts").at("source"), "command line");
+  EXPECT_THAT(document.at("warnings").dump(), HasSubstr("no Training images"));
+}
+
+TEST_F(ReportCommand, ARerunTakesEverythingFromTheCacheAndPrintsTheSame) {
+  const json before = saved("out");
+  const auto again = report("first,second", "out", {"--parts", "clean,robustness", "--quiet"});
+  EXPECT_EQ(again.exit_code, 0) << again.err;
+  EXPECT_EQ(saved("out"), [&] {
+    json expected = before;
+    expected["options"]["quiet"] = saved("out")["options"]["quiet"];
+    return expected;
+  }());
+  EXPECT_THAT(again.out, HasSubstr("robust accuracy at Linf eps"));
+  const auto told = report("first,second", "out", {"--parts", "clean,robustness"});
+  EXPECT_THAT(told.err, HasSubstr("4 of 4 parts are in "));
+  EXPECT_THAT(told.err, Not(HasSubstr("[1/4]")));
+}
+
+TEST_F(ReportCommand, AnInterruptedReportGoesOnAndEndsTheSame) {
+  const std::vector<std::string> plan{"--parts", "clean,robustness"};
+  const fs::path cache = file("interrupted/cache");
+  const auto stopped = run_fercli(
+      words("first,second", "interrupted", plan), [&] { return fs::exists(cache); }, 2);
+  EXPECT_EQ(stopped.exit_code, 130) << stopped.err;
+  EXPECT_THAT(stopped.err, HasSubstr("the same command goes on from"));
+  EXPECT_FALSE(fs::exists(file("interrupted/report.json")));
+  const auto resumed = report("first,second", "interrupted", plan);
+  EXPECT_EQ(resumed.exit_code, 0) << resumed.err;
+  EXPECT_THAT(resumed.err, HasSubstr("parts are in "));
+  EXPECT_EQ(figures("interrupted"), figures("out"));
+}
+
+TEST_F(ReportCommand, AFullOneSaysFirstWhatItWillTake) {
+  const auto run = report("first", "full", {"--full", "--parts", "clean"});
+  EXPECT_EQ(run.exit_code, 0) << run.err;
+  EXPECT_THAT(run.err, HasSubstr("clean of first                             35 images  about "));
+  EXPECT_THAT(run.err, HasSubstr("in all, as far as 64 images tell"));
+  EXPECT_EQ(saved("full").at("mode"), "full");
+}
+
+TEST_F(ReportCommand, RendersWhatEvalSaved) {
+  const auto run = run_in_process({"report", file("eval-first/result.json"), file("eval-second/result.json"), "--out",
+                                   file("rendered"), "--lang", "fr"});
+  EXPECT_EQ(run.exit_code, 0) << run.err;
+  EXPECT_THAT(read_file(file("rendered/report.html")), HasSubstr("lang=\"fr\""));
+  const json rendered = saved("rendered"), measured = saved("out");
+  for (const char* model : {"first", "second"}) {
+    const json &a = rendered["parts"]["robustness"][model], &b = measured["parts"]["robustness"][model];
+    for (const char* key : {"worst", "per_class", "share_predicted", "constant_answer", "eps", "eps_value", "norm"}) {
+      EXPECT_EQ(a.at(key), b.at(key)) << key;
+    }
+    for (const char* key : {"metrics", "per_class", "confusion_matrix", "reliability", "share_predicted"}) {
+      EXPECT_EQ(rendered["parts"]["clean"][model].at(key), measured["parts"]["clean"][model].at(key)) << key;
+    }
+    EXPECT_EQ(rendered["outcomes"][model]["attacks"], measured["outcomes"][model]["attacks"]);
+  }
+}
+
+TEST_F(ReportCommand, ASavedReportIsRenderedAsItIs) {
+  const auto run = run_in_process({"report", file("out/report.json"), "--out", file("again")});
+  EXPECT_EQ(run.exit_code, 0) << run.err;
+  EXPECT_EQ(read_file(file("again/report.json")), read_file(file("out/report.json")));
+  EXPECT_EQ(read_file(file("again/report.md")), read_file(file("out/report.md")));
+}
+
+TEST_F(ReportCommand, AViolatedInvariantIsAWarningOnTop) {
+  json result = json::parse(read_file(file("eval-first/result.json")));
+  for (auto& image : result["per_image"]) {
+    for (auto& answer : image["answers"]["fgsm"]) answer = image["label"] == "Happy" ? "Sad" : "Happy";
+    for (auto& answer : image["answers"]["pgd"]) answer = image["label"];
+  }
+  write_file(file("violated.json"), result.dump());
+  const auto run = run_in_process({"report", file("violated.json"), "--out", file("violated")});
+  EXPECT_EQ(run.exit_code, 0) << run.err;
+  EXPECT_THAT(run.err, HasSubstr("pgd <= fgsm does not hold at Linf eps 1/255"));
+  EXPECT_THAT(saved("violated").at("warnings").at(0).get<std::string>(), HasSubstr("pgd <= fgsm does not hold"));
+  const auto text = read_file(file("violated/report.md"));
+  EXPECT_LT(text.find("does not hold at"), text.find("## Summary"));
+}
+
+TEST_F(ReportCommand, WrongOptionsAreExplained) {
+  expect_error({"report", "--quick", "--full"}, "--quick and --full: give one of them, not both");
+  expect_error({"report", "--parts", "robustnes"}, "unknown part 'robustnes'; did you mean robustness?");
+  expect_error({"report", "--eps", "8"}, "did you mean 8/255?");
+  expect_error({"report", "--at", "4"}, "--at 4: must be in (0, 1]");
+  expect_error({"report", "--smoothing-draws", "0"}, "--smoothing-draws 0: must be at least 1");
+  expect_error({"report", file("out/report.json"), "--model", "standard"}, "does not go with saved results");
+  expect_error({"report", file("none.json")}, "none.json: no such file");
+  expect_error({"report", file("first.pt")}, "first.pt: is not JSON");
+}
+
+TEST_F(ReportCommand, ComparesTheModelsOfOneReportOrOfTwoFiles) {
+  const auto one = run_in_process({"compare", file("out/report.json")});
+  EXPECT_EQ(one.exit_code, 0) << one.err;
+  EXPECT_THAT(one.out, HasSubstr("first against second: 35 images in common"));
+  EXPECT_THAT(one.out, HasSubstr("pgd Linf 4/255"));
+  const auto two = run_in_process({"compare", file("out/report.json"), file("out/report.json"), "--json"});
+  const json comparisons = json::parse(two.out).at("comparisons");
+  ASSERT_EQ(comparisons.size(), 6u);
+  EXPECT_EQ(comparisons[1].at("second"), "first-2");
+  for (const auto& test : comparisons[1].at("tests")) EXPECT_EQ(test.at("p"), 1);
+  EXPECT_EQ(comparisons[0].at("tests").size(), 9u);
+}
+
+TEST_F(ReportCommand, ComparingOneModelWithNothingIsExplained) {
+  ASSERT_EQ(report("first", "single", {"--parts", "clean"}).exit_code, 0);
+  expect_error({"compare", file("single/report.json")}, "has one model; give a second file");
+}
+
+TEST_F(ReportCommand, HelpIsAsReviewed) {
+  for (const std::string command : {"report", "compare"}) {
+    EXPECT_EQ(run_in_process({command, "--help"}).out,
+              read_file(fs::path(FERCLI_TEST_FOLDER) / "golden" / (command + ".txt")))
+        << command;
+  }
+}
+
+}  // namespace
+
+}  // namespace fercli::test

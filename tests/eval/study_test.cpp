@@ -1,0 +1,288 @@
+// The study behind `fercli report`: cache, parts, invariants, saved reports, comparisons.
+#include "eval/study/study.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "core/files.hpp"
+#include "eval/study/cache.hpp"
+#include "eval/study/compare.hpp"
+#include "eval/study/invariants.hpp"
+#include "eval/study/part.hpp"
+#include "eval/study/saved.hpp"
+#include "tests/attacks/linear_network.hpp"
+#include "tests/cli/run_program.hpp"
+#include "tests/user_error.hpp"
+
+namespace fercli {
+
+namespace {
+
+using nlohmann::json;
+using test::message_of;
+using testing::HasSubstr;
+
+TEST(StudyCache, FindsWhatWasStoredUnderTheSameKeyAlone) {
+  const test::ScratchFolder folder;
+  const StudyCache cache(folder.path());
+  cache.store("clean", {{"seed", 1}}, {{"accuracy", 0.5}});
+  EXPECT_EQ(cache.find("clean", {{"seed", 1}})->at("accuracy"), 0.5);
+  EXPECT_FALSE(cache.find("clean", {{"seed", 2}}));
+  EXPECT_FALSE(cache.find("robustness", {{"seed", 1}}));
+}
+
+TEST(StudyCache, DoesNotTrustADamagedEntry) {
+  const test::ScratchFolder folder;
+  const StudyCache cache(folder.path());
+  cache.store("clean", {{"seed", 1}}, {{"accuracy", 0.5}});
+  for (const auto& file : std::filesystem::directory_iterator(folder.path())) write_file(file.path(), "{\"key\": {}");
+  EXPECT_FALSE(cache.find("clean", {{"seed", 1}}));
+}
+
+TEST(StudyCache, AFinishedMeasurementNeedsItsStateNoMore) {
+  const test::ScratchFolder folder;
+  const StudyCache cache(folder.path());
+  const auto state = cache.state("robustness", {{"seed", 1}});
+  write_file(state, "half");
+  cache.store("robustness", {{"seed", 1}}, json::object());
+  EXPECT_FALSE(std::filesystem::exists(state));
+}
+
+/// Four images, the last of them misclassified; `broken` for the other three.
+json outcomes_with(std::vector<int> pgd, std::vector<int> autoattack) {
+  const std::vector<int> rows{0, 1, 2, 3};
+  return {{"ids", {"a", "b", "c", "d"}},
+          {"labels", {0, 1, 0, 1}},
+          {"answers", {0, 1, 0, 0}},
+          {"attacks",
+           {{{"attack", "pgd"}, {"norm", "Linf"}, {"eps", {"1/255", "4/255"}}, {"rows", rows}, {"broken", pgd}},
+            {{"attack", "autoattack"}, {"norm", "Linf"}, {"eps", {"4/255"}}, {"rows", rows}, {"broken", autoattack}}}}};
+}
+
+std::vector<std::string> violations(const json& outcomes) {
+  std::vector<std::string> found;
+  for (const auto& invariant : check_invariants(outcomes, "net")) {
+    if (!invariant.at("holds").get<bool>()) found.push_back(describe_violation(invariant));
+  }
+  return found;
+}
+
+TEST(Invariants, HoldWhereStrongerAttacksLeaveLess) {
+  const auto outcomes = outcomes_with({2, 1, 0, -1}, {1, 0, 0, -1});
+  EXPECT_TRUE(violations(outcomes).empty());
+  EXPECT_EQ(check_invariants(outcomes, "net").size(), 4u);  // pgd falls, pgd <= clean twice, autoattack <= pgd
+}
+
+TEST(Invariants, AStrongerAttackThatLeavesMoreIsFoundAndSaidWithItsImages) {
+  const auto found = violations(outcomes_with({1, 1, 0, -1}, {1, 0, 0, -1}));
+  ASSERT_EQ(found.size(), 1u);
+  EXPECT_EQ(found[0],
+            "net: autoattack <= pgd does not hold at Linf eps 4/255: 25.0 % against 0.0 % of the same 4 images");
+}
+
+TEST(Invariants, OnlyImagesThatBothAttacksSawAreCompared) {
+  auto outcomes = outcomes_with({1, 1, 0, -1}, {1, 0, 0, -1});
+  outcomes["attacks"][1]["rows"] = {1, 2};
+  outcomes["attacks"][1]["broken"] = {0, 0};
+  EXPECT_TRUE(violations(outcomes).empty());
+}
+
+TEST(Invariants, ACertificateAboveAnAttackIsShownWithWhatItMeans) {
+  auto outcomes = outcomes_with({2, 2, 2, -1}, {1, 1, 1, -1});
+  outcomes["attacks"].push_back({{"attack", "pgd"},
+                                 {"norm", "L2"},
+                                 {"eps", {"0.25", "0.5"}},
+                                 {"rows", {0, 1, 2, 3}},
+                                 {"broken", {0, 1, 2, -1}}});
+  outcomes["certified"] = {{{"sigma", 0.25}, {"rows", {0, 1, 2, 3}}, {"radius", {0.6, 0.3, nullptr, 0.1}}}};
+  EXPECT_TRUE(violations(outcomes).empty());
+  outcomes["certified"][0]["radius"] = {0.6, 0.3, 0.3, 0.1};
+  const auto found = violations(outcomes);
+  ASSERT_EQ(found.size(), 1u);
+  EXPECT_THAT(found[0], HasSubstr("certified (sigma 0.25) <= pgd does not hold at L2 eps 0.25: 75.0 % against 50.0 %"));
+  EXPECT_THAT(found[0], HasSubstr("about the smoothed network"));
+}
+
+json report_with(const json& outcomes, const std::string& name = "net") {
+  return {{"schema", kReportSchema},
+          {"dataset", {{"name", "blobs"}, {"split", "all"}, {"n", 4}, {"digest", "d"}, {"classes", {"Happy", "Sad"}}}},
+          {"models", {{{"name", name}}}},
+          {"parts", {{"clean", {{name, json::object()}}}, {"cost", {{"clean", {{name, json::object()}}}}}}},
+          {"outcomes", {{name, outcomes}}},
+          {"invariants", json::array()},
+          {"warnings", {name + ": careful"}}};
+}
+
+TEST(Comparison, PairsEveryConditionThatBothModelsHave) {
+  auto second = outcomes_with({2, 2, 0, 2}, {1, 1, 0, 1});
+  second["answers"] = {0, 1, 0, 1};
+  second["attacks"].erase(1);
+  const auto comparison =
+      compare_models(report_with(outcomes_with({2, 1, 0, -1}, {1, 0, 0, -1})), "net", report_with(second), "net");
+  ASSERT_EQ(comparison.at("tests").size(), 3u);
+  const json& at_4 = comparison["tests"][2];
+  EXPECT_EQ(at_4.at("condition"), "pgd Linf 4/255");
+  EXPECT_EQ(at_4.at("only_first"), 0);
+  EXPECT_EQ(at_4.at("only_second"), 2);
+  EXPECT_EQ(at_4.at("p"), 0.5);
+  EXPECT_EQ(at_4.at("p_holm"), 1);
+}
+
+TEST(Comparison, RefusesImagesThatAreNotTheSame) {
+  const auto report = report_with(outcomes_with({2, 1, 0, -1}, {1, 0, 0, -1}));
+  auto relabelled = report, others = report, bare = report;
+  relabelled["outcomes"]["net"]["labels"] = {1, 1, 0, 1};
+  others["outcomes"]["net"]["ids"] = {"e", "f", "g", "h"};
+  bare.erase("outcomes");
+  const auto message = [&](const json& other) {
+    return message_of([&] { compare_models(report, "net", other, "net"); });
+  };
+  EXPECT_THAT(message(relabelled), HasSubstr("image a is Happy in one result and Sad in the other"));
+  EXPECT_THAT(message(others), HasSubstr("no image in common"));
+  EXPECT_THAT(message(bare), HasSubstr("no outcomes of its images"));
+}
+
+TEST(MergedReports, HoldAllModelsUnderNamesOfTheirOwn) {
+  const auto report = report_with(outcomes_with({2, 1, 0, -1}, {1, 0, 0, -1}));
+  const auto merged = merge_reports({report, report});
+  EXPECT_EQ(merged.at("models").at(1).at("name"), "net-2");
+  EXPECT_TRUE(merged.at("parts").at("clean").contains("net-2"));
+  EXPECT_TRUE(merged.at("parts").at("cost").at("clean").contains("net-2"));
+  EXPECT_EQ(merged.at("outcomes").size(), 2u);
+  EXPECT_EQ(merged.at("warnings").size(), 2u);
+}
+
+TEST(MergedReports, MustBeAboutTheSameImages) {
+  const auto report = report_with(outcomes_with({2, 1, 0, -1}, {1, 0, 0, -1}));
+  auto other = report;
+  other["dataset"]["digest"] = "e";
+  EXPECT_THAT(message_of([&] { merge_reports({report, other}); }), HasSubstr("are about different images (blobs, all"));
+}
+
+TEST(SavedReport, ModelsAreCalledByTheirFolderWhereTheirFileSaysNothing) {
+  EXPECT_EQ(short_model_name("standard"), "standard");
+  EXPECT_EQ(short_model_name("models/robust.pt"), "robust");
+  EXPECT_EQ(short_model_name("out/first/best.pt"), "first");
+}
+
+TEST(SavedReport, FilesOfAnotherKindAreRefused) {
+  const test::ScratchFolder folder;
+  const auto file = folder / "other.json";
+  write_file(file, "{\"schema\": \"something\"}");
+  EXPECT_THAT(message_of([&] { read_report(file); }), HasSubstr("is not a result of fercli"));
+  write_file(file, "not at all");
+  EXPECT_THAT(message_of([&] { read_report(file); }), HasSubstr("is not JSON"));
+}
+
+constexpr int64_t kSide = 16, kImages = 12;
+
+class StudyOf : public testing::Test {
+ protected:
+  StudyOf() {
+    plan_.parts = {"clean", "robustness", "robustness.minimal_eps", "calibration_under_attack", "gallery"};
+    plan_.ladder = parse_ladder("1/255,4/255", Norm::Linf);
+  }
+
+  static Dataset blobs() {
+    Dataset data;
+    data.name = "blobs";
+    data.images = test::test_images(kImages, kSide, 0, 255);
+    const Classifier network = test::confident_cnn(kSide);
+    data.labels = network.logits(to_float(data.images)).argmax(1);
+    data.labels[0] = (data.labels[0].item<int64_t>() + 1) % 7;
+    data.classes = network.classes();
+    for (int64_t i = 0; i < kImages; ++i) {
+      data.ids.push_back(fmt::format("blob-{}", i));
+      data.splits.push_back(Split::None);
+    }
+    return data;
+  }
+
+  static StudyModel model(const std::string& name) {
+    const Classifier network = test::confident_cnn(kSide);
+    return {name, {{"arch", "small-cnn"}}, "digest of " + name, network, network, blobs(), blobs(), {"made for a test"}};
+  }
+
+  json run() const { return run_study(models_, plan_, folder_.path()); }
+
+  test::ScratchFolder folder_;
+  StudyPlan plan_ = StudyPlan::quick();
+  std::vector<StudyModel> models_{model("net")};
+};
+
+TEST_F(StudyOf, AModelHasEveryPartWithItsCostAndTheOutcomesOfItsImages) {
+  const auto report = run();
+  const auto& parts = report.at("parts");
+  EXPECT_EQ(parts.at("clean").at("net").at("metrics").at("accuracy").at("n"), kImages);
+  const auto& robustness = parts.at("robustness").at("net");
+  EXPECT_EQ(robustness.at("attacks").size(), 2u);
+  EXPECT_EQ(robustness.at("worst").at("robust_accuracy").size(), 2u);
+  EXPECT_EQ(robustness.at("minimal_eps").at("attack"), "fmn");
+  EXPECT_EQ(parts.at("calibration_under_attack").at("net").at("attacked").at("accuracy").at("n"), kImages);
+  EXPECT_GE(parts.at("sanity").at("net").size(), 9u);
+  EXPECT_GT(parts.at("cost").at("robustness").at("net").at("forward"), 0);
+  EXPECT_EQ(report.at("outcomes").at("net").at("attacks").at(0).at("broken").at(0), -1);
+  EXPECT_THAT(report.at("warnings").dump(), HasSubstr("net: made for a test"));
+  for (const auto& shown : parts.at("gallery").at("net")) EXPECT_EQ(shown.at("drawn"), true);
+}
+
+TEST_F(StudyOf, ASecondRunAsksTheNetworkNothingAndSaysTheSame) {
+  const auto first = run();
+  const int64_t asked = models_[0].judge.forwards();
+  EXPECT_GT(asked, 0);
+  EXPECT_EQ(run(), first);
+  EXPECT_EQ(models_[0].judge.forwards(), asked);
+}
+
+TEST_F(StudyOf, OnlyWhatDependsOnAChangedOptionIsMeasuredAgain) {
+  const auto first = run();
+  plan_.at = {"2/255", 2 / 255.0};
+  models_[0] = model("net");
+  const auto second = run();
+  EXPECT_EQ(second.at("parts").at("robustness"), first.at("parts").at("robustness"));
+  EXPECT_NE(second.at("parts").at("calibration_under_attack"), first.at("parts").at("calibration_under_attack"));
+  EXPECT_EQ(models_[0].judge.backwards(),
+            second["parts"]["cost"]["calibration_under_attack"]["net"]["backward"].get<int64_t>() +
+                second["parts"]["cost"]["gallery"]["net"]["backward"].get<int64_t>());
+}
+
+TEST_F(StudyOf, TheBatchSizeChangesNoFigure) {
+  auto first = run();
+  plan_.batch_size = 5;
+  const test::ScratchFolder other;
+  auto second = run_study(models_, plan_, other.path());
+  EXPECT_EQ(second.at("outcomes"), first.at("outcomes"));
+  EXPECT_EQ(second.at("parts").at("calibration_under_attack"), first.at("parts").at("calibration_under_attack"));
+  EXPECT_EQ(second.at("parts").at("clean"), first.at("parts").at("clean"));
+}
+
+TEST_F(StudyOf, TwoModelsAreShownToEachOthersImages) {
+  models_.push_back(model("other"));
+  plan_.parts = {"transfer"};
+  const auto transfer = run().at("parts").at("transfer");
+  EXPECT_EQ(transfer.at("success").size(), 2u);
+  EXPECT_EQ(transfer.at("models"), json({"net", "other"}));
+}
+
+TEST_F(StudyOf, AModelThatReadsOtherImagesIsRefused) {
+  models_.push_back(model("other"));
+  models_[1].images = models_[1].images.select({1, 2});
+  EXPECT_THAT(message_of([&] { run(); }), HasSubstr("--model other: reads other images than net"));
+}
+
+TEST_F(StudyOf, APartThatDoesNotExistIsExplained) {
+  plan_.parts = {"smooting"};
+  EXPECT_THAT(message_of([&] { run(); }), HasSubstr("unknown part 'smooting'; did you mean smoothing?"));
+}
+
+TEST(StudyPilot, ExpectsWorkForWhatStandsAtEachEps) {
+  const Pilot pilot{1, 0.8, {1 / 255.0, 4 / 255.0}, {0.5, 0.1}, 2304, 7};
+  EXPECT_DOUBLE_EQ(pilot.standing_at(Norm::Linf, 2 / 255.0), 0.5);
+  EXPECT_DOUBLE_EQ(pilot.standing_at(Norm::L2, 0.1), 0.8);
+  EXPECT_DOUBLE_EQ(pilot.ladder_passes(Norm::Linf, parse_ladder("1/255,4/255", Norm::Linf), 10, 100),
+                   1 + 0.3 * 10 + 0.5 * 100 + 0.4 * 10 + 0.1 * 100);
+}
+
+}  // namespace
+
+}  // namespace fercli
