@@ -47,6 +47,12 @@ size_t letters(const std::string& text) {  // UTF-8: continuation bytes are no l
   return static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xc0) != 0x80; }));
 }
 
+double longest_name(const std::vector<std::string>& names) {
+  size_t longest = 1;
+  for (const auto& name : names) longest = std::max(longest, letters(name));
+  return static_cast<double>(longest);
+}
+
 std::vector<std::string> rows_of(const PlotCurve& curve) {
   std::vector<std::string> rows;
   for (const auto& point : curve.points) {
@@ -76,9 +82,7 @@ std::pair<std::string, std::string> line_and_band(const PlotCurve& curve, const 
 /// The names in rows below the x axis, and the room that they need.
 std::string legend(const std::vector<std::string>& names, int height) {
   constexpr double kRow = 36, kLetter = 12.5, kSample = 95, kAxis = 118;
-  size_t longest = 1;
-  for (const auto& name : names) longest = std::max(longest, letters(name));
-  const double in_row = std::max(1.0, std::floor(0.78 * kWidth / (kLetter * static_cast<double>(longest) + kSample)));
+  const double in_row = std::max(1.0, std::floor(0.78 * kWidth / (kLetter * longest_name(names) + kSample)));
   const double rows = std::ceil(static_cast<double>(names.size()) / in_row);
   return fmt::format(
       "set key at screen 0.53, screen {:.4f} bottom center horizontal maxrows {:.0f}\nset bmargin at screen {:.4f}\n",
@@ -205,10 +209,8 @@ std::string plot_cells(const CellBlocks& blocks, int letter_size) {
 }  // namespace
 
 FigureScript plot_heat_map(const HeatMap& map) {
-  size_t longest = 0;
-  for (const auto& name : map.rows) longest = std::max(longest, letters(name));
   const double columns = static_cast<double>(map.columns.size()), rows = static_cast<double>(map.rows.size());
-  const double left = 90 + 13 * static_cast<double>(longest), right = 190, top = 70, bottom = 110;
+  const double left = 90 + 13 * longest_name(map.rows), right = 190, top = 70, bottom = 110;
   const double cell = (kWidth - left - right) / std::max(columns, 2.0);
   const double height = std::clamp(0.75 * cell, 46.0, 110.0) * std::max(rows, 2.0) + top + bottom;
   std::string script = head(map.title, map.x_label, map.y_label, map.language);
@@ -219,8 +221,8 @@ FigureScript plot_heat_map(const HeatMap& map) {
   script += fmt::format("set ylabel {} offset screen {:.4f},0\n", gnuplot_text(map.y_label), 0.0);
   script += fmt::format("unset key\nunset grid\nset border 0\nset xrange [-0.5:{}]\nset yrange [{}:-0.5]\n",
                         columns - 0.5, rows - 0.5);
-  script += fmt::format("set xtics {} scale 0\nset ytics {} scale 0\n", tics(numbered(map.columns)),
-                        tics(numbered(map.rows)));
+  script += fmt::format("set xtics {} scale 0 font ',{:.0f}'\nset ytics {} scale 0\n", tics(numbered(map.columns)),
+                        std::min(20.0, cell / (0.74 * longest_name(map.columns))), tics(numbered(map.rows)));
   script += fmt::format("set colorbox user origin screen {:.4f}, screen {:.4f} size screen {:.4f}, screen {:.4f}\n",
                         1 - (right - 25) / kWidth, bottom / height, 28.0 / kWidth, 1 - (top + bottom) / height);
   script += palette(map.small_is_bright) + fmt::format("set cbrange [{:.6g}:{:.6g}]\nset cblabel {}\n", map.low,

@@ -71,6 +71,7 @@ const TextTable& texts() {
       {"column.robust_accuracy", {"Robust accuracy", "Exactitude robuste"}},
       {"column.balanced", {"Balanced", "Équilibrée"}},
       {"column.source", {"From \\ to", "De \\ vers"}},
+      {"column.any_target", {"Any of them", "L’une d’elles"}},
       {"column.made_on", {"Made on \\ judged by", "Faite sur \\ jugée par"}},
       {"column.corruption", {"Corruption", "Dégradation"}},
       {"column.severity", {"Severity {s}", "Gravité {s}"}},

@@ -8,21 +8,36 @@ namespace fercli {
 
 namespace {
 
+/// The recall on unaltered images; absent where that was taken on others.
+View clean_recall(const Page& page, const std::string& model, const View& entry) {
+  for (const auto& clean : page.part("clean").at(model).at("per_class").elements()) {
+    const bool same_images = clean.at("recall").at("n").json() == entry.at("robust").at(0).at("n").json();
+    if (clean.at("class").json() == entry.at("class").json() && same_images) return clean.at("recall");
+  }
+  return {};
+}
+
+/// Without bands: seven would hide each other.
+PlotCurve class_curve(const Page& page, const ModelView& model, const View& entry) {
+  const View accuracies = entry.at("robust");
+  const std::string name = page.class_words(entry.at("class").text()), norm = model.view.at("norm").text();
+  PlotCurve curve{page.with_n(name, accuracies.at(0).at("n")), {}};
+  if (const View clean = clean_recall(page, model.name, entry)) curve.points.push_back({0, 100 * value_of(clean)});
+  for (size_t rung = 0; rung < accuracies.size(); ++rung) {
+    curve.points.push_back(
+        {eps_axis(eps_value(model.view.at("eps").at(rung)), norm), 100 * value_of(accuracies.at(rung))});
+  }
+  return curve;
+}
+
 std::vector<Block> curves(const Page& page, const ModelView& model) {
   const std::string norm = model.view.at("norm").text();
   CurvePlot plot = robust_plot(page, norm);
   plot.title =
       page.words("per_class.figure_title", {{"model", model.name}, {"data", page.data_name(model.view.at("n"))}});
   plot.x_tics = eps_tics(model.view.at("eps"), norm);
-  for (const auto& entry : model.view.at("per_class").elements()) {
-    PlotCurve curve{page.with_n(page.class_words(entry.at("class").text()), entry.at("robust").at(0).at("n")), {}};
-    for (size_t rung = 0; rung < entry.at("robust").size(); ++rung) {
-      curve.points.push_back(
-          curve_point(eps_axis(eps_value(model.view.at("eps").at(rung)), norm), entry.at("robust").at(rung)));
-      curve.points.back().low = curve.points.back().high = NAN;  // seven bands would hide each other
-    }
-    plot.curves.push_back(std::move(curve));
-  }
+  for (const auto& entry : model.view.at("per_class").elements())
+    plot.curves.push_back(class_curve(page, model, entry));
   return page.figure("per-class-" + slug(model.name), plot_curves(plot),
                      page.words("per_class.figure_alt", {{"model", model.name}}), page.say("per_class.figure"));
 }

@@ -1,9 +1,22 @@
 // What can be proved: certified accuracy of the randomly smoothed network.
+#include <algorithm>
+#include <cmath>
+
 #include "report/section.hpp"
 
 namespace fercli {
 
 namespace {
+
+/// The end of an axis that holds all bands, in steps of 20 %.
+double top_of(const std::vector<PlotCurve>& curves) {
+  double highest = 1;
+  for (const auto& curve : curves) {
+    for (const auto& point : curve.points)
+      highest = std::max({highest, point.y, std::isnan(point.high) ? 0 : point.high});
+  }
+  return std::min(100.0, 20 * std::ceil(highest / 20));
+}
 
 std::vector<Block> curves(const Page& page, const ModelView& model) {
   CurvePlot plot;
@@ -22,6 +35,7 @@ std::vector<Block> curves(const Page& page, const ModelView& model) {
     }
   }
   if (plot.curves.empty()) return {};
+  plot.y_top = top_of(plot.curves);
   const View& part = model.view;
   return page.figure("certified-accuracy-" + slug(model.name), plot_curves(plot),
                      page.words("smoothing.alt", {{"model", model.name}}),
