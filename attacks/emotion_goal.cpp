@@ -29,9 +29,9 @@ std::optional<int64_t> parse_side(const std::string& word, const std::string& te
   if (const auto index = classes.find(word)) return index;
   const std::string list = join(classes.names(), ", ");
   if (const Emotion* emotion = find_emotion(word)) {
-    throw UserError(fmt::format("fercli attack: {}: the model has no class {} (it has {})", text, emotion->name, list));
+    throw UserError(fmt::format("{}: the model has no class {} (it has {})", text, emotion->name, list));
   }
-  throw UserError(fmt::format("fercli attack: {}: unknown emotion '{}'{} (the model knows {})", text, word,
+  throw UserError(fmt::format("{}: unknown emotion '{}'{} (the model knows {})", text, word,
                               did_you_mean(to_lower(word), known_words(classes)), list));
 }
 
@@ -47,7 +47,7 @@ EmotionGoal parse_emotion_goal(const std::string& text, const LabelSet& classes)
   const size_t place = lower.find(kSeparator);
   if (place == std::string::npos) {
     throw UserError(
-        fmt::format("fercli attack: {}: must be SOURCE-to-TARGET, any-to-TARGET or untargeted{}; emotions: {}", text,
+        fmt::format("{}: must be SOURCE-to-TARGET, any-to-TARGET or untargeted{}; emotions: {}", text,
                     did_you_mean(lower, {kUntargeted, "happy-to-sad"}), join(classes.names(), ", ")));
   }
   EmotionGoal goal;
@@ -55,7 +55,7 @@ EmotionGoal parse_emotion_goal(const std::string& text, const LabelSet& classes)
   goal.target = parse_side(text.substr(place + std::string(kSeparator).size()), text, classes);
   if (goal.source && goal.target && *goal.source == *goal.target) {
     throw UserError(
-        fmt::format("fercli attack: {}: source and target are the same emotion, {}", text, classes.name(*goal.source)));
+        fmt::format("{}: source and target are the same emotion, {}", text, classes.name(*goal.source)));
   }
   const auto word = [&](std::optional<int64_t> side) {
     return side ? to_lower(classes.name(*side)) : std::string(kAny);

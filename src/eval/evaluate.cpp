@@ -13,9 +13,9 @@ namespace {
 
 using nlohmann::json;
 
-/// Six significant digits, so that the file stays readable.
+/// Six significant digits, so that the file stays readable. Not std::stod, which throws on a subnormal number.
 double six_digits(double value) {
-  return std::stod(fmt::format("{:.6g}", value));
+  return std::strtod(fmt::format("{:.6g}", value).c_str(), nullptr);
 }
 
 json class_table(const torch::Tensor& confusion, const LabelSet& classes) {

@@ -111,9 +111,7 @@ AttackOrder order_of(const ApiRequest& request, const LabelSet& classes, int64_t
   try {
     order.goal = parse_emotion_goal(field(request, "goal", kDefaultGoal), classes);
   } catch (const UserError& error) {
-    const std::string message = error.what(), prefix = "fercli attack: ";
-    throw RequestError(
-        400, "goal: " + (message.compare(0, prefix.size(), prefix) == 0 ? message.substr(prefix.size()) : message));
+    throw RequestError(400, fmt::format("goal: {}", error.what()));
   }
   return order;
 }

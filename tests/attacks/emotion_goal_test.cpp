@@ -54,7 +54,7 @@ TEST(EmotionGoalTest, SourceToAnyIsUntargetedForOneClass) {
 }
 
 TEST(EmotionGoalTest, TargetEqualToSourceIsRefused) {
-  EXPECT_EQ(message_of("joie-to-happy"), "fercli attack: joie-to-happy: source and target are the same emotion, Happy");
+  EXPECT_EQ(message_of("joie-to-happy"), "joie-to-happy: source and target are the same emotion, Happy");
 }
 
 TEST(EmotionGoalTest, AnUnknownEmotionIsNamedWithTheNearest) {
@@ -64,7 +64,7 @@ TEST(EmotionGoalTest, AnUnknownEmotionIsNamedWithTheNearest) {
 
 TEST(EmotionGoalTest, AnEmotionTheModelLacksIsNamed) {
   EXPECT_EQ(message_of("happy-to-disgust", LabelSet({"Happy", "Sad"})),
-            "fercli attack: happy-to-disgust: the model has no class Disgust (it has Happy, Sad)");
+            "happy-to-disgust: the model has no class Disgust (it has Happy, Sad)");
 }
 
 TEST(EmotionGoalTest, AnotherFormIsExplained) {

@@ -76,6 +76,14 @@ TEST(Summarise, CountsWhatWasRight) {
   EXPECT_EQ(result.tables.at("reliability").size(), 15u);
 }
 
+TEST(Summarise, TakesProbabilitiesTooSmallForANormalNumber) {
+  auto predictions = sure_of({1}, 7);
+  predictions.probabilities[0][0] = 1e-310;
+  const auto dataset = test::sample_dataset(1);
+  const auto result = summarise(predictions, dataset, dataset.classes, 0);
+  EXPECT_NEAR(result.per_image[0]["probabilities"][0].get<double>(), 1e-310, 1e-315);
+}
+
 TEST(DeduplicatedAccuracy, LeavesOutImagesThatAreInTheTrainingSet) {
   const Dataset data = test::sample_dataset(4);
   const Metric metric = deduplicated_accuracy(sure_of({0, 1, 0, 0}, 7), data, data.select({0, 2}));
