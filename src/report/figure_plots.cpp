@@ -212,7 +212,8 @@ FigureScript plot_heat_map(const HeatMap& map) {
   const double columns = static_cast<double>(map.columns.size()), rows = static_cast<double>(map.rows.size());
   const double left = 90 + 13 * longest_name(map.rows), right = 190, top = 70, bottom = 110;
   const double cell = (kWidth - left - right) / std::max(columns, 2.0);
-  const double height = std::clamp(0.75 * cell, 46.0, 110.0) * std::max(rows, 2.0) + top + bottom;
+  constexpr double kLeast = 400;  // room for the words beside the colours
+  const double height = std::max(kLeast, std::clamp(0.75 * cell, 46.0, 110.0) * rows) + top + bottom;
   std::string script = head(map.title, map.x_label, map.y_label, map.language);
   script += fmt::format(
       "set lmargin at screen {:.4f}; set rmargin at screen {:.4f}\nset bmargin at screen {:.4f}; set tmargin at screen "

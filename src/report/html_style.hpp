@@ -73,6 +73,7 @@ footer { margin-top: 3.5rem; padding-top: .9rem; border-top: 1px solid var(--lin
   main { max-width: none; padding: 0; }
   nav { display: none; }
   .scroll { overflow: visible; }
+  details::details-content { content-visibility: visible; block-size: auto; }
   h2, h3, .caption { break-after: avoid; }
   figure, .callout, tr { break-inside: avoid; }
 }

@@ -56,6 +56,10 @@ CertifiedPoint certified_point(const Page& page, const std::string& model) {
   return {least.at("sigma"), radii.at(nearest), least.at("certified_accuracy").at(nearest)};
 }
 
+std::string norm_of(const View& part) {
+  return part.at("norm") ? part.at("norm").text() : kLinf;
+}
+
 CurvePlot robust_plot(const Page& page, const std::string& norm) {
   CurvePlot plot;
   plot.x_label = norm == kLinf ? page.words("axis.eps_grey") : page.words("axis.eps", {{"norm", norm}});
@@ -66,7 +70,7 @@ CurvePlot robust_plot(const Page& page, const std::string& norm) {
 
 PlotCurve robust_curve(const Page& page, const std::string& model, const View& part, const View& accuracies,
                        const std::string& name) {
-  const std::string norm = part.at("norm").text();
+  const std::string norm = norm_of(part);
   PlotCurve curve{name, {}};
   const View clean = page.part("clean").at(model).at("metrics").at("accuracy");
   if (clean && accuracies.size() > 0 && eps_value(part.at("eps").at(size_t{0})) > 0) {

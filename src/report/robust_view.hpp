@@ -32,6 +32,9 @@ struct CertifiedPoint {
 };
 CertifiedPoint certified_point(const Page& page, const std::string& model);
 
+/// The norm of a part of "robustness"; Linf where it is not said.
+std::string norm_of(const View& part);
+
 /// Robust accuracy against eps, without curves; `norm` as in the JSON.
 CurvePlot robust_plot(const Page& page, const std::string& norm);
 

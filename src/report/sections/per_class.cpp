@@ -20,7 +20,7 @@ View clean_recall(const Page& page, const std::string& model, const View& entry)
 /// Without bands: seven would hide each other.
 PlotCurve class_curve(const Page& page, const ModelView& model, const View& entry) {
   const View accuracies = entry.at("robust");
-  const std::string name = page.class_words(entry.at("class").text()), norm = model.view.at("norm").text();
+  const std::string name = page.class_words(entry.at("class").text()), norm = norm_of(model.view);
   PlotCurve curve{page.with_n(name, accuracies.at(0).at("n")), {}};
   if (const View clean = clean_recall(page, model.name, entry)) curve.points.push_back({0, 100 * value_of(clean)});
   for (size_t rung = 0; rung < accuracies.size(); ++rung) {
@@ -31,7 +31,7 @@ PlotCurve class_curve(const Page& page, const ModelView& model, const View& entr
 }
 
 std::vector<Block> curves(const Page& page, const ModelView& model) {
-  const std::string norm = model.view.at("norm").text();
+  const std::string norm = norm_of(model.view);
   CurvePlot plot = robust_plot(page, norm);
   plot.title =
       page.words("per_class.figure_title", {{"model", model.name}, {"data", page.data_name(model.view.at("n"))}});

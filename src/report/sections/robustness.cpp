@@ -22,7 +22,7 @@ std::vector<Column> columns_of(const Page& page, const View& part) {
 }
 
 std::vector<Block> curves(const Page& page, const ModelView& model, const View& part, const std::string& suffix) {
-  const std::string norm = part.at("norm").text();
+  const std::string norm = norm_of(part);
   CurvePlot plot = robust_plot(page, norm);
   plot.title = page.words("robustness.figure_title",
                           {{"model", model.name}, {"norm", norm}, {"data", page.data_name(part.at("n"))}});
@@ -108,7 +108,7 @@ std::vector<Block> minimal_curve(const Page& page, const ModelView& model, const
 
 std::vector<Block> minimal_eps(const Page& page, const ModelView& model, const View& part, const std::string& suffix) {
   const View minimal = part.at("minimal_eps");
-  const std::string norm = part.at("norm") ? part.at("norm").text() : "Linf";
+  const std::string norm = norm_of(part);
   if (!minimal) return {};
   auto blocks = minimal_curve(page, model, minimal, norm, suffix);
   Table table{

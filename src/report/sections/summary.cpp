@@ -44,7 +44,8 @@ Text robust_sentence(const Page& page, const std::string& model) {
 Text median_sentence(const Page& page, const std::string& model) {
   const View median = page.part("robustness").at(model).at("minimal_eps").at("median");
   if (!median || std::isnan(value_of(median))) return {};
-  return page.say("summary.median", {{"median", page.metric(median, NumberFormat::Grey)}});
+  return page.say("summary.median",
+                  {{"median", page.metric(median, eps_format(norm_of(page.part("robustness").at(model))))}});
 }
 
 Text weakest_sentence(const Page& page, const std::string& model) {
@@ -52,7 +53,8 @@ Text weakest_sentence(const Page& page, const std::string& model) {
   View weakest;
   for (const auto& entry : page.part("robustness").at(model).at("per_class").elements()) {
     const View value = entry.at("robust").at(point.rung);
-    if (value && (!weakest || value_of(value) < value_of(weakest.at("robust").at(point.rung)))) weakest = entry;
+    if (std::isnan(value_of(value))) continue;
+    if (!weakest || value_of(value) < value_of(weakest.at("robust").at(point.rung))) weakest = entry;
   }
   if (!weakest) return {};
   return page.say("summary.weakest", {{"class", page.class_name(weakest.at("class"))},
@@ -142,7 +144,8 @@ std::vector<Row> key_figures(const Page& page) {
   }
   row(page.say("summary.row_constant"), NumberFormat::Percent,
       [&](const std::string& model) { return page.part("robustness").at(model).at("constant_answer"); });
-  row(page.say("summary.row_median"), NumberFormat::Grey,
+  const std::string norm = models.empty() ? "" : norm_of(page.part("robustness").at(models.front()));
+  row(page.say("summary.row_median", {{"norm", plain(norm)}}), eps_format(norm),
       [&](const std::string& model) { return page.part("robustness").at(model).at("minimal_eps").at("median"); });
   row(page.say("summary.row_corruptions"), NumberFormat::Percent,
       [&](const std::string& model) { return page.part("corruptions").at(model).at("mean"); });
@@ -170,12 +173,12 @@ std::vector<Block> key_table(const Page& page) {
 std::vector<Block> comparison(const Page& page) {
   const auto models = page.models("robustness");
   if (models.size() < 2) return {};
-  CurvePlot plot = robust_plot(page, models.front().view.at("norm").text());
+  CurvePlot plot = robust_plot(page, norm_of(models.front().view));
   plot.title = page.words("summary.figure_title", {{"data", page.data_name(models.front().view.at("n"))}});
   for (const auto& [name, view] : models) {
     plot.curves.push_back(robust_curve(page, name, view, view.at("worst").at("robust_accuracy"), name));
   }
-  plot.x_tics = eps_tics(models.front().view.at("eps"), models.front().view.at("norm").text());
+  plot.x_tics = eps_tics(models.front().view.at("eps"), norm_of(models.front().view));
   return page.figure("models-robust-accuracy", plot_curves(plot), page.words("summary.figure_alt"),
                      page.say("summary.figure"));
 }
