@@ -122,14 +122,18 @@ struct Sources {
   std::optional<std::vector<int64_t>> unseen;
 };
 
-void look_for_training_images(Sources& sources, const Dataset& evaluated, const Dataset& all,
-                              std::optional<Split> split) {
-  if (split == Split::Training) {
-    sources.warnings.push_back("these are Training images, which the networks may have learnt by heart");
-  } else if (all.has(Split::Training)) {
+/// What may have been learnt by heart: images of Training, and copies of them elsewhere.
+void look_for_training_images(Sources& sources, const Dataset& evaluated, const Dataset& all) {
+  const auto learnt = std::count(evaluated.splits.begin(), evaluated.splits.end(), Split::Training);
+  if (learnt > 0) {
+    sources.warnings.push_back(fmt::format(
+        "{} of the {} images are Training images, which the networks may have learnt by heart", learnt,
+        evaluated.size()));
+  }
+  if (all.has(Split::Training)) {
     sources.unseen = evaluated.rows_not_in(all.only(Split::Training));
   } else {
-    sources.warnings.push_back("the data set has no Training images, so none could be left out that stand in both");
+    sources.warnings.push_back("the data set has no Training images, so copies of them could not be left out");
   }
 }
 
@@ -150,7 +154,7 @@ Sources load(const Settings& s, const OptionSet& options) {
     Dataset images = data.part(all);
     if (sources.models.empty()) {
       sources.dataset = describe_dataset(images, data.split_name(all));
-      look_for_training_images(sources, images, all, all.resolve_split(data.split));
+      look_for_training_images(sources, images, all);
     }
     const std::string name = unused_name(short_model_name(word), taken);
     taken.push_back(name);

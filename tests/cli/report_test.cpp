@@ -103,22 +103,17 @@ TEST_F(ReportCommand, WritesThePageTheTextTheFiguresAndTheNumbers) {
   EXPECT_EQ(document.at("dataset").at("n"), 35);
   EXPECT_EQ(document.at("models").at(1).at("name"), "second");
   EXPECT_EQ(document.at("options").at("parts").at("source"), "command line");
-  EXPECT_THAT(document.at("warnings").dump(), HasSubstr("no Training images"));
+  EXPECT_THAT(document.at("warnings").dump(), HasSubstr("35 of the 35 images are Training images"));
 }
 
-TEST_F(ReportCommand, ARerunTakesEverythingFromTheCacheAndPrintsTheSame) {
+TEST_F(ReportCommand, ARerunTakesEverythingFromTheCacheAndSaysTheSame) {
   const json before = saved("out");
-  const auto again = report("first,second", "out", {"--parts", "clean,robustness", "--quiet"});
+  const auto again = report("first,second", "out", {"--parts", "clean,robustness"});
   EXPECT_EQ(again.exit_code, 0) << again.err;
-  EXPECT_EQ(saved("out"), [&] {
-    json expected = before;
-    expected["options"]["quiet"] = saved("out")["options"]["quiet"];
-    return expected;
-  }());
+  EXPECT_EQ(saved("out"), before);
   EXPECT_THAT(again.out, HasSubstr("robust accuracy at Linf eps"));
-  const auto told = report("first,second", "out", {"--parts", "clean,robustness"});
-  EXPECT_THAT(told.err, HasSubstr("4 of 4 parts are in "));
-  EXPECT_THAT(told.err, Not(HasSubstr("[1/4]")));
+  EXPECT_THAT(again.err, HasSubstr("4 of 4 parts are in "));
+  EXPECT_THAT(again.err, Not(HasSubstr("[1/4]")));
 }
 
 TEST_F(ReportCommand, AnInterruptedReportGoesOnAndEndsTheSame) {
@@ -180,7 +175,7 @@ TEST_F(ReportCommand, AViolatedInvariantIsAWarningOnTop) {
   EXPECT_THAT(run.err, HasSubstr("pgd <= fgsm does not hold at Linf eps 1/255"));
   EXPECT_THAT(saved("violated").at("warnings").at(0).get<std::string>(), HasSubstr("pgd <= fgsm does not hold"));
   const auto text = read_file(file("violated/report.md"));
-  EXPECT_LT(text.find("does not hold at"), text.find("## Summary"));
+  EXPECT_LT(text.find("contradict each other"), text.find("## Summary"));
 }
 
 TEST_F(ReportCommand, WrongOptionsAreExplained) {
@@ -214,7 +209,7 @@ TEST_F(ReportCommand, ComparingOneModelWithNothingIsExplained) {
 
 TEST_F(ReportCommand, HelpIsAsReviewed) {
   for (const std::string command : {"report", "compare"}) {
-    EXPECT_EQ(run_in_process({command, "--help"}).out,
+    EXPECT_EQ(run_fercli({command, "--help"}).out,
               read_file(fs::path(FERCLI_TEST_FOLDER) / "golden" / (command + ".txt")))
         << command;
   }

@@ -178,11 +178,11 @@ class Study {
   }
 
   void measure(Job& job) {
-    throw_if_interrupted();
     const auto start = Clock::now();
     const int64_t forward = forwards(), backward = backwards();
     const auto state = cache_.state(job.part->name, job.key);
     try {
+      throw_if_interrupted();
       StudyFindings found =
           job.part->measure({plan_, models_, models_[job.model], job.images, cache_, job.key, state});
       if (found.cost.is_null()) {
