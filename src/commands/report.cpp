@@ -29,7 +29,7 @@ struct Settings {
   ModelOptions model;
   DataOptions data;
   bool quick = false, full = false;
-  std::string parts, eps, out = "out/report";
+  std::string parts, eps, out = "out/report", cache;
   double at = 4 / 255.0;
   int64_t autoattack_images = -1, smoothing_images = -1, smoothing_draws = -1;
   RenderOptions render;
@@ -62,6 +62,7 @@ void declare(OptionSet& options, Settings& s) {
   options.text("out,o", &s.out, "DIR",
                "report.html, report.md, report.json, figures/, and cache/, from which a later or an interrupted run "
                "goes on");
+  options.text("cache", &s.cache, "DIR", "keep the measurements there instead, for several reports");
   options.choice("lang", &s.render.language, {"en", "fr"}, "language of the report");
   options.flag("include-images", &s.render.include_images,
                "show pictures of the data set too; without it drawn faces only");
@@ -101,7 +102,7 @@ void check(const Settings& s, const OptionSet& options) {
   if (s.quick && s.full) throw UserError("fercli report: --quick and --full: give one of them, not both");
   for (const auto& name : split(s.parts, ',')) Registry<StudyPart>::instance().get(name);
   if (s.files.empty()) return;
-  for (const char* name : {"model", "data", "split", "limit", "quick", "full", "parts", "eps", "at"}) {
+  for (const char* name : {"model", "data", "split", "limit", "quick", "full", "parts", "eps", "at", "cache"}) {
     if (options.given(name)) options.fail(name, "does not go with saved results, which are only rendered");
   }
 }
@@ -172,7 +173,7 @@ json measure(const Settings& s, const OptionSet& options) {
   StudyPlan plan = plan_of(s, options);
   const Sources sources = load(s, options);
   plan.unseen = sources.unseen;
-  json report = run_study(sources.models, plan, fs::path(s.out) / "cache");
+  json report = run_study(sources.models, plan, s.cache.empty() ? fs::path(s.out) / "cache" : fs::path(s.cache));
   report["dataset"] = sources.dataset;
   report["options"] = options.provenance();
   if (!sources.histories.empty()) report["parts"]["learning_curves"] = sources.histories;
