@@ -213,7 +213,7 @@ FigureScript plot_heat_map(const HeatMap& map) {
   const double left = 90 + 13 * longest_name(map.rows), right = 190, top = 70, bottom = 110;
   const double cell = (kWidth - left - right) / std::max(columns, 2.0);
   constexpr double kLeast = 400;  // room for the words beside the colours
-  const double height = std::max(kLeast, std::clamp(0.75 * cell, 46.0, 110.0) * rows) + top + bottom;
+  const double height = std::max(kLeast, std::clamp(0.75 * cell, 46.0, rows > 10 ? 62.0 : 110.0) * rows) + top + bottom;
   std::string script = head(map.title, map.x_label, map.y_label, map.language);
   script += fmt::format(
       "set lmargin at screen {:.4f}; set rmargin at screen {:.4f}\nset bmargin at screen {:.4f}; set tmargin at screen "
@@ -226,8 +226,8 @@ FigureScript plot_heat_map(const HeatMap& map) {
                         std::min(20.0, cell / (0.74 * longest_name(map.columns))), tics(numbered(map.rows)));
   script += fmt::format("set colorbox user origin screen {:.4f}, screen {:.4f} size screen {:.4f}, screen {:.4f}\n",
                         1 - (right - 25) / kWidth, bottom / height, 28.0 / kWidth, 1 - (top + bottom) / height);
-  script += palette(map.small_is_bright) + fmt::format("set cbrange [{:.6g}:{:.6g}]\nset cblabel {}\n", map.low,
-                                                       map.high, gnuplot_text(map.colour_label));
+  script += palette(map.small_is_bright) + fmt::format("set cbrange [{:.6g}:{:.6g}]\nset cblabel {} offset 0.8,0\n",
+                                                       map.low, map.high, gnuplot_text(map.colour_label));
   if (map.marked) {
     const auto [row, column] = *map.marked;
     script += fmt::format("set object 1 rect center {},{} size 1,1 front fillstyle empty border lc rgb '{}' lw 3.5\n",

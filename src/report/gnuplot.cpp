@@ -70,8 +70,10 @@ void run_gnuplot(const std::string& script) {
 
 std::string terminal(FigureSize size, const fs::path& path) {
   return path.extension() == ".svg"
-             ? fmt::format("set terminal svg size {},{} dynamic font 'DejaVu Sans,20' background 'white' noenhanced\n",
-                           size.width, size.height)
+             ? fmt::format(
+                   "set terminal svg size {},{} dynamic font 'DejaVu Sans,20' fontscale 1.33 linewidth 2 background "
+                   "'white' noenhanced\n",
+                   size.width, size.height)
              : fmt::format("set terminal pngcairo size {},{} font 'DejaVu Sans,20' linewidth 2 noenhanced\n",
                            size.width, size.height);
 }

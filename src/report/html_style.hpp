@@ -10,7 +10,7 @@ constexpr const char* kReportStyle = R"css(
 html { -webkit-text-size-adjust: 100%; scroll-behavior: smooth; }
 body { margin: 0; color: var(--ink); background: var(--paper);
   font: 17px/1.6 system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", "DejaVu Sans", Arial, sans-serif; }
-main { max-width: 54rem; margin: 0 auto; padding: 2.2rem 1.4rem 4rem; }
+main { max-width: 60rem; margin: 0 auto; padding: 2.2rem 1.4rem 4rem; }
 h1 { font-size: 2rem; line-height: 1.2; margin: 0 0 .4rem; letter-spacing: -.01em; overflow-wrap: anywhere; }
 h2 { font-size: 1.45rem; line-height: 1.3; margin: 3.2rem 0 .8rem; padding-top: .9rem; border-top: 2px solid var(--ink); }
 h3 { font-size: 1.12rem; margin: 2rem 0 .6rem; color: var(--accent); }
@@ -33,12 +33,16 @@ a { color: var(--accent); }
 .caption, figcaption, summary { color: var(--soft); font-size: .94rem; line-height: 1.5; }
 .caption { margin: 1.5rem 0 .4rem; }
 summary { cursor: pointer; margin: 1.1rem 0 .4rem; }
-.scroll { overflow-x: auto; -webkit-overflow-scrolling: touch; }
+.scroll { overflow-x: auto; -webkit-overflow-scrolling: touch;  /* a shadow on the side where there is more */
+  background: linear-gradient(to right, var(--paper) 40%, transparent) 0 0 / 3rem 100% no-repeat local,
+    linear-gradient(to left, var(--paper) 40%, transparent) 100% 0 / 3rem 100% no-repeat local,
+    linear-gradient(to right, #0003, transparent) 0 0 / .9rem 100% no-repeat scroll,
+    linear-gradient(to left, #0003, transparent) 100% 0 / .9rem 100% no-repeat scroll; }
 .scroll:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
-table { border-collapse: collapse; font-size: .9rem; line-height: 1.35; font-variant-numeric: tabular-nums; }
+table { border-collapse: separate; border-spacing: 0; font-size: .9rem; line-height: 1.35; font-variant-numeric: tabular-nums; }
 thead th { border-bottom: 2px solid var(--ink); vertical-align: bottom; text-align: right; }
 thead th:first-child { text-align: left; }
-th, td { padding: .4rem .75rem; border-bottom: 1px solid var(--line); }
+th, td { padding: .4rem .6rem; border-bottom: 1px solid var(--line); }
 td { text-align: right; white-space: nowrap; vertical-align: top; }
 th { font-weight: 600; }
 tbody th { text-align: left; vertical-align: top; position: sticky; left: 0; background: var(--paper); }
@@ -46,9 +50,9 @@ thead th:first-child { position: sticky; left: 0; background: var(--paper); }
 td.prose, thead th.prose { text-align: left; white-space: normal; min-width: 9rem; overflow-wrap: anywhere; }
 td small { display: block; color: var(--soft); font-size: .82em; }
 td.marked { background: #fff1e6; outline: 2px solid #d55e00; outline-offset: -2px; }
-small { color: var(--soft); font-size: .88em; }
+small { color: var(--soft); font-size: .88em; white-space: nowrap; }
 figure { margin: 1.6rem 0; }
-figure img { display: block; width: 100%; height: auto; }
+figure img { display: block; width: 100%; max-width: 52rem; height: auto; }
 figcaption { margin-top: .5rem; max-width: 44rem; }
 .gallery { display: grid; grid-template-columns: repeat(auto-fill, minmax(19rem, 1fr)); gap: 1rem; margin: 1.2rem 0; }
 .card { margin: 0; padding: .8rem; border: 1px solid var(--line); border-radius: 8px; }
@@ -64,8 +68,8 @@ footer { margin-top: 3.5rem; padding-top: .9rem; border-top: 1px solid var(--lin
   h2 { font-size: 1.25rem; margin-top: 2.4rem; }
   nav ol { columns: 1; }
   th, td { padding: .35rem .5rem; }
-  tbody th { max-width: 9.5rem; overflow-wrap: anywhere; }
-  figure .wide { width: 40rem; }
+  tbody th { max-width: 9.5rem; overflow-wrap: break-word; }
+  figure .wide { width: 30rem; }
   .gallery { grid-template-columns: 1fr; }
 }
 @media print {

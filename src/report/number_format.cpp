@@ -37,6 +37,8 @@ std::string in_english(double value, NumberFormat format) {
       return fmt::format("{:.4g}", value);
     case NumberFormat::Grey:
       return fmt::format("{:.6g}/255", std::round(25500 * value) / 100);
+    case NumberFormat::Levels:
+      return fmt::format("{:.6g}", std::round(25500 * value) / 100);
     case NumberFormat::Seconds:
       return fmt::format("{:.1f}{}s", value, kSpace);
     case NumberFormat::Decibels:
@@ -61,6 +63,8 @@ std::string to_string(NumberFormat format) {
       return "short";
     case NumberFormat::Grey:
       return "grey";
+    case NumberFormat::Levels:
+      return "levels";
     case NumberFormat::Seconds:
       return "seconds";
     case NumberFormat::Decibels:

@@ -12,6 +12,7 @@ enum class NumberFormat {
   Fixed,     ///< "fixed": 0.12345 -> "0.123"
   Short,     ///< "short": 0.25 -> "0.25", four digits at most
   Grey,      ///< "grey": 0.0157 -> "4/255", grey levels of 8-bit images
+  Levels,    ///< "levels": 0.0157 -> "4", the same without the unit
   Seconds,   ///< "seconds": 12.34 -> "12.3 s"
   Decibels,  ///< "decibels": 38.21 -> "38.2 dB"
 };

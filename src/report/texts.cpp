@@ -324,7 +324,8 @@ const TextTable& texts() {
         "Le changement qui suffit à la moitié des images, en niveaux de gris sur 255. Clair : vulnérable, peu "
         "suffit."}},
       {"vulnerability.median_table",
-       {"Median smallest eps, with 95 % intervals.", "Plus petit eps médian, avec intervalles à 95 %."}},
+       {"Median smallest eps in grey levels of 255, with 95 % intervals.",
+        "Plus petit eps médian en niveaux de gris sur 255, avec intervalles à 95 %."}},
 
       // Per class.
       {"per_class.title", {"Emotion by emotion under attack", "Émotion par émotion sous attaque"}},
@@ -521,7 +522,7 @@ const TextTable& texts() {
   return table;
 }
 
-/// Sentences of eval/sanity.cpp and eval/study/invariants.cpp.
+/// Sentences of eval/sanity.cpp, eval/study/invariants.cpp and commands/report.cpp.
 const std::map<std::string, const char*>& said() {
   static const std::map<std::string, const char*> table{
       {"a certificate is about the smoothed network, which answers differently from the network that the attacks fool, "
@@ -530,6 +531,13 @@ const std::map<std::string, const char*>& said() {
        "un certificat porte sur le réseau lissé, qui répond autrement que le réseau attaqué : cette règle peut manquer "
        "sans "
        "erreur de part ni d’autre, et les deux chiffres restent tels que mesurés"},
+      {"no", "non"},
+      {"no cascade was run", "aucune cascade n’a été lancée"},
+      {"not both kinds of attack were run", "les deux sortes d’attaques n’ont pas été lancées"},
+      {"these are Training images, which the networks may have learnt by heart",
+       "ce sont des images d’entraînement, que les réseaux ont pu apprendre par cœur"},
+      {"the data set has no Training images, so none could be left out that stand in both",
+       "le jeu n’a pas d’images d’entraînement : celles qui seraient dans les deux n’ont pu être écartées"},
       {"the network answers at random: one run of an attack says little, and gradients must be averaged over draws",
        "le réseau répond au hasard : un seul essai d’une attaque dit peu, et les gradients doivent être moyennés"},
       {"the outputs are probabilities, not logits: losses saturate and attacks look weaker than they are",

@@ -131,8 +131,8 @@ void expect_shows(const Shown& shown, const json& report, const std::string& lan
   }
   static const std::map<std::string, std::pair<double, double>> scales{
       // factor, half a unit of the last digit
-      {"percent", {100, 0.05}}, {"points", {100, 0.05}}, {"count", {1, 0}},      {"fixed", {1, 0.0005}},
-      {"grey", {255, 0.005}},   {"seconds", {1, 0.05}},  {"decibels", {1, 0.05}}};
+      {"percent", {100, 0.05}}, {"points", {100, 0.05}},  {"count", {1, 0}},      {"fixed", {1, 0.0005}},
+      {"grey", {255, 0.005}},   {"levels", {255, 0.005}}, {"seconds", {1, 0.05}}, {"decibels", {1, 0.05}}};
   if (const auto scale = scales.find(shown.format); scale != scales.end()) {
     const auto [factor, tolerance] = scale->second;
     EXPECT_NEAR(read_number(shown.text, language), factor * value.get<double>(), tolerance * (1 + 1e-9));
@@ -367,6 +367,7 @@ TEST(ReportNumbers, AreWrittenForReaders) {
       {0.12345, NumberFormat::Fixed, "0.123", "0,123"},
       {0.25, NumberFormat::Short, "0.25", "0,25"},
       {8 / 255.0, NumberFormat::Grey, "8/255", "8/255"},
+      {3.5 / 255, NumberFormat::Levels, "3.5", "3,5"},
       {0.01, NumberFormat::Grey, "2.55/255", "2,55/255"},
       {12.34, NumberFormat::Seconds, "12.3\u00a0s", "12,3\u00a0s"},
       {-0.00001, NumberFormat::Fixed, "0.000", "0,000"},

@@ -17,7 +17,7 @@ Table flags_table(const Page& page, const View& flags) {
     const View found = flag.at("found") ? flag.at("found") : flag.at("value");
     table.rows.push_back({{page.text(flag.at("flag"))},
                           {page.say(raised ? "sanity.raised" : "sanity.fine"), raised, true},
-                          {page.text(found), false, true},
+                          {found.json().is_string() ? page.translated(found) : page.text(found), false, true},
                           {page.translated(flag.at("meaning")), false, true}});
   }
   return table;

@@ -51,7 +51,7 @@ void add_lines(const Page& page, Warnings& warnings) {
     const bool known = std::any_of(warnings.said.begin(), warnings.said.end(), [&](const std::string& beginning) {
       return words.compare(0, beginning.size(), beginning) == 0;
     });
-    if (!known) warnings.others.push_back(page.text(line));
+    if (!known) warnings.others.push_back(page.translated(line));
   }
 }
 
