@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <map>
+#include <optional>
 #include <stdexcept>
 
 namespace fercli {
@@ -522,22 +523,29 @@ const TextTable& texts() {
   return table;
 }
 
-/// Sentences of eval/sanity.cpp, eval/study/invariants.cpp and commands/report.cpp.
-const std::map<std::string, const char*>& said() {
-  static const std::map<std::string, const char*> table{
-      {"a certificate is about the smoothed network, which answers differently from the network that the attacks fool, "
-       "so "
-       "this one may fail without a mistake in either; both figures stand as measured",
-       "un certificat porte sur le réseau lissé, qui répond autrement que le réseau attaqué : cette règle peut manquer "
-       "sans "
-       "erreur de part ni d’autre, et les deux chiffres restent tels que mesurés"},
+/// Sentences of eval/sanity.cpp, eval/study/invariants.cpp and commands/report.cpp; {} stands for what varies.
+const std::vector<Entry>& said() {
+  static const std::vector<Entry> table{
       {"no", "non"},
       {"no cascade was run", "aucune cascade n’a été lancée"},
       {"not both kinds of attack were run", "les deux sortes d’attaques n’ont pas été lancées"},
-      {"these are Training images, which the networks may have learnt by heart",
-       "ce sont des images d’entraînement, que les réseaux ont pu apprendre par cœur"},
-      {"the data set has no Training images, so none could be left out that stand in both",
-       "le jeu n’a pas d’images d’entraînement : celles qui seraient dans les deux n’ont pu être écartées"},
+      {"five passes over the same images differ by up to {} (normalised logits)",
+       "cinq passages des mêmes images diffèrent d’au plus {} (logits normalisés)"},
+      {"outputs lie in [{}, {}]", "les sorties sont dans [{}, {}]"},
+      {"outputs lie in [{}, {}] and sum to 1", "les sorties sont dans [{}, {}] et leur somme est 1"},
+      {"the gradient is zero at {} of {} images", "le gradient est nul en {} images sur {}"},
+      {"{} of {} images survive PGD that may change every pixel at will",
+       "{} images sur {} survivent à PGD libre de changer chaque pixel à volonté"},
+      {"mean loss {} in the first quarter of PGD's steps, {} in the last",
+       "perte moyenne {} dans le premier quart des pas de PGD, {} dans le dernier"},
+      {"robust accuracy {} % against {} % at eps {}", "exactitude robuste {} % contre {} % à eps {}"},
+      {"Square broke {} of {} images after the white-box attacks",
+       "Square a cassé {} images sur {} après les attaques boîte blanche"},
+      {"{} target classes asked for, {} wrong classes", "{} classes cibles demandées, {} classes fausses"},
+      {"{} of the {} images are Training images, which the networks may have learnt by heart",
+       "{} des {} images sont d’entraînement : les réseaux ont pu les apprendre par cœur"},
+      {"the data set has no Training images, so copies of them could not be left out",
+       "le jeu n’a pas d’images d’entraînement : leurs copies n’ont pu être écartées"},
       {"the network answers at random: one run of an attack says little, and gradients must be averaged over draws",
        "le réseau répond au hasard : un seul essai d’une attaque dit peu, et les gradients doivent être moyennés"},
       {"the outputs are probabilities, not logits: losses saturate and attacks look weaker than they are",
@@ -573,6 +581,35 @@ const std::map<std::string, const char*>& said() {
        "seules autant de cibles que de classes fausses ont été essayées"},
   };
   return table;
+}
+
+/// What stands for each {} of the pattern, when the text is of that form.
+std::optional<std::vector<std::string>> match(const std::string& pattern, const std::string& text) {
+  std::vector<std::string> varying;
+  size_t place = 0, begin = 0;
+  for (size_t open = pattern.find("{}"); open != std::string::npos; open = pattern.find("{}", begin)) {
+    const std::string before = pattern.substr(begin, open - begin);
+    const size_t found = text.find(before, place);
+    if (found == std::string::npos || (begin == 0 && found != 0)) return {};
+    if (begin > 0) varying.push_back(text.substr(place, found - place));
+    place = found + before.size();
+    begin = open + 2;
+  }
+  const std::string end = pattern.substr(begin);
+  if (text.size() < place + end.size() || text.compare(text.size() - end.size(), end.size(), end) != 0) return {};
+  if (begin == 0 && text.size() != end.size()) return {};
+  if (begin > 0) varying.push_back(text.substr(place, text.size() - end.size() - place));
+  return varying;
+}
+
+std::string fill(std::string pattern, const std::vector<std::string>& values) {
+  size_t place = 0;
+  for (const auto& value : values) {
+    place = pattern.find("{}", place);
+    pattern.replace(place, 2, value);
+    place += value.size();
+  }
+  return pattern;
 }
 
 /// Calls words(text) and place(name) for the pieces of "{n} images", in their order.
@@ -623,8 +660,11 @@ Text phrase_of(const std::string& key, const std::string& language, const Phrase
 }
 
 std::string translate(const std::string& english, const std::string& language) {
-  const auto place = said().find(english);
-  return language == "fr" && place != said().end() ? place->second : english;
+  if (language != "fr") return english;
+  for (const auto& entry : said()) {
+    if (const auto varying = match(entry.english, english)) return fill(entry.french, *varying);
+  }
+  return english;
 }
 
 bool is_text(const std::string& key) {

@@ -358,6 +358,16 @@ TEST(ReportTexts, BothLanguagesHaveTheSamePlaces) {
   EXPECT_THROW(words_of("report.title", "en"), std::logic_error) << "a place without a value";
 }
 
+TEST(ReportTexts, SentencesOfTheJsonAreTranslatedWhereTheirFormIsKnown) {
+  EXPECT_EQ(translate("the gradient is zero at 3 of 32 images", "fr"), "le gradient est nul en 3 images sur 32");
+  EXPECT_EQ(translate("the gradient is zero at 3 of 32 images", "en"), "the gradient is zero at 3 of 32 images");
+  EXPECT_EQ(translate("outputs lie in [0, 1] and sum to 1", "fr"), "les sorties sont dans [0, 1] et leur somme est 1");
+  EXPECT_EQ(translate("no", "fr"), "non");
+  for (const char* other : {"now", "", "the gradient is zero", "something else: 3 of 32 images"}) {
+    EXPECT_EQ(translate(other, "fr"), other);
+  }
+}
+
 TEST(ReportNumbers, AreWrittenForReaders) {
   const std::vector<std::tuple<double, NumberFormat, const char*, const char*>> cases{
       {0.7234, NumberFormat::Percent, "72.3\u00a0%", "72,3\u00a0%"},
