@@ -48,6 +48,7 @@ th { font-weight: 600; }
 tbody th { text-align: left; vertical-align: top; position: sticky; left: 0; background: var(--paper); }
 thead th:first-child { position: sticky; left: 0; background: var(--paper); }
 td.prose, thead th.prose { text-align: left; white-space: normal; min-width: 9rem; overflow-wrap: anywhere; }
+td.prose ~ td.prose { min-width: 16rem; }
 td small { display: block; color: var(--soft); font-size: .82em; }
 td.marked { background: #fff1e6; outline: 2px solid #d55e00; outline-offset: -2px; }
 small { color: var(--soft); font-size: .88em; white-space: nowrap; }

@@ -583,6 +583,19 @@ const std::vector<Entry>& said() {
   return table;
 }
 
+/// French keeps a space before : ; ? and within « », where no line may end.
+std::string with_hard_spaces(std::string text) {
+  for (const char* sign : {" :", " ;", " ?", " »", "« "}) {
+    const std::string soft = sign;
+    const std::string hard =
+        soft.front() == ' ' ? "\u00a0" + soft.substr(1) : soft.substr(0, soft.size() - 1) + "\u00a0";
+    for (size_t place = text.find(soft); place != std::string::npos; place = text.find(soft, place + hard.size())) {
+      text.replace(place, soft.size(), hard);
+    }
+  }
+  return text;
+}
+
 /// What stands for each {} of the pattern, when the text is of that form.
 std::optional<std::vector<std::string>> match(const std::string& pattern, const std::string& text) {
   std::vector<std::string> varying;
@@ -640,7 +653,7 @@ std::string text_template(const std::string& key, const std::string& language) {
   const auto place = texts().find(key);
   if (place == texts().end()) throw std::logic_error(fmt::format("no text '{}'", key));
   if (language != "en" && language != "fr") throw std::logic_error(fmt::format("no language '{}'", language));
-  return language == "fr" ? place->second.french : place->second.english;
+  return language == "fr" ? with_hard_spaces(place->second.french) : place->second.english;
 }
 
 std::string words_of(const std::string& key, const std::string& language, const Words& values) {
@@ -662,7 +675,7 @@ Text phrase_of(const std::string& key, const std::string& language, const Phrase
 std::string translate(const std::string& english, const std::string& language) {
   if (language != "fr") return english;
   for (const auto& entry : said()) {
-    if (const auto varying = match(entry.english, english)) return fill(entry.french, *varying);
+    if (const auto varying = match(entry.english, english)) return fill(with_hard_spaces(entry.french), *varying);
   }
   return english;
 }

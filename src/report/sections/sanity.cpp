@@ -8,7 +8,7 @@ namespace {
 Table flags_table(const Page& page, const View& flags) {
   Table table{page.say("sanity.table"),
               {{page.say("column.flag"), false, true},
-               {page.say("column.raised"), false, true},
+               {page.say("column.raised")},
                {page.say("column.found"), false, true},
                {page.say("column.meaning"), false, true}},
               {}};
@@ -16,7 +16,7 @@ Table flags_table(const Page& page, const View& flags) {
     const bool raised = flag.at("raised").flag();
     const View found = flag.at("found") ? flag.at("found") : flag.at("value");
     table.rows.push_back({{page.text(flag.at("flag"))},
-                          {page.say(raised ? "sanity.raised" : "sanity.fine"), raised, true},
+                          {page.say(raised ? "sanity.raised" : "sanity.fine"), raised},
                           {found.json().is_string() ? page.translated(found) : page.text(found), false, true},
                           {page.translated(flag.at("meaning")), false, true}});
   }
@@ -28,21 +28,21 @@ std::vector<Block> invariants(const Page& page) {
   if (list.size() == 0) return {};
   Table table{page.say("sanity.invariants"),
               {{page.say("column.invariant"), false, true},
-               {page.say("column.model"), false, true},
+               {page.say("column.model")},
                {plain("eps")},
                {page.say("column.values")},
                {plain("n")},
-               {page.say("column.holds"), false, true}},
+               {page.say("column.holds")}},
               {},
               true};
   for (const auto& invariant : list.elements()) {
     const bool holds = invariant.at("holds").flag();
     table.rows.push_back({{page.text(invariant.at("name"))},
-                          {page.text(invariant.at("model")), false, true},
+                          {page.text(invariant.at("model"))},
                           {page.text(invariant.at("norm")) + plain(" ") + page.text(invariant.at("eps"))},
                           {page.values(invariant.at("values"))},
                           {page.number(invariant.at("n"), NumberFormat::Count)},
-                          {page.say(holds ? "sanity.holds" : "sanity.violated"), !holds, true}});
+                          {page.say(holds ? "sanity.holds" : "sanity.violated"), !holds}});
     table.folded = table.folded && holds;
   }
   return {Paragraph{page.say("sanity.invariants_intro")}, table};
