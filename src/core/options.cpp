@@ -43,11 +43,17 @@ std::string out_of_range(const Range& range, double value) {
   return reason;
 }
 
+/// Characters of UTF-8 text; continuation bytes are none.
+size_t shown_width(const std::string& text) {
+  return static_cast<size_t>(std::count_if(
+      text.begin(), text.end(), [](char byte) { return (static_cast<unsigned char>(byte) & 0xC0) != 0x80; }));
+}
+
 /// Help text folded at kHelpWidth, continued at kHelpColumn.
 std::string folded(const std::string& text) {
   std::string out, line;
   for (const auto& word : split(text, ' ')) {
-    if (!line.empty() && kHelpColumn + line.size() + 1 + word.size() > kHelpWidth) {
+    if (!line.empty() && kHelpColumn + shown_width(line) + 1 + shown_width(word) > kHelpWidth) {
       out += line + "\n" + std::string(kHelpColumn, ' ');
       line.clear();
     }
@@ -362,7 +368,7 @@ std::string OptionSet::help() const {
       if (option.many) left += "…";
       std::string help = option.help;
       if (!option.default_text.empty()) help += fmt::format(" (default {})", option.default_text);
-      const size_t shown = left.size() - (option.many ? 2 : 0);  // "…" is three bytes, one column
+      const size_t shown = shown_width(left);
       text += shown + 2 > kHelpColumn ? left + "\n" + std::string(kHelpColumn, ' ')
                                       : left + std::string(kHelpColumn - shown, ' ');
       text += folded(help) + "\n";
