@@ -44,7 +44,9 @@ void declare(OptionSet& options, Settings& s) {
   s.model.declare(options);
   s.data.declare(options);
   s.data.declare_split(options);
-  options.flag("quick", &s.quick, fmt::format("{} images unless --limit says otherwise, small budgets: minutes (the default)", kQuickImages));
+  options.flag(
+      "quick", &s.quick,
+      fmt::format("{} images unless --limit says otherwise, small budgets: minutes (the default)", kQuickImages));
   options.flag("full", &s.full, "all images and full budgets; says first how long that takes");
   options.text("parts", &s.parts, "NAME,…", "only these: " + join(Registry<StudyPart>::instance().names(), ", "));
   options.text("eps", &s.eps, "EPS,…", "Linf ladder, ascending, pixels in [0,1]; without it 1/255,2/255,4/255,8/255");
@@ -127,9 +129,9 @@ struct Sources {
 void look_for_training_images(Sources& sources, const Dataset& evaluated, const Dataset& all) {
   const auto learnt = std::count(evaluated.splits.begin(), evaluated.splits.end(), Split::Training);
   if (learnt > 0) {
-    sources.warnings.push_back(fmt::format(
-        "{} of the {} images are Training images, which the networks may have learnt by heart", learnt,
-        evaluated.size()));
+    sources.warnings.push_back(
+        fmt::format("{} of the {} images are Training images, which the networks may have learnt by heart", learnt,
+                    evaluated.size()));
   }
   if (all.has(Split::Training)) {
     sources.unseen = evaluated.rows_not_in(all.only(Split::Training));

@@ -30,8 +30,8 @@ class TrainingLog {
   TensorBoardWriter writer_;
 };
 
-/// The epochs of a history.csv: [{"epoch", "train_loss", "train_accuracy", "validation_loss", …}, …]. Throws UserError when
-/// the file cannot be read or is no such table.
+/// The epochs of a history.csv: [{"epoch", "train_loss", "train_accuracy", "validation_loss", …}, …]. Throws UserError
+/// when the file cannot be read or is no such table.
 nlohmann::json read_history(const std::filesystem::path& path);
 
 /// The history of a model file's training where a run or the shipped models keep it: history.csv beside best.pt and

@@ -31,9 +31,9 @@ class ReportCommand : public testing::Test {
   }
 
   static void eval(const std::string& model) {
-    const auto run = run_in_process({"eval", "--model", file(model + ".pt"), "--data", "synthetic:n=35,seed=4",
-                                     "--attacks", "fgsm,pgd", "--out", file("eval-" + model), "--threads", "1",
-                                     "--precision", "fp32"});
+    const auto run =
+        run_in_process({"eval", "--model", file(model + ".pt"), "--data", "synthetic:n=35,seed=4", "--attacks",
+                        "fgsm,pgd", "--out", file("eval-" + model), "--threads", "1", "--precision", "fp32"});
     ASSERT_EQ(run.exit_code, 0) << run.err;
   }
 
@@ -57,14 +57,14 @@ class ReportCommand : public testing::Test {
                                         const std::vector<std::string>& more) {
     std::string files;
     for (const auto& name : split(models, ',')) files += (files.empty() ? "" : ",") + file(name + ".pt");
-    std::vector<std::string> all{"report", "--model",   files, "--data",      "synthetic:n=35,seed=4", "--out",
-                                 file(out), "--threads", "1",   "--precision", "fp32"};
+    std::vector<std::string> all{"report", "--model", files,       "--data", "synthetic:n=35,seed=4",
+                                 "--out",  file(out), "--threads", "1",      "--precision",
+                                 "fp32"};
     all.insert(all.end(), more.begin(), more.end());
     return all;
   }
 
-  static ProgramResult report(const std::string& models, const std::string& out,
-                              const std::vector<std::string>& more) {
+  static ProgramResult report(const std::string& models, const std::string& out, const std::vector<std::string>& more) {
     return run_in_process(words(models, out, more));
   }
 

@@ -19,7 +19,8 @@ TEST(PrettyJson, KeepsAListOfNumbersOnOneLineHoweverLong) {
 }
 
 TEST(PrettyJson, ReadsBackTheSame) {
-  nlohmann::ordered_json document = {{"z", {{"text", std::string(120, 'x')}, {"list", {1.5, 2, "three"}}}}, {"a", nullptr}};
+  nlohmann::ordered_json document = {{"z", {{"text", std::string(120, 'x')}, {"list", {1.5, 2, "three"}}}},
+                                     {"a", nullptr}};
   EXPECT_EQ(nlohmann::ordered_json::parse(pretty_json(document)), document);
 }
 

@@ -89,11 +89,8 @@ TEST(Invariants, OnlyImagesThatBothAttacksSawAreCompared) {
 
 TEST(Invariants, ACertificateAboveAnAttackIsShownWithWhatItMeans) {
   auto outcomes = outcomes_with({2, 2, 2, -1}, {1, 1, 1, -1});
-  outcomes["attacks"].push_back({{"attack", "pgd"},
-                                 {"norm", "L2"},
-                                 {"eps", {"0.25", "0.5"}},
-                                 {"rows", {0, 1, 2, 3}},
-                                 {"broken", {0, 1, 2, -1}}});
+  outcomes["attacks"].push_back(
+      {{"attack", "pgd"}, {"norm", "L2"}, {"eps", {"0.25", "0.5"}}, {"rows", {0, 1, 2, 3}}, {"broken", {0, 1, 2, -1}}});
   outcomes["certified"] = {{{"sigma", 0.25}, {"rows", {0, 1, 2, 3}}, {"radius", {0.6, 0.3, nullptr, 0.1}}}};
   EXPECT_TRUE(violations(outcomes).empty());
   outcomes["certified"][0]["radius"] = {0.6, 0.3, 0.3, 0.1};
@@ -200,7 +197,8 @@ class StudyOf : public testing::Test {
 
   static StudyModel model(const std::string& name) {
     const Classifier network = test::confident_cnn(kSide);
-    return {name, {{"arch", "small-cnn"}}, "digest of " + name, network, network, blobs(), blobs(), {"made for a test"}};
+    return {name,    {{"arch", "small-cnn"}}, "digest of " + name, network, network, blobs(),
+            blobs(), {"made for a test"}};
   }
 
   json run() const { return run_study(models_, plan_, folder_.path()); }

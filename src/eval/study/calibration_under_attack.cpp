@@ -40,10 +40,9 @@ torch::Tensor attacked_probabilities(const StudySubject& subject, const Attack& 
   for (int64_t first = 0; first < data.size(); first += kGroup) {
     const int64_t count = std::min(kGroup, data.size() - first);
     const auto shown = data.images.narrow(0, first, count);
-    const auto found = attack.run(subject.model.search, {Norm::Linf, subject.plan.at.eps},
-                                  {to_float(shown), Goal::untargeted(data.labels.narrow(0, first, count)),
-                                   image_keys(shown)},
-                                  rng);
+    const auto found =
+        attack.run(subject.model.search, {Norm::Linf, subject.plan.at.eps},
+                   {to_float(shown), Goal::untargeted(data.labels.narrow(0, first, count)), image_keys(shown)}, rng);
     const auto logits = subject.model.judge.logits(found.x_adv);
     probabilities.push_back(torch::softmax(logits.to(torch::kFloat64), 1));
     progress.advance(count);
@@ -88,8 +87,8 @@ StudyFindings measure(const StudySubject& subject) {
            {"reliability_clean", reliability_table(clean)}}};
 }
 
-const Register<StudyPart> registered{{"calibration_under_attack", 85, "is the network sure of its errors", false, images,
-                                      options, passes, measure}};
+const Register<StudyPart> registered{
+    {"calibration_under_attack", 85, "is the network sure of its errors", false, images, options, passes, measure}};
 
 }  // namespace
 

@@ -35,8 +35,7 @@ StudyFindings measure(const StudySubject& subject) {
   Result result = summarise(predictions, subject.images, classes, subject.plan.seed);
   const auto answers = predicted_classes(predictions.probabilities);
   if (subject.plan.unseen && !subject.plan.unseen->empty()) {
-    result.metrics["accuracy_deduplicated"] =
-        accuracy_on(*subject.plan.unseen, answers.eq(subject.images.labels));
+    result.metrics["accuracy_deduplicated"] = accuracy_on(*subject.plan.unseen, answers.eq(subject.images.labels));
   }
   json figures = {{"per_class", result.per_class},
                   {"confusion_matrix", result.tables.at("confusion_matrix")},

@@ -63,7 +63,8 @@ std::map<std::string, std::string> labels_of(const json& report, const json& out
   return labels;
 }
 
-int64_t count_common(const std::map<std::string, std::string>& first, const std::map<std::string, std::string>& second) {
+int64_t count_common(const std::map<std::string, std::string>& first,
+                     const std::map<std::string, std::string>& second) {
   int64_t common = 0;
   for (const auto& [id, label] : first) {
     const auto other = second.find(id);

@@ -12,8 +12,8 @@ namespace fercli {
 ///                 "first", "second", "difference": Metric, "p", "p_holm"}, …]}
 ///
 /// p: exact McNemar. p_holm: the same corrected for the number of tests in this list (Holm, Scandinavian Journal of
-/// Statistics 1979). Conditions that only one of them has are left out. Images go by id. Throws UserError when they have
-/// no image in common, or one of them without outcomes of images, or an id with different labels.
+/// Statistics 1979). Conditions that only one of them has are left out. Images go by id. Throws UserError when they
+/// have no image in common, or one of them without outcomes of images, or an id with different labels.
 nlohmann::json compare_models(const nlohmann::json& first_report, const std::string& first,
                               const nlohmann::json& second_report, const std::string& second);
 

@@ -28,8 +28,8 @@ using Standing = std::map<int64_t, bool>;
 /// One way to look at the images: an attack, a certificate, or nothing at all.
 struct Series {
   std::string name, norm;
-  std::vector<std::string> eps;     ///< as written; empty: the same at every eps
-  std::vector<Standing> standing;   ///< at each eps
+  std::vector<std::string> eps;    ///< as written; empty: the same at every eps
+  std::vector<Standing> standing;  ///< at each eps
 };
 
 Series attack_series(const json& attack) {

@@ -6,8 +6,8 @@ namespace fercli {
 
 /// What must hold on the same images if the attacks are as strong as they should be:
 ///
-/// certified <= autoattack <= pgd <= fgsm <= clean at each eps that two neighbours of this row share (certified: in L2);
-/// robust accuracy falls as eps grows; the certified share falls as the radius grows
+/// certified <= autoattack <= pgd <= fgsm <= clean at each eps that two neighbours of this row share (certified: in
+/// L2); robust accuracy falls as eps grows; the certified share falls as the radius grows
 ///
 /// outcomes: those of one model in a report. Returns a list of {"name": "autoattack <= pgd", "model", "norm", "eps",
 /// "n", "values": [shares of the n images], "holds", "note" (where a violation needs one)}.

@@ -1,4 +1,4 @@
-// FGSM, PGD and AutoAttack in L2, on the images whose certified radius is computed.
+// FGSM, PGD and AutoAttack in L2, on some of the images whose certified radius is computed.
 #include "eval/study/ladder.hpp"
 
 namespace fercli {
@@ -10,7 +10,7 @@ using nlohmann::json;
 constexpr double kBrokenPasses = 80, kStandingPasses = 9000;
 
 Dataset images(const StudyPlan& plan, const StudyModel& model) {
-  return subset(model.images, plan.smoothing_images);
+  return subset(model.images, plan.l2_images);
 }
 
 LadderPlan ladder_of(const StudyPlan& plan) {
@@ -22,8 +22,7 @@ json options(const StudyPlan& plan) {
 }
 
 double passes(const StudyPlan& plan, int64_t images, const Pilot& pilot) {
-  return static_cast<double>(images) *
-         pilot.ladder_passes(Norm::L2, plan.l2_ladder, kBrokenPasses, kStandingPasses);
+  return static_cast<double>(images) * pilot.ladder_passes(Norm::L2, plan.l2_ladder, kBrokenPasses, kStandingPasses);
 }
 
 StudyFindings measure(const StudySubject& subject) {

@@ -19,8 +19,8 @@ namespace {
 
 constexpr const char* kWorst = "worst";
 constexpr const char* kSavedMode = "saved";
-const std::vector<std::string> kCleanMetrics{"accuracy", "balanced_accuracy", "macro_f1", "ece", "brier", "nll",
-                                             "accuracy_deduplicated"};
+const std::vector<std::string> kCleanMetrics{"accuracy", "balanced_accuracy",    "macro_f1", "ece", "brier",
+                                             "nll",      "accuracy_deduplicated"};
 
 json clean_part(const Result& result) {
   json part = {{"per_class", result.per_class},
@@ -174,9 +174,10 @@ json parse_saved(const std::filesystem::path& path) {
   if (document.is_object() && document.value("schema", json()) == kReportSchema) return document;
   const Result result = read_result(path);
   if (result.metrics.count("accuracy") == 0 || !result.tables.contains("confusion_matrix")) {
-    throw UserError(fmt::format("{}: is a result of `fercli {}`; reports are made of those of `fercli eval` and "
-                                "`fercli report`",
-                                path.string(), result.command));
+    throw UserError(
+        fmt::format("{}: is a result of `fercli {}`; reports are made of those of `fercli eval` and "
+                    "`fercli report`",
+                    path.string(), result.command));
   }
   return report_of(result);
 }

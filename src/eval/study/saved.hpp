@@ -15,7 +15,8 @@ nlohmann::json read_report(const std::filesystem::path& path);
 /// once are those of the first report that has them. Throws UserError when they are not about the same images.
 nlohmann::json merge_reports(const std::vector<nlohmann::json>& reports);
 
-/// What a report calls a model: "standard" for the shipped one of that name, for standard.pt and for out/standard/best.pt.
+/// What a report calls a model: "standard" for the shipped one of that name, for standard.pt and for
+/// out/standard/best.pt.
 std::string short_model_name(const std::string& model);
 
 /// The name, or NAME-2, NAME-3, … when it is taken.

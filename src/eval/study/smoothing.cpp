@@ -10,6 +10,8 @@ namespace {
 
 using nlohmann::json;
 
+constexpr int64_t kLeastDraws = 20;  ///< to choose the class by
+
 Dataset images(const StudyPlan& plan, const StudyModel& model) {
   return subset(model.images, plan.smoothing_images);
 }
@@ -17,7 +19,7 @@ Dataset images(const StudyPlan& plan, const StudyModel& model) {
 SmoothingOptions smoothing_options(const StudyPlan& plan) {
   SmoothingOptions options;
   options.n = plan.smoothing_draws;
-  options.n0 = std::min<int64_t>(options.n0, plan.smoothing_draws);
+  options.n0 = std::clamp<int64_t>(plan.smoothing_draws / 4, kLeastDraws, options.n0);
   options.seed = plan.seed;
   return options;
 }

@@ -40,8 +40,8 @@ struct Job {
   size_t model;
   Dataset images;
   json key;
-  json value = {};      ///< once it is known
-  double seconds = 0;   ///< expected
+  json value = {};     ///< once it is known
+  double seconds = 0;  ///< expected
 
   std::string title(const std::vector<StudyModel>& models) const {
     return part->joint ? part->name : fmt::format("{} of {}", part->name, models[model].name);
@@ -104,8 +104,7 @@ class Study {
   }
 
   void announce() {
-    const auto missing =
-        std::count_if(jobs_.begin(), jobs_.end(), [](const Job& job) { return job.value.is_null(); });
+    const auto missing = std::count_if(jobs_.begin(), jobs_.end(), [](const Job& job) { return job.value.is_null(); });
     const auto known = static_cast<int64_t>(jobs_.size()) - missing;
     if (known > 0) inform(fmt::format("{} of {} parts are in {}", known, jobs_.size(), cache_.folder().string()));
     if (missing == 0 || plan_.mode != "full") return;
@@ -183,12 +182,10 @@ class Study {
     const auto state = cache_.state(job.part->name, job.key);
     try {
       throw_if_interrupted();
-      StudyFindings found =
-          job.part->measure({plan_, models_, models_[job.model], job.images, cache_, job.key, state});
+      StudyFindings found = job.part->measure({plan_, models_, models_[job.model], job.images, cache_, job.key, state});
       if (found.cost.is_null()) {
-        found.cost = {{"forward", forwards() - forward},
-                      {"backward", backwards() - backward},
-                      {"seconds", seconds_since(start)}};
+        found.cost = {
+            {"forward", forwards() - forward}, {"backward", backwards() - backward}, {"seconds", seconds_since(start)}};
       }
       job.value = {{"figures", std::move(found.figures)},
                    {"outcomes", std::move(found.outcomes)},
@@ -202,15 +199,9 @@ class Study {
   }
 
   json report() const {
-    json document = {{"schema", kReportSchema},
-                     {"version", version()},
-                     {"revision", git_revision()},
-                     {"seed", plan_.seed},
-                     {"mode", plan_.mode},
-                     {"models", json::array()},
-                     {"parts", json::object()},
-                     {"outcomes", json::object()},
-                     {"environment", environment_json()}};
+    json document = {{"schema", kReportSchema}, {"version", version()},       {"revision", git_revision()},
+                     {"seed", plan_.seed},      {"mode", plan_.mode},         {"models", json::array()},
+                     {"parts", json::object()}, {"outcomes", json::object()}, {"environment", environment_json()}};
     for (const auto& model : models_) add_model(document, model);
     for (const auto& job : jobs_) {
       place(document["parts"], job) = job.value.at("figures");
@@ -231,8 +222,7 @@ class Study {
     json& outcomes = document["outcomes"][model.name];
     outcomes["ids"] = model.images.ids;
     const auto labels = model.images.labels.contiguous();
-    outcomes["labels"] =
-        std::vector<int64_t>(labels.data_ptr<int64_t>(), labels.data_ptr<int64_t>() + labels.numel());
+    outcomes["labels"] = std::vector<int64_t>(labels.data_ptr<int64_t>(), labels.data_ptr<int64_t>() + labels.numel());
   }
 
   /// Where the figures of a part belong.
@@ -361,7 +351,8 @@ StudyPlan StudyPlan::quick() {
   plan.l2_ladder = parse_ladder("0.25,0.5", Norm::L2);
   plan.at = {"4/255", 4 / 255.0};
   plan.autoattack_images = 60;
-  plan.minimal_eps_images = 120;
+  plan.l2_images = 25;
+  plan.minimal_eps_images = 100;
   plan.per_source = 6;
   plan.transfer_images = 120;
   plan.corruption_images = 150;
@@ -377,6 +368,7 @@ StudyPlan StudyPlan::full() {
   plan.autoattack_ladder = plan.ladder;
   plan.l2_ladder = parse_ladder("0.25,0.5,1", Norm::L2);
   plan.autoattack_images = 500;
+  plan.l2_images = 100;
   plan.minimal_eps_images = 1000;
   plan.per_source = 50;
   plan.transfer_images = 1000;

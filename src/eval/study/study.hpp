@@ -25,14 +25,14 @@ struct StudyModel {
 
 /// How much is measured.
 struct StudyPlan {
-  std::string mode;                         ///< "quick" or "full"
-  std::vector<std::string> parts;           ///< names; none: all
+  std::string mode;                             ///< "quick" or "full"
+  std::vector<std::string> parts;               ///< names; none: all
   std::vector<Rung> ladder, autoattack_ladder;  ///< Linf
-  std::vector<Rung> l2_ladder;              ///< for the comparison with what is certified
-  Rung at;                                  ///< Linf: vulnerability, transfer, calibration under attack, gallery
-  int64_t autoattack_images, minimal_eps_images, per_source, transfer_images, corruption_images, calibration_images,
-      smoothing_images, smoothing_draws;    ///< images (of each class: per_source); 0: all
-  bool include_images = false;              ///< a gallery of the user's images too
+  std::vector<Rung> l2_ladder;                  ///< for the comparison with what is certified
+  Rung at;                                      ///< Linf: vulnerability, transfer, calibration under attack, gallery
+  int64_t autoattack_images, l2_images, minimal_eps_images, per_source, transfer_images, corruption_images,
+      calibration_images, smoothing_images, smoothing_draws;  ///< images (of each class: per_source); 0: all
+  bool include_images = false;                                ///< a gallery of the user's images too
   std::optional<std::vector<int64_t>> unseen = {};  ///< rows of the images whose pixels do not occur in Training
   uint64_t seed = 0;
   int64_t batch_size = 64;  ///< changes no figure
