@@ -95,7 +95,7 @@ Text Page::metric(const View& view, NumberFormat format, Sample n) const {
   const View interval = view.at("interval");
   const bool with_n = n == Sample::Shown && view.at("n");
   if (!interval && !with_n) return text;
-  text = text + small(plain(" ("));
+  text = text + plain(" ") + small(plain("("));
   if (interval) {
     const NumberFormat bare = format == NumberFormat::Percent ? NumberFormat::Points : format;
     text = text + small(number(interval.at(0), bare) + plain("–") + number(interval.at(1), bare));
