@@ -36,7 +36,6 @@ struct CurvePlot {
   std::optional<std::pair<std::string, double>> level = {};  ///< a dashed horizontal line and its name
   double y_top = 100;                                        ///< 0: as high as the curves
   bool points = true;                                        ///< mark the measured points
-  bool logarithmic = false;                                  ///< the x axis
   std::string language = "en";
 };
 
