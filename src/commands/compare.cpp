@@ -52,15 +52,22 @@ std::string percent(const json& share) {
                      100 * metric.interval.high);
 }
 
+/// In percentage points.
+std::string points(const json& difference) {
+  const Metric metric = metric_from_json(difference);
+  return fmt::format("{:+.1f} ({:+.1f} to {:+.1f})", 100 * metric.value, 100 * metric.interval.low,
+                     100 * metric.interval.high);
+}
+
 void print(const json& comparison) {
   const std::string first = comparison.at("first"), second = comparison.at("second");
   fmt::print("{} against {}: {} images in common\n", first, second, comparison.at("images").get<int64_t>());
-  fmt::print("  {:<24} {:>5} {:>18} {:>18} {:>21} {:>11} {:>12} {:>8} {:>8}\n", "(%, 95 % CI)", "n", "first", "second",
+  fmt::print("  {:<24} {:>5} {:>18} {:>18} {:>23} {:>11} {:>12} {:>8} {:>8}\n", "(%, 95 % CI)", "n", "first", "second",
              "difference", "only first", "only second", "p", "p, Holm");
   for (const auto& test : comparison.at("tests")) {
-    fmt::print("  {:<24} {:>5} {:>18} {:>18} {:>21} {:>11} {:>12} {:>8.2g} {:>8.2g}{}\n",
+    fmt::print("  {:<24} {:>5} {:>18} {:>18} {:>23} {:>11} {:>12} {:>8.2g} {:>8.2g}{}\n",
                test.at("condition").get<std::string>(), test.at("n").get<int64_t>(), percent(test.at("first")),
-               percent(test.at("second")), percent(test.at("difference")), test.at("only_first").get<int64_t>(),
+               percent(test.at("second")), points(test.at("difference")), test.at("only_first").get<int64_t>(),
                test.at("only_second").get<int64_t>(), test.at("p").get<double>(), test.at("p_holm").get<double>(),
                test.at("p_holm").get<double>() < kLevel ? " *" : "");
   }
