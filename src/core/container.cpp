@@ -8,6 +8,8 @@
 #include "core/digest.hpp"
 #include "core/error.hpp"
 #include "core/files.hpp"
+#include "core/untrusted.hpp"
+#include "core/zip_file.hpp"
 
 namespace fercli {
 
@@ -54,6 +56,7 @@ Container load_container(const std::filesystem::path& path, const std::string& k
   Container container;
   std::string text, digest;
   try {
+    check_torch_file(ZipFile(bytes, path.string()));
     const c10::IValue value = torch::pickle_load(std::vector<char>(bytes.begin(), bytes.end()));
     if (!value.isGenericDict()) throw std::runtime_error("not a dictionary");
     const auto file = value.toGenericDict();
@@ -65,7 +68,7 @@ Container load_container(const std::filesystem::path& path, const std::string& k
     for (const auto& entry : file.at("tensors").toGenericDict()) {
       container.tensors[entry.key().toStringRef()] = entry.value().toTensor().contiguous();
     }
-    const auto header = nlohmann::json::parse(text);
+    const auto header = parse_untrusted_json(text);
     if (header.at("format").get<int>() > kFormatVersion) {
       throw UserError(fmt::format("{}: was written by a newer fercli (format {}, this one reads {})", path.string(),
                                   header.at("format").get<int>(), kFormatVersion));

@@ -3,6 +3,8 @@
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
+#include <cmath>
+
 #include "core/container.hpp"
 #include "core/digest.hpp"
 #include "core/error.hpp"
@@ -17,6 +19,7 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr const char* kKind = "checkpoint";
+constexpr int64_t kLargestSide = 4096;  // of images
 
 std::vector<std::string> shipped_models() {
   std::vector<std::string> names;
@@ -65,8 +68,22 @@ void store_foreign(const ForeignModel& model, Container& file) {
   model.store(header, file.tensors);
 }
 
-std::shared_ptr<Network> restore_network(const Checkpoint& checkpoint, const Container& file, const std::string& path) {
-  auto network = make_network(checkpoint.arch, checkpoint.options, 0);
+/// Widths and numbers of layers cannot exceed what the file holds: a wrong one would build a network without end.
+void check_settings(const Checkpoint& checkpoint, const Container& file, const std::string& path) {
+  auto most = static_cast<double>(file.tensors.size());
+  for (const auto& entry : file.tensors) {
+    for (const int64_t side : entry.second.sizes()) most = std::max(most, static_cast<double>(side));
+  }
+  for (const auto& [name, value] : checkpoint.options.settings) {
+    if (value >= 0 && value <= std::max(most, 1.0)) continue;
+    throw UserError(fmt::format("{}: the setting {} = {} does not fit its tensors", path, name, value));
+  }
+}
+
+std::shared_ptr<Network> restore_network(Checkpoint& checkpoint, const Container& file, const std::string& path) {
+  check_settings(checkpoint, file, path);
+  checkpoint.options.settings = complete_settings(checkpoint.arch, checkpoint.options.settings);
+  auto network = Registry<Architecture>::instance().get(checkpoint.arch).make(checkpoint.options);
   const torch::NoGradGuard no_grad;
   for (auto& entry : network->named_parameters()) restore(entry.value(), entry.key(), file, path);
   for (auto& entry : network->named_buffers()) restore(entry.value(), entry.key(), file, path);
@@ -104,6 +121,27 @@ void save_checkpoint(const Checkpoint& checkpoint, const fs::path& path) {
   save_container(file, path);
 }
 
+namespace {
+
+/// The sizes of images and the label order, which decide how much memory is taken, before any network is made.
+void check_header(const Checkpoint& checkpoint, const std::string& path) {
+  const auto& input = checkpoint.preprocessing;
+  const auto is_side = [](int64_t side) { return side >= 1 && side <= kLargestSide; };
+  const auto fits = [&](const std::vector<double>& values) {
+    return (values.size() == 1 || static_cast<int64_t>(values.size()) == input.channels) &&
+           std::all_of(values.begin(), values.end(), [](double value) { return std::isfinite(value); });
+  };
+  if ((input.channels != 1 && input.channels != 3) || !is_side(input.size) || !is_side(input.columns()) ||
+      checkpoint.options.channels != input.channels || checkpoint.options.size != input.size || !fits(input.mean) ||
+      !fits(input.std)) {
+    throw UserError(fmt::format("{}: the checkpoint's header asks for impossible images ({}x{}x{})", path, input.size,
+                                input.columns(), input.channels));
+  }
+  if (checkpoint.classes.size() < 2) throw UserError(fmt::format("{}: names fewer than two classes", path));
+}
+
+}  // namespace
+
 Checkpoint load_checkpoint(const fs::path& path) {
   const Container file = load_container(path, kKind);
   Checkpoint checkpoint;
@@ -115,6 +153,7 @@ Checkpoint load_checkpoint(const fs::path& path) {
     const auto& input = file.header.at("preprocessing");
     checkpoint.preprocessing = {input.at("channels"), input.at("size"), input.at("mean"), input.at("std"),
                                 input.value("width", int64_t{0})};
+    check_header(checkpoint, path.string());
     checkpoint.warnings = file.header.value("warnings", std::vector<std::string>{});
     checkpoint.training = file.header.at("training");
   } catch (const nlohmann::json::exception& error) {

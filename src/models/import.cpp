@@ -8,9 +8,9 @@
 #include "core/error.hpp"
 #include "core/files.hpp"
 #include "core/progress.hpp"
+#include "core/zip_file.hpp"
 #include "models/state_dict.hpp"
 #include "models/weights.hpp"
-#include "models/zip_file.hpp"
 
 namespace fercli {
 
@@ -173,7 +173,20 @@ bool FileProbe::has_entry(std::string_view ending) const {
   });
 }
 
-Checkpoint load_model(const fs::path& path, const ImportOptions& options) {
+namespace {
+
+/// An imported network is tried, as when it was imported.
+Checkpoint load_own(const fs::path& path) {
+  Checkpoint checkpoint = load_checkpoint(path);
+  if (checkpoint.foreign &&
+      count_outputs(*checkpoint.foreign, checkpoint.preprocessing, path) != checkpoint.classes.size()) {
+    throw UserError(
+        fmt::format("{}: names {} classes, which its network does not have", path.string(), checkpoint.classes.size()));
+  }
+  return checkpoint;
+}
+
+Checkpoint load_any(const fs::path& path, const ImportOptions& options) {
   const FileProbe file = probe(path);
   if (is_checkpoint(file)) {
     if (!options.empty()) {
@@ -182,7 +195,7 @@ Checkpoint load_model(const fs::path& path, const ImportOptions& options) {
                       "--input, --scale, --mean, --std, --labels, --arch and --no-strip-softmax out",
                       path.string()));
     }
-    return load_checkpoint(path);
+    return load_own(path);
   }
   std::vector<std::string> known{"fercli checkpoint"};
   for (const auto& format : Registry<ModelFormat>::instance().all()) {
@@ -198,6 +211,22 @@ Checkpoint load_model(const fs::path& path, const ImportOptions& options) {
       fmt::format("{}: is none of the known model formats ({}, PyTorch state dictionary, safetensors), or is "
                   "damaged",
                   path.string(), join(known, ", ")));
+}
+
+}  // namespace
+
+Checkpoint load_model(const fs::path& path, const ImportOptions& options) {
+  try {
+    return load_any(path, options);
+  } catch (const UserError& error) {
+    const std::string message = error.what();
+    if (message.find(path.filename().string()) != std::string::npos) throw;
+    throw UserError(fmt::format("{}: {}", path.string(), message));
+  } catch (const std::bad_alloc&) {
+    throw UserError(fmt::format("{}: needs more memory than there is", path.string()));
+  } catch (const std::exception& error) {
+    throw UserError(fmt::format("{}: is damaged ({})", path.string(), first_line(error)));
+  }
 }
 
 }  // namespace fercli

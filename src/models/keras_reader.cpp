@@ -9,9 +9,10 @@
 
 #include "core/error.hpp"
 #include "core/files.hpp"
+#include "core/untrusted.hpp"
+#include "core/zip_file.hpp"
 #include "models/hdf5_file.hpp"
 #include "models/keras_layer.hpp"
-#include "models/zip_file.hpp"
 
 namespace fercli {
 
@@ -305,7 +306,7 @@ class KerasReading {
 ImportedModel read_configured(const std::string& text, const WeightFile& weights, bool keras3, const fs::path& path,
                               const ImportOptions& options) {
   try {
-    return KerasReading(weights, keras3, path.string()).run(json::parse(text), options);
+    return KerasReading(weights, keras3, path.string()).run(parse_untrusted_json(text), options);
   } catch (const UserError& error) {
     const std::string message = error.what();
     if (message.compare(0, path.string().size(), path.string()) == 0) throw;

@@ -2,14 +2,15 @@
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>
-#include <torch/csrc/jit/serialization/unpickler.h>
+#include <torch/csrc/jit/serialization/pickle.h>
 
 #include <cstring>
 #include <nlohmann/json.hpp>
 
 #include "core/error.hpp"
 #include "core/files.hpp"
-#include "models/zip_file.hpp"
+#include "core/untrusted.hpp"
+#include "core/zip_file.hpp"
 
 namespace fercli {
 
@@ -36,7 +37,7 @@ uint64_t header_length(std::string_view bytes) {
 StateDict parse_safetensors(const std::string& bytes) {
   const uint64_t length = header_length(bytes);
   if (bytes.size() < kLengthBytes || length > bytes.size() - kLengthBytes) throw std::runtime_error("is truncated");
-  const auto header = nlohmann::json::parse(bytes.substr(kLengthBytes, length));
+  const auto header = parse_untrusted_json(bytes.substr(kLengthBytes, length));
   const size_t start = kLengthBytes + length, available = bytes.size() - start;
   StateDict tensors;
   for (const auto& [name, entry] : header.items()) {
@@ -62,56 +63,6 @@ StateDict parse_safetensors(const std::string& bytes) {
   return tensors;
 }
 
-/// Unpickles with the library's own machine, but keeps the sizes of the data records: the pickle may claim tensors
-/// larger than their data, and the library believes it.
-class CheckedUnpickler {
- public:
-  explicit CheckedUnpickler(const fs::path& path) : zip_(path) {}
-
-  c10::IValue read() {
-    const std::string pickle = zip_.read_ending("data.pkl");
-    size_t place = 0;
-    const auto reader = [&](char* to, size_t size) {
-      const size_t count = std::min(size, pickle.size() - place);
-      std::memcpy(to, pickle.data() + place, count);
-      place += count;
-      return count;
-    };
-    const auto record = [&](const std::string& name) { return read_record(name); };
-    torch::jit::Unpickler unpickler(reader, nullptr, nullptr, record, torch::Device(torch::kCPU));
-    return unpickler.parse_ivalue();
-  }
-
-  /// Throws when the tensor reaches beyond its data.
-  void check(const torch::Tensor& tensor) const {
-    const auto found = sizes_.find(tensor.storage().data());
-    if (tensor.numel() == 0) return;
-    uint64_t last = static_cast<uint64_t>(tensor.storage_offset());
-    for (int64_t d = 0; d < tensor.dim(); ++d) {
-      if (tensor.stride(d) < 0 || tensor.size(d) < 0) throw std::runtime_error("has a tensor with negative strides");
-      const auto stride = static_cast<uint64_t>(tensor.stride(d)), side = static_cast<uint64_t>(tensor.size(d)) - 1;
-      if (side > 0 && stride > kMost / side) throw std::runtime_error("has an oversized tensor");
-      last += stride * side;
-    }
-    if (found == sizes_.end() || last > kMost || (last + 1) * tensor.element_size() > found->second) {
-      throw std::runtime_error("has a tensor that reaches beyond its data");
-    }
-  }
-
- private:
-  static constexpr uint64_t kMost = uint64_t{1} << 40;
-
-  at::DataPtr read_record(const std::string& name) {
-    auto content = std::make_unique<std::string>(zip_.read_ending("/data/" + name));
-    std::string* owner = content.release();
-    sizes_[owner->data()] = owner->size();
-    return {owner->data(), owner, [](void* context) { delete static_cast<std::string*>(context); }, torch::kCPU};
-  }
-
-  ZipFile zip_;
-  std::map<const void*, uint64_t> sizes_;
-};
-
 /// The dictionary that holds the tensors: the outermost, or the one that training scripts wrap.
 c10::impl::GenericDict find_tensors(const c10::IValue& value) {
   auto dictionary = value.toGenericDict();
@@ -123,17 +74,15 @@ c10::impl::GenericDict find_tensors(const c10::IValue& value) {
   return dictionary;
 }
 
-StateDict read_pickle(const fs::path& path) {
-  CheckedUnpickler unpickler(path);
-  const auto value = unpickler.read();
+StateDict read_pickle(const std::string& bytes, const std::string& name) {
+  check_torch_file(ZipFile(bytes, name));
+  const auto value = torch::jit::pickle_load({bytes.begin(), bytes.end()});
   StateDict tensors;
   for (const auto& entry : find_tensors(value)) {
     if (!entry.value().isTensor() || !entry.key().isString()) continue;
-    std::string name = entry.key().toStringRef();
-    if (name.compare(0, 7, "module.") == 0) name.erase(0, 7);  // nn.DataParallel's
-    const auto& tensor = entry.value().toTensor();
-    unpickler.check(tensor);
-    tensors[name] = tensor.clone();
+    std::string key = entry.key().toStringRef();
+    if (key.compare(0, 7, "module.") == 0) key.erase(0, 7);  // nn.DataParallel's
+    tensors[key] = entry.value().toTensor().clone();
   }
   return tensors;
 }
@@ -154,7 +103,7 @@ StateDict read_state_dict(const fs::path& path) {
   const std::string bytes = read_file(path);
   StateDict tensors;
   try {
-    tensors = bytes.compare(0, 4, "PK\x03\x04") == 0 ? read_pickle(path) : parse_safetensors(bytes);
+    tensors = bytes.compare(0, 4, "PK\x03\x04") == 0 ? read_pickle(bytes, path.string()) : parse_safetensors(bytes);
   } catch (const UserError&) {
     throw;
   } catch (const std::exception& error) {

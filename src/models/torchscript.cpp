@@ -14,6 +14,8 @@
 #include "core/files.hpp"
 #include "core/progress.hpp"
 #include "core/random.hpp"
+#include "core/untrusted.hpp"
+#include "core/zip_file.hpp"
 #include "models/graph.hpp"
 #include "models/trace.hpp"
 
@@ -24,7 +26,26 @@ namespace {
 constexpr const char* kKind = "torchscript";
 constexpr const char* kBytes = "torchscript";
 constexpr int64_t kUsualSize = 48;
+constexpr int kDeepestCode = 256;
 constexpr double kTolerance = 1e-4;  // of a traced network's logits, relative to the largest
+
+/// LibTorch's parser recurses into brackets.
+void check_code(const std::string& code) {
+  int depth = 0;
+  for (const char letter : code) {
+    if (letter == '(' || letter == '[' || letter == '{') ++depth;
+    if (letter == ')' || letter == ']' || letter == '}') --depth;
+    if (depth > kDeepestCode) throw std::runtime_error("its code is nested too deeply");
+  }
+}
+
+void check_archive(const std::string& bytes) {
+  const ZipFile zip(bytes, "the TorchScript network");
+  check_torch_file(zip);
+  for (const auto& name : zip.names()) {
+    if (std::filesystem::path(name).extension() == ".py") check_code(zip.read(name));
+  }
+}
 
 /// The first tensor of what a network returned.
 torch::Tensor first_tensor(const c10::IValue& value) {
@@ -50,7 +71,8 @@ class TorchScriptExecutor : public Executor {
 
 class TorchScriptModel : public ForeignModel {
  public:
-  explicit TorchScriptModel(std::string bytes) : bytes_(std::move(bytes)) {}
+  /// Throws std::runtime_error or UserError when the file has what LibTorch would stumble over.
+  explicit TorchScriptModel(std::string bytes) : bytes_(std::move(bytes)) { check_archive(bytes_); }
 
   std::shared_ptr<const Executor> executor(Precision, torch::Device device) const override {
     std::istringstream stream(bytes_);
