@@ -78,9 +78,23 @@ torch::Tensor optional(const OperatorCall& c, size_t i) {
   return c.has(i) ? c[i] : torch::Tensor();
 }
 
+/// The number of groups. LibTorch divides by what it is given, so channels must fit.
+int64_t groups_of(const OperatorCall& c) {
+  const int64_t groups = c.integer("group", 1), channels = c[0].size(1);
+  if (groups < 1 || groups > channels || channels % groups != 0 || c[1].numel() == 0) {
+    c.fail(fmt::format("has {} groups for {} channels and weights of shape ({})", groups, channels,
+                       fmt::join(c[1].sizes(), ",")));
+  }
+  return groups;
+}
+
 Tensors convolution(const OperatorCall& c) {
+  require_image(c);
   if (c[1].dim() != 4) c.fail("only two-dimensional convolutions are supported");
+  const int64_t groups = groups_of(c);
+  if (c[1].size(1) != c[0].size(1) / groups || c[1].size(0) % groups != 0) c.fail("its weights do not fit its input");
   const Window window = window_of(c, c[1].sizes().slice(2).vec());
+  if (window.kernel != c[1].sizes().slice(2).vec()) c.fail("its kernel_shape is not that of its weights");
   const auto rows = [&](size_t d) {
     return (c[0].size(static_cast<int64_t>(d) + 2) + window.before[d] + window.after[d] - window.span(d)) /
                window.stride[d] +
@@ -90,7 +104,7 @@ Tensors convolution(const OperatorCall& c) {
   auto x = c[0].to(c[1].scalar_type());
   if (!window.symmetric()) x = padded(x, window, 0);
   const auto padding = window.symmetric() ? window.before : std::vector<int64_t>{0, 0};
-  return {at::conv2d(x, c[1], optional(c, 2), window.stride, padding, window.dilation, c.integer("group", 1))};
+  return {at::conv2d(x, c[1], optional(c, 2), window.stride, padding, window.dilation, groups)};
 }
 
 /// The full result is cut by the padding (ONNX) or to in * stride (auto_pad SAME_UPPER, as Keras does).
@@ -100,22 +114,31 @@ Tensors transposed_convolution(const OperatorCall& c) {
   const auto kernel = c[1].sizes().slice(2).vec();
   const auto stride = c.integers("strides", {1, 1}), dilation = c.integers("dilations", {1, 1});
   auto pads = c.integers("pads", {0, 0, 0, 0}), extra = c.integers("output_padding", {0, 0});
-  if (stride.size() != 2 || dilation.size() != 2 || pads.size() != 4 || extra.size() != 2) {
+  const auto wanted = c.integers("output_shape", {});
+  if (stride.size() != 2 || dilation.size() != 2 || pads.size() != 4 || extra.size() != 2 ||
+      (!wanted.empty() && wanted.size() != 2)) {
     c.fail("only two-dimensional convolutions are supported");
   }
+  const std::string rule = c.word("auto_pad", "NOTSET");
   std::vector<int64_t> full(2), sides(2);
   for (size_t d = 0; d < 2; ++d) {
     if (stride[d] < 1 || dilation[d] < 1 || stride[d] > 64 || dilation[d] > 64) c.fail("has impossible strides");
     const int64_t side = c[0].size(static_cast<int64_t>(d) + 2);
     full[d] = (side - 1) * stride[d] + dilation[d] * (kernel[d] - 1) + 1;
-    if (c.word("auto_pad", "NOTSET") == "SAME_UPPER") {
-      const int64_t surplus = std::max<int64_t>(full[d] - side * stride[d], 0);
-      pads[d] = surplus / 2;
-      pads[d + 2] = full[d] - pads[d] - side * stride[d];
+    if (rule == "SAME_UPPER" || rule == "SAME_LOWER" || !wanted.empty()) {
+      const int64_t target = wanted.empty() ? side * stride[d] : wanted[d];
+      if (target < 1 || target > (1 << 20)) c.fail("has an impossible output_shape");
+      const int64_t surplus = std::max<int64_t>(full[d] + extra[d] - target, 0);
+      pads[d] = rule == "SAME_UPPER" ? surplus / 2 : surplus - surplus / 2;
+      pads[d + 2] = full[d] + extra[d] - pads[d] - target;
+    }
+    for (const int64_t pad : {pads[d], pads[d + 2], extra[d]}) {
+      if (std::abs(pad) > (1 << 20)) c.fail("has impossible pads");
     }
     sides[d] = full[d] + extra[d] - pads[d] - pads[d + 2];
   }
-  const int64_t groups = c.integer("group", 1);
+  if (c[1].size(0) != c[0].size(1)) c.fail("its weights do not fit its input");
+  const int64_t groups = groups_of(c);
   c.allow({c[0].size(0), c[1].size(1) * groups, full[0], full[1]});
   c.allow({c[0].size(0), c[1].size(1) * groups, sides[0], sides[1]});
   const auto y = at::conv_transpose2d(c[0].to(c[1].scalar_type()), c[1], {}, stride, {0, 0}, {0, 0}, groups, dilation);
@@ -136,6 +159,7 @@ Tensors max_pooling(const OperatorCall& c) {
 /// Padding counts in the mean only when count_include_pad says so; TensorFlow's never does.
 Tensors average_pooling(const OperatorCall& c) {
   const Window window = window_of(c, {1, 1});
+  if (window.dilation != std::vector<int64_t>{1, 1}) c.fail("dilations are not supported");
   const bool ceil = c.integer("ceil_mode", 0) != 0, count_padding = c.integer("count_include_pad", 0) != 0;
   if (window.symmetric() && window.before[0] * 2 <= window.kernel[0] && window.before[1] * 2 <= window.kernel[1]) {
     return {at::avg_pool2d(c[0], window.kernel, window.stride, window.before, ceil, count_padding)};

@@ -214,9 +214,25 @@ Tensors where(const OperatorCall& c) {
   return {at::where(c[0].to(torch::kBool), c[1], c[2].to(c[1].scalar_type()))};
 }
 
-/// Begins of all axes, then their ends; LibTorch wants pairs from the last axis on.
+/// Begins of all axes, or of those that a fourth input lists (opset 18), then their ends.
+std::vector<int64_t> pads_of(const OperatorCall& c) {
+  const auto given = c.integers(1, "pads", {});
+  const int64_t dim = c[0].dim();
+  if (!c.has(3)) return given;
+  const auto axes = c.integers(3, "axes", {});
+  if (given.size() != 2 * axes.size()) c.fail(fmt::format("has {} pads for {} axes", given.size(), axes.size()));
+  std::vector<int64_t> pads(static_cast<size_t>(2 * dim), 0);
+  for (size_t i = 0; i < axes.size(); ++i) {
+    const auto axis = static_cast<size_t>(positive_axis(c, axes[i], dim));
+    pads[axis] = given[i];
+    pads[axis + static_cast<size_t>(dim)] = given[i + axes.size()];
+  }
+  return pads;
+}
+
+/// LibTorch wants pairs from the last axis on.
 Tensors pad(const OperatorCall& c) {
-  const auto pads = c.integers(1, "pads", {});
+  const auto pads = pads_of(c);
   const auto dim = static_cast<size_t>(c[0].dim());
   if (pads.size() != 2 * dim) c.fail(fmt::format("has {} pads for {} axes", pads.size(), dim));
   std::vector<int64_t> pairs, shape = c[0].sizes().vec();
@@ -271,6 +287,27 @@ torch::Tensor resize_axis(const OperatorCall& c, const torch::Tensor& x, int64_t
   return pick(low) * (1 - share) + pick(low + 1) * share;
 }
 
+/// Since opset 18 sizes or scales may be those of some axes only.
+void spread_over_axes(const OperatorCall& c, std::vector<int64_t>& sizes, std::vector<double>& scales) {
+  const auto axes = c.integers("axes", {});
+  const auto given_sizes = std::exchange(sizes, {});
+  const auto given_scales = std::exchange(scales, {});
+  if (given_sizes.size() != axes.size() && given_scales.size() != axes.size()) c.fail("its axes do not fit");
+  if (given_scales.empty()) {
+    sizes = c[0].sizes().vec();
+  } else {
+    scales.assign(4, 1.0);
+  }
+  for (size_t i = 0; i < axes.size(); ++i) {
+    const auto axis = static_cast<size_t>(positive_axis(c, axes[i], 4));
+    if (given_scales.empty()) {
+      sizes[axis] = given_sizes[i];
+    } else {
+      scales[axis] = given_scales[i];
+    }
+  }
+}
+
 /// Inputs X, roi, scales, sizes; opset 10 and Upsample have X, scales; opset 9 and before an attribute.
 Tensors resize(const OperatorCall& c) {
   const auto& x = c[0];
@@ -284,7 +321,11 @@ Tensors resize(const OperatorCall& c) {
     const auto values = c[place].to(torch::kFloat64).contiguous();
     scales.assign(values.data_ptr<double>(), values.data_ptr<double>() + values.numel());
   }
+  if (c.given("axes")) spread_over_axes(c, sizes, scales);
   if (sizes.size() != 4 && scales.size() != 4) c.fail("needs four scales or four sizes");
+  if (c.word("keep_aspect_ratio_policy", "stretch") != "stretch" || c.integer("antialias", 0) != 0) {
+    c.fail("keeping the aspect ratio and antialiasing are not supported");
+  }
   auto shape = x.sizes().vec();
   for (size_t d = 0; d < 4; ++d) {
     if (!scales.empty() && !(scales[d] > 0 && scales[d] <= 64)) c.fail(fmt::format("a scale of {}", scales[d]));
@@ -307,7 +348,7 @@ Tensors resize(const OperatorCall& c) {
 /// (N, C*b*b, H, W) -> (N, C, H*b, W*b).
 Tensors depth_to_space(const OperatorCall& c) {
   const int64_t b = c.integer("blocksize", 1);
-  if (c[0].dim() != 4 || b < 1 || c[0].size(1) % (b * b) != 0) c.fail("its channels do not fit the block size");
+  if (c[0].dim() != 4 || b < 1 || b > 1024 || c[0].size(1) % (b * b) != 0) c.fail("its channels do not fit the block size");
   if (c.word("mode", "DCR") == "CRD") return {at::pixel_shuffle(c[0], b)};
   const int64_t n = c[0].size(0), channels = c[0].size(1) / (b * b), h = c[0].size(2), w = c[0].size(3);
   return {c[0].reshape({n, b, b, channels, h, w}).permute({0, 3, 4, 1, 5, 2}).reshape({n, channels, h * b, w * b})};

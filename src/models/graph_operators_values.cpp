@@ -96,6 +96,17 @@ Tensors arg_max(const OperatorCall& c) {
 
 using T = torch::Tensor;
 
+/// Before opset 13 it was over all axes from one on ("over_all_from"), since then over one axis.
+template <class Function>
+Tensors softmax(const OperatorCall& c, const Function& function) {
+  const auto x = c[0].to(torch::kFloat32);
+  if (!c.given("over_all_from")) return {function(x, c.integer("axis", -1))};
+  const int64_t given = c.integer("over_all_from", 1), first = given < 0 ? given + x.dim() : given;
+  if (first < 0 || first >= x.dim()) c.fail(fmt::format("axis {} of a value with {} axes", given, x.dim()));
+  if (first == x.dim() - 1) return {function(x, first)};
+  return {function(x.flatten(first), first).reshape(x.sizes())};
+}
+
 const RegisterOperators registered{
     {"Add", [](const OperatorCall& c) { return pairwise(c, [](const T& a, const T& b) { return a + b; }); }},
     {"Sub", [](const OperatorCall& c) { return pairwise(c, [](const T& a, const T& b) { return a - b; }); }},
@@ -136,10 +147,10 @@ const RegisterOperators registered{
     {"Softplus", [](const OperatorCall& c) -> Tensors { return {at::softplus(c[0])}; }},
     {"Softsign", [](const OperatorCall& c) -> Tensors { return {c[0] / (1 + c[0].abs())}; }},
     {"Softmax",
-     [](const OperatorCall& c) -> Tensors { return {at::softmax(c[0].to(torch::kFloat32), c.integer("axis", -1))}; }},
+     [](const OperatorCall& c) { return softmax(c, [](const T& x, int64_t axis) { return at::softmax(x, axis); }); }},
     {"LogSoftmax",
-     [](const OperatorCall& c) -> Tensors {
-       return {at::log_softmax(c[0].to(torch::kFloat32), c.integer("axis", -1))};
+     [](const OperatorCall& c) {
+       return softmax(c, [](const T& x, int64_t axis) { return at::log_softmax(x, axis); });
      }},
     {"Clip", clip},
     {"Exp", [](const OperatorCall& c) -> Tensors { return {at::exp(c[0])}; }},

@@ -221,7 +221,10 @@ class OnnxReading {
   /// What earlier opsets meant by the same words.
   void settle_version(GraphNode& node) {
     const bool softmax = node.op == "Softmax" || node.op == "LogSoftmax";
-    if (softmax && opset_ < 13 && !node.attributes.contains("axis")) node.attributes["axis"] = 1;
+    if (softmax && opset_ < 13) {
+      node.attributes["over_all_from"] = node.attributes.value("axis", 1);
+      node.attributes.erase("axis");
+    }
     if ((node.op == "Resize" && opset_ < 11) || node.op == "Upsample") {
       node.attributes["coordinate_transformation_mode"] = "asymmetric";
       node.attributes["nearest_mode"] = "floor";
@@ -233,11 +236,26 @@ class OnnxReading {
     }
     const auto parts = static_cast<int64_t>(node.outputs.size());
     if (node.op == "Split" && !node.attributes.contains("num_outputs")) node.attributes["num_outputs"] = parts;
-    if (node.op == "BatchNormalization" && node.attributes.value("training_mode", 0) != 0) {
+    if (is_training(node)) {
       throw UserError(
-          fmt::format("node '{}' (BatchNormalization) is in training mode; export the model for inference", node.name));
+          fmt::format("node '{}' ({}) is in training mode; export the model for inference", node.name, node.op));
+    }
+    if (node.op == "BatchNormalization" && node.attributes.value("spatial", 1) == 0) {
+      throw UserError(fmt::format("node '{}': statistics for each pixel are not supported", node.name));
     }
     if (node.op == "Reshape" && fixed_batch_ > 0) free_batch(node);
+  }
+
+  /// Until opset 13 a BatchNormalization with more than one output was for training; a flag says so since.
+  bool is_training(const GraphNode& node) const {
+    if (node.op == "BatchNormalization") {
+      const auto statistics = std::count_if(node.outputs.begin(), node.outputs.end(),
+                                            [](const std::string& name) { return !name.empty(); });
+      return node.attributes.value("training_mode", 0) != 0 || (opset_ < 14 && statistics > 1);
+    }
+    if (node.op != "Dropout" || node.inputs.size() < 3) return false;
+    const auto flag = graph_.constants.find(node.inputs[2]);
+    return flag != graph_.constants.end() && flag->second.any().item<bool>();
   }
 
   /// A file made for one batch size writes it into its reshapes; there it becomes "as the input".

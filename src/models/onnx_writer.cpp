@@ -130,6 +130,12 @@ class OnnxWriting {
         const auto erf = add("Erf", {add("Mul", {x, scalar(0.70710678F)}, step("scaled"))}, step("erf"));
         const auto gate = add("Mul", {add("Add", {erf, scalar(1)}, step("shifted")), scalar(0.5F)}, step("gate"));
         add("Mul", {x, gate}, node.outputs[0]);
+      } else if (node.attributes.contains("over_all_from")) {
+        const auto flat = add("Flatten", {x}, step("flat"));
+        nodes.back().attributes["axis"] = node.attributes["over_all_from"];
+        const auto share = add(node.op, {flat}, step("share"));
+        nodes.back().attributes["axis"] = 1;
+        add("Reshape", {share, add("Shape", {x}, step("shape"))}, node.outputs[0]);
       } else if (node.op == "Gelu") {
         throw UserError(fmt::format("node '{}': the tanh form of GELU cannot be written to ONNX", node.name));
       } else {
