@@ -22,7 +22,7 @@ Forward plain_forward(const Checkpoint& checkpoint) {
     const auto executor = checkpoint.foreign->executor(Precision::Float32, torch::kCPU);
     return [executor](const torch::Tensor& x) { return executor->forward(x); };
   }
-  auto copy = make_network(checkpoint.arch, checkpoint.options, 0);
+  auto copy = Registry<Architecture>::instance().get(checkpoint.arch).make(checkpoint.options);
   copy_weights(*checkpoint.network, *copy);
   copy->eval();
   for (auto& parameter : copy->parameters()) parameter.set_requires_grad(false);

@@ -1,5 +1,6 @@
 // ONNX, TorchScript, state dictionaries and safetensors: known files, round trips, and files that are broken.
 #include <ATen/ATen.h>
+#include <torch/csrc/jit/serialization/import.h>
 #include <torch/serialize.h>
 #include <zip.h>
 
@@ -47,7 +48,7 @@ Checkpoint own_network(const std::string& arch) {
   checkpoint.options = defaults;
   if (checkpoint.options.settings.count("width")) checkpoint.options.settings["width"] = 8;
   if (checkpoint.options.settings.count("dense")) checkpoint.options.settings["dense"] = 32;
-  if (checkpoint.options.size > 64) checkpoint.options.size = 64;
+  if (checkpoint.options.size > 64) checkpoint.options.size = arch == "vgg16" ? 32 : 64;
   checkpoint.classes = LabelSet::fer2013();
   checkpoint.network = make_network(arch, checkpoint.options, 3);
   checkpoint.preprocessing = {checkpoint.options.channels, checkpoint.options.size, {0.5}, {0.25}};
@@ -77,18 +78,23 @@ TEST(ForeignFormats, TheReferenceNetworkGivesItsPublishedLogits) {
 
 class Exports : public testing::TestWithParam<std::string> {};
 
-TEST_P(Exports, OpenCvReadsTheOnnxFileWithTheSameLogits) {
-  const ScratchFolder folder;
-  const Checkpoint checkpoint = own_network(GetParam());
-  const auto path = folder / "net.onnx";
-  export_model(checkpoint, "onnx", path);
-  auto net = cv::dnn::readNetFromONNX(path.string());
-  const auto x = random_images(1, checkpoint.preprocessing).contiguous();
+/// Of one image, by OpenCV's reader of ONNX.
+torch::Tensor logits_by_opencv(const fs::path& onnx, const torch::Tensor& image) {
+  const auto x = image.contiguous();
+  auto net = cv::dnn::readNetFromONNX(onnx.string());
   const int sides[] = {1, static_cast<int>(x.size(1)), static_cast<int>(x.size(2)), static_cast<int>(x.size(3))};
   net.setInput(cv::Mat(4, sides, CV_32F, x.data_ptr()));
   const cv::Mat output = net.forward();
-  const auto theirs = torch::from_blob(output.data, {1, 7}).clone();
-  EXPECT_LT(difference(make_classifier(checkpoint, {0, "fp32"}).logits(x), theirs), 1e-4);
+  return torch::from_blob(output.data, {1, 7}).clone();
+}
+
+TEST_P(Exports, OpenCvReadsTheOnnxFileWithTheSameLogits) {
+  const ScratchFolder folder;
+  const Checkpoint checkpoint = own_network(GetParam());
+  export_model(checkpoint, "onnx", folder / "net.onnx");
+  const auto x = random_images(1, checkpoint.preprocessing);
+  EXPECT_LT(difference(make_classifier(checkpoint, {0, "fp32"}).logits(x), logits_by_opencv(folder / "net.onnx", x)),
+            1e-4);
 }
 
 TEST_P(Exports, TheOnnxFileComesBackWithTheSameLogits) {
@@ -127,6 +133,27 @@ INSTANTIATE_TEST_SUITE_P(All, Exports, testing::Values("resnet", "mini-xception"
                            std::replace(name.begin(), name.end(), '-', '_');
                            return name;
                          });
+
+/// Their widths are fixed, so that one network each must do for all.
+class LargeExports : public testing::TestWithParam<std::string> {};
+
+TEST_P(LargeExports, OpenCvAndLibTorchReadThemWithTheSameLogits) {
+  const ScratchFolder folder;
+  const Checkpoint checkpoint = own_network(GetParam());
+  const auto x = random_images(1, checkpoint.preprocessing);
+  const auto logits = make_classifier(checkpoint, {0, "fp32"}).logits(x);
+  export_model(checkpoint, "onnx", folder / "net.onnx");
+  EXPECT_LT(difference(logits, logits_by_opencv(folder / "net.onnx", x)), 1e-4);
+  export_model(checkpoint, "torchscript", folder / "net.pt");
+  auto script = torch::jit::load((folder / "net.pt").string());
+  EXPECT_LT(difference(logits, script.forward({x}).toTensor()), 1e-4);
+}
+
+INSTANTIATE_TEST_SUITE_P(All, LargeExports, testing::Values("vgg16", "fer-vgg", "emobot"), [](const auto& info) {
+  std::string name = info.param;
+  std::replace(name.begin(), name.end(), '-', '_');
+  return name;
+});
 
 TEST(ForeignFormats, SafetensorsHoldTheWeightsAndWhatTheyAreOf) {
   const ScratchFolder folder;
