@@ -1,6 +1,7 @@
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 
+#include "core/command.hpp"
 #include "core/container.hpp"
 #include "core/digest.hpp"
 #include "core/error.hpp"
@@ -196,6 +197,14 @@ TEST(Program, WithoutACommandItListsThem) {
   EXPECT_EQ(result.exit_code, 2);
   for (const char* command : {"attack", "attacks", "calibrate", "data", "eval", "summary", "train", "verify"})
     EXPECT_THAT(result.out, testing::HasSubstr(command));
+}
+
+TEST(Program, EveryCommandHasAGoldenHelpText) {
+  std::set<std::string> golden, commands;
+  for (const auto& entry : std::filesystem::directory_iterator(std::filesystem::path(FERCLI_TEST_FOLDER) / "golden"))
+    if (entry.path().extension() == ".txt") golden.insert(entry.path().stem().string());
+  for (const auto& name : Registry<Command>::instance().names()) commands.insert(name);
+  EXPECT_EQ(golden, commands);
 }
 
 TEST(Program, SuggestsACommand) {
