@@ -199,26 +199,30 @@ void print_curve(const std::string& name, const json& eps, const json& values) {
   fmt::print("   n = {}\n", values.at(0).at("n").get<int64_t>());
 }
 
+/// What a part says of a model; null where the part or the model is missing from it.
+const json* find_part(const json& report, const char* part, const std::string& model) {
+  const json& parts = report.at("parts");
+  if (!parts.contains(part) || !parts[part].contains(model)) return nullptr;
+  return &parts[part][model];
+}
+
 /// The figures that a reader looks for first.
 void print_summary(const json& report) {
-  const json& parts = report.at("parts");
   for (const auto& model : report.at("models")) {
     const std::string name = model.at("name");
     fmt::print("{}\n", name);
-    if (parts.contains("clean")) {
-      fmt::print("  {:<12}  {}\n", "accuracy",
-                 format_proportion(metric_from_json(parts["clean"].at(name).at("metrics").at("accuracy"))));
+    if (const json* part = find_part(report, "clean", name)) {
+      fmt::print("  {:<12}  {}\n", "accuracy", format_proportion(metric_from_json(part->at("metrics").at("accuracy"))));
     }
-    if (parts.contains("robustness") && parts["robustness"].at(name).contains("attacks")) {
-      const json& part = parts["robustness"].at(name);
-      fmt::print("  robust accuracy at {} eps (%, 95 % CI)\n", part.at("norm").get<std::string>());
-      for (const auto& attack : part.at("attacks")) {
-        print_curve(attack.at("name"), part.at("eps"), attack.at("robust_accuracy"));
+    const json* part = find_part(report, "robustness", name);
+    if (part != nullptr && part->contains("attacks")) {
+      fmt::print("  robust accuracy at {} eps (%, 95 % CI)\n", part->at("norm").get<std::string>());
+      for (const auto& attack : part->at("attacks")) {
+        print_curve(attack.at("name"), part->at("eps"), attack.at("robust_accuracy"));
       }
     }
-    if (parts.contains("autoattack")) {
-      const json& part = parts["autoattack"].at(name);
-      print_curve("autoattack", part.at("eps"), part.at("robust_accuracy"));
+    if (const json* cascade = find_part(report, "autoattack", name)) {
+      print_curve("autoattack", cascade->at("eps"), cascade->at("robust_accuracy"));
     }
   }
 }

@@ -163,6 +163,13 @@ TEST_F(ReportCommand, ASavedReportIsRenderedAsItIs) {
   EXPECT_EQ(read_file(file("again/report.md")), read_file(file("out/report.md")));
 }
 
+TEST_F(ReportCommand, AModelThatAPartLeavesOutIsNoError) {
+  const auto saved = fs::path(FERCLI_TEST_FOLDER) / "report" / "small_report.json";  // AutoAttack on one of two models
+  const auto result = run_in_process({"report", saved.string(), "--out", file("partial")});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_TRUE(fs::exists(file("partial/report.html")));
+}
+
 TEST_F(ReportCommand, AViolatedInvariantIsAWarningOnTop) {
   json result = json::parse(read_file(file("eval-first/result.json")));
   for (auto& image : result["per_image"]) {
