@@ -7,6 +7,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "commands/training_log.hpp"
 #include "core/error.hpp"
 #include "core/files.hpp"
 #include "core/text.hpp"
@@ -81,7 +82,7 @@ std::string accuracy_table(const std::vector<Subject>& subjects, const std::stri
     const auto& first = result.metrics.at(fmt::format("{}.{}.{}", kind, attack, kLadder.front()));
     const bool balanced = kind == "balanced_robust_accuracy";
     std::vector<std::string> row{subject.name, std::to_string(first.n),
-                                 percent(subject.ladder.metrics.at(balanced ? "balanced_accuracy" : "accuracy"))};
+                                 percent(result.metrics.at(balanced ? "balanced_accuracy" : "accuracy"))};
     for (const auto& eps : kLadder)
       row.push_back(percent(result.metrics.at(fmt::format("{}.{}.{}", kind, attack, eps))));
     rows.push_back(row);
@@ -128,6 +129,20 @@ std::string flip_table(const std::vector<Subject>& subjects) {
       rows);
 }
 
+/// From the history of epochs beside the model; models without one are left out.
+std::string training_table(const std::vector<Subject>& subjects) {
+  std::vector<std::vector<std::string>> rows;
+  for (const auto& subject : subjects) {
+    const auto history = history_beside(resolve_model(subject.ladder.model.at("model")));
+    if (history.empty()) continue;
+    const auto epochs = read_history(history);
+    double seconds = 0;
+    for (const auto& epoch : epochs) seconds += epoch.at("seconds").get<double>();
+    rows.push_back({subject.name, std::to_string(epochs.size()), fmt::format("{:.0f}", seconds / 60)});
+  }
+  return rows.empty() ? "" : table("Training", {"model", "epochs", "minutes"}, rows);
+}
+
 std::string paired_table(const std::vector<Subject>& subjects) {
   std::vector<std::vector<std::string>> rows;
   const auto rung = static_cast<size_t>(std::find(kLadder.begin(), kLadder.end(), kMainEps) - kLadder.begin());
@@ -157,7 +172,7 @@ void write_tables(const fs::path& out, const std::vector<Subject>& subjects) {
   const Metric& constant = subjects.front().ladder.metrics.at("constant_answer_accuracy");
   text += fmt::format("Always giving the most frequent answer scores {} at any eps (n = {}).\n\n", percent(constant),
                       constant.n);
-  text += class_table(subjects) + flip_table(subjects) + paired_table(subjects);
+  text += class_table(subjects) + flip_table(subjects) + paired_table(subjects) + training_table(subjects);
   write_file(out / "robustness.md", text);
   nlohmann::json json = nlohmann::json::object();
   for (const auto& subject : subjects) {
