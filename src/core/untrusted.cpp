@@ -77,8 +77,13 @@ void check_tensor(const std::vector<Item>& arguments) {
 /// One pass over a pickle of protocol 2, in the subset that LibTorch's machine runs.
 class PickleWalk {
  public:
-  PickleWalk(std::string_view pickle, const std::function<uint64_t(const std::string&)>& record_size)
-      : pickle_(pickle), record_size_(record_size) {}
+  PickleWalk(std::string_view pickle, const std::function<uint64_t(const std::string&)>& record_size,
+             bool builds_objects)
+      : pickle_(pickle), record_size_(record_size), builds_objects_(builds_objects) {}
+
+  /// Places of instructions that LibTorch lacks, with others in their stead: 0x81 takes a value away, 0x87 makes a
+  /// tuple.
+  const std::vector<std::pair<size_t, std::string>>& replaced() const { return replaced_; }
 
   void run() {
     if (take(2) != std::string_view("\x80\x02", 2)) refuse("it is no pickle of protocol 2");
@@ -169,8 +174,9 @@ class PickleWalk {
         require_items(1);
         break;
       case 's':
-        take_items(2);
-        require_items(1);
+        take_items(3);
+        replaced_.emplace_back(place_ - 1, "\x87");
+        push({});
         break;
       default:
         return step_memo(code);
@@ -197,8 +203,10 @@ class PickleWalk {
         require_items(1);
         break;
       case 'R':
+        call(/*builds=*/false);
+        break;
       case 'b':
-        call();
+        call(/*builds=*/true);
         break;
       case 'Q':
         push_storage();
@@ -314,10 +322,17 @@ class PickleWalk {
     push(memo_[place]);
   }
 
-  void call() {
+  void call(bool builds) {
+    const size_t instruction = place_ - 1;
     const auto items = take_items(2);
+    if (builds && builds_objects_ && items[0].kind == Kind::Other) {
+      replaced_.emplace_back(instruction, "\x81");
+      push({});
+      return;
+    }
     if (items[0].kind != Kind::Function) refuse("the pickle calls something that is no function");
     const std::string& name = items[0].text;
+    if (name == "collections.OrderedDict") replaced_.emplace_back(instruction, "\x81\x81}");
     if (name == "torch._utils._rebuild_tensor_v2") {
       check_tensor(parts_of(items[1], "a tensor's description"));
     } else if (name.find("_rebuild_") != std::string::npos && name != "torch._utils._rebuild_parameter") {
@@ -351,6 +366,8 @@ class PickleWalk {
 
   std::string_view pickle_;
   const std::function<uint64_t(const std::string&)>& record_size_;
+  bool builds_objects_;
+  std::vector<std::pair<size_t, std::string>> replaced_;
   size_t place_ = 0, containers_ = 0;
   std::vector<Item> stack_, memo_;
   std::vector<size_t> marks_;
@@ -367,7 +384,18 @@ nlohmann::json parse_untrusted_json(const std::string& text) {
 }
 
 void check_pickle(std::string_view pickle, const std::function<uint64_t(const std::string& record)>& record_size) {
-  PickleWalk(pickle, record_size).run();
+  PickleWalk(pickle, record_size, /*builds_objects=*/false).run();
+}
+
+std::string plain_pickle(std::string_view pickle,
+                         const std::function<uint64_t(const std::string& record)>& record_size) {
+  PickleWalk walk(pickle, record_size, /*builds_objects=*/true);
+  walk.run();
+  std::string plain(pickle);
+  for (auto change = walk.replaced().rbegin(); change != walk.replaced().rend(); ++change) {
+    plain.replace(change->first, 1, change->second);
+  }
+  return plain;
 }
 
 void check_torch_file(const ZipFile& file) {

@@ -19,6 +19,12 @@ nlohmann::json parse_untrusted_json(const std::string& text);
 /// for tensors that are quantised, sparse or overlap themselves.
 void check_pickle(std::string_view pickle, const std::function<uint64_t(const std::string& record)>& record_size);
 
+/// check_pickle for a state dictionary that Python wrote. LibTorch knows neither OrderedDict nor attributes of objects:
+/// in the pickle returned dictionaries are plain, attributes are left out, and a dictionary of one entry is the tuple
+/// (dictionary, key, value).
+std::string plain_pickle(std::string_view pickle,
+                         const std::function<uint64_t(const std::string& record)>& record_size);
+
 /// check_pickle for all pickles of a file in PyTorch's zip format (torch.save, torch.jit.save), whose data records lie
 /// in a folder beside each. To be called before LibTorch opens it. Throws std::runtime_error or UserError.
 void check_torch_file(const ZipFile& file);

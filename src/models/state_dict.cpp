@@ -2,7 +2,7 @@
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>
-#include <torch/csrc/jit/serialization/pickle.h>
+#include <torch/csrc/jit/serialization/unpickler.h>
 
 #include <cstring>
 #include <nlohmann/json.hpp>
@@ -63,20 +63,47 @@ StateDict parse_safetensors(const std::string& bytes) {
   return tensors;
 }
 
+/// The value of what was a dictionary of one entry before plain_pickle.
+c10::IValue without_tuples(c10::IValue value) {
+  while (value.isTuple() && value.toTupleRef().elements().size() == 3) {
+    const c10::IValue part = value.toTupleRef().elements()[2];
+    value = part;
+  }
+  return value;
+}
+
 /// The dictionary that holds the tensors: the outermost, or the one that training scripts wrap.
 c10::impl::GenericDict find_tensors(const c10::IValue& value) {
-  auto dictionary = value.toGenericDict();
+  const auto dictionary = without_tuples(value).toGenericDict();
   for (const char* wrapper : {"state_dict", "model_state_dict", "model", "net", "tensors"}) {
-    if (dictionary.contains(wrapper) && dictionary.at(wrapper).isGenericDict()) {
-      return dictionary.at(wrapper).toGenericDict();
-    }
+    if (!dictionary.contains(wrapper)) continue;
+    const auto inner = without_tuples(dictionary.at(wrapper));
+    if (inner.isGenericDict()) return inner.toGenericDict();
   }
   return dictionary;
 }
 
+/// Unpickles with LibTorch's machine.
+c10::IValue unpickle(const ZipFile& zip) {
+  const std::string pickle = plain_pickle(zip.read_ending("data.pkl"), [&](const std::string& record) {
+    return static_cast<uint64_t>(zip.read_ending("/data/" + record).size());
+  });
+  size_t place = 0;
+  const auto reader = [&](char* to, size_t size) {
+    const size_t count = std::min(size, pickle.size() - place);
+    std::memcpy(to, pickle.data() + place, count);
+    place += count;
+    return count;
+  };
+  const auto record = [&](const std::string& name) -> at::DataPtr {
+    auto* content = new std::string(zip.read_ending("/data/" + name));
+    return {content->data(), content, [](void* held) { delete static_cast<std::string*>(held); }, torch::kCPU};
+  };
+  return torch::jit::Unpickler(reader, nullptr, nullptr, record, torch::Device(torch::kCPU)).parse_ivalue();
+}
+
 StateDict read_pickle(const std::string& bytes, const std::string& name) {
-  check_torch_file(ZipFile(bytes, name));
-  const auto value = torch::jit::pickle_load({bytes.begin(), bytes.end()});
+  const auto value = unpickle(ZipFile(bytes, name));
   StateDict tensors;
   for (const auto& entry : find_tensors(value)) {
     if (!entry.value().isTensor() || !entry.key().isString()) continue;
