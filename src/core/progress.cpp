@@ -46,6 +46,7 @@ void Progress::skip(int64_t count) {
 
 void Progress::note(std::string text) {
   note_ = std::move(text);
+  draw();
 }
 
 void Progress::draw() {
@@ -59,8 +60,9 @@ void Progress::draw() {
   std::string bar(static_cast<size_t>(share * 24), '#');
   bar.resize(24, '.');
   const std::string left = rate > 0 ? format_duration((total_ - done_) / rate) : "?";
-  fmt::print(stderr, "{}{} [{}] {}/{} {:.0f} {}/s, {} left  {}", kWipeLine, title_, bar, done_, total_, rate, unit_,
-             left, note_);
+  const std::string speed = rate < 10 ? fmt::format("{:.2g}", rate) : fmt::format("{:.0f}", rate);
+  fmt::print(stderr, "{}{} [{}] {}/{} {} {}/s, {} left  {}", kWipeLine, title_, bar, done_, total_, speed, unit_, left,
+             note_);
   std::fflush(stderr);
 }
 

@@ -22,8 +22,8 @@ namespace {
 using nlohmann::json;
 using Clock = std::chrono::steady_clock;
 
-/// Images attacked side by side: what an interrupt may cost.
-constexpr int64_t kGroup = 256;
+/// Images attacked side by side: what an interrupt may cost, and how often the progress line moves.
+constexpr int64_t kGroup = 64;
 constexpr double kSecondsBetweenSaves = 10;
 constexpr const char* kStateKind = "robustness-state";
 
