@@ -23,7 +23,9 @@ for model in "$@"; do
   "$fercli" eval "${common[@]}" --attacks autoattack --eps "$ladder" --limit "$limit" --out "$folder/autoattack"
   for eps in 4 8; do
     for confidence in 0 0.9; do
-      "$fercli" attack happy-to-sad "${common[@]}" --eps "$eps/255" --min-confidence "$confidence" --minimal-eps \
+      search=()
+      [ "$eps-$confidence" = 8-0 ] && search=(--minimal-eps)
+      "$fercli" attack happy-to-sad "${common[@]}" --eps "$eps/255" --min-confidence "$confidence" "${search[@]}" \
         --out "$folder/happy-to-sad-$eps-$confidence"
     done
   done
