@@ -143,6 +143,10 @@ std::string training_table(const std::vector<Subject>& subjects) {
   return rows.empty() ? "" : table("Training", {"model", "epochs", "minutes"}, rows);
 }
 
+std::string p_value(double p) {
+  return p < 1e-99 ? "under 1e-99" : fmt::format("{:.2g}", p);
+}
+
 std::string paired_table(const std::vector<Subject>& subjects) {
   std::vector<std::vector<std::string>> rows;
   const auto rung = static_cast<size_t>(std::find(kLadder.begin(), kLadder.end(), kMainEps) - kLadder.begin());
@@ -153,7 +157,7 @@ std::string paired_table(const std::vector<Subject>& subjects) {
         const auto pairs = pair_outcomes(first, second);
         rows.push_back({subjects[i].name, subjects[j].name, attack, std::to_string(pairs.only_first),
                         std::to_string(pairs.only_second),
-                        fmt::format("{:.2g}", mcnemar_exact(pairs.only_first, pairs.only_second))});
+                        p_value(mcnemar_exact(pairs.only_first, pairs.only_second))});
       }
     }
   }
