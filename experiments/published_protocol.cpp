@@ -4,8 +4,8 @@
 //
 //     published_protocol FER2013 OUT MODEL…      the static images are made on the first MODEL, a shipped name or a file
 //
-// On PublicTest. AutoAttack looks at the first LIMIT images (environment, default 500; 0: all). Writes
-// OUT/published-protocol.md and .json, and keeps AutoAttack's state there: interrupted, it goes on where it was.
+// On PublicTest. AutoAttack looks at LIMIT images (environment, default 500; 0: all), each class in proportion. Writes
+// OUT/published-protocol.md and .json, and keeps the attacks' states there: interrupted, it goes on where it was.
 #include <cstdio>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
@@ -16,6 +16,7 @@
 #include "data/reader.hpp"
 #include "eval/evaluate.hpp"
 #include "eval/robustness.hpp"
+#include "eval/subset.hpp"
 #include "models/checkpoint.hpp"
 #include "models/import.hpp"
 
@@ -101,11 +102,7 @@ int run(const fs::path& data, const fs::path& out, const std::vector<std::string
   prepare_machine({});
   const Dataset images = read_dataset(data.string()).only(Split::PublicTest).relabelled(LabelSet::fer2013());
   Dataset few = images;
-  if (const int64_t limit = image_limit(); limit > 0 && limit < images.size()) {
-    std::vector<int64_t> rows(static_cast<size_t>(limit));
-    for (size_t i = 0; i < rows.size(); ++i) rows[i] = static_cast<int64_t>(i);
-    few = images.select(rows);
-  }
+  if (const int64_t limit = image_limit(); limit > 0) few = images.select(stratified_rows(images, limit));
   std::vector<Model> models;
   for (const auto& name : names) models.push_back(load(name));
   const auto moved = fgsm(models.front().judge(), images);
