@@ -3,8 +3,7 @@
 #   experiments/robust-results.sh FER2013 OUT MODEL…      MODEL is a shipped name (standard, robust) or NAME=FILE
 # FGSM and PGD-20 look at all of PublicTest; AutoAttack, whose cost is thousands of passes for each image that stands
 # it, at LIMIT images (environment, default 500; 0: all), each class in proportion. Both on 1, 2, 4 and 8/255.
-# Happy-to-sad and
-# the smallest eps on the correctly classified Happy faces. Interrupted, it goes on where it was.
+# Happy-to-sad and the smallest eps on the correctly classified Happy faces. Interrupted, it goes on where it was.
 set -euo pipefail
 usage="usage: experiments/robust-results.sh FER2013 OUT MODEL…"
 data=${1:?$usage} out=${2:?$usage}
