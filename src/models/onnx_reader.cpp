@@ -1,19 +1,13 @@
 // ONNX files (https://github.com/onnx/onnx), by their protobuf definition.
-#ifndef ONNX_ML
-#define ONNX_ML 1
-#endif
-#ifndef ONNX_NAMESPACE
-#define ONNX_NAMESPACE onnx
-#endif
 #include <ATen/ATen.h>
 #include <fmt/format.h>
-#include <onnx/onnx_pb.h>
 
 #include <cstring>
 
 #include "core/error.hpp"
 #include "core/files.hpp"
 #include "models/graph.hpp"
+#include "models/onnx_proto.hpp"
 
 namespace fercli {
 

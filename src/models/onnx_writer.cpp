@@ -1,12 +1,5 @@
-#ifndef ONNX_ML
-#define ONNX_ML 1
-#endif
-#ifndef ONNX_NAMESPACE
-#define ONNX_NAMESPACE onnx
-#endif
 #include <ATen/ATen.h>
 #include <fmt/format.h>
-#include <onnx/onnx_pb.h>
 
 #include <set>
 
@@ -14,6 +7,7 @@
 #include "core/error.hpp"
 #include "core/files.hpp"
 #include "models/export.hpp"
+#include "models/onnx_proto.hpp"
 
 namespace fercli {
 

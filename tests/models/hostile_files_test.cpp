@@ -1,16 +1,9 @@
 // Damaged and hostile model files: each loads, or is refused with a message that names it. Every file is opened in a
 // process of its own, so that a crash, a hang or a gluttonous read is a result like any other.
 // FERCLI_FUZZ_ROUNDS sets how many files of each format are tried, FERCLI_FUZZ_KEEP a folder for those that failed.
-#ifndef ONNX_ML
-#define ONNX_ML 1
-#endif
-#ifndef ONNX_NAMESPACE
-#define ONNX_NAMESPACE onnx
-#endif
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <fcntl.h>
-#include <onnx/onnx_pb.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <torch/csrc/jit/serialization/pickle.h>
@@ -28,6 +21,7 @@
 #include "models/graph_operator.hpp"
 #include "models/import.hpp"
 #include "models/network.hpp"
+#include "models/onnx_proto.hpp"
 #include "tests/cli/run_program.hpp"
 #include "tests/models/keras_file.hpp"
 #include "tests/precompiled_tests.hpp"

@@ -1,16 +1,10 @@
 // What ONNX's operators mean changes with the opset: tiny files of opsets 9 to 20 against LibTorch.
-#ifndef ONNX_ML
-#define ONNX_ML 1
-#endif
-#ifndef ONNX_NAMESPACE
-#define ONNX_NAMESPACE onnx
-#endif
 #include <ATen/ATen.h>
-#include <onnx/onnx_pb.h>
 
 #include "core/files.hpp"
 #include "core/random.hpp"
 #include "models/import.hpp"
+#include "models/onnx_proto.hpp"
 #include "tests/cli/run_program.hpp"
 #include "tests/precompiled_tests.hpp"
 #include "tests/user_error.hpp"
