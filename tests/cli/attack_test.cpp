@@ -8,6 +8,7 @@
 #include "models/checkpoint.hpp"
 #include "models/network.hpp"
 #include "tests/cli/run_program.hpp"
+#include "tests/cli/tiny_network.hpp"
 
 namespace fercli::test {
 
@@ -24,22 +25,10 @@ class AttackCommand : public testing::Test {
  protected:
   static void SetUpTestSuite() {
     scratch_ = new ScratchFolder;
-    save_network(model(), kHeadScale);
-    save_network(unsure_model(), 1);
+    save_tiny_network(model(), 3, kHeadScale);
+    save_tiny_network(unsure_model(), 3, 1);
     classifier_ = new Classifier(make_classifier(load_checkpoint(model()), {0, "fp32"}));
     save_faces();
-  }
-
-  static void save_network(const fs::path& path, double head_scale) {
-    Checkpoint checkpoint;
-    checkpoint.arch = "small-cnn";
-    checkpoint.options = {1, 48, 7, complete_settings("small-cnn", {{"width", 4}})};
-    checkpoint.classes = LabelSet::fer2013();
-    checkpoint.network = make_network("small-cnn", checkpoint.options, 3);
-    checkpoint.training = json::object();
-    const torch::NoGradGuard no_grad;
-    checkpoint.network->named_parameters().find("head.weight")->mul_(head_scale);
-    save_checkpoint(checkpoint, path);
   }
 
   static void save_faces() {

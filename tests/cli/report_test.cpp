@@ -8,6 +8,7 @@
 #include "models/checkpoint.hpp"
 #include "models/network.hpp"
 #include "tests/cli/run_program.hpp"
+#include "tests/cli/tiny_network.hpp"
 
 namespace fercli::test {
 
@@ -40,15 +41,7 @@ class ReportCommand : public testing::Test {
   static void TearDownTestSuite() { folder_.reset(); }
 
   static void save_network(const std::string& name, uint64_t seed) {
-    Checkpoint checkpoint;
-    checkpoint.arch = "small-cnn";
-    checkpoint.options = {1, 48, 7, complete_settings("small-cnn", {{"width", 4}})};
-    checkpoint.classes = LabelSet::fer2013();
-    checkpoint.network = make_network("small-cnn", checkpoint.options, seed);
-    checkpoint.training = json::object();
-    const torch::NoGradGuard no_grad;
-    checkpoint.network->named_parameters().find("head.weight")->mul_(kHeadScale);
-    save_checkpoint(checkpoint, file(name + ".pt"));
+    save_tiny_network(file(name + ".pt"), seed, kHeadScale);
   }
 
   static std::string file(const std::string& name) { return (*folder_ / name).string(); }

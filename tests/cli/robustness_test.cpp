@@ -9,6 +9,7 @@
 #include "models/checkpoint.hpp"
 #include "models/network.hpp"
 #include "tests/cli/run_program.hpp"
+#include "tests/cli/tiny_network.hpp"
 
 namespace fercli::test {
 
@@ -30,15 +31,7 @@ class RobustnessCommand : public testing::Test {
   }
 
   static void save_network(const std::string& name, uint64_t seed) {
-    Checkpoint checkpoint;
-    checkpoint.arch = "small-cnn";
-    checkpoint.options = {1, 48, 7, complete_settings("small-cnn", {{"width", 4}})};
-    checkpoint.classes = LabelSet::fer2013();
-    checkpoint.network = make_network("small-cnn", checkpoint.options, seed);
-    checkpoint.training = json::object();
-    const torch::NoGradGuard no_grad;
-    checkpoint.network->named_parameters().find("head.weight")->mul_(kHeadScale);
-    save_checkpoint(checkpoint, *folder_ / name);
+    save_tiny_network(*folder_ / name, seed, kHeadScale);
   }
 
   static void TearDownTestSuite() { folder_.reset(); }
