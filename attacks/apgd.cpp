@@ -10,8 +10,8 @@ namespace fercli {
 
 namespace {
 
-constexpr double kMomentum = 0.75;    ///< share of the new step; the rest continues the one before
-constexpr double kFirstStep = 2;      ///< in units of eps (Linf, L2)
+constexpr double kStepShare = 0.75;   ///< share of the new step; the rest continues the one before
+constexpr double kStepPerEps = 2;     ///< in units of eps (Linf, L2)
 constexpr double kFirstShare = 0.22;  ///< the first checkpoint
 constexpr double kShrink = 0.03, kLeastShare = 0.06;
 
@@ -48,9 +48,9 @@ torch::Tensor random_start(const Search& search, const std::string& label, doubl
 }
 
 /// When the step size is looked at: intervals that shrink from 22 % to 6 % of the steps.
-class Schedule {
+class StepSchedule {
  public:
-  explicit Schedule(int64_t steps)
+  explicit StepSchedule(int64_t steps)
       : interval_(whole(kFirstShare, steps)), shrink_(whole(kShrink, steps)), least_(whole(kLeastShare, steps)) {}
 
   int64_t interval() const { return interval_; }
@@ -83,10 +83,10 @@ void with_momentum(Search& search, const ApgdRun& run, torch::Tensor x_adv) {
   auto best = slope.value, best_at_check = slope.value;
   auto previous = torch::zeros_like(best), falls = torch::zeros_like(best);
   auto reduced = torch::ones_like(best, torch::kBool);
-  auto step = search.ball().eps() * kFirstStep;
-  Schedule schedule(run.steps);
+  auto step = search.ball().eps() * kStepPerEps;
+  StepSchedule schedule(run.steps);
   for (int64_t i = 0; i < run.steps && search.size() > 0; ++i) {
-    const auto next = next_point(search.ball(), x_adv, before, gradient, step, i == 0 ? 1.0 : kMomentum);
+    const auto next = next_point(search.ball(), x_adv, before, gradient, step, i == 0 ? 1.0 : kStepShare);
     before = x_adv;
     x_adv = next;
     if (i + 1 == run.steps) break;
@@ -181,7 +181,7 @@ torch::Tensor sparse(Search& search, const ApgdRun& run, torch::Tensor x_adv, in
 
 std::vector<int64_t> apgd_checkpoints(int64_t steps) {
   std::vector<int64_t> checkpoints;
-  Schedule schedule(steps);
+  StepSchedule schedule(steps);
   for (int64_t i = 1; i <= steps; ++i) {
     if (!schedule.due()) continue;
     checkpoints.push_back(i);

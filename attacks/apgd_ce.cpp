@@ -5,7 +5,7 @@
 // the target alone, which the authors' code has no mode for.
 #include "attacks/apgd.hpp"
 
-namespace fercli {
+namespace fercli::apgd_ce_attack {
 
 namespace {
 
@@ -22,4 +22,4 @@ const Register<AttackEntry> registered{
 
 }  // namespace
 
-}  // namespace fercli
+}  // namespace fercli::apgd_ce_attack

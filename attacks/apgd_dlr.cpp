@@ -5,7 +5,7 @@
 // ratio would be constant.
 #include "attacks/apgd.hpp"
 
-namespace fercli {
+namespace fercli::apgd_dlr_attack {
 
 namespace {
 
@@ -23,4 +23,4 @@ const Register<AttackEntry> registered{{"apgd-dlr",
 
 }  // namespace
 
-}  // namespace fercli
+}  // namespace fercli::apgd_dlr_attack

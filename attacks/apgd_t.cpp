@@ -12,7 +12,7 @@
 
 #include "attacks/apgd.hpp"
 
-namespace fercli {
+namespace fercli::apgd_t_attack {
 
 namespace {
 
@@ -74,4 +74,4 @@ const Register<AttackEntry> registered{
 
 }  // namespace
 
-}  // namespace fercli
+}  // namespace fercli::apgd_t_attack

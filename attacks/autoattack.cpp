@@ -20,7 +20,7 @@
 
 #include "attacks/search.hpp"
 
-namespace fercli {
+namespace fercli::autoattack_attack {
 
 namespace {
 
@@ -124,4 +124,4 @@ const Register<AttackEntry> registered{
 
 }  // namespace
 
-}  // namespace fercli
+}  // namespace fercli::autoattack_attack

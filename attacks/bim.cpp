@@ -8,7 +8,7 @@
 // Deterministic: restarts and random_start are not used.
 #include "attacks/descent.hpp"
 
-namespace fercli {
+namespace fercli::bim_attack {
 
 namespace {
 
@@ -29,4 +29,4 @@ const Register<AttackEntry> registered{{"bim",
 
 }  // namespace
 
-}  // namespace fercli
+}  // namespace fercli::bim_attack

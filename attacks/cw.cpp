@@ -8,7 +8,7 @@
 
 #include "attacks/trade_off.hpp"
 
-namespace fercli {
+namespace fercli::cw_attack {
 
 namespace {
 
@@ -48,9 +48,7 @@ class CarliniWagner : public MinimumNormAttack {
     if (settings_.alpha == 0) settings_.alpha = kRate;
   }
 
-  nlohmann::json describe(const ThreatModel& threat) const override {
-    return description("cw", threat);
-  }
+  nlohmann::json describe(const ThreatModel& threat) const override { return description("cw", threat); }
 
  private:
   void approach(Approach& way, torch::Tensor points) const override {
@@ -98,4 +96,4 @@ const Register<AttackEntry> registered{
 
 }  // namespace
 
-}  // namespace fercli
+}  // namespace fercli::cw_attack

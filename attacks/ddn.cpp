@@ -6,7 +6,7 @@
 
 #include "attacks/minimum_norm.hpp"
 
-namespace fercli {
+namespace fercli::ddn_attack {
 
 namespace {
 
@@ -20,9 +20,7 @@ class Ddn : public MinimumNormAttack {
     if (settings_.alpha == 0) settings_.alpha = kFirstStep;
   }
 
-  nlohmann::json describe(const ThreatModel& threat) const override {
-    return description("ddn", threat);
-  }
+  nlohmann::json describe(const ThreatModel& threat) const override { return description("ddn", threat); }
 
  private:
   void approach(Approach& way, torch::Tensor points) const override {
@@ -57,4 +55,4 @@ const Register<AttackEntry> registered{
 
 }  // namespace
 
-}  // namespace fercli
+}  // namespace fercli::ddn_attack

@@ -10,7 +10,7 @@
 
 #include "attacks/minimum_norm.hpp"
 
-namespace fercli {
+namespace fercli::deepfool_attack {
 
 namespace {
 
@@ -60,4 +60,4 @@ const Register<AttackEntry> registered{
 
 }  // namespace
 
-}  // namespace fercli
+}  // namespace fercli::deepfool_attack

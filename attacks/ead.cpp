@@ -12,7 +12,7 @@
 
 #include "attacks/trade_off.hpp"
 
-namespace fercli {
+namespace fercli::ead_attack {
 
 namespace {
 
@@ -106,4 +106,4 @@ const Register<AttackEntry> registered_en{
 
 }  // namespace
 
-}  // namespace fercli
+}  // namespace fercli::ead_attack

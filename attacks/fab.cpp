@@ -14,7 +14,7 @@
 
 #include "attacks/minimum_norm.hpp"
 
-namespace fercli {
+namespace fercli::fab_attack {
 
 namespace {
 
@@ -130,4 +130,4 @@ const Register<AttackEntry> registered_t{{"fab-t",
 
 }  // namespace
 
-}  // namespace fercli
+}  // namespace fercli::fab_attack

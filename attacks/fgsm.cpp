@@ -5,7 +5,7 @@
 
 #include "attacks/search.hpp"
 
-namespace fercli {
+namespace fercli::fgsm_attack {
 
 namespace {
 
@@ -55,4 +55,4 @@ const Register<AttackEntry> registered{
 
 }  // namespace
 
-}  // namespace fercli
+}  // namespace fercli::fgsm_attack

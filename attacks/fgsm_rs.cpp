@@ -6,7 +6,7 @@
 // random unless the caller gives one.
 #include "attacks/descent.hpp"
 
-namespace fercli {
+namespace fercli::fgsm_rs_attack {
 
 namespace {
 
@@ -27,4 +27,4 @@ const Register<AttackEntry> registered{{"fgsm-rs",
 
 }  // namespace
 
-}  // namespace fercli
+}  // namespace fercli::fgsm_rs_attack

@@ -11,8 +11,9 @@
 #include <nlohmann/json.hpp>
 
 #include "attacks/minimum_norm.hpp"
+#include "core/numbers.hpp"
 
-namespace fercli {
+namespace fercli::fmn_attack {
 
 namespace {
 
@@ -20,7 +21,6 @@ constexpr int64_t kSteps = 100;
 constexpr double kFirstStep = 1, kLastShare = 0.01, kFirstGamma = 0.05, kLastGamma = 0.001;
 /// A point this near to the boundary, as a share of its norm, is pushed over it by that share.
 constexpr double kOnBoundary = 1e-5, kPush = 1e-3;
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 double annealed(double first, double last, int64_t step, int64_t steps) {
   return last + (first - last) * (1 + std::cos(M_PI * static_cast<double>(step) / static_cast<double>(steps))) / 2;
@@ -33,9 +33,7 @@ class Fmn : public MinimumNormAttack {
     if (settings_.alpha == 0) settings_.alpha = kFirstStep;
   }
 
-  nlohmann::json describe(const ThreatModel& threat) const override {
-    return description("fmn", threat);
-  }
+  nlohmann::json describe(const ThreatModel& threat) const override { return description("fmn", threat); }
 
  private:
   void approach(Approach& way, torch::Tensor points) const override {
@@ -94,4 +92,4 @@ const Register<AttackEntry> registered{
 
 }  // namespace
 
-}  // namespace fercli
+}  // namespace fercli::fmn_attack

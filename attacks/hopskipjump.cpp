@@ -21,7 +21,7 @@
 #include "data/drawn_face.hpp"
 #include "data/image.hpp"
 
-namespace fercli {
+namespace fercli::hopskipjump_attack {
 
 namespace {
 
@@ -217,4 +217,4 @@ const Register<AttackEntry> registered{{"hopskipjump",
 
 }  // namespace
 
-}  // namespace fercli
+}  // namespace fercli::hopskipjump_attack

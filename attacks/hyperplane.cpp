@@ -9,7 +9,7 @@ namespace fercli {
 namespace {
 
 /// Keeps quotients finite where a gradient vanishes.
-constexpr double kTiny = 1e-12;
+constexpr double kTinyNorm = 1e-12;
 /// Newton's method ends when this share of the change is missing, or at the latest after so many steps.
 constexpr double kExact = 1e-9;
 constexpr int kNewtonSteps = 60;
@@ -63,7 +63,7 @@ Hyperplane nearest_hyperplane(const torch::Tensor& logits,
     const auto ones = torch::ones({logits.size(0), 1});
     const auto normal = pullback(torch::zeros_like(logits).scatter(1, label, ones).scatter(1, rival, -ones));
     const auto value = (logits.gather(1, label) - logits.gather(1, rival)).squeeze(1);
-    const auto distance = value.abs() / (dual_norms(normal, norm) + kTiny);
+    const auto distance = value.abs() / (dual_norms(normal, norm) + kTinyNorm);
     if (!smallest.defined()) {
       nearest = {value, normal};
       smallest = distance;

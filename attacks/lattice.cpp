@@ -1,16 +1,17 @@
 #include "attacks/lattice.hpp"
 
+#include "core/numbers.hpp"
+
 namespace fercli {
 
 namespace {
 
 constexpr float kLevels = 255;
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
 /// Points off the grid that are this much farther than the ball reaches are not worth a try on it.
 constexpr double kHopeless = 1.1;
 /// The multiples of a perturbation that are tried until one is a success, and how often the last step is halved.
 constexpr double kStretches[] = {1, 1.2, 1.5, 2, 3, 5, 10, 20};
-constexpr int kHalvings = 4;
+constexpr int kStepHalvings = 4;
 /// Linf: the boxes tried, from this share of the float distance on, and the steps of sign descent in each.
 constexpr double kSmallestBox = 0.9;
 constexpr int kBoxes = 4, kSignSteps = 2;
@@ -44,7 +45,7 @@ class Settling {
       attempt_at(places, torch::full({places.size(0)}, factor, torch::kFloat32));
     }
     const auto places = places_where(high.isfinite());
-    for (int i = 0; i < kHalvings; ++i) {
+    for (int i = 0; i < kStepHalvings; ++i) {
       attempt_at(places, (low.index_select(0, places) + high.index_select(0, places)) / 2);
     }
   }

@@ -6,7 +6,7 @@
 // restarts and random_start are not used.
 #include "attacks/descent.hpp"
 
-namespace fercli {
+namespace fercli::mi_fgsm_attack {
 
 namespace {
 
@@ -28,4 +28,4 @@ const Register<AttackEntry> registered{
 
 }  // namespace
 
-}  // namespace fercli
+}  // namespace fercli::mi_fgsm_attack

@@ -1,14 +1,14 @@
 #include "attacks/minimal_eps.hpp"
 
 #include "core/error.hpp"
+#include "core/numbers.hpp"
 
 namespace fercli {
 
 namespace {
 
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
 /// Distances within this share of the resolution above a multiple of it count as that multiple.
-constexpr double kSlack = 1e-3;
+constexpr double kLevelSlack = 1e-3;
 
 /// What is known of each image. Levels are multiples of the resolution.
 class Bisection {
@@ -17,7 +17,7 @@ class Bisection {
       : input_(input),
         norm_(norm),
         resolution_(settings.resolution),
-        top_(static_cast<int64_t>(std::floor(settings.max_eps / settings.resolution + kSlack))),
+        top_(static_cast<int64_t>(std::floor(settings.max_eps / settings.resolution + kLevelSlack))),
         failed_(static_cast<size_t>(input.x.size(0)), 0),
         reached_(failed_.size(), -1) {
     const int64_t n = input.x.size(0);
@@ -69,7 +69,7 @@ class Bisection {
   void note_success(int64_t row, const torch::Tensor& x_adv, const torch::Tensor& logits) {
     const auto delta = (x_adv - input_.x[row]).unsqueeze(0);
     const double distance = row_norms(delta, norm_).item<double>();
-    const auto level = static_cast<int64_t>(std::ceil(distance / resolution_ - kSlack));
+    const auto level = static_cast<int64_t>(std::ceil(distance / resolution_ - kLevelSlack));
     auto& reached = reached_[static_cast<size_t>(row)];
     if (reached >= 0 && !(distance < result_.eps[row].item<double>())) return;
     reached = level;

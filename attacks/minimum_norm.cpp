@@ -3,12 +3,11 @@
 #include <nlohmann/json.hpp>
 
 #include "attacks/lattice.hpp"
+#include "core/numbers.hpp"
 
 namespace fercli {
 
 namespace {
-
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 /// Where a start begins: at the original, or at the point given or drawn, pulled back to half the radius that is still
 /// of interest. A given point may itself be the nearest success.

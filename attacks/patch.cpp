@@ -15,8 +15,8 @@ namespace fercli {
 
 namespace {
 
-constexpr double kMeanDecay = 0.9, kSquareDecay = 0.999, kTiny = 1e-8;  // Adam's usual
-constexpr int kGrey = 128;
+constexpr double kMeanDecay = 0.9, kSquareDecay = 0.999, kAdamTiny = 1e-8;  // Adam's usual
+constexpr int kPatchGrey = 128;
 
 /// Whether there is material at this place of the canvas, both in [0,1].
 bool glasses_cover(double x, double y) {
@@ -38,17 +38,17 @@ bool band_cover(double x, double y) {
   return y > 0.04 && y < 0.18 && x > 0.12 && x < 0.88;
 }
 
-struct Shape {
+struct PatchShape {
   const char* name;
   double x, y, size;
   bool (*covers)(double x, double y);
 };
 
-constexpr Shape kShapes[] = {{"glasses", 0.5, 0.5, 1, glasses_cover},
-                             {"sticker", 0.25, 0.62, 0.27, disc_cover},
-                             {"band", 0.5, 0.5, 1, band_cover}};
+constexpr PatchShape kShapes[] = {{"glasses", 0.5, 0.5, 1, glasses_cover},
+                                  {"sticker", 0.25, 0.62, 0.27, disc_cover},
+                                  {"band", 0.5, 0.5, 1, band_cover}};
 
-const Shape& shape_named(const std::string& name) {
+const PatchShape& shape_named(const std::string& name) {
   for (const auto& shape : kShapes) {
     if (name == shape.name) return shape;
   }
@@ -158,10 +158,6 @@ torch::Tensor pull_back_all(const std::vector<Placement>& placements, const torc
   return sum;
 }
 
-torch::Tensor to_8bit(const torch::Tensor& x) {
-  return (x * 255).round().clamp(0, 255).to(torch::kUInt8);
-}
-
 /// Adam's descent on the pixels, kept in [0,1].
 class PixelDescent {
  public:
@@ -176,7 +172,7 @@ class PixelDescent {
     square_ = square_ * kSquareDecay + gradient.square() * (1 - kSquareDecay);
     const auto mean = mean_ / (1 - std::pow(kMeanDecay, count_)),
                square = square_ / (1 - std::pow(kSquareDecay, count_));
-    pixels_ = (pixels_ - (mean / (square.sqrt() + kTiny) * size).to(torch::kFloat32)).clamp(0, 1);
+    pixels_ = (pixels_ - (mean / (square.sqrt() + kAdamTiny) * size).to(torch::kFloat32)).clamp(0, 1);
   }
 
   const torch::Tensor& pixels() const { return pixels_; }
@@ -198,7 +194,7 @@ const std::vector<std::string>& patch_shape_names() {
 }
 
 Patch blank_patch(const std::string& name, int64_t channels, int64_t crop_size) {
-  const Shape& shape = shape_named(name);
+  const PatchShape& shape = shape_named(name);
   const auto side = std::max<int64_t>(1, std::lround(shape.size * static_cast<double>(crop_size)));
   auto cover = torch::empty({side, side});
   for (int64_t row = 0; row < side; ++row) {
@@ -207,7 +203,7 @@ Patch blank_patch(const std::string& name, int64_t channels, int64_t crop_size) 
       cover[row][column] = shape.covers(at(column), at(row)) ? 1.0 : 0.0;
     }
   }
-  return {name, shape.x, shape.y, shape.size, torch::full({channels, side, side}, kGrey, torch::kUInt8), cover};
+  return {name, shape.x, shape.y, shape.size, torch::full({channels, side, side}, kPatchGrey, torch::kUInt8), cover};
 }
 
 Patch random_patch(const Patch& like, const Rng& rng) {

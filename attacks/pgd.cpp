@@ -10,7 +10,7 @@
 // experiments/attack-settings.md. L1: sparse steps, Tramer and Boneh, arXiv:1904.13000.
 #include "attacks/descent.hpp"
 
-namespace fercli {
+namespace fercli::pgd_attack {
 
 namespace {
 
@@ -28,4 +28,4 @@ const Register<AttackEntry> registered{{"pgd",
 
 }  // namespace
 
-}  // namespace fercli
+}  // namespace fercli::pgd_attack

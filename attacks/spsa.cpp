@@ -12,7 +12,7 @@
 
 #include "attacks/search.hpp"
 
-namespace fercli {
+namespace fercli::spsa_attack {
 
 namespace {
 
@@ -116,4 +116,4 @@ const Register<AttackEntry> registered{
 
 }  // namespace
 
-}  // namespace fercli
+}  // namespace fercli::spsa_attack

@@ -16,7 +16,7 @@
 
 #include "attacks/search.hpp"
 
-namespace fercli {
+namespace fercli::square_attack {
 
 namespace {
 
@@ -251,4 +251,4 @@ const Register<AttackEntry> registered{
 
 }  // namespace
 
-}  // namespace fercli
+}  // namespace fercli::square_attack

@@ -1,10 +1,11 @@
 #include "attacks/trade_off.hpp"
 
+#include "core/numbers.hpp"
+
 namespace fercli {
 
 namespace {
 
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr double kFirst = 1e-3, kFactor = 10;
 constexpr int64_t kDescents = 9;
 constexpr double kCheckpoints = 10, kPatience = 2, kProgress = 0.9999;

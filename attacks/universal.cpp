@@ -15,11 +15,11 @@ namespace fercli {
 
 namespace {
 
-constexpr const char* kLoss = "margin";
-constexpr const char* kKind = "perturbation";
+constexpr const char* kUniversalLoss = "margin";
+constexpr const char* kPerturbationKind = "perturbation";
 /// The perturbation is kept as an image around this grey, so that the balls of images serve it too.
 constexpr int kCentre = 128;
-constexpr double kFirstStep = 0.25, kMomentum = 0.9;
+constexpr double kUniversalStep = 0.25, kUniversalMomentum = 0.9;
 
 Ball ball_around_grey(const ThreatModel& threat, const torch::Tensor& like, const torch::Tensor& mask) {
   const auto grey = to_float(torch::full_like(like, kCentre, torch::kUInt8)).unsqueeze(0);
@@ -51,9 +51,9 @@ UniversalPerturbation learn_universal(const Classifier& classifier, const Threat
                                       const UniversalSettings& settings, const torch::Tensor& images, const Goal& goal,
                                       const Rng& rng) {
   if (images.size(0) == 0) throw UserError("universal: there are no images to learn from");
-  const auto loss = find_goal_loss(settings.loss.empty() ? kLoss : settings.loss);
+  const auto loss = find_goal_loss(settings.loss.empty() ? kUniversalLoss : settings.loss);
   const Ball ball = ball_around_grey(threat, images[0], settings.mask);
-  const double first = settings.alpha > 0 ? settings.alpha : kFirstStep * threat.eps;
+  const double first = settings.alpha > 0 ? settings.alpha : kUniversalStep * threat.eps;
   ImageOrder order(images.size(0), settings.images_per_step, rng);
   auto point = ball.x();
   auto momentum = torch::zeros(point.sizes(), torch::kFloat64);
@@ -62,7 +62,8 @@ UniversalPerturbation learn_universal(const Classifier& classifier, const Threat
     const auto batch = torch::tensor(order.next(), torch::kInt64);
     const auto pull =
         pull_of(classifier, loss, images.index_select(0, batch), goal.select(batch), levels_of(ball.exportable(point)));
-    momentum = momentum * kMomentum + pull.gradient / row_norms(pull.gradient.unsqueeze(0), Norm::L1).clamp_min(1e-300);
+    momentum = momentum * kUniversalMomentum +
+               pull.gradient / row_norms(pull.gradient.unsqueeze(0), Norm::L1).clamp_min(1e-300);
     const double alpha = falling_step(first, step, settings.steps);
     point = ball.step(point, momentum.to(torch::kFloat32), torch::full({1}, alpha, torch::kFloat64));
     if (settings.progress) settings.progress(step, pull.loss);
@@ -81,7 +82,7 @@ torch::Tensor random_levels(const UniversalPerturbation& like, const Rng& rng) {
 }
 
 void save_universal(const UniversalPerturbation& perturbation, const std::filesystem::path& file) {
-  save_container({kKind,
+  save_container({kPerturbationKind,
                   {{"norm", to_string(perturbation.norm)},
                    {"eps", perturbation.eps},
                    {"goal", perturbation.goal},
@@ -94,7 +95,7 @@ void save_universal(const UniversalPerturbation& perturbation, const std::filesy
 }
 
 UniversalPerturbation load_universal(const std::filesystem::path& file) {
-  const Container container = load_container(file, kKind);
+  const Container container = load_container(file, kPerturbationKind);
   try {
     const auto& header = container.header;
     const auto levels = container.tensors.at("levels");

@@ -20,13 +20,13 @@
 #include <benchmark/benchmark.h>
 #include <torch/csrc/autograd/autograd.h>
 
-#include <chrono>
 #include <cstdlib>
 #include <map>
 
 #include "attacks/attack.hpp"
 #include "attacks/ball.hpp"
 #include "attacks/losses.hpp"
+#include "core/clock.hpp"
 #include "core/files.hpp"
 #include "core/progress.hpp"
 #include "core/text.hpp"
@@ -41,9 +41,9 @@ using namespace fercli;
 constexpr int64_t kBatch = 64, kPgdSteps = 40, kPgdImages = 64;
 
 double seconds_of(const std::function<void()>& work) {
-  const auto start = std::chrono::steady_clock::now();
+  const auto start = Clock::now();
   work();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return seconds_since(start);
 }
 
 /// One shipped network with the drawn faces to attack, labelled by its own verdict.

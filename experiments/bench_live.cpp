@@ -12,6 +12,7 @@
 #include <chrono>
 #include <cstdlib>
 
+#include "core/clock.hpp"
 #include "core/text.hpp"
 #include "live/hud.hpp"
 #include "models/checkpoint.hpp"
@@ -20,7 +21,6 @@
 namespace {
 
 using namespace fercli;
-using Clock = std::chrono::steady_clock;
 
 constexpr double kWarmUp = 2;  ///< seconds of video
 
@@ -67,7 +67,7 @@ void run(benchmark::State& state, const std::string& video, Pace pace, bool atta
                 std::chrono::duration<double, std::milli>(Clock::now() - drawing).count());
       if (first_memory == 0 && frame->frame.time >= kWarmUp) first_memory = resident_bytes();
     }
-    const double took = std::chrono::duration<double>(Clock::now() - start).count();
+    const double took = seconds_since(start);
     const auto status = pipeline.status();
     state.counters["fps"] = static_cast<double>(status.analysed) / took;
     state.counters["p50"] = status.latency_p50;

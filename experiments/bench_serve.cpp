@@ -14,6 +14,7 @@
 #include <mutex>
 #include <thread>
 
+#include "core/clock.hpp"
 #include "core/text.hpp"
 #include "data/image.hpp"
 #include "data/reader.hpp"
@@ -25,7 +26,6 @@
 namespace {
 
 using namespace fercli;
-using Clock = std::chrono::steady_clock;
 
 constexpr int kClients = 64;
 constexpr const char* kPng = "Content-Type: image/png\r\n";
@@ -68,8 +68,7 @@ void load(benchmark::State& state, const std::string& image) {
       });
     }
     for (auto& client : clients) client.join();
-    state.counters["rate"] =
-        static_cast<double>(requests()) / std::chrono::duration<double>(Clock::now() - start).count();
+    state.counters["rate"] = static_cast<double>(requests()) / seconds_since(start);
     state.counters["lost"] = static_cast<double>(lost);
     state.counters["wrong"] = static_cast<double>(wrong);
     state.counters["p50"] = latencies.quantile(0.5);

@@ -9,9 +9,9 @@
 #include <benchmark/benchmark.h>
 #include <torch/optim.h>
 
-#include <chrono>
 #include <cstdlib>
 
+#include "core/clock.hpp"
 #include "core/progress.hpp"
 #include "core/text.hpp"
 #include "data/reader.hpp"
@@ -26,9 +26,9 @@ using namespace fercli;
 constexpr int64_t kBatch = 128, kEvaluated = 1024;
 
 double seconds_of(const std::function<void()>& work) {
-  const auto start = std::chrono::steady_clock::now();
+  const auto start = Clock::now();
   work();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return seconds_since(start);
 }
 
 struct Subject {

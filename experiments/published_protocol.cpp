@@ -2,7 +2,8 @@
 // network, its images saved as JPEG, read back, and shown to every other network. Here the same protocol stands beside
 // adaptive ones, in which each network is attacked itself and the images are stored without loss.
 //
-//     published_protocol FER2013 OUT MODEL…      the static images are made on the first MODEL, a shipped name or a file
+//     published_protocol FER2013 OUT MODEL…      the static images are made on the first MODEL, a shipped name or a
+//     file
 //
 // On PublicTest. AutoAttack looks at LIMIT images (environment, default 500; 0: all), each class in proportion. Writes
 // OUT/published-protocol.md and .json, and keeps the attacks' states there: interrupted, it goes on where it was.
@@ -106,7 +107,7 @@ int run(const fs::path& data, const fs::path& out, const std::vector<std::string
   std::vector<Model> models;
   for (const auto& name : names) models.push_back(load(name));
   const auto moved = fgsm(models.front().judge(), images);
-  const Dataset lossless = with_images(images, (moved * 255).round().to(torch::kUInt8));
+  const Dataset lossless = with_images(images, to_8bit(moved));
   const Dataset jpeg = with_images(images, as_jpeg(lossless.images));
 
   std::string text = fmt::format(

@@ -14,7 +14,7 @@
 #include "models/checkpoint.hpp"
 #include "report/attack_export.hpp"
 
-namespace fercli {
+namespace fercli::attack_command {
 
 namespace {
 
@@ -142,8 +142,7 @@ struct Subject {
 };
 
 /// Attacks one model; `folder` is where its files go.
-Subject attack_model(const Arguments& a, const std::string& name, const OptionSet& options,
-                                          const fs::path& folder) {
+Subject attack_model(const Arguments& a, const std::string& name, const OptionSet& options, const fs::path& folder) {
   ModelOptions model = a.model;
   model.model = name;
   const Checkpoint checkpoint = model.load();
@@ -314,4 +313,4 @@ const Register<Command> registered{{"attack", "turn one emotion into another wit
 
 }  // namespace
 
-}  // namespace fercli
+}  // namespace fercli::attack_command

@@ -12,8 +12,8 @@ namespace {
 constexpr size_t kRowsShown = 10;
 
 std::string verdict(const std::vector<double>& probabilities, const LabelSet& classes) {
-  const auto best = std::max_element(probabilities.begin(), probabilities.end());
-  return fmt::format("{} {:.1f} %", classes.name(best - probabilities.begin()), 100 * *best);
+  const int64_t best = top_of(probabilities);
+  return fmt::format("{} {:.1f} %", classes.name(best), 100 * probabilities[static_cast<size_t>(best)]);
 }
 
 /// The end of a long id, so that columns stay in line.

@@ -7,7 +7,7 @@
 #include "core/command.hpp"
 #include "core/options.hpp"
 
-namespace fercli {
+namespace fercli::attacks_command {
 
 namespace {
 
@@ -70,4 +70,4 @@ const Register<Command> registered{{"attacks", "list the attacks with norms, goa
 
 }  // namespace
 
-}  // namespace fercli
+}  // namespace fercli::attacks_command

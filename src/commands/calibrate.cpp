@@ -15,7 +15,7 @@
 #include "models/layers.hpp"
 #include "models/network.hpp"
 
-namespace fercli {
+namespace fercli::calibrate_command {
 
 namespace {
 
@@ -71,7 +71,8 @@ int run(const std::vector<std::string>& arguments) {
   data.declare(options);
   data.declare_split(options);
   options.section("Output");
-  options.text("out,o", &out, "FILE", "the calibrated checkpoint; the model card goes with it, as FILE's name with .json");
+  options.text("out,o", &out, "FILE",
+               "the calibrated checkpoint; the model card goes with it, as FILE's name with .json");
   options.flag("quiet,q", &quiet, "no progress");
   if (!options.parse(arguments)) return 0;
   if (out.empty()) throw UserError("fercli calibrate: --out FILE is needed");
@@ -108,4 +109,4 @@ const Register<Command> registered{{"calibrate", "temperature scaling: make prob
 
 }  // namespace
 
-}  // namespace fercli
+}  // namespace fercli::calibrate_command

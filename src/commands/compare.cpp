@@ -13,7 +13,7 @@
 #include "eval/study/compare.hpp"
 #include "eval/study/saved.hpp"
 
-namespace fercli {
+namespace fercli::compare_command {
 
 namespace {
 
@@ -114,4 +114,4 @@ const Register<Command> registered{{"compare", "paired tests between models on t
 
 }  // namespace
 
-}  // namespace fercli
+}  // namespace fercli::compare_command

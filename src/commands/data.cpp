@@ -15,7 +15,7 @@
 #include "eval/result.hpp"
 #include "report/plots.hpp"
 
-namespace fercli {
+namespace fercli::data_command {
 
 namespace {
 
@@ -49,10 +49,11 @@ struct SourceOptions {
     prepare_machine(runtime);
     read.channels = channels == "3" ? 3 : 1;
     if (labels != "auto") read.numbering = LabelSet::parse(labels);
-    const std::optional<Split> wanted = split == "all" ? std::nullopt : std::optional<Split>(parse_split(split));
+    std::optional<Split> wanted;
+    if (split != "all") wanted = parse_split(split);
     Dataset data = read_dataset(source, read);
     if (data.skipped > 0) inform(fmt::format("{}: left out {} bad entries", source, data.skipped));
-    return wanted ? data.only(*wanted) : data;
+    return wanted.has_value() ? data.only(*wanted) : data;
   }
 };
 
@@ -414,4 +415,4 @@ const Register<Command> registered{{"data", "look into data sets: stats, audit, 
 
 }  // namespace
 
-}  // namespace fercli
+}  // namespace fercli::data_command

@@ -10,7 +10,7 @@
 #include "eval/evaluate.hpp"
 #include "report/plots.hpp"
 
-namespace fercli {
+namespace fercli::eval_command {
 
 namespace {
 
@@ -211,4 +211,4 @@ const Register<Command> registered{{"eval", "measure accuracy, calibration and r
 
 }  // namespace
 
-}  // namespace fercli
+}  // namespace fercli::eval_command

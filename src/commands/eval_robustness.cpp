@@ -14,7 +14,7 @@ namespace fercli {
 namespace {
 
 constexpr int kNotRobustEnough = 3;
-constexpr const char* kWorst = "worst";
+constexpr const char* kWorstCase = "worst";
 
 RobustnessPlan plan_of(const RobustnessOptions& options, const RobustnessSubject& subject, const Runtime& runtime) {
   RobustnessPlan plan;
@@ -51,7 +51,7 @@ void print_block(const Result& result, const RobustnessRun& run, const std::stri
   fmt::print("  {}\n", title);
   print_row("", head);
   auto names = run.plan.attacks;
-  if (names.size() > 1) names.push_back(kWorst);
+  if (names.size() > 1) names.push_back(kWorstCase);
   for (const auto& name : names) {
     std::vector<std::string> cells;
     for (const auto& rung : run.plan.ladder) {
@@ -68,7 +68,7 @@ void print_classes(const Result& result, const RobustnessRun& run, const LabelSe
   for (size_t k = 0; k < classes.names().size(); ++k) {
     std::vector<std::string> cells;
     for (const auto& entry : result.tables.at("robustness")) {
-      if (entry.at("attack") == kWorst) cells.push_back(percent(metric_from_json(entry.at(list).at(k).at(value))));
+      if (entry.at("attack") == kWorstCase) cells.push_back(percent(metric_from_json(entry.at(list).at(k).at(value))));
     }
     print_row(classes.names()[k], cells);
   }
@@ -170,7 +170,7 @@ void print_robustness(const Result& result, const RobustnessRun& run, const Labe
 
 int exit_code(const RobustnessOptions& options, const Result& result, const RobustnessRun& run) {
   const std::string eps = run.plan.ladder.back().text;
-  const double worst = result.metrics.at(fmt::format("robust_accuracy.{}.{}", kWorst, eps)).value;
+  const double worst = result.metrics.at(fmt::format("robust_accuracy.{}.{}", kWorstCase, eps)).value;
   if (worst >= options.min_robust) return 0;
   warn(fmt::format("robust accuracy {:.1f} % at eps {} is below --min-robust {:g}", 100 * worst, eps,
                    options.min_robust));

@@ -7,7 +7,7 @@
 #include "core/runtime.hpp"
 #include "models/export.hpp"
 
-namespace fercli {
+namespace fercli::export_command {
 
 namespace {
 
@@ -37,4 +37,4 @@ const Register<Command> registered{{"export", "write a network for other program
 
 }  // namespace
 
-}  // namespace fercli
+}  // namespace fercli::export_command

@@ -14,7 +14,7 @@
 #include "live/overlay.hpp"
 #include "report/attack_export.hpp"
 
-namespace fercli {
+namespace fercli::frame_command {
 
 namespace {
 
@@ -229,4 +229,4 @@ const Register<Command> registered{
 
 }  // namespace
 
-}  // namespace fercli
+}  // namespace fercli::frame_command

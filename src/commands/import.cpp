@@ -6,7 +6,7 @@
 #include "core/options.hpp"
 #include "core/runtime.hpp"
 
-namespace fercli {
+namespace fercli::import_command {
 
 namespace {
 
@@ -36,4 +36,4 @@ const Register<Command> registered{{"import", "make a checkpoint of a foreign ne
 
 }  // namespace
 
-}  // namespace fercli
+}  // namespace fercli::import_command

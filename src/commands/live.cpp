@@ -17,7 +17,7 @@
 #include "live/window.hpp"
 #include "models/import.hpp"
 
-namespace fercli {
+namespace fercli::live_command {
 
 namespace {
 
@@ -338,4 +338,4 @@ const Register<Command> registered{
 
 }  // namespace
 
-}  // namespace fercli
+}  // namespace fercli::live_command

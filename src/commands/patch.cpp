@@ -11,7 +11,7 @@
 #include "data/image.hpp"
 #include "report/attack_export.hpp"
 
-namespace fercli {
+namespace fercli::patch_command {
 
 namespace {
 
@@ -120,4 +120,4 @@ const Register<Command> registered{{"patch", "learn glasses or a sticker that tu
 
 }  // namespace
 
-}  // namespace fercli
+}  // namespace fercli::patch_command

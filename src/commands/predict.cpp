@@ -18,7 +18,7 @@
 #include "live/video_source.hpp"
 #include "models/import.hpp"
 
-namespace fercli {
+namespace fercli::predict_command {
 
 namespace {
 
@@ -297,4 +297,4 @@ const Register<Command> registered{{"predict", "name the emotion of every face i
 
 }  // namespace
 
-}  // namespace fercli
+}  // namespace fercli::predict_command

@@ -17,7 +17,7 @@
 #include "eval/study/saved.hpp"
 #include "report/report.hpp"
 
-namespace fercli {
+namespace fercli::report_command {
 
 namespace {
 
@@ -255,4 +255,4 @@ const Register<Command> registered{{"report", "everything about a model on one p
 
 }  // namespace
 
-}  // namespace fercli
+}  // namespace fercli::report_command

@@ -12,7 +12,7 @@
 #include "models/import.hpp"
 #include "serve/http_server.hpp"
 
-namespace fercli {
+namespace fercli::serve_command {
 
 namespace {
 
@@ -82,4 +82,4 @@ const Register<Command> registered{{"serve", "a network over HTTP, with a web pa
 
 }  // namespace
 
-}  // namespace fercli
+}  // namespace fercli::serve_command

@@ -15,11 +15,6 @@ namespace fercli {
 
 namespace {
 
-std::vector<double> row_values(const torch::Tensor& matrix, int64_t row) {
-  const auto values = matrix[row].contiguous();
-  return {values.data_ptr<double>(), values.data_ptr<double>() + values.numel()};
-}
-
 Dataset concerned(const Dataset& dataset, const EmotionGoal& goal) {
   std::vector<int64_t> rows;
   for (int64_t i = 0; i < dataset.size(); ++i) {
@@ -178,9 +173,7 @@ void write_set_files(const Result& result, const std::vector<AttackedImage>& ima
 std::string verdicts_after(const std::vector<AttackedImage>& images, const LabelSet& classes) {
   std::vector<std::pair<int64_t, std::string>> counts;
   for (const auto& name : classes.names()) counts.emplace_back(0, name);
-  for (const auto& image : images) {
-    --counts[static_cast<size_t>(std::max_element(image.after.begin(), image.after.end()) - image.after.begin())].first;
-  }
+  for (const auto& image : images) --counts[static_cast<size_t>(top_of(image.after))].first;
   std::stable_sort(counts.begin(), counts.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
   std::vector<std::string> words;
   for (const auto& [count, name] : counts) {

@@ -8,7 +8,7 @@
 #include "models/import.hpp"
 #include "models/summary.hpp"
 
-namespace fercli {
+namespace fercli::summary_command {
 
 namespace {
 
@@ -96,4 +96,4 @@ const Register<Command> registered{{"summary", "layers, parameters and FLOPs of 
 
 }  // namespace
 
-}  // namespace fercli
+}  // namespace fercli::summary_command

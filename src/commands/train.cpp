@@ -17,7 +17,7 @@
 #include "train/trainer.hpp"
 #include "train/training_loss.hpp"
 
-namespace fercli {
+namespace fercli::train_command {
 
 namespace {
 
@@ -316,4 +316,4 @@ const Register<Command> registered{{"train", "train a network on labelled faces"
 
 }  // namespace
 
-}  // namespace fercli
+}  // namespace fercli::train_command

@@ -15,7 +15,7 @@
 #include "data/image.hpp"
 #include "report/attack_export.hpp"
 
-namespace fercli {
+namespace fercli::universal_command {
 
 namespace {
 
@@ -160,4 +160,4 @@ const Register<Command> registered{{"universal", "learn one perturbation that tu
 
 }  // namespace
 
-}  // namespace fercli
+}  // namespace fercli::universal_command

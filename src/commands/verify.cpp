@@ -7,7 +7,7 @@
 #include "eval/adversarial_set.hpp"
 #include "eval/result.hpp"
 
-namespace fercli {
+namespace fercli::verify_command {
 
 namespace {
 
@@ -93,4 +93,4 @@ const Register<Command> registered{{"verify", "recompute what saved adversarial 
 
 }  // namespace
 
-}  // namespace fercli
+}  // namespace fercli::verify_command

@@ -5,11 +5,11 @@
 #include <boost/program_options.hpp>
 #include <cstdio>
 #include <fstream>
-#include <limits>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 
 #include "core/error.hpp"
+#include "core/numbers.hpp"
 #include "core/text.hpp"
 
 namespace fercli {
@@ -18,7 +18,6 @@ namespace po = boost::program_options;
 
 namespace {
 
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr size_t kHelpColumn = 30, kHelpWidth = 110;
 
 bool contains(const Range& range, double value) {

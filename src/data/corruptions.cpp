@@ -27,7 +27,7 @@ torch::Tensor corrupt(const Corruption& corruption, const torch::Tensor& images,
     for (int64_t i = begin; i < end; ++i) {
       Rng stream = noise.split(static_cast<uint64_t>(keys.at(static_cast<size_t>(i))));
       const auto image = corruption.apply(x[i].clone(), severity, stream);
-      result[i].copy_((image.clamp(0, 1) * 255).round().to(torch::kUInt8));
+      result[i].copy_(to_8bit(image));
     }
   });
   return result;

@@ -12,7 +12,7 @@
 #include "data/corruption_filters.hpp"
 #include "data/corruptions.hpp"
 
-namespace fercli {
+namespace fercli::corruptions_blur {
 
 namespace {
 
@@ -115,4 +115,4 @@ const Register<Corruption> zoom{{"zoom_blur", "blur", 6, zoom_blur}};
 
 }  // namespace
 
-}  // namespace fercli
+}  // namespace fercli::corruptions_blur

@@ -12,9 +12,10 @@
 // does it there).
 #include "data/corruption_filters.hpp"
 #include "data/corruptions.hpp"
+#include "data/dataset.hpp"
 #include "data/image.hpp"
 
-namespace fercli {
+namespace fercli::corruptions_digital {
 
 namespace {
 
@@ -132,7 +133,7 @@ torch::Tensor pixelate(const torch::Tensor& image, int64_t severity, Rng&) {
 }
 
 torch::Tensor jpeg_compression(const torch::Tensor& image, int64_t severity, Rng&) {
-  const auto pixels = (image * 255).round().to(torch::kUInt8);
+  const auto pixels = to_8bit(image);
   const auto bytes = encode_jpeg(pixels, kQuality[severity - 1]);
   return decode_image(bytes, image.size(0), "jpeg_compression").to(torch::kFloat32) / 255;
 }
@@ -144,4 +145,4 @@ const Register<Corruption> jpeg_entry{{"jpeg_compression", "digital", 14, jpeg_c
 
 }  // namespace
 
-}  // namespace fercli
+}  // namespace fercli::corruptions_digital

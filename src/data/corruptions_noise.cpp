@@ -7,7 +7,7 @@
 // Strengths of Tiny-ImageNet-C; one draw serves all severities, so what is hit at one severity is hit at the next.
 #include "data/corruptions.hpp"
 
-namespace fercli {
+namespace fercli::corruptions_noise {
 
 namespace {
 
@@ -63,4 +63,4 @@ const Register<Corruption> impulse{{"impulse_noise", "noise", 2, impulse_noise}}
 
 }  // namespace
 
-}  // namespace fercli
+}  // namespace fercli::corruptions_noise

@@ -16,7 +16,7 @@
 #include "data/corruption_filters.hpp"
 #include "data/corruptions.hpp"
 
-namespace fercli {
+namespace fercli::corruptions_weather {
 
 namespace {
 
@@ -92,4 +92,4 @@ const Register<Corruption> brightness_entry{{"brightness", "weather", 10, bright
 
 }  // namespace
 
-}  // namespace fercli
+}  // namespace fercli::corruptions_weather

@@ -11,7 +11,7 @@
 #include "data/image.hpp"
 #include "data/reader.hpp"
 
-namespace fercli {
+namespace fercli::csv_reader {
 
 namespace {
 
@@ -290,4 +290,4 @@ const Register<DatasetReader> registered{{"csv", "a CSV file with a column pixel
 
 }  // namespace
 
-}  // namespace fercli
+}  // namespace fercli::csv_reader

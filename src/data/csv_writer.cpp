@@ -8,7 +8,7 @@
 #include "core/interrupt.hpp"
 #include "data/writer.hpp"
 
-namespace fercli {
+namespace fercli::csv_writer {
 
 namespace {
 
@@ -79,4 +79,4 @@ const Register<DatasetWriter> registered{{"csv", ".csv", write}};
 
 }  // namespace
 
-}  // namespace fercli
+}  // namespace fercli::csv_writer

@@ -152,4 +152,8 @@ torch::Tensor to_float(const torch::Tensor& uint8_images) {
   return uint8_images.to(torch::kFloat32).div_(255);
 }
 
+torch::Tensor to_8bit(const torch::Tensor& pixels) {
+  return (pixels * 255).round().clamp(0, 255).to(torch::kUInt8);
+}
+
 }  // namespace fercli

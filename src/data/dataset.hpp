@@ -54,4 +54,7 @@ struct Dataset {
 /// Pixels as the program uses them: float32 (N,C,H,W) in [0,1] of the given rows.
 torch::Tensor to_float(const torch::Tensor& uint8_images);
 
+/// The stored image nearest to pixels in [0,1]: uint8, same shape.
+torch::Tensor to_8bit(const torch::Tensor& pixels);
+
 }  // namespace fercli

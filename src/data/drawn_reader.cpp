@@ -5,7 +5,7 @@
 #include "data/drawn_face.hpp"
 #include "data/reader.hpp"
 
-namespace fercli {
+namespace fercli::drawn_reader {
 
 namespace {
 
@@ -133,4 +133,4 @@ const Register<DatasetReader> registered{{"drawn", "synthetic: (drawn faces)", r
 
 }  // namespace
 
-}  // namespace fercli
+}  // namespace fercli::drawn_reader

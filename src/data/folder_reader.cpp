@@ -10,7 +10,7 @@
 #include "data/image.hpp"
 #include "data/reader.hpp"
 
-namespace fercli {
+namespace fercli::folder_reader {
 
 namespace {
 
@@ -267,4 +267,4 @@ const Register<DatasetReader> registered{{"folder", "a folder of images, or one 
 
 }  // namespace
 
-}  // namespace fercli
+}  // namespace fercli::folder_reader

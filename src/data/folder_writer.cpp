@@ -11,7 +11,7 @@
 #include "data/image.hpp"
 #include "data/writer.hpp"
 
-namespace fercli {
+namespace fercli::folder_writer {
 
 namespace {
 
@@ -94,4 +94,4 @@ const Register<DatasetWriter> registered{{"folder", "", write}};
 
 }  // namespace
 
-}  // namespace fercli
+}  // namespace fercli::folder_writer

@@ -131,4 +131,8 @@ std::string display_name(const std::string& name, const std::string& language) {
   return emotion != nullptr ? emotion->french : name;
 }
 
+int64_t top_of(const std::vector<double>& probabilities) {
+  return std::max_element(probabilities.begin(), probabilities.end()) - probabilities.begin();
+}
+
 }  // namespace fercli

@@ -55,4 +55,7 @@ class LabelSet {
 /// The name to show for a class: `language` is "en" or "fr"; unknown classes keep their name.
 std::string display_name(const std::string& name, const std::string& language);
 
+/// The number of the most probable class; of equals, the lowest.
+int64_t top_of(const std::vector<double>& probabilities);
+
 }  // namespace fercli

@@ -9,7 +9,7 @@
 #include "data/reader.hpp"
 #include "data/writer.hpp"
 
-namespace fercli {
+namespace fercli::packed_format {
 
 namespace {
 
@@ -88,4 +88,4 @@ const Register<DatasetWriter> registered_writer{{"packed", ".ferpack", write}};
 
 }  // namespace
 
-}  // namespace fercli
+}  // namespace fercli::packed_format

@@ -13,7 +13,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr const char* kKind = "dataset";
+constexpr const char* kDatasetKind = "dataset";
 
 void require_same(const json& claim, const char* name, const std::string& now, const char* option) {
   if (claim.at(name).get<std::string>() == now) return;
@@ -63,7 +63,7 @@ AdversarialSet collect_adversarial(const Robustness& robustness, const Robustnes
 
 void save_adversarial(const AdversarialSet& set, const std::filesystem::path& path) {
   Container container;
-  container.kind = kKind;
+  container.kind = kDatasetKind;
   container.header = {{"name", set.images.name},
                       {"classes", set.images.classes.names()},
                       {"ids", set.images.ids},
@@ -81,7 +81,7 @@ void save_adversarial(const AdversarialSet& set, const std::filesystem::path& pa
 }
 
 AdversarialSet load_adversarial(const std::filesystem::path& path) {
-  const Container container = load_container(path, kKind);
+  const Container container = load_container(path, kDatasetKind);
   if (!container.header.contains("adversarial")) {
     throw UserError(
         fmt::format("{}: is a packed data set without adversarial images (see eval --save-adv)", path.string()));

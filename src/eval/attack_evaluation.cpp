@@ -1,9 +1,8 @@
 #include "eval/attack_evaluation.hpp"
 
-#include <chrono>
-
 #include "attacks/image_quality.hpp"
 #include "attacks/minimal_eps.hpp"
+#include "core/clock.hpp"
 #include "core/error.hpp"
 #include "core/interrupt.hpp"
 #include "core/progress.hpp"
@@ -14,16 +13,6 @@ namespace fercli {
 namespace {
 
 /// Images attacked side by side: what an interrupt may cost.
-constexpr size_t kGroup = 256;
-
-std::vector<double> row_values(const torch::Tensor& matrix, int64_t row) {
-  const auto values = matrix[row].to(torch::kFloat64).contiguous();
-  return {values.data_ptr<double>(), values.data_ptr<double>() + values.numel()};
-}
-
-torch::Tensor to_8bit(const torch::Tensor& x) {
-  return (x * 255).round().to(torch::kUInt8);
-}
 
 /// The nearest successes of a minimum-norm attack: what its run found and, where that is nothing, what the same search
 /// finds in the largest ball.
@@ -100,9 +89,7 @@ void attack_group(const Classifier& classifier, const Attack& attack, const Atta
 }
 
 nlohmann::json per_image_json(const AttackedImage& image, const LabelSet& classes) {
-  const auto predicted = [&](const std::vector<double>& probabilities) {
-    return classes.name(std::max_element(probabilities.begin(), probabilities.end()) - probabilities.begin());
-  };
+  const auto predicted = [&](const std::vector<double>& probabilities) { return classes.name(top_of(probabilities)); };
   nlohmann::json entry = {{"id", image.id},
                           {"label", classes.name(image.label)},
                           {"clean_class", predicted(image.clean)},
@@ -125,6 +112,11 @@ nlohmann::json per_image_json(const AttackedImage& image, const LabelSet& classe
 }
 
 }  // namespace
+
+std::vector<double> row_values(const torch::Tensor& matrix, int64_t row) {
+  const auto values = matrix[row].to(torch::kFloat64).contiguous();
+  return {values.data_ptr<double>(), values.data_ptr<double>() + values.numel()};
+}
 
 double minimal_eps_limit(Norm norm) {
   switch (norm) {
@@ -181,10 +173,10 @@ AttackOutcome attack_images(const Classifier& classifier, const Dataset& dataset
       make_attack(plan.attack, plan.surrogate.fitted(plan.settings), plan.threat.norm, plan.goal.targeted());
   AttackOutcome outcome;
   outcome.attack = attack->describe(plan.threat);
-  const auto start = std::chrono::steady_clock::now();
+  const auto start = Clock::now();
   Progress progress("Attacking", static_cast<int64_t>(rows.size()), "images");
-  for (size_t begin = 0; begin < rows.size(); begin += kGroup) {
-    const size_t end = std::min(begin + kGroup, rows.size());
+  for (size_t begin = 0; begin < rows.size(); begin += kAttackGroup) {
+    const size_t end = std::min(begin + kAttackGroup, rows.size());
     try {
       attack_group(classifier, *attack, plan, dataset.select({rows.begin() + begin, rows.begin() + end}), &outcome);
     } catch (const Interrupted&) {
@@ -194,7 +186,7 @@ AttackOutcome attack_images(const Classifier& classifier, const Dataset& dataset
     }
     progress.advance(static_cast<int64_t>(end - begin));
   }
-  outcome.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  outcome.seconds = seconds_since(start);
   return outcome;
 }
 

@@ -13,6 +13,12 @@
 
 namespace fercli {
 
+/// The entries of one row, as AttackedImage keeps probabilities.
+std::vector<double> row_values(const torch::Tensor& matrix, int64_t row);
+
+/// Images attacked side by side; progress and interruption in between.
+inline constexpr int64_t kAttackGroup = 256;
+
 /// What is to be done to the images of a data set.
 struct AttackPlan {
   EmotionGoal goal;

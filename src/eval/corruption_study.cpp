@@ -1,8 +1,7 @@
 #include "eval/corruption_study.hpp"
 
-#include <chrono>
-
 #include "attacks/attack.hpp"
+#include "core/clock.hpp"
 #include "core/error.hpp"
 #include "core/interrupt.hpp"
 #include "core/progress.hpp"
@@ -86,7 +85,7 @@ json kind_json(const Corruption& corruption, const torch::Tensor& right) {
 }  // namespace
 
 json study_corruptions(const Classifier& classifier, const Dataset& dataset, const CorruptionOptions& options) {
-  const auto start = std::chrono::steady_clock::now();
+  const auto start = Clock::now();
   const int64_t forwards = classifier.forwards();
   const auto corruptions = chosen(options.kinds);
   const auto answers = ask(classifier, dataset, corruptions, options);
@@ -106,9 +105,7 @@ json study_corruptions(const Classifier& classifier, const Dataset& dataset, con
     result["severity_mean"].push_back(mean_over_images(answers.corrupted.select(2, s)).value);
   }
   result["relative_mean_corruption_accuracy"] = clean.value > 0 ? json(all.value / clean.value) : json();
-  result["cost"] = {{"forward", classifier.forwards() - forwards},
-                    {"backward", 0},
-                    {"seconds", std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count()}};
+  result["cost"] = {{"forward", classifier.forwards() - forwards}, {"backward", 0}, {"seconds", seconds_since(start)}};
   return result;
 }
 

@@ -1,7 +1,6 @@
 #include "eval/evaluate.hpp"
 
-#include <chrono>
-
+#include "core/clock.hpp"
 #include "core/error.hpp"
 #include "core/interrupt.hpp"
 #include "core/progress.hpp"
@@ -84,7 +83,7 @@ std::vector<int64_t> exchanged(const LabelSet& classes, const LabelSet& written,
 }  // namespace
 
 Predictions predict(const Classifier& classifier, const Dataset& dataset, int64_t batch_size) {
-  const auto start = std::chrono::steady_clock::now();
+  const auto start = Clock::now();
   const int64_t n = dataset.size();
   auto probabilities = torch::empty({n, classifier.classes().size()}, torch::kFloat64);
   Progress progress("Evaluating", n, "images");
@@ -98,7 +97,7 @@ Predictions predict(const Classifier& classifier, const Dataset& dataset, int64_
   if (!torch::isfinite(probabilities).all().item<bool>()) {
     throw RunError("the network gives NaN or infinite values: its weights are damaged, or the training diverged");
   }
-  return {probabilities, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count()};
+  return {probabilities, seconds_since(start)};
 }
 
 Result summarise(const Predictions& predictions, const Dataset& dataset, const LabelSet& classes, uint64_t seed) {

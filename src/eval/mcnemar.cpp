@@ -1,9 +1,9 @@
 #include "eval/mcnemar.hpp"
 
 #include <cmath>
-#include <limits>
 #include <nlohmann/json.hpp>
 
+#include "core/numbers.hpp"
 #include "eval/distributions.hpp"
 #include "eval/result.hpp"
 
@@ -12,7 +12,6 @@ namespace fercli {
 namespace {
 
 constexpr double kAdded = 0.5;  // to each of the four counts
-constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
 }  // namespace
 

@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
-#include <limits>
 #include <numeric>
 #include <stdexcept>
 
+#include "core/numbers.hpp"
 #include "eval/distributions.hpp"
 
 namespace fercli {
@@ -14,7 +14,6 @@ namespace fercli {
 namespace {
 
 constexpr double kNormal975 = 1.959963984540054;  // 97.5 % quantile of the standard normal distribution
-constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 constexpr int64_t kBootstrapDraws = 500;
 constexpr double kSmallestProbability = 1e-45;
 

@@ -18,10 +18,6 @@ namespace {
 using nlohmann::json;
 using nlohmann::ordered_json;
 
-json finite_or_null(double value) {
-  return std::isfinite(value) ? json(value) : json(nullptr);
-}
-
 double number_or_nan(const json& value) {
   return value.is_null() ? std::numeric_limits<double>::quiet_NaN() : value.get<double>();
 }
@@ -78,6 +74,10 @@ Result parse_result(const json& document) {
 
 }  // namespace
 
+json finite_or_null(double value) {
+  return std::isfinite(value) ? json(value) : json(nullptr);
+}
+
 void Result::add_warning(const std::string& line) {
   warnings.push_back(line);
   warn(line);
@@ -105,8 +105,8 @@ std::string format_result(const Result& result) {
   const auto document = ordered(result);
   for (const auto& [key, value] : document.items()) {
     const bool by_line = value.is_array() && !value.empty() && value[0].is_object();
-    text +=
-        fmt::format("{}\n  \"{}\": {}", text.size() > 1 ? "," : "", key, by_line ? lines_of(value) : pretty_json(value, 2));
+    text += fmt::format("{}\n  \"{}\": {}", text.size() > 1 ? "," : "", key,
+                        by_line ? lines_of(value) : pretty_json(value, 2));
   }
   return text + "\n}\n";
 }

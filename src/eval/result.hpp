@@ -11,6 +11,9 @@
 
 namespace fercli {
 
+/// JSON has no infinity and no NaN: null stands for both.
+nlohmann::json finite_or_null(double value);
+
 /// What one run found, and everything needed to repeat it. The JSON form:
 ///
 ///     {"schema": {"name": "fercli-result", "version": 1},

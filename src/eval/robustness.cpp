@@ -2,10 +2,10 @@
 
 #include <fmt/format.h>
 
-#include <chrono>
 #include <set>
 
 #include "attacks/ball.hpp"
+#include "core/clock.hpp"
 #include "core/container.hpp"
 #include "core/digest.hpp"
 #include "core/error.hpp"
@@ -20,16 +20,11 @@ namespace fercli {
 namespace {
 
 using nlohmann::json;
-using Clock = std::chrono::steady_clock;
 
 /// Images attacked side by side: what an interrupt may cost, and how often the progress line moves.
-constexpr int64_t kGroup = 64;
+constexpr int64_t kSavedTogether = 64;
 constexpr double kSecondsBetweenSaves = 10;
-constexpr const char* kStateKind = "robustness-state";
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
+constexpr const char* kRobustnessStateKind = "robustness-state";
 
 std::unique_ptr<Attack> attack_of(const RobustnessPlan& plan, const std::string& name) {
   return make_attack(name, plan.surrogate.fitted(plan.settings), plan.norm, plan.goal.targeted());
@@ -154,8 +149,8 @@ class Measurement {
 
   void attack_rung(const Attack& attack, AttackRecord& record, int64_t rung, Progress& progress) {
     const auto pending = robustness_.right().logical_and(record.settled.eq(rung)).nonzero().squeeze(1);
-    for (int64_t begin = 0; begin < pending.size(0); begin += kGroup) {
-      const auto places = pending.slice(0, begin, std::min(begin + kGroup, pending.size(0)));
+    for (int64_t begin = 0; begin < pending.size(0); begin += kSavedTogether) {
+      const auto places = pending.slice(0, begin, std::min(begin + kSavedTogether, pending.size(0)));
       const auto start = Clock::now();
       try {
         attack_group(attack, record, rung, places);
@@ -191,7 +186,7 @@ class Measurement {
     record.distance.index_copy_(0, successes, of_success(found.distance));
     record.stage.index_copy_(0, successes, of_success(found.stage));
     if (record.adversarial.defined()) {
-      record.adversarial.index_copy_(0, successes, of_success((found.x_adv * 255).round().to(torch::kUInt8)));
+      record.adversarial.index_copy_(0, successes, of_success(to_8bit(found.x_adv)));
     }
     record.forward[static_cast<size_t>(rung)] += found.forward;
     record.backward[static_cast<size_t>(rung)] += found.backward;
@@ -212,7 +207,7 @@ class Measurement {
     saved_ = Clock::now();
     if (!state_) return;
     Container container;
-    container.kind = kStateKind;
+    container.kind = kRobustnessStateKind;
     container.header = {{"identity", identity_}};
     for (auto& record : robustness_.attacks) {
       container.header["passes"].push_back(
@@ -225,7 +220,7 @@ class Measurement {
   void load() {
     std::error_code error;
     if (!std::filesystem::exists(*state_, error)) return;
-    const Container container = load_container(*state_, kStateKind);
+    const Container container = load_container(*state_, kRobustnessStateKind);
     const json& stored = container.header.at("identity");
     std::vector<std::string> different;
     for (const auto& [name, value] : identity_.items()) {

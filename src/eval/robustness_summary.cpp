@@ -13,10 +13,6 @@ using nlohmann::json;
 
 constexpr int64_t kCurvePoints = 33;
 
-json finite_or_null(double value) {
-  return std::isfinite(value) ? json(value) : json();
-}
-
 /// The metrics and the table entry of one attack at one rung.
 void add_rung(Result& result, const Robustness& robustness, const AttackRecord& record, size_t rung,
               const RobustnessPlan& plan, const LabelSet& classes) {

@@ -1,8 +1,7 @@
 #include "eval/smoothing.hpp"
 
-#include <chrono>
-
 #include "attacks/attack.hpp"
+#include "core/clock.hpp"
 #include "core/error.hpp"
 #include "core/interrupt.hpp"
 #include "core/progress.hpp"
@@ -137,7 +136,7 @@ std::vector<std::vector<Certificate>> certify(const Classifier& classifier, cons
 }
 
 json study_smoothing(const Classifier& classifier, const Dataset& dataset, const SmoothingOptions& options) {
-  const auto start = std::chrono::steady_clock::now();
+  const auto start = Clock::now();
   const int64_t forwards = classifier.forwards();
   const auto certificates = certify(classifier, dataset.images, options);
   json result = {{"sigma", options.sigmas},
@@ -153,9 +152,7 @@ json study_smoothing(const Classifier& classifier, const Dataset& dataset, const
   for (size_t s = 0; s < options.sigmas.size(); ++s) {
     result["curves"].push_back(curve(certificates[s], dataset.labels, options.sigmas[s], options));
   }
-  result["cost"] = {{"forward", classifier.forwards() - forwards},
-                    {"backward", 0},
-                    {"seconds", std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count()}};
+  result["cost"] = {{"forward", classifier.forwards() - forwards}, {"backward", 0}, {"seconds", seconds_since(start)}};
   return result;
 }
 

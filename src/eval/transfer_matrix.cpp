@@ -1,13 +1,14 @@
 #include "eval/transfer_matrix.hpp"
 
-#include <chrono>
 #include <nlohmann/json.hpp>
 
 #include "attacks/transfer.hpp"
+#include "core/clock.hpp"
 #include "core/error.hpp"
 #include "core/interrupt.hpp"
 #include "core/progress.hpp"
 #include "core/text.hpp"
+#include "eval/attack_evaluation.hpp"
 #include "eval/evaluate.hpp"
 #include "eval/result.hpp"
 
@@ -16,8 +17,6 @@ namespace fercli {
 namespace {
 
 using nlohmann::json;
-
-constexpr int64_t kGroup = 256;  ///< images attacked side by side
 
 void check(const std::vector<NamedClassifier>& models) {
   for (const auto& model : models) {
@@ -44,9 +43,9 @@ std::vector<int64_t> fooled(const NamedClassifier& maker, const std::vector<Clas
                             const Dataset& images, const TransferMatrixOptions& options, Progress* progress) {
   const Rng rng = Rng(options.seed).split("transfer").split(options.attack);
   std::vector<int64_t> counts(judges.size(), 0);
-  for (int64_t begin = 0; begin < images.size(); begin += kGroup) {
+  for (int64_t begin = 0; begin < images.size(); begin += kAttackGroup) {
     throw_if_interrupted();
-    const int64_t count = std::min(kGroup, images.size() - begin);
+    const int64_t count = std::min(kAttackGroup, images.size() - begin);
     const auto pixels = images.images.narrow(0, begin, count);
     const auto goal = Goal::untargeted(images.labels.narrow(0, begin, count));
     const AttackInput input{to_float(pixels), goal, image_keys(pixels)};
@@ -76,7 +75,7 @@ json study_transfer(const std::vector<NamedClassifier>& models, const Dataset& d
   for (const auto& model : models) judges.push_back(model.classifier->with_precision(Precision::Float32));
   Progress progress("Transferring", images.size() * static_cast<int64_t>(models.size()), "images");
   for (const auto& maker : models) {
-    const auto start = std::chrono::steady_clock::now();
+    const auto start = Clock::now();
     std::vector<int64_t> passes;
     for (const auto& model : models) passes.push_back(model.classifier->forwards());
     const int64_t backwards = maker.classifier->backwards();
@@ -88,10 +87,9 @@ json study_transfer(const std::vector<NamedClassifier>& models, const Dataset& d
     for (size_t i = 0; i < models.size(); ++i) forward += models[i].classifier->forwards() - passes[i];
     result["models"].push_back(maker.name);
     result["success"].push_back(row);
-    result["cost"][maker.name] = {
-        {"forward", forward},
-        {"backward", maker.classifier->backwards() - backwards},
-        {"seconds", std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count()}};
+    result["cost"][maker.name] = {{"forward", forward},
+                                  {"backward", maker.classifier->backwards() - backwards},
+                                  {"seconds", seconds_since(start)}};
   }
   return result;
 }

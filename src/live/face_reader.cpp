@@ -14,10 +14,6 @@ constexpr int64_t kLargestCrop = 64;
 
 }  // namespace
 
-int64_t top_of(const std::vector<double>& probabilities) {
-  return std::max_element(probabilities.begin(), probabilities.end()) - probabilities.begin();
-}
-
 int64_t FaceReading::top() const {
   return top_of(probabilities);
 }

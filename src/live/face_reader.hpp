@@ -36,9 +36,6 @@ std::vector<FaceReading> read_faces(const Classifier& classifier, const Picture&
 /// (N,K) logits -> probabilities of each row.
 std::vector<std::vector<double>> to_probabilities(const torch::Tensor& logits);
 
-/// The number of the largest value; of equals, the lowest.
-int64_t top_of(const std::vector<double>& probabilities);
-
 /// Whether an image of this size is taken as a face crop when nobody says: it has no room for a face with its
 /// surroundings, or is just what the network reads.
 bool looks_like_crop(int64_t height, int64_t width, const Preprocessing& input);

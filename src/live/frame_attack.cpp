@@ -20,7 +20,7 @@ constexpr int64_t kSteadyBoxes = 20;
 constexpr double kGreyShares[] = {0.299, 0.587, 0.114};  ///< ITU-R 601: red, green, blue
 
 Picture picture_of(const torch::Tensor& x) {
-  return picture_of_image((x.squeeze(0) * 255).round().to(torch::kUInt8));
+  return picture_of_image(to_8bit(x.squeeze(0)));
 }
 
 Box shifted(const Box& box, double reach, Rng rng) {

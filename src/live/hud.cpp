@@ -11,7 +11,7 @@ namespace fercli {
 
 namespace {
 
-constexpr Ink kGround{34, 30, 28}, kWhite{255, 255, 255}, kPale{200, 200, 200}, kRed{60, 60, 230}, kGreen{120, 200, 90};
+constexpr Ink kGround{34, 30, 28}, kRed{60, 60, 230}, kGreen{120, 200, 90};
 constexpr int kSmall = 8, kMiddle = 10, kPad = 12;
 
 /// A class's colour, light enough to be read on the panel.

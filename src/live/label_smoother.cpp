@@ -1,5 +1,7 @@
 #include "live/label_smoother.hpp"
 
+#include "data/label_set.hpp"
+
 #include <algorithm>
 #include <cmath>
 
@@ -14,7 +16,7 @@ void LabelSmoother::update(const std::vector<double>& probabilities, double time
     for (size_t i = 0; i < mean_.size(); ++i) mean_[i] += weight * (probabilities[i] - mean_[i]);
   }
   time_ = time;
-  const int64_t best = std::max_element(mean_.begin(), mean_.end()) - mean_.begin();
+  const int64_t best = top_of(mean_);
   if (first || raw) {
     shown_ = best;
     return;

@@ -12,6 +12,8 @@ struct Ink {
   int blue, green, red;
 };
 
+inline constexpr Ink kWhite{255, 255, 255}, kPale{205, 205, 205};
+
 /// Draws text with French letters on BGR pixels. OpenCV's strokes know ASCII only; accents are strokes of our own above
 /// and below them. Each text is drawn once, large, shrunk to smooth letters, and kept for the next frame; the store is
 /// bounded.

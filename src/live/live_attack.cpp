@@ -47,7 +47,7 @@ void LiveAttack::attack_rows(const std::vector<Face>& faces, const std::vector<s
   ThreatModel threat;
   threat.eps = settings_.eps;
   const AttackResult result = attack_->run(classifier_, threat, input, Rng(0));
-  const auto stored = (result.x_adv * 255).round().to(torch::kUInt8);
+  const auto stored = to_8bit(result.x_adv);
   const auto probabilities = to_probabilities(result.logits);
   std::map<int64_t, torch::Tensor> deltas;
   for (size_t i = 0; i < rows.size(); ++i) {

@@ -13,7 +13,7 @@ namespace fercli {
 
 namespace {
 
-constexpr Ink kWhite{255, 255, 255}, kBlack{20, 20, 20}, kPale{205, 205, 205}, kTrack{70, 66, 64};
+constexpr Ink kBlack{20, 20, 20}, kTrack{70, 66, 64};
 constexpr int kPlateLetter = 11, kBarLetter = 8;
 
 cv::Scalar scalar(Ink ink) {

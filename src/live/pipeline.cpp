@@ -8,6 +8,7 @@
 #include <mutex>
 #include <thread>
 
+#include "core/clock.hpp"
 #include "core/error.hpp"
 #include "live/steady_memory.hpp"
 
@@ -15,7 +16,6 @@ namespace fercli {
 
 namespace {
 
-using Clock = std::chrono::steady_clock;
 using Milliseconds = std::chrono::duration<double, std::milli>;
 
 /// How far a face's last box holds back its new one, while smoothing is on.

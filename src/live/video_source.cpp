@@ -10,6 +10,7 @@
 #include <opencv2/videoio.hpp>
 #include <thread>
 
+#include "core/clock.hpp"
 #include "core/error.hpp"
 #include "core/interrupt.hpp"
 #include "core/progress.hpp"
@@ -24,7 +25,6 @@ namespace fercli {
 namespace {
 
 namespace fs = std::filesystem;
-using Clock = std::chrono::steady_clock;
 
 constexpr double kUsualFps = 30;
 constexpr const char* kDevicePrefix = "/dev/video";
@@ -125,7 +125,7 @@ class LiveSource : public VideoSource {
       capture_.release();
       open(capture_, word_);
     }
-    frame = {to_bgr(mat), next_++, std::chrono::duration<double>(Clock::now() - start_).count()};
+    frame = {to_bgr(mat), next_++, seconds_since(start_)};
     return true;
   }
 

@@ -18,7 +18,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr const char* kKind = "checkpoint";
+constexpr const char* kCheckpointKind = "checkpoint";
 constexpr int64_t kLargestSide = 4096;  // of images
 
 std::vector<std::string> shipped_models() {
@@ -104,7 +104,7 @@ std::shared_ptr<const ForeignModel> restore_foreign(const Container& file, const
 
 void save_checkpoint(const Checkpoint& checkpoint, const fs::path& path) {
   Container file;
-  file.kind = kKind;
+  file.kind = kCheckpointKind;
   file.header = {{"arch", checkpoint.arch},
                  {"channels", checkpoint.options.channels},
                  {"size", checkpoint.options.size},
@@ -143,7 +143,7 @@ void check_header(const Checkpoint& checkpoint, const std::string& path) {
 }  // namespace
 
 Checkpoint load_checkpoint(const fs::path& path) {
-  const Container file = load_container(path, kKind);
+  const Container file = load_container(path, kCheckpointKind);
   Checkpoint checkpoint;
   try {
     checkpoint.arch = file.header.at("arch");

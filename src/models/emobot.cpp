@@ -4,7 +4,7 @@
 #include "models/layers.hpp"
 #include "models/network.hpp"
 
-namespace fercli {
+namespace fercli::emobot_architecture {
 
 namespace {
 
@@ -51,4 +51,4 @@ const Register<Architecture> registered{
 
 }  // namespace
 
-}  // namespace fercli
+}  // namespace fercli::emobot_architecture

@@ -5,7 +5,7 @@
 #include "models/layers.hpp"
 #include "models/network.hpp"
 
-namespace fercli {
+namespace fercli::fer_vgg_architecture {
 
 namespace {
 
@@ -55,4 +55,4 @@ const Register<Architecture> registered{
 
 }  // namespace
 
-}  // namespace fercli
+}  // namespace fercli::fer_vgg_architecture

@@ -13,7 +13,7 @@ namespace fercli {
 
 namespace {
 
-constexpr const char* kKind = "graph";
+constexpr const char* kGraphKind = "graph";
 
 /// Of all results together, for each image: ten times what VGG16 has at 224x224. Files that ask for more are broken or
 /// hostile.
@@ -282,7 +282,7 @@ std::shared_ptr<const ForeignModel> restore(const nlohmann::json& header,
   return std::make_shared<GraphModel>(std::move(graph));
 }
 
-const Register<StoredModel> stored{{kKind, restore}};
+const Register<StoredModel> stored{{kGraphKind, restore}};
 
 }  // namespace
 

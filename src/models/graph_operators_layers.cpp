@@ -6,7 +6,7 @@
 
 #include "models/graph_operator.hpp"
 
-namespace fercli {
+namespace fercli::graph_operators_layers {
 
 namespace {
 
@@ -261,4 +261,4 @@ const RegisterOperators registered{
 
 }  // namespace
 
-}  // namespace fercli
+}  // namespace fercli::graph_operators_layers

@@ -6,7 +6,7 @@
 
 #include "models/graph_operator.hpp"
 
-namespace fercli {
+namespace fercli::graph_operators_shape {
 
 namespace {
 
@@ -348,7 +348,8 @@ Tensors resize(const OperatorCall& c) {
 /// (N, C*b*b, H, W) -> (N, C, H*b, W*b).
 Tensors depth_to_space(const OperatorCall& c) {
   const int64_t b = c.integer("blocksize", 1);
-  if (c[0].dim() != 4 || b < 1 || b > 1024 || c[0].size(1) % (b * b) != 0) c.fail("its channels do not fit the block size");
+  if (c[0].dim() != 4 || b < 1 || b > 1024 || c[0].size(1) % (b * b) != 0)
+    c.fail("its channels do not fit the block size");
   if (c.word("mode", "DCR") == "CRD") return {at::pixel_shuffle(c[0], b)};
   const int64_t n = c[0].size(0), channels = c[0].size(1) / (b * b), h = c[0].size(2), w = c[0].size(3);
   return {c[0].reshape({n, b, b, channels, h, w}).permute({0, 3, 4, 1, 5, 2}).reshape({n, channels, h * b, w * b})};
@@ -384,4 +385,4 @@ const RegisterOperators registered{
 
 }  // namespace
 
-}  // namespace fercli
+}  // namespace fercli::graph_operators_shape

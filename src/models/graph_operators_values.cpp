@@ -5,7 +5,7 @@
 
 #include "models/graph_operator.hpp"
 
-namespace fercli {
+namespace fercli::graph_operators_values {
 
 namespace {
 
@@ -198,4 +198,4 @@ const RegisterOperators registered{
 
 }  // namespace
 
-}  // namespace fercli
+}  // namespace fercli::graph_operators_values

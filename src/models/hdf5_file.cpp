@@ -11,7 +11,7 @@ namespace {
 
 constexpr hsize_t kMostTexts = 100000;
 constexpr size_t kLongestText = size_t{1} << 26;
-constexpr int64_t kMostGrowth = 64;  // of compressed data sets
+constexpr int64_t kMostHdf5Growth = 64;  // of compressed data sets
 
 /// Closes a handle of the library when it goes out of scope.
 class Handle {
@@ -167,7 +167,8 @@ torch::Tensor Hdf5File::tensor(const std::string& path) const {
   std::vector<int64_t> shape;
   int64_t elements = 1;
   for (const hsize_t side : sides) {
-    if (side == 0 || elements > size_ * kMostGrowth / static_cast<int64_t>(std::min<hsize_t>(side, INT64_MAX / 2))) {
+    if (side == 0 ||
+        elements > size_ * kMostHdf5Growth / static_cast<int64_t>(std::min<hsize_t>(side, INT64_MAX / 2))) {
       refuse("has an impossible size");
     }
     elements *= static_cast<int64_t>(side);

@@ -450,7 +450,7 @@ struct RegisterLayers {
   }
 };
 
-const RegisterLayers registered{
+const RegisterLayers registered_layers{
     {"Conv2D", conv2d},
     {"DepthwiseConv2D", depthwise_conv2d},
     {"SeparableConv2D", separable_conv2d},

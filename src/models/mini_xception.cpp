@@ -5,7 +5,7 @@
 #include "models/layers.hpp"
 #include "models/network.hpp"
 
-namespace fercli {
+namespace fercli::mini_xception_architecture {
 
 namespace {
 
@@ -89,4 +89,4 @@ const Register<Architecture> registered{
 
 }  // namespace
 
-}  // namespace fercli
+}  // namespace fercli::mini_xception_architecture

@@ -9,7 +9,7 @@
 #include "models/graph.hpp"
 #include "models/onnx_proto.hpp"
 
-namespace fercli {
+namespace fercli::onnx_format {
 
 namespace {
 
@@ -299,4 +299,4 @@ const Register<ModelFormat> registered{{"onnx", "ONNX", recognises, read}};
 
 }  // namespace
 
-}  // namespace fercli
+}  // namespace fercli::onnx_format

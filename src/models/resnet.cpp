@@ -4,7 +4,7 @@
 #include "models/layers.hpp"
 #include "models/network.hpp"
 
-namespace fercli {
+namespace fercli::resnet_architecture {
 
 namespace {
 
@@ -73,4 +73,4 @@ const Register<Architecture> registered{
 
 }  // namespace
 
-}  // namespace fercli
+}  // namespace fercli::resnet_architecture

@@ -5,7 +5,7 @@
 #include "models/layers.hpp"
 #include "models/network.hpp"
 
-namespace fercli {
+namespace fercli::resnet18_architecture {
 
 namespace {
 
@@ -93,4 +93,4 @@ const Register<Architecture> registered{
 
 }  // namespace
 
-}  // namespace fercli
+}  // namespace fercli::resnet18_architecture

@@ -4,7 +4,7 @@
 #include "models/layers.hpp"
 #include "models/network.hpp"
 
-namespace fercli {
+namespace fercli::small_cnn_architecture {
 
 namespace {
 
@@ -48,4 +48,4 @@ const Register<Architecture> registered{
 
 }  // namespace
 
-}  // namespace fercli
+}  // namespace fercli::small_cnn_architecture

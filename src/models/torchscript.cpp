@@ -19,7 +19,7 @@
 #include "models/graph.hpp"
 #include "models/trace.hpp"
 
-namespace fercli {
+namespace fercli::torchscript_format {
 
 namespace {
 
@@ -148,4 +148,4 @@ const Register<ModelFormat> registered{
 
 }  // namespace
 
-}  // namespace fercli
+}  // namespace fercli::torchscript_format

@@ -4,7 +4,7 @@
 #include "models/layers.hpp"
 #include "models/network.hpp"
 
-namespace fercli {
+namespace fercli::vgg16_architecture {
 
 namespace {
 
@@ -74,4 +74,4 @@ const Register<Architecture> registered{
 
 }  // namespace
 
-}  // namespace fercli
+}  // namespace fercli::vgg16_architecture

@@ -35,10 +35,6 @@ std::pair<torch::Tensor, torch::Tensor> judge(const std::vector<torch::Tensor>& 
   return {logits.to(torch::kFloat64).softmax(1), goal.for_labels(torch::tensor(labels, torch::kInt64)).reached(logits)};
 }
 
-size_t top(const std::vector<double>& probabilities) {
-  return static_cast<size_t>(std::max_element(probabilities.begin(), probabilities.end()) - probabilities.begin());
-}
-
 }  // namespace
 
 fs::path png_path(const std::string& id) {
@@ -115,7 +111,7 @@ std::string format_per_image_csv(const std::vector<AttackedImage>& images, const
       "255,l2,"
       "psnr,ssim,success_8bit,success_float,minimal_eps,file,minimal_file\n";
   for (const auto& image : images) {
-    const size_t before = top(image.clean), after = top(image.after);
+    const auto before = static_cast<size_t>(top_of(image.clean)), after = static_cast<size_t>(top_of(image.after));
     const std::string minimal = !image.minimal_eps ? "" : fmt::format("{:.6g}", *image.minimal_eps);
     text += fmt::format("{},{},{},{:.6f},{},{:.6f},{:.6f},{},{:.6f},{:.3f},{:.5f},{:d},{:d},{},{},{}\n",
                         csv_field(image.id), classes[static_cast<size_t>(image.label)], classes[before],

@@ -10,10 +10,10 @@ namespace fercli {
 
 namespace {
 
-constexpr int kPanel = 384, kMargin = 36, kGap = 30, kTitle = 86, kHeading = 46, kBar = 26;
+constexpr int kPanel = 384, kPictureMargin = 36, kPanelGap = 30, kTitle = 86, kHeading = 46, kBar = 26;
 constexpr int kGalleryPanel = 144, kGalleryGap = 6, kGalleryText = 46, kGalleryColumns = 4;
-const cv::Scalar kPaper(250, 250, 250), kInk(40, 35, 35), kGrey(130, 125, 125), kTrack(232, 230, 230);
-const cv::Scalar kBefore(150, 95, 30), kAfter(60, 60, 200), kPale(205, 190, 180);  // BGR: blue, red, pale blue
+const cv::Scalar kPicturePaper(250, 250, 250), kInk(40, 35, 35), kCaptionGrey(130, 125, 125), kBarTrack(232, 230, 230);
+const cv::Scalar kBefore(150, 95, 30), kAfter(60, 60, 200), kPaleBlue(205, 190, 180);  // BGR: blue, red, pale blue
 
 /// OpenCV's letters are ASCII: é becomes e, and so on.
 std::string ascii(const std::string& text) {
@@ -79,12 +79,8 @@ torch::Tensor perturbation(const AttackedImage& image) {
   return torch::cat({255 - down, 255 - up - down, 255 - up}).clamp(0, 255).to(torch::kUInt8);
 }
 
-int64_t top(const std::vector<double>& probabilities) {
-  return std::max_element(probabilities.begin(), probabilities.end()) - probabilities.begin();
-}
-
 std::string verdict(const std::vector<double>& probabilities, const PictureTexts& texts) {
-  const int64_t best = top(probabilities);
+  const int64_t best = top_of(probabilities);
   return fmt::format("{} {:.1f} %", display_name(texts.classes[static_cast<size_t>(best)], texts.language),
                      100 * probabilities[static_cast<size_t>(best)]);
 }
@@ -95,16 +91,17 @@ void draw_bars(cv::Mat& canvas, const std::vector<double>& probabilities, const 
   constexpr int kLabel = 96, kNumber = 62;
   const int room = kPanel - kLabel - kNumber;
   for (size_t i = 0; i < probabilities.size(); ++i) {
-    const bool wins = static_cast<int64_t>(i) == top(probabilities);
+    const bool wins = static_cast<int64_t>(i) == top_of(probabilities);
     const int y = corner.y + static_cast<int>(i) * kBar;
     const cv::Rect track(corner.x + kLabel, y + 5, room, kBar - 10);
-    cv::rectangle(canvas, track, kTrack, cv::FILLED);
+    cv::rectangle(canvas, track, kBarTrack, cv::FILLED);
     const int length = static_cast<int>(std::lround(room * probabilities[i]));
-    if (length > 0) cv::rectangle(canvas, {track.x, track.y, length, track.height}, wins ? accent : kPale, cv::FILLED);
+    if (length > 0)
+      cv::rectangle(canvas, {track.x, track.y, length, track.height}, wins ? accent : kPaleBlue, cv::FILLED);
     write(canvas, display_name(texts.classes[i], texts.language), {corner.x, y + 18}, kSmallFont, wins ? accent : kInk);
     const std::string number = fmt::format("{:.1f} %", 100 * probabilities[i]);
     write(canvas, number, {corner.x + kPanel - width_of(number, kSmallFont), y + 18}, kSmallFont,
-          wins ? accent : kGrey);
+          wins ? accent : kCaptionGrey);
   }
 }
 
@@ -122,13 +119,13 @@ void draw_facts(cv::Mat& canvas, const AttackedImage& image, const PictureTexts&
                                                      : (french ? "echec" : "not reached")}};
   int y = corner.y + 18;
   for (const auto& [name, value] : facts) {
-    write(canvas, name, {corner.x, y}, kSmallFont, kGrey);
+    write(canvas, name, {corner.x, y}, kSmallFont, kCaptionGrey);
     write(canvas, value, {corner.x + kPanel - width_of(value, kSmallFont), y}, kSmallFont, kInk);
     y += kBar;
   }
 }
 
-torch::Tensor to_tensor(const cv::Mat& bgr) {
+torch::Tensor picture_tensor(const cv::Mat& bgr) {
   const auto view = torch::from_blob(bgr.data, {bgr.rows, bgr.cols, 3}, torch::kUInt8);
   return view.permute({2, 0, 1}).flip({0}).contiguous();
 }
@@ -141,12 +138,11 @@ int64_t display_factor(const torch::Tensor& image) {
 
 torch::Tensor draw_attack(const AttackedImage& image, const PictureTexts& texts) {
   const int rows = std::max<int>(7, static_cast<int>(image.clean.size()));
-  const int width = 2 * kMargin + 3 * kPanel + 2 * kGap;
-  cv::Mat canvas(kTitle + kPanel + kHeading + rows * kBar + kMargin, width, CV_8UC3, kPaper);
+  const int width = 2 * kPictureMargin + 3 * kPanel + 2 * kPanelGap;
+  cv::Mat canvas(kTitle + kPanel + kHeading + rows * kBar + kPictureMargin, width, CV_8UC3, kPicturePaper);
   const bool french = texts.language == "fr";
   const std::string before = verdict(image.clean, texts), after = verdict(image.after, texts);
-  const auto answer = [](const std::vector<double>& p) { return std::max_element(p.begin(), p.end()) - p.begin(); };
-  const cv::Scalar& after_colour = answer(image.clean) == answer(image.after) ? kBefore : kAfter;  // red: it gave way
+  const cv::Scalar& after_colour = top_of(image.clean) == top_of(image.after) ? kBefore : kAfter;  // red: it gave way
 
   const int arrow = 70, total = width_of(before, kTitleFont) + arrow + width_of(after, kTitleFont);
   int x = (width - total) / 2;
@@ -160,29 +156,31 @@ torch::Tensor draw_attack(const AttackedImage& image, const PictureTexts& texts)
                                   fmt::format("perturbation x {}", amplification(image)),
                                   french ? "adverse" : "adversarial"};
   for (int i = 0; i < 3; ++i) {
-    const int left = kMargin + i * (kPanel + kGap);
+    const int left = kPictureMargin + i * (kPanel + kPanelGap);
     const cv::Rect frame(left, kTitle, kPanel, kPanel);
     panel(images[i], kPanel).copyTo(canvas(frame));
-    cv::rectangle(canvas, frame + cv::Point(-1, -1) + cv::Size(2, 2), kPale, 1);
+    cv::rectangle(canvas, frame + cv::Point(-1, -1) + cv::Size(2, 2), kPaleBlue, 1);
     write_centred(canvas, headings[i], {left + kPanel / 2, kTitle + kPanel + 32}, kHeadingFont, kInk, kPanel);
   }
   const int bars = kTitle + kPanel + kHeading;
-  draw_bars(canvas, image.clean, texts, {kMargin, bars}, kBefore);
-  draw_facts(canvas, image, texts, {kMargin + kPanel + kGap, bars});
-  draw_bars(canvas, image.after, texts, {kMargin + 2 * (kPanel + kGap), bars}, after_colour);
-  return to_tensor(canvas);
+  draw_bars(canvas, image.clean, texts, {kPictureMargin, bars}, kBefore);
+  draw_facts(canvas, image, texts, {kPictureMargin + kPanel + kPanelGap, bars});
+  draw_bars(canvas, image.after, texts, {kPictureMargin + 2 * (kPanel + kPanelGap), bars}, after_colour);
+  return picture_tensor(canvas);
 }
 
 torch::Tensor draw_gallery(const std::vector<AttackedImage>& images, const PictureTexts& texts) {
   const int count = static_cast<int>(std::min(images.size(), kGalleryImages));
   const int columns = std::max(1, std::min(count, kGalleryColumns)), rows = (count + columns - 1) / columns;
-  const int cell_width = 2 * kGalleryPanel + kGalleryGap + kGap, cell_height = kGalleryPanel + kGalleryText;
-  cv::Mat canvas(kMargin + 24 + rows * cell_height + kMargin / 3, 2 * kMargin + columns * cell_width - kGap, CV_8UC3,
-                 kPaper);
-  write_centred(canvas, texts.attack, {canvas.cols / 2, kMargin + 4}, kHeadingFont, kInk, canvas.cols - 2 * kMargin);
+  const int cell_width = 2 * kGalleryPanel + kGalleryGap + kPanelGap, cell_height = kGalleryPanel + kGalleryText;
+  cv::Mat canvas(kPictureMargin + 24 + rows * cell_height + kPictureMargin / 3,
+                 2 * kPictureMargin + columns * cell_width - kPanelGap, CV_8UC3, kPicturePaper);
+  write_centred(canvas, texts.attack, {canvas.cols / 2, kPictureMargin + 4}, kHeadingFont, kInk,
+                canvas.cols - 2 * kPictureMargin);
   for (int i = 0; i < count; ++i) {
     const auto& image = images[static_cast<size_t>(i)];
-    const int left = kMargin + i % columns * cell_width, top_edge = kMargin + 24 + i / columns * cell_height;
+    const int left = kPictureMargin + i % columns * cell_width,
+              top_edge = kPictureMargin + 24 + i / columns * cell_height;
     const int right = left + kGalleryPanel + kGalleryGap;
     panel(image.original, kGalleryPanel).copyTo(canvas({left, top_edge, kGalleryPanel, kGalleryPanel}));
     panel(image.adversarial, kGalleryPanel).copyTo(canvas({right, top_edge, kGalleryPanel, kGalleryPanel}));
@@ -190,9 +188,9 @@ torch::Tensor draw_gallery(const std::vector<AttackedImage>& images, const Pictu
     write_centred(canvas, verdict(image.clean, texts), {left + kGalleryPanel / 2, base}, kSmallFont, kBefore,
                   kGalleryPanel);
     write_centred(canvas, verdict(image.after, texts), {right + kGalleryPanel / 2, base}, kSmallFont,
-                  image.success ? kAfter : kGrey, kGalleryPanel);
+                  image.success ? kAfter : kCaptionGrey, kGalleryPanel);
   }
-  return to_tensor(canvas);
+  return picture_tensor(canvas);
 }
 
 }  // namespace fercli

@@ -12,7 +12,7 @@ namespace fercli {
 namespace {
 
 constexpr int kWidth = 1200;
-constexpr const char* kBlack = "#000000";
+constexpr const char* kStrongInk = "#000000";
 const std::vector<const char*> kColours{colour::kBlue,   colour::kVermilion, colour::kGreen, colour::kPurple,
                                         colour::kOrange, colour::kSky,       colour::kGrey};
 const std::vector<int> kPointTypes{7, 5, 9, 13, 11, 4, 6};
@@ -69,7 +69,7 @@ bool has_band(const PlotCurve& curve) {
 /// The pieces of the plot command that draw the curve in block `block`: its band, then its line.
 std::pair<std::string, std::string> line_and_band(const PlotCurve& curve, const std::string& block, size_t number,
                                                   bool points) {
-  const char* ink = curve.emphasised ? kBlack : kColours[number % kColours.size()];
+  const char* ink = curve.emphasised ? kStrongInk : kColours[number % kColours.size()];
   const std::string line = fmt::format(
       "${} using 1:2 with {} lc rgb '{}' lw {} {} pt {} ps 0.9 title {}", block, points ? "linespoints" : "lines", ink,
       curve.emphasised ? 2.2 : 1.6, curve.emphasised ? "dt (12,7)" : "dt 1",

@@ -10,7 +10,7 @@ namespace fercli {
 
 namespace {
 
-std::string escape(const std::string& text) {
+std::string escape_html(const std::string& text) {
   std::string result;
   for (const char letter : text) {
     switch (letter) {
@@ -34,9 +34,9 @@ std::string escape(const std::string& text) {
 }
 
 std::string html(const Span& span) {
-  if (span.pointer.empty()) return escape(span.text);
-  return fmt::format("<span data-json=\"{}\" data-format=\"{}\">{}</span>", escape(span.pointer), span.format,
-                     escape(span.text));
+  if (span.pointer.empty()) return escape_html(span.text);
+  return fmt::format("<span data-json=\"{}\" data-format=\"{}\">{}</span>", escape_html(span.pointer), span.format,
+                     escape_html(span.text));
 }
 
 const char* tag(Span::Style style) {
@@ -70,9 +70,9 @@ std::string with_font_family(std::string svg) {
   return svg;
 }
 
-class Renderer {
+class HtmlRenderer {
  public:
-  explicit Renderer(std::filesystem::path folder) : folder_(std::move(folder)) {}
+  explicit HtmlRenderer(std::filesystem::path folder) : folder_(std::move(folder)) {}
 
   std::string operator()(const Paragraph& paragraph) const { return "<p>" + html(paragraph.text) + "</p>\n"; }
 
@@ -82,7 +82,7 @@ class Renderer {
     std::string text = table.folded ? "<details><summary>" + html(table.caption) + "</summary>\n"
                                     : "<p class=\"caption\">" + html(table.caption) + "</p>\n";
     text += fmt::format("<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{}\"><table>\n<thead><tr>",
-                        escape(characters(table.caption)));
+                        escape_html(characters(table.caption)));
     for (const auto& cell : table.header) {
       text += fmt::format("<th scope=\"col\"{}>{}</th>", classes(cell), html(cell.text));
     }
@@ -96,7 +96,7 @@ class Renderer {
     return fmt::format(
         "<figure><div class=\"scroll\" tabindex=\"0\"><img class=\"wide\" alt=\"{}\" src=\"{}\"></div>"
         "<figcaption>{}</figcaption></figure>\n",
-        escape(figure.alt), data_uri("image/svg+xml", svg), html(figure.caption));
+        escape_html(figure.alt), data_uri("image/svg+xml", svg), html(figure.caption));
   }
 
   std::string operator()(const Gallery& gallery) const {
@@ -104,7 +104,7 @@ class Renderer {
     for (const auto& card : gallery.cards) {
       text += "<figure class=\"card\"><div class=\"faces\">";
       for (const auto& picture : card.pictures) {
-        text += fmt::format("<div class=\"face\"><img alt=\"{}\" src=\"{}\">{}</div>", escape(picture.alt),
+        text += fmt::format("<div class=\"face\"><img alt=\"{}\" src=\"{}\">{}</div>", escape_html(picture.alt),
                             data_uri("image/png", picture.png), html(picture.caption));
       }
       text += "</div><figcaption>" + html(card.caption) + "</figcaption></figure>\n";
@@ -145,10 +145,11 @@ class Renderer {
 };
 
 std::string contents(const Document& document) {
-  std::string text = fmt::format("<nav aria-label=\"{0}\"><strong>{0}</strong>\n<ol>", escape(document.contents_title));
+  std::string text =
+      fmt::format("<nav aria-label=\"{0}\"><strong>{0}</strong>\n<ol>", escape_html(document.contents_title));
   for (const auto& section : document.sections) {
     if (!section.title.empty()) {
-      text += fmt::format("<li><a href=\"#{}\">{}</a></li>\n", section.id, escape(section.title));
+      text += fmt::format("<li><a href=\"#{}\">{}</a></li>\n", section.id, escape_html(section.title));
     }
   }
   return text + "</ol></nav>\n";
@@ -157,21 +158,22 @@ std::string contents(const Document& document) {
 }  // namespace
 
 std::string render_html(const Document& document, const std::filesystem::path& folder) {
-  const Renderer renderer(folder);
+  const HtmlRenderer renderer(folder);
   std::string text = fmt::format(
       "<!DOCTYPE html>\n<html lang=\"{}\">\n<head>\n<meta charset=\"utf-8\">\n"
       "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>{}</title>\n<style>{}</style>\n"
       "</head>\n<body>\n<main>\n<header><h1>{}</h1>\n<p class=\"subtitle\">{}</p></header>\n",
-      document.language, escape(document.title), kReportStyle, escape(document.title), html(document.subtitle));
+      document.language, escape_html(document.title), kReportStyle, escape_html(document.title),
+      html(document.subtitle));
   bool listed = false;  // the contents stand below the first section: what matters comes first
   for (const auto& section : document.sections) {
     text += fmt::format("<section id=\"{}\">\n", section.id);
-    if (!section.title.empty()) text += "<h2>" + escape(section.title) + "</h2>\n";
+    if (!section.title.empty()) text += "<h2>" + escape_html(section.title) + "</h2>\n";
     for (const auto& block : section.blocks) text += std::visit(renderer, block);
     text += "</section>\n";
     if (!section.title.empty() && !std::exchange(listed, true)) text += contents(document);
   }
-  return text + "<footer>" + escape(document.footer) + "</footer>\n</main>\n</body>\n</html>\n";
+  return text + "<footer>" + escape_html(document.footer) + "</footer>\n</main>\n</body>\n</html>\n";
 }
 
 }  // namespace fercli

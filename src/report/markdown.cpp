@@ -6,7 +6,7 @@ namespace fercli {
 
 namespace {
 
-std::string escape(const std::string& text) {
+std::string escape_markdown(const std::string& text) {
   std::string result;
   for (const char letter : text) {
     if (letter == '|' || letter == '<' || letter == '*' || letter == '`' || letter == '\\') result += '\\';
@@ -20,7 +20,7 @@ std::string markdown(const Text& text) {
   for (size_t i = 0; i < text.size(); ++i) {
     const auto strong = [&](size_t k) { return k < text.size() && text[k].style == Span::Style::Strong; };
     if (strong(i) && (i == 0 || !strong(i - 1))) result += "**";
-    result += escape(text[i].text);
+    result += escape_markdown(text[i].text);
     if (strong(i) && !strong(i + 1)) result += "**";
   }
   return result;
@@ -36,10 +36,10 @@ std::string row_of(const std::vector<Cell>& cells) {
 }
 
 std::string image(const std::string& alt, const std::string& path) {
-  return fmt::format("![{}]({})", escape(alt), path);
+  return fmt::format("![{}]({})", escape_markdown(alt), path);
 }
 
-struct Renderer {
+struct MarkdownRenderer {
   std::string operator()(const Paragraph& paragraph) const { return markdown(paragraph.text) + "\n\n"; }
 
   std::string operator()(const Heading& heading) const { return "### " + markdown(heading.text) + "\n\n"; }
@@ -72,7 +72,7 @@ struct Renderer {
 
   std::string operator()(const Callout& callout) const {
     const bool alarm = callout.kind == Callout::Kind::Alarm || callout.kind == Callout::Kind::Warning;
-    std::string text = fmt::format("> {}**{}**\n", alarm ? "⚠ " : "", escape(characters(callout.title)));
+    std::string text = fmt::format("> {}**{}**\n", alarm ? "⚠ " : "", escape_markdown(characters(callout.title)));
     for (const auto& line : callout.lines) text += ">\n> " + std::string(alarm ? "- " : "") + markdown(line) + "\n";
     return text + "\n";
   }
@@ -81,12 +81,12 @@ struct Renderer {
 }  // namespace
 
 std::string render_markdown(const Document& document) {
-  std::string text = "# " + escape(document.title) + "\n\n" + markdown(document.subtitle) + "\n\n";
+  std::string text = "# " + escape_markdown(document.title) + "\n\n" + markdown(document.subtitle) + "\n\n";
   for (const auto& section : document.sections) {
-    if (!section.title.empty()) text += "## " + escape(section.title) + "\n\n";
-    for (const auto& block : section.blocks) text += std::visit(Renderer{}, block);
+    if (!section.title.empty()) text += "## " + escape_markdown(section.title) + "\n\n";
+    for (const auto& block : section.blocks) text += std::visit(MarkdownRenderer{}, block);
   }
-  return text + "---\n\n" + escape(document.footer) + "\n";
+  return text + "---\n\n" + escape_markdown(document.footer) + "\n";
 }
 
 }  // namespace fercli

@@ -10,7 +10,7 @@ namespace fercli {
 
 namespace {
 
-const nlohmann::json kNothing;
+const nlohmann::json kNoValue;
 
 [[noreturn]] void complain(const View& view, const char* expected) {
   throw UserError(fmt::format("report: {} is {}, not {}", view.pointer(), view.json().dump().substr(0, 60), expected));
@@ -18,16 +18,16 @@ const nlohmann::json kNothing;
 
 }  // namespace
 
-View::View() : value_(&kNothing) {}
+View::View() : value_(&kNoValue) {}
 
 View View::at(const std::string& key) const {
   if (!value_->is_null() && !value_->is_object()) complain(*this, "an object");
   const auto place = value_->is_null() ? value_->end() : value_->find(key);
-  return {place == value_->end() ? &kNothing : &*place, pointer_ / key};
+  return {place == value_->end() ? &kNoValue : &*place, pointer_ / key};
 }
 
 View View::at(size_t index) const {
-  return {index < size() ? &(*value_)[index] : &kNothing, pointer_ / index};
+  return {index < size() ? &(*value_)[index] : &kNoValue, pointer_ / index};
 }
 
 View View::back() const {

@@ -2,12 +2,12 @@
 
 #include <fmt/format.h>
 
-#include <chrono>
 #include <nlohmann/json.hpp>
 
 #include "attacks/attack.hpp"
 #include "attacks/image_quality.hpp"
 #include "core/base64.hpp"
+#include "core/clock.hpp"
 #include "core/error.hpp"
 #include "core/progress.hpp"
 #include "core/text.hpp"
@@ -193,7 +193,7 @@ bool Api::is_open(const std::string& path) {
 }
 
 ApiAnswer Api::answer(const ApiRequest& request) {
-  const auto start = std::chrono::steady_clock::now();
+  const auto start = Clock::now();
   ApiAnswer answer;
   try {
     answer = dispatch(request);
@@ -207,7 +207,7 @@ ApiAnswer Api::answer(const ApiRequest& request) {
     warn(fmt::format("{} {}: {}", request.method, request.path, error.what()));
     answer = {500, "application/json", error_json("the server failed to work on this request")};
   }
-  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  const double seconds = seconds_since(start);
   metrics_.count_request(method_of(request.path).empty() ? "other" : request.path, answer.status, seconds);
   return answer;
 }
@@ -295,7 +295,7 @@ void Api::attack_crop(const torch::Tensor& crop, const AttackOrder& order, const
     const AttackInput input{x, order.goal.for_labels(label), image_keys(crop)};
     const auto attack = make_attack("pgd", settings, Norm::Linf, order.goal.targeted());
     const AttackResult result = attack->run(classifier_, threat, input, Rng(settings_.runtime.seed));
-    stored = (result.x_adv * 255).round().to(torch::kUInt8);
+    stored = to_8bit(result.x_adv);
     out["passes"] = {{"forward", result.forward}, {"backward", result.backward}};
   }
   // What is judged is what is sent: the PNG, read back.

@@ -12,7 +12,7 @@ namespace fercli {
 namespace {
 
 /// Smaller pictures cannot show a face, larger sides are beyond every camera.
-constexpr int64_t kSmallestSide = 8, kLargestSide = 20000;
+constexpr int64_t kSmallestUpload = 8, kLargestUpload = 20000;
 
 int64_t byte_at(std::string_view bytes, size_t place) {
   return place < bytes.size() ? static_cast<unsigned char>(bytes[place]) : 0;
@@ -81,12 +81,12 @@ Picture decode_upload(const std::string& bytes, int64_t most_pixels) {
   if (bytes.empty()) throw RequestError(400, "there is no image in the request");
   const ImageHeader header = read_image_header(bytes);
   if (header.format.empty()) throw RequestError(415, "the image must be PNG, JPEG or WEBP");
-  if (header.width < kSmallestSide || header.height < kSmallestSide) {
-    throw RequestError(400, fmt::format("the {} is damaged or smaller than {}x{} pixels", header.format, kSmallestSide,
-                                        kSmallestSide));
+  if (header.width < kSmallestUpload || header.height < kSmallestUpload) {
+    throw RequestError(400, fmt::format("the {} is damaged or smaller than {}x{} pixels", header.format,
+                                        kSmallestUpload, kSmallestUpload));
   }
   const int64_t longer = std::max(header.width, header.height);
-  if (longer > kLargestSide || header.width * header.height > most_pixels) {
+  if (longer > kLargestUpload || header.width * header.height > most_pixels) {
     throw RequestError(413, fmt::format("the image has {}x{} pixels, more than {} million", header.width, header.height,
                                         most_pixels / 1'000'000));
   }

@@ -1,7 +1,7 @@
 // Standard training: cross-entropy with soft targets.
 #include "train/training_loss.hpp"
 
-namespace fercli {
+namespace fercli::cross_entropy_training {
 
 namespace {
 
@@ -13,4 +13,4 @@ const Register<TrainingLoss> registered{
 
 }  // namespace
 
-}  // namespace fercli
+}  // namespace fercli::cross_entropy_training

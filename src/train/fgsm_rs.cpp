@@ -4,7 +4,7 @@
 // defence after catastrophic overfitting, the step is 1.25 eps / steps.
 #include "train/training_loss.hpp"
 
-namespace fercli {
+namespace fercli::fgsm_rs_loss {
 
 namespace {
 
@@ -23,4 +23,4 @@ const Register<TrainingLoss> registered{
 
 }  // namespace
 
-}  // namespace fercli
+}  // namespace fercli::fgsm_rs_loss

@@ -5,7 +5,7 @@
 // as many times fewer epochs.
 #include "train/training_loss.hpp"
 
-namespace fercli {
+namespace fercli::free_loss {
 
 namespace {
 
@@ -37,4 +37,4 @@ const Register<TrainingLoss> registered{
 
 }  // namespace
 
-}  // namespace fercli
+}  // namespace fercli::free_loss

@@ -7,7 +7,7 @@
 
 #include "train/training_loss.hpp"
 
-namespace fercli {
+namespace fercli::mart_loss {
 
 namespace {
 
@@ -37,4 +37,4 @@ const Register<TrainingLoss> registered{
 
 }  // namespace
 
-}  // namespace fercli
+}  // namespace fercli::mart_loss

@@ -6,7 +6,7 @@
 // the length eps / steps.
 #include "train/training_loss.hpp"
 
-namespace fercli {
+namespace fercli::n_fgsm_loss {
 
 namespace {
 
@@ -26,4 +26,4 @@ const Register<TrainingLoss> registered{
 
 }  // namespace
 
-}  // namespace fercli
+}  // namespace fercli::n_fgsm_loss

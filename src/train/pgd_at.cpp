@@ -5,7 +5,7 @@
 // With 2 or 3 steps the step size is 0.75 eps: 2.5 eps / steps would overshoot.
 #include "train/training_loss.hpp"
 
-namespace fercli {
+namespace fercli::pgd_at_loss {
 
 namespace {
 
@@ -24,4 +24,4 @@ const Register<TrainingLoss> registered{
 
 }  // namespace
 
-}  // namespace fercli
+}  // namespace fercli::pgd_at_loss

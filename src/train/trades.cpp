@@ -6,7 +6,7 @@
 // for the loss; the authors' program computes them anew in each step.
 #include "train/training_loss.hpp"
 
-namespace fercli {
+namespace fercli::trades_loss {
 
 namespace {
 
@@ -32,4 +32,4 @@ const Register<TrainingLoss> registered{
 
 }  // namespace
 
-}  // namespace fercli
+}  // namespace fercli::trades_loss

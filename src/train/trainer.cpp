@@ -7,8 +7,7 @@
 #include <torch/optim.h>
 #include <torch/serialize.h>
 
-#include <chrono>
-
+#include "core/clock.hpp"
 #include "core/container.hpp"
 #include "core/error.hpp"
 #include "core/files.hpp"
@@ -24,19 +23,13 @@ namespace fercli {
 
 namespace {
 
-constexpr const char* kStateKind = "training-state";
+constexpr const char* kTrainingStateKind = "training-state";
 constexpr double kMomentum = 0.9;
 /// Images on which the watch for catastrophic overfitting looks at the weights, and the share of the best robust
 /// accuracy so far below which it calls them collapsed.
 constexpr int64_t kWatchedImages = 140;
 constexpr double kCollapse = 0.5;
 constexpr int64_t kStepsAfterCollapse = 2;
-
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 std::unique_ptr<torch::optim::Optimizer> make_optimizer(const TrainOptions& options, const Network& network) {
   std::vector<torch::Tensor> decayed, plain;
@@ -526,7 +519,7 @@ struct Trainer::State {
 
   void save_state(const std::filesystem::path& path) {
     Container file;
-    file.kind = kStateKind;
+    file.kind = kTrainingStateKind;
     epoch_seconds += seconds_since(resumed_at);
     resumed_at = saved_at = Clock::now();
     auto records = nlohmann::json::array();
@@ -558,7 +551,7 @@ struct Trainer::State {
   std::string data_digest() const { return training.digest() + "+" + validation.digest(); }
 
   void load_state(const std::filesystem::path& path) {
-    const Container file = load_container(path, kStateKind);
+    const Container file = load_container(path, kTrainingStateKind);
     const auto& header = file.header;
     refuse_other_run(header);
     epoch = header.at("epoch");

@@ -8,7 +8,7 @@ namespace fercli {
 
 namespace {
 
-constexpr double kTiny = 1e-20;
+constexpr double kTinyWeight = 1e-20;
 
 }  // namespace
 
@@ -20,7 +20,7 @@ WeightPerturbation::WeightPerturbation(const Network& network, const torch::Tens
   const torch::NoGradGuard no_grad;
   for (size_t i = 0; i < weights_.size(); ++i) {
     originals_.push_back(weights_[i].detach().clone());
-    weights_[i].add_(gradients[i] * (gamma * weights_[i].norm() / (gradients[i].norm() + kTiny)));
+    weights_[i].add_(gradients[i] * (gamma * weights_[i].norm() / (gradients[i].norm() + kTinyWeight)));
   }
 }
 

@@ -2,7 +2,7 @@
 #include "eval/sanity.hpp"
 #include "eval/study/ladder.hpp"
 
-namespace fercli {
+namespace fercli::autoattack_study {
 
 namespace {
 
@@ -46,4 +46,4 @@ const Register<StudyPart> registered{
 
 }  // namespace
 
-}  // namespace fercli
+}  // namespace fercli::autoattack_study

@@ -1,15 +1,15 @@
 // Is the network still sure of itself on adversarial images?
 #include "core/progress.hpp"
+#include "eval/attack_evaluation.hpp"
 #include "eval/evaluate.hpp"
 #include "eval/study/part.hpp"
 
-namespace fercli {
+namespace fercli::calibration_under_attack_study {
 
 namespace {
 
 using nlohmann::json;
 
-constexpr int64_t kGroup = 256;
 constexpr double kPasses = 45;
 
 Dataset images(const StudyPlan& plan, const StudyModel& model) {
@@ -37,8 +37,8 @@ torch::Tensor attacked_probabilities(const StudySubject& subject, const Attack& 
   const Rng rng = Rng(subject.plan.seed).split("attack").split("pgd");
   std::vector<torch::Tensor> probabilities;
   Progress progress("Attacking", data.size(), "images");
-  for (int64_t first = 0; first < data.size(); first += kGroup) {
-    const int64_t count = std::min(kGroup, data.size() - first);
+  for (int64_t first = 0; first < data.size(); first += kAttackGroup) {
+    const int64_t count = std::min(kAttackGroup, data.size() - first);
     const auto shown = data.images.narrow(0, first, count);
     const auto found =
         attack.run(subject.model.search, {Norm::Linf, subject.plan.at.eps},
@@ -92,4 +92,4 @@ const Register<StudyPart> registered{
 
 }  // namespace
 
-}  // namespace fercli
+}  // namespace fercli::calibration_under_attack_study

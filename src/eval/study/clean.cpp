@@ -2,7 +2,7 @@
 #include "eval/evaluate.hpp"
 #include "eval/study/ladder.hpp"
 
-namespace fercli {
+namespace fercli::clean_study {
 
 namespace {
 
@@ -56,4 +56,4 @@ const Register<StudyPart> registered{
 
 }  // namespace
 
-}  // namespace fercli
+}  // namespace fercli::clean_study

@@ -2,7 +2,7 @@
 #include "eval/corruption_study.hpp"
 #include "eval/study/part.hpp"
 
-namespace fercli {
+namespace fercli::corruptions_study {
 
 namespace {
 
@@ -37,4 +37,4 @@ const Register<StudyPart> registered{
 
 }  // namespace
 
-}  // namespace fercli
+}  // namespace fercli::corruptions_study

@@ -4,7 +4,7 @@
 #include "eval/attack_evaluation.hpp"
 #include "eval/study/part.hpp"
 
-namespace fercli {
+namespace fercli::gallery_study {
 
 namespace {
 
@@ -40,8 +40,8 @@ torch::Tensor difference_picture(const AttackedImage& image, int64_t* factor) {
 
 json shown(const AttackedImage& image, const std::string& goal, const StudySubject& subject, bool drawn) {
   const auto verdict = [&](const std::vector<double>& probabilities) -> json {
-    const auto top = std::max_element(probabilities.begin(), probabilities.end());
-    return {{"class", subject.images.classes.name(top - probabilities.begin())}, {"confidence", *top}};
+    const int64_t top = top_of(probabilities);
+    return {{"class", subject.images.classes.name(top)}, {"confidence", probabilities[static_cast<size_t>(top)]}};
   };
   int64_t factor = 1;
   const auto perturbation = difference_picture(image, &factor);
@@ -89,4 +89,4 @@ const Register<StudyPart> registered{
 
 }  // namespace
 
-}  // namespace fercli
+}  // namespace fercli::gallery_study

@@ -2,7 +2,7 @@
 #include "eval/result.hpp"
 #include "eval/study/ladder.hpp"
 
-namespace fercli {
+namespace fercli::minimal_eps_study {
 
 namespace {
 
@@ -70,4 +70,4 @@ const Register<StudyPart> registered{
 
 }  // namespace
 
-}  // namespace fercli
+}  // namespace fercli::minimal_eps_study

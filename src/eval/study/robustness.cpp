@@ -2,7 +2,7 @@
 #include "eval/sanity.hpp"
 #include "eval/study/ladder.hpp"
 
-namespace fercli {
+namespace fercli::robustness_study {
 
 namespace {
 
@@ -43,4 +43,4 @@ const Register<StudyPart> registered{
 
 }  // namespace
 
-}  // namespace fercli
+}  // namespace fercli::robustness_study

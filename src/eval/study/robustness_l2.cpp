@@ -1,7 +1,7 @@
 // FGSM, PGD and AutoAttack in L2, on some of the images whose certified radius is computed.
 #include "eval/study/ladder.hpp"
 
-namespace fercli {
+namespace fercli::robustness_l2_study {
 
 namespace {
 
@@ -34,4 +34,4 @@ const Register<StudyPart> registered{
 
 }  // namespace
 
-}  // namespace fercli
+}  // namespace fercli::robustness_l2_study

@@ -4,7 +4,7 @@
 
 #include "eval/study/ladder.hpp"
 
-namespace fercli {
+namespace fercli::smoothing_study {
 
 namespace {
 
@@ -79,4 +79,4 @@ const Register<StudyPart> registered{
 
 }  // namespace
 
-}  // namespace fercli
+}  // namespace fercli::smoothing_study

@@ -2,10 +2,10 @@
 
 #include <fmt/format.h>
 
-#include <chrono>
 #include <cmath>
 
 #include "core/build_info.hpp"
+#include "core/clock.hpp"
 #include "core/error.hpp"
 #include "core/files.hpp"
 #include "core/interrupt.hpp"
@@ -21,18 +21,12 @@ using nlohmann::json;
 
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
 /// Raised whenever the figures of a part change for equal options.
 constexpr int kFormat = 1;
 constexpr int64_t kPilotImages = 64, kPilotSteps = 10;
 constexpr int kPilotRounds = 4;
 /// The estimate counts as much as this share of the work already done, when the pace is judged by what is done.
 constexpr double kTrust = 0.1;
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 /// One part on one model.
 struct Job {

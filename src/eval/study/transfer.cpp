@@ -2,7 +2,7 @@
 #include "eval/study/part.hpp"
 #include "eval/transfer_matrix.hpp"
 
-namespace fercli {
+namespace fercli::transfer_study {
 
 namespace {
 
@@ -40,4 +40,4 @@ const Register<StudyPart> registered{
 
 }  // namespace
 
-}  // namespace fercli
+}  // namespace fercli::transfer_study

@@ -1,7 +1,7 @@
 // The standard cascade, and which of its attacks broke what.
 #include "report/section.hpp"
 
-namespace fercli {
+namespace fercli::autoattack_section {
 
 namespace {
 
@@ -34,4 +34,4 @@ const Register<Section> registered{{"autoattack", 40, write}};
 
 }  // namespace
 
-}  // namespace fercli
+}  // namespace fercli::autoattack_section

@@ -1,7 +1,7 @@
 // How sure the network is when it is wrong because it was made to be.
 #include "report/section.hpp"
 
-namespace fercli {
+namespace fercli::calibration_under_attack_section {
 
 namespace {
 
@@ -63,4 +63,4 @@ const Register<Section> registered{{"calibration_under_attack", 110, write}};
 
 }  // namespace
 
-}  // namespace fercli
+}  // namespace fercli::calibration_under_attack_section

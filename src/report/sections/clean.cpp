@@ -3,7 +3,7 @@
 
 #include "report/section.hpp"
 
-namespace fercli {
+namespace fercli::clean_section {
 
 namespace {
 
@@ -124,4 +124,4 @@ const Register<Section> registered{{"clean", 20, write}};
 
 }  // namespace
 
-}  // namespace fercli
+}  // namespace fercli::clean_section

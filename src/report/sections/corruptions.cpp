@@ -4,7 +4,7 @@
 
 #include "report/section.hpp"
 
-namespace fercli {
+namespace fercli::corruptions_section {
 
 namespace {
 
@@ -91,4 +91,4 @@ const Register<Section> registered{{"corruptions", 90, write}};
 
 }  // namespace
 
-}  // namespace fercli
+}  // namespace fercli::corruptions_section

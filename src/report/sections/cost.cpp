@@ -1,7 +1,7 @@
 // What it took: images through the network, forwards and backwards, and seconds.
 #include "report/section.hpp"
 
-namespace fercli {
+namespace fercli::cost_section {
 
 namespace {
 
@@ -42,4 +42,4 @@ const Register<Section> registered{{"cost", 130, write}};
 
 }  // namespace
 
-}  // namespace fercli
+}  // namespace fercli::cost_section

@@ -7,7 +7,7 @@
 #include "core/error.hpp"
 #include "report/section.hpp"
 
-namespace fercli {
+namespace fercli::gallery_section {
 
 namespace {
 
@@ -77,4 +77,4 @@ const Register<Section> registered{{"gallery", 70, write}};
 
 }  // namespace
 
-}  // namespace fercli
+}  // namespace fercli::gallery_section

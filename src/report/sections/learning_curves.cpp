@@ -1,7 +1,7 @@
 // How the networks were trained, where their files tell.
 #include "report/section.hpp"
 
-namespace fercli {
+namespace fercli::learning_curves_section {
 
 namespace {
 
@@ -68,4 +68,4 @@ const Register<Section> registered{{"learning_curves", 140, write}};
 
 }  // namespace
 
-}  // namespace fercli
+}  // namespace fercli::learning_curves_section

@@ -4,7 +4,7 @@
 #include "report/robust_view.hpp"
 #include "report/section.hpp"
 
-namespace fercli {
+namespace fercli::per_class_section {
 
 namespace {
 
@@ -92,4 +92,4 @@ const Register<Section> registered{{"per_class", 60, write}};
 
 }  // namespace
 
-}  // namespace fercli
+}  // namespace fercli::per_class_section

@@ -1,7 +1,7 @@
 // What is needed to repeat it.
 #include "report/section.hpp"
 
-namespace fercli {
+namespace fercli::provenance_section {
 
 namespace {
 
@@ -55,4 +55,4 @@ const Register<Section> registered{{"provenance", 150, write}};
 
 }  // namespace
 
-}  // namespace fercli
+}  // namespace fercli::provenance_section

@@ -2,7 +2,7 @@
 #include "report/robust_view.hpp"
 #include "report/section.hpp"
 
-namespace fercli {
+namespace fercli::robustness_section {
 
 namespace {
 
@@ -150,4 +150,4 @@ const Register<Section> registered{{"robustness", 30, write}};
 
 }  // namespace
 
-}  // namespace fercli
+}  // namespace fercli::robustness_section

@@ -1,7 +1,7 @@
 // Whether the evaluation itself can be trusted.
 #include "report/section.hpp"
 
-namespace fercli {
+namespace fercli::sanity_section {
 
 namespace {
 
@@ -62,4 +62,4 @@ const Register<Section> registered{{"sanity", 120, write}};
 
 }  // namespace
 
-}  // namespace fercli
+}  // namespace fercli::sanity_section

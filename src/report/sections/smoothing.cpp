@@ -4,7 +4,7 @@
 
 #include "report/section.hpp"
 
-namespace fercli {
+namespace fercli::smoothing_section {
 
 namespace {
 
@@ -90,4 +90,4 @@ const Register<Section> registered{{"smoothing", 100, write}};
 
 }  // namespace
 
-}  // namespace fercli
+}  // namespace fercli::smoothing_section

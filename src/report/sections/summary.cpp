@@ -5,7 +5,7 @@
 #include "report/robust_view.hpp"
 #include "report/section.hpp"
 
-namespace fercli {
+namespace fercli::summary_section {
 
 namespace {
 
@@ -201,4 +201,4 @@ const Register<Section> registered{{"summary", 10, write}};
 
 }  // namespace
 
-}  // namespace fercli
+}  // namespace fercli::summary_section

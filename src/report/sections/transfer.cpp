@@ -1,7 +1,7 @@
 // Whether images made on one model fool the others.
 #include "report/section.hpp"
 
-namespace fercli {
+namespace fercli::transfer_section {
 
 namespace {
 
@@ -47,4 +47,4 @@ const Register<Section> registered{{"transfer", 80, write}};
 
 }  // namespace
 
-}  // namespace fercli
+}  // namespace fercli::transfer_section

@@ -3,7 +3,7 @@
 
 #include "report/section.hpp"
 
-namespace fercli {
+namespace fercli::warnings_section {
 
 namespace {
 
@@ -76,4 +76,4 @@ const Register<Section> registered{{"warnings", 0, write}};
 
 }  // namespace
 
-}  // namespace fercli
+}  // namespace fercli::warnings_section
