@@ -2,7 +2,8 @@
 // turns in the same run, so that the ratio does not hang on the machine's mood.
 //
 //     bench_attacks                      the shipped networks on drawn faces
-//     FERCLI_BENCH_MODEL=FILE FERCLI_BENCH_THREADS=1 bench_attacks --benchmark_filter=AutoAttack
+//     FERCLI_BENCH_MODEL=FILE FERCLI_BENCH_THREADS=1 FERCLI_BENCH_PRECISION=fp32 bench_attacks
+//     --benchmark_filter=AutoAttack
 //
 // The plain loop is float32, contiguous NCHW, BatchNorm unfolded, gradients in the input only, and computes as the
 // references do:
@@ -26,11 +27,9 @@
 #include "attacks/attack.hpp"
 #include "attacks/ball.hpp"
 #include "attacks/losses.hpp"
-#include "core/clock.hpp"
 #include "core/files.hpp"
-#include "core/progress.hpp"
-#include "core/text.hpp"
 #include "data/reader.hpp"
+#include "experiments/bench.hpp"
 #include "models/checkpoint.hpp"
 #include "models/network.hpp"
 
@@ -40,20 +39,10 @@ using namespace fercli;
 
 constexpr int64_t kBatch = 64, kPgdSteps = 40, kPgdImages = 64;
 
-double seconds_of(const std::function<void()>& work) {
-  const auto start = Clock::now();
-  work();
-  return seconds_since(start);
-}
-
 /// One shipped network with the drawn faces to attack, labelled by its own verdict.
 struct Subject {
   explicit Subject(const std::string& model) {
-    silence_progress(true);
-    const char* threads = std::getenv("FERCLI_BENCH_THREADS");
-    Runtime runtime;
-    if (threads != nullptr) runtime.threads = parse_integer(threads);
-    prepare_machine(runtime);
+    const Runtime runtime = bench_runtime();
     checkpoint = load_checkpoint(resolve_model(model));
     classifier = std::make_unique<Classifier>(make_classifier(checkpoint, runtime));
     for (auto& parameter : checkpoint.network->parameters()) {

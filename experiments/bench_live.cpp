@@ -10,10 +10,8 @@
 #include <benchmark/benchmark.h>
 
 #include <chrono>
-#include <cstdlib>
 
-#include "core/clock.hpp"
-#include "core/text.hpp"
+#include "experiments/bench.hpp"
 #include "live/hud.hpp"
 #include "models/checkpoint.hpp"
 #include "serve/metrics.hpp"
@@ -23,11 +21,6 @@ namespace {
 using namespace fercli;
 
 constexpr double kWarmUp = 2;  ///< seconds of video
-
-double number_from_environment(const char* name, double otherwise) {
-  const char* text = std::getenv(name);
-  return text != nullptr ? parse_number(text) : otherwise;
-}
 
 const Classifier& classifier() {
   static const Classifier the_classifier = [] {

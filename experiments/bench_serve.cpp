@@ -10,14 +10,12 @@
 
 #include <atomic>
 #include <chrono>
-#include <cstdlib>
 #include <mutex>
 #include <thread>
 
-#include "core/clock.hpp"
-#include "core/text.hpp"
 #include "data/image.hpp"
 #include "data/reader.hpp"
+#include "experiments/bench.hpp"
 #include "live/statistics.hpp"
 #include "live/video_source.hpp"
 #include "serve/http_server.hpp"
@@ -31,8 +29,7 @@ constexpr int kClients = 64;
 constexpr const char* kPng = "Content-Type: image/png\r\n";
 
 int64_t requests() {
-  const char* text = std::getenv("FERCLI_BENCH_REQUESTS");
-  return text != nullptr ? parse_integer(text) : 2000;
+  return static_cast<int64_t>(number_from_environment("FERCLI_BENCH_REQUESTS", 2000));
 }
 
 void load(benchmark::State& state, const std::string& image) {

@@ -2,19 +2,15 @@
 // contiguous NCHW, BatchNorm unfolded. Both are timed in turns in the same run.
 //
 //     bench_training
-//     FERCLI_BENCH_THREADS=1 bench_training --benchmark_filter=TrainingStep
+//     FERCLI_BENCH_THREADS=1 FERCLI_BENCH_PRECISION=fp32 bench_training --benchmark_filter=TrainingStep
 //
 // Counters: `images` per second of fercli, `plain` those of the plain loop, `ratio` their quotient.
 #include <ATen/ATen.h>
 #include <benchmark/benchmark.h>
 #include <torch/optim.h>
 
-#include <cstdlib>
-
-#include "core/clock.hpp"
-#include "core/progress.hpp"
-#include "core/text.hpp"
 #include "data/reader.hpp"
+#include "experiments/bench.hpp"
 #include "models/checkpoint.hpp"
 #include "models/network.hpp"
 #include "train/training_loss.hpp"
@@ -24,12 +20,6 @@ namespace {
 using namespace fercli;
 
 constexpr int64_t kBatch = 128, kEvaluated = 1024;
-
-double seconds_of(const std::function<void()>& work) {
-  const auto start = Clock::now();
-  work();
-  return seconds_since(start);
-}
 
 struct Subject {
   NetworkOptions options = Registry<Architecture>::instance().get("resnet").defaults;
@@ -58,31 +48,18 @@ const Dataset& faces() {
   return data;
 }
 
-Runtime runtime() {
-  Runtime the_runtime;
-  const char* threads = std::getenv("FERCLI_BENCH_THREADS");
-  if (threads != nullptr) the_runtime.threads = parse_integer(threads);
-  return the_runtime;
-}
-
-Precision fast_precision() {
-  silence_progress(true);
-  prepare_machine(runtime());
-  return resolve_precision(runtime());
-}
-
 void report(benchmark::State& state, int64_t images, double ours, double plain) {
   state.counters["images"] = static_cast<double>(images) / ours;
   state.counters["plain"] = static_cast<double>(images) / plain;
   state.counters["ratio"] = plain / ours;
-  state.SetLabel(to_string(fast_precision()));
+  state.SetLabel(to_string(resolve_precision(bench_runtime())));
 }
 
 void TrainingStep(benchmark::State& state) {
-  const Precision precision = fast_precision();
+  const Runtime runtime = bench_runtime();
   Subject fast, slow;
   slow.make_plain();
-  const TrainingModel model(fast.start(), precision, torch::kCPU);
+  const TrainingModel model(fast.start(), resolve_precision(runtime), torch::kCPU);
   const auto x = to_float(faces().images.slice(0, 0, kBatch));
   const auto target = at::one_hot(faces().labels.slice(0, 0, kBatch), 7).to(torch::kFloat32);
   const auto step = [&] { fast.descend(model.logits(x), target); };
@@ -98,12 +75,12 @@ void TrainingStep(benchmark::State& state) {
 }
 
 void Evaluation(benchmark::State& state) {
-  const Precision precision = fast_precision();
+  const Runtime runtime = bench_runtime();
   Subject fast, slow;
   slow.make_plain();
   fast.network->eval();
   slow.network->eval();
-  const Classifier classifier = make_classifier(fast.start(), runtime());
+  const Classifier classifier = make_classifier(fast.start(), runtime);
   const auto x = to_float(faces().images);
   const auto evaluate = [&] { benchmark::DoNotOptimize(classifier.logits(x).data_ptr<float>()); };
   const auto plain_evaluate = [&] {

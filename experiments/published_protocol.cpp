@@ -102,8 +102,7 @@ int run(const fs::path& data, const fs::path& out, const std::vector<std::string
   fs::create_directories(out);
   prepare_machine({});
   const Dataset images = read_dataset(data.string()).only(Split::PublicTest).relabelled(LabelSet::fer2013());
-  Dataset few = images;
-  if (const int64_t limit = image_limit(); limit > 0) few = images.select(stratified_rows(images, limit));
+  const Dataset few = subset(images, image_limit());
   std::vector<Model> models;
   for (const auto& name : names) models.push_back(load(name));
   const auto moved = fgsm(models.front().judge(), images);

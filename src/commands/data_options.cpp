@@ -49,7 +49,7 @@ Dataset DataOptions::part(const Dataset& all) const {
   }
   if (chosen == Split::PrivateTest)
     inform("PrivateTest is the final test set: report its figure once, and never choose by it");
-  return limit > 0 && limit < dataset.size() ? dataset.select(stratified_rows(dataset, limit)) : dataset;
+  return subset(dataset, limit);
 }
 
 std::string DataOptions::split_name(const Dataset& all) const {

@@ -31,10 +31,6 @@ Dataset rightly_classified(const Dataset& dataset, const Classifier& judge, int6
   return dataset.select({places.data_ptr<int64_t>(), places.data_ptr<int64_t>() + places.numel()});
 }
 
-Dataset at_most(const Dataset& dataset, int64_t limit) {
-  return limit > 0 && limit < dataset.size() ? dataset.select(stratified_rows(dataset, limit)) : dataset;
-}
-
 /// As many as a gallery shows, from all parts of the set: data sets come class by class.
 std::vector<AttackedImage> spread_sample(const std::vector<AttackedImage>& images) {
   const size_t count = std::min(images.size(), kGalleryImages);
@@ -90,11 +86,10 @@ SetImages load_set_images(const SetAttack& options, const Checkpoint& checkpoint
     sets = {all.only(Split::Training), options.data.part(all), "Training", to_string(*test_split)};
   } else {
     auto [first, second] = halves(test_split ? all.only(*test_split) : all, options.runtime.seed);
-    sets = {first, at_most(second, options.data.limit), "one half", "other half"};
+    sets = {first, subset(second, options.data.limit), "one half", "other half"};
   }
   const Classifier judge = classifier.with_precision(Precision::Float32);
-  sets.learn =
-      rightly_classified(at_most(concerned(sets.learn, goal), options.learn_images), judge, options.batch_size);
+  sets.learn = rightly_classified(subset(concerned(sets.learn, goal), options.learn_images), judge, options.batch_size);
   sets.test = rightly_classified(concerned(sets.test, goal), judge, options.batch_size);
   for (const auto& [part, split] : {std::pair{&sets.learn, sets.learn_split}, {&sets.test, sets.test_split}}) {
     if (part->size() > 0) continue;

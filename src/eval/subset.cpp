@@ -51,4 +51,8 @@ std::vector<int64_t> stratified_rows(const Dataset& dataset, int64_t count) {
   return rows;
 }
 
+Dataset subset(const Dataset& dataset, int64_t count) {
+  return count == 0 || count >= dataset.size() ? dataset : dataset.select(stratified_rows(dataset, count));
+}
+
 }  // namespace fercli

@@ -13,4 +13,7 @@ namespace fercli {
 /// there are not more than `count`.
 std::vector<int64_t> stratified_rows(const Dataset& dataset, int64_t count);
 
+/// These rows; 0: all.
+Dataset subset(const Dataset& dataset, int64_t count);
+
 }  // namespace fercli

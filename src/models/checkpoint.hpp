@@ -19,8 +19,8 @@ struct Checkpoint {
   nlohmann::json training;           ///< options, data digest, seed, epochs, selection; shown by `fercli summary`
   std::shared_ptr<Network> network;  ///< float32
   std::string digest;                ///< SHA-256 of the file it was loaded from; "" when not from a file
-  std::shared_ptr<const ForeignModel> foreign;  ///< an imported graph, in place of `network`
-  std::vector<std::string> warnings;            ///< what every result with this model must say
+  std::shared_ptr<const ForeignModel> foreign = {};  ///< an imported graph, in place of `network`
+  std::vector<std::string> warnings = {};            ///< what every result with this model must say
 };
 
 /// Weights are stored as float16 (bfloat16 would lose 3 more bits), BatchNorm statistics as float32, imported graphs as

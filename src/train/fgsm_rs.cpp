@@ -14,12 +14,7 @@ const Register<TrainingLoss> registered{
     {"fgsm-rs", "fast adversarial training: one step from a random point of the ball", perturbed_label_loss,
      AttackRecipe{"Wong et al., arXiv:2001.03994", 1, Statistics::Batch, 0,
                   [](double eps, int64_t steps) { return kReach * eps / static_cast<double>(steps); },
-                  [](const TrainingModel& model, const TrainingBatch& batch, const InnerAttack& attack, const Rng& rng,
-                     torch::Tensor&) {
-                    const AttackedNetwork network(model, attack.statistics, batch.x.size(2));
-                    const auto start = (batch.x + uniform_noise(batch.x, attack.eps, rng)).clamp(0, 1);
-                    return ascend(network, batch.x, start, attack, cross_entropy_ascent(batch.y));
-                  }}}};
+                  ascend_from_random}}};
 
 }  // namespace
 

@@ -7,6 +7,7 @@
 
 #include "attacks/losses.hpp"
 #include "models/network.hpp"
+#include "train/training_loss.hpp"
 
 namespace fercli {
 
@@ -90,6 +91,13 @@ torch::Tensor ascend(const AttackedNetwork& network, const torch::Tensor& x, tor
     x_adv = into_ball(x_adv + network.gradient(x_adv, at_logits).sign() * attack.alpha, x, attack.eps);
   }
   return x_adv;
+}
+
+torch::Tensor ascend_from_random(const TrainingModel& model, const TrainingBatch& batch, const InnerAttack& attack,
+                                 const Rng& rng, torch::Tensor& /*carried*/) {
+  const AttackedNetwork network(model, attack.statistics, batch.x.size(2));
+  const auto start = (batch.x + uniform_noise(batch.x, attack.eps, rng)).clamp(0, 1);
+  return ascend(network, batch.x, start, attack, cross_entropy_ascent(batch.y));
 }
 
 }  // namespace fercli

@@ -10,6 +10,8 @@
 
 namespace fercli {
 
+struct TrainingBatch;
+
 /// Which mean and deviation BatchNorm takes while a training batch is attacked: the running ones (eval mode; the
 /// attack works on a folded copy of the network, which is much faster), or the batch's own (train mode, which moves
 /// the running ones too).
@@ -69,5 +71,9 @@ double crossing_alpha(double eps, int64_t steps, double reach);
 /// `attack.steps` steps of alpha * sign(gradient) from x_adv, each moved back into the ball around x.
 torch::Tensor ascend(const AttackedNetwork& network, const torch::Tensor& x, torch::Tensor x_adv,
                      const InnerAttack& attack, const AttackedNetwork::LogitGradient& at_logits);
+
+/// The same on the cross-entropy, from a random point of the ball.
+torch::Tensor ascend_from_random(const TrainingModel& model, const TrainingBatch& batch, const InnerAttack& attack,
+                                 const Rng& rng, torch::Tensor& carried);
 
 }  // namespace fercli

@@ -14,13 +14,7 @@ constexpr double kReach = 2.5;
 const Register<TrainingLoss> registered{
     {"pgd-at", "adversarial training with several steps of PGD", perturbed_label_loss,
      AttackRecipe{"Madry et al., arXiv:1706.06083", 10, Statistics::Running, 0,
-                  [](double eps, int64_t steps) { return crossing_alpha(eps, steps, kReach); },
-                  [](const TrainingModel& model, const TrainingBatch& batch, const InnerAttack& attack, const Rng& rng,
-                     torch::Tensor&) {
-                    const AttackedNetwork network(model, attack.statistics, batch.x.size(2));
-                    const auto start = (batch.x + uniform_noise(batch.x, attack.eps, rng)).clamp(0, 1);
-                    return ascend(network, batch.x, start, attack, cross_entropy_ascent(batch.y));
-                  }}}};
+                  [](double eps, int64_t steps) { return crossing_alpha(eps, steps, kReach); }, ascend_from_random}}};
 
 }  // namespace
 

@@ -26,7 +26,7 @@ NetworkOptions small_options(const Architecture& architecture) {
   NetworkOptions options = architecture.defaults;
   if (options.settings.count("width")) options.settings["width"] = 8;
   if (options.settings.count("dense")) options.settings["dense"] = 32;
-  if (options.size > 64) options.size = 64;
+  if (options.size > 64) options.size = 32;
   return options;
 }
 

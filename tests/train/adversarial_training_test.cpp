@@ -13,7 +13,7 @@ namespace fercli {
 namespace {
 
 const Dataset& learnt_faces() {
-  static const Dataset data = read_dataset("synthetic:n=700,seed=4");
+  static const Dataset data = read_dataset("synthetic:n=350,seed=4");
   return data;
 }
 

@@ -1,6 +1,7 @@
 // AutoAttack on a ladder of Linf eps.
 #include "eval/sanity.hpp"
 #include "eval/study/ladder.hpp"
+#include "eval/subset.hpp"
 
 namespace fercli::autoattack_study {
 

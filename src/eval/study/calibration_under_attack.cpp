@@ -3,6 +3,7 @@
 #include "eval/attack_evaluation.hpp"
 #include "eval/evaluate.hpp"
 #include "eval/study/part.hpp"
+#include "eval/subset.hpp"
 
 namespace fercli::calibration_under_attack_study {
 

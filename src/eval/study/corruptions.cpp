@@ -1,6 +1,7 @@
 // Accuracy under common corruptions.
 #include "eval/corruption_study.hpp"
 #include "eval/study/part.hpp"
+#include "eval/subset.hpp"
 
 namespace fercli::corruptions_study {
 

@@ -1,6 +1,7 @@
 // How small a perturbation suffices: the distribution of the distances that FMN finds.
 #include "eval/result.hpp"
 #include "eval/study/ladder.hpp"
+#include "eval/subset.hpp"
 
 namespace fercli::minimal_eps_study {
 

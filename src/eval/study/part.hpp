@@ -60,7 +60,4 @@ struct StudyPart {
   StudyFindings (*measure)(const StudySubject& subject);                        ///< throws Interrupted
 };
 
-/// The first `count` images in the order of `stratified_rows`; 0: all.
-Dataset subset(const Dataset& images, int64_t count);
-
 }  // namespace fercli

@@ -1,5 +1,6 @@
 // FGSM, PGD and AutoAttack in L2, on some of the images whose certified radius is computed.
 #include "eval/study/ladder.hpp"
+#include "eval/subset.hpp"
 
 namespace fercli::robustness_l2_study {
 

@@ -3,6 +3,7 @@
 #include "eval/smoothing.hpp"
 
 #include "eval/study/ladder.hpp"
+#include "eval/subset.hpp"
 
 namespace fercli::smoothing_study {
 

@@ -313,10 +313,6 @@ void check_models(const std::vector<StudyModel>& models) {
 
 }  // namespace
 
-Dataset subset(const Dataset& images, int64_t count) {
-  return count == 0 ? images : images.select(stratified_rows(images, count));
-}
-
 double Pilot::standing_at(Norm norm, double size) const {
   const double linf = norm == Norm::L2 ? size / std::sqrt(static_cast<double>(values)) : size;
   double share = right;

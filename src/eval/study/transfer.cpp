@@ -1,5 +1,6 @@
 // Do images made on one model fool the others?
 #include "eval/study/part.hpp"
+#include "eval/subset.hpp"
 #include "eval/transfer_matrix.hpp"
 
 namespace fercli::transfer_study {
