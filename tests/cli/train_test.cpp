@@ -13,7 +13,7 @@ using test::run_fercli;
 using testing::HasSubstr;
 
 std::vector<std::string> quick_run(const std::filesystem::path& out, const std::vector<std::string>& more = {}) {
-  std::vector<std::string> arguments{"train",       "--data",    "synthetic:n=350,seed=2",
+  std::vector<std::string> arguments{"train",       "--data",    "synthetic:n=210,seed=2",
                                      "--arch",      "small-cnn", "--set",
                                      "width=8",     "--epochs",  "2",
                                      "--lr",        "0.05",      "--batch-size",
@@ -66,7 +66,7 @@ TEST(Train, AdversarialSaysWhichRecipeItTook) {
   EXPECT_THAT(result.err, HasSubstr("robust "));
   EXPECT_THAT(result.out, HasSubstr("balanced robust accuracy"));
   const auto card = nlohmann::json::parse(read_file(folder / "model_card.json"));
-  EXPECT_EQ(card.at("balanced_robust_validation_accuracy").at("n"), 35);
+  EXPECT_EQ(card.at("balanced_robust_validation_accuracy").at("n"), 21);
   EXPECT_THAT(read_file(folder / "history.csv"), HasSubstr("balanced_robust_accuracy"));
 }
 
@@ -88,7 +88,7 @@ TEST(Train, LeavesEverythingARunPromises) {
     EXPECT_TRUE(std::filesystem::exists(folder / name)) << name;
   }
   const auto card = nlohmann::json::parse(read_file(folder / "model_card.json"));
-  EXPECT_EQ(card.at("validation_accuracy").at("n"), 35);
+  EXPECT_EQ(card.at("validation_accuracy").at("n"), 21);
   EXPECT_LE(card.at("validation_accuracy").at("interval").at(0), card.at("validation_accuracy").at("value"));
 }
 
