@@ -202,13 +202,6 @@ TEST(Import, FrozenLayersKeepEveryBit) {
               HasSubstr("--freeze-until 99: the network has"));
 }
 
-TEST(Import, HelpTextsAreThoseInTheRepository) {
-  for (const char* command : {"import", "export"}) {
-    const auto golden = fs::path(FERCLI_TEST_FOLDER) / "golden" / (std::string(command) + ".txt");
-    EXPECT_EQ(test::run_fercli({command, "--help"}).out, read_file(golden)) << command;
-  }
-}
-
 }  // namespace
 
 }  // namespace fercli

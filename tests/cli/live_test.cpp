@@ -169,10 +169,6 @@ TEST_F(LiveCommand, WrongUseIsExplained) {
   EXPECT_THAT(live({"--source", kVideo, "--attack", "hapy-to-sad"}).err, testing::HasSubstr("did you mean happy?"));
 }
 
-TEST_F(LiveCommand, HelpIsAsAgreed) {
-  EXPECT_EQ(run_in_process({"live", "--help"}).out, read_file(fs::path(FERCLI_TEST_FOLDER) / "golden/live.txt"));
-}
-
 }  // namespace
 
 }  // namespace fercli::test

@@ -207,14 +207,6 @@ TEST_F(ReportCommand, ComparingOneModelWithNothingIsExplained) {
   expect_error({"compare", file("single/report.json")}, "has one model; give a second file");
 }
 
-TEST_F(ReportCommand, HelpIsAsReviewed) {
-  for (const std::string command : {"report", "compare"}) {
-    EXPECT_EQ(run_fercli({command, "--help"}).out,
-              read_file(fs::path(FERCLI_TEST_FOLDER) / "golden" / (command + ".txt")))
-        << command;
-  }
-}
-
 }  // namespace
 
 }  // namespace fercli::test

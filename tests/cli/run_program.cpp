@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <cstdio>
 #include <stdexcept>
 #include <thread>
@@ -70,7 +71,7 @@ ProgramResult run_fercli(const std::vector<std::string>& arguments, const std::f
       kill(child, signal_number);
       pending = false;
     }
-    std::this_thread::yield();
+    if (pending) std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
   return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), read_file(out), read_file(err)};
 }

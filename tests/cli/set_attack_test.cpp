@@ -70,14 +70,6 @@ class SetAttackCommand : public testing::Test {
 
 ScratchFolder* SetAttackCommand::scratch_ = nullptr;
 
-TEST_F(SetAttackCommand, HelpIsAsReviewed) {
-  for (const std::string command : {"universal", "patch", "frame"}) {
-    EXPECT_EQ(run_fercli({command, "--help"}).out,
-              read_file(fs::path(FERCLI_TEST_FOLDER) / "golden" / (command + ".txt")))
-        << command;
-  }
-}
-
 TEST_F(SetAttackCommand, UniversalLearnsOnOneHalfScoresOnTheOtherAndIsLoadedAgain) {
   const auto made =
       run_on_faces({"universal", "untargeted", "--eps", "16/255", "--out", out_.path().string(), "--json"});

@@ -112,7 +112,7 @@ TEST(Train, ExplainsWrongOptions) {
   const auto error = [](std::vector<std::string> more) {
     std::vector<std::string> arguments{"train"};
     arguments.insert(arguments.end(), more.begin(), more.end());
-    const auto result = run_fercli(arguments);
+    const auto result = test::run_in_process(arguments);
     EXPECT_EQ(result.exit_code, 2);
     return result.err;
   };
@@ -135,7 +135,7 @@ TEST(Summary, PrintsTheTableOfLayers) {
   EXPECT_THAT(result.out, HasSubstr("stage3_2.second"));
   EXPECT_THAT(result.out, HasSubstr("2776775 parameters"));
   EXPECT_EQ(read_file(folder / "resnet_arch.txt"), result.out);
-  EXPECT_EQ(run_fercli({"summary"}).exit_code, 2);
+  EXPECT_EQ(test::run_in_process({"summary"}).exit_code, 2);
 }
 
 }  // namespace

@@ -389,10 +389,6 @@ TEST(ServeCommand, OtherHostsDemandATokenOrAWord) {
   EXPECT_THAT(run_in_process({"serve", "--token", "short"}).err, testing::HasSubstr("at least 8 characters"));
 }
 
-TEST(ServeCommand, HelpIsAsAgreed) {
-  EXPECT_EQ(run_in_process({"serve", "--help"}).out, read_file(fs::path(FERCLI_TEST_FOLDER) / "golden/serve.txt"));
-}
-
 }  // namespace
 
 }  // namespace fercli::test
