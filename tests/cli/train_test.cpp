@@ -25,10 +25,9 @@ std::vector<std::string> quick_run(const std::filesystem::path& out, const std::
 }
 
 /// Ended by a signal in the middle of an epoch, then resumed: the same weights as a run that nothing disturbed.
-void interrupt_and_resume(int signal_number, const std::vector<std::string>& more = {}) {
-  const test::ScratchFolder whole, parts;
-  ASSERT_EQ(run_fercli(quick_run(whole.path(), more)).exit_code, 0);
-
+void interrupt_and_resume(int signal_number, const std::filesystem::path& whole,
+                          const std::vector<std::string>& more = {}) {
+  const test::ScratchFolder parts;
   const auto state = parts / "training.state";
   auto careful = more, again = more;
   careful.insert(careful.end(), {"--save-every", "0"});
@@ -46,21 +45,38 @@ void interrupt_and_resume(int signal_number, const std::vector<std::string>& mor
     EXPECT_EQ(read_file(whole / name) == read_file(parts / name), true) << name;
 }
 
-TEST(Train, KilledInMidEpochAndResumedGivesTheSameWeights) {
-  interrupt_and_resume(SIGKILL);
+/// Has an undisturbed run to look at.
+class Train : public testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    folder_ = new test::ScratchFolder;
+    result_ = new test::ProgramResult(run_fercli(quick_run(folder_->path())));
+  }
+  static void TearDownTestSuite() {
+    delete result_;
+    delete folder_;
+  }
+  void SetUp() override { ASSERT_EQ(result_->exit_code, 0) << result_->err; }
+
+  static test::ScratchFolder* folder_;  ///< what it left
+  static test::ProgramResult* result_;  ///< what it said
+};
+
+test::ScratchFolder* Train::folder_ = nullptr;
+test::ProgramResult* Train::result_ = nullptr;
+
+TEST_F(Train, KilledInMidEpochAndResumedGivesTheSameWeights) {
+  interrupt_and_resume(SIGKILL, folder_->path());
 }
 
-TEST(Train, InterruptedByCtrlCAndResumedGivesTheSameWeights) {
-  interrupt_and_resume(SIGINT);
+TEST_F(Train, InterruptedByCtrlCAndResumedGivesTheSameWeights) {
+  interrupt_and_resume(SIGINT, folder_->path());
 }
 
-TEST(Train, AdversarialTrainingSurvivesAKillToo) {
-  interrupt_and_resume(SIGKILL, {"--adversarial", "--eps", "2/255", "--robust-steps", "2"});
-}
-
-TEST(Train, AdversarialSaysWhichRecipeItTook) {
+TEST_F(Train, AdversarialSaysItsRecipeAndSurvivesAKillToo) {
+  const std::vector<std::string> adversarial{"--adversarial", "--robust-steps", "2"};
   const test::ScratchFolder folder;
-  const auto result = run_fercli(quick_run(folder.path(), {"--adversarial", "--robust-steps", "2"}));
+  const auto result = run_fercli(quick_run(folder.path(), adversarial));
   ASSERT_EQ(result.exit_code, 0) << result.err;
   EXPECT_THAT(result.err, HasSubstr("adversarial training: n-fgsm (de Jorge et al., arXiv:2202.01181), eps 4/255"));
   EXPECT_THAT(result.err, HasSubstr("robust "));
@@ -68,9 +84,10 @@ TEST(Train, AdversarialSaysWhichRecipeItTook) {
   const auto card = nlohmann::json::parse(read_file(folder / "model_card.json"));
   EXPECT_EQ(card.at("balanced_robust_validation_accuracy").at("n"), 21);
   EXPECT_THAT(read_file(folder / "history.csv"), HasSubstr("balanced_robust_accuracy"));
+  interrupt_and_resume(SIGKILL, folder.path(), adversarial);
 }
 
-TEST(Train, StartsFromAShippedModelByName) {
+TEST_F(Train, StartsFromAShippedModelByName) {
   const test::ScratchFolder folder;
   const auto result = run_fercli({"train", "--data", "synthetic:n=40", "--weights", "standard", "--set", "width=64",
                                   "--epochs", "1", "--crop", "16", "--out", folder.path().string()});
@@ -78,21 +95,18 @@ TEST(Train, StartsFromAShippedModelByName) {
   EXPECT_THAT(result.err, HasSubstr("standard.pt"));
 }
 
-TEST(Train, LeavesEverythingARunPromises) {
-  const test::ScratchFolder folder;
-  const auto result = run_fercli(quick_run(folder.path()));
-  ASSERT_EQ(result.exit_code, 0) << result.err;
-  EXPECT_THAT(result.out, HasSubstr("validation accuracy"));
+TEST_F(Train, LeavesEverythingARunPromises) {
+  EXPECT_THAT(result_->out, HasSubstr("validation accuracy"));
   for (const char* name : {"best.pt", "last.pt", "training.state", "history.csv", "learning_curves.png",
                            "model_card.json", "small-cnn_arch.txt", "logs"}) {
-    EXPECT_TRUE(std::filesystem::exists(folder / name)) << name;
+    EXPECT_TRUE(std::filesystem::exists(*folder_ / name)) << name;
   }
-  const auto card = nlohmann::json::parse(read_file(folder / "model_card.json"));
+  const auto card = nlohmann::json::parse(read_file(*folder_ / "model_card.json"));
   EXPECT_EQ(card.at("validation_accuracy").at("n"), 21);
   EXPECT_LE(card.at("validation_accuracy").at("interval").at(0), card.at("validation_accuracy").at("value"));
 }
 
-TEST(Train, RefusesAFolderThatHoldsARun) {
+TEST_F(Train, RefusesAFolderThatHoldsARun) {
   const test::ScratchFolder folder;
   write_file(folder / "training.state", "anything");
   const auto result = run_fercli(quick_run(folder.path()));
@@ -100,7 +114,7 @@ TEST(Train, RefusesAFolderThatHoldsARun) {
   EXPECT_THAT(result.err, HasSubstr("holds an earlier run; add --resume"));
 }
 
-TEST(Train, RefusesADamagedState) {
+TEST_F(Train, RefusesADamagedState) {
   const test::ScratchFolder folder;
   write_file(folder / "training.state", "PK\x03\x04 no state");
   const auto result = run_fercli(quick_run(folder.path(), {"--resume"}));
@@ -108,7 +122,7 @@ TEST(Train, RefusesADamagedState) {
   EXPECT_THAT(result.err, HasSubstr("training.state: is truncated or damaged"));
 }
 
-TEST(Train, ExplainsWrongOptions) {
+TEST_F(Train, ExplainsWrongOptions) {
   const auto error = [](std::vector<std::string> more) {
     std::vector<std::string> arguments{"train"};
     arguments.insert(arguments.end(), more.begin(), more.end());

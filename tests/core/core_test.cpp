@@ -11,6 +11,7 @@
 #include "core/random.hpp"
 #include "core/registry.hpp"
 #include "core/text.hpp"
+#include "models/architecture.hpp"
 #include "tests/cli/run_program.hpp"
 #include "tests/precompiled_tests.hpp"
 #include "tests/user_error.hpp"
@@ -215,8 +216,12 @@ TEST(Program, HelpEqualsTheGoldenText) {
   for (const auto& command : Registry<Command>::instance().names()) commands.insert(command);
   ASSERT_EQ(texts, commands);
   for (const auto& command : commands) {
-    const auto result = test::run_fercli({command, "--help"});  // the tests register architectures of their own
+    auto result = test::run_in_process({command, "--help"});
     EXPECT_EQ(result.exit_code, 0);
+    for (const auto& arch : Registry<Architecture>::instance().names()) {  // the tests register some of their own
+      const size_t place = arch.rfind("test-", 0) == 0 ? result.out.find("|" + arch) : std::string::npos;
+      if (place != std::string::npos) result.out.erase(place, arch.size() + 1);
+    }
     EXPECT_EQ(result.out, read_file(golden / (command + ".txt"))) << command;
   }
 }

@@ -150,7 +150,7 @@ TEST(TrainOptimizers, AdamAndAdamWLearnToo) {
     TrainOptions options = quick_options();
     options.optimizer = name;
     options.schedule.lr = 3e-3;
-    options.schedule.epochs = 4;
+    options.schedule.epochs = 3;
     const auto history = train(options, folder.path());
     EXPECT_LT(history.back().train_loss, history.front().train_loss) << name;
   }
