@@ -5,9 +5,8 @@
 #include "data/drawn_face.hpp"
 #include "data/image.hpp"
 #include "data/reader.hpp"
-#include "models/checkpoint.hpp"
-#include "models/network.hpp"
 #include "tests/cli/run_program.hpp"
+#include "tests/cli/tiny_network.hpp"
 
 namespace fercli::test {
 
@@ -24,17 +23,7 @@ class SetAttackCommand : public testing::Test {
  protected:
   static void SetUpTestSuite() {
     scratch_ = new ScratchFolder;
-    Checkpoint checkpoint;
-    checkpoint.arch = "small-cnn";
-    checkpoint.options = {1, 48, 7, complete_settings("small-cnn", {{"width", 4}})};
-    checkpoint.classes = LabelSet::fer2013();
-    checkpoint.network = make_network("small-cnn", checkpoint.options, 3);
-    checkpoint.training = json::object();
-    {
-      const torch::NoGradGuard no_grad;
-      checkpoint.network->named_parameters().find("head.weight")->mul_(kHeadScale);
-    }
-    save_checkpoint(checkpoint, model());
+    save_tiny_network(model(), 3, kHeadScale);
     const Classifier classifier = make_classifier(load_checkpoint(model()), {0, "fp32"});
     const Dataset faces = read_dataset(fmt::format("synthetic:n={},seed=4", kFaces));
     const auto verdict = classifier.logits(to_float(faces.images)).argmax(1);

@@ -1,0 +1,35 @@
+// What the benchmark programs share.
+#pragma once
+
+#include <cstdlib>
+#include <functional>
+
+#include "core/clock.hpp"
+#include "core/progress.hpp"
+#include "core/runtime.hpp"
+#include "core/text.hpp"
+
+namespace fercli {
+
+inline double number_from_environment(const char* name, double otherwise) {
+  const char* text = std::getenv(name);
+  return text != nullptr ? parse_number(text) : otherwise;
+}
+
+/// FERCLI_BENCH_THREADS (default: all cores) and FERCLI_BENCH_PRECISION (auto, fp32 or bf16), made the machine's.
+inline Runtime bench_runtime() {
+  silence_progress(true);
+  Runtime runtime;
+  runtime.threads = static_cast<int64_t>(number_from_environment("FERCLI_BENCH_THREADS", 0));
+  if (const char* precision = std::getenv("FERCLI_BENCH_PRECISION")) runtime.precision = precision;
+  prepare_machine(runtime);
+  return runtime;
+}
+
+inline double seconds_of(const std::function<void()>& work) {
+  const auto start = Clock::now();
+  work();
+  return seconds_since(start);
+}
+
+}  // namespace fercli
