@@ -16,10 +16,10 @@
 // is left out, which favours it. Images that fercli breaks in a stage are broken there for the plain loop too.
 //
 // Counters: `images` images per second of fercli (PgdStep: image-steps), `plain` those of the plain loop, `ratio` their
-// quotient; for AutoAttack also `robust`, the share of images left standing.
+// quotient; for PGD also `ratio_weights`, against the plain loop that computes the gradients of the weights too, as a
+// bare `loss.backward()` does; for AutoAttack also `robust`, the share of images left standing.
 #include <ATen/ATen.h>
 #include <benchmark/benchmark.h>
-#include <torch/csrc/autograd/autograd.h>
 
 #include <cstdlib>
 #include <map>
@@ -58,6 +58,11 @@ struct Subject {
     const auto x = to_float(faces);
     const auto y = classifier->with_precision(Precision::Float32).logits(x).argmax(1);
     return {x, Goal::untargeted(y), image_keys(faces)};
+  }
+
+  /// Whether the plain loop's backward passes compute the gradients of the weights too.
+  void weight_gradients(bool wanted) const {
+    for (auto& parameter : checkpoint.network->parameters()) parameter.set_requires_grad(wanted);
   }
 
   torch::Tensor forward(const torch::Tensor& x) const {
@@ -118,7 +123,8 @@ class Plain {
     auto leaf = x_.detach().requires_grad_(true);
     const auto logits = subject_.forward(leaf);
     const auto dlogits = cross_entropy_loss(logits.detach(), Goal::untargeted(y_)).gradient;
-    return torch::autograd::grad({logits}, {leaf}, {dlogits})[0];
+    logits.backward(dlogits);
+    return leaf.grad();
   }
 
   const Subject& subject_;
@@ -143,17 +149,22 @@ void compare_pgd(benchmark::State& state, const std::string& model, const Threat
   AttackSettings settings;
   settings.steps = kPgdSteps;
   const auto attack = make_attack("pgd", settings, threat.norm, false);
-  double ours = 0, plain = 0;
+  const auto plain_loop = [&] {
+    in_batches(on, threat, input, torch::arange(kPgdImages), [](Plain& loop) { loop.descend(kPgdSteps); });
+  };
+  double ours = 0, plain = 0, plain_weights = 0;
   for (auto _ : state) {
     ours += seconds_of([&] { attack->run(*on.classifier, threat, input, Rng(1)); });
-    plain += seconds_of([&] {
-      in_batches(on, threat, input, torch::arange(kPgdImages), [](Plain& loop) { loop.descend(kPgdSteps); });
-    });
+    plain += seconds_of(plain_loop);
+    on.weight_gradients(true);
+    plain_weights += seconds_of(plain_loop);
+    on.weight_gradients(false);
   }
   const double done = static_cast<double>(state.iterations() * kPgdImages * unit);
   state.counters["images"] = done / ours;
   state.counters["plain"] = done / plain;
   state.counters["ratio"] = plain / ours;
+  state.counters["ratio_weights"] = plain_weights / ours;
   state.SetLabel(to_string(on.classifier->precision()));
 }
 
