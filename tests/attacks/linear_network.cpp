@@ -30,8 +30,8 @@ const Register<Architecture> registered{{"test-linear",
 
 void set_parameter(Network& network, const std::string& name, const torch::Tensor& value) {
   const torch::NoGradGuard no_grad;
-  auto* parameter = network.named_parameters().find(name);
-  parameter->copy_(value.reshape(parameter->sizes()));
+  torch::Tensor parameter = network.named_parameters()[name];
+  parameter.copy_(value.reshape(parameter.sizes()));
 }
 
 LabelSet numbered_classes(int64_t count) {
