@@ -2,7 +2,7 @@
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
-#include <cstring>
+#include <algorithm>
 
 #include "core/error.hpp"
 #include "core/files.hpp"
@@ -45,7 +45,7 @@ torch::ScalarType scalar_type_of(const onnx::TensorProto& tensor) {
 template <class Field>
 torch::Tensor from_field(const Field& field, torch::ScalarType stored, torch::ScalarType wanted) {
   auto values = torch::empty({static_cast<int64_t>(field.size())}, stored);
-  std::memcpy(values.data_ptr(), field.data(), values.nbytes());
+  std::copy_n(reinterpret_cast<const char*>(field.data()), values.nbytes(), static_cast<char*>(values.data_ptr()));
   if (stored == torch::kInt32 && (wanted == torch::kFloat16 || wanted == torch::kBFloat16)) {
     return values.to(torch::kInt16).view(wanted);  // the bits of a half float in an int32
   }
@@ -64,7 +64,7 @@ torch::Tensor read_tensor(const onnx::TensorProto& tensor) {
     const auto& raw = tensor.raw_data();
     const auto size = static_cast<int64_t>(torch::elementSize(type));
     flat = torch::empty({static_cast<int64_t>(raw.size()) / size}, type);
-    std::memcpy(flat.data_ptr(), raw.data(), flat.nbytes());
+    std::copy_n(raw.data(), flat.nbytes(), static_cast<char*>(flat.data_ptr()));
   } else if (type == torch::kFloat32) {
     flat = from_field(tensor.float_data(), torch::kFloat32, type);
   } else if (type == torch::kFloat64) {
