@@ -10,6 +10,7 @@
 #include "core/error.hpp"
 #include "core/files.hpp"
 #include "models/foreign_model.hpp"
+#include "models/limits.hpp"
 #include "models/network.hpp"
 
 namespace fercli {
@@ -19,7 +20,6 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr const char* kCheckpointKind = "checkpoint";
-constexpr int64_t kLargestSide = 4096;  // of images
 
 std::vector<std::string> shipped_models() {
   std::vector<std::string> names;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <fstream>
 
 #include "core/digest.hpp"
@@ -9,6 +10,7 @@
 #include "core/files.hpp"
 #include "core/progress.hpp"
 #include "core/zip_file.hpp"
+#include "models/limits.hpp"
 #include "models/state_dict.hpp"
 #include "models/weights.hpp"
 
@@ -96,6 +98,12 @@ Preprocessing choose_input(const ImportOptions& options, const ImportedModel& im
   input.size = choose(options.height, imported.height, kUsualSize);
   input.width = choose(options.width, imported.width, input.size);
   if (input.width == input.size) input.width = 0;
+  if ((input.channels != 1 && input.channels != 3) || std::max(input.size, input.columns()) > kLargestSide) {
+    throw UserError(
+        fmt::format("{}: takes {}x{}x{}, where images of 1 or 3 channels and at most {} pixels a side are needed; "
+                    "--input HxWxC says what a file leaves open",
+                    path.string(), input.size, input.columns(), input.channels, kLargestSide));
+  }
   if (options.height == 0 && (imported.height == 0 || imported.channels == 0)) {
     assumed.push_back(fmt::format("--input {}x{}x{}", input.size, input.columns(), input.channels));
   }

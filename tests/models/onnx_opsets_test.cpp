@@ -372,6 +372,17 @@ TEST(OnnxOpsets, WhatIsNotSupportedIsRefused) {
   EXPECT_THAT(refusal(6, {"Relu", {"x"}}), HasSubstr("has opset 6; 7 to 20 are read"));
 }
 
+TEST(OnnxOpsets, ImagesOfImpossibleSizeAreRefusedBeforeMemoryIsTaken) {
+  const ScratchFolder folder;
+  write_model({"large", 13, {{"Relu", {"x"}}}, {}}, folder / "net.onnx");
+  onnx::ModelProto model;
+  ASSERT_TRUE(model.ParseFromString(read_file(folder / "net.onnx")));
+  auto* shape = model.mutable_graph()->mutable_input(0)->mutable_type()->mutable_tensor_type()->mutable_shape();
+  shape->mutable_dim(3)->set_dim_value(50000);
+  write_file(folder / "net.onnx", model.SerializeAsString());
+  EXPECT_THAT(message_of([&] { load_model(folder / "net.onnx"); }), HasSubstr("at most 4096 pixels a side"));
+}
+
 }  // namespace
 
 }  // namespace fercli
