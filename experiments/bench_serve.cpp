@@ -29,7 +29,7 @@ constexpr int kClients = 64;
 constexpr const char* kPng = "Content-Type: image/png\r\n";
 
 int64_t requests() {
-  return static_cast<int64_t>(number_from_environment("FERCLI_BENCH_REQUESTS", 2000));
+  return integer_from_environment("FERCLI_BENCH_REQUESTS", 2000);
 }
 
 void load(benchmark::State& state, const std::string& image) {
