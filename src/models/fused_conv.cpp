@@ -92,7 +92,8 @@ void keep_conv(AutogradContext* context, const c10::intrusive_ptr<FastConv>& con
 struct InferenceConv : Function<InferenceConv> {
   static torch::Tensor forward(AutogradContext* context, const torch::Tensor& x, const torch::Tensor& bias,
                                const torch::Tensor& shortcut, const c10::intrusive_ptr<FastConv>& conv, bool relu) {
-    auto y = conv->forward(x, bias, absent_if_empty(shortcut), relu);
+    const auto rounding = x.requires_grad() ? FastConv::Rounding::Quick : FastConv::Rounding::Exact;
+    auto y = conv->forward(x, bias, absent_if_empty(shortcut), relu, rounding);
     keep_conv(context, conv);
     context->saved_data["height"] = x.size(2);
     context->saved_data["width"] = x.size(3);
@@ -144,7 +145,7 @@ struct TrainingConv : Function<TrainingConv> {
                                const BatchNorm* norm, bool relu) {
     conv->set_weight(weight);
     const auto shortcut = absent_if_empty(given_shortcut);
-    const auto u = conv->forward(x, {}, {}, false);
+    const auto u = conv->forward(x, {}, {}, false, FastConv::Rounding::Quick);
     const auto factors = normalise(u, *norm);
     auto y = at::empty_like(u);
     const int64_t channels = u.size(1);

@@ -4,14 +4,7 @@
 #include <cstring>
 #include <vector>
 
-// The loops are plain, the compiler makes one version for each vector width, and the program takes the widest that the
-// machine has.
-#if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && defined(__linux__) && \
-    !defined(__SANITIZE_ADDRESS__)
-#define FERCLI_VECTORISED __attribute__((target_clones("arch=skylake-avx512", "avx2", "default")))
-#else
-#define FERCLI_VECTORISED
-#endif
+#include "models/vectorised.hpp"
 
 namespace fercli {
 

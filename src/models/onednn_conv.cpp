@@ -7,11 +7,14 @@
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 
+#include <omp.h>
+
 #include <cstring>
 #include <mutex>
 #include <oneapi/dnnl/dnnl.hpp>
 
 #include "models/nhwc_kernels.hpp"
+#include "models/winograd.hpp"
 
 namespace fercli {
 
@@ -27,6 +30,12 @@ constexpr int64_t kUnfoldedWeights = 128;
 constexpr int64_t kUnfoldedMultiple = 32;
 /// Pixels of a line that the weight gradient works on at once: narrower images are laid side by side.
 constexpr int64_t kJoinedWidth = 32;
+/// Winograd's transforms cost as much as they save with fewer channels than this.
+constexpr int64_t kWinogradChannels = 32;
+/// Tiles that are multiplied at once, in whole images: what lies between the transforms stays in the second-level cache.
+constexpr int64_t kWinogradTiles = 64;
+/// Values between two planes: at a power of two they would fall on the same lines of the cache.
+constexpr int64_t kPlaneGap = 16;
 /// Prepared primitives kept; one more, and all are made anew.
 constexpr size_t kPrimitives = 1024;
 
@@ -131,14 +140,38 @@ Prepared make_prepared(const Problem& problem) {
   return {dnnl::convolution_backward_weights(backward), backward.diff_weights_desc(), backward.scratchpad_desc()};
 }
 
+/// The products between Winograd's transforms: `planes` of (rows,in) x (in,out), float32, on one thread.
+struct Products {
+  int64_t planes, rows, in, out;
+
+  std::array<int64_t, 4> key() const { return {planes, rows, in, out}; }
+  int64_t x_plane() const { return rows * in + kPlaneGap; }
+  int64_t y_plane() const { return rows * out + kPlaneGap; }
+  memory::desc x() const { return {{planes, rows, in}, memory::data_type::f32, memory::dims{x_plane(), in, 1}}; }
+  memory::desc y() const { return {{planes, rows, out}, memory::data_type::f32, memory::dims{y_plane(), out, 1}}; }
+};
+
+Prepared make_prepared(const Products& products) {
+  dnnl::primitive_attr attributes;
+  attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+  const memory::desc weight({products.planes, products.in, products.out}, memory::data_type::f32, Tag::any);
+  const int threads = omp_get_max_threads();
+  omp_set_num_threads(1);  // of this thread alone: the primitive is made for, and run in, one of many threads
+  const dnnl::matmul::primitive_desc description({products.x(), weight, products.y()}, attributes, engine());
+  Prepared made{dnnl::matmul(description), description.weights_desc(), description.scratchpad_desc()};
+  omp_set_num_threads(threads);
+  return made;
+}
+
 /// Making a primitive takes about a millisecond; networks use the same few again and again.
-std::shared_ptr<const Prepared> prepared(const Problem& problem) {
+template <class Work>
+std::shared_ptr<const Prepared> prepared(const Work& work) {
   static std::mutex mutex;
-  static std::map<std::array<int64_t, 16>, std::shared_ptr<const Prepared>> known;
+  static std::map<decltype(work.key()), std::shared_ptr<const Prepared>> known;
   const std::lock_guard<std::mutex> lock(mutex);
-  auto& entry = known[problem.key()];
+  auto& entry = known[work.key()];
   if (entry) return entry;
-  auto made = entry = std::make_shared<const Prepared>(make_prepared(problem));
+  auto made = entry = std::make_shared<const Prepared>(make_prepared(work));
   if (known.size() > kPrimitives) known.clear();
   return made;
 }
@@ -195,7 +228,9 @@ class OneDnnConv : public FastConv {
   explicit OneDnnConv(const Shape& shape)
       : given_(shape),
         shape_(shape),
-        unfolded_(shape.in * shape.kernel * shape.kernel <= kUnfoldedWeights && shape.kernel > 1) {
+        unfolded_(shape.in * shape.kernel * shape.kernel <= kUnfoldedWeights && shape.kernel > 1),
+        winograd_(shape.kernel == 3 && shape.stride == 1 && shape.padding == 1 &&
+                  std::min(shape.in, shape.out) >= kWinogradChannels) {
     if (!unfolded_) return;
     const int64_t values = shape.in * shape.kernel * shape.kernel;
     shape_ = {(values + kUnfoldedMultiple - 1) / kUnfoldedMultiple * kUnfoldedMultiple, shape.out, 1, 1, 0};
@@ -214,7 +249,10 @@ class OneDnnConv : public FastConv {
   }
 
   torch::Tensor forward(const torch::Tensor& given, const torch::Tensor& bias, const torch::Tensor& shortcut,
-                        bool relu) override {
+                        bool relu, Rounding rounding) override {
+    if (winograd_ && rounding == Rounding::Quick && given.scalar_type() == torch::kFloat32) {
+      return winograd(channels_last(given), false, bias, shortcut, relu);
+    }
     const auto x = input(given);
     Problem problem = of_size(Pass::Forward, x, x.size(0), x.size(2), x.size(3));
     problem.bias = bias.defined();
@@ -238,6 +276,7 @@ class OneDnnConv : public FastConv {
   torch::Tensor backward_data(const torch::Tensor& given, int64_t height, int64_t width) override {
     const auto dy = channels_last(given);
     const int64_t n = dy.size(0);
+    if (winograd_ && dy.scalar_type() == torch::kFloat32) return winograd(dy, true, {}, {}, false);
     if (!unfolded_) return input_gradient(dy, n, height, width);
     const auto columns = input_gradient(dy, n, dy.size(2), dy.size(3));
     auto dx = empty_like_images(dy, {n, given_.in, height, width});
@@ -338,6 +377,46 @@ class OneDnnConv : public FastConv {
     return dx;
   }
 
+  /// A convolution with the weights as they are, or the way back, which is one with the weights turned round.
+  torch::Tensor winograd(const torch::Tensor& x, bool turned, const torch::Tensor& bias, const torch::Tensor& shortcut,
+                         bool relu) {
+    const int64_t n = x.size(0), in = x.size(1), out = turned ? shape_.in : shape_.out;
+    const auto tiles = WinogradTiles::of(x.size(2), x.size(3));
+    auto y = empty_like_images(x, {n, out, x.size(2), x.size(3)});
+    const auto shift = bias.defined() ? bias.contiguous() : torch::zeros({out});
+    const auto* source = x.data_ptr<float>();
+    const auto* added = shortcut.defined() ? shortcut.data_ptr<float>() : nullptr;
+    auto* target = y.data_ptr<float>();
+    const int64_t pixels = tiles.height * tiles.width, most = (kWinogradTiles + tiles.count() - 1) / tiles.count();
+    const int64_t share = (n + at::get_num_threads() - 1) / at::get_num_threads();
+    const int64_t group = std::clamp<int64_t>(share, 1, most);
+    const Products whole{tiles.planes(), group * tiles.count(), in, out};
+    packed(prepared(whole)->weight, turned, tiles.m);  // by all threads, before each works alone
+    at::parallel_for(0, (n + group - 1) / group, 1, [&](int64_t begin, int64_t end) {
+      const auto v = torch::empty(whole.planes * whole.x_plane()), m = torch::empty(whole.planes * whole.y_plane());
+      for (int64_t image = begin * group; image < std::min(n, end * group); image += group) {
+        const int64_t images = std::min(group, n - image);
+        const Products products{tiles.planes(), images * tiles.count(), in, out};
+        for (int64_t i = 0; i < images; ++i) {
+          winograd_input(source + (image + i) * pixels * in, tiles, in, v.data_ptr<float>() + i * tiles.count() * in,
+                         products.x_plane());
+        }
+        const auto ready = prepared(products);
+        const auto scratchpad = bytes(ready->scratchpad.get_size());
+        run(ready->primitive, {{DNNL_ARG_SRC, of(products.x(), v)},
+                               {DNNL_ARG_WEIGHTS, of(ready->weight, packed(ready->weight, turned, tiles.m))},
+                               {DNNL_ARG_DST, of(products.y(), m)},
+                               {DNNL_ARG_SCRATCHPAD, of(ready->scratchpad, scratchpad)}});
+        for (int64_t i = 0; i < images; ++i) {
+          const int64_t at = (image + i) * pixels * out;
+          winograd_output(m.data_ptr<float>() + i * tiles.count() * out, products.y_plane(), tiles, out,
+                          shift.data_ptr<float>(), added ? added + at : nullptr, relu, target + at);
+        }
+      }
+    });
+    return y;
+  }
+
   /// Images of which several fit into one line of oneDNN's weight gradient are joined. Zeros between the outputs add
   /// nothing to the gradient.
   void join_narrow(torch::Tensor& x, torch::Tensor& dy) const {
@@ -354,28 +433,47 @@ class OneDnnConv : public FastConv {
   }
 
   /// The weights in the layout a primitive asks for; `turned` exchanges input and output channels and turns the kernel
-  /// by 180 degrees.
-  torch::Tensor packed(const memory::desc& desc, bool turned) {
+  /// by 180 degrees. `m`: transformed for F(m x m, 3 x 3); 0: as they are.
+  torch::Tensor packed(const memory::desc& desc, bool turned, int64_t m = 0) {
     const std::lock_guard<std::mutex> lock(mutex_);
     for (const auto& form : packed_) {
       if (form.turned == turned && form.desc == desc) return form.data;
     }
     packed_.push_back({desc, turned, bytes(desc.get_size())});
-    auto source = weight_;
-    memory::desc plain = plain_weight();
-    if (turned) {
-      const int64_t k = shape_.kernel, in = shape_.in;
-      source = torch::empty(weight_.numel());
-      const auto* from = weight_.data_ptr<float>();
-      auto* to = source.data_ptr<float>();
-      for (int64_t tap = 0; tap < shape_.out * k * k; ++tap) {
-        const int64_t out = tap / (k * k), turned_tap = out * k * k + k * k - 1 - tap % (k * k);
-        std::memcpy(to + turned_tap * in, from + tap * in, in * sizeof(float));
-      }
-      plain = {{in, shape_.out, k, k}, memory::data_type::f32, memory::dims{1, k * k * in, k * in, in}};
+    const auto& result = packed_.back().data;
+    if (m > 0) {
+      pack_transformed(desc, turned, m, result);
+    } else if (turned) {
+      pack_turned(desc, result);
+    } else {
+      reorder(of(plain_weight(), weight_), of(desc, result));
     }
-    reorder(of(plain, source), of(desc, packed_.back().data));
-    return packed_.back().data;
+    return result;
+  }
+
+  void pack_transformed(const memory::desc& desc, bool turned, int64_t m, const torch::Tensor& result) const {
+    const int64_t in = shape_.in, out = shape_.out, planes = (m + 2) * (m + 2);
+    const auto transformed = torch::empty({planes, out, in});
+    at::parallel_for(0, out, 1, [&](int64_t begin, int64_t end) {
+      winograd_weights(weight_.data_ptr<float>(), turned, m, out, in, begin, end, transformed.data_ptr<float>());
+    });
+    const memory::dims as_they_are{out * in, 1, in}, turned_round{out * in, in, 1};
+    const memory::desc plain({planes, turned ? out : in, turned ? in : out}, memory::data_type::f32,
+                             turned ? turned_round : as_they_are);
+    reorder(of(plain, transformed), of(desc, result));
+  }
+
+  void pack_turned(const memory::desc& desc, const torch::Tensor& result) const {
+    const int64_t k = shape_.kernel, in = shape_.in;
+    const auto source = torch::empty(weight_.numel());
+    const auto* from = weight_.data_ptr<float>();
+    auto* to = source.data_ptr<float>();
+    for (int64_t tap = 0; tap < shape_.out * k * k; ++tap) {
+      const int64_t out = tap / (k * k), turned_tap = out * k * k + k * k - 1 - tap % (k * k);
+      std::memcpy(to + turned_tap * in, from + tap * in, in * sizeof(float));
+    }
+    const memory::desc plain({in, shape_.out, k, k}, memory::data_type::f32, memory::dims{1, k * k * in, k * in, in});
+    reorder(of(plain, source), of(desc, result));
   }
 
   struct Form {
@@ -385,7 +483,7 @@ class OneDnnConv : public FastConv {
   };
 
   Shape given_, shape_;  ///< as asked for; as computed
-  bool unfolded_;
+  bool unfolded_, winograd_;
   torch::Tensor weight_;  ///< float32 (out,k,k,in) of the computed shape, in this order in memory
   std::mutex mutex_;
   std::vector<Form> packed_;

@@ -7,6 +7,7 @@
 #include "models/layers.hpp"
 #include "models/network.hpp"
 #include "models/nhwc_kernels.hpp"
+#include "models/winograd.hpp"
 #include "tests/precompiled_tests.hpp"
 
 namespace fercli {
@@ -40,6 +41,8 @@ std::vector<Case> cases() {
     all.push_back({32, 64, 1, 2, 12, false, none, type});
     all.push_back({32, 24, 5, 1, 7, true, none, type});
     all.push_back({32, 16, 3, 1, 40, false, relu, type});  // too wide to join
+    all.push_back({32, 48, 3, 1, 6, true, relu, type});    // Winograd's F(3,3) in float32
+    all.push_back({96, 32, 3, 1, 13, false, none, type});  // F(4,4), the last tiles only in part
     all.push_back({16, 7, 1, 1, 9, false, none, type});
   }
   return all;
@@ -208,6 +211,76 @@ TEST(NhwcKernels, FoldIsTheTransposeOfUnfold) {
   unfold(image.data_ptr<float>(), windows, kRow, unfolded.data_ptr<float>());
   fold(columns.data_ptr<float>(), windows, kRow, folded.data_ptr<float>());
   EXPECT_NEAR((unfolded * columns).sum().item<double>(), (image * folded).sum().item<double>(), 1e-4);
+}
+
+/// The 3x3 convolution of one image, computed tile by tile as `tiles` says. x (h,w,in), kernels (out,3,3,in)
+/// -> (h,w,out), bias, shortcut and ReLU included.
+torch::Tensor by_winograd(const torch::Tensor& x, const torch::Tensor& kernels, bool turned, const WinogradTiles& tiles,
+                          const torch::Tensor& bias, const torch::Tensor& shortcut) {
+  constexpr int64_t kGap = 5;
+  const int64_t in = x.size(2), out = kernels.size(0), size = tiles.count() * in;
+  auto v = torch::full({tiles.planes(), size + kGap}, std::nanf("")), u = torch::empty({tiles.planes(), out, in});
+  winograd_input(x.data_ptr<float>(), tiles, in, v.data_ptr<float>(), size + kGap);
+  for (const auto& range : {std::pair<int64_t, int64_t>{0, 2}, {2, out}}) {
+    winograd_weights(kernels.data_ptr<float>(), turned, tiles.m, out, in, range.first, range.second,
+                     u.data_ptr<float>());
+  }
+  const auto values = v.narrow(1, 0, size).reshape({tiles.planes(), tiles.count(), in});
+  const auto products = at::bmm(values, u.transpose(1, 2)).contiguous();
+  auto y = torch::empty({tiles.height, tiles.width, out});
+  winograd_output(products.data_ptr<float>(), tiles.count() * out, tiles, out, bias.data_ptr<float>(),
+                  shortcut.defined() ? shortcut.data_ptr<float>() : nullptr, shortcut.defined(), y.data_ptr<float>());
+  return y;
+}
+
+TEST(Winograd, IsTheConvolutionForEverySide) {
+  for (const int64_t m : {3, 4}) {
+    for (int64_t side = 1; side <= 14; ++side) {
+      const WinogradTiles tiles{m, side, side + 2};
+      const auto x = normal_rows(Rng(side), {0}, {tiles.height, tiles.width, 70})[0];  // more than one chunk of 64
+      const auto kernels = normal_rows(Rng(side + 20), {0}, {5, 3, 3, 70})[0], bias = normal_rows(Rng(1), {0}, {5})[0];
+      const auto shortcut = normal_rows(Rng(2), {0}, {tiles.height, tiles.width, 5})[0];
+      for (const bool turned : {false, true}) {
+        auto weight = kernels.permute({0, 3, 1, 2}).to(torch::kFloat64);
+        if (turned) weight = weight.flip({2, 3});
+        const auto image = x.permute({2, 0, 1}).unsqueeze(0).to(torch::kFloat64);
+        const auto y = at::conv2d(image, weight, bias.to(torch::kFloat64), 1, 1)[0].permute({1, 2, 0});
+        EXPECT_LT(distance(by_winograd(x, kernels, turned, tiles, bias, {}), y), 5e-6) << m << ", side " << side;
+        EXPECT_LT(distance(by_winograd(x, kernels, turned, tiles, bias, shortcut), (y + shortcut).relu()), 5e-6);
+      }
+    }
+  }
+}
+
+TEST(Winograd, TakesTheTilesWithTheFewestMultiplications) {
+  EXPECT_EQ(WinogradTiles::of(24, 24).m, 4);
+  EXPECT_EQ(WinogradTiles::of(6, 6).m, 3);
+  EXPECT_EQ(WinogradTiles::of(5, 5).m, 3);
+  EXPECT_EQ(WinogradTiles::of(4, 4).m, 4);
+}
+
+TEST(Winograd, NotANumberStaysOne) {
+  auto x = torch::zeros({6, 6, 32});
+  x[2][3][5] = std::nan("");
+  const WinogradTiles tiles = WinogradTiles::of(6, 6);
+  const auto y = by_winograd(x, torch::ones({4, 3, 3, 32}), false, tiles, torch::zeros(4), torch::zeros({6, 6, 4}));
+  EXPECT_TRUE(y[2][3].isnan().all().item<bool>());
+}
+
+/// Verdicts are given without gradients.
+TEST(Winograd, IsUsedWhereGradientsAreAndNotForVerdicts) {
+  if (!make_fast_conv({64, 64, 3, 1, 1})) GTEST_SKIP() << "built without oneDNN";
+  Conv layer(64, 64, 3);
+  layer.initialise(Rng(1));
+  layer.eval();
+  for (auto& parameter : layer.parameters()) parameter.set_requires_grad(false);
+  const auto x = normal_rows(Rng(2), {0}, {2, 64, 12, 12})[0].contiguous(torch::MemoryFormat::ChannelsLast);
+  const auto exact = layer.forward(x.to(torch::kFloat32));
+  layer.prepare_inference(torch::kFloat32);
+  const auto verdict = layer.forward(x), search = layer.forward(x.clone().requires_grad_(true)).detach();
+  EXPECT_LT(distance(verdict, exact), 1e-6);
+  EXPECT_FALSE(at::equal(search, verdict));
+  EXPECT_LT(distance(search, verdict), 5e-6);
 }
 
 TEST(NhwcKernels, Bfloat16RoundsAsLibTorchDoes) {
