@@ -5,7 +5,7 @@ find_package(fmt REQUIRED)
 find_package(nlohmann_json REQUIRED)
 find_package(Boost REQUIRED COMPONENTS program_options)
 find_package(OpenSSL REQUIRED COMPONENTS Crypto)
-find_package(OpenCV REQUIRED COMPONENTS core imgproc imgcodecs objdetect videoio highgui)
+find_package(OpenCV REQUIRED COMPONENTS core imgproc imgcodecs dnn objdetect videoio highgui)
 find_package(Protobuf REQUIRED)
 # Foreign model files: Keras (HDF5, zip), ONNX (its protobuf definition only).
 find_path(FERCLI_HDF5_INCLUDE hdf5.h PATH_SUFFIXES hdf5/serial REQUIRED)

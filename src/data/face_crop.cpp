@@ -10,6 +10,8 @@ namespace {
 
 /// Of the detected box's side: how much larger the square is, and how much lower its middle lies.
 constexpr double kEnlargement = 1.1, kLowering = 0.05;
+/// Where the eyes and the mouth are in such a square, as shares of its height.
+constexpr double kEyeHeight = 0.38, kMouthHeight = 0.76;
 
 /// One output pixel: the weights of the input pixels from `first` on.
 struct Taps {
@@ -65,6 +67,14 @@ double intersection_over_union(const Box& a, const Box& b) {
 Box face_square(const Box& face) {
   const double side = std::max(face.width, face.height), square = side * kEnlargement;
   return {face.centre_x() - square / 2, face.centre_y() + kLowering * side - square / 2, square, square};
+}
+
+Box face_between(const std::array<double, 2>& eyes, const std::array<double, 2>& mouth) {
+  const double square = std::hypot(mouth[0] - eyes[0], mouth[1] - eyes[1]) / (kMouthHeight - kEyeHeight);
+  const double side = square / kEnlargement;
+  const double x = (eyes[0] + mouth[0]) / 2;
+  const double y = (eyes[1] + mouth[1]) / 2 + (0.5 - (kEyeHeight + kMouthHeight) / 2) * square - kLowering * side;
+  return {x - side / 2, y - side / 2, side, side};
 }
 
 Box centre_square(int64_t height, int64_t width) {

@@ -2,6 +2,7 @@
 
 #include <torch/types.h>
 
+#include <array>
 #include <cstdint>
 
 namespace fercli {
@@ -22,6 +23,10 @@ double intersection_over_union(const Box& a, const Box& b);
 /// the chin). It is a little larger and lower than the box, so that the eyes stand at 38 % and the mouth at 76 % of its
 /// height, as in FER2013's images; measured on drawn portraits with OpenCV's cascades.
 Box face_square(const Box& face);
+
+/// The box whose `face_square` has the eyes and the mouth at those heights, for detectors that find them. The points
+/// (x,y), in pixels: midway between the eyes, and between the corners of the mouth.
+Box face_between(const std::array<double, 2>& eyes, const std::array<double, 2>& mouth);
 
 /// The largest square in the middle of a picture: what is seen of an image that is a face crop already.
 Box centre_square(int64_t height, int64_t width);

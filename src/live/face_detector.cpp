@@ -10,6 +10,8 @@
 
 #include "core/error.hpp"
 #include "live/mat.hpp"
+#include "live/shrunk_region.hpp"
+#include "live/yunet_detector.hpp"
 
 namespace fercli {
 
@@ -21,16 +23,6 @@ constexpr double kCascadeFace = 24;
 /// Factor between the sizes tried, and how many neighbouring hits make a face.
 constexpr double kSizeStep = 1.2;
 constexpr int kNeighbours = 3;
-constexpr float kYunetScore = 0.7f;
-
-void sort_left_to_right(std::vector<Box>& boxes) {
-  std::sort(boxes.begin(), boxes.end(), [](const Box& a, const Box& b) { return a.x < b.x; });
-}
-
-/// The part of the region that lies in the picture.
-cv::Rect within(const Box& region, const Picture& picture) {
-  return as_rect(region) & cv::Rect(0, 0, static_cast<int>(picture.width()), static_cast<int>(picture.height()));
-}
 
 class HaarDetector : public FaceDetector {
  public:
@@ -48,62 +40,25 @@ class HaarDetector : public FaceDetector {
   bool cheap_in_regions() const override { return true; }
 
   std::vector<Box> find(const Picture& picture, const FaceSearch& search) override {
-    const cv::Rect region = within(search.region, picture);
-    const double shrink = std::max(1.0, search.smallest / kCascadeFace);
-    const cv::Size size(cvRound(region.width / shrink), cvRound(region.height / shrink));
+    const ShrunkRegion shrunk(picture, search, kCascadeFace);
+    const cv::Size size = shrunk.size;
+    const double x_scale = shrunk.x_scale, y_scale = shrunk.y_scale;
     if (size.width < kCascadeFace || size.height < kCascadeFace) return {};
-    cv::resize(as_mat(picture.grey)(region), small_, size, 0, 0, cv::INTER_AREA);
-    const double x_scale = static_cast<double>(region.width) / size.width;
-    const double y_scale = static_cast<double>(region.height) / size.height;
+    cv::resize(as_mat(picture.grey)(shrunk.region), small_, size, 0, 0, cv::INTER_AREA);
     const int smallest = cvFloor(search.smallest / x_scale), largest = cvCeil(search.largest / x_scale);
     std::vector<cv::Rect> found;
     cascade_.detectMultiScale(small_, found, kSizeStep, kNeighbours, 0, {smallest, smallest}, {largest, largest});
     std::vector<Box> boxes;
     for (const auto& face : found) {
-      boxes.push_back(
-          {region.x + face.x * x_scale, region.y + face.y * y_scale, face.width * x_scale, face.height * y_scale});
+      boxes.push_back({shrunk.region.x + face.x * x_scale, shrunk.region.y + face.y * y_scale, face.width * x_scale,
+                       face.height * y_scale});
     }
-    sort_left_to_right(boxes);
-    return boxes;
+    return from_left_to_right(boxes);
   }
 
  private:
   cv::CascadeClassifier cascade_;
   cv::Mat small_;
-};
-
-class YunetDetector : public FaceDetector {
- public:
-  explicit YunetDetector(const std::filesystem::path& file) {
-    try {
-      network_ = cv::FaceDetectorYN::create(file.string(), "", {320, 320}, kYunetScore);
-    } catch (const cv::Exception&) {
-    }
-    if (!network_) throw UserError(fmt::format("{}: is not a YuNet face detector (ONNX)", file.string()));
-  }
-
-  std::string name() const override { return "yunet"; }
-  bool cheap_in_regions() const override { return false; }
-
-  std::vector<Box> find(const Picture& picture, const FaceSearch& search) override {
-    const cv::Rect region = within(search.region, picture);
-    if (region.empty()) return {};
-    cv::Mat found;
-    network_->setInputSize(region.size());
-    network_->detect(as_mat(picture.bgr)(region).clone(), found);
-    std::vector<Box> boxes;
-    for (int i = 0; i < found.rows; ++i) {
-      const float* row = found.ptr<float>(i);
-      const Box box{region.x + row[0], region.y + row[1], row[2], row[3]};
-      const double side = std::max(box.width, box.height);
-      if (side >= search.smallest && side <= search.largest) boxes.push_back(box);
-    }
-    sort_left_to_right(boxes);
-    return boxes;
-  }
-
- private:
-  cv::Ptr<cv::FaceDetectorYN> network_;
 };
 
 /// Where distributions and OpenCV's own installation put the cascades.
@@ -138,7 +93,7 @@ std::unique_ptr<FaceDetector> make_face_detector(const std::string& word) {
   if (!std::filesystem::is_regular_file(file)) {
     throw UserError(fmt::format("--detector {}: must be haar, a cascade file (.xml) or a YuNet network (.onnx)", word));
   }
-  if (file.extension() == ".onnx") return std::make_unique<YunetDetector>(file);
+  if (file.extension() == ".onnx") return make_yunet_detector(file);
   return std::make_unique<HaarDetector>(file);
 }
 

@@ -6,6 +6,7 @@
 #include "models/import.hpp"
 #include "models/onnx_proto.hpp"
 #include "tests/cli/run_program.hpp"
+#include "tests/models/onnx_file.hpp"
 #include "tests/precompiled_tests.hpp"
 #include "tests/user_error.hpp"
 
@@ -17,17 +18,10 @@ using nlohmann::json;
 using test::message_of;
 using test::ScratchFolder;
 using testing::HasSubstr;
+using Node = test::OnnxNode;
 using T = torch::Tensor;
 
 constexpr int64_t kChannels = 3, kHeight = 4, kWidth = 6;
-
-/// One node. Inputs: "x" is the image, a tensor is a constant, a word is another node's output, "" is left out.
-struct Node {
-  std::string op;
-  std::vector<std::variant<std::string, T>> inputs;
-  json attributes = json::object();
-  std::vector<std::string> outputs = {"y"};
-};
 
 /// The last output "y" is compared.
 struct Case {
@@ -37,73 +31,11 @@ struct Case {
   std::function<T(const T&)> expected;
 };
 
-void write_attribute(const std::string& name, const json& value, onnx::AttributeProto& target) {
-  target.set_name(name);
-  const bool list = value.is_array(), real = (list ? value.at(0) : value).is_number_float();
-  if (value.is_string()) {
-    target.set_type(onnx::AttributeProto_AttributeType_STRING);
-    target.set_s(value.get<std::string>());
-  } else if (list && real) {
-    target.set_type(onnx::AttributeProto_AttributeType_FLOATS);
-    for (const auto& element : value) target.add_floats(element.get<float>());
-  } else if (list) {
-    target.set_type(onnx::AttributeProto_AttributeType_INTS);
-    for (const auto& element : value) target.add_ints(element.get<int64_t>());
-  } else if (real) {
-    target.set_type(onnx::AttributeProto_AttributeType_FLOAT);
-    target.set_f(value.get<float>());
-  } else {
-    target.set_type(onnx::AttributeProto_AttributeType_INT);
-    target.set_i(value.get<int64_t>());
-  }
-}
-
-std::string add_constant(const T& value, onnx::GraphProto& graph) {
-  auto& tensor = *graph.add_initializer();
-  tensor.set_name("constant" + std::to_string(graph.initializer_size()));
-  const auto type = value.scalar_type();
-  tensor.set_data_type(type == torch::kInt64  ? onnx::TensorProto_DataType_INT64
-                       : type == torch::kBool ? onnx::TensorProto_DataType_BOOL
-                                              : onnx::TensorProto_DataType_FLOAT);
-  for (const int64_t side : value.sizes()) tensor.add_dims(side);
-  const auto plain = value.contiguous();
-  tensor.set_raw_data(plain.data_ptr(), plain.nbytes());
-  return tensor.name();
-}
-
-void add_node(const Node& node, onnx::GraphProto& graph) {
-  std::vector<std::string> inputs;
-  for (const auto& input : node.inputs) {
-    const auto* name = std::get_if<std::string>(&input);
-    inputs.push_back(name != nullptr ? *name : add_constant(std::get<T>(input), graph));
-  }
-  auto& target = *graph.add_node();
-  target.set_op_type(node.op);
-  target.set_name(node.op);
-  for (const auto& input : inputs) target.add_input(input);
-  for (const auto& output : node.outputs) target.add_output(output);
-  for (const auto& [name, value] : node.attributes.items()) write_attribute(name, value, *target.add_attribute());
-}
-
 /// The nodes, and a flattening that makes logits of "y".
 void write_model(const Case& wanted, const std::filesystem::path& path) {
-  onnx::ModelProto model;
-  model.set_ir_version(7);
-  auto& set = *model.add_opset_import();
-  set.set_domain("");
-  set.set_version(wanted.opset);
-  auto& graph = *model.mutable_graph();
-  graph.set_name(wanted.name);
-  auto& input = *graph.add_input();
-  input.set_name("x");
-  auto& type = *input.mutable_type()->mutable_tensor_type();
-  type.set_elem_type(onnx::TensorProto_DataType_FLOAT);
-  type.mutable_shape()->add_dim()->set_dim_param("N");
-  for (const int64_t side : {kChannels, kHeight, kWidth}) type.mutable_shape()->add_dim()->set_dim_value(side);
-  for (const auto& node : wanted.nodes) add_node(node, graph);
-  add_node({"Flatten", {"y"}, {{"axis", 1}}, {"logits"}}, graph);
-  graph.add_output()->set_name("logits");
-  write_file(path, model.SerializeAsString());
+  auto nodes = wanted.nodes;
+  nodes.push_back({"Flatten", {"y"}, {{"axis", 1}}, {"logits"}});
+  test::write_onnx({wanted.name, wanted.opset, "x", {kChannels, kHeight, kWidth}, nodes, {"logits"}}, path);
 }
 
 LabelSet labels(int64_t count) {
@@ -368,7 +300,7 @@ TEST(OnnxOpsets, TrainingModesAreRefusedInEveryOpset) {
 
 TEST(OnnxOpsets, WhatIsNotSupportedIsRefused) {
   EXPECT_THAT(refusal(19, {"AveragePool", {"x"}, {{"kernel_shape", {2, 2}}, {"dilations", {2, 2}}}}),
-              HasSubstr("node 'AveragePool'"));
+              HasSubstr("node 'AveragePool_y'"));
   EXPECT_THAT(refusal(6, {"Relu", {"x"}}), HasSubstr("has opset 6; 7 to 20 are read"));
 }
 
