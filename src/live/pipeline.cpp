@@ -102,6 +102,7 @@ struct LivePipeline::State {
 
   void capture();
   void wait_for_its_time(double time);
+  bool out_of_time() const;
   void analyse();
   AnalysedFrame analyse_one(Captured captured);
   std::vector<LiveFace> read(const Picture& picture, const std::vector<Track>& tracks, double time);
@@ -126,6 +127,7 @@ struct LivePipeline::State {
   LatencyHistogram latencies;
   RateMeter meter;
   std::exception_ptr failure;
+  const Clock::time_point start = Clock::now();
   std::optional<Clock::time_point> first_frame;
   std::chrono::duration<double> paused_for{0};
   std::thread capture_thread, analysis_thread;
@@ -145,6 +147,11 @@ void LivePipeline::State::wait_for_its_time(double time) {
   while (!stopping && Clock::now() < due) {
     std::this_thread::sleep_for(std::min<Clock::duration>(due - Clock::now(), std::chrono::milliseconds(100)));
   }
+}
+
+/// Of a camera or stream, which may have stopped delivering frames that would tell.
+bool LivePipeline::State::out_of_time() const {
+  return source->is_live() && settings.max_seconds > 0 && seconds_since(start) >= settings.max_seconds;
 }
 
 void LivePipeline::State::capture() {
@@ -228,7 +235,7 @@ void LivePipeline::State::analyse() {
     prepare_machine(settings.runtime);  // the number of threads belongs to the thread that calls the network
     keep_memory_steady();
     while (!stopping && !captured_frames.closed_and_empty()) {
-      if (settings.max_frames > 0 && analysed >= settings.max_frames) break;
+      if ((settings.max_frames > 0 && analysed >= settings.max_frames) || out_of_time()) break;
       auto item = captured_frames.take(kNap);
       if (!item) continue;
       auto out = analyse_one(std::move(*item));
@@ -256,6 +263,7 @@ LivePipeline::LivePipeline(std::unique_ptr<VideoSource> source, std::vector<std:
 
 LivePipeline::~LivePipeline() {
   state_->stopping = true;
+  state_->source->stop();
   state_->captured_frames.close();
   state_->analysed_frames.close();
   state_->capture_thread.join();

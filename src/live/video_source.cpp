@@ -3,11 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <opencv2/core/utils/logger.hpp>
 #include <opencv2/videoio.hpp>
+#include <opencv2/videoio/registry.hpp>
 #include <thread>
 
 #include "core/clock.hpp"
@@ -30,6 +33,8 @@ constexpr double kUsualFps = 30;
 constexpr const char* kDevicePrefix = "/dev/video";
 constexpr int kReconnects = 5;
 constexpr auto kReconnectPause = std::chrono::milliseconds(500);
+/// A stream that is silent for so long is opened again.
+constexpr int kOpenMilliseconds = 10000, kReadMilliseconds = 5000;
 
 bool is_url(const std::string& word) {
   return word.find("://") != std::string::npos;
@@ -43,16 +48,28 @@ int camera_number(const std::string& word) {
   return number ? std::stoi(digits) : -1;
 }
 
-/// OpenCV says on stderr what we say better.
+/// OpenCV and FFmpeg say on stderr what we say better.
 void silence_opencv() {
   cv::utils::logging::setLogLevel(cv::utils::logging::LOG_LEVEL_SILENT);
+  constexpr int kKeepTheUsers = 0;
+  setenv("OPENCV_FFMPEG_LOGLEVEL", "-8", kKeepTheUsers);
+}
+
+/// Without FFmpeg, which alone knows the limits of time, by whatever opens it.
+bool open_stream(cv::VideoCapture& capture, const std::string& url) {
+  const auto backends = cv::videoio_registry::getStreamBackends();
+  if (std::find(backends.begin(), backends.end(), cv::CAP_FFMPEG) == backends.end()) return capture.open(url);
+  return capture.open(url, cv::CAP_FFMPEG,
+                      {cv::CAP_PROP_OPEN_TIMEOUT_MSEC, kOpenMilliseconds, cv::CAP_PROP_READ_TIMEOUT_MSEC,
+                       kReadMilliseconds});
 }
 
 bool open(cv::VideoCapture& capture, const std::string& word) {
   silence_opencv();
   const int number = camera_number(word);
   try {
-    return number >= 0 ? capture.open(number) : capture.open(word);
+    if (number >= 0) return capture.open(number);
+    return is_url(word) ? open_stream(capture, word) : capture.open(word);
   } catch (const cv::Exception&) {
     return false;
   }
@@ -116,7 +133,7 @@ class LiveSource : public VideoSource {
   bool read(Frame& frame) override {
     cv::Mat mat;
     for (int attempt = 0; !capture_.read(mat) || mat.empty(); ++attempt) {
-      if (interrupted()) return false;
+      if (stopped_ || interrupted()) return false;
       if (attempt == kReconnects) {
         if (next_ > 0 && is_url(word_)) return false;  // a stream that ended
         throw RunError(fmt::format("{}: delivers no more frames", word_));
@@ -129,6 +146,8 @@ class LiveSource : public VideoSource {
     return true;
   }
 
+  void stop() override { stopped_ = true; }
+
   std::string name() const override { return word_; }
   double fps() const override { return fps_; }
   bool is_live() const override { return true; }
@@ -140,6 +159,7 @@ class LiveSource : public VideoSource {
   double fps_ = kUsualFps;
   Clock::time_point start_;
   int64_t next_ = 0;
+  std::atomic<bool> stopped_{false};
 };
 
 /// The images of a folder, one a second; unreadable ones are passed over with a warning. All frames have the size of

@@ -15,13 +15,16 @@ struct Frame {
   double time = 0;  ///< seconds since the video's start; of a camera, since it was opened
 };
 
-/// Where frames come from. Used by one thread.
+/// Where frames come from. Used by one thread, but for `stop`.
 class VideoSource {
  public:
   virtual ~VideoSource() = default;
 
   /// Waits for the next frame; false at the end. Throws RunError when a camera or stream is lost for good.
   virtual bool read(Frame& frame) = 0;
+
+  /// From any thread: a read that waits for a silent camera or stream gives up within seconds.
+  virtual void stop() {}
 
   virtual std::string name() const = 0;
   virtual double fps() const = 0;      ///< as promised by the source; 30 where it says nothing

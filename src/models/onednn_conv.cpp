@@ -32,8 +32,11 @@ constexpr int64_t kUnfoldedMultiple = 32;
 constexpr int64_t kJoinedWidth = 32;
 /// Winograd's transforms cost as much as they save with fewer channels than this.
 constexpr int64_t kWinogradChannels = 32;
-/// Tiles that are multiplied at once, in whole images: what lies between the transforms stays in the second-level cache.
-constexpr int64_t kWinogradTiles = 64;
+/// Tiles multiplied at once, never fewer: oneDNN may add up the products of other counts in another order, and those of
+/// a count's remainder by six.
+constexpr int64_t kProductRows = 36;
+/// Tiles between two transforms, at most: what they make stays in the second-level cache.
+constexpr int64_t kWinogradTiles = 108;
 /// Values between two planes: at a power of two they would fall on the same lines of the cache.
 constexpr int64_t kPlaneGap = 16;
 /// Prepared primitives kept; one more, and all are made anew.
@@ -91,8 +94,12 @@ void run(const dnnl::primitive& primitive, const std::unordered_map<int, memory>
   stream.wait();
 }
 
+memory of(const memory::desc& desc, void* data) {
+  return {desc, engine(), data};
+}
+
 memory of(const memory::desc& desc, const torch::Tensor& data) {
-  return {desc, engine(), data.data_ptr()};
+  return of(desc, data.data_ptr());
 }
 
 torch::Tensor bytes(size_t count) {
@@ -140,15 +147,18 @@ Prepared make_prepared(const Problem& problem) {
   return {dnnl::convolution_backward_weights(backward), backward.diff_weights_desc(), backward.scratchpad_desc()};
 }
 
-/// The products between Winograd's transforms: `planes` of (rows,in) x (in,out), float32, on one thread.
+/// The products between Winograd's transforms: `planes` of (kProductRows,in) x (in,out), float32, on one thread; of
+/// planes that hold `rows` rows.
 struct Products {
   int64_t planes, rows, in, out;
 
   std::array<int64_t, 4> key() const { return {planes, rows, in, out}; }
   int64_t x_plane() const { return rows * in + kPlaneGap; }
   int64_t y_plane() const { return rows * out + kPlaneGap; }
-  memory::desc x() const { return {{planes, rows, in}, memory::data_type::f32, memory::dims{x_plane(), in, 1}}; }
-  memory::desc y() const { return {{planes, rows, out}, memory::data_type::f32, memory::dims{y_plane(), out, 1}}; }
+  memory::desc x() const { return {{planes, kProductRows, in}, memory::data_type::f32, memory::dims{x_plane(), in, 1}}; }
+  memory::desc y() const {
+    return {{planes, kProductRows, out}, memory::data_type::f32, memory::dims{y_plane(), out, 1}};
+  }
 };
 
 Prepared make_prepared(const Products& products) {
@@ -161,6 +171,19 @@ Prepared make_prepared(const Products& products) {
   Prepared made{dnnl::matmul(description), description.weights_desc(), description.scratchpad_desc()};
   omp_set_num_threads(threads);
   return made;
+}
+
+int64_t whole_products(int64_t tiles) {
+  return (tiles + kProductRows - 1) / kProductRows * kProductRows;
+}
+
+/// The number of images of so many tiles that leaves the smallest share of the products' rows empty.
+int64_t images_between_transforms(int64_t tiles) {
+  int64_t best = 1;
+  for (int64_t images = 2; images * tiles <= kWinogradTiles; ++images) {
+    if (images * whole_products(best * tiles) >= best * whole_products(images * tiles)) best = images;
+  }
+  return best;
 }
 
 /// Making a primitive takes about a millisecond; networks use the same few again and again.
@@ -387,26 +410,28 @@ class OneDnnConv : public FastConv {
     const auto* source = x.data_ptr<float>();
     const auto* added = shortcut.defined() ? shortcut.data_ptr<float>() : nullptr;
     auto* target = y.data_ptr<float>();
-    const int64_t pixels = tiles.height * tiles.width, most = (kWinogradTiles + tiles.count() - 1) / tiles.count();
+    const int64_t pixels = tiles.height * tiles.width, most = images_between_transforms(tiles.count());
     const int64_t share = (n + at::get_num_threads() - 1) / at::get_num_threads();
     const int64_t group = std::clamp<int64_t>(share, 1, most);
-    const Products whole{tiles.planes(), group * tiles.count(), in, out};
-    packed(prepared(whole)->weight, turned, tiles.m);  // by all threads, before each works alone
+    const Products products{tiles.planes(), whole_products(most * tiles.count()), in, out};
+    const auto ready = prepared(products);
+    const auto weight = packed(ready->weight, turned, tiles.m);
     at::parallel_for(0, (n + group - 1) / group, 1, [&](int64_t begin, int64_t end) {
-      const auto v = torch::empty(whole.planes * whole.x_plane()), m = torch::empty(whole.planes * whole.y_plane());
+      const auto v = torch::zeros(products.planes * products.x_plane());
+      const auto m = torch::empty(products.planes * products.y_plane());
+      const auto scratchpad = bytes(ready->scratchpad.get_size());
       for (int64_t image = begin * group; image < std::min(n, end * group); image += group) {
         const int64_t images = std::min(group, n - image);
-        const Products products{tiles.planes(), images * tiles.count(), in, out};
         for (int64_t i = 0; i < images; ++i) {
           winograd_input(source + (image + i) * pixels * in, tiles, in, v.data_ptr<float>() + i * tiles.count() * in,
                          products.x_plane());
         }
-        const auto ready = prepared(products);
-        const auto scratchpad = bytes(ready->scratchpad.get_size());
-        run(ready->primitive, {{DNNL_ARG_SRC, of(products.x(), v)},
-                               {DNNL_ARG_WEIGHTS, of(ready->weight, packed(ready->weight, turned, tiles.m))},
-                               {DNNL_ARG_DST, of(products.y(), m)},
-                               {DNNL_ARG_SCRATCHPAD, of(ready->scratchpad, scratchpad)}});
+        for (int64_t row = 0; row < images * tiles.count(); row += kProductRows) {
+          run(ready->primitive, {{DNNL_ARG_SRC, of(products.x(), v.data_ptr<float>() + row * in)},
+                                 {DNNL_ARG_WEIGHTS, of(ready->weight, weight)},
+                                 {DNNL_ARG_DST, of(products.y(), m.data_ptr<float>() + row * out)},
+                                 {DNNL_ARG_SCRATCHPAD, of(ready->scratchpad, scratchpad)}});
+        }
         for (int64_t i = 0; i < images; ++i) {
           const int64_t at = (image + i) * pixels * out;
           winograd_output(m.data_ptr<float>() + i * tiles.count() * out, products.y_plane(), tiles, out,

@@ -1,3 +1,4 @@
+#include <atomic>
 #include <chrono>
 #include <set>
 #include <thread>
@@ -36,6 +37,34 @@ std::vector<AnalysedFrame> all_frames(LivePipeline& pipeline) {
     if (auto frame = pipeline.next(1)) frames.push_back(std::move(*frame));
   }
   return frames;
+}
+
+/// A camera that delivers three frames and then hangs until it is told to stop.
+class SilentCamera : public VideoSource {
+ public:
+  bool read(Frame& frame) override {
+    while (next_ == 3 && !stopped_) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    if (stopped_) return false;
+    frame = {torch::zeros({120, 160, 3}, torch::kUInt8), next_, static_cast<double>(next_) / 30};
+    ++next_;
+    return true;
+  }
+  void stop() override { stopped_ = true; }
+  std::string name() const override { return "silent"; }
+  double fps() const override { return 30; }
+  bool is_live() const override { return true; }
+  int64_t length() const override { return 0; }
+
+ private:
+  std::atomic<bool> stopped_{false};
+  int64_t next_ = 0;
+};
+
+TEST(LivePipelines, EndInTimeWhenTheCameraFallsSilent) {
+  PipelineSettings settings = settings_with(Pace::EveryFrame);
+  settings.max_seconds = 1;
+  LivePipeline pipeline(std::make_unique<SilentCamera>(), haar(), standard(), nullptr, settings);
+  EXPECT_EQ(all_frames(pipeline).size(), 3u);
 }
 
 TEST(LiveFaces, TwoPeopleKeepTheirNumbersAndShowTheirEmotions) {
