@@ -2,7 +2,7 @@
 # Which adversarial method gives most for the same training time? Each starts from the standard network and trains as
 # long as the others: as many epochs of its recipe (robust-METHOD.ini) as take about 20 minutes of one core with AMX.
 #   experiments/robust-methods.sh FER2013 OUT [METHOD…]
-# Then `LIMIT=100 experiments/robust-results.sh FER2013 OUT/results nfgsm=OUT/nfgsm/best.pt …` compares them (the
+# Then `AUTOATTACK_EPS=4/255 LIMIT=100 experiments/robust-results.sh FER2013 OUT/results nfgsm=OUT/nfgsm/best.pt …` compares them (the
 # command is printed). Interrupted, it goes on where it was.
 set -euo pipefail
 usage="usage: experiments/robust-methods.sh FER2013 OUT [METHOD…]"
@@ -22,4 +22,4 @@ for method in "${methods[@]}"; do
   touch "$folder/done"
   models+=("$method=$folder/best.pt")
 done
-echo "LIMIT=100 $here/robust-results.sh $data $out/results ${models[*]}"
+echo "AUTOATTACK_EPS=4/255 LIMIT=100 $here/robust-results.sh $data $out/results ${models[*]}"

@@ -53,8 +53,19 @@ std::string percent(const Metric& metric) {
                      100 * metric.interval.high);
 }
 
-/// Right at this rung, image by image.
-std::map<std::string, bool> outcomes(const Subject& subject, const std::string& attack, size_t rung) {
+/// The steps of the ladder that the attack was run at.
+std::vector<std::string> rungs(const Subject& subject, const std::string& attack) {
+  std::vector<std::string> found;
+  for (const auto& eps : kLadder) {
+    if (subject.of(attack).metrics.count(fmt::format("robust_accuracy.{}.{}", attack, eps)) > 0) found.push_back(eps);
+  }
+  return found;
+}
+
+/// Right at the main eps, image by image.
+std::map<std::string, bool> outcomes(const Subject& subject, const std::string& attack) {
+  const auto ladder = rungs(subject, attack);
+  const auto rung = static_cast<size_t>(std::find(ladder.begin(), ladder.end(), kMainEps) - ladder.begin());
   std::map<std::string, bool> right;
   for (const auto& image : subject.of(attack).per_image) {
     if (!image.contains("answers")) continue;
@@ -79,12 +90,15 @@ std::string accuracy_table(const std::vector<Subject>& subjects, const std::stri
   std::vector<std::vector<std::string>> rows;
   for (const auto& subject : subjects) {
     const Result& result = subject.of(attack);
-    const auto& first = result.metrics.at(fmt::format("{}.{}.{}", kind, attack, kLadder.front()));
+    const auto ladder = rungs(subject, attack);
+    const auto at = [&](const std::string& eps) { return result.metrics.at(fmt::format("{}.{}.{}", kind, attack, eps)); };
     const bool balanced = kind == "balanced_robust_accuracy";
-    std::vector<std::string> row{subject.name, std::to_string(first.n),
+    std::vector<std::string> row{subject.name, std::to_string(at(ladder.at(0)).n),
                                  percent(result.metrics.at(balanced ? "balanced_accuracy" : "accuracy"))};
-    for (const auto& eps : kLadder)
-      row.push_back(percent(result.metrics.at(fmt::format("{}.{}.{}", kind, attack, eps))));
+    for (const auto& eps : kLadder) {
+      const bool run = std::find(ladder.begin(), ladder.end(), eps) != ladder.end();
+      row.push_back(run ? percent(at(eps)) : "not run");
+    }
     rows.push_back(row);
   }
   return table(title, head, rows);
@@ -149,11 +163,10 @@ std::string p_value(double p) {
 
 std::string paired_table(const std::vector<Subject>& subjects) {
   std::vector<std::vector<std::string>> rows;
-  const auto rung = static_cast<size_t>(std::find(kLadder.begin(), kLadder.end(), kMainEps) - kLadder.begin());
   for (size_t i = 0; i < subjects.size(); ++i) {
     for (size_t j = i + 1; j < subjects.size(); ++j) {
       for (const auto& attack : kAttacks) {
-        const auto first = outcomes(subjects[i], attack, rung), second = outcomes(subjects[j], attack, rung);
+        const auto first = outcomes(subjects[i], attack), second = outcomes(subjects[j], attack);
         const auto pairs = pair_outcomes(first, second);
         rows.push_back({subjects[i].name, subjects[j].name, attack, std::to_string(pairs.only_first),
                         std::to_string(pairs.only_second),
