@@ -91,7 +91,9 @@ std::string accuracy_table(const std::vector<Subject>& subjects, const std::stri
   for (const auto& subject : subjects) {
     const Result& result = subject.of(attack);
     const auto ladder = rungs(subject, attack);
-    const auto at = [&](const std::string& eps) { return result.metrics.at(fmt::format("{}.{}.{}", kind, attack, eps)); };
+    const auto at = [&](const std::string& eps) {
+      return result.metrics.at(fmt::format("{}.{}.{}", kind, attack, eps));
+    };
     const bool balanced = kind == "balanced_robust_accuracy";
     std::vector<std::string> row{subject.name, std::to_string(at(ladder.at(0)).n),
                                  percent(result.metrics.at(balanced ? "balanced_accuracy" : "accuracy"))};
@@ -131,6 +133,10 @@ std::string flip_table(const std::vector<Subject>& subjects) {
     std::vector<std::string> row{subject.name};
     for (const auto& [key, result] : subject.flips) {
       const auto& success = result.metrics.at("success_8bit");
+      if (result.metrics.at("confident_share").value == 0) {  // then the best face was attacked all the same
+        row.push_back("none is so sure");
+        continue;
+      }
       row.push_back(fmt::format("{} of {}", percent(success), success.n));
     }
     const auto& minimal = subject.flips.at("8-0").metrics.at("median_minimal_eps");

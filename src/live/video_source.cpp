@@ -59,9 +59,9 @@ void silence_opencv() {
 bool open_stream(cv::VideoCapture& capture, const std::string& url) {
   const auto backends = cv::videoio_registry::getStreamBackends();
   if (std::find(backends.begin(), backends.end(), cv::CAP_FFMPEG) == backends.end()) return capture.open(url);
-  return capture.open(url, cv::CAP_FFMPEG,
-                      {cv::CAP_PROP_OPEN_TIMEOUT_MSEC, kOpenMilliseconds, cv::CAP_PROP_READ_TIMEOUT_MSEC,
-                       kReadMilliseconds});
+  return capture.open(
+      url, cv::CAP_FFMPEG,
+      {cv::CAP_PROP_OPEN_TIMEOUT_MSEC, kOpenMilliseconds, cv::CAP_PROP_READ_TIMEOUT_MSEC, kReadMilliseconds});
 }
 
 bool open(cv::VideoCapture& capture, const std::string& word) {

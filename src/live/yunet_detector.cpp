@@ -145,8 +145,8 @@ std::unique_ptr<Yunet> load_yunet(const std::filesystem::path& file) {
     yunet->find(cv::Mat::zeros(96, 64, CV_8UC3));
     return yunet;
   } catch (const cv::Exception&) {
-    throw UserError(fmt::format("{}: is not a YuNet face detector (ONNX) that OpenCV {} can run", file.string(),
-                                CV_VERSION));
+    throw UserError(
+        fmt::format("{}: is not a YuNet face detector (ONNX) that OpenCV {} can run", file.string(), CV_VERSION));
   }
 }
 

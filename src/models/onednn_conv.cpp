@@ -155,7 +155,9 @@ struct Products {
   std::array<int64_t, 4> key() const { return {planes, rows, in, out}; }
   int64_t x_plane() const { return rows * in + kPlaneGap; }
   int64_t y_plane() const { return rows * out + kPlaneGap; }
-  memory::desc x() const { return {{planes, kProductRows, in}, memory::data_type::f32, memory::dims{x_plane(), in, 1}}; }
+  memory::desc x() const {
+    return {{planes, kProductRows, in}, memory::data_type::f32, memory::dims{x_plane(), in, 1}};
+  }
   memory::desc y() const {
     return {{planes, kProductRows, out}, memory::data_type::f32, memory::dims{y_plane(), out, 1}};
   }
@@ -271,8 +273,8 @@ class OneDnnConv : public FastConv {
     packed_.clear();
   }
 
-  torch::Tensor forward(const torch::Tensor& given, const torch::Tensor& bias, const torch::Tensor& shortcut,
-                        bool relu, Rounding rounding) override {
+  torch::Tensor forward(const torch::Tensor& given, const torch::Tensor& bias, const torch::Tensor& shortcut, bool relu,
+                        Rounding rounding) override {
     if (winograd_ && rounding == Rounding::Quick && given.scalar_type() == torch::kFloat32) {
       return winograd(channels_last(given), false, bias, shortcut, relu);
     }

@@ -11,15 +11,14 @@ namespace fercli {
 namespace {
 
 /// Channels worked on at once: what lies between the two passes of a transform stays in the first-level cache.
-constexpr int64_t kChunk = 64;
+constexpr int64_t kChannelChunk = 64;
 
 /// F(4,3) on the points 0, 1, -1, 2, -2 and infinity.
 struct Four {
   static constexpr int kOut = 4, kTile = 6;
 
   static inline void input(const float (&d)[kTile], float (&t)[kTile]) {
-    const float even = d[4] - 4 * d[2], odd = d[3] - 4 * d[1], difference = d[4] - d[2],
-                twice = 2 * (d[3] - d[1]);
+    const float even = d[4] - 4 * d[2], odd = d[3] - 4 * d[1], difference = d[4] - d[2], twice = 2 * (d[3] - d[1]);
     t[0] = 4 * (d[0] - d[2]) - d[2] + d[4];
     t[1] = even + odd;
     t[2] = even - odd;
@@ -80,9 +79,9 @@ struct Three {
 /// pixels: where the tile's inputs begin, row by row.
 template <class F>
 FERCLI_VECTORISED void transform_input(const float* const* pixels, int64_t channels, float* v, int64_t plane) {
-  float half[F::kTile][F::kTile][kChunk];
-  for (int64_t begin = 0; begin < channels; begin += kChunk) {
-    const int64_t count = std::min(kChunk, channels - begin);
+  float half[F::kTile][F::kTile][kChannelChunk];
+  for (int64_t begin = 0; begin < channels; begin += kChannelChunk) {
+    const int64_t count = std::min(kChannelChunk, channels - begin);
     for (int x = 0; x < F::kTile; ++x) {
       const float* column[F::kTile];
       for (int k = 0; k < F::kTile; ++k) column[k] = pixels[k * F::kTile + x] + begin;
@@ -112,9 +111,9 @@ template <class F>
 FERCLI_VECTORISED void transform_output(const float* products, int64_t plane, int64_t channels, int64_t width,
                                         int64_t rows, int64_t columns, const float* bias, const float* shortcut,
                                         float least, float* y) {
-  float half[F::kOut][F::kTile][kChunk], result[F::kOut][kChunk];
-  for (int64_t begin = 0; begin < channels; begin += kChunk) {
-    const int64_t count = std::min(kChunk, channels - begin);
+  float half[F::kOut][F::kTile][kChannelChunk], result[F::kOut][kChannelChunk];
+  for (int64_t begin = 0; begin < channels; begin += kChannelChunk) {
+    const int64_t count = std::min(kChannelChunk, channels - begin);
     for (int x = 0; x < F::kTile; ++x) {
       const float* column = products + x * plane + begin;
       FERCLI_INDEPENDENT
@@ -151,9 +150,9 @@ FERCLI_VECTORISED void transform_output(const float* products, int64_t plane, in
 
 template <class F>
 FERCLI_VECTORISED void transform_weights(const float* kernel, bool turned, int64_t in, float* u, int64_t plane) {
-  float half[F::kTile][3][kChunk];
-  for (int64_t begin = 0; begin < in; begin += kChunk) {
-    const int64_t count = std::min(kChunk, in - begin);
+  float half[F::kTile][3][kChannelChunk];
+  for (int64_t begin = 0; begin < in; begin += kChannelChunk) {
+    const int64_t count = std::min(kChannelChunk, in - begin);
     for (int x = 0; x < 3; ++x) {
       const float* taps[3];
       for (int k = 0; k < 3; ++k) taps[k] = kernel + (turned ? 8 - k * 3 - x : k * 3 + x) * in + begin;

@@ -20,10 +20,8 @@ const std::vector<float> kPoints = {-0.5F, 0, 1.5F, 0.5F, 7, 7, -0.25F, 1.5F, 1.
 void add_head(std::vector<OnnxNode>& nodes, const std::string& name, int64_t stride, const torch::Tensor& weight,
               const torch::Tensor& bias, bool sigmoid) {
   const std::string raw = name + "_raw", squashed = name + "_squashed", turned = name + "_turned";
-  nodes.push_back({"Conv",
-                   {"input", weight, bias},
-                   {{"kernel_shape", {stride, stride}}, {"strides", {stride, stride}}},
-                   {raw}});
+  nodes.push_back(
+      {"Conv", {"input", weight, bias}, {{"kernel_shape", {stride, stride}}, {"strides", {stride, stride}}}, {raw}});
   if (sigmoid) nodes.push_back({"Sigmoid", {raw}, {}, {squashed}});
   nodes.push_back({"Transpose", {sigmoid ? squashed : raw}, {{"perm", {0, 2, 3, 1}}}, {turned}});
   nodes.push_back({"Reshape", {turned, torch::tensor({int64_t{1}, int64_t{-1}, bias.size(0)})}, {}, {name}});
@@ -35,7 +33,8 @@ void write_yunet(const std::filesystem::path& path, int64_t point_values = 10) {
   std::vector<std::string> outputs;
   for (const std::string kind : {"cls", "obj", "bbox", "kps"}) {
     for (const int64_t stride : {8, 16, 32}) {
-      const auto values = std::map<std::string, int64_t>{{"cls", 1}, {"obj", 1}, {"bbox", 4}, {"kps", point_values}}[kind];
+      const auto values =
+          std::map<std::string, int64_t>{{"cls", 1}, {"obj", 1}, {"bbox", 4}, {"kps", point_values}}[kind];
       auto weight = torch::zeros({values, 3, stride, stride}), bias = torch::zeros({values});
       if (kind == "cls") {
         weight.fill_(stride == 16 ? 40.0 / (3 * 16 * 16 * 255) : 0);
