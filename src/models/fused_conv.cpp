@@ -4,6 +4,7 @@
 #include <ATen/Parallel.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include "models/element_type.hpp"
 #include "models/nhwc_kernels.hpp"
 
 namespace fercli {
@@ -17,15 +18,6 @@ using torch::autograd::variable_list;
 /// Parts in which per-channel sums are made; fixed, so that the bits do not hang on the number of threads.
 constexpr int64_t kParts = 16;
 constexpr int64_t kGrain = 1 << 14;
-
-template <class Work>
-void with_type(const torch::Tensor& x, const Work& work) {
-  if (x.scalar_type() == torch::kBFloat16) {
-    work(Bf16{});
-  } else {
-    work(float{});
-  }
-}
 
 template <class T>
 T* data(const torch::Tensor& x) {

@@ -13,6 +13,7 @@
 #include <mutex>
 #include <oneapi/dnnl/dnnl.hpp>
 
+#include "models/element_type.hpp"
 #include "models/nhwc_kernels.hpp"
 #include "models/winograd.hpp"
 
@@ -207,15 +208,6 @@ torch::Tensor channels_last(const torch::Tensor& x) {
 
 torch::Tensor empty_like_images(const torch::Tensor& x, torch::IntArrayRef shape) {
   return torch::empty(shape, x.options(), torch::MemoryFormat::ChannelsLast);
-}
-
-template <class Work>
-void with_type(const torch::Tensor& x, const Work& work) {
-  if (x.scalar_type() == torch::kBFloat16) {
-    work(Bf16{});
-  } else {
-    work(float{});
-  }
 }
 
 /// Images laid side by side, `gap` zero columns between them; a wider image is a longer run for oneDNN's weight
