@@ -2,8 +2,7 @@
 # Which adversarial method gives most for the same training time? Each starts from the standard network and trains as
 # long as the others: as many epochs of its recipe (robust-METHOD.ini) as take about 20 minutes of one core with AMX.
 #   experiments/robust-methods.sh FER2013 OUT [METHOD…]
-# Then `AUTOATTACK_EPS=4/255 LIMIT=100 experiments/robust-results.sh FER2013 OUT/results nfgsm=OUT/nfgsm/best.pt …` compares them (the
-# command is printed). Interrupted, it goes on where it was.
+# Then robust-results.sh compares them; the command is printed. Interrupted, it goes on where it was.
 set -euo pipefail
 usage="usage: experiments/robust-methods.sh FER2013 OUT [METHOD…]"
 data=${1:?$usage} out=${2:?$usage}

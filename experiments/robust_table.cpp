@@ -62,7 +62,12 @@ std::vector<std::string> rungs(const Subject& subject, const std::string& attack
   return found;
 }
 
-/// Right at the main eps, image by image.
+bool run_at(const Subject& subject, const std::string& attack, const std::string& eps) {
+  const auto ladder = rungs(subject, attack);
+  return std::find(ladder.begin(), ladder.end(), eps) != ladder.end();
+}
+
+/// Right at the main eps, at which the attack was run, image by image.
 std::map<std::string, bool> outcomes(const Subject& subject, const std::string& attack) {
   const auto ladder = rungs(subject, attack);
   const auto rung = static_cast<size_t>(std::find(ladder.begin(), ladder.end(), kMainEps) - ladder.begin());
@@ -98,8 +103,7 @@ std::string accuracy_table(const std::vector<Subject>& subjects, const std::stri
     std::vector<std::string> row{subject.name, std::to_string(at(ladder.at(0)).n),
                                  percent(result.metrics.at(balanced ? "balanced_accuracy" : "accuracy"))};
     for (const auto& eps : kLadder) {
-      const bool run = std::find(ladder.begin(), ladder.end(), eps) != ladder.end();
-      row.push_back(run ? percent(at(eps)) : "not run");
+      row.push_back(run_at(subject, attack, eps) ? percent(at(eps)) : "not run");
     }
     rows.push_back(row);
   }
@@ -172,6 +176,7 @@ std::string paired_table(const std::vector<Subject>& subjects) {
   for (size_t i = 0; i < subjects.size(); ++i) {
     for (size_t j = i + 1; j < subjects.size(); ++j) {
       for (const auto& attack : kAttacks) {
+        if (!run_at(subjects[i], attack, kMainEps) || !run_at(subjects[j], attack, kMainEps)) continue;
         const auto first = outcomes(subjects[i], attack), second = outcomes(subjects[j], attack);
         const auto pairs = pair_outcomes(first, second);
         rows.push_back({subjects[i].name, subjects[j].name, attack, std::to_string(pairs.only_first),
