@@ -6,6 +6,7 @@
 // Nothing is shared between the images of a batch, the early end of a descent included.
 #include <nlohmann/json.hpp>
 
+#include "attacks/adam.hpp"
 #include "attacks/trade_off.hpp"
 
 namespace fercli::cw_attack {
@@ -14,7 +15,6 @@ namespace {
 
 constexpr int64_t kSteps = 300;
 constexpr double kRate = 0.01, kInwards = 0.999999;
-constexpr double kBeta1 = 0.9, kBeta2 = 0.999, kTiny = 1e-8;
 
 // w and Adam's memory are float64: squares of small gradients would be denormal numbers, a hundred times as slow, and
 // the vectorised tanh of float32 rounds otherwise than the one for the rest of a row.
@@ -25,21 +25,6 @@ torch::Tensor to_w(const torch::Tensor& x) {
 torch::Tensor to_image(const torch::Tensor& w) {
   return w.tanh().add(1).div(2).to(torch::kFloat32);
 }
-
-/// Adam's memory, each image at its own step.
-struct Adam {
-  torch::Tensor first, second;
-
-  explicit Adam(const torch::Tensor& like) : first(torch::zeros_like(like)), second(torch::zeros_like(like)) {}
-
-  /// step: (M) float64, from 0.
-  torch::Tensor update(const torch::Tensor& gradient, const torch::Tensor& step, double rate) {
-    first = kBeta1 * first + (1 - kBeta1) * gradient;
-    second = kBeta2 * second + (1 - kBeta2) * gradient.square();
-    const auto correction = [&](double beta) { return over_pixels(1 - torch::exp((step + 1) * std::log(beta))); };
-    return first / correction(kBeta1) / ((second / correction(kBeta2)).sqrt() + kTiny) * -rate;
-  }
-};
 
 class CarliniWagner : public MinimumNormAttack {
  public:
@@ -56,7 +41,7 @@ class CarliniWagner : public MinimumNormAttack {
     auto origin = to_image(to_w(way.x()));
     Adam adam(w);
     TradeOff trade_off(way.size(), settings_.steps, TradeOff::End::NotFalling);
-    const auto state = trade_off.state({&w, &start, &origin, &adam.first, &adam.second});
+    const auto state = trade_off.state({&w, &start, &origin, &adam.mean, &adam.square});
     while (way.size() > 0) {
       points = way.confined(to_image(w));
       const auto sight = way.look(points, state);
@@ -66,7 +51,7 @@ class CarliniWagner : public MinimumNormAttack {
       const auto delta = points - origin;
       const auto gradient = 2 * delta + sight.pullback(margin.gradient * weight.unsqueeze(1));
       const auto slope = (1 - w.tanh().square()) / 2;
-      w = w + adam.update(gradient * slope, trade_off.step(), settings_.alpha);
+      w = w - adam.direction(gradient * slope, over_pixels(trade_off.step() + 1)) * settings_.alpha;
       const auto loss = row_sums(delta.square()) + weight * margin.value;
       restart_where(trade_off.advance(loss, sight.reached), start, w, adam);
       way.dismiss(trade_off.finished(), points, state);
@@ -76,8 +61,8 @@ class CarliniWagner : public MinimumNormAttack {
   static void restart_where(const torch::Tensor& ended, const torch::Tensor& start, torch::Tensor& w, Adam& adam) {
     const auto mask = over_pixels(ended);
     w = torch::where(mask, start, w);
-    adam.first = adam.first.masked_fill(mask, 0);
-    adam.second = adam.second.masked_fill(mask, 0);
+    adam.mean = adam.mean.masked_fill(mask, 0);
+    adam.square = adam.square.masked_fill(mask, 0);
   }
 };
 

@@ -5,6 +5,7 @@
 #include <array>
 #include <cmath>
 
+#include "attacks/adam.hpp"
 #include "attacks/set_learning.hpp"
 #include "core/error.hpp"
 #include "core/interrupt.hpp"
@@ -15,7 +16,6 @@ namespace fercli {
 
 namespace {
 
-constexpr double kMeanDecay = 0.9, kSquareDecay = 0.999, kAdamTiny = 1e-8;  // Adam's usual
 constexpr int kPatchGrey = 128;
 
 /// Whether there is material at this place of the canvas, both in [0,1].
@@ -161,25 +161,18 @@ torch::Tensor pull_back_all(const std::vector<Placement>& placements, const torc
 /// Adam's descent on the pixels, kept in [0,1].
 class PixelDescent {
  public:
-  explicit PixelDescent(torch::Tensor pixels)
-      : pixels_(std::move(pixels)),
-        mean_(torch::zeros(pixels_.sizes(), torch::kFloat64)),
-        square_(torch::zeros_like(mean_)) {}
+  explicit PixelDescent(torch::Tensor pixels) : pixels_(std::move(pixels)), adam_(pixels_.to(torch::kFloat64)) {}
 
   void step(const torch::Tensor& gradient, double size) {
-    ++count_;
-    mean_ = mean_ * kMeanDecay + gradient * (1 - kMeanDecay);
-    square_ = square_ * kSquareDecay + gradient.square() * (1 - kSquareDecay);
-    const auto mean = mean_ / (1 - std::pow(kMeanDecay, count_)),
-               square = square_ / (1 - std::pow(kSquareDecay, count_));
-    pixels_ = (pixels_ - (mean / (square.sqrt() + kAdamTiny) * size).to(torch::kFloat32)).clamp(0, 1);
+    step_ = step_ + 1;
+    pixels_ = (pixels_ - (adam_.direction(gradient, step_) * size).to(torch::kFloat32)).clamp(0, 1);
   }
 
   const torch::Tensor& pixels() const { return pixels_; }
 
  private:
-  torch::Tensor pixels_, mean_, square_;
-  double count_ = 0;
+  torch::Tensor pixels_, step_ = torch::zeros({}, torch::kFloat64);
+  Adam adam_;
 };
 
 }  // namespace

@@ -10,6 +10,7 @@
 // `steps` is not used.
 #include <nlohmann/json.hpp>
 
+#include "attacks/adam.hpp"
 #include "attacks/search.hpp"
 
 namespace fercli::spsa_attack {
@@ -18,7 +19,6 @@ namespace {
 
 constexpr int64_t kQueries = 5000, kPairs = 32;
 constexpr double kProbe = 3 / 255.0, kStepSize = 0.01;
-constexpr double kMeanDecay = 0.9, kSquareDecay = 0.999, kTiny = 1e-8;  // Adam's usual
 constexpr const char* kLoss = "margin";
 
 class Spsa : public Attack {
@@ -49,7 +49,8 @@ class Spsa : public Attack {
  private:
   /// What the descent carries along for each image.
   struct Descent {
-    torch::Tensor x_adv, mean, square;
+    torch::Tensor x_adv;
+    Adam adam;
   };
 
   /// A step must leave one query for its result; the original and the start have had one each.
@@ -62,13 +63,13 @@ class Spsa : public Attack {
       auto shown = search.ball().exportable(x_adv);
       search.scores(shown, {&x_adv});
     }
-    Descent descent{x_adv, torch::zeros_like(x_adv), torch::zeros_like(x_adv)};
+    Descent descent{x_adv, Adam(x_adv)};
     for (int64_t step = 0; step < steps && search.size() > 0; ++step) {
       const auto gradient = estimate(search, descent, step);
       advance(search.ball(), descent, gradient, step);
       auto shown = search.ball().exportable(descent.x_adv);
       if (step + 1 == steps) return search.offer(shown);
-      search.scores(shown, {&descent.x_adv, &descent.mean, &descent.square});
+      search.scores(shown, {&descent.x_adv, &descent.adam.mean, &descent.adam.square});
     }
   }
 
@@ -81,10 +82,11 @@ class Spsa : public Attack {
       signs = torch::where(signs.ge(0), torch::ones_like(signs), -torch::ones_like(signs));
       if (search.ball().mask().defined()) signs = signs * search.ball().mask();
       auto plus = (base + signs * kProbe).clamp(0, 1);
-      auto above = search.scores(plus, {&descent.x_adv, &descent.mean, &descent.square, &sum, &base, &signs});
+      auto above = search.scores(plus, {&descent.x_adv, &descent.adam.mean, &descent.adam.square, &sum, &base, &signs});
       above = loss_(above, search.goal()).value;
       auto minus = (base - signs * kProbe).clamp(0, 1);
-      const auto below = search.scores(minus, {&descent.x_adv, &descent.mean, &descent.square, &sum, &signs, &above});
+      const auto below =
+          search.scores(minus, {&descent.x_adv, &descent.adam.mean, &descent.adam.square, &sum, &signs, &above});
       const auto slope = (above - loss_(below, search.goal()).value) / (2 * kProbe);
       sum = sum + signs * slope.view({-1, 1, 1, 1});
     }
@@ -92,12 +94,8 @@ class Spsa : public Attack {
   }
 
   void advance(const Ball& ball, Descent& descent, const torch::Tensor& gradient, int64_t step) const {
-    const auto count = static_cast<double>(step + 1);
-    descent.mean = descent.mean * kMeanDecay + gradient * (1 - kMeanDecay);
-    descent.square = descent.square * kSquareDecay + gradient.square() * (1 - kSquareDecay);
-    const auto mean = descent.mean / (1 - std::pow(kMeanDecay, count));
-    const auto square = descent.square / (1 - std::pow(kSquareDecay, count));
-    descent.x_adv = ball.project(descent.x_adv - mean / (square.sqrt() + kTiny) * settings_.alpha);
+    const auto direction = descent.adam.direction(gradient, torch::scalar_tensor(step + 1, torch::kFloat64));
+    descent.x_adv = ball.project(descent.x_adv - direction * settings_.alpha);
   }
 
   GoalLossFunction loss_;

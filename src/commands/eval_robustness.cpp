@@ -14,7 +14,6 @@ namespace fercli {
 namespace {
 
 constexpr int kNotRobustEnough = 3;
-constexpr const char* kWorstCase = "worst";
 
 RobustnessPlan plan_of(const RobustnessOptions& options, const RobustnessSubject& subject, const Runtime& runtime) {
   RobustnessPlan plan;

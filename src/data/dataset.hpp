@@ -16,6 +16,9 @@ const char* to_string(Split split);                      ///< "none", "Training"
 std::optional<Split> find_split(std::string_view word);  ///< also train, validation, valid, val, dev, test; any case
 Split parse_split(const std::string& word);              ///< throws UserError that lists the names
 
+/// The kind of the containers (core/container.hpp) that hold a packed data set.
+inline constexpr const char* kDatasetKind = "dataset";
+
 /// Labelled images in memory.
 struct Dataset {
   std::string name;              ///< where it came from, as the user wrote it

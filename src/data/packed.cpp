@@ -13,14 +13,12 @@ namespace fercli::packed_format {
 
 namespace {
 
-constexpr const char* kKind = "dataset";
-
 void write(const Dataset& data, const std::filesystem::path& destination) {
   torch::Tensor splits = torch::empty({data.size()}, torch::kUInt8);
   std::transform(data.splits.begin(), data.splits.end(), splits.data_ptr<uint8_t>(),
                  [](Split split) { return static_cast<uint8_t>(split); });
   Container container;
-  container.kind = kKind;
+  container.kind = kDatasetKind;
   container.header = {{"name", data.name}, {"classes", data.classes.names()}, {"ids", data.ids}};
   container.tensors = {{"images", data.images}, {"labels", data.labels}, {"splits", splits}};
   try {
@@ -62,7 +60,7 @@ void require_consistent(const Dataset& data, const torch::Tensor& splits) {
 }
 
 Dataset read(const std::string& source, const ReadOptions& options) {
-  const Container container = load_container(source, kKind);
+  const Container container = load_container(source, kDatasetKind);
   Dataset data;
   data.name = source;
   torch::Tensor splits;

@@ -13,8 +13,6 @@ namespace {
 
 using nlohmann::json;
 
-constexpr const char* kDatasetKind = "dataset";
-
 void require_same(const json& claim, const char* name, const std::string& now, const char* option) {
   if (claim.at(name).get<std::string>() == now) return;
   throw UserError(fmt::format("{}: is not what these adversarial images were made on ({} {}..., here {}...)", option,

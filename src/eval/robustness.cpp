@@ -287,7 +287,7 @@ torch::Tensor Robustness::answers(const AttackRecord& attack, int64_t rung) cons
 
 AttackRecord Robustness::worst() const {
   AttackRecord worst = attacks.front();
-  worst.name = "worst";
+  worst.name = kWorstCase;
   worst.stages.clear();
   for (const auto& attack : attacks) {
     const auto better = attack.broken.lt(worst.broken);

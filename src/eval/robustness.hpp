@@ -53,6 +53,9 @@ struct AttackRecord {
   torch::Tensor settled;                   ///< (M) int64: runs (one per rung, or one for all) decided so far
 };
 
+/// The name, beside those of the attacks, of all of them taken together.
+inline constexpr const char* kWorstCase = "worst";
+
 /// How images fare under several attacks.
 ///
 /// An image that the network misclassifies as it stands is not robust at any eps and is not attacked. An image broken
@@ -72,7 +75,7 @@ struct Robustness {
   /// not break keeps its clean verdict. Right exactly where the image is robust.
   torch::Tensor answers(const AttackRecord& attack, int64_t rung) const;
 
-  /// All attacks taken together, named "worst": each image by the attack that broke it at the smallest rung (of
+  /// All attacks taken together, named kWorstCase: each image by the attack that broke it at the smallest rung (of
   /// several, the first).
   AttackRecord worst() const;
 };

@@ -8,6 +8,7 @@
 #include "core/files.hpp"
 #include "data/label_set.hpp"
 #include "eval/result.hpp"
+#include "eval/robustness.hpp"
 #include "eval/study/invariants.hpp"
 #include "eval/study/study.hpp"
 
@@ -17,7 +18,6 @@ using nlohmann::json;
 
 namespace {
 
-constexpr const char* kWorst = "worst";
 constexpr const char* kSavedMode = "saved";
 const std::vector<std::string> kCleanMetrics{"accuracy", "balanced_accuracy",    "macro_f1", "ece", "brier",
                                              "nll",      "accuracy_deduplicated"};
@@ -60,7 +60,7 @@ json attack_curves(const Result& result, const std::string& attack) {
     forward += entry.value("forward", int64_t{0});
     backward += entry.value("backward", int64_t{0});
   }
-  if (attack == kWorst) return curves;
+  if (attack == kWorstCase) return curves;
   curves["seconds"] = seconds;
   curves["forward"] = forward;
   curves["backward"] = backward;
@@ -68,7 +68,7 @@ json attack_curves(const Result& result, const std::string& attack) {
 }
 
 void add_worst_classes(json& part, const Result& result) {
-  for (const auto& entry : entries_of(result, kWorst)) {
+  for (const auto& entry : entries_of(result, kWorstCase)) {
     auto shares = json::array();
     for (size_t k = 0; k < entry.at("per_class").size(); ++k) {
       const json& row = entry["per_class"][k];
@@ -85,8 +85,8 @@ json robustness_part(const Result& result) {
                {"goal", result.threat_model.at("goal")},
                {"n", result.threat_model.at("n")},
                {"eps", result.threat_model.at("eps")},
-               {"worst", attack_curves(result, kWorst)}};
-  for (const auto& entry : entries_of(result, kWorst)) part["eps_value"].push_back(entry.at("eps_value"));
+               {"worst", attack_curves(result, kWorstCase)}};
+  for (const auto& entry : entries_of(result, kWorstCase)) part["eps_value"].push_back(entry.at("eps_value"));
   for (const auto& settings : result.attacks) {
     part["attacks"].push_back(attack_curves(result, settings.at("name")));
     part["attacks"].back()["settings"] = settings;
