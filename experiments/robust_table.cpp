@@ -1,8 +1,22 @@
-// The robustness table: reads what robust-results.sh left in OUT/MODEL/… and writes OUT/robustness.md and .json.
+// The robustness table: reads what robust-results.sh left in OUT/MODEL/… and writes OUT/robustness.json, and
+// OUT/robustness.md from it.
 //   robust_table OUT MODEL…
+//
+// The JSON, {"value", "interval", "n"} being a Metric:
+//
+//     {"data": {…}, "norm", "seed", "constant_answer": Metric,
+//      "models": [{"name", "digest", "arch", "settings",
+//                  "attacks": [{"name", "settings", "n", "accuracy": Metric, "balanced_accuracy": Metric,
+//                               "ladder": [{"eps", "robust_accuracy": Metric, "balanced": Metric, "success": Metric,
+//                                           "per_class": [{"class", "robust_accuracy": Metric, "answered":
+//                                           Metric}]}]}],
+//                  "happy_to_sad": [{"eps", "min_confidence", "success_8bit": Metric or null}],
+//                  "median_minimal_eps": Metric, "training": {"epochs", "seconds"} or null}],
+//      "pairs": [{"first", "second", "attack", "eps", "n", …, "difference": Metric, "p", "p_holm"}]}
+//
+// An attack's ladder has the eps that it was run at. A success is null where the network is sure of no Happy face.
 #include <fmt/format.h>
 
-#include <cmath>
 #include <iostream>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -10,6 +24,7 @@
 #include "commands/training_log.hpp"
 #include "core/error.hpp"
 #include "core/files.hpp"
+#include "core/json_text.hpp"
 #include "core/text.hpp"
 #include "eval/mcnemar.hpp"
 #include "eval/result.hpp"
@@ -19,68 +34,163 @@ namespace fercli {
 namespace {
 
 namespace fs = std::filesystem;
+using nlohmann::json;
 
 const std::vector<std::string> kLadder{"1/255", "2/255", "4/255", "8/255"};
 const std::vector<std::string> kAttacks{"fgsm", "pgd", "autoattack"};
 constexpr const char* kMainEps = "4/255";
+constexpr const char* kClassAttack = "pgd";
+constexpr double kAllFaces = 0, kSure = 0.9;
 
-/// Everything that was measured of one model.
+/// What was measured of one model, beside its part of the JSON.
 struct Subject {
   std::string name;
-  Result ladder, autoattack;            ///< FGSM and PGD; AutoAttack
-  std::map<std::string, Result> flips;  ///< happy-to-sad, by "EPS-CONFIDENCE"
+  Result ladder, autoattack;  ///< FGSM and PGD; AutoAttack
 
   const Result& of(const std::string& attack) const { return attack == "autoattack" ? autoattack : ladder; }
 };
 
-Subject read_subject(const fs::path& out, const std::string& name) {
-  Subject subject{name,
-                  read_result(out / name / "eval" / "result.json"),
-                  read_result(out / name / "autoattack" / "result.json"),
-                  {}};
-  for (const char* eps : {"4", "8"}) {
-    for (const char* confidence : {"0", "0.9"}) {
-      const std::string key = fmt::format("{}-{}", eps, confidence);
-      subject.flips.emplace(key, read_result(out / name / ("happy-to-sad-" + key) / "result.json"));
+/// Where the list `entries` says `value` under `key`; null when nowhere.
+json entry_where(const json& entries, const char* key, const json& value) {
+  for (const auto& entry : entries) {
+    if (entry.at(key) == value) return entry;
+  }
+  return nullptr;
+}
+
+json attack_json(const Result& result, const std::string& attack) {
+  json part = {{"name", attack},
+               {"settings", entry_where(result.attacks, "name", attack)},
+               {"n", result.n},
+               {"accuracy", to_json(result.metrics.at("accuracy"))},
+               {"balanced_accuracy", to_json(result.metrics.at("balanced_accuracy"))},
+               {"ladder", json::array()}};
+  for (const auto& found : result.tables.at("robustness")) {
+    if (found.at("attack") != attack) continue;
+    const auto eps = found.at("eps").get<std::string>();
+    const auto metric = [&](const char* kind) {
+      return to_json(result.metrics.at(fmt::format("{}.{}.{}", kind, attack, eps)));
+    };
+    json rung = {{"eps", eps},
+                 {"robust_accuracy", metric("robust_accuracy")},
+                 {"balanced", metric("balanced_robust_accuracy")},
+                 {"success", metric("attack_success")},
+                 {"per_class", found.at("per_class")}};
+    for (size_t k = 0; k < rung["per_class"].size(); ++k) {
+      rung["per_class"][k]["answered"] = found.at("answers").at(k).at("share");
+    }
+    part["ladder"].push_back(std::move(rung));
+  }
+  return part;
+}
+
+/// From the history of epochs beside the model; null where there is none.
+json training_json(const std::string& model) {
+  const auto history = history_beside(resolve_model(model));
+  if (history.empty()) return nullptr;
+  const auto epochs = read_history(history);
+  double seconds = 0;
+  for (const auto& epoch : epochs) seconds += epoch.at("seconds").get<double>();
+  return {{"epochs", epochs.size()}, {"seconds", seconds}};
+}
+
+json model_json(const Subject& subject, const fs::path& folder) {
+  const json& described = subject.ladder.model;
+  json model = {{"name", subject.name},
+                {"digest", described.at("digest")},
+                {"arch", described.at("arch")},
+                {"settings", described.at("settings")},
+                {"training", training_json(described.at("model"))}};
+  for (const auto& attack : kAttacks) model["attacks"].push_back(attack_json(subject.of(attack), attack));
+  for (const int eps : {4, 8}) {
+    for (const double confidence : {kAllFaces, kSure}) {
+      const auto metrics =
+          read_result(folder / fmt::format("happy-to-sad-{}-{}", eps, confidence) / "result.json").metrics;
+      const bool any =
+          metrics.at("confident_share").value > 0;  // where none is, the best face was attacked all the same
+      model["happy_to_sad"].push_back({{"eps", fmt::format("{}/255", eps)},
+                                       {"min_confidence", confidence},
+                                       {"success_8bit", any ? to_json(metrics.at("success_8bit")) : json()}});
+      const auto minimal = metrics.find("median_minimal_eps");
+      if (confidence == kAllFaces && minimal != metrics.end()) {
+        model["median_minimal_eps"] = to_json(minimal->second);
+      }
     }
   }
-  return subject;
+  return model;
 }
 
-std::string percent(const Metric& metric) {
-  if (metric.n == 0) return "–";
-  return fmt::format("{:.1f} ({:.1f}–{:.1f})", 100 * metric.value, 100 * metric.interval.low,
-                     100 * metric.interval.high);
-}
-
-/// The steps of the ladder that the attack was run at.
-std::vector<std::string> rungs(const Subject& subject, const std::string& attack) {
-  std::vector<std::string> found;
-  for (const auto& eps : kLadder) {
-    if (subject.of(attack).metrics.count(fmt::format("robust_accuracy.{}.{}", attack, eps)) > 0) found.push_back(eps);
-  }
-  return found;
-}
-
-bool run_at(const Subject& subject, const std::string& attack, const std::string& eps) {
-  const auto ladder = rungs(subject, attack);
-  return std::find(ladder.begin(), ladder.end(), eps) != ladder.end();
-}
-
-/// Right at the main eps, at which the attack was run, image by image.
-std::map<std::string, bool> outcomes(const Subject& subject, const std::string& attack) {
-  const auto ladder = rungs(subject, attack);
+/// Right at the main eps, image by image; empty where the attack was not run at it.
+std::map<std::string, bool> outcomes(const Result& result, const std::string& attack) {
+  const json& ladder = result.threat_model.at("eps");
   const auto rung = static_cast<size_t>(std::find(ladder.begin(), ladder.end(), kMainEps) - ladder.begin());
   std::map<std::string, bool> right;
-  for (const auto& image : subject.of(attack).per_image) {
-    if (!image.contains("answers")) continue;
-    right[image.at("id")] = image.at("answers").at(attack).at(rung) == image.at("label");
+  if (rung == ladder.size()) return right;
+  for (const auto& image : result.per_image) {
+    if (image.contains("answers")) right[image.at("id")] = image.at("answers").at(attack).at(rung) == image.at("label");
   }
   return right;
 }
 
-std::string table(const std::string& title, const std::vector<std::string>& head,
-                  const std::vector<std::vector<std::string>>& rows) {
+json pairs_json(const std::vector<Subject>& subjects) {
+  auto pairs = json::array();
+  for (size_t i = 0; i < subjects.size(); ++i) {
+    for (size_t j = i + 1; j < subjects.size(); ++j) {
+      for (const auto& attack : kAttacks) {
+        const auto paired =
+            pair_outcomes(outcomes(subjects[i].of(attack), attack), outcomes(subjects[j].of(attack), attack));
+        if (paired.n() == 0) continue;
+        pairs.push_back(to_json(paired));
+        pairs.back().erase("first");  // the accuracies: their names are wanted for the models'
+        pairs.back().erase("second");
+        pairs.back().update(
+            {{"first", subjects[i].name}, {"second", subjects[j].name}, {"attack", attack}, {"eps", kMainEps}});
+      }
+    }
+  }
+  add_holm(pairs);
+  return pairs;
+}
+
+json table_json(const fs::path& out, const std::vector<std::string>& names) {
+  std::vector<Subject> subjects;
+  auto models = json::array();
+  for (const auto& name : names) {
+    subjects.push_back({name, read_result(out / name / "eval" / "result.json"),
+                        read_result(out / name / "autoattack" / "result.json")});
+    models.push_back(model_json(subjects.back(), out / name));
+  }
+  const Result& first = subjects.front().ladder;
+  json data = first.dataset;
+  data["name"] = "FER2013";
+  data.erase("n");  // of the first model's images; each attack has its own
+  data.erase("digest");
+  return {{"data", data},
+          {"norm", first.threat_model.at("norm")},
+          {"seed", first.seed},
+          {"constant_answer", to_json(first.metrics.at("constant_answer_accuracy"))},
+          {"models", std::move(models)},
+          {"pairs", pairs_json(subjects)}};
+}
+
+std::string percent(const json& metric) {
+  if (metric.at("n") == 0) return "–";
+  const Metric found = metric_from_json(metric);
+  return fmt::format("{:.1f} ({:.1f}–{:.1f})", 100 * found.value, 100 * found.interval.low, 100 * found.interval.high);
+}
+
+std::string p_value(double p) {
+  return p < 1e-99 ? "under 1e-99" : fmt::format("{:.2g}", p);
+}
+
+/// In levels of 255; null stands for more than the search looked at.
+std::string levels(const json& eps) {
+  return eps.is_null() ? "beyond the search" : fmt::format("{:.0f}/255", 255 * eps.get<double>());
+}
+
+using Row = std::vector<std::string>;
+
+std::string table(const std::string& title, const Row& head, const std::vector<Row>& rows) {
   std::string text = title + "\n\n| " + join(head, " | ") + " |\n|";
   for (size_t i = 0; i < head.size(); ++i) text += "---|";
   text += "\n";
@@ -88,139 +198,112 @@ std::string table(const std::string& title, const std::vector<std::string>& head
   return text + "\n";
 }
 
-std::string accuracy_table(const std::vector<Subject>& subjects, const std::string& attack, const std::string& kind,
+std::string accuracy_table(const json& models, const std::string& attack, const char* clean, const char* kind,
                            const std::string& title) {
-  std::vector<std::string> head{"model", "n", "clean"};
-  for (const auto& eps : kLadder) head.push_back(eps);
-  std::vector<std::vector<std::string>> rows;
-  for (const auto& subject : subjects) {
-    const Result& result = subject.of(attack);
-    const auto ladder = rungs(subject, attack);
-    const auto at = [&](const std::string& eps) {
-      return result.metrics.at(fmt::format("{}.{}.{}", kind, attack, eps));
-    };
-    const bool balanced = kind == "balanced_robust_accuracy";
-    std::vector<std::string> row{subject.name, std::to_string(at(ladder.at(0)).n),
-                                 percent(result.metrics.at(balanced ? "balanced_accuracy" : "accuracy"))};
+  Row head{"model", "n", "clean"};
+  head.insert(head.end(), kLadder.begin(), kLadder.end());
+  std::vector<Row> rows;
+  for (const auto& model : models) {
+    const json part = entry_where(model.at("attacks"), "name", attack);
+    Row row{model.at("name"), part.at("n").dump(), percent(part.at(clean))};
     for (const auto& eps : kLadder) {
-      row.push_back(run_at(subject, attack, eps) ? percent(at(eps)) : "not run");
+      const json rung = entry_where(part.at("ladder"), "eps", eps);
+      row.push_back(rung.is_null() ? "not run" : percent(rung.at(kind)));
     }
-    rows.push_back(row);
+    rows.push_back(std::move(row));
   }
   return table(title, head, rows);
 }
 
-std::string class_table(const std::vector<Subject>& subjects) {
-  std::vector<std::string> head{"model"};
-  std::vector<std::vector<std::string>> rows;
-  for (const auto& subject : subjects) {
-    for (const auto& entry : subject.ladder.tables.at("robustness")) {
-      if (entry.at("attack") != "pgd" || entry.at("eps") != kMainEps) continue;
-      std::vector<std::string> row{subject.name};
-      for (size_t k = 0; k < entry.at("per_class").size(); ++k) {
-        if (rows.empty()) head.push_back(entry.at("per_class").at(k).at("class").get<std::string>());
-        const Metric kept = metric_from_json(entry.at("per_class").at(k).at("robust_accuracy"));
-        const Metric given = metric_from_json(entry.at("answers").at(k).at("share"));
-        row.push_back(fmt::format("{} of {}; answered {:.0f}", percent(kept), kept.n, 100 * given.value));
-      }
-      rows.push_back(row);
+std::string class_table(const json& models) {
+  Row head{"model"};
+  std::vector<Row> rows;
+  for (const auto& model : models) {
+    const json rung = entry_where(entry_where(model.at("attacks"), "name", kClassAttack).at("ladder"), "eps", kMainEps);
+    Row row{model.at("name")};
+    for (const auto& found : rung.at("per_class")) {
+      if (rows.empty()) head.push_back(found.at("class"));
+      const json& kept = found.at("robust_accuracy");
+      row.push_back(fmt::format("{} of {}; answered {:.0f}", percent(kept), kept.at("n").get<int64_t>(),
+                                100 * found.at("answered").at("value").get<double>()));
     }
+    rows.push_back(std::move(row));
   }
   return table(
       fmt::format("PGD-20 at {}: robust accuracy of each class (%), and how often it is answered (%)", kMainEps), head,
       rows);
 }
 
-std::string flip_table(const std::vector<Subject>& subjects) {
-  std::vector<std::vector<std::string>> rows;
-  for (const auto& subject : subjects) {
-    std::vector<std::string> row{subject.name};
-    for (const auto& [key, result] : subject.flips) {
-      const auto& success = result.metrics.at("success_8bit");
-      if (result.metrics.at("confident_share").value == 0) {  // then the best face was attacked all the same
-        row.push_back("none is so sure");
-        continue;
+std::string flip_table(const json& models) {
+  Row head{"model"};
+  std::vector<Row> rows;
+  for (const auto& model : models) {
+    Row row{model.at("name")};
+    for (const auto& flips : model.at("happy_to_sad")) {
+      if (rows.empty()) {
+        head.push_back(flips.at("eps").get<std::string>() +
+                       (flips.at("min_confidence") == kAllFaces ? ", all Happy" : ", over 0.9 sure"));
       }
-      row.push_back(fmt::format("{} of {}", percent(success), success.n));
+      const json& success = flips.at("success_8bit");
+      row.push_back(success.is_null() ? "none is so sure"
+                                      : fmt::format("{} of {}", percent(success), success.at("n").get<int64_t>()));
     }
-    const auto& minimal = subject.flips.at("8-0").metrics.at("median_minimal_eps");
-    row.push_back(std::isfinite(minimal.value) ? fmt::format("{:.1f}/255", 255 * minimal.value) : "beyond the search");
-    rows.push_back(row);
+    const json &minimal = model.at("median_minimal_eps"), &interval = minimal.at("interval");
+    row.push_back(fmt::format("{} ({}–{}) of {}", levels(minimal.at("value")), levels(interval.at(0)),
+                              levels(interval.at(1)), minimal.at("n").get<int64_t>()));
+    rows.push_back(std::move(row));
   }
+  head.push_back("median smallest eps");
   return table(
-      "Happy turned Sad, read back from 8-bit files (%), and the median smallest eps that suffices",
-      {"model", "4/255, all Happy", "4/255, over 0.9 sure", "8/255, all Happy", "8/255, over 0.9 sure", "median eps"},
-      rows);
+      "Happy turned Sad, read back from 8-bit files (%), and the median over all Happy faces of the smallest eps that "
+      "suffices",
+      head, rows);
 }
 
-/// From the history of epochs beside the model; models without one are left out.
-std::string training_table(const std::vector<Subject>& subjects) {
-  std::vector<std::vector<std::string>> rows;
-  for (const auto& subject : subjects) {
-    const auto history = history_beside(resolve_model(subject.ladder.model.at("model")));
-    if (history.empty()) continue;
-    const auto epochs = read_history(history);
-    double seconds = 0;
-    for (const auto& epoch : epochs) seconds += epoch.at("seconds").get<double>();
-    rows.push_back({subject.name, std::to_string(epochs.size()), fmt::format("{:.0f}", seconds / 60)});
+std::string paired_table(const json& pairs) {
+  std::vector<Row> rows;
+  for (const auto& pair : pairs) {
+    const auto p = pair.at("p_holm").get<double>();
+    rows.push_back({pair.at("first"), pair.at("second"), pair.at("attack"), pair.at("n").dump(),
+                    pair.at("only_first").dump(), pair.at("only_second").dump(), percent(pair.at("difference")),
+                    p_value(pair.at("p")), p_value(p) + (p < 0.05 ? " *" : "")});
+  }
+  return table(
+      fmt::format("Pairs of models at {}: images that only one of them gets right, difference of the robust "
+                  "accuracies (points); exact McNemar test, with Holm's correction for all {} tests (* below 0.05)",
+                  kMainEps, pairs.size()),
+      {"first", "second", "attack", "n", "only the first", "only the second", "difference", "p", "p, Holm"}, rows);
+}
+
+/// Models without a history are left out.
+std::string training_table(const json& models) {
+  std::vector<Row> rows;
+  for (const auto& model : models) {
+    const json& training = model.at("training");
+    if (training.is_null()) continue;
+    rows.push_back({model.at("name"), training.at("epochs").dump(),
+                    fmt::format("{:.0f}", training.at("seconds").get<double>() / 60)});
   }
   return rows.empty() ? "" : table("Training", {"model", "epochs", "minutes"}, rows);
 }
 
-std::string p_value(double p) {
-  return p < 1e-99 ? "under 1e-99" : fmt::format("{:.2g}", p);
-}
-
-std::string paired_table(const std::vector<Subject>& subjects) {
-  std::vector<std::vector<std::string>> rows;
-  for (size_t i = 0; i < subjects.size(); ++i) {
-    for (size_t j = i + 1; j < subjects.size(); ++j) {
-      for (const auto& attack : kAttacks) {
-        if (!run_at(subjects[i], attack, kMainEps) || !run_at(subjects[j], attack, kMainEps)) continue;
-        const auto first = outcomes(subjects[i], attack), second = outcomes(subjects[j], attack);
-        const auto pairs = pair_outcomes(first, second);
-        rows.push_back({subjects[i].name, subjects[j].name, attack, std::to_string(pairs.only_first),
-                        std::to_string(pairs.only_second),
-                        p_value(mcnemar_exact(pairs.only_first, pairs.only_second))});
-      }
-    }
-  }
-  return table(
-      fmt::format("Pairs of models at {}: images that only one of them gets right; exact McNemar test", kMainEps),
-      {"first", "second", "attack", "only the first", "only the second", "p"}, rows);
-}
-
-void write_tables(const fs::path& out, const std::vector<Subject>& subjects) {
-  std::string text =
-      "# Robustness\n\nFER2013 PublicTest, Linf, 8-bit images, seed 0; in brackets 95 % intervals. A face that the "
-      "network gets "
-      "wrong as it is counts as broken.\nMade by `experiments/robust-results.sh`.\n\n";
+std::string markdown(const json& found) {
+  const json &models = found.at("models"), &constant = found.at("constant_answer");
+  std::string text = fmt::format(
+      "# Robustness\n\n{} {}, {}, 8-bit images, seed {}; in brackets 95 % intervals. A face that the network gets "
+      "wrong as "
+      "it is counts as broken.\nMade by `experiments/robust-results.sh`.\n\n",
+      found.at("data").at("name").get<std::string>(), found.at("data").at("split").get<std::string>(),
+      found.at("norm").get<std::string>(), found.at("seed").get<uint64_t>());
   for (const auto& attack : kAttacks) {
-    text += accuracy_table(subjects, attack, "robust_accuracy", fmt::format("Robust accuracy under {} (%)", attack));
-    text += accuracy_table(subjects, attack, "balanced_robust_accuracy",
+    text += accuracy_table(models, attack, "accuracy", "robust_accuracy",
+                           fmt::format("Robust accuracy under {} (%)", attack));
+    text += accuracy_table(models, attack, "balanced_accuracy", "balanced",
                            fmt::format("Balanced robust accuracy under {} (%)", attack));
   }
-  const Metric& constant = subjects.front().ladder.metrics.at("constant_answer_accuracy");
   text += fmt::format("Always giving the most frequent answer scores {} at any eps (n = {}).\n\n", percent(constant),
-                      constant.n);
-  text += class_table(subjects) + flip_table(subjects) + paired_table(subjects) + training_table(subjects);
-  write_file(out / "robustness.md", text);
-  nlohmann::json json = nlohmann::json::object();
-  for (const auto& subject : subjects) {
-    auto& entry = json[subject.name];
-    entry["model"] = subject.ladder.model;
-    for (const Result* result : {&subject.ladder, &subject.autoattack}) {
-      for (const auto& [name, metric] : result->metrics) {
-        const bool clean_of_part = result == &subject.autoattack && name.find("autoattack") == std::string::npos;
-        if (!clean_of_part) entry["metrics"][name] = to_json(metric);
-      }
-    }
-    for (const auto& [key, result] : subject.flips) {
-      for (const auto& [name, metric] : result.metrics) entry["happy_to_sad"][key][name] = to_json(metric);
-    }
-  }
-  write_file(out / "robustness.json", json.dump(2) + "\n");
-  std::cout << text;
+                      constant.at("n").get<int64_t>());
+  return text + class_table(models) + flip_table(models) + paired_table(found.at("pairs")) + training_table(models);
 }
 
 }  // namespace
@@ -234,9 +317,12 @@ int main(int argc, char** argv) {
     return 2;
   }
   try {
-    std::vector<fercli::Subject> subjects;
-    for (size_t i = 1; i < arguments.size(); ++i) subjects.push_back(fercli::read_subject(arguments[0], arguments[i]));
-    fercli::write_tables(arguments[0], subjects);
+    const std::filesystem::path out = arguments[0];
+    const auto found = fercli::table_json(out, {arguments.begin() + 1, arguments.end()});
+    const auto text = fercli::markdown(found);
+    fercli::write_file(out / "robustness.json", fercli::pretty_json(found) + "\n");
+    fercli::write_file(out / "robustness.md", text);
+    std::cout << text;
   } catch (const std::exception& error) {
     std::cerr << "robust_table: " << error.what() << "\n";
     return 2;

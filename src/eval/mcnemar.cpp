@@ -1,7 +1,10 @@
 #include "eval/mcnemar.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <numeric>
+#include <vector>
 
 #include "core/numbers.hpp"
 #include "eval/distributions.hpp"
@@ -30,6 +33,19 @@ PairedOutcomes pair_outcomes(const std::map<std::string, bool>& first, const std
 
 double mcnemar_exact(int64_t only_first, int64_t only_second) {
   return std::min(1.0, 2 * binomial_half_cdf(std::min(only_first, only_second), only_first + only_second));
+}
+
+void add_holm(nlohmann::json& tests) {
+  std::vector<size_t> order(tests.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::sort(order.begin(), order.end(),
+            [&](size_t a, size_t b) { return tests[a].at("p").get<double>() < tests[b].at("p").get<double>(); });
+  double largest = 0;
+  for (size_t i = 0; i < order.size(); ++i) {
+    const double p = tests[order[i]].at("p").get<double>() * static_cast<double>(order.size() - i);
+    largest = std::max(largest, std::min(1.0, p));
+    tests[order[i]]["p_holm"] = largest;
+  }
 }
 
 Metric paired_difference(const PairedOutcomes& outcomes) {

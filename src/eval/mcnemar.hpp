@@ -23,6 +23,10 @@ PairedOutcomes pair_outcomes(const std::map<std::string, bool>& first, const std
 /// the images which only one gets right divide at least as unevenly as here. 1 when there are none.
 double mcnemar_exact(int64_t only_first, int64_t only_second);
 
+/// Adds "p_holm" to each of the tests, a list of objects with "p": the same corrected for their number (Holm,
+/// Scandinavian Journal of Statistics 1979).
+void add_holm(nlohmann::json& tests);
+
 /// Accuracy of the first minus that of the second, with the interval of Agresti & Min (Statistics in Medicine 2005):
 /// Wald's after 1/2 was added to each of the four counts. In [-1, 1].
 Metric paired_difference(const PairedOutcomes& outcomes);

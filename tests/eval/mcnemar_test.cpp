@@ -47,6 +47,15 @@ TEST(PairedOutcomes, ShowBothAccuraciesInJson) {
   EXPECT_EQ(json.at("p"), mcnemar_exact(10, 2));
 }
 
+TEST(Holm, CorrectsEachTestForThoseThatAreNotSmaller) {
+  auto tests = nlohmann::json::parse(R"([{"p": 0.04}, {"p": 0.01}, {"p": 0.03}, {"p": 0.5}])");
+  add_holm(tests);
+  EXPECT_NEAR(tests[1].at("p_holm").get<double>(), 0.04, 1e-12);
+  EXPECT_NEAR(tests[2].at("p_holm").get<double>(), 0.09, 1e-12);
+  EXPECT_NEAR(tests[0].at("p_holm").get<double>(), 0.09, 1e-12);  // 0.08, but not below a smaller p's
+  EXPECT_NEAR(tests[3].at("p_holm").get<double>(), 0.5, 1e-12);
+}
+
 TEST(PairedOutcomes, AreNullWithoutCommonImages) {
   const auto json = to_json(pair_outcomes({{"a", true}}, {{"b", true}}));
   EXPECT_TRUE(json.at("difference").at("value").is_null());

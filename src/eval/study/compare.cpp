@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <nlohmann/json.hpp>
-#include <numeric>
 #include <utility>
 #include <vector>
 
@@ -77,19 +76,6 @@ int64_t count_common(const std::map<std::string, std::string>& first,
   }
   if (common == 0) throw UserError("the two results have no image in common, so they cannot be paired");
   return common;
-}
-
-void add_holm(json& tests) {
-  std::vector<size_t> order(tests.size());
-  std::iota(order.begin(), order.end(), size_t{0});
-  std::sort(order.begin(), order.end(),
-            [&](size_t a, size_t b) { return tests[a].at("p").get<double>() < tests[b].at("p").get<double>(); });
-  double largest = 0;
-  for (size_t i = 0; i < order.size(); ++i) {
-    const double p = tests[order[i]].at("p").get<double>() * static_cast<double>(order.size() - i);
-    largest = std::max(largest, std::min(1.0, p));
-    tests[order[i]]["p_holm"] = largest;
-  }
 }
 
 }  // namespace
