@@ -4,7 +4,8 @@
 # FGSM and PGD-20 look at all of PublicTest (or LADDER_LIMIT images, environment); AutoAttack, whose cost is thousands of
 # passes for each image that stands it, at LIMIT images (default 500; 0: all), each class in proportion. Both on 1, 2, 4 and
 # 8/255; AutoAttack only on some of these with AUTOATTACK_EPS=4/255 in the environment.
-# Happy-to-sad and the smallest eps on the correctly classified Happy faces. Interrupted, it goes on where it was.
+# Happy-to-sad and the smallest eps on the correctly classified Happy faces. Interrupted, the evaluations go on where they
+# were; happy-to-sad (some five minutes) is made again.
 set -euo pipefail
 usage="usage: experiments/robust-results.sh FER2013 OUT MODEL…"
 data=${1:?$usage} out=${2:?$usage}

@@ -84,9 +84,18 @@ json attack_json(const Result& result, const std::string& attack) {
   return part;
 }
 
-/// From the history of epochs beside the model; null where there is none.
+/// The history of epochs beside the model; empty where there is none, or the model is gone since it was measured.
+fs::path history_of(const std::string& model) {
+  try {
+    return history_beside(resolve_model(model));
+  } catch (const UserError&) {
+    return {};
+  }
+}
+
+/// null without a history.
 json training_json(const std::string& model) {
-  const auto history = history_beside(resolve_model(model));
+  const auto history = history_of(model);
   if (history.empty()) return nullptr;
   const auto epochs = read_history(history);
   double seconds = 0;

@@ -47,6 +47,11 @@ ScratchFolder::~ScratchFolder() {
 
 ProgramResult run_fercli(const std::vector<std::string>& arguments, const std::function<bool()>& kill_when,
                          int signal_number) {
+  return run_program(FERCLI_PROGRAM, arguments, kill_when, signal_number);
+}
+
+ProgramResult run_program(const std::string& program, const std::vector<std::string>& arguments,
+                          const std::function<bool()>& kill_when, int signal_number) {
   const ScratchFolder folder;
   const std::string out = (folder / "out").string(), err = (folder / "err").string();
   const pid_t child = fork();
@@ -57,10 +62,10 @@ ProgramResult run_fercli(const std::vector<std::string>& arguments, const std::f
     };
     redirect(STDOUT_FILENO, out);
     redirect(STDERR_FILENO, err);
-    std::vector<char*> words{const_cast<char*>(FERCLI_PROGRAM)};
+    std::vector<char*> words{const_cast<char*>(program.c_str())};
     for (const auto& argument : arguments) words.push_back(const_cast<char*>(argument.c_str()));
     words.push_back(nullptr);
-    execv(FERCLI_PROGRAM, words.data());
+    execv(program.c_str(), words.data());
     _exit(127);
   }
   if (child < 0) throw std::runtime_error("the program could not be started");

@@ -13,8 +13,12 @@ struct ProgramResult {
   std::string out, err;  ///< stdout and stderr, whole
 };
 
-/// Runs `fercli ARGUMENTS…` (the binary of this build) and waits for it. With `kill_when`, it is sent `signal_number`
-/// as soon as that becomes true.
+/// Runs `PROGRAM ARGUMENTS…` and waits for it. With `kill_when`, it is sent `signal_number` as soon as that becomes
+/// true.
+ProgramResult run_program(const std::string& program, const std::vector<std::string>& arguments,
+                          const std::function<bool()>& kill_when = {}, int signal_number = 9);
+
+/// The same with the fercli of this build.
 ProgramResult run_fercli(const std::vector<std::string>& arguments, const std::function<bool()>& kill_when = {},
                          int signal_number = 9);
 
