@@ -580,12 +580,18 @@ struct Trainer::State {
   }
 
   void refuse_other_run(const nlohmann::json& header) const {
-    const auto now = options.to_json();
-    for (const auto& [name, value] : header.at("options").items()) {
-      if (now.at(name) == value) continue;
+    const nlohmann::json &then = header.at("options"), now = options.to_json();
+    const auto require_same = [&](const std::string& name) {
+      const auto before = then.value(name, nlohmann::json()), after = now.value(name, nlohmann::json());
+      if (before == after) return;
+      const auto shown = [](const nlohmann::json& value) { return value.is_null() ? "not set" : value.dump(); };
       throw UserError(
           fmt::format("{}: --{} was {} when this run was started, now it is {}; a run can only be resumed unchanged",
-                      state_path().string(), name, value.dump(), now.at(name).dump()));
+                      state_path().string(), name, shown(before), shown(after)));
+    };
+    require_same("loss");  // first, as others come and go with it
+    for (const auto* side : {&then, &now}) {
+      for (const auto& entry : side->items()) require_same(entry.key());
     }
     if (header.at("arch") != start.arch || header.at("settings") != nlohmann::json(start.options.settings)) {
       throw UserError(fmt::format("{}: is of another architecture ({})", state_path().string(),

@@ -126,6 +126,27 @@ TEST(Training, AResumeWithOtherOptionsIsRefused) {
               testing::HasSubstr("--weight-decay was 0.0005 when this run was started, now it is 0.1"));
 }
 
+TEST(Training, AResumeWithOptionsThatCameOrWentIsRefused) {
+  const auto refused = [](const TrainOptions& before, const TrainOptions& now) {
+    const test::ScratchFolder folder;
+    train(before, folder.path());
+    Trainer trainer(now, small_start(), faces(), faces(), folder.path());
+    return message_of([&] { trainer.resume(); });
+  };
+  TrainOptions frozen = quick_options(), adversarial = quick_options();
+  frozen.freeze_until = 1;
+  adversarial.loss = "n-fgsm";
+  adversarial.mixup = 0;
+  adversarial.adversarial.robust_images = 7;
+  adversarial.adversarial.robust_steps = 1;
+  EXPECT_THAT(refused(quick_options(), frozen),
+              testing::HasSubstr("--freeze-until was not set when this run was started, now it is 1"));
+  EXPECT_THAT(refused(frozen, quick_options()),
+              testing::HasSubstr("--freeze-until was 1 when this run was started, now it is not set"));
+  EXPECT_THAT(refused(adversarial, quick_options()),
+              testing::HasSubstr("--loss was \"n-fgsm\" when this run was started"));
+}
+
 TEST(Training, StopsOnALossThatIsNotFinite) {
   const test::ScratchFolder folder;
   TrainOptions options = quick_options();
