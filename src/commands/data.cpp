@@ -44,8 +44,9 @@ struct SourceOptions {
     options.integer("threads", &runtime.threads, at_least(0), "0: all cores");
   }
 
-  Dataset load(const std::string& source) {
+  Dataset load(const OptionSet& options, const std::string& source) {
     silence_progress(quiet);
+    read.drawn_size = !options.given("size");
     prepare_machine(runtime);
     read.channels = channels == "3" ? 3 : 1;
     if (labels != "auto") read.numbering = LabelSet::parse(labels);
@@ -185,7 +186,7 @@ int run_stats(const std::vector<std::string>& arguments) {
   options.choice("lang", &language, {"en", "fr"}, "language of the emotions' names");
   options.text("out,o", &folder, "DIR", "where distribution_emotions.png goes");
   if (!options.parse(arguments)) return 0;
-  const Dataset data = source.load(words[0]);
+  const Dataset data = source.load(options, words[0]);
   const Distribution table(data);
   const std::string figure = draw_distribution(data, table, language, folder);
   if (source.as_json) {
@@ -326,7 +327,8 @@ int run_audit(const std::vector<std::string>& arguments) {
   source.declare(options);
   options.text("out,o", &list, "FILE.csv", "write the pairs of identical images to this file");
   if (!options.parse(arguments)) return 0;
-  const Dataset data = source.load(words[0]);
+  if (!list.empty()) require_other_file("fercli data audit: --out", list, words[0]);
+  const Dataset data = source.load(options, words[0]);
   const Audit audit(data, words[0]);
   if (!list.empty()) write_file(list, list_pairs(data, audit));
   if (source.as_json) {
@@ -359,7 +361,7 @@ int run_convert(const std::vector<std::string>& arguments) {
     throw UserError(fmt::format("fercli data convert: {} exists already; --force replaces it", destination.string()));
   }
   const DatasetWriter& writer = find_writer(destination, format == "auto" ? "" : format);
-  const Dataset data = source.load(words[0]);
+  const Dataset data = source.load(options, words[0]);
   writer.write(data, destination);
   if (source.as_json) {
     print_json({{"command", "data convert"},

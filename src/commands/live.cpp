@@ -3,10 +3,13 @@
 
 #include <chrono>
 #include <ctime>
+#include <filesystem>
+#include <map>
 #include <thread>
 
 #include "core/command.hpp"
 #include "core/error.hpp"
+#include "core/files.hpp"
 #include "core/interrupt.hpp"
 #include "core/options.hpp"
 #include "core/progress.hpp"
@@ -20,6 +23,8 @@
 namespace fercli::live_command {
 
 namespace {
+
+namespace fs = std::filesystem;
 
 constexpr double kPatience = 0.03;   ///< seconds to wait for a frame before the window is looked after
 constexpr double kFps = 30;          ///< of recordings of cameras that promise nothing better
@@ -90,8 +95,25 @@ double parse_seconds(const OptionSet& options, const std::string& text) {
   options.fail("every", "must be a time over 0 such as 1s");
 }
 
+/// Nothing written may take the place of the source, or of something else that is written.
+void check_files(const Arguments& a, const OptionSet& options) {
+  std::map<fs::path, std::string> taken;
+  const auto take = [&](const std::string& option, const fs::path& file) {
+    for (const auto& source : a.sources) require_other_file("fercli live: --" + option, file, source);
+    const auto [other, is_new] = taken.emplace(fs::absolute(file).lexically_normal(), option);
+    if (!is_new) options.fail(option, fmt::format("{} is the file of --{} too", file.string(), other->second));
+  };
+  const SessionOutputs& out = a.outputs;
+  if (!out.record.empty()) take("record", out.record);
+  if (!out.record_annotated.empty()) take("record-annotated", out.record_annotated);
+  if (!out.csv.empty() && out.csv != "-") take("csv", out.csv);
+  if (!out.jsonl.empty() && out.jsonl != "-") take("jsonl", out.jsonl);
+  if (!out.faces.empty()) take("export-faces", fs::path(out.faces) / kInputVideo);
+}
+
 void check(Arguments& a, const OptionSet& options) {
   a.outputs.every = parse_seconds(options, a.every);
+  check_files(a, options);
   if (a.outputs.csv == "-" && a.outputs.jsonl == "-") options.fail("jsonl", "stdout is taken by --csv -");
   if (a.lines && (a.outputs.csv == "-" || a.outputs.jsonl == "-")) {
     options.fail("lines", "stdout is taken by --csv - or --jsonl -");
@@ -136,7 +158,10 @@ Networks load_networks(const Arguments& a) {
 
 std::vector<std::shared_ptr<FaceDetector>> make_detectors(const std::string& word) {
   std::vector<std::shared_ptr<FaceDetector>> detectors{make_face_detector(word)};
-  if (word != "haar") detectors.push_back(make_face_detector("haar"));
+  try {  // the other one, for the key d
+    if (word != "haar") detectors.push_back(make_face_detector("haar"));
+  } catch (const UserError&) {  // not installed: then there is nothing to change to
+  }
   return detectors;
 }
 

@@ -8,6 +8,7 @@
 #include "core/error.hpp"
 #include "core/files.hpp"
 #include "core/interrupt.hpp"
+#include "core/json_text.hpp"
 #include "core/options.hpp"
 #include "core/progress.hpp"
 #include "data/image.hpp"
@@ -76,7 +77,7 @@ class Report {
     ++pictures_;
     faces_ += static_cast<int64_t>(item.faces.size());
     if (a_.json) {
-      fmt::print("{}\n{}", pictures_ == 1 ? "[" : ",", to_json(item).dump());
+      fmt::print("{}\n{}", pictures_ == 1 ? "[" : ",", compact_json(to_json(item)));
     } else if (a_.csv) {
       print_csv(item);
     } else {
@@ -224,19 +225,26 @@ class Predictor {
 std::vector<std::string> list_files(const std::vector<std::string>& inputs) {
   std::vector<std::string> files;
   for (const auto& input : inputs) {
-    if (!fs::is_directory(input)) {
+    std::error_code error;
+    if (!fs::is_directory(input, error)) {
       files.push_back(input);
       continue;
     }
-    std::vector<std::string> found = image_files(input);
-    for (const auto& entry : fs::directory_iterator(input)) {
-      if (has_video_extension(entry.path().string())) found.push_back(entry.path().string());
-    }
+    auto found =
+        files_in(input, [](const std::string& file) { return has_image_extension(file) || has_video_extension(file); });
     if (found.empty()) throw UserError(fmt::format("fercli predict: {}: there are no images in this folder", input));
-    std::sort(found.begin(), found.end());
     files.insert(files.end(), found.begin(), found.end());
   }
   return files;
+}
+
+/// Annotated pictures keep their names: in the folder of the inputs they would take their places.
+void refuse_folder_of(const std::string& file, const std::string& annotate, const OptionSet& options) {
+  std::error_code error;
+  const fs::path folder = fs::absolute(file, error).parent_path();
+  if (!annotate.empty() && fs::equivalent(folder, annotate, error)) {
+    options.fail("annotate", fmt::format("is the folder of the input {}; name another one", file));
+  }
 }
 
 void read_video(const std::string& file, Predictor& predictor, Report& report) {
@@ -263,6 +271,7 @@ int run(const std::vector<std::string>& arguments) {
   silence_progress(a.quiet);
   prepare_machine(a.runtime);
   const auto files = list_files(a.inputs);
+  for (const auto& file : files) refuse_folder_of(file, a.annotate, options);
   const Classifier classifier = make_classifier(load_model(resolve_model(a.model)), a.runtime);
   if (!a.annotate.empty()) make_folder(a.annotate);
 

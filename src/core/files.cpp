@@ -37,10 +37,34 @@ void make_folder(const fs::path& path) {
   if (error) throw UserError(fmt::format("{}: the folder cannot be made ({})", path.string(), error.message()));
 }
 
-void replace_file(const fs::path& path, const std::function<void(const fs::path&)>& write) {
+fs::path part_name(const fs::path& path) {
+  fs::path part = path;
+  return part.replace_filename(fmt::format(".{}.{}.part{}", path.stem().string(), getpid(), path.extension().string()));
+}
+
+namespace {
+
+/// What a link leads to; the path itself where it is none, or leads nowhere.
+fs::path behind_links(const fs::path& path) {
+  std::error_code error;
+  const fs::path real = fs::is_symlink(path, error) ? fs::canonical(path, error) : path;
+  return error || real.empty() ? path : real;
+}
+
+/// A device or a pipe: it takes the bytes, and renaming another file to it would do away with it.
+bool is_channel(const fs::path& path) {
+  std::error_code error;
+  const auto status = fs::status(path, error);
+  return fs::is_character_file(status) || fs::is_block_file(status) || fs::is_fifo(status) || fs::is_socket(status);
+}
+
+}  // namespace
+
+void replace_file(const fs::path& name, const std::function<void(const fs::path&)>& write) {
+  if (is_channel(name)) return write(name);
+  const fs::path path = behind_links(name);
   make_folder(path.parent_path());
-  fs::path temporary = path;
-  temporary.replace_filename(fmt::format(".{}.{}.part{}", path.stem().string(), getpid(), path.extension().string()));
+  const fs::path temporary = part_name(path);
   std::error_code error;
   try {
     write(temporary);
@@ -64,6 +88,13 @@ void write_file(const fs::path& path, std::string_view content) {
     if (!file)
       throw UserError(fmt::format("{}: cannot be written (is the disk full, or the folder read-only?)", path.string()));
   });
+}
+
+void require_other_file(const std::string& option, const fs::path& output, const fs::path& input) {
+  std::error_code error;
+  if (fs::equivalent(output, input, error)) {
+    throw UserError(fmt::format("{} {}: would overwrite the input {}", option, output.string(), input.string()));
+  }
 }
 
 fs::path find_shipped(const fs::path& relative) {

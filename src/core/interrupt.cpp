@@ -10,6 +10,7 @@ namespace fercli {
 namespace {
 
 volatile std::sig_atomic_t interrupt_count = 0;
+thread_local bool shielded = false;
 
 extern "C" void on_interrupt(int signal_number) {
   interrupt_count = interrupt_count + 1;
@@ -26,11 +27,19 @@ void catch_interrupts() {
 }
 
 bool interrupted() {
-  return interrupt_count > 0;
+  return interrupt_count > 0 && !shielded;
 }
 
 void throw_if_interrupted() {
   if (interrupted()) throw Interrupted("interrupted");
+}
+
+Uninterrupted::Uninterrupted() : before_(shielded) {
+  shielded = true;
+}
+
+Uninterrupted::~Uninterrupted() {
+  shielded = before_;
 }
 
 }  // namespace fercli

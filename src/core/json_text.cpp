@@ -19,14 +19,18 @@ bool only_numbers(const ordered_json& value) {
 
 }  // namespace
 
+std::string compact_json(const ordered_json& value) {
+  return value.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
+}
+
 std::string pretty_json(const ordered_json& value, int indent) {
-  if (!value.is_structured() || only_numbers(value)) return value.dump();
-  if (const std::string flat = value.dump(); flat.size() <= kLine) return flat;
+  if (!value.is_structured() || only_numbers(value)) return compact_json(value);
+  if (const std::string flat = compact_json(value); flat.size() <= kLine) return flat;
   const std::string pad(static_cast<size_t>(indent) + 2, ' ');
   std::string text;
   for (const auto& [key, child] : value.items()) {
-    text += fmt::format("{}{}{}{}", text.empty() ? "\n" : ",\n", pad,
-                        value.is_object() ? ordered_json(key).dump() + ": " : "", pretty_json(child, indent + 2));
+    text += fmt::format("{}{}{}{}", text.empty() ? "\n" : ",\n", pad, value.is_object() ? compact_json(key) + ": " : "",
+                        pretty_json(child, indent + 2));
   }
   const std::string end = "\n" + std::string(static_cast<size_t>(indent), ' ');
   return value.is_object() ? "{" + text + end + "}" : "[" + text + end + "]";

@@ -9,4 +9,7 @@ namespace fercli {
 /// however long. `indent`: how far the line on which it begins is indented.
 std::string pretty_json(const nlohmann::ordered_json& value, int indent = 0);
 
+/// On one line. Here and above, what is not UTF-8, as file names need not be, becomes the replacement character.
+std::string compact_json(const nlohmann::ordered_json& value);
+
 }  // namespace fercli

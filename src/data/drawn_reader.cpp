@@ -107,7 +107,8 @@ torch::Tensor draw(const DrawnSource& source, const std::string& emotion, int64_
 Dataset read(const std::string& text, const ReadOptions& asked) {
   const DrawnSource source = parse(text);
   ReadOptions options = asked;
-  if (options.native) options.size = source.size > 0 ? source.size : ReadOptions().size;
+  if (options.native) options.size = ReadOptions().size;
+  if ((options.native || options.drawn_size) && source.size > 0) options.size = source.size;
   const auto classes = static_cast<int64_t>(source.classes.size());
   Dataset data;
   data.name = text;

@@ -1,7 +1,6 @@
 // A tree split/class/id.png that the folder reader gives back without loss.
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <set>
@@ -37,18 +36,22 @@ std::vector<std::string> plan_names(const Dataset& data) {
     const Split split = data.splits[static_cast<size_t>(i)];
     std::string folder = split == Split::None ? "" : fmt::format("{}/", to_string(split));
     if (label[i] >= 0) folder += to_lower(data.classes.name(label[i])) + "/";
-    std::string name = folder + stem_of(data.ids[static_cast<size_t>(i)]);
-    if (!taken.insert(to_lower(name)).second) {
-      name += fmt::format("-{}", i);
-      taken.insert(to_lower(name));
+    const std::string wanted = folder + stem_of(data.ids[static_cast<size_t>(i)]);
+    std::string name = wanted;
+    for (int64_t number = i; !taken.insert(to_lower(name)).second; ++number) {
+      name = fmt::format("{}-{}", wanted, number);
     }
     names.push_back(name + ".png");
   }
   return names;
 }
 
-/// A folder is only replaced when nothing but images (and folders) would be lost.
-void require_only_images(const fs::path& folder) {
+/// A folder is only replaced when nothing but images (and folders) would be lost, and nobody is in it.
+void require_replaceable(const fs::path& folder) {
+  const fs::path here = fs::current_path();
+  if (std::mismatch(folder.begin(), folder.end(), here.begin(), here.end()).first == folder.end()) {
+    throw UserError(fmt::format("{}: is not replaced, because the program runs in it", folder.string()));
+  }
   if (!fs::is_directory(folder)) throw UserError(fmt::format("{}: is a file, not a folder", folder.string()));
   for (const auto& entry : fs::recursive_directory_iterator(folder)) {
     if (!entry.is_directory() && to_lower(entry.path().extension().string()) != ".png") {
@@ -72,17 +75,21 @@ void write_images(const Dataset& data, const fs::path& root) {
 }
 
 void write(const Dataset& data, const fs::path& destination) {
-  const fs::path place = (destination / "").parent_path();  // without a slash at the end
+  const fs::path place = (fs::absolute(destination).lexically_normal() / "").parent_path();  // no slash at the end
   std::error_code error;
-  if (fs::exists(place, error)) require_only_images(place);
-  fs::path temporary = place;
-  temporary.replace_filename(fmt::format(".{}.{}.part", place.filename().string(), getpid()));
+  const bool replaces = fs::exists(place, error);
+  if (replaces) require_replaceable(place);
+  const fs::path temporary = part_name(place);
+  fs::path old = temporary;
+  old += ".old";
   try {
     write_images(data, temporary);
-    fs::remove_all(place);
+    if (replaces) fs::rename(place, old);
     fs::rename(temporary, place);
+    fs::remove_all(old, error);
   } catch (const fs::filesystem_error& problem) {
     fs::remove_all(temporary, error);
+    if (replaces && !fs::exists(place, error)) fs::rename(old, place, error);
     throw UserError(fmt::format("{}: cannot be written ({})", destination.string(), problem.code().message()));
   } catch (...) {
     fs::remove_all(temporary, error);

@@ -22,11 +22,13 @@ void write(const Dataset& data, const std::filesystem::path& destination) {
   container.header = {{"name", data.name}, {"classes", data.classes.names()}, {"ids", data.ids}};
   container.tensors = {{"images", data.images}, {"labels", data.labels}, {"splits", splits}};
   try {
-    save_container(container, destination);
+    static_cast<void>(
+        container.header.dump());  // a container would replace what is not UTF-8, and names may fall together
   } catch (const nlohmann::json::type_error&) {
     throw UserError(
         fmt::format("{}: the names of some images are not UTF-8 and cannot be stored", destination.string()));
   }
+  save_container(container, destination);
 }
 
 /// A zip file: what PyTorch writes. load_container tells what kind it is.

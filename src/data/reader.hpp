@@ -15,6 +15,7 @@ struct ReadOptions {
   int64_t channels = 1;               ///< 1: grey, 3: RGB
   bool skip_bad = false;              ///< leave bad entries out and count them, instead of stopping at the first
   std::optional<LabelSet> numbering;  ///< what label numbers in the source mean; unset: what is usual for the format
+  bool drawn_size = false;            ///< drawn faces have the size that their source names (size=), if it does
   bool native = false;  ///< instead of size and channels: as stored (in the first image where they differ)
 };
 

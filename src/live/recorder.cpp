@@ -9,6 +9,7 @@
 
 #include "core/error.hpp"
 #include "core/files.hpp"
+#include "core/progress.hpp"
 #include "core/text.hpp"
 #include "live/mat.hpp"
 
@@ -22,6 +23,7 @@ constexpr int64_t kMostRepeats = 900;
 }  // namespace
 
 struct VideoRecorder::Writer {
+  std::filesystem::path path, part;
   cv::VideoWriter file;
   cv::Size size;
   double fps;
@@ -37,18 +39,25 @@ VideoRecorder::VideoRecorder(const std::filesystem::path& path, int64_t width, i
     throw UserError(fmt::format("{}: a recording must be named .mp4 or .avi", path.string()));
   }
   if (path.has_parent_path()) make_folder(path.parent_path());
+  writer_->path = path;
+  writer_->part = part_name(path);
   writer_->size = {static_cast<int>(width), static_cast<int>(height)};
   writer_->fps = fps;
   const int code =
       extension == ".mp4" ? cv::VideoWriter::fourcc('m', 'p', '4', 'v') : cv::VideoWriter::fourcc('M', 'J', 'P', 'G');
   try {
-    writer_->file.open(path.string(), code, fps, writer_->size);
+    writer_->file.open(writer_->part.string(), code, fps, writer_->size);
   } catch (const cv::Exception&) {
   }
   if (!writer_->file.isOpened()) throw UserError(fmt::format("{}: cannot be written as a video", path.string()));
 }
 
-VideoRecorder::~VideoRecorder() = default;
+VideoRecorder::~VideoRecorder() {
+  writer_->file.release();
+  std::error_code error;
+  std::filesystem::rename(writer_->part, writer_->path, error);
+  if (error) warn(fmt::format("{}: cannot be written ({})", writer_->path.string(), error.message()));
+}
 
 void VideoRecorder::add(const torch::Tensor& bgr, double time) {
   const cv::Mat frame = as_mat(bgr);

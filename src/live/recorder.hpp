@@ -14,7 +14,7 @@ class VideoRecorder {
  public:
   /// Throws UserError when the file cannot be written, or this OpenCV has no encoder for its extension.
   VideoRecorder(const std::filesystem::path& path, int64_t width, int64_t height, double fps);
-  ~VideoRecorder();  ///< completes the file
+  ~VideoRecorder();  ///< completes the file, which has its name from then on
   VideoRecorder(const VideoRecorder&) = delete;
   VideoRecorder& operator=(const VideoRecorder&) = delete;
 

@@ -7,6 +7,7 @@
 
 #include "core/error.hpp"
 #include "core/files.hpp"
+#include "core/json_text.hpp"
 #include "data/image.hpp"
 #include "eval/result.hpp"
 
@@ -61,7 +62,7 @@ void Session::keep_clean(std::unique_ptr<VideoRecorder>& recorder, const std::st
 
 /// The largest face at the time due; without one, the next frame's.
 void Session::export_face(const AnalysedFrame& frame) {
-  keep_clean(input_, (fs::path(outputs_.faces) / "input_video.mp4").string(), frame);
+  keep_clean(input_, (fs::path(outputs_.faces) / kInputVideo).string(), frame);
   const LiveFace* face = largest_face(frame);
   if (face == nullptr || frame.frame.time < next_export_) return;
   const auto grey = convert_channels(face->reading.crop, 1);
@@ -137,7 +138,7 @@ void Session::finish(const PipelineStatus& status, int64_t faces, Overlay& overl
   logs_.clear();
   if (outputs_.folder.empty()) return;
   const fs::path folder = outputs_.folder;
-  write_file(folder / "session.json", summary(status, faces, source).dump(2) + "\n");
+  write_file(folder / "session.json", pretty_json(summary(status, faces, source)) + "\n");
   const std::string title =
       fmt::format("{}  {}", overlay.say("Emotions over time", "Émotions au fil du temps"), source);
   write_png(image_of_bgr(timeline_.draw_session(overlay, title)), folder / "timeline.png");

@@ -13,6 +13,9 @@
 
 namespace fercli {
 
+/// The video in the folder of exported faces.
+inline constexpr const char* kInputVideo = "input_video.mp4";
+
 /// What a session leaves behind.
 struct SessionOutputs {
   std::string record;            ///< video of the frames as they came

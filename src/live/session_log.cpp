@@ -2,10 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <cerrno>
+#include <cstring>
 #include <nlohmann/json.hpp>
 
 #include "core/error.hpp"
 #include "core/files.hpp"
+#include "core/json_text.hpp"
 #include "eval/result.hpp"
 
 namespace fercli {
@@ -34,7 +37,7 @@ double rounded(double value, double steps) {
 }  // namespace
 
 SessionLog::SessionLog(const std::string& path, LogFormat format, LabelSet classes)
-    : file_(open_log(path)), format_(format), classes_(std::move(classes)) {
+    : path_(path), file_(open_log(path)), format_(format), classes_(std::move(classes)) {
   if (format_ != LogFormat::Csv) return;
   fmt::print(file_, "time,frame,track,x,y,width,height,emotion,confidence");
   for (const auto& name : classes_.names()) fmt::print(file_, ",p_{}", csv_field(name));
@@ -51,7 +54,7 @@ void SessionLog::add(const AnalysedFrame& frame) {
   } else {
     add_json(frame);
   }
-  std::fflush(file_);
+  if (std::fflush(file_) != 0) throw RunError(fmt::format("{}: cannot be written ({})", path_, std::strerror(errno)));
 }
 
 void SessionLog::add_csv(const AnalysedFrame& frame) {
@@ -100,7 +103,7 @@ void SessionLog::add_json(const AnalysedFrame& frame) {
     line["faces"].push_back(entry);
   }
   line["ms"] = rounded(frame.latency_ms, 10);
-  fmt::print(file_, "{}\n", line.dump());
+  fmt::print(file_, "{}\n", compact_json(line));
 }
 
 }  // namespace fercli

@@ -29,6 +29,7 @@ class SessionLog {
   void add_csv(const AnalysedFrame& frame);
   void add_json(const AnalysedFrame& frame);
 
+  std::string path_;
   std::FILE* file_;
   LogFormat format_;
   LabelSet classes_;

@@ -166,7 +166,7 @@ class LiveSource : public VideoSource {
 /// the first.
 class FolderSource : public VideoSource {
  public:
-  explicit FolderSource(const std::string& folder) : folder_(folder), files_(image_files(folder)) {
+  explicit FolderSource(const std::string& folder) : folder_(folder), files_(files_in(folder, has_image_extension)) {
     if (files_.empty()) throw UserError(fmt::format("{}: there are no images in this folder", folder));
   }
 
@@ -219,14 +219,17 @@ bool has_video_extension(const std::string& path) {
   return has_extension(path, {".mp4", ".avi", ".mkv", ".mov", ".webm", ".m4v", ".mpg", ".mpeg", ".mjpeg", ".mjpg"});
 }
 
-std::vector<std::string> image_files(const std::string& folder) {
+bool has_image_extension(const std::string& path) {
+  return has_extension(path, {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".pgm", ".ppm"});
+}
+
+std::vector<std::string> files_in(const std::string& folder, const std::function<bool(const std::string&)>& wanted) {
   std::vector<std::string> files;
-  for (const auto& entry : fs::directory_iterator(folder)) {
-    const std::string path = entry.path().string();
-    if (has_extension(path, {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".pgm", ".ppm"})) {
-      files.push_back(path);
-    }
+  std::error_code error;
+  for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
+    if (wanted(entry->path().string())) files.push_back(entry->path().string());
   }
+  if (error) throw UserError(fmt::format("{}: the folder cannot be read ({})", folder, error.message()));
   std::sort(files.begin(), files.end());
   return files;
 }
@@ -234,7 +237,8 @@ std::vector<std::string> image_files(const std::string& folder) {
 std::unique_ptr<VideoSource> open_video(const std::string& word) {
   if (is_synthetic_video(word)) return open_synthetic_video(word);
   if (camera_number(word) >= 0 || is_url(word)) return std::make_unique<LiveSource>(word);
-  if (fs::is_directory(word)) return std::make_unique<FolderSource>(word);
+  std::error_code error;
+  if (fs::is_directory(word, error)) return std::make_unique<FolderSource>(word);
   return std::make_unique<FileSource>(word);
 }
 

@@ -2,13 +2,16 @@
 
 #include <fmt/format.h>
 
+#include <map>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "attacks/attack.hpp"
 #include "attacks/image_quality.hpp"
 #include "core/base64.hpp"
 #include "core/clock.hpp"
 #include "core/error.hpp"
+#include "core/json_text.hpp"
 #include "core/progress.hpp"
 #include "core/text.hpp"
 #include "data/dataset.hpp"
@@ -65,19 +68,63 @@ Json box_json(const Box& box) {
           {"h", std::lround(box.height)}};
 }
 
+/// Reads a JSON object of texts and numbers. Never builds a document: nested lists of a few bytes each would take a
+/// hundred times as much memory.
+class FlatObject : public nlohmann::json_sax<nlohmann::json> {
+ public:
+  /// Throws RequestError 400.
+  explicit FlatObject(const std::string& body) {
+    if (!nlohmann::json::sax_parse(body, this) || depth_ != 0 || !opened_) throw RequestError(400, complaint_);
+  }
+
+  std::map<std::string, std::string> fields;
+
+  bool start_object(size_t) override { return std::exchange(opened_, true) ? nested() : ++depth_ == 1; }
+  bool end_object() override { return --depth_ == 0; }
+  bool start_array(size_t) override { return opened_ ? nested() : false; }
+  bool end_array() override { return false; }
+  bool key(string_t& name) override {
+    name_ = std::move(name);
+    return true;
+  }
+  bool string(string_t& text) override { return keep(std::move(text)); }
+  bool number_integer(number_integer_t number) override { return keep(std::to_string(number)); }
+  bool number_unsigned(number_unsigned_t number) override { return keep(std::to_string(number)); }
+  bool number_float(number_float_t, const string_t& text) override { return keep(text); }
+  bool null() override { return opened_; }
+  bool boolean(bool) override { return opened_; }
+  bool binary(binary_t&) override { return false; }
+  bool parse_error(size_t, const std::string&, const nlohmann::detail::exception&) override { return false; }
+
+ private:
+  bool keep(std::string text) {
+    if (!opened_) return false;
+    if (fields.size() >= kMostFields) complaint_ = fmt::format("the JSON object has more than {} fields", kMostFields);
+    if (fields.size() >= kMostFields) return false;
+    fields[name_] = std::move(text);
+    return true;
+  }
+
+  bool nested() {
+    complaint_ = "the JSON object may hold texts and numbers only";
+    return false;
+  }
+
+  static constexpr size_t kMostFields = 32;
+
+  std::string name_, complaint_ = "the body is not a JSON object";
+  int64_t depth_ = 0;
+  bool opened_ = false;
+};
+
 /// JSON body {"image": base64 or data URL, other fields…}: the image's bytes, and the other fields into the request.
 std::string image_of_json(ApiRequest& request) {
-  const auto json = nlohmann::json::parse(request.body, nullptr, /*allow_exceptions=*/false);
-  if (!json.is_object()) throw RequestError(400, "the body is not a JSON object");
-  const auto image = json.contains("image") ? json.find("image") : json.find("file");
-  if (image == json.end() || !image->is_string()) {
-    throw RequestError(400, "the JSON object needs \"image\": an image in base64");
-  }
-  for (const auto& [name, value] : json.items()) {
-    if (value.is_number()) request.fields[name] = value.dump();
-    if (value.is_string() && name != "image" && name != "file") request.fields[name] = value.get<std::string>();
-  }
-  const auto& text = image->get_ref<const std::string&>();
+  FlatObject object(request.body);
+  auto image = object.fields.extract("image");
+  if (image.empty()) image = object.fields.extract("file");
+  if (image.empty()) throw RequestError(400, "the JSON object needs \"image\": an image in base64");
+  for (auto& [name, value] : object.fields) request.fields[name] = std::move(value);
+  const std::string& text = image.mapped();
   const size_t comma = text.compare(0, 5, "data:") == 0 ? text.find(',') : std::string::npos;
   try {
     return decode_base64(std::string_view(text).substr(comma == std::string::npos ? 0 : comma + 1));
@@ -156,24 +203,23 @@ std::string labels_json(const LabelSet& classes) {
     labels.push_back(
         {{"name", name}, {"french", display_name(name, "fr")}, {"emoji", emotion != nullptr ? emotion->emoji : ""}});
   }
-  return Json{{"labels", labels}}.dump();
+  return compact_json({{"labels", labels}});
 }
 
 std::string describe(const Checkpoint& checkpoint, const Classifier& classifier, const std::string& model) {
   const auto& input = classifier.preprocessing();
-  return Json{{"model", std::filesystem::path(model).stem().string()},
-              {"arch", checkpoint.arch},
-              {"digest", checkpoint.digest},
-              {"classes", checkpoint.classes.names()},
-              {"precision", to_string(classifier.precision())},
-              {"input", {{"channels", input.channels}, {"size", input.size}}}}
-      .dump();
+  return compact_json({{"model", std::filesystem::path(model).stem().string()},
+                       {"arch", checkpoint.arch},
+                       {"digest", checkpoint.digest},
+                       {"classes", checkpoint.classes.names()},
+                       {"precision", to_string(classifier.precision())},
+                       {"input", {{"channels", input.channels}, {"size", input.size}}}});
 }
 
 }  // namespace
 
 std::string error_json(const std::string& message) {
-  return Json{{"error", message}}.dump(-1, ' ', false, Json::error_handler_t::replace);
+  return compact_json({{"error", message}});
 }
 
 Api::Api(const Checkpoint& checkpoint, ApiSettings settings)
@@ -201,8 +247,6 @@ ApiAnswer Api::answer(const ApiRequest& request) {
     answer = {error.status(), "application/json", error_json(error.what())};
   } catch (const UserError& error) {
     answer = {400, "application/json", error_json(error.what())};
-  } catch (const Interrupted&) {
-    answer = {503, "application/json", error_json("the server is stopping")};
   } catch (const std::exception& error) {
     warn(fmt::format("{} {}: {}", request.method, request.path, error.what()));
     answer = {500, "application/json", error_json("the server failed to work on this request")};
@@ -260,7 +304,8 @@ ApiAnswer Api::predict(const ApiRequest& given) {
     }
   });
   metrics_.count_faces(predictions.size());
-  return {200, "application/json", Json{{"faces_detected", predictions.size()}, {"predictions", predictions}}.dump()};
+  return {200, "application/json",
+          compact_json({{"faces_detected", predictions.size()}, {"predictions", predictions}})};
 }
 
 ApiAnswer Api::attack(const ApiRequest& given) {
@@ -276,7 +321,7 @@ ApiAnswer Api::attack(const ApiRequest& given) {
     out["box"] = box_json(found.boxes[chosen]);
     attack_crop(crop_faces(picture, {found.squares[chosen]}, classifier_.preprocessing()), order, language, out);
   });
-  return {200, "application/json", out.dump()};
+  return {200, "application/json", compact_json(out)};
 }
 
 /// crop: uint8 (1,C,S,S). Adds both verdicts, the norms and the pictures to `out`.

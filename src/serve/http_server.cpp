@@ -1,5 +1,6 @@
 #include "serve/http_server.hpp"
 
+#include <arpa/inet.h>
 #include <fmt/format.h>
 #include <httplib.h>
 #include <poll.h>
@@ -121,7 +122,9 @@ class LimitedServer : public httplib::Server {
     stream.set_deadline(Clock::now() + std::chrono::duration_cast<Clock::duration>(request_time_));
     bool closed = false;
     close_after_answer = false;
-    const bool well = process_request(stream, is_last || draining_, closed, nullptr);
+    // A range is a wish that a server may leave unheard (RFC 9110, 14.2); a thousand overlapping ones are an attack.
+    const auto whole = [](httplib::Request& request) { request.ranges.clear(); };
+    const bool well = process_request(stream, is_last || draining_, closed, whole);
     return well && !closed && !close_after_answer && !is_last;
   }
 
@@ -169,9 +172,10 @@ class RateLimiter {
     const std::lock_guard lock(mutex_);
     if (buckets_.size() >= kMostAddresses) buckets_.clear();
     const auto now = Clock::now();
-    Bucket& bucket = buckets_.try_emplace(address, Bucket{2 * rate_, now}).first->second;
+    const double most = std::max(1.0, 2 * rate_);
+    Bucket& bucket = buckets_.try_emplace(address, Bucket{most, now}).first->second;
     const double passed = std::chrono::duration<double>(now - bucket.time).count();
-    bucket = {std::min(2 * rate_, bucket.tokens + passed * rate_), now};
+    bucket = {std::min(most, bucket.tokens + passed * rate_), now};
     if (bucket.tokens < 1) return false;
     bucket.tokens -= 1;
     return true;
@@ -223,7 +227,9 @@ const char* status_sentence(int status) {
 }  // namespace
 
 bool is_loopback(const std::string& host) {
-  return host == "localhost" || host == "::1" || host.compare(0, 4, "127.") == 0;
+  in_addr address{};
+  const bool is_number = inet_pton(AF_INET, host.c_str(), &address) == 1;  // 127.example.com is none
+  return host == "localhost" || host == "::1" || (is_number && ntohl(address.s_addr) >> 24 == 127);
 }
 
 struct HttpServer::State {
@@ -299,6 +305,11 @@ void HttpServer::State::answer(const httplib::Request& request, httplib::Respons
 
 void HttpServer::State::set_up() {
   server.set_tcp_nodelay(true);
+  // Not httplib's SO_REUSEPORT: two servers would share a port, and each get some of the requests.
+  server.set_socket_options([](socket_t socket) {
+    const int yes = 1;
+    setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
+  });
   server.set_payload_max_length(static_cast<size_t>(settings.most_bytes));
   server.set_keep_alive_max_count(kRequestsPerConnection);
   server.set_default_headers({{"X-Content-Type-Options", "nosniff"},

@@ -1,5 +1,6 @@
 #include "serve/lanes.hpp"
 
+#include "core/interrupt.hpp"
 #include "live/steady_memory.hpp"
 #include "serve/upload.hpp"
 
@@ -23,6 +24,7 @@ Lanes::~Lanes() {
 void Lanes::serve(FaceDetector& detector) {
   prepare_machine(runtime_);  // the number of threads belongs to the thread that calls the network
   keep_memory_steady();
+  const Uninterrupted to_the_end;  // a server that stops finishes what it accepted
   for (;;) {
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [this] { return closing_ || !tasks_.empty(); });

@@ -3,6 +3,7 @@
 #include "core/command.hpp"
 #include "core/files.hpp"
 #include "data/image.hpp"
+#include "data/reader.hpp"
 #include "data/writer.hpp"
 #include "tests/cli/run_program.hpp"
 #include "tests/data/sample_data.hpp"
@@ -106,6 +107,21 @@ TEST_F(DataCommand, ConvertGoesRoundWithoutLoss) {
   const json stats = json::parse(run_data({"audit", at("again"), "--json"}).out);
   EXPECT_EQ(stats.at("n"), 21);
   EXPECT_EQ(stats.at("pixel_identical").at("leaks").at(0).at("other_label"), 1);
+}
+
+TEST_F(DataCommand, AuditDoesNotWriteOverItsSource) {
+  write_dataset(read_dataset(source), folder / "faces.csv");
+  const auto before = read_file(folder / "faces.csv");
+  const auto run = run_data({"audit", at("faces.csv"), "--out", at("./faces.csv")});
+  EXPECT_EQ(run.exit_code, 2);
+  EXPECT_THAT(run.err, HasSubstr("would overwrite the input"));
+  EXPECT_EQ(read_file(folder / "faces.csv"), before);
+}
+
+TEST_F(DataCommand, DrawnFacesKeepTheSizeThatTheirSourceNames) {
+  EXPECT_THAT(run_data({"convert", "synthetic:n=7,size=96", at("a.ferpack")}).out, HasSubstr("96x96 grey"));
+  EXPECT_THAT(run_data({"convert", "synthetic:n=7,size=96", at("b.ferpack"), "--size", "64"}).out,
+              HasSubstr("64x64 grey"));
 }
 
 TEST_F(DataCommand, ConvertTakesOneSplit) {

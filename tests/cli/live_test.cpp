@@ -165,6 +165,14 @@ TEST_F(LiveCommand, WrongUseIsExplained) {
   const auto both = live({"--source", kVideo, "--csv", "-", "--jsonl", "-"});
   EXPECT_EQ(both.exit_code, 2);
   EXPECT_THAT(both.err, testing::HasSubstr("stdout is taken by --csv -"));
+  const auto twice = live({"--source", kVideo, "--csv", out("log"), "--jsonl", out("./log")});
+  EXPECT_EQ(twice.exit_code, 2);
+  EXPECT_THAT(twice.err, testing::HasSubstr("is the file of --csv too"));
+  write_file(out_ / "precious.mp4", "a film");
+  const auto own = live({"--source", out("precious.mp4"), "--record", out("precious.mp4")});
+  EXPECT_EQ(own.exit_code, 2);
+  EXPECT_THAT(own.err, testing::HasSubstr("would overwrite the input"));
+  EXPECT_EQ(read_file(out_ / "precious.mp4"), "a film");
   EXPECT_THAT(live({"--source", kVideo, "--every", "soon"}).err, testing::HasSubstr("must be a time over 0"));
   EXPECT_THAT(live({"--source", kVideo, "--attack", "hapy-to-sad"}).err, testing::HasSubstr("did you mean happy?"));
 }

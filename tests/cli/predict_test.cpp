@@ -128,11 +128,24 @@ TEST_F(PredictCommand, AVideoIsReadFrameByFrame) {
   EXPECT_TRUE(fs::exists(out_ / "drawn" / "clip.mp4"));
 }
 
+TEST_F(PredictCommand, FileNamesNeedNotBeUtf8) {
+  const auto odd = out_ / "caf\xe9.png";
+  fs::copy_file(file("crop.png"), odd);
+  const auto result = predict({odd.string(), "--json"});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_THAT(json::parse(result.out)[0]["file"].get<std::string>(), testing::HasSubstr("caf\ufffd.png"));
+}
+
 TEST_F(PredictCommand, WrongUseIsExplained) {
   EXPECT_EQ(predict({file("crop.png"), "--json", "--csv"}).exit_code, 2);
   const auto empty = predict({out_.path().string()});
   EXPECT_EQ(empty.exit_code, 2);
   EXPECT_THAT(empty.err, testing::HasSubstr("there are no images in this folder"));
+  const std::string before = read_file(file("crop.png"));
+  const auto inside = predict({file("crop.png"), "--annotate", scratch_->path().string() + "/."});
+  EXPECT_EQ(inside.exit_code, 2);
+  EXPECT_THAT(inside.err, testing::HasSubstr(": is the folder of the input"));
+  EXPECT_EQ(read_file(file("crop.png")), before);
 }
 
 TEST_F(PredictCommand, HelpIsAsAgreed) {

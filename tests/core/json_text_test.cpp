@@ -18,6 +18,10 @@ TEST(PrettyJson, KeepsAListOfNumbersOnOneLineHoweverLong) {
   EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 2);
 }
 
+TEST(PrettyJson, WhatIsNotUtf8IsReplaced) {
+  EXPECT_EQ(pretty_json({{"caf\xe9", "caf\xe9"}}), "{\"caf\ufffd\":\"caf\ufffd\"}");
+}
+
 TEST(PrettyJson, ReadsBackTheSame) {
   nlohmann::ordered_json document = {{"z", {{"text", std::string(120, 'x')}, {"list", {1.5, 2, "three"}}}},
                                      {"a", nullptr}};

@@ -92,6 +92,28 @@ TEST(Writer, FolderKeepsImagesApartWhoseNamesCollide) {
   EXPECT_EQ(read_dataset((folder / "tree").string()).size(), 3);
 }
 
+TEST(Writer, FolderKeepsImagesApartThatAreNamedLikeItsOwnNumbers) {
+  const ScratchFolder folder;
+  Dataset data = sample_dataset(15).select({0, 7, 14});
+  data.splits.assign(3, Split::Training);
+  data.ids = {"p/a-2.png", "q/a.png", "r/a.png"};
+  write_dataset(data, folder / "tree");
+  EXPECT_EQ(read_dataset((folder / "tree").string()).size(), 3);
+}
+
+TEST(Writer, TheFolderThatTheProgramRunsInIsNotReplaced) {
+  const ScratchFolder folder;
+  write_dataset(sample_dataset(4), folder / "tree");
+  const auto before = std::filesystem::current_path();
+  std::filesystem::current_path(folder / "tree");
+  for (const char* name : {".", "..", "./"}) {
+    EXPECT_THAT(user_error([&] { write_dataset(sample_dataset(2), name); }),
+                HasSubstr("because the program runs in it"));
+  }
+  std::filesystem::current_path(before);
+  EXPECT_EQ(read_dataset((folder / "tree").string()).size(), 4);
+}
+
 TEST(Writer, FolderIsReplacedAsAWhole) {
   const ScratchFolder folder;
   write_dataset(sample_dataset(10), folder / "tree");

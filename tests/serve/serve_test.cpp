@@ -208,7 +208,37 @@ TEST_F(Serving, WrongAddressesMethodsAndTypesAreRefused) {
   expect_refused(request("POST", "/predict", kJson, "[1]"), 400, "not a JSON object");
   expect_refused(request("POST", "/predict", kJson, R"({"image":"%%%"})"), 400, "not valid base64");
   expect_refused(request("POST", "/predict", kForm, "--frontier--\r\n"), 400, "");
-  expect_refused(request("GET", "/test", "Host: evil.example\r\n"), 403, "localhost only");
+  for (const char* host : {"evil.example", "127.evil.example", "127.0.0.1.evil.example"}) {
+    expect_refused(request("GET", "/test", fmt::format("Host: {}\r\n", host)), 403, "localhost only");
+  }
+}
+
+TEST_F(Serving, JsonMayHoldTextsAndNumbersOnly) {
+  expect_refused(request("POST", "/predict", kJson, R"({"image":[[[[]]]]})"), 400, "texts and numbers only");
+  expect_refused(request("POST", "/predict", kJson, R"({"image":{"a":1}})"), 400, "texts and numbers only");
+  expect_refused(request("POST", "/predict", kJson, R"({"image":"AAAA")"), 400, "not a JSON object");
+  std::string many = R"({"image":"AAAA")";
+  for (int i = 0; i < 40; ++i) many += fmt::format(R"(,"{}":1)", i);
+  expect_refused(request("POST", "/predict", kJson, many + "}"), 400, "more than 32 fields");
+  const json order{
+      {"image", encode_base64(*crop_)}, {"goal", "any-to-sad"}, {"eps", 0.03}, {"steps", 2}, {"x", nullptr}};
+  const auto answer = json::parse(request("POST", "/attack", kJson, order.dump()).body);
+  EXPECT_DOUBLE_EQ(answer.at("eps").get<double>(), 0.03);
+}
+
+TEST_F(Serving, RangesAreNotServed) {
+  const auto whole = request("GET", "/page.js");
+  for (const char* range : {"bytes=0-10", "bytes=0-,0-,0-,0-,0-,0-"}) {
+    const auto answer = request("GET", "/page.js", fmt::format("Range: {}\r\n", range));
+    EXPECT_EQ(answer.status, 200);
+    EXPECT_EQ(answer.body, whole.body);
+  }
+}
+
+TEST_F(Serving, TwoServersDoNotShareAPort) {
+  HttpSettings same = limits();
+  same.port = server_.port();
+  EXPECT_THAT(message_of([&] { HttpServer(*api_, same); }), testing::HasSubstr("is another server running there?"));
 }
 
 TEST_F(Serving, BodiesOfUnknownPackedOrTooGreatLengthAreRefusedUnread) {
@@ -347,6 +377,14 @@ TEST_F(ServingWithLimits, TooManyRequestsAreSlowedDown) {
   EXPECT_EQ(statuses[3], 429);
 }
 
+TEST_F(ServingWithLimits, ASlowRateStillLetsTheFirstRequestThrough) {
+  HttpSettings settings = limits();
+  settings.rate = 0.1;
+  RunningServer server(*api_, settings);
+  EXPECT_EQ(HttpClient(server.port()).request("GET", "/test").status, 200);
+  EXPECT_EQ(HttpClient(server.port()).request("GET", "/test").status, 429);
+}
+
 TEST_F(ServingWithLimits, ConnectionsBeyondTheLimitAreTurnedAway) {
   HttpSettings settings = limits();
   settings.most_connections = 1;
@@ -380,6 +418,31 @@ TEST(Uploads, HeadersOfTheThreeFormatsAreRead) {
   EXPECT_EQ(read_image_header(webp).width, 50);
   EXPECT_EQ(read_image_header(webp).height, 30);
   EXPECT_EQ(read_image_header("GIF89a").format, "");
+}
+
+TEST(ServeCommand, ASignalLetsTheAttackInHandComeToItsEnd) {
+  const int port = 17860 + static_cast<int>(getpid() % 4000);
+  const std::string crop = encode_png(read_dataset("synthetic:n=1,seed=5,classes=happy").images[0]);
+  std::unique_ptr<HttpClient> client;
+  const auto sent = [&] {
+    try {
+      client = std::make_unique<HttpClient>(port);
+    } catch (const std::runtime_error&) {
+      return false;  // not up yet
+    }
+    EXPECT_EQ(client->request("GET", "/test").status, 200);
+    client->send(
+        fmt::format("POST /attack?goal=any-to-disgust&eps=1/255&steps=50 HTTP/1.1\r\nHost: localhost\r\n"
+                    "Content-Type: image/png\r\nContent-Length: {}\r\n\r\n{}",
+                    crop.size(), crop));
+    std::this_thread::sleep_for(std::chrono::milliseconds(30));
+    return true;
+  };
+  const auto run =
+      run_fercli({"serve", "--model", "robust", "--port", std::to_string(port), "--threads", "1"}, sent, SIGTERM);
+  EXPECT_EQ(run.exit_code, 0) << run.err;
+  const auto answer = client->read();
+  EXPECT_EQ(answer.status, 200) << answer.body;
 }
 
 TEST(ServeCommand, OtherHostsDemandATokenOrAWord) {
