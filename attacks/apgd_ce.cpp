@@ -18,7 +18,8 @@ const Register<AttackEntry> registered{
      true,
      "steps x (forward + backward) + 1 forward, until solved",
      "Croce & Hein, arXiv:2003.01690; L1: arXiv:2103.01208",
-     [](const AttackSettings& settings) -> std::unique_ptr<Attack> { return std::make_unique<Apgd>(settings, "ce"); }}};
+     [](const AttackSettings& settings) -> std::unique_ptr<Attack> { return std::make_unique<Apgd>(settings, "ce"); },
+     {"steps", "restarts", "random-start", "loss", "confidence"}}};
 
 }  // namespace
 

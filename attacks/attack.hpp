@@ -70,7 +70,7 @@ struct AttackSettings {
 class Attack {
  public:
   /// Where the points that an attack shows to the network may lie. `Anywhere` in [0,1]: minimum-norm attacks, whose
-  /// way leads through images outside the ball; a success counts inside it alone.
+  /// way leads through images outside the ball, and SPSA's probes; a success counts inside it alone.
   enum class Reach { InsideBall, Anywhere };
 
   explicit Attack(AttackSettings settings, Reach reach = Reach::InsideBall);
@@ -83,6 +83,9 @@ class Attack {
 
   const AttackSettings& settings() const { return settings_; }
   Reach reach() const { return reach_; }
+
+  /// Does it search on for the nearest success, wherever that lies, instead of stopping at one inside the ball?
+  bool minimum_norm() const { return reach_ == Reach::Anywhere && settings_.nearest.value_or(true); }
 
   /// The names of the parts that `AttackResult::stage` counts; one for an attack that is no cascade.
   virtual std::vector<std::string> stages() const { return {"attack"}; }
@@ -121,6 +124,7 @@ struct AttackEntry {
   std::string cost;  ///< network passes per image and start
   std::string paper;
   std::unique_ptr<Attack> (*make)(const AttackSettings& settings);
+  std::vector<std::string> settings;  ///< those of AttackSettings that it uses, as options: "steps", "random-start", …
 };
 
 /// Throws UserError: unknown name, a norm or kind of goal that this attack does not know.

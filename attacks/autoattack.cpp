@@ -120,7 +120,8 @@ const Register<AttackEntry> registered{
      true,
      "200 + 200 T + 200 T + 5000 passes for an image that stands all (T = min(9, K - 1) targets), until solved",
      "Croce & Hein, arXiv:2003.01690",
-     [](const AttackSettings& settings) -> std::unique_ptr<Attack> { return std::make_unique<AutoAttack>(settings); }}};
+     [](const AttackSettings& settings) -> std::unique_ptr<Attack> { return std::make_unique<AutoAttack>(settings); },
+     {"steps", "restarts", "queries", "targets", "confidence"}}};
 
 }  // namespace
 

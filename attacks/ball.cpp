@@ -27,6 +27,10 @@ torch::Tensor from_levels(const torch::Tensor& levels) {
 
 }  // namespace
 
+bool fits_a_level(Norm norm, double eps) {
+  return (norm == Norm::L0 ? eps : eps * 255 + kSlack) >= 1;
+}
+
 Ball::Ball(Norm norm, torch::Tensor x, torch::Tensor eps, bool pixel_grid, torch::Tensor mask)
     : norm_(norm), x_(std::move(x)), eps_(std::move(eps)), pixel_grid_(pixel_grid), mask_(std::move(mask)) {
   if (pixel_grid_ && x_.numel() > 0 && (x_ * 255).sub((x_ * 255).round()).abs().max().item<float>() > kSlack) {

@@ -9,6 +9,9 @@
 
 namespace fercli {
 
+/// Is there an 8-bit image other than the original within eps of it? In L1, L2 and Linf that takes one level, 1/255.
+bool fits_a_level(Norm norm, double eps);
+
 /// The images an adversary may show in place of each original: the eps-ball of a norm around x, cut by [0,1], and with
 /// `pixel_grid` the multiples of 1/255 inside it; with a mask, only those that equal x where the mask is 0. All tensors
 /// (N,C,H,W) float32; every row is treated alone.

@@ -25,7 +25,8 @@ const Register<AttackEntry> registered{{"bim",
                                           single.restarts = 1;
                                           single.random_start = false;
                                           return std::make_unique<Descent>(single, DescentRule{"bim", 10, 1.0});
-                                        }}};
+                                        },
+                                        {"steps", "alpha", "loss", "confidence"}}};
 
 }  // namespace
 

@@ -77,7 +77,8 @@ const Register<AttackEntry> registered{
      "Carlini & Wagner, arXiv:1608.04644",
      [](const AttackSettings& settings) -> std::unique_ptr<Attack> {
        return std::make_unique<CarliniWagner>(settings);
-     }}};
+     },
+     {"steps", "alpha", "restarts", "random-start"}}};
 
 }  // namespace
 

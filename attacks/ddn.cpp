@@ -51,7 +51,8 @@ const Register<AttackEntry> registered{
      true,
      "100 x (forward + backward)",
      "Rony et al., arXiv:1811.09600",
-     [](const AttackSettings& settings) -> std::unique_ptr<Attack> { return std::make_unique<Ddn>(settings); }}};
+     [](const AttackSettings& settings) -> std::unique_ptr<Attack> { return std::make_unique<Ddn>(settings); },
+     {"steps", "alpha", "restarts", "random-start"}}};
 
 }  // namespace
 

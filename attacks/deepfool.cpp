@@ -56,7 +56,8 @@ const Register<AttackEntry> registered{
      true,
      "2 to 5 x (forward + K - 1 backward)",
      "Moosavi-Dezfooli et al., arXiv:1511.04599",
-     [](const AttackSettings& settings) -> std::unique_ptr<Attack> { return std::make_unique<DeepFool>(settings); }}};
+     [](const AttackSettings& settings) -> std::unique_ptr<Attack> { return std::make_unique<DeepFool>(settings); },
+     {"steps", "restarts", "random-start"}}};
 
 }  // namespace
 

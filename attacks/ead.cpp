@@ -91,7 +91,8 @@ AttackEntry entry(const std::string& name, const std::string& summary,
           true,
           "up to 9 x 300 x (2 forward + backward)",
           "Chen et al., arXiv:1709.04114",
-          make};
+          make,
+          {"steps", "alpha", "restarts", "random-start"}};
 }
 
 const Register<AttackEntry> registered{entry("ead", "elastic-net attack, the success nearest in L1",

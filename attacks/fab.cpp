@@ -116,7 +116,8 @@ const Register<AttackEntry> registered{{"fab",
                                         true,
                                         "100 x (forward + K - 1 backward)",
                                         "Croce & Hein, arXiv:1907.02044",
-                                        make_fab}};
+                                        make_fab,
+                                        {"steps", "restarts", "random-start"}}};
 
 const Register<AttackEntry> registered_t{{"fab-t",
                                           "FAB towards one class after another",
@@ -126,7 +127,8 @@ const Register<AttackEntry> registered_t{{"fab-t",
                                           true,
                                           "min(9, K - 1) x 100 x (forward + backward)",
                                           "Croce & Hein, arXiv:2003.01690",
-                                          make_fab_t}};
+                                          make_fab_t,
+                                          {"steps", "restarts", "random-start", "targets"}}};
 
 }  // namespace
 

@@ -51,7 +51,8 @@ const Register<AttackEntry> registered{
      true,
      "2 forward + 1 backward",
      "Goodfellow et al., arXiv:1412.6572",
-     [](const AttackSettings& settings) -> std::unique_ptr<Attack> { return std::make_unique<Fgsm>(settings); }}};
+     [](const AttackSettings& settings) -> std::unique_ptr<Attack> { return std::make_unique<Fgsm>(settings); },
+     {"loss"}}};
 
 }  // namespace
 

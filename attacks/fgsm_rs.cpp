@@ -23,7 +23,8 @@ const Register<AttackEntry> registered{{"fgsm-rs",
                                           single.steps = 1;
                                           single.random_start = true;
                                           return std::make_unique<Descent>(single, DescentRule{"fgsm-rs", 1, 1.25});
-                                        }}};
+                                        },
+                                        {"alpha", "restarts", "random-start", "loss", "confidence"}}};
 
 }  // namespace
 

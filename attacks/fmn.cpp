@@ -88,7 +88,8 @@ const Register<AttackEntry> registered{
      true,
      "100 x (forward + backward)",
      "Pintor et al., arXiv:2102.12827",
-     [](const AttackSettings& settings) -> std::unique_ptr<Attack> { return std::make_unique<Fmn>(settings); }}};
+     [](const AttackSettings& settings) -> std::unique_ptr<Attack> { return std::make_unique<Fmn>(settings); },
+     {"steps", "alpha", "restarts", "random-start"}}};
 
 }  // namespace
 

@@ -203,17 +203,17 @@ class HopSkipJump : public Attack {
   void perturb(Search& search) const override { Walk(search, settings_.queries - 1).run(); }
 };
 
-const Register<AttackEntry> registered{{"hopskipjump",
-                                        "walks along the border of the classes; needs the decisions alone",
-                                        Access::Decisions,
-                                        {Norm::L2, Norm::Linf},
-                                        true,
-                                        true,
-                                        "5000 forward",
-                                        "Chen et al., arXiv:1904.02144",
-                                        [](const AttackSettings& settings) -> std::unique_ptr<Attack> {
-                                          return std::make_unique<HopSkipJump>(settings);
-                                        }}};
+const Register<AttackEntry> registered{
+    {"hopskipjump",
+     "walks along the border of the classes; needs the decisions alone",
+     Access::Decisions,
+     {Norm::L2, Norm::Linf},
+     true,
+     true,
+     "5000 forward",
+     "Chen et al., arXiv:1904.02144",
+     [](const AttackSettings& settings) -> std::unique_ptr<Attack> { return std::make_unique<HopSkipJump>(settings); },
+     {"queries", "restarts"}}};
 
 }  // namespace
 

@@ -1,6 +1,6 @@
 #include "attacks/image_quality.hpp"
 
-#include <stdexcept>
+#include <limits>
 
 namespace fercli {
 
@@ -47,8 +47,9 @@ torch::Tensor psnr(const torch::Tensor& a, const torch::Tensor& b) {
 }
 
 torch::Tensor ssim(const torch::Tensor& a, const torch::Tensor& b) {
-  if (a.size(2) < kWindow || a.size(3) < kWindow)
-    throw std::invalid_argument("ssim: the images are smaller than 11x11");
+  if (a.size(2) < kWindow || a.size(3) < kWindow) {
+    return torch::full({a.size(0)}, std::numeric_limits<double>::quiet_NaN(), torch::kFloat64);
+  }
   const auto x = a.to(torch::kFloat64), y = b.to(torch::kFloat64);
   const auto mean_x = filtered(x), mean_y = filtered(y);
   const auto variance_x = filtered(x * x) - mean_x * mean_x;

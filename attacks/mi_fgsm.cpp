@@ -24,7 +24,8 @@ const Register<AttackEntry> registered{
        single.restarts = 1;
        single.random_start = false;
        return std::make_unique<Descent>(single, DescentRule{"mi-fgsm", 10, 1.0, 1.0});
-     }}};
+     },
+     {"steps", "alpha", "loss", "confidence"}}};
 
 }  // namespace
 

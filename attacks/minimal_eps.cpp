@@ -50,7 +50,8 @@ class Bisection {
     const auto places = torch::tensor(rows, torch::kInt64);
     std::vector<int64_t> index;
     for (const int64_t row : rows) index.push_back(input_.index[static_cast<size_t>(row)]);
-    return {input_.x.index_select(0, places), input_.goal.select(places), index, latest_.index_select(0, places)};
+    return {input_.x.index_select(0, places), input_.goal.select(places), index, latest_.index_select(0, places),
+            input_.mask.defined() ? input_.mask.index_select(0, places) : input_.mask};
   }
 
   void learn(const std::vector<int64_t>& rows, const AttackResult& found) {

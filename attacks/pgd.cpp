@@ -24,7 +24,8 @@ const Register<AttackEntry> registered{{"pgd",
                                         "Madry et al., arXiv:1706.06083",
                                         [](const AttackSettings& settings) -> std::unique_ptr<Attack> {
                                           return std::make_unique<Descent>(settings, DescentRule{"pgd", 20, 2.5});
-                                        }}};
+                                        },
+                                        {"steps", "alpha", "restarts", "random-start", "loss", "confidence"}}};
 
 }  // namespace
 

@@ -119,9 +119,7 @@ class Search {
   void note(const torch::Tensor& places, const torch::Tensor& shown, const torch::Tensor& logits,
             const torch::Tensor& margin, const torch::Tensor& reached, const torch::Tensor& improved);
   void keep_only(const torch::Tensor& keep, torch::Tensor& x_adv, State state);
-  bool nearest() const {
-    return attack_->reach() == Attack::Reach::Anywhere && attack_->settings().nearest.value_or(true);
-  }
+  bool nearest() const { return attack_->minimum_norm(); }
 
   Networks networks_;
   const Attack* attack_;

@@ -110,7 +110,8 @@ const Register<AttackEntry> registered{
      true,
      "up to 5000 forward, until solved",
      "Uesato et al., arXiv:1802.05666",
-     [](const AttackSettings& settings) -> std::unique_ptr<Attack> { return std::make_unique<Spsa>(settings); }}};
+     [](const AttackSettings& settings) -> std::unique_ptr<Attack> { return std::make_unique<Spsa>(settings); },
+     {"alpha", "restarts", "random-start", "loss", "queries", "confidence"}}};
 
 }  // namespace
 

@@ -8,6 +8,10 @@
 // switches at fixed queries as in AutoAttack, not stretched to the budget. The look at the original and the start count
 // as queries; none is asked beyond the budget.
 //
+// In L2 the authors' code (AutoAttack's too) differs in two ways: it brings each half of a bump to norm 1 before the
+// whole, where here only the whole is, which weighs the halves of odd sides otherwise; and its first pattern of bumps
+// begins (H - 5 side) / 2 pixels from the corner, where here it begins in the corner.
+//
 // Deviations, on purpose: each image has squares of its own instead of one for the whole batch, so that results depend
 // on no company; squares reach the last row and column too; with a mask, squares touch it. The acceptance of a square
 // follows the search's own arithmetic (bfloat16 where it is), success the float32 network.
@@ -247,7 +251,8 @@ const Register<AttackEntry> registered{
      true,
      "up to 5000 forward, until solved",
      "Andriushchenko et al., arXiv:1912.00049",
-     [](const AttackSettings& settings) -> std::unique_ptr<Attack> { return std::make_unique<Square>(settings); }}};
+     [](const AttackSettings& settings) -> std::unique_ptr<Attack> { return std::make_unique<Square>(settings); },
+     {"restarts", "loss", "queries", "confidence"}}};
 
 }  // namespace
 

@@ -8,7 +8,7 @@ set -euo pipefail
 data=${1:?usage: experiments/reports.sh FER2013 [OPTION]…}
 shift
 root="$(cd "$(dirname "$0")/.." && pwd)"
-data="$(cd "$data" && pwd)"
+data="$(realpath -e "$data")"
 cd "$root"
 models=(${MODELS:-standard robust})
 results=${RESULTS:-results/reports}

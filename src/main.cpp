@@ -4,10 +4,12 @@
 
 #include <clocale>
 #include <cstdio>
+#include <new>
 
 #include "core/build_info.hpp"
 #include "core/command.hpp"
 #include "core/interrupt.hpp"
+#include "core/text.hpp"
 
 namespace {
 
@@ -47,6 +49,22 @@ int report(const std::string& message, int exit_code) {
   return exit_code;
 }
 
+/// What LibTorch says of a failed allocation in terms of its source, in plain words; anything else as it is.
+std::string in_plain_words(const std::string& message) {
+  bool no_memory = false;
+  for (const char* mark : {"can't allocate memory", "not enough memory", "out of memory"}) {
+    no_memory = no_memory || message.find(mark) != std::string::npos;
+  }
+  if (!no_memory) return message;
+  for (const std::string asking : {"you tried to allocate ", "Tried to allocate "}) {
+    const size_t place = message.find(asking);
+    if (place == std::string::npos) continue;
+    const size_t begin = place + asking.size(), end = message.find_first_of(".(", message.find(' ', begin));
+    return fmt::format("out of memory ({} were asked for)", fercli::trim(message.substr(begin, end - begin)));
+  }
+  return "out of memory";
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -59,7 +77,9 @@ int main(int argc, char** argv) {
   } catch (const fercli::Interrupted& error) {
     return report(error.what(), kInterrupted);
   } catch (const c10::Error& error) {
-    return report(error.what_without_backtrace(), kFailed);
+    return report(in_plain_words(error.what_without_backtrace()), kFailed);
+  } catch (const std::bad_alloc&) {
+    return report("out of memory", kFailed);
   } catch (const std::exception& error) {
     return report(error.what(), kFailed);
   }

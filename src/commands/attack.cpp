@@ -11,6 +11,7 @@
 #include "core/options.hpp"
 #include "core/progress.hpp"
 #include "data/image.hpp"
+#include "eval/study/saved.hpp"
 #include "models/checkpoint.hpp"
 #include "report/attack_export.hpp"
 
@@ -73,16 +74,13 @@ OptionSet declare(Arguments& a) {
 }
 
 void check(Arguments& a, const OptionSet& options) {
-  Registry<AttackEntry>::instance().get(a.plan.attack);
-  a.attack.check();
+  a.attack.check(options, {a.plan.attack});
+  // On a surrogate minimum-norm attacks stop at a first success, which may have to be a confident one.
+  if (a.attack.surrogate.empty()) warn_if_unused(options, "confidence", {a.plan.attack});
   const Norm norm = a.plan.threat.norm = a.attack.parsed_norm();
   a.eps = options.given("eps") ? options.as_given("eps") : default_eps(norm);
-  double& eps = a.plan.threat.eps = parse_number(a.eps);
-  if (norm == Norm::Linf && eps > 1) {
-    options.fail(
-        "eps", fmt::format("must be in (0, 1]{}",
-                           eps <= 255 ? fmt::format("; pixels are scaled to [0,1], did you mean {:g}/255?", eps) : ""));
-  }
+  a.plan.threat.eps = parse_number(a.eps);
+  check_eps(options, norm, a.plan.threat.eps);
   if (a.plan.minimal_eps && !a.attack.surrogate.empty()) options.fail("minimal-eps", "does not go with --surrogate");
   a.plan.settings = a.attack.settings;
   a.plan.seed = a.runtime.seed;
@@ -266,11 +264,14 @@ bool draw_comparison(const std::vector<Subject>& subjects, const Arguments& a, c
 
 int compare_models(const Arguments& a, const std::vector<std::string>& models, const OptionSet& options) {
   std::vector<Subject> subjects;
+  std::vector<std::string> names;
   fs::path folder = a.out;
   int worst_code = 0;
   for (const auto& name : models) {
     if (folder.empty()) folder = fs::path("out") / to_lower(a.goal.front());
-    subjects.push_back(attack_model(a, name, options, folder / fs::path(name).stem()));
+    names.push_back(unused_name(short_model_name(name), names));
+    subjects.push_back(attack_model(a, name, options, folder / names.back()));
+    subjects.back().report.model = names.back();
     worst_code = std::max(worst_code, subjects.back().exit_code);
     throw_if_incomplete(subjects.back().report);
   }

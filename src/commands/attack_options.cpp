@@ -2,8 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
+#include "attacks/ball.hpp"
 #include "attacks/losses.hpp"
 #include "attacks/masks.hpp"
 #include "core/options.hpp"
@@ -20,7 +22,7 @@ void AttackOptions::declare(OptionSet& options) {
   options.integer("restarts", &settings.restarts, at_least(1),
                   "starts: the first from the original, the others from random points; a solved image starts no more");
   options.flag("random-start", &settings.random_start, "begin the first start at a random point too");
-  options.text("loss", &settings.loss, "ce|dlr|margin", "what is descended; without it the attack's own choice");
+  options.choice("loss", &settings.loss, goal_loss_names(), "what is descended; without it the attack's own choice");
   options.integer("queries", &settings.queries, at_least(0),
                   "network calls per image of black-box attacks; 0: the attack's own number");
   options.integer("targets", &settings.targets, at_least(0),
@@ -31,8 +33,27 @@ void AttackOptions::declare(OptionSet& options) {
   options.text("surrogate", &surrogate, "MODEL", "make the images on this network and show them to --model (transfer)");
 }
 
-void AttackOptions::check() const {
-  if (!settings.loss.empty()) find_goal_loss(settings.loss);
+void AttackOptions::check(const OptionSet& options, const std::vector<std::string>& attacks) const {
+  for (const auto& name : attacks) {
+    const auto& norms = Registry<AttackEntry>::instance().get(name).norms;
+    if (std::find(norms.begin(), norms.end(), parsed_norm()) == norms.end()) {
+      options.fail("norm", fmt::format("attack '{}' does not work in {}", name, to_string(parsed_norm())));
+    }
+  }
+  for (const char* name : {"steps", "alpha", "restarts", "random-start", "loss", "queries", "targets"}) {
+    warn_if_unused(options, name, attacks);
+  }
+  if (options.given("mask") && mask.empty()) options.fail("mask", "must not be empty");
+}
+
+void warn_if_unused(const OptionSet& options, const std::string& name, const std::vector<std::string>& attacks) {
+  if (!options.given(name)) return;
+  for (const auto& attack : attacks) {
+    const auto& used = Registry<AttackEntry>::instance().get(attack).settings;
+    if (std::find(used.begin(), used.end(), name) != used.end()) return;
+  }
+  warn(fmt::format("--{} has no effect: {} {} not use it", name, join(attacks, ", "),
+                   attacks.size() == 1 ? "does" : "do"));
 }
 
 torch::Tensor AttackOptions::load_mask(int64_t channels, int64_t height, int64_t width) const {
@@ -44,6 +65,23 @@ Surrogate AttackOptions::load_surrogate(const Runtime& runtime) const {
   const Checkpoint checkpoint = load_model(resolve_model(surrogate));
   for (const auto& line : checkpoint.warnings) warn(line);
   return {std::make_shared<Classifier>(make_classifier(checkpoint, runtime)), checkpoint.digest};
+}
+
+void require_level(const OptionSet& options, Norm norm, double eps, const std::string& way_out) {
+  if (fits_a_level(norm, eps)) return;
+  options.fail("eps", norm == Norm::L0
+                          ? "must be at least 1 in L0, the number of changed values"
+                          : "must be at least 1/255, one level of 8-bit images, or nothing can change" + way_out);
+}
+
+void check_eps(const OptionSet& options, Norm norm, double eps, double most) {
+  if (norm == Norm::Linf && eps > most) {
+    options.fail(
+        "eps",
+        fmt::format("must be in (0, {:g}]{}", most,
+                    eps <= 255 * most ? fmt::format("; pixels are scaled to [0,1], did you mean {:g}/255?", eps) : ""));
+  }
+  require_level(options, norm, eps);
 }
 
 std::string format_eps(double eps, Norm norm) {

@@ -17,8 +17,9 @@ struct AttackOptions {
 
   void declare(OptionSet& options);
 
-  /// Throws UserError about values that no attack takes.
-  void check() const;
+  /// Throws UserError about unknown attacks and a norm that one of these does not know; warns of settings that none of
+  /// them uses.
+  void check(const OptionSet& options, const std::vector<std::string>& attacks) const;
 
   Norm parsed_norm() const { return parse_norm(norm); }
 
@@ -28,6 +29,15 @@ struct AttackOptions {
   /// The network named by --surrogate, or none.
   Surrogate load_surrogate(const Runtime& runtime) const;
 };
+
+/// Says so where a setting is given that none of the attacks uses.
+void warn_if_unused(const OptionSet& options, const std::string& name, const std::vector<std::string>& attacks);
+
+/// Refuses an --eps that is no size of a perturbation (`most`: the largest in Linf), or too small for an 8-bit image.
+void check_eps(const OptionSet& options, Norm norm, double eps, double most = 1);
+
+/// Refuses an --eps of which an 8-bit image shows nothing; `way_out` ends the message.
+void require_level(const OptionSet& options, Norm norm, double eps, const std::string& way_out = "");
 
 /// "3/255" in Linf (to a sixteenth of a level), "0.52" else; "none" for an infinite one.
 std::string format_eps(double eps, Norm norm);

@@ -23,11 +23,12 @@ std::string shortened(const std::string& id, size_t room) {
 
 void print_row(const AttackedImage& image, const AttackReport& report) {
   const std::string noise = std::isfinite(image.psnr) ? fmt::format("{:.1f} dB", image.psnr) : "-";
+  const std::string similarity = std::isfinite(image.ssim) ? fmt::format("{:.3f}", image.ssim) : "-";
   const std::string minimal =
       image.minimal_eps ? fmt::format("  {:>11}", format_eps(*image.minimal_eps, report.plan.threat.norm)) : "";
-  fmt::print("  {:<30}  {:<16} {} {:<16}  {:>7}  {:>6.2f}  {:>7}  {:>5.3f}{}\n", shortened(image.id, 30),
+  fmt::print("  {:<30}  {:<16} {} {:<16}  {:>7}  {:>6.2f}  {:>7}  {:>5}{}\n", shortened(image.id, 30),
              verdict(image.clean, report.classes), image.success ? "->" : "  ", verdict(image.after, report.classes),
-             fmt::format("{}/255", std::lround(image.linf * 255)), image.l2, noise, image.ssim, minimal);
+             fmt::format("{}/255", std::lround(image.linf * 255)), image.l2, noise, similarity, minimal);
 }
 
 void print_table(const AttackReport& report, const AttackedImage& best) {

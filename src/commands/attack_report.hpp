@@ -10,7 +10,7 @@ namespace fercli {
 
 /// Everything known after one model was attacked.
 struct AttackReport {
-  std::string model;  ///< as the user named it
+  std::string model;  ///< as the user named it, or what tells it from the others compared with it
   AttackPlan plan;
   std::string eps;  ///< as the user wrote it
   AttackSelection selection;

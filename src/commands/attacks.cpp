@@ -23,7 +23,7 @@ const char* goals_of(const AttackEntry& entry) {
 }
 
 const char* kind_of(const AttackEntry& entry) {
-  return entry.make({})->reach() == Attack::Reach::Anywhere ? "minimum norm" : "fixed eps";
+  return entry.make({})->minimum_norm() ? "minimum norm" : "fixed eps";
 }
 
 nlohmann::json to_json(const AttackEntry& entry) {
@@ -33,7 +33,7 @@ nlohmann::json to_json(const AttackEntry& entry) {
           {"norms", norms},         {"targeted", entry.targeted},
           {"kind", kind_of(entry)}, {"untargeted", entry.untargeted},
           {"cost", entry.cost},     {"access", to_string(entry.access)},
-          {"paper", entry.paper}};
+          {"paper", entry.paper},   {"settings", entry.settings}};
 }
 
 void print_table(const std::vector<AttackEntry>& entries) {
@@ -42,6 +42,7 @@ void print_table(const std::vector<AttackEntry>& entries) {
     fmt::print("{:<12} {:<17} {:<11} {:<10} {:<13} {}\n", entry.name, norms_of(entry), goals_of(entry),
                to_string(entry.access), kind_of(entry), entry.summary);
     fmt::print("{:<12} {}\n{:<12} cost: {}\n", "", entry.paper, "", entry.cost);
+    fmt::print("{:<12} options: --{}\n", "", join(entry.settings, ", --"));
   }
   fmt::print(
       "\nGoals: untargeted (any wrong class), targeted (one class), or both. Kind: fixed eps searches a ball, minimum\n"

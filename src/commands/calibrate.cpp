@@ -6,6 +6,7 @@
 #include "core/digest.hpp"
 #include "core/error.hpp"
 #include "core/files.hpp"
+#include "core/json_text.hpp"
 #include "core/options.hpp"
 #include "core/progress.hpp"
 #include "core/runtime.hpp"
@@ -48,6 +49,29 @@ std::optional<nlohmann::json> card_of(const fs::path& model) {
   return std::nullopt;
 }
 
+fs::path card_path(const fs::path& out) {
+  return fs::path(out).replace_extension(".json");
+}
+
+void require_room_for_card(const fs::path& out) {
+  std::error_code ignored;
+  if (card_path(out) != out && !fs::equivalent(card_path(out), out, ignored)) return;
+  throw UserError(
+      fmt::format("fercli calibrate: --out {}: the model card would take this very file; the checkpoint "
+                  "needs an ending other than .json, such as .pt",
+                  out.string()));
+}
+
+/// Where the search ends, the best temperature lies beyond.
+void warn_at_bound(double temperature) {
+  constexpr double kMargin = 1.001;
+  if (temperature > kMargin / kHighestTemperature && temperature < kHighestTemperature / kMargin) return;
+  warn(
+      fmt::format("the temperature {:.4g} lies at the end of the search, [1/{:g}, {:g}]: these images do not tell the "
+                  "best one (are they few, or all judged rightly?)",
+                  temperature, kHighestTemperature, kHighestTemperature));
+}
+
 /// The card of the network as it was, with what changed, as OUT's name with .json.
 void write_card(const fs::path& model, const Checkpoint& checkpoint, const fs::path& out) {
   auto card = card_of(model);
@@ -55,7 +79,7 @@ void write_card(const fs::path& model, const Checkpoint& checkpoint, const fs::p
   (*card)["model"] = out.filename().string();
   (*card)["digest"] = file_sha256_hex(out);
   (*card)["training"] = checkpoint.training;
-  write_file(fs::path(out).replace_extension(".json"), card->dump(2) + "\n");
+  write_file(card_path(out), pretty_json(*card) + "\n");
 }
 
 int run(const std::vector<std::string>& arguments) {
@@ -76,6 +100,7 @@ int run(const std::vector<std::string>& arguments) {
   options.flag("quiet,q", &quiet, "no progress");
   if (!options.parse(arguments)) return 0;
   if (out.empty()) throw UserError("fercli calibrate: --out FILE is needed");
+  require_room_for_card(out);
   silence_progress(quiet);
   prepare_machine({});
 
@@ -85,6 +110,7 @@ int run(const std::vector<std::string>& arguments) {
   if (images.size() == 0) throw UserError("fercli calibrate: no images in this split");
   const auto before = predictions_of(checkpoint, images);
   const double temperature = fit_temperature(before.probabilities.clamp_min(1e-30).log(), images.labels);
+  warn_at_bound(temperature);
   divide_logits(checkpoint, temperature);
   const auto after = predictions_of(checkpoint, images);
   checkpoint.training["calibration"] = {{"temperature", temperature},

@@ -1,6 +1,7 @@
 // fercli compare: is one network really better than another on the same images?
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "core/command.hpp"
@@ -59,6 +60,10 @@ std::string points(const json& difference) {
                      100 * metric.interval.high);
 }
 
+bool differs(const json& test) {
+  return test.value("settings_differ", false);
+}
+
 void print(const json& comparison) {
   const std::string first = comparison.at("first"), second = comparison.at("second");
   fmt::print("{} against {}: {} images in common\n", first, second, comparison.at("images").get<int64_t>());
@@ -69,10 +74,14 @@ void print(const json& comparison) {
                test.at("condition").get<std::string>(), test.at("n").get<int64_t>(), percent(test.at("first")),
                percent(test.at("second")), points(test.at("difference")), test.at("only_first").get<int64_t>(),
                test.at("only_second").get<int64_t>(), test.at("p").get<double>(), test.at("p_holm").get<double>(),
-               test.at("p_holm").get<double>() < kLevel ? " *" : "");
+               (test.at("p_holm").get<double>() < kLevel ? " *" : "") + std::string(differs(test) ? " †" : ""));
   }
   fmt::print("  exact McNemar tests; * p below {:g} after Holm's correction for the {} tests\n", kLevel,
              comparison.at("tests").size());
+  const json& tests = comparison.at("tests");
+  if (std::any_of(tests.begin(), tests.end(), differs)) {
+    fmt::print("  † the attack's settings (steps, restarts, …) differ between the two results\n");
+  }
 }
 
 int run(const std::vector<std::string>& arguments) {

@@ -42,6 +42,7 @@ Dataset DataOptions::read(const ModelOptions& model, const Checkpoint& checkpoin
 Dataset DataOptions::part(const Dataset& all) const {
   const auto chosen = all.resolve_split(split);
   const Dataset dataset = chosen ? all.only(*chosen) : all;
+  if (dataset.size() == 0) throw UserError(fmt::format("--data {}: has no images", dataset.name));
   const auto missing = (dataset.labels < 0).sum().item<int64_t>();
   if (missing > 0) {
     throw UserError(fmt::format("--data {}: {} of {} images have no label, and evaluation needs the true classes",

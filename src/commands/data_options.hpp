@@ -21,7 +21,8 @@ struct DataOptions {
   /// The whole data set with labels in the order of the network's classes, as `model` wants its images.
   Dataset read(const ModelOptions& model, const Checkpoint& checkpoint) const;
 
-  /// The images of the split, or a subset of them (see `stratified_rows`). Throws UserError when labels are missing.
+  /// The images of the split, or a subset of them (see `stratified_rows`). Throws UserError when labels are missing, or
+  /// there are no images.
   Dataset part(const Dataset& all) const;
 
   std::string split_name(const Dataset& all) const;  ///< "PublicTest", …, or "all"

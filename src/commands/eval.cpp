@@ -1,4 +1,6 @@
 // fercli eval: how good, how well calibrated and how robust a classifier is on labelled images.
+#include <cmath>
+
 #include "commands/data_options.hpp"
 #include "commands/eval_robustness.hpp"
 #include "core/command.hpp"
@@ -58,8 +60,9 @@ void add_deduplicated_accuracy(Result& result, const Predictions& predictions, c
   }
 }
 
-/// "0.034 (n = 3589, 95 % CI 0.023–0.045)".
+/// "0.034 (n = 3589, 95 % CI 0.023–0.045)"; a single image has no interval.
 std::string format_score(const Metric& metric) {
+  if (!std::isfinite(metric.interval.low)) return fmt::format("{:.3f} (n = {})", metric.value, metric.n);
   return fmt::format("{:.3f} (n = {}, 95 % CI {:.3f}–{:.3f})", metric.value, metric.n, metric.interval.low,
                      metric.interval.high);
 }
@@ -193,7 +196,8 @@ int run(const std::vector<std::string>& arguments) {
                     {"model_digest", checkpoint.digest},
                     {"data", evaluated.name},
                     {"split", settings.data.split_name(all)},
-                    {"limit", settings.data.limit}});
+                    {"limit", settings.data.limit},
+                    {"tta", settings.tta}});
   }
 
   if (settings.json) fmt::print("{}", format_result(result));

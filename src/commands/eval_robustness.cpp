@@ -109,13 +109,16 @@ void RobustnessOptions::declare(OptionSet& options) {
 }
 
 void RobustnessOptions::check(const OptionSet& options) const {
-  attack.check();
   if (wanted()) {
-    for (const auto& name : split(attacks, ',')) Registry<AttackEntry>::instance().get(name);
+    attack.check(options, split(attacks, ','));
+    const Norm norm = attack.parsed_norm();
+    const double smallest = parse_ladder(eps.empty() ? default_ladder(norm) : eps, norm).front().eps;
+    if (!off_grid) require_level(options, norm, smallest, "; --float leaves images unrounded");
     if (!save_adv.empty() && off_grid) options.fail("save-adv", "holds 8-bit images, and --float makes others");
     return;
   }
-  for (const char* name : {"eps", "goal", "norm", "save-adv", "min-robust", "float", "mask", "surrogate", "queries"}) {
+  for (const char* name : {"eps", "goal", "norm", "save-adv", "min-robust", "float", "mask", "surrogate", "queries",
+                           "steps", "alpha", "restarts", "random-start", "loss", "targets"}) {
     if (options.given(name)) options.fail(name, "needs --attacks");
   }
 }

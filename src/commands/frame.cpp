@@ -71,13 +71,7 @@ void check(Arguments& a, const OptionSet& options) {
   auto& threat = a.settings.threat;
   threat.norm = parse_norm(a.norm);
   if (!options.given("eps")) threat.eps = threat.norm == Norm::Linf ? 8 / 255.0 : 4;
-  if (threat.norm == Norm::Linf && threat.eps > 1) {
-    options.fail(
-        "eps",
-        fmt::format(
-            "must be in (0, 1]{}",
-            threat.eps <= 255 ? fmt::format("; pixels are scaled to [0,1], did you mean {:g}/255?", threat.eps) : ""));
-  }
+  check_eps(options, threat.norm, threat.eps);
 }
 
 /// Of some drawn people, the first whom the program finds and reads as SOURCE; else the last one found.

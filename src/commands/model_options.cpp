@@ -130,6 +130,9 @@ Checkpoint ModelOptions::load() const {
 }
 
 void ModelOptions::fit(ReadOptions& read, const Checkpoint& checkpoint) const {
+  if (!checkpoint.foreign && space != "stored") {
+    throw UserError("--space input: is for foreign networks; images come to fercli's own in the size of its input");
+  }
   read.native = checkpoint.foreign != nullptr && space == "stored";
   read.size = checkpoint.preprocessing.size;
   read.channels = checkpoint.preprocessing.channels;

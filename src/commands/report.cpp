@@ -1,8 +1,10 @@
 // fercli report: one page about how good, how sure, how fragile a network is, and whether the figures can be trusted.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "commands/attack_options.hpp"
 #include "commands/data_options.hpp"
 #include "commands/training_log.hpp"
 #include "core/command.hpp"
@@ -15,6 +17,7 @@
 #include "eval/result.hpp"
 #include "eval/study/part.hpp"
 #include "eval/study/saved.hpp"
+#include "eval/vulnerability.hpp"
 #include "report/report.hpp"
 
 namespace fercli::report_command {
@@ -23,6 +26,10 @@ namespace {
 
 namespace fs = std::filesystem;
 using nlohmann::json;
+
+/// The options that say how results look or how the program runs, not what is measured.
+const std::vector<std::string> kRendering{"out",    "lang",    "include-images", "json",  "quiet",
+                                          "config", "threads", "precision",      "device"};
 
 struct Settings {
   std::vector<std::string> files;
@@ -90,6 +97,10 @@ StudyPlan plan_of(const Settings& s, const OptionSet& options) {
   plan.parts = split(s.parts, ',');
   if (!s.eps.empty()) set_ladder(plan, s.eps);
   plan.at = {options.as_given("at"), s.at};
+  if (const double most = VulnerabilityOptions().max_eps; plan.wants("vulnerability") && s.at > most) {
+    options.fail("at", fmt::format("must be at most {} for the part vulnerability, which --parts can leave out",
+                                   format_eps(most, Norm::Linf)));
+  }
   if (s.autoattack_images >= 0) plan.autoattack_images = s.autoattack_images;
   if (s.smoothing_images >= 0) plan.smoothing_images = s.smoothing_images;
   if (s.smoothing_draws == 0) options.fail("smoothing-draws", "must be at least 1");
@@ -104,8 +115,11 @@ void check(const Settings& s, const OptionSet& options) {
   if (s.quick && s.full) throw UserError("fercli report: --quick and --full: give one of them, not both");
   for (const auto& name : split(s.parts, ',')) Registry<StudyPart>::instance().get(name);
   if (s.files.empty()) return;
-  for (const char* name : {"model", "data", "split", "limit", "quick", "full", "parts", "eps", "at", "cache"}) {
-    if (options.given(name)) options.fail(name, "does not go with saved results, which are only rendered");
+  const json all = options.provenance();
+  for (const auto& option : all.items()) {
+    const auto& name = option.key();
+    const bool renders = std::find(kRendering.begin(), kRendering.end(), name) != kRendering.end();
+    if (!renders && options.given(name)) options.fail(name, "does not go with saved results, which are only rendered");
   }
 }
 

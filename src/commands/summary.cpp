@@ -76,6 +76,7 @@ int run(const std::vector<std::string>& arguments) {
   if (!options.parse(arguments)) return 0;
   if (arch.empty() == model.empty()) throw UserError("fercli summary: give either --arch or --model");
 
+  if (options.given("size") && arch.empty()) options.fail("size", "goes with --arch, not with --model");
   prepare_machine({});
   Subject subject;
   if (!model.empty()) {
@@ -88,7 +89,8 @@ int run(const std::vector<std::string>& arguments) {
       subject.title + (subject.title.empty() ? "" : "\n") +
       (subject.foreign ? describe_foreign(*subject.foreign) : describe_architecture(subject.arch, subject.options));
   if (!out.empty()) write_file(std::filesystem::path(out) / (subject.arch + "_arch.txt"), text);
-  fmt::print("{}", as_json ? to_json(subject).dump(2) + "\n" : text);
+  fmt::print("{}",
+             as_json ? to_json(subject).dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n" : text);
   return 0;
 }
 

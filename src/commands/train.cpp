@@ -12,6 +12,7 @@
 #include "core/progress.hpp"
 #include "data/reader.hpp"
 #include "models/import.hpp"
+#include "models/limits.hpp"
 #include "models/summary.hpp"
 #include "models/weights.hpp"
 #include "train/trainer.hpp"
@@ -61,7 +62,8 @@ void declare(OptionSet& options, Settings& settings) {
   options.text("data,d", &settings.data, "SOURCE",
                "CSV file, folder, packed file or synthetic:…; its Training rows are learnt");
   options.text("validation-data", &settings.validation_data, "SOURCE",
-               "validate on this instead of the PublicTest rows of --data");
+               "validate on its PublicTest rows, else its unmarked, else its Training rows, instead of the PublicTest "
+               "rows of --data");
   options.number("validation-share", &settings.validation_share, "0.1", {0, 0.9, true},
                  "where there are no PublicTest rows: the share of training images set aside to validate on");
   options.text(
@@ -72,7 +74,8 @@ void declare(OptionSet& options, Settings& settings) {
   options.choice("arch,a", &settings.arch, Registry<Architecture>::instance().names(), "architecture");
   options.texts("set", &settings.arch_settings, "NAME=VALUE",
                 "settings of the architecture, such as width=96 (see fercli summary)");
-  options.integer("size", &settings.size, at_least(0), "input height and width; 0: the architecture's own");
+  options.integer("size", &settings.size, between(0, kLargestSide),
+                  "input height and width; 0: the architecture's own");
   options.integer("channels", &settings.channels, between(0, 3),
                   "input channels, 1 grey or 3 RGB; 0: the architecture's own");
   options.text("weights", &settings.weights, "FILE",
@@ -125,6 +128,18 @@ void declare(OptionSet& options, Settings& settings) {
   options.runtime(&train.runtime);
 }
 
+void check_size(const OptionSet& options, const Settings& settings, const ReadOptions& read) {
+  NetworkOptions known = Registry<Architecture>::instance().get(settings.arch).defaults;
+  if (read.size >= known.size) return;
+  known.channels = read.channels;
+  known.settings = parse_arch_settings(settings.arch_settings);
+  const int64_t smallest = smallest_side(settings.arch, known);
+  if (read.size < smallest) {
+    options.fail("size", fmt::format("architecture {} takes images of {} to {} pixels a side", settings.arch, smallest,
+                                     kLargestSide));
+  }
+}
+
 void check_crop(const OptionSet& options, const Settings& settings, int64_t size) {
   const int64_t crop = settings.train.augmentation.crop;
   if (crop == 0) return;
@@ -147,6 +162,17 @@ std::vector<int64_t> rows_of(const Dataset& data, Split split) {
   return rows;
 }
 
+/// PublicTest rows, else unmarked ones, else Training ones; never PrivateTest.
+Dataset read_validation(const Settings& settings, const LabelSet& classes, const ReadOptions& read) {
+  const Dataset data = read_dataset(settings.validation_data, read).relabelled(classes);
+  for (const Split split : {Split::PublicTest, Split::None, Split::Training}) {
+    const auto rows = rows_of(data, split);
+    if (!rows.empty()) return data.select(rows);
+  }
+  throw UserError(fmt::format("--validation-data {}: has PrivateTest images only, which training never touches",
+                              settings.validation_data));
+}
+
 /// Training rows (all rows where none are marked), and what to validate on; PrivateTest is never touched.
 Splits split_data(const Settings& settings, const Dataset& data, const ReadOptions& read) {
   auto training = rows_of(data, Split::Training);
@@ -154,9 +180,7 @@ Splits split_data(const Settings& settings, const Dataset& data, const ReadOptio
   if (training.empty()) training = rows_of(data, Split::None);
   if (training.empty()) throw UserError(fmt::format("--data {}: has no Training images", settings.data));
   if (!settings.validation_data.empty()) {
-    Dataset other = read_dataset(settings.validation_data, read).relabelled(data.classes);
-    const auto marked = rows_of(other, Split::PublicTest);
-    return {data.select(training), marked.empty() ? other : other.select(marked)};
+    return {data.select(training), read_validation(settings, data.classes, read)};
   }
   if (validation.empty()) {
     const auto order =
@@ -170,6 +194,13 @@ Splits split_data(const Settings& settings, const Dataset& data, const ReadOptio
     training = kept;
   }
   return {data.select(training), data.select(validation)};
+}
+
+/// A batch has two images at least, for BatchNorm's sake.
+void require_two_images(const Settings& settings, const Dataset& training) {
+  if (training.size() >= 2) return;
+  throw UserError(fmt::format("--data {}: leaves too few training images ({}), at least 2 are needed", settings.data,
+                              training.size()));
 }
 
 void require_labels(const Dataset& data) {
@@ -239,10 +270,34 @@ void settle_loss(const OptionSet& options, Settings& settings) {
   }
 }
 
+/// Options that do nothing beside the others. An INI file may hold them for other runs.
+void refuse_idle_options(const OptionSet& options, const Settings& settings) {
+  const TrainOptions& train = settings.train;
+  const auto& attack = Registry<TrainingLoss>::instance().get(train.loss).attack;
+  const bool replays = attack && attack->learn_from != nullptr, has_kl_term = attack && attack->beta > 0;
+  const std::tuple<const char*, bool, std::string> checks[] = {
+      {"attack-statistics", !replays || train.adversarial.statistics != "running",
+       fmt::format("--loss {} learns and attacks in one pass, with the batch's statistics", train.loss)},
+      {"beta", has_kl_term, "is for --loss trades or mart"},
+      {"temperature", !settings.teacher.empty(), "is for --teacher"},
+      {"teacher-share", !settings.teacher.empty(), "is for --teacher"},
+      {"full-epochs", train.augmentation.crop > 0, "is for --crop"},
+      {"warmup-epochs", train.schedule.kind != "one-cycle", "is for --schedule cosine, plateau or constant"},
+      {"plateau-patience", train.schedule.kind == "plateau", "is for --schedule plateau"}};
+  for (const auto& [name, used, message] : checks) {
+    if (!used && options.given_on_command_line(name)) options.fail(name, message);
+  }
+}
+
+void check_schedule(const OptionSet& options, const Schedule& schedule) {
+  if (schedule.kind == "one-cycle" || schedule.warmup_epochs < static_cast<double>(schedule.epochs)) return;
+  options.fail("warmup-epochs", fmt::format("must be in [0, {}), less than --epochs", schedule.epochs));
+}
+
 /// The teacher, with classes in the order of the data.
 std::shared_ptr<const Distillation> load_teacher(const Settings& settings, const LabelSet& classes) {
   if (settings.teacher.empty()) return nullptr;
-  const Checkpoint teacher = load_model(resolve_model(settings.teacher));
+  const Checkpoint teacher = load_model(resolve_model(settings.teacher, "--teacher"));
   return std::make_shared<Distillation>(make_classifier(teacher, settings.train.runtime), classes, settings.temperature,
                                         settings.teacher_share, teacher.digest);
 }
@@ -276,6 +331,8 @@ int run(const std::vector<std::string>& arguments) {
   if (settings.data.empty())
     throw UserError("fercli train: --data SOURCE is needed: a CSV file, a folder, a packed file or synthetic:");
   settle_loss(options, settings);
+  refuse_idle_options(options, settings);
+  check_schedule(options, settings.train.schedule);
   silence_progress(settings.quiet);
   prepare_machine(settings.train.runtime);
   const std::filesystem::path folder = settings.out;
@@ -288,8 +345,10 @@ int run(const std::vector<std::string>& arguments) {
   read.channels = settings.channels > 0 ? settings.channels : defaults.channels;
   read.skip_bad = settings.skip_bad;
   if (!settings.numbering.empty()) read.numbering = LabelSet::parse(settings.numbering);
+  check_size(options, settings, read);
   check_crop(options, settings, read.size);
   const Splits splits = split_data(settings, read_dataset(settings.data, read), read);
+  require_two_images(settings, splits.training);
   require_labels(splits.training);
   require_labels(splits.validation);
 
@@ -302,7 +361,8 @@ int run(const std::vector<std::string>& arguments) {
                      splits.training.size(), splits.validation.size(), parameter_count(*start.network),
                      to_string(resolve_precision(settings.train.runtime)), at::get_num_threads()));
   if (settings.train.is_adversarial()) inform(describe_attack(options, settings.train));
-  TrainingLog log(folder, start, splits.validation.size());
+  TrainingLog log(folder, trainer.start(), splits.validation.size());
+  if (!trainer.history().empty()) log.write(trainer.history());  // the earlier run may have ended before it could
   trainer.run([&](const std::vector<EpochRecord>& history) {
     log.write(history);
     inform(describe_epoch(history.back(), start.classes));

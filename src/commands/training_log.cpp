@@ -11,6 +11,7 @@
 #include "core/digest.hpp"
 #include "core/error.hpp"
 #include "core/files.hpp"
+#include "core/json_text.hpp"
 #include "core/text.hpp"
 #include "eval/metrics.hpp"
 #include "eval/result.hpp"
@@ -131,7 +132,7 @@ void TrainingLog::write_card(const std::vector<EpochRecord>& history) const {
     card["balanced_robust_validation_accuracy"] = to_json(balanced_robust_accuracy(best->robust->counts));
     card["note"] = "the epoch was chosen by PGD on part of the validation images; measure with stronger attacks";
   }
-  write_file(folder_ / "model_card.json", card.dump(2) + "\n");
+  write_file(folder_ / "model_card.json", pretty_json(card) + "\n");
 }
 
 nlohmann::json read_history(const std::filesystem::path& path) {

@@ -19,6 +19,8 @@ namespace fercli::universal_command {
 
 namespace {
 
+constexpr double kLargestEps = 0.5;  ///< in Linf
+
 struct Arguments {
   SetAttack set{"universal"};
   std::string norm = "linf", mask, load;
@@ -38,7 +40,7 @@ OptionSet declare(Arguments& a) {
   options.integer("steps", &a.settings.steps, at_least(1), "steps of the descent");
   options.integer("images-per-step", &a.settings.images_per_step, at_least(1), "images that each step looks at");
   options.number("alpha", &a.settings.alpha, "", above(0), "first step size; without it eps / 4");
-  options.text("loss", &a.settings.loss, "ce|dlr|margin", "what is descended; without it margin");
+  options.choice("loss", &a.settings.loss, goal_loss_names(), "what is descended; without it margin");
   options.text("mask", &a.mask, "WHERE", "what may change: parts of the face or image files, see `fercli attack`");
   options.text("load", &a.load, "FILE", "score this universal.pt instead of learning one");
   a.set.declare_output(options);
@@ -48,14 +50,8 @@ OptionSet declare(Arguments& a) {
 void check(Arguments& a, const OptionSet& options) {
   a.threat.norm = parse_norm(a.norm);
   if (!options.given("eps")) a.threat.eps = a.threat.norm == Norm::Linf ? 8 / 255.0 : 2;
-  if (a.threat.norm == Norm::Linf && a.threat.eps > 0.5) {
-    options.fail("eps",
-                 fmt::format("must be in (0, 0.5]{}",
-                             a.threat.eps <= 127
-                                 ? fmt::format("; pixels are scaled to [0,1], did you mean {:g}/255?", a.threat.eps)
-                                 : ""));
-  }
-  if (!a.settings.loss.empty()) find_goal_loss(a.settings.loss);
+  check_eps(options, a.threat.norm, a.threat.eps, kLargestEps);
+  if (options.given("mask") && a.mask.empty()) options.fail("mask", "must not be empty");
   if (!a.load.empty()) {
     for (const char* other : {"eps", "norm", "steps", "images-per-step", "alpha", "loss", "mask"}) {
       if (options.given(other)) options.fail(other, "does not go with --load, which brings its own");

@@ -1,6 +1,7 @@
 // fercli verify: looks at saved adversarial images again and recomputes what they claim.
 #include "commands/data_options.hpp"
 #include "core/command.hpp"
+#include "core/json_text.hpp"
 #include "core/options.hpp"
 #include "core/progress.hpp"
 #include "core/runtime.hpp"
@@ -76,13 +77,14 @@ int run(const std::vector<std::string>& arguments) {
 
   const AdversarialSet set = load_adversarial(settings.files.front());
   const Checkpoint checkpoint = settings.model.load();
-  const Classifier classifier = make_classifier(checkpoint, settings.runtime);
+  const Tta tta = parse_tta(set.claim.value("tta", "none"));
+  const Classifier classifier = make_classifier(checkpoint, settings.runtime).with_tta(tta);
   settings.data.split = set.claim.at("split").get<std::string>();
   settings.data.limit = set.claim.at("limit").get<int64_t>();
   const Dataset evaluated = settings.data.part(settings.data.read(settings.model, checkpoint));
   const Verification found = verify_adversarial(set, evaluated, classifier, checkpoint.digest);
   if (settings.json) {
-    fmt::print("{}\n", to_json(found).dump(2));
+    fmt::print("{}\n", pretty_json(to_json(found)));
   } else {
     print(found, set, settings.files.front());
   }

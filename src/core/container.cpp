@@ -8,6 +8,7 @@
 #include "core/digest.hpp"
 #include "core/error.hpp"
 #include "core/files.hpp"
+#include "core/json_text.hpp"
 #include "core/untrusted.hpp"
 #include "core/zip_file.hpp"
 
@@ -31,7 +32,7 @@ std::string digest_of(const std::string& header, const std::map<std::string, tor
 
 void save_container(const Container& container, const std::filesystem::path& path) {
   const nlohmann::json header = {{"format", kFormatVersion}, {"kind", container.kind}, {"content", container.header}};
-  const std::string text = header.dump();
+  const std::string text = compact_json(header);
   std::map<std::string, torch::Tensor> tensors;
   c10::Dict<std::string, torch::Tensor> stored;
   for (const auto& [name, tensor] : container.tensors) {

@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <boost/program_options.hpp>
+#include <cmath>
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
@@ -20,10 +22,11 @@ namespace {
 
 constexpr size_t kHelpColumn = 30, kHelpWidth = 110;
 
+/// An end at infinity is open: computing with infinite options gives NaN.
 bool contains(const Range& range, double value) {
   const bool above_low = range.low_open ? value > range.low : value >= range.low;
   const bool below_high = range.high_open ? value < range.high : value <= range.high;
-  return above_low && below_high;
+  return above_low && below_high && std::isfinite(value);
 }
 
 std::string describe(const Range& range) {
@@ -35,7 +38,7 @@ std::string describe(const Range& range) {
 
 /// What is wrong with a number outside its range, with a guess at what was meant.
 std::string out_of_range(const Range& range, double value) {
-  std::string reason = "must be " + describe(range);
+  std::string reason = "must be " + describe(range) + (std::isfinite(value) ? "" : ", and finite");
   if (range.high == 1 && range.low == 0 && value > 1 && value <= 255) {
     reason += fmt::format("; pixels are scaled to [0,1], did you mean {:g}/255?", value);
   }
@@ -271,6 +274,10 @@ void OptionSet::store_all(const std::vector<std::string>& arguments) {
   const Option* config = find("config");
   if (config->given.empty()) return;
   const std::string path = config->given.back();
+  std::error_code ignored;
+  if (std::filesystem::is_directory(path, ignored)) {
+    throw UserError(fmt::format("fercli {}: --config {}: is a folder, not a file", command_, path));
+  }
   std::ifstream stream(path);
   if (!stream) throw UserError(fmt::format("fercli {}: --config {}: cannot be read", command_, path));
   try {
@@ -330,6 +337,10 @@ bool OptionSet::parse(const std::vector<std::string>& arguments) {
 
 bool OptionSet::given(const std::string& name) const {
   return !find(name)->given.empty();
+}
+
+bool OptionSet::given_on_command_line(const std::string& name) const {
+  return given(name) && find(name)->source == "command line";
 }
 
 std::string OptionSet::as_given(const std::string& name) const {

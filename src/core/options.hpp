@@ -59,7 +59,8 @@ class OptionSet {
   /// Throws UserError: unknown option (with suggestion), missing or wrong value, value out of range.
   bool parse(const std::vector<std::string>& arguments);
 
-  bool given(const std::string& name) const;            ///< on the command line or in the file
+  bool given(const std::string& name) const;  ///< on the command line or in the file
+  bool given_on_command_line(const std::string& name) const;
   std::string as_given(const std::string& name) const;  ///< its text ("8/255"), else the default's text
   nlohmann::json provenance() const;                    ///< {"eps": {"value": "8/255", "source": "command line"}, …}
   std::string help() const;

@@ -53,6 +53,8 @@ std::string cpu_summary() {
 
 namespace {
 
+constexpr int64_t kMostThreads = 1024;
+
 /// Keeps freed activations in the process: glibc otherwise returns every large block to the kernel, and a training step
 /// spends a tenth of its time on page faults.
 void keep_freed_memory() {
@@ -66,6 +68,9 @@ void keep_freed_memory() {
 }  // namespace
 
 void prepare_machine(const Runtime& runtime) {
+  if (runtime.threads < 0 || runtime.threads > kMostThreads) {
+    throw UserError(fmt::format("--threads {}: must be in [0, {}]", runtime.threads, kMostThreads));
+  }
   keep_freed_memory();
   const auto cores = std::max(1u, std::thread::hardware_concurrency());
   at::set_num_threads(runtime.threads > 0 ? static_cast<int>(runtime.threads) : static_cast<int>(cores));

@@ -24,7 +24,7 @@ bool cpu_has_bfloat16();
 std::string cpu_summary();
 
 /// Sets LibTorch's thread count (Debian's starts with one) and the allocator's thresholds. Call once, before the first
-/// tensor work.
+/// tensor work. Throws UserError on an impossible number of threads.
 void prepare_machine(const Runtime& runtime);
 
 /// auto: bfloat16 where the hardware has it, else float32. Throws UserError on an unknown word.

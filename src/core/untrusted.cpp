@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <cstring>
+#include <deque>
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -18,6 +19,7 @@ namespace {
 constexpr int kDeepestJson = 256;
 constexpr int kDeepestTuple = 64;
 constexpr size_t kMostContainers = 10000;  // lists and dictionaries may lie in each other; their destructors recurse
+constexpr size_t kMostValues = size_t{1} << 21;
 constexpr uint64_t kMostBytes = uint64_t{1} << 40;
 
 [[noreturn]] void refuse(const std::string& reason) {
@@ -30,13 +32,13 @@ struct Item {
   Kind kind = Kind::Other;
   int64_t number = 0;                              ///< Integer; StorageType and Storage: bytes of an element
   uint64_t bytes = 0;                              ///< Storage
-  std::string text;                                ///< Text, Function, StorageType
+  std::string_view text;                           ///< Text, Function, StorageType; the bytes lie elsewhere
   std::shared_ptr<const std::vector<Item>> parts;  ///< Tuple
   int depth = 0;
 };
 
-const std::map<std::string, int64_t>& element_sizes() {
-  static const std::map<std::string, int64_t> sizes = {
+const std::map<std::string_view, int64_t>& element_sizes() {
+  static const std::map<std::string_view, int64_t> sizes = {
       {"FloatStorage", 4}, {"DoubleStorage", 8}, {"HalfStorage", 2}, {"BFloat16Storage", 2}, {"LongStorage", 8},
       {"IntStorage", 4},   {"ShortStorage", 2},  {"CharStorage", 1}, {"ByteStorage", 1},     {"BoolStorage", 1}};
   return sizes;
@@ -101,6 +103,7 @@ class PickleWalk {
       case '.':
         return false;
       case '(':
+        if (marks_.size() >= kMostValues) refuse("the pickle holds more values than any model");
         marks_.push_back(stack_.size());
         break;
       case 'N':
@@ -230,7 +233,10 @@ class PickleWalk {
     return value;
   }
 
-  void push(Item item) { stack_.push_back(std::move(item)); }
+  void push(Item item) {
+    if (++pushed_ > kMostValues) refuse("the pickle holds more values than any model");
+    stack_.push_back(std::move(item));
+  }
 
   void push_integer(int64_t value) {
     Item item;
@@ -251,10 +257,10 @@ class PickleWalk {
     push(std::move(item));
   }
 
-  std::string line() {
+  std::string_view line() {
     const size_t end = pickle_.find('\n', place_);
     if (end == std::string_view::npos) refuse("the pickle is truncated");
-    const std::string text(take(end - place_));
+    const std::string_view text = take(end - place_);
     take(1);
     return text;
   }
@@ -262,12 +268,12 @@ class PickleWalk {
   /// LibTorch pushes the element type for torch.FloatStorage and its like, and the number of a function for all others.
   void push_global() {
     Item item;
-    const std::string module = line(), name = line();
+    const std::string_view module = line(), name = line();
     const auto type = module == "torch" ? element_sizes().find(name) : element_sizes().end();
     item.kind = type == element_sizes().end() ? Kind::Function : Kind::StorageType;
     item.number = item.kind == Kind::StorageType ? type->second : 0;
-    item.text = module + "." + name;
-    if (item.kind == Kind::Function && item.text.find("Storage") != std::string::npos) {
+    item.text = names_.emplace_back(fmt::format("{}.{}", module, name));
+    if (item.kind == Kind::Function && item.text.find("Storage") != std::string_view::npos) {
       refuse(fmt::format("data of the type {} is not supported", item.text));
     }
     push(std::move(item));
@@ -312,7 +318,7 @@ class PickleWalk {
 
   void remember(size_t place) {
     require_items(1);
-    if (place > pickle_.size()) refuse("the pickle remembers more values than it has");
+    if (place > std::min(pickle_.size(), kMostValues)) refuse("the pickle remembers more values than it has");
     if (place >= memo_.size()) memo_.resize(place + 1);
     memo_[place] = stack_.back();
   }
@@ -331,11 +337,11 @@ class PickleWalk {
       return;
     }
     if (items[0].kind != Kind::Function) refuse("the pickle calls something that is no function");
-    const std::string& name = items[0].text;
+    const std::string_view name = items[0].text;
     if (name == "collections.OrderedDict") replaced_.emplace_back(instruction, "\x81\x81}");
     if (name == "torch._utils._rebuild_tensor_v2") {
       check_tensor(parts_of(items[1], "a tensor's description"));
-    } else if (name.find("_rebuild_") != std::string::npos && name != "torch._utils._rebuild_parameter") {
+    } else if (name.find("_rebuild_") != std::string_view::npos && name != "torch._utils._rebuild_parameter") {
       refuse(fmt::format("tensors made by {} are not supported", name));
     }
     push({});
@@ -357,7 +363,7 @@ class PickleWalk {
     item.number = parts[1].number;
     const auto elements = static_cast<uint64_t>(integer_of(parts[4], "a data record's size"));
     if (elements > kMostBytes ||
-        (elements > 0 && elements * static_cast<uint64_t>(item.number) > record_size_(parts[2].text))) {
+        (elements > 0 && elements * static_cast<uint64_t>(item.number) > record_size_(std::string(parts[2].text)))) {
       refuse(fmt::format("the data record '{}' is shorter than its description", parts[2].text));
     }
     item.bytes = elements * static_cast<uint64_t>(item.number);
@@ -368,7 +374,8 @@ class PickleWalk {
   const std::function<uint64_t(const std::string&)>& record_size_;
   bool builds_objects_;
   std::vector<std::pair<size_t, std::string>> replaced_;
-  size_t place_ = 0, containers_ = 0;
+  size_t place_ = 0, containers_ = 0, pushed_ = 0;
+  std::deque<std::string> names_;  ///< of functions and types, which stand in the pickle in two parts
   std::vector<Item> stack_, memo_;
   std::vector<size_t> marks_;
 };

@@ -17,15 +17,15 @@ namespace fercli {
 /// so every command takes it as --data. Tensors: images uint8 (M,C,H,W); labels int64 (M), the true classes; splits;
 /// rows int64 (M), each original's place among the images evaluated; eps float64 (M), the size claimed. Header: name,
 /// classes, ids, and "adversarial": {"norm", "goal", "ladder", "model", "model_digest", "data", "data_digest", "split",
-/// "limit", "n"}, where data_digest and n are those of the images evaluated.
+/// "limit", "tta", "n"}, where data_digest and n are those of the images evaluated.
 struct AdversarialSet {
   Dataset images;
   torch::Tensor rows, eps;
   nlohmann::json claim;
 };
 
-/// `evaluated`: the data set that was attacked. `claim`: model, model_digest, data, split and limit; the rest is added.
-/// Throws UserError when the evaluation ran off the pixel grid.
+/// `evaluated`: the data set that was attacked. `claim`: model, model_digest, data, split, limit and tta; the rest is
+/// added. Throws UserError when the evaluation ran off the pixel grid.
 AdversarialSet collect_adversarial(const Robustness& robustness, const RobustnessPlan& plan, const Dataset& evaluated,
                                    nlohmann::json claim);
 

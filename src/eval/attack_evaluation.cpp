@@ -41,9 +41,7 @@ MinimalEpsResult nearest_successes(const Classifier& classifier, const Attack& a
 
 MinimalEpsResult smallest_eps(const Classifier& classifier, const Attack& attack, const AttackPlan& plan,
                               const AttackInput& input, const AttackResult& found, const Rng& rng) {
-  if (attack.reach() == Attack::Reach::Anywhere) {
-    return nearest_successes(classifier, attack, plan, input, found, rng);
-  }
+  if (attack.minimum_norm()) return nearest_successes(classifier, attack, plan, input, found, rng);
   AttackInput from_here = input;
   from_here.start = found.x_adv;
   return minimal_eps(classifier, attack, plan.threat.norm, from_here, rng.split("minimal-eps"),
@@ -99,13 +97,14 @@ nlohmann::json per_image_json(const AttackedImage& image, const LabelSet& classe
                           {"linf", image.linf},
                           {"linf_255", std::lround(image.linf * 255)},
                           {"l2", image.l2},
-                          {"ssim", image.ssim},
                           {"success", image.success},
                           {"success_float", image.float_success}};
-  entry["psnr"] = std::isfinite(image.psnr) ? nlohmann::json(image.psnr) : nlohmann::json();
+  const auto finite = [](double value) { return std::isfinite(value) ? nlohmann::json(value) : nlohmann::json(); };
+  entry["psnr"] = finite(image.psnr);
+  entry["ssim"] = finite(image.ssim);
   entry["file"] = image.file.empty() ? nlohmann::json() : nlohmann::json(image.file);
   if (image.minimal_eps) {
-    entry["minimal_eps"] = std::isfinite(*image.minimal_eps) ? nlohmann::json(*image.minimal_eps) : nlohmann::json();
+    entry["minimal_eps"] = finite(*image.minimal_eps);
     entry["minimal_file"] = image.minimal_file.empty() ? nlohmann::json() : nlohmann::json(image.minimal_file);
   }
   return entry;

@@ -49,7 +49,7 @@ struct AttackedImage {
   int64_t label;
   torch::Tensor original, adversarial;       ///< uint8 (C,H,W)
   std::vector<double> clean, after;          ///< K probabilities of each
-  double linf, l2, psnr, ssim;               ///< between the two; distances with pixels in [0,1]
+  double linf, l2, psnr, ssim;               ///< between the two; distances with pixels in [0,1]; ssim may be NaN
   bool success;                              ///< the 8-bit image reaches the goal
   bool float_success;                        ///< it does, or a point of the ball off the pixel grid did
   std::optional<double> minimal_eps;         ///< when searched; infinite: none found

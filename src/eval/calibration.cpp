@@ -9,7 +9,6 @@ namespace fercli {
 
 namespace {
 
-constexpr double kHighestTemperature = 20;
 constexpr double kTolerance = 1e-5;  ///< of log T
 const double kGolden = (std::sqrt(5.0) - 1) / 2;
 

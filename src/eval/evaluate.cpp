@@ -32,12 +32,14 @@ json class_table(const torch::Tensor& confusion, const LabelSet& classes) {
 
 json image_table(const Outcomes& outcomes, const Dataset& dataset, const LabelSet& classes) {
   const auto predicted = predicted_classes(outcomes.probabilities);
+  const auto pixels = describe_pixels(dataset.images);
   auto table = json::array();
   for (int64_t row = 0; row < dataset.size(); ++row) {
     auto probabilities = json::array();
     const double* first = outcomes.probabilities.data_ptr<double>() + row * classes.size();
     for (int64_t k = 0; k < classes.size(); ++k) probabilities.push_back(six_digits(first[k]));
     table.push_back({{"id", dataset.ids[static_cast<size_t>(row)]},
+                     {"pixels", pixels[static_cast<size_t>(row)]},
                      {"label", classes.name(dataset.labels[row].item<int64_t>())},
                      {"predicted", classes.name(predicted.data_ptr<int64_t>()[row])},
                      {"probabilities", probabilities}});

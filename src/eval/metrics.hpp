@@ -57,7 +57,8 @@ Metric accuracy(const torch::Tensor& confusion);
 Metric balanced_accuracy(const torch::Tensor& confusion);
 
 /// Unweighted mean of the F1 of the classes that have images or predictions. Interval: ± 1.96 bootstrap standard
-/// errors.
+/// errors; a point, which means nothing, where every resample gives the same: a single image, or all right or all
+/// wrong.
 Metric macro_f1(const torch::Tensor& confusion, const Rng& rng);
 
 /// One class against the rest.

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 
+#include "attacks/attack.hpp"
 #include "core/build_info.hpp"
 #include "core/error.hpp"
 #include "core/files.hpp"
@@ -48,7 +49,7 @@ ordered_json ordered(const Result& result) {
 /// A list with one entry per line, however long.
 std::string lines_of(const ordered_json& list) {
   std::string text;
-  for (const auto& entry : list) text += (text.empty() ? "\n    " : ",\n    ") + entry.dump();
+  for (const auto& entry : list) text += (text.empty() ? "\n    " : ",\n    ") + compact_json(entry);
   return "[" + text + "\n  ]";
 }
 
@@ -138,6 +139,14 @@ json describe_dataset(const Dataset& dataset, const std::string& split) {
   return {{"name", dataset.name},       {"split", split},
           {"n", dataset.size()},        {"digest", dataset.digest()},
           {"skipped", dataset.skipped}, {"classes", dataset.classes.names()}};
+}
+
+std::vector<std::string> describe_pixels(const torch::Tensor& images) {
+  std::vector<std::string> texts;
+  for (const int64_t key : image_keys(images)) {
+    texts.push_back(fmt::format("{}x{}x{}:{:015x}", images.size(2), images.size(3), images.size(1), key));
+  }
+  return texts;
 }
 
 std::string csv_field(const std::string& text) {

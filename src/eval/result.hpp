@@ -64,6 +64,9 @@ Result read_result(const std::filesystem::path& path);
 /// {"name", "split", "n", "digest", "skipped", "classes"} of the images that were used; `split` as shown to the user.
 nlohmann::json describe_dataset(const Dataset& dataset, const std::string& split);
 
+/// By which results tell images apart: "48x48x1:0123456789abcde", height x width x channels and a digest of the pixels.
+std::vector<std::string> describe_pixels(const torch::Tensor& images);
+
 /// The text as one field of a CSV file: in quotes where it needs them.
 std::string csv_field(const std::string& text);
 

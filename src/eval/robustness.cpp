@@ -14,6 +14,7 @@
 #include "core/text.hpp"
 #include "eval/attack_evaluation.hpp"
 #include "eval/evaluate.hpp"
+#include "models/checkpoint.hpp"
 
 namespace fercli {
 
@@ -37,7 +38,7 @@ AttackRecord new_record(const RobustnessPlan& plan, const std::string& name, int
   record.name = name;
   record.access = Registry<AttackEntry>::instance().get(name).access;
   record.transferred = plan.surrogate.classifier != nullptr;
-  record.minimum_norm = attack->reach() == Attack::Reach::Anywhere && attack->settings().nearest.value_or(true);
+  record.minimum_norm = attack->minimum_norm();
   record.stages = attack->stages();
   record.settings = attack->describe({plan.norm, record.minimum_norm ? search_limit(plan) : plan.ladder.back().eps});
   record.single_step = record.settings.value("steps", int64_t{0}) == 1;
@@ -61,13 +62,11 @@ json identity(const Classifier& classifier, const std::string& model_digest, con
                    {"goal", plan.goal.name},
                    {"seed", plan.seed},
                    {"precision", to_string(classifier.precision())}};
+  identity.update(describe_classifier(classifier));
   for (const auto& rung : plan.ladder) identity["eps"].push_back(rung.text);
   for (const auto& record : robustness.attacks) identity["attacks"].push_back(record.settings);
   identity["surrogate"] = plan.surrogate.digest;
-  if (plan.mask.defined()) {
-    const auto mask = plan.mask.contiguous();
-    identity["mask"] = Digest().add(mask.data_ptr(), mask.nbytes()).hex();
-  }
+  if (plan.mask.defined()) identity["mask"] = mask_digest(plan.mask);
   return identity;
 }
 
@@ -221,14 +220,17 @@ class Measurement {
     std::error_code error;
     if (!std::filesystem::exists(*state_, error)) return;
     const Container container = load_container(*state_, kRobustnessStateKind);
-    const json& stored = container.header.at("identity");
-    std::vector<std::string> different;
-    for (const auto& [name, value] : identity_.items()) {
-      if (stored.value(name, json()) != value) different.push_back(name);
+    const json &stored = container.header.at("identity"), &wanted = identity_;
+    std::set<std::string> different;
+    for (const auto* side : {&stored, &wanted}) {
+      for (const auto& entry : side->items()) {
+        const auto& name = entry.key();
+        if (stored.value(name, json()) != wanted.value(name, json())) different.insert(name);
+      }
     }
     if (!different.empty()) {
       throw UserError(fmt::format("{}: belongs to a run that differs in {}; remove it or choose another --out",
-                                  state_->string(), join(different, ", ")));
+                                  state_->string(), fmt::join(different, ", ")));
     }
     for (size_t i = 0; i < robustness_.attacks.size(); ++i) {
       auto& record = robustness_.attacks[i];
@@ -252,6 +254,11 @@ class Measurement {
 
 }  // namespace
 
+std::string mask_digest(const torch::Tensor& mask) {
+  const auto values = mask.contiguous();
+  return Digest().add(values.data_ptr(), values.nbytes()).hex();
+}
+
 std::vector<Rung> parse_ladder(const std::string& text, Norm norm) {
   std::vector<Rung> ladder;
   for (const auto& word : split(text, ',')) {
@@ -269,6 +276,7 @@ std::vector<Rung> parse_ladder(const std::string& text, Norm norm) {
       throw UserError(fmt::format("--eps {}: must be at least 1 in L0, the number of changed values", text));
     }
     if (!(eps > 0)) throw UserError(fmt::format("--eps {}: must be above 0", text));
+    if (!std::isfinite(eps)) throw UserError(fmt::format("--eps {}: must be finite", text));
     if (ladder.size() > 1 && eps <= ladder[ladder.size() - 2].eps) {
       throw UserError(fmt::format("--eps {}: must be ascending", text));
     }

@@ -34,6 +34,8 @@ struct RobustnessPlan {
   Surrogate surrogate = {};  ///< images are made on it, when there is one
 };
 
+std::string mask_digest(const torch::Tensor& mask);  ///< by which results tell masks apart
+
 /// What one attack did to the M images.
 struct AttackRecord {
   std::string name;
@@ -86,8 +88,8 @@ double search_limit(const RobustnessPlan& plan);
 /// Runs the plan on `dataset`, whose labels must be in the order of the classifier's classes. With `state`, finished
 /// groups of 64 images are kept in that file (a killed program loses the group it was at, and at most ten seconds of
 /// finished ones), and the same call goes on where it stopped, with exactly the results of an undisturbed run.
-/// `model_digest` tells models apart there. Throws UserError when the file belongs to another plan, model or data set;
-/// Interrupted on Ctrl-C.
+/// `model_digest` and `describe_classifier` tell models apart there. Throws UserError when the file belongs to another
+/// plan, model or data set; Interrupted on Ctrl-C.
 Robustness measure_robustness(const Classifier& classifier, const std::string& model_digest, const Dataset& dataset,
                               const RobustnessPlan& plan, const std::optional<std::filesystem::path>& state);
 

@@ -120,6 +120,8 @@ void add_robustness(Result& result, const Robustness& robustness, const Robustne
                          {"n", robustness.size()},
                          {"pixel_grid", plan.settings.pixel_grid},
                          {"masked", plan.mask.defined()}};
+  if (plan.mask.defined()) result.threat_model["mask"] = mask_digest(plan.mask);
+  if (plan.surrogate.classifier) result.threat_model["surrogate"] = plan.surrogate.digest;
   for (const auto& rung : plan.ladder) result.threat_model["eps"].push_back(rung.text);
   add_images(result, robustness, plan, classes);
 }

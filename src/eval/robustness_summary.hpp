@@ -28,11 +28,10 @@ ConstantAnswer constant_answer(const Robustness& robustness, int64_t classes);
 ///          cascade that broke images, and network passes; curves: robust accuracy of minimum-norm attacks at even
 ///          steps of eps; constant_answer
 /// per_image (where the goal concerns the image)  answers: per attack, the class at each eps of the ladder; distance
-/// and
-///          stage: per attack, of the adversarial image; null where there is none
+///          and stage: per attack, of the adversarial image; null where there is none
 /// timing   seconds.ATTACK.EPS
 ///
-/// Also threat_model and attacks.
+/// Also attacks and threat_model, with the digests of mask and surrogate where there are any.
 void add_robustness(Result& result, const Robustness& robustness, const RobustnessPlan& plan, const LabelSet& classes);
 
 }  // namespace fercli

@@ -32,11 +32,14 @@ struct Architecture {
 };
 
 /// Builds it with weights drawn from `seed`; settings not given take the architecture's defaults. Throws UserError on
-/// an unknown architecture or setting.
+/// an unknown architecture or setting, and on a value out of range, which can only come from --set.
 std::shared_ptr<Network> make_network(const std::string& arch, NetworkOptions options, uint64_t seed);
 
 /// The settings given, and the architecture's defaults for the others. Throws UserError on an unknown one.
 std::map<std::string, double> complete_settings(const std::string& arch, std::map<std::string, double> settings);
+
+/// The side of the smallest images that it can take; options.size is one that it takes. Throws like make_network.
+int64_t smallest_side(const std::string& arch, NetworkOptions options);
 
 /// Parameters and buffers of one network into another of the same shape.
 void copy_weights(const Network& from, Network& to);

@@ -9,9 +9,11 @@
 #include "core/digest.hpp"
 #include "core/error.hpp"
 #include "core/files.hpp"
+#include "core/json_text.hpp"
 #include "models/foreign_model.hpp"
 #include "models/limits.hpp"
 #include "models/network.hpp"
+#include "models/weights.hpp"
 
 namespace fercli {
 
@@ -68,20 +70,8 @@ void store_foreign(const ForeignModel& model, Container& file) {
   model.store(header, file.tensors);
 }
 
-/// Widths and numbers of layers cannot exceed what the file holds: a wrong one would build a network without end.
-void check_settings(const Checkpoint& checkpoint, const Container& file, const std::string& path) {
-  auto most = static_cast<double>(file.tensors.size());
-  for (const auto& entry : file.tensors) {
-    for (const int64_t side : entry.second.sizes()) most = std::max(most, static_cast<double>(side));
-  }
-  for (const auto& [name, value] : checkpoint.options.settings) {
-    if (value >= 0 && value <= std::max(most, 1.0)) continue;
-    throw UserError(fmt::format("{}: the setting {} = {} does not fit its tensors", path, name, value));
-  }
-}
-
 std::shared_ptr<Network> restore_network(Checkpoint& checkpoint, const Container& file, const std::string& path) {
-  check_settings(checkpoint, file, path);
+  require_fitting_settings(checkpoint.options.settings, file.tensors, path);
   checkpoint.options.settings = complete_settings(checkpoint.arch, checkpoint.options.settings);
   auto network = Registry<Architecture>::instance().get(checkpoint.arch).make(checkpoint.options);
   const torch::NoGradGuard no_grad;
@@ -168,14 +158,14 @@ Checkpoint load_checkpoint(const fs::path& path) {
   return checkpoint;
 }
 
-fs::path resolve_model(const std::string& model) {
+fs::path resolve_model(const std::string& model, const std::string& option) {
   std::error_code ignored;
   if (fs::exists(model, ignored)) return model;
   const bool plain_name = model.find('/') == std::string::npos && fs::path(model).extension().empty();
   const fs::path shipped = plain_name ? find_shipped(fs::path("models") / (model + ".pt")) : fs::path();
   if (!shipped.empty()) return shipped;
   const auto names = shipped_models();
-  throw UserError(fmt::format("--model {}: no such file, and no shipped model of that name (shipped: {}{})", model,
+  throw UserError(fmt::format("{} {}: no such file, and no shipped model of that name (shipped: {}{})", option, model,
                               names.empty() ? "none" : join(names, ", "), did_you_mean(model, names)));
 }
 
@@ -195,6 +185,21 @@ nlohmann::json describe_model(const Checkpoint& checkpoint, const std::string& m
           {"settings", checkpoint.options.settings},
           {"classes", checkpoint.classes.names()},
           {"preprocessing", to_json(checkpoint.preprocessing)}};
+}
+
+nlohmann::json describe_classifier(const Classifier& classifier) {
+  nlohmann::json description = {{"arch", classifier.arch()},
+                                {"settings", classifier.options().settings},
+                                {"classes", classifier.classes().names()},
+                                {"preprocessing", to_json(classifier.preprocessing())},
+                                {"tta", to_string(classifier.tta())}};
+  if (const auto* foreign = dynamic_cast<const ForeignModel*>(classifier.model().get())) {
+    nlohmann::json graph;
+    std::map<std::string, torch::Tensor> tensors;
+    foreign->store(graph, tensors);
+    description["graph"] = sha256_hex(compact_json(graph));  // says whether a softmax was left out
+  }
+  return description;
 }
 
 }  // namespace fercli

@@ -36,8 +36,12 @@ Classifier make_classifier(const Checkpoint& checkpoint, const Runtime& runtime)
 /// What a result records about its model: name as given, digest, architecture, classes, preprocessing.
 nlohmann::json describe_model(const Checkpoint& checkpoint, const std::string& model);
 
-/// The model named on the command line: a file, or the name of a shipped one ("standard"). Throws UserError that lists
-/// the shipped models.
-std::filesystem::path resolve_model(const std::string& model);
+/// All that the classifier's answers depend on besides the file and the arithmetic, import options included:
+/// measurements kept for later belong to equal descriptions only.
+nlohmann::json describe_classifier(const Classifier& classifier);
+
+/// The model that `option` names on the command line: a file, or the name of a shipped one ("standard"). Throws
+/// UserError that lists the shipped models.
+std::filesystem::path resolve_model(const std::string& model, const std::string& option = "--model");
 
 }  // namespace fercli

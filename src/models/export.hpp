@@ -13,7 +13,7 @@ namespace fercli {
 /// in [0,1], any N, and gives logits (N,K). The input is called "input", the output "logits".
 ///   "torchscript"  for torch.jit.load; a trace, because TorchScript's compiler needs source text and tracing does not
 ///   "onnx"         opset 13 (later only for operators that need it), BatchNorm folded
-///   "safetensors"  the weights by name, and in the metadata what a checkpoint says; without graph and normalisation
+///   "safetensors"  the weights by name, and as metadata what a checkpoint says, which `load_model` reads; no graph
 /// Throws UserError: another format, an imported network as safetensors, operators that the format lacks.
 void export_model(const Checkpoint& checkpoint, const std::string& format, const std::filesystem::path& path);
 

@@ -23,6 +23,7 @@ class OperatorCall {
   bool has(size_t i) const { return i < inputs_.size() && inputs_[i].defined(); }
   size_t size() const { return inputs_.size(); }
   const Tensors& inputs() const { return inputs_; }
+  int64_t outputs() const { return static_cast<int64_t>(node_.outputs.size()); }
 
   bool given(const char* attribute) const { return node_.attributes.contains(attribute); }
   int64_t integer(const char* attribute, int64_t otherwise) const;

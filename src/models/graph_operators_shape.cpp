@@ -136,7 +136,7 @@ Tensors split(const OperatorCall& c) {
   const int64_t axis = positive_axis(c, c.integer("axis", 0), c[0].dim());
   auto sizes = c.integers(1, "split", {});
   if (sizes.empty()) {
-    const int64_t parts = c.integer("num_outputs", 2);
+    const int64_t parts = c.integer("num_outputs", c.outputs());
     if (parts < 1 || parts > c[0].size(axis))
       c.fail(fmt::format("cannot cut {} entries into {} parts", c[0].size(axis), parts));
     const int64_t part = (c[0].size(axis) + parts - 1) / parts;
@@ -252,14 +252,15 @@ Tensors pad(const OperatorCall& c) {
   c.fail(fmt::format("mode '{}' is unknown", mode));
 }
 
-/// Where along one axis each result comes from: position = i / scale in the way `mode` says.
-torch::Tensor source_positions(const OperatorCall& c, int64_t in, int64_t out, double scale, const std::string& mode) {
+/// Where along one axis each result comes from: position = i * in / length in the way `mode` says. Divided last, since
+/// the nearest pixel of a whole position hangs on its last bit.
+torch::Tensor source_positions(const OperatorCall& c, int64_t in, int64_t out, double length, const std::string& mode) {
   const auto i = at::arange(out, torch::kFloat64);
-  if (mode == "asymmetric") return i / scale;
+  if (mode == "asymmetric") return i * in / length;
   if (mode == "align_corners")
     return out > 1 ? i * (static_cast<double>(in - 1) / static_cast<double>(out - 1)) : i * 0;
   if (mode == "pytorch_half_pixel" && out == 1) return i * 0;
-  if (mode == "half_pixel" || mode == "pytorch_half_pixel") return (i + 0.5) / scale - 0.5;
+  if (mode == "half_pixel" || mode == "pytorch_half_pixel") return (i + 0.5) * in / length - 0.5;
   c.fail(fmt::format("coordinate_transformation_mode '{}' is not supported", mode));
 }
 
@@ -271,9 +272,9 @@ torch::Tensor nearest(const OperatorCall& c, const torch::Tensor& position, cons
   c.fail(fmt::format("nearest_mode '{}' is not supported", rule));
 }
 
-torch::Tensor resize_axis(const OperatorCall& c, const torch::Tensor& x, int64_t axis, int64_t out, double scale) {
+torch::Tensor resize_axis(const OperatorCall& c, const torch::Tensor& x, int64_t axis, int64_t out, double length) {
   const int64_t in = x.size(axis);
-  const auto position = source_positions(c, in, out, scale, c.word("coordinate_transformation_mode", "half_pixel"));
+  const auto position = source_positions(c, in, out, length, c.word("coordinate_transformation_mode", "half_pixel"));
   const auto pick = [&](const torch::Tensor& place) {
     return x.index_select(axis, at::clamp(place, 0, in - 1).to(torch::kInt64).to(x.device()));
   };
@@ -336,11 +337,10 @@ Tensors resize(const OperatorCall& c) {
   c.allow(shape);
   auto y = x;
   for (const int64_t d : {2, 3}) {
-    const auto scale = scales.empty()
-                           ? static_cast<double>(shape[static_cast<size_t>(d)]) / static_cast<double>(x.size(d))
-                           : scales[static_cast<size_t>(d)];
+    const auto length = scales.empty() ? static_cast<double>(shape[static_cast<size_t>(d)])
+                                       : static_cast<double>(x.size(d)) * scales[static_cast<size_t>(d)];
     if (shape[static_cast<size_t>(d)] < 1) c.fail("would leave no pixel");
-    if (shape[static_cast<size_t>(d)] != x.size(d)) y = resize_axis(c, y, d, shape[static_cast<size_t>(d)], scale);
+    if (shape[static_cast<size_t>(d)] != x.size(d)) y = resize_axis(c, y, d, shape[static_cast<size_t>(d)], length);
   }
   return {y};
 }

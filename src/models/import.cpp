@@ -3,12 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <fstream>
 
 #include "core/digest.hpp"
 #include "core/error.hpp"
 #include "core/files.hpp"
 #include "core/progress.hpp"
+#include "core/untrusted.hpp"
 #include "core/zip_file.hpp"
 #include "models/limits.hpp"
 #include "models/state_dict.hpp"
@@ -120,6 +122,9 @@ Preprocessing choose_input(const ImportOptions& options, const ImportedModel& im
 }
 
 Checkpoint import_foreign(const fs::path& path, const ModelFormat& format, const ImportOptions& options) {
+  if (!options.arch.empty() || !options.settings.empty()) {
+    throw UserError(fmt::format("{}: brings its own architecture; leave --arch and --set out", path.string()));
+  }
   const ImportedModel imported = format.read(path, options);
   Checkpoint checkpoint;
   std::vector<std::string> assumed;
@@ -136,6 +141,47 @@ Checkpoint import_foreign(const fs::path& path, const ModelFormat& format, const
         "the network's outputs are probabilities, not logits: a softmax is kept, under which gradients vanish");
   if (!assumed.empty()) inform(fmt::format("{}: assumed {}", path.string(), fmt::join(assumed, " ")));
   return checkpoint;
+}
+
+std::vector<double> finite_numbers(const std::string& text) {
+  std::vector<double> numbers;
+  for (const auto& piece : split(text, ',')) {
+    numbers.push_back(parse_number(piece));
+    if (!std::isfinite(numbers.back())) throw std::invalid_argument(piece + " is no number");
+  }
+  return numbers;
+}
+
+/// The options, and what `fercli export` wrote beside the weights where they leave something open.
+ImportOptions with_metadata(ImportOptions options, const fs::path& path) {
+  const auto metadata = read_metadata(path);
+  for (const char* key : {"arch", "settings", "classes", "input", "mean", "std"}) {
+    if (metadata.count(key) == 0) return options;  // another program's
+  }
+  try {
+    const auto sides = split(metadata.at("input"), 'x');
+    if (sides.size() != 3) throw std::invalid_argument("input must be HEIGHTxWIDTHxCHANNELS");
+    std::vector<int64_t> shape;
+    for (const auto& side : sides) shape.push_back(parse_integer(side));
+    if (*std::min_element(shape.begin(), shape.end()) < 1) throw std::invalid_argument("input must be above 0");
+    if (options.height == 0) options.height = shape[0], options.width = shape[1], options.channels = shape[2];
+    const auto mean = finite_numbers(metadata.at("mean")), std = finite_numbers(metadata.at("std"));
+    if (std::find(std.begin(), std.end(), 0) != std.end()) throw std::invalid_argument("std must not be 0");
+    if (options.mean.empty()) options.mean = mean;
+    if (options.std.empty()) options.std = std;
+    if (options.labels.size() == 0) options.labels = LabelSet::parse(metadata.at("classes"));
+    if (options.arch.empty() || options.arch == metadata.at("arch")) {
+      const auto settings = parse_untrusted_json(metadata.at("settings")).get<std::map<std::string, double>>();
+      require_fitting_settings(settings, read_state_dict(path), path.string());
+      options.settings.insert(settings.begin(), settings.end());
+      options.arch = metadata.at("arch");
+    }
+  } catch (const UserError&) {
+    throw;
+  } catch (const std::exception& error) {
+    throw UserError(fmt::format("{}: its metadata is damaged ({})", path.string(), first_line(error)));
+  }
+  return options;
 }
 
 /// Weights without a graph, into one of the program's architectures.
@@ -200,7 +246,7 @@ Checkpoint load_any(const fs::path& path, const ImportOptions& options) {
     if (!options.empty()) {
       throw UserError(
           fmt::format("{}: is a fercli checkpoint, which says input, labels and architecture itself; leave "
-                      "--input, --scale, --mean, --std, --labels, --arch and --no-strip-softmax out",
+                      "--input, --scale, --mean, --std, --labels, --arch, --set and --no-strip-softmax out",
                       path.string()));
     }
     return load_own(path);
@@ -210,7 +256,8 @@ Checkpoint load_any(const fs::path& path, const ImportOptions& options) {
     if (format.recognises(file)) return import_foreign(path, format, options);
     known.push_back(format.summary);
   }
-  if (is_state_dictionary(file) || is_safetensors(file)) return import_weights(path, options);
+  if (is_state_dictionary(file)) return import_weights(path, options);
+  if (is_safetensors(file)) return import_weights(path, with_metadata(options, path));
   if (file.starts_with("\x80\x02")) {
     throw UserError(fmt::format(
         "{}: is in PyTorch's format of before version 1.6; load it there and torch.save it again", path.string()));

@@ -320,14 +320,14 @@ KerasValue pad(KerasCall& call, const char* key, int64_t sign) {
   return call.add("Pad", {call.input().name, call.constant("pads", torch::tensor(pads, torch::kInt64))}, shape);
 }
 
-KerasValue resized(KerasCall& call, const Shape& sides) {
+/// `nearest`: which pixel is the nearest, in ONNX's words.
+KerasValue resized(KerasCall& call, const Shape& sides, const nlohmann::json& nearest) {
   require_image(call);
   const std::string rule = call.word("interpolation", "nearest");
   if (rule != "nearest" && rule != "bilinear") call.fail(fmt::format("interpolation '{}' is not supported", rule));
   const Shape sizes{1, call.input().channels(), sides[0], sides[1]};
-  nlohmann::json attributes = {{"mode", rule == "nearest" ? "nearest" : "linear"},
-                               {"coordinate_transformation_mode", rule == "nearest" ? "asymmetric" : "half_pixel"},
-                               {"nearest_mode", "floor"}};
+  nlohmann::json attributes = {{"mode", "linear"}, {"coordinate_transformation_mode", "half_pixel"}};
+  if (rule == "nearest") attributes = nearest;
   return call.add("Resize", {call.input().name, "", "", call.constant("sizes", torch::tensor(sizes, torch::kInt64))},
                   {sides[0], sides[1], call.input().channels()}, attributes);
 }
@@ -335,13 +335,20 @@ KerasValue resized(KerasCall& call, const Shape& sides) {
 KerasValue up_sampling(KerasCall& call) {
   require_image(call);
   const auto factor = call.pair("size", {2, 2});
-  return resized(call, {call.input().shape[0] * factor[0], call.input().shape[1] * factor[1]});
+  return resized(call, {call.input().shape[0] * factor[0], call.input().shape[1] * factor[1]},
+                 {{"mode", "nearest"}, {"coordinate_transformation_mode", "asymmetric"}, {"nearest_mode", "floor"}});
 }
 
 KerasValue resizing(KerasCall& call) {
   const Shape sides{call.integer("height", 0), call.integer("width", 0)};
   if (sides[0] < 1 || sides[1] < 1) call.fail("leaves no pixel");
-  return resized(call, sides);
+  for (const char* key : {"crop_to_aspect_ratio", "pad_to_aspect_ratio"}) {
+    if (call.flag(key, false)) call.fail(fmt::format("{} is not supported", key));
+  }
+  // The pixel in which the centre of the new one lies.
+  return resized(
+      call, sides,
+      {{"mode", "nearest"}, {"coordinate_transformation_mode", "half_pixel"}, {"nearest_mode", "round_prefer_ceil"}});
 }
 
 /// A number or one for each channel, ready to be joined with the input.
@@ -365,6 +372,7 @@ KerasValue rescaling(KerasCall& call) {
 /// (x - mean) / max(sqrt(variance), 1e-7), learnt from data (weights) or given.
 KerasValue normalization(KerasCall& call) {
   require_last_axis(call, axis_of(call, -1));
+  if (call.flag("invert", false)) call.fail("invert is not supported");
   const bool given = !call.config.value("mean", nlohmann::json()).is_null();
   const auto flat = [&](const char* key) {
     const auto values = given ? per_channel(call, call.config.at(key)) : call.weight(key);

@@ -224,12 +224,11 @@ class OnnxReading {
       node.attributes["nearest_mode"] = "floor";
       if (node.attributes.value("mode", "nearest") == "bilinear") node.attributes["mode"] = "linear";
       if (node.attributes.contains("scales")) {
-        const auto scales = node.attributes["scales"].get<std::vector<double>>();
-        node.inputs.push_back(graph_.constant(node.name + ".scales", torch::tensor(scales, torch::kFloat64)));
+        const auto scales = node.attributes["scales"].get<std::vector<float>>();
+        node.inputs.push_back(graph_.constant(node.name + ".scales", torch::tensor(scales)));
+        node.attributes.erase("scales");
       }
     }
-    const auto parts = static_cast<int64_t>(node.outputs.size());
-    if (node.op == "Split" && !node.attributes.contains("num_outputs")) node.attributes["num_outputs"] = parts;
     if (is_training(node)) {
       throw UserError(
           fmt::format("node '{}' ({}) is in training mode; export the model for inference", node.name, node.op));

@@ -16,10 +16,34 @@ namespace {
 constexpr int64_t kIrVersion = 8;
 constexpr int64_t kUsualOpset = 13;  // what readers of 2021 and later know
 
-/// Operators that came later, with their opset.
-const std::map<std::string, int64_t>& newer_operators() {
+constexpr int64_t kReductionsTakeAxes = 18;  // as an input, which was an attribute
+
+/// The opset that knows this node in the form it has.
+int64_t opset_of(const GraphNode& node) {
   static const std::map<std::string, int64_t> newer = {{"HardSwish", 14}, {"LayerNormalization", 17}};
-  return newer;
+  const auto found = newer.find(node.op);
+  if (found != newer.end()) return found->second;
+  if (node.op == "Reshape" && node.attributes.contains("allowzero")) return 14;
+  if (node.op == "Shape" && (node.attributes.contains("start") || node.attributes.contains("end"))) return 15;
+  if (node.op == "Pad" && node.inputs.size() > 3) return 18;
+  if (node.op == "Split" && node.attributes.contains("num_outputs")) return 18;
+  return kUsualOpset;
+}
+
+/// Attributes of other opsets that are read at their default alone, so that nothing is lost without them.
+const std::map<std::string, std::vector<std::string>>& attributes_left_out() {
+  static const std::map<std::string, std::vector<std::string>> left_out = {
+      {"BatchNormalization", {"training_mode", "spatial"}},
+      {"Resize", {"antialias", "keep_aspect_ratio_policy"}},
+      {"AveragePool", {"dilations"}},
+      {"Cast", {"saturate"}}};
+  return left_out;
+}
+
+/// ReduceSum, which took them as an input before the others, is not among them.
+bool is_reduction(const std::string& op) {
+  static const std::set<std::string> reductions = {"ReduceMean", "ReduceMax", "ReduceMin", "ReduceL2", "ReduceProd"};
+  return reductions.count(op) > 0;
 }
 
 /// Attributes that are inputs since opset 13, in their order from input 1 on.
@@ -86,12 +110,11 @@ class OnnxWriting {
     onnx::ModelProto model;
     auto& target = *model.mutable_graph();
     target.set_name("fercli");
-    int64_t opset = kUsualOpset;
-    for (const auto& node : lowered()) {
-      const auto newer = newer_operators().find(node.op);
-      if (newer != newer_operators().end()) opset = std::max(opset, newer->second);
-      write_node(node, target);
+    for (auto& node : graph_.nodes) {
+      settle(node);
+      opset_ = std::max(opset_, opset_of(node));
     }
+    for (const auto& node : lowered()) write_node(node, target);
     for (const auto& [name, value] : graph_.constants) write_tensor(name, value, *target.add_initializer());
     declare(graph_.input, {shape.begin(), shape.end()}, *target.add_input());
     declare(graph_.output, {classes}, *target.add_output());
@@ -100,7 +123,7 @@ class OnnxWriting {
     model.set_producer_version(git_revision());
     auto& set = *model.add_opset_import();
     set.set_domain("");
-    set.set_version(opset);
+    set.set_version(opset_);
     return model;
   }
 
@@ -133,16 +156,106 @@ class OnnxWriting {
       } else if (node.op == "Gelu") {
         throw UserError(fmt::format("node '{}': the tanh form of GELU cannot be written to ONNX", node.name));
       } else {
+        const bool has_sizes = node.inputs.size() > 3, has_axes = node.attributes.contains("axes");
+        if (node.op == "Resize" && has_sizes && (has_axes || graph_.constants.count(node.inputs[3]) > 0)) {
+          // The batch is the image's, whatever the sizes say.
+          const auto sides = over_four_axes<int64_t>(node, 3, 0);
+          const auto shape = add("Shape", {x}, step("shape"));
+          const auto side = [&](int64_t from, int64_t to) {
+            return add("Slice", {shape, whole({from}), whole({to})}, fmt::format("{}/side{}", node.outputs[0], from));
+          };
+          std::vector<std::string> parts{side(0, 2)};
+          for (const int64_t d : {2, 3}) {
+            const int64_t wanted = sides[static_cast<size_t>(d)];
+            parts.push_back(wanted > 0 ? whole({wanted}) : side(d, d + 1));
+          }
+          node.inputs = {x, "", "", add("Concat", parts, step("sizes"))};
+          nodes.back().attributes["axis"] = 0;
+        } else if (node.op == "Resize" && has_axes) {
+          node.inputs[2] = graph_.constant("scales", torch::tensor(over_four_axes<float>(node, 2, 1)));
+        }
+        if (node.op == "Resize") node.attributes.erase("axes");
+        if (is_reduction(node.op)) move_axes(node);
         move_attributes(node);
+        if (node.op == "Split" && opset_ >= 18 && node.inputs.size() < 2) {
+          node.attributes["num_outputs"] = node.outputs.size();
+        }
         nodes.push_back(std::move(node));
       }
     }
     return nodes;
   }
 
+  /// In the words of one opset: what is at its default, or was elsewhere, in earlier or later ones.
+  void settle(GraphNode& node) {
+    auto& attributes = node.attributes;
+    if (node.op == "Upsample" || (node.op == "Resize" && node.inputs.size() == 2)) {
+      node.op = "Resize";
+      node.inputs.insert(node.inputs.begin() + 1, "");
+    }
+    for (size_t i = 1; node.op == "Resize" && i < node.inputs.size(); ++i) {
+      const auto value = graph_.constants.find(node.inputs[i]);
+      // The first belongs to another way of resizing, which is not read.
+      if (i == 1 || (value != graph_.constants.end() && value->second.numel() == 0)) node.inputs[i].clear();
+    }
+    if (node.op == "ConstantOfShape") {  // its value is an attribute there
+      node.op = "Expand";
+      node.inputs = {node.inputs.size() > 1 ? node.inputs[1] : graph_.constant("zero", torch::zeros({1})),
+                     node.inputs[0]};
+    }
+    const auto left_out = attributes_left_out().find(node.op);
+    if (left_out != attributes_left_out().end()) {
+      for (const auto& name : left_out->second) attributes.erase(name);
+    }
+    if (node.op == "Reshape" && attributes.value("allowzero", 0) == 0) attributes.erase("allowzero");
+    if (node.op == "Split" && (node.inputs.size() > 1 || attributes.contains("split"))) attributes.erase("num_outputs");
+    while (!node.inputs.empty() && node.inputs.back().empty()) node.inputs.pop_back();
+  }
+
+  /// The numbers of input `place`, which are those of some axes of an image, at their axes; `otherwise` at the others.
+  template <class Number>
+  std::vector<Number> over_four_axes(const GraphNode& node, size_t place, Number otherwise) const {
+    const auto given = constant_input(node, place, "sizes or scales").to(c10::CppTypeToScalarType<Number>::value);
+    const auto axes = node.attributes.value("axes", std::vector<int64_t>{0, 1, 2, 3});
+    std::vector<Number> all(4, otherwise);
+    for (size_t i = 0; i < axes.size(); ++i) {
+      all.at(static_cast<size_t>(axes[i] < 0 ? axes[i] + 4 : axes[i])) =
+          given[static_cast<int64_t>(i)].template item<Number>();
+    }
+    return all;
+  }
+
+  /// The axes of a reduction go where the opset has them.
+  void move_axes(GraphNode& node) {
+    auto& attributes = node.attributes;
+    if (opset_ >= kReductionsTakeAxes) {
+      if (attributes.contains("axes")) node.inputs = {node.inputs[0], whole(attributes["axes"])};
+      attributes.erase("axes");
+      return;
+    }
+    if (node.inputs.size() > 1) {
+      const auto axes = constant_input(node, 1, "axes").to(torch::kInt64);
+      if (axes.numel() > 0)
+        attributes["axes"] = std::vector<int64_t>(axes.data_ptr<int64_t>(), axes.data_ptr<int64_t>() + axes.numel());
+      node.inputs.resize(1);
+    }
+    const bool keeps_all = attributes.value("noop_with_empty_axes", 0) != 0 && !attributes.contains("axes");
+    attributes.erase("noop_with_empty_axes");
+    if (keeps_all) node.op = "Identity", attributes.clear();
+  }
+
+  torch::Tensor constant_input(const GraphNode& node, size_t i, const char* what) const {
+    const auto value = graph_.constants.find(node.inputs.at(i));
+    if (value != graph_.constants.end()) return value->second.flatten().contiguous();
+    throw UserError(
+        fmt::format("node '{}' ({}): {} that are computed cannot be written to ONNX", node.name, node.op, what));
+  }
+
+  std::string whole(const std::vector<int64_t>& values) {
+    return graph_.constant("whole", torch::tensor(values, torch::kInt64));
+  }
+
   void move_attributes(GraphNode& node) {
-    if (node.op == "Upsample") node.op = "Resize", node.inputs.insert(node.inputs.begin() + 1, "");
-    if (node.op == "Split") node.attributes.erase("num_outputs");
     const auto moved = attributes_as_inputs().find(node.op);
     if (moved == attributes_as_inputs().end()) return;
     for (size_t i = 0; i < moved->second.size(); ++i) {
@@ -178,6 +291,7 @@ class OnnxWriting {
   }
 
   Graph graph_;
+  int64_t opset_ = kUsualOpset;
 };
 
 /// "input" and "logits", whatever the graph called them.

@@ -19,6 +19,7 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr size_t kLengthBytes = 8;
+constexpr const char* kMetadata = "__metadata__";
 
 const std::map<std::string, torch::ScalarType>& safetensors_types() {
   static const std::map<std::string, torch::ScalarType> types = {
@@ -34,14 +35,18 @@ uint64_t header_length(std::string_view bytes) {
   return length;
 }
 
-StateDict parse_safetensors(const std::string& bytes) {
+nlohmann::json safetensors_header(const std::string& bytes) {
   const uint64_t length = header_length(bytes);
   if (bytes.size() < kLengthBytes || length > bytes.size() - kLengthBytes) throw std::runtime_error("is truncated");
-  const auto header = parse_untrusted_json(bytes.substr(kLengthBytes, length));
-  const size_t start = kLengthBytes + length, available = bytes.size() - start;
+  return parse_untrusted_json(bytes.substr(kLengthBytes, length));
+}
+
+StateDict parse_safetensors(const std::string& bytes) {
+  const auto header = safetensors_header(bytes);
+  const size_t start = kLengthBytes + header_length(bytes), available = bytes.size() - start;
   StateDict tensors;
   for (const auto& [name, entry] : header.items()) {
-    if (name == "__metadata__") continue;
+    if (name == kMetadata) continue;
     const auto type = safetensors_types().find(entry.at("dtype").get<std::string>());
     if (type == safetensors_types().end()) throw std::runtime_error("has the unknown type " + entry.at("dtype").dump());
     const auto shape = entry.at("shape").get<std::vector<int64_t>>();
@@ -143,9 +148,19 @@ StateDict read_state_dict(const fs::path& path) {
   return tensors;
 }
 
+std::map<std::string, std::string> read_metadata(const fs::path& path) {
+  try {
+    return safetensors_header(read_file(path)).value(kMetadata, std::map<std::string, std::string>());
+  } catch (const UserError&) {
+    throw;
+  } catch (const std::exception&) {
+    throw UserError(fmt::format("{}: its metadata is damaged (must be texts by name)", path.string()));
+  }
+}
+
 void write_safetensors(const StateDict& tensors, const std::map<std::string, std::string>& metadata,
                        const fs::path& path) {
-  nlohmann::json header = {{"__metadata__", metadata}};
+  nlohmann::json header = {{kMetadata, metadata}};
   std::string data;
   for (const auto& [name, tensor] : tensors) {
     const auto plain = tensor.detach().cpu().contiguous();

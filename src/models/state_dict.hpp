@@ -21,6 +21,10 @@ bool is_safetensors(const FileProbe& file);
 /// unreadable, damaged, a tensor that reaches beyond its data, or none at all.
 StateDict read_state_dict(const std::filesystem::path& path);
 
+/// The texts by name that a safetensors file holds beside its tensors; none is usual. Throws UserError: unreadable,
+/// damaged.
+std::map<std::string, std::string> read_metadata(const std::filesystem::path& path);
+
 /// The safetensors format (https://github.com/huggingface/safetensors): eight bytes with the length of a JSON header,
 /// the header, the data. `metadata` goes into its "__metadata__".
 void write_safetensors(const StateDict& tensors, const std::map<std::string, std::string>& metadata,

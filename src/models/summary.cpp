@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <unordered_map>
 
 #include "models/graph.hpp"
@@ -13,16 +14,24 @@ namespace fercli {
 
 std::vector<LayerSummary> summarise(Network& network, const NetworkOptions& options) {
   const torch::NoGradGuard no_grad;
-  std::unordered_map<const torch::nn::Module*, std::string> names;
-  for (const auto& entry : network.named_modules()) names[entry.value().get()] = entry.key();
+  struct Place {
+    std::string name;
+    size_t number;
+  };
+  std::unordered_map<const torch::nn::Module*, Place> places;
+  for (const auto& entry : network.named_modules()) places[entry.value().get()] = {entry.key(), places.size()};
   const bool was_training = network.is_training();
   network.eval();
   LayerTrace trace;
   network.forward(torch::zeros({1, options.channels, options.size, options.size}));
   network.train(was_training);
+  // As --freeze-until counts them; in which order a block's branches run is the compiler's choice.
+  std::stable_sort(trace.records.begin(), trace.records.end(), [&](const LayerRecord& a, const LayerRecord& b) {
+    return places.at(a.module).number < places.at(b.module).number;
+  });
   std::vector<LayerSummary> layers;
   for (const auto& record : trace.records) {
-    layers.push_back({names.at(record.module), record.kind, record.output, record.parameters, record.flops});
+    layers.push_back({places.at(record.module).name, record.kind, record.output, record.parameters, record.flops});
   }
   return layers;
 }

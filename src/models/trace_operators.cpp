@@ -200,13 +200,23 @@ std::string pad(TraceCall& call, const char* mode) {
   return call.add("Pad", inputs, {{"mode", mode}});
 }
 
-/// (input, size, …) with the sizes known from the run.
+/// (input, size, …) with the sizes known from the run. Where float32 cannot hold a scale exactly, the sizes themselves
+/// are written: the image would else be a pixel short, or lie a little aside.
 std::string upsample(TraceCall& call, const char* mode, const char* transformation) {
   if (call.is_none(1)) call.fail("is given scales, where sizes are supported");
   const auto sizes = call.pair(1), input = call.input_sizes(0);
   const auto scale = [&](size_t d) { return static_cast<float>(sizes[d]) / static_cast<float>(input[d + 2]); };
-  const auto scales = torch::tensor({1.0F, 1.0F, scale(0), scale(1)});
-  return call.add("Resize", {call.value(0), "", call.add_constant(scales)},
+  const auto is_exact = [&](size_t d) {
+    return static_cast<double>(scale(d)) * static_cast<double>(input[d + 2]) == static_cast<double>(sizes[d]);
+  };
+  std::vector<std::string> inputs{call.value(0), ""};
+  if (is_exact(0) && is_exact(1)) {
+    inputs.push_back(call.add_constant(torch::tensor({1.0F, 1.0F, scale(0), scale(1)})));
+  } else {
+    const Shape shape{input[0], input[1], sizes[0], sizes[1]};
+    inputs.insert(inputs.end(), {"", call.add_constant(torch::tensor(shape, torch::kInt64))});
+  }
+  return call.add("Resize", inputs,
                   {{"mode", mode}, {"coordinate_transformation_mode", transformation}, {"nearest_mode", "floor"}});
 }
 

@@ -59,6 +59,18 @@ Taken take_weights(Network& network, const std::filesystem::path& path) {
 
 }  // namespace
 
+void require_fitting_settings(const std::map<std::string, double>& settings, const StateDict& tensors,
+                              const std::string& path) {
+  auto most = static_cast<double>(tensors.size());
+  for (const auto& entry : tensors) {
+    for (const int64_t side : entry.second.sizes()) most = std::max(most, static_cast<double>(side));
+  }
+  for (const auto& [name, value] : settings) {
+    if (value >= 0 && value <= std::max(most, 1.0)) continue;
+    throw UserError(fmt::format("{}: the setting {} = {} does not fit its tensors", path, name, value));
+  }
+}
+
 std::string load_weights(Network& network, const std::filesystem::path& path) {
   const Taken result = take_weights(network, path);
   return fmt::format("{}: {} of the network's {} tensors taken, the others start at random", path.string(),

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "models/architecture.hpp"
+#include "models/state_dict.hpp"
 
 namespace fercli {
 
@@ -15,5 +16,10 @@ std::string load_weights(Network& network, const std::filesystem::path& path);
 
 /// The same, but every parameter and buffer must be there. Throws UserError that lists those that are not.
 void load_all_weights(Network& network, const std::filesystem::path& path);
+
+/// Widths and numbers of layers that a file gives cannot exceed what it holds: a wrong one would build a network
+/// without end. Throws UserError.
+void require_fitting_settings(const std::map<std::string, double>& settings, const StateDict& tensors,
+                              const std::string& path);
 
 }  // namespace fercli

@@ -113,12 +113,13 @@ std::string format_per_image_csv(const std::vector<AttackedImage>& images, const
   for (const auto& image : images) {
     const auto before = static_cast<size_t>(top_of(image.clean)), after = static_cast<size_t>(top_of(image.after));
     const std::string minimal = !image.minimal_eps ? "" : fmt::format("{:.6g}", *image.minimal_eps);
-    text += fmt::format("{},{},{},{:.6f},{},{:.6f},{:.6f},{},{:.6f},{:.3f},{:.5f},{:d},{:d},{},{},{}\n",
-                        csv_field(image.id), classes[static_cast<size_t>(image.label)], classes[before],
-                        image.clean[before], classes[after], image.after[after],
-                        image.after[static_cast<size_t>(image.label)], std::lround(image.linf * 255), image.l2,
-                        image.psnr, image.ssim, image.success, image.float_success, minimal, csv_field(image.file),
-                        csv_field(image.minimal_file));
+    const std::string similarity = std::isfinite(image.ssim) ? fmt::format("{:.5f}", image.ssim) : "";
+    text +=
+        fmt::format("{},{},{},{:.6f},{},{:.6f},{:.6f},{},{:.6f},{:.3f},{},{:d},{:d},{},{},{}\n", csv_field(image.id),
+                    classes[static_cast<size_t>(image.label)], classes[before], image.clean[before], classes[after],
+                    image.after[after], image.after[static_cast<size_t>(image.label)], std::lround(image.linf * 255),
+                    image.l2, image.psnr, similarity, image.success, image.float_success, minimal,
+                    csv_field(image.file), csv_field(image.minimal_file));
   }
   return text;
 }

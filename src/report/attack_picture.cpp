@@ -112,7 +112,7 @@ void draw_facts(cv::Mat& canvas, const AttackedImage& image, const PictureTexts&
        fmt::format("{}/255", std::lround(image.linf * 255))},
       {french ? "distance L2" : "distance L2", fmt::format("{:.3f}", image.l2)},
       {"PSNR", std::isfinite(image.psnr) ? fmt::format("{:.1f} dB", image.psnr) : std::string("-")},
-      {"SSIM", fmt::format("{:.3f}", image.ssim)},
+      {"SSIM", std::isfinite(image.ssim) ? fmt::format("{:.3f}", image.ssim) : std::string("-")},
       {french ? "image" : "image", fmt::format("{} x {} px, 8 bit", image.original.size(2), image.original.size(1))},
       {french ? "attaque" : "attack", texts.attack},
       {french ? "resultat" : "result", image.success ? (french ? "reussie (PNG relu)" : "success (PNG read back)")

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "core/error.hpp"
+#include "core/json_text.hpp"
 
 namespace fercli {
 
@@ -13,7 +14,8 @@ namespace {
 const nlohmann::json kNoValue;
 
 [[noreturn]] void complain(const View& view, const char* expected) {
-  throw UserError(fmt::format("report: {} is {}, not {}", view.pointer(), view.json().dump().substr(0, 60), expected));
+  throw UserError(
+      fmt::format("report: {} is {}, not {}", view.pointer(), compact_json(view.json()).substr(0, 60), expected));
 }
 
 }  // namespace

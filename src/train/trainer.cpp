@@ -13,6 +13,8 @@
 #include "core/files.hpp"
 #include "core/interrupt.hpp"
 #include "core/progress.hpp"
+#include "core/untrusted.hpp"
+#include "core/zip_file.hpp"
 #include "data/batches.hpp"
 #include "models/network.hpp"
 #include "train/freezing.hpp"
@@ -91,8 +93,11 @@ torch::Tensor to_bytes(const torch::optim::Optimizer& optimizer) {
   return tensor;
 }
 
-void from_bytes(torch::optim::Optimizer& optimizer, const torch::Tensor& tensor) {
-  std::istringstream stream(std::string(reinterpret_cast<const char*>(tensor.data_ptr<uint8_t>()), tensor.numel()));
+/// `name` is for messages.
+void from_bytes(torch::optim::Optimizer& optimizer, const torch::Tensor& tensor, const std::string& name) {
+  const std::string bytes(reinterpret_cast<const char*>(tensor.data_ptr<uint8_t>()), tensor.nbytes());
+  check_torch_file(ZipFile(bytes, name));
+  std::istringstream stream(bytes);
   torch::serialize::InputArchive archive;
   archive.load_from(stream);
   optimizer.load(archive);
@@ -345,7 +350,7 @@ struct Trainer::State {
     ++batch;
     loss_sum += output.loss.item<double>() * static_cast<double>(raw.x.size(0));
     seen += raw.x.size(0);
-    correct += (output.logits.argmax(1) == ready.target.argmax(1)).sum().item<int64_t>();
+    correct += (output.logits.argmax(1) == ready.y.to(output.logits.device())).sum().item<int64_t>();
   }
 
   LossOutput train_step(const TrainingBatch& ready) {
@@ -379,14 +384,16 @@ struct Trainer::State {
   LossOutput differentiate(const TrainingBatch& ready) const {
     const LossOutput output = loss.objective(model, ready);
     const double value = output.loss.item<double>();
-    if (!std::isfinite(value)) {
-      throw RunError(
-          fmt::format("the training loss became {} in epoch {}, batch {} (learning rate {:.3g}); lower --lr, or set "
-                      "--clip-norm 1; the best checkpoint so far is kept in {}",
-                      value, epoch + 1, batch + 1, learning_rate(), folder.string()));
-    }
+    if (!std::isfinite(value)) stop_diverged("training", value);
     output.loss.backward();
     return output;
+  }
+
+  [[noreturn]] void stop_diverged(const char* which, double value) const {
+    throw RunError(
+        fmt::format("the {} loss became {} in epoch {}, batch {} (learning rate {:.3g}); lower --lr, or set "
+                    "--clip-norm 1; the best checkpoint so far is kept in {}",
+                    which, value, epoch + 1, std::min(batch + 1, batches()), learning_rate(), folder.string()));
   }
 
   const std::shared_ptr<Network>& judged() const { return average ? average : start.network; }
@@ -401,6 +408,7 @@ struct Trainer::State {
     } catch (const Interrupted&) {
       save_and_stop();
     }
+    if (!std::isfinite(record.validation_loss)) stop_diverged("validation", record.validation_loss);
     record.best = true;
     for (const auto& earlier : history) record.best = record.best && record.score() > earlier.score();
     ++epoch;
@@ -507,6 +515,8 @@ struct Trainer::State {
     return best;
   }
 
+  bool is_out_of_patience() const { return options.patience > 0 && epoch - best_epoch() >= options.patience; }
+
   void save_weights(const std::string& name) const {
     Checkpoint checkpoint = start;
     checkpoint.network = judged();
@@ -540,6 +550,7 @@ struct Trainer::State {
                    {"attack_steps", attack_steps},
                    {"rollbacks", rollbacks},
                    {"history", records},
+                   {"weights", origin()},
                    {"threads", at::get_num_threads()}};
     put(file, "network/", *start.network);
     if (average) put(file, "average/", *average);
@@ -548,12 +559,29 @@ struct Trainer::State {
     save_container(file, path);
   }
 
+  /// The file of the initial weights, as `start` describes it; null when they were random.
+  nlohmann::json origin() const {
+    return start.training.contains("weights") ? start.training.at("weights") : nlohmann::json();
+  }
+
   std::string data_digest() const { return training.digest() + "+" + validation.digest(); }
 
   void load_state(const std::filesystem::path& path) {
     const Container file = load_container(path, kTrainingStateKind);
+    try {
+      refuse_other_run(file.header);
+      take_state(file);
+    } catch (const UserError&) {
+      throw;
+    } catch (const std::exception&) {
+      throw UserError(fmt::format("{}: is damaged, or of another version of fercli", path.string()));
+    }
+  }
+
+  void take_state(const Container& file) {
     const auto& header = file.header;
-    refuse_other_run(header);
+    const auto from = header.value("weights", nlohmann::json());
+    if (!from.is_null()) start.training["weights"] = from;
     epoch = header.at("epoch");
     batch = header.at("batch");
     step = header.at("step");
@@ -569,7 +597,7 @@ struct Trainer::State {
     for (const auto& record : header.at("history")) history.push_back(epoch_record_from_json(record));
     get(file, "network/", *start.network);
     if (average) get(file, "average/", *average);
-    from_bytes(*optimizer, file.tensors.at("optimizer"));
+    from_bytes(*optimizer, file.tensors.at("optimizer"), state_path().string() + ": the optimizer's state");
     const auto kept = file.tensors.find("memory");
     memory = kept != file.tensors.end() ? kept->second.to(device) : torch::Tensor();
     if (header.at("threads") != at::get_num_threads()) {
@@ -599,6 +627,13 @@ struct Trainer::State {
     }
     if (header.at("data") != data_digest()) {
       throw UserError(fmt::format("{}: this run was started on other data", state_path().string()));
+    }
+    const auto before = header.value("weights", origin()), after = origin();
+    if (!after.is_null() && (before.is_null() || before.at("sha256") != after.at("sha256"))) {
+      throw UserError(fmt::format(
+          "{}: this run was started from {}, not from what --weights names now; leave --weights "
+          "out, the weights come from the state",
+          state_path().string(), before.is_null() ? "random weights" : before.at("file").get<std::string>()));
     }
   }
 
@@ -635,6 +670,10 @@ void Trainer::resume() {
   state_->load_state(state_->state_path());
 }
 
+const Checkpoint& Trainer::start() const {
+  return state_->start;
+}
+
 const std::vector<EpochRecord>& Trainer::history() const {
   return state_->history;
 }
@@ -642,6 +681,11 @@ const std::vector<EpochRecord>& Trainer::history() const {
 void Trainer::run(const std::function<void(const std::vector<EpochRecord>&)>& on_epoch) {
   State& state = *state_;
   while (state.epoch < state.options.schedule.epochs) {
+    if (state.is_out_of_patience()) {
+      inform(fmt::format("no better validation {} in {} epochs: stopped",
+                         state.loss.attack ? "balanced robust accuracy" : "accuracy", state.options.patience));
+      break;
+    }
     state.train_epoch();
     const EpochRecord record = state.finish_epoch();
     if (state.collapsed(record)) {
@@ -653,11 +697,6 @@ void Trainer::run(const std::function<void(const std::vector<EpochRecord>&)>& on
     if (state.is_watched()) state.save_state(state.good_path());
     state.save_state(state.state_path());
     on_epoch(state.history);
-    if (state.options.patience > 0 && state.epoch - state.best_epoch() >= state.options.patience) {
-      inform(fmt::format("no better validation {} in {} epochs: stopped",
-                         record.robust ? "balanced robust accuracy" : "accuracy", state.options.patience));
-      break;
-    }
   }
 }
 

@@ -104,14 +104,18 @@ class Trainer {
           std::filesystem::path folder);
   ~Trainer();
 
-  /// Continues from `folder`/training.state. Throws UserError when it is of another run (names the differing option).
+  /// Continues from `folder`/training.state. Throws UserError when it is of another run (names the differing option),
+  /// or damaged.
   void resume();
 
-  /// `on_epoch` is called after each epoch, its record saved, with the whole history. Throws RunError when the loss is
-  /// not finite, Interrupted (state saved) on Ctrl-C.
+  /// `on_epoch` is called after each epoch, its record saved, with the whole history. Throws RunError when the training
+  /// or validation loss is not finite, Interrupted (state saved) on Ctrl-C.
   void run(const std::function<void(const std::vector<EpochRecord>&)>& on_epoch);
 
   const std::vector<EpochRecord>& history() const;
+
+  /// The start, after `resume` with the origin of the weights that the run began with.
+  const Checkpoint& start() const;
 
  private:
   struct State;

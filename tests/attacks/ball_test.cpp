@@ -110,7 +110,7 @@ TEST(ImageQualityTest, SsimFallsWithNoiseAndIsSymmetric) {
   const auto mild = (x + 0.02 * noise).clamp(0, 1), strong = (x + 0.2 * noise).clamp(0, 1);
   EXPECT_TRUE(ssim(x, strong).lt(ssim(x, mild)).all().item<bool>());
   EXPECT_TRUE(ssim(x, mild).allclose(ssim(mild, x), 0, 1e-12));
-  EXPECT_THROW(ssim(x.narrow(2, 0, 8), x.narrow(2, 0, 8)), std::invalid_argument);
+  EXPECT_TRUE(ssim(x.narrow(2, 0, 8), x.narrow(2, 0, 8)).isnan().all().item<bool>());  // smaller than its window
 }
 
 TEST(BallTest, TheL1ProjectionIsTheNearestPointOfTheBallInTheUnitRange) {

@@ -39,6 +39,14 @@ TEST(BlackBox, NoAttackAsksMoreThanItsBudget) {
   }
 }
 
+TEST(BlackBox, SpsaIsNoMinimumNormAttackAndHopSkipJumpIsOne) {
+  EXPECT_FALSE(make_attack("spsa", {}, Norm::Linf, true)->minimum_norm());
+  EXPECT_TRUE(make_attack("hopskipjump", {}, Norm::Linf, true)->minimum_norm());
+  AttackSettings settings;
+  settings.nearest = false;
+  EXPECT_FALSE(make_attack("hopskipjump", settings, Norm::Linf, true)->minimum_norm());
+}
+
 TEST(BlackBox, SquareSpendsItsWholeBudgetOnImagesItCannotSolve) {
   const auto classifier = confident_cnn(kSide);
   const auto input = make_input(classifier, test_images(2, kSide, 0, 255), true);

@@ -70,6 +70,16 @@ TEST_F(LinearAnswers, TheSmallestLinfEpsIsTheMarginOverTheL1NormRoundedUpToALeve
   EXPECT_TRUE(row_norms(found.x_adv - input_->x, Norm::Linf).equal(found.eps));
 }
 
+TEST_F(LinearAnswers, TheSearchForTheSmallestEpsKeepsToTheMask) {
+  const auto attack = make_attack("pgd", {}, Norm::Linf, true);
+  auto masked = *input_;
+  masked.mask = torch::ones_like(input_->x);
+  masked.mask.slice(2, 0, kSide / 2).zero_();
+  const auto found = minimal_eps(*classifier_, *attack, Norm::Linf, masked, Rng(1), {1, 1 / 255.0});
+  EXPECT_TRUE(found.eps.isfinite().any().item<bool>());
+  EXPECT_TRUE((found.x_adv - input_->x).slice(2, 0, kSide / 2).eq(0).all().item<bool>());
+}
+
 TEST_F(LinearAnswers, TheSmallestL2EpsIsTheMarginOverTheL2Norm) {
   AttackSettings settings;
   settings.pixel_grid = false;

@@ -222,16 +222,32 @@ TEST_F(AttackCommand, SeveralModelsAreShownSideBySide) {
   const std::string two = model().string() + "," + unsure_model().string();
   const auto result = run_in_process({"attack", goal(), "--model", two, "--image", first_face().string(), "--out",
                                       out_.path().string(), "--min-confidence", "0", "--threads", "1"});
-  EXPECT_THAT(result.out, testing::HasSubstr("model.pt"));
-  EXPECT_THAT(result.out, testing::HasSubstr("unsure.pt"));
+  EXPECT_THAT(result.out, testing::HasSubstr("\n  model "));
+  EXPECT_THAT(result.out, testing::HasSubstr("\n  unsure "));
   EXPECT_TRUE(fs::exists(out_ / "model" / "result.json"));
   EXPECT_TRUE(fs::exists(out_ / "unsure" / "result.json"));
 }
 
+TEST_F(AttackCommand, ModelsOfOneFileNameHaveFoldersOfTheirOwn) {
+  std::vector<std::string> models;
+  for (const char* name : {"a/best.pt", "b/best.pt", "c/a.pt"}) {
+    fs::create_directories((out_ / name).parent_path());
+    fs::copy_file(model(), out_ / name);
+    models.push_back((out_ / name).string());
+  }
+  const auto result =
+      run_in_process({"attack", goal(), "--model", join(models, ","), "--image", first_face().string(), "--attack",
+                      "fgsm", "--out", (out_ / "cmp").string(), "--min-confidence", "0", "--threads", "1"});
+  for (const char* name : {"a", "b", "a-2"}) {
+    EXPECT_TRUE(fs::exists(out_ / "cmp" / name / "result.json")) << name << result.err;
+    EXPECT_THAT(result.out, testing::HasSubstr(fmt::format("\n  {} ", name)));
+  }
+}
+
 TEST_F(AttackCommand, ModelsThatAreSureOfNoCommonFaceShowTheOneTheyAgreeOnBest) {
-  const auto result = run_in_process({"attack", "untargeted", "--model",
-                                      model().string() + "," + unsure_model().string(), "--data", faces().string(),
-                                      "--out", out_.path().string(), "--limit", "1", "--threads", "1"});
+  const auto result =
+      run_in_process({"attack", "untargeted", "--model", model().string() + "," + unsure_model().string(), "--data",
+                      faces().string(), "--out", out_.path().string(), "--limit", "1", "--threads", "1"});
   EXPECT_EQ(result.exit_code, 1);  // the second is sure of none
   EXPECT_THAT(result.out, testing::HasSubstr("one face, all models"));
   EXPECT_TRUE(fs::exists(out_ / "adversarial_attack.png"));
@@ -281,6 +297,10 @@ TEST_F(AttackCommand, WrongEpsIsExplained) {
   expect_error(attack(goal(), {"--eps", "0"}), "--eps 0: must be above 0");
   expect_error(attack(goal(), {"--eps", "-1/255"}), "must be above 0");
   expect_error(attack(goal(), {"--eps", "12"}), "must be in (0, 1]; pixels are scaled to [0,1], did you mean 12/255?");
+  expect_error(attack(goal(), {"--eps", "0.5/255"}),
+               "--eps 0.5/255: must be at least 1/255, one level of 8-bit images");
+  expect_error(attack(goal(), {"--eps", "0.003", "--norm", "l2"}), "--eps 0.003: must be at least 1/255");
+  expect_error(attack(goal(), {"--eps", "inf", "--norm", "l2"}), "--eps inf: must be above 0, and finite");
   expect_error(attack(goal(), {"--eps", "8/256x"}), "must be a number or a fraction like 8/255");
 }
 
@@ -301,8 +321,23 @@ TEST_F(AttackCommand, ADataSetWithOtherClassesIsRefused) {
 
 TEST_F(AttackCommand, WrongAttackSettingsAreExplained) {
   expect_error(attack(goal(), {"--attack", "pgdd"}), "did you mean pgd?");
-  expect_error(attack(goal(), {"--loss", "hinge", "--image", first_face().string()}), "unknown attack loss 'hinge'");
+  expect_error(attack(goal(), {"--loss", "hinge", "--image", first_face().string()}),
+               "--loss hinge: must be one of ce, dlr, margin");
   expect_error(attack(goal(), {"--restarts", "0"}), "must be at least 1");
+  expect_error(attack(goal(), {"--norm", "l0"}), "--norm l0: attack 'pgd' does not work in L0");
+  expect_error(attack(goal(), {"--mask", ""}), "--mask : must not be empty");
+}
+
+TEST_F(AttackCommand, ASettingThatTheAttackDoesNotUseIsSaid) {
+  for (const auto& [name, option, value] : std::vector<std::array<std::string, 3>>{
+           {"fgsm", "--steps", "50"}, {"fgsm", "--restarts", "7"}, {"deepfool", "--confidence", "0.9"}}) {
+    EXPECT_THAT(attack(goal(), {"--attack", name, option, value, "--image", first_face().string()}).err,
+                testing::HasSubstr(fmt::format("{} has no effect: {} does not use it", option, name)));
+  }
+  EXPECT_THAT(attack(goal(), {"--image", first_face().string()}).err,
+              testing::Not(testing::HasSubstr("has no effect")));
+  expect_error(attack(goal(), {"--space", "input", "--image", first_face().string()}),
+               "--space input: is for foreign networks");
 }
 
 TEST_F(AttackCommand, FilesOfAnySizeAndColourAreTakenAsFaceCrops) {

@@ -143,6 +143,20 @@ TEST_F(Eval, AveragesViewsWhenAsked) {
   EXPECT_NE(flipped["metrics"]["nll"], (*on_faces_)["metrics"]["nll"]);
 }
 
+TEST_F(Eval, ASingleImageHasScoresWithoutIntervals) {
+  write_png(test::sample_dataset(1).images[0], *folder_ / "single" / "happy" / "1.png");
+  const auto run = eval({"--data", (*folder_ / "single").string()});
+  EXPECT_EQ(run.exit_code, 0) << run.err;
+  EXPECT_THAT(run.out, testing::ContainsRegex("Brier score +[0-9.]+ \\(n = 1\\)\n"));
+  EXPECT_THAT(run.out, testing::Not(HasSubstr("CI nan")));
+}
+
+TEST_F(Eval, AFileNameThatIsNotUtf8IsWrittenWithAReplacement) {
+  write_png(test::sample_dataset(1).images[0], *folder_ / "latin" / "happy" / "caf\xe9.png");
+  const json document = result({"--data", (*folder_ / "latin").string(), "--out", (*folder_ / "latin-out").string()});
+  EXPECT_THAT(document["per_image"][0]["id"].get<std::string>(), HasSubstr("caf\xef\xbf\xbd.png"));
+}
+
 TEST_F(Eval, RefusesImagesWithoutLabels) {
   const auto file = *folder_ / "unlabelled.csv";
   std::string pixels = "0";

@@ -118,6 +118,23 @@ TEST(Import, AttackPerturbsTheStoredImageOrTheNetworksInput) {
   }
 }
 
+TEST(Import, ImagesSmallerThanTheWindowOfSsimHaveNone) {
+  const ScratchFolder folder;
+  auto graph = Graph();
+  graph.input = "x";
+  const auto flat = graph.add("Flatten", "flatten", {"x"});
+  graph.output = graph.add("Gemm", "dense", {flat, graph.constant("w", torch::ones({10 * 10, 7}).cumsum(1) / 100)});
+  write_onnx(graph, {1, 10, 10}, 7, folder / "net.onnx");
+  write_png(torch::full({1, 10, 10}, 90, torch::kUInt8), folder / "face.png");
+  const auto run =
+      run_in_process({"attack", "any-to-sad", "--model", (folder / "net.onnx").string(), "--min-confidence", "0",
+                      "--image", (folder / "face.png").string(), "--out", folder.path().string()});
+  EXPECT_LE(run.exit_code, 1) << run.err;
+  EXPECT_EQ(run.err.find("fercli attack"), std::string::npos) << run.err;
+  const auto result = json::parse(read_file(folder / "result.json"));
+  EXPECT_TRUE(result["per_image"][0]["ssim"].is_null());
+}
+
 TEST(Import, AKeptSoftmaxIsAWarningInTheResult) {
   const ScratchFolder folder;
   auto graph = Graph();
@@ -131,6 +148,25 @@ TEST(Import, AKeptSoftmaxIsAWarningInTheResult) {
   EXPECT_THAT(eval_json({"--model", file})["warnings"].dump(), testing::Not(HasSubstr("softmax")));
 }
 
+TEST(Import, MeasurementsOfANetworkTellImportOptionsApart) {
+  const ScratchFolder folder;
+  auto graph = Graph();
+  graph.input = "x";
+  auto y = graph.add("Flatten", "flatten", {"x"});
+  y = graph.add("Gemm", "dense", {y, graph.constant("w", torch::ones({48 * 48, 7}))});
+  graph.output = graph.add("Softmax", "softmax", {y});
+  write_onnx(graph, {1, 48, 48}, 7, folder / "net.onnx");
+  const auto described = [&](const ImportOptions& options) {
+    return describe_classifier(make_classifier(load_model(folder / "net.onnx", options), {}));
+  };
+  ImportOptions softmax, darker;
+  softmax.strip_softmax = false;
+  darker.mean = {0.5};
+  EXPECT_EQ(described({}), described({}));
+  EXPECT_NE(described({}), described(softmax));
+  EXPECT_NE(described({}), described(darker));
+}
+
 TEST(Import, ExportWritesWhatItReads) {
   const ScratchFolder folder;
   for (const char* format : {"onnx", "torchscript"}) {
@@ -140,6 +176,12 @@ TEST(Import, ExportWritesWhatItReads) {
     EXPECT_NEAR(eval_json({"--model", out})["metrics"]["nll"]["value"].get<double>(),
                 eval_json({"--model", reference("std.onnx")})["metrics"]["nll"]["value"].get<double>(), 1e-4);
   }
+}
+
+TEST(Import, SummaryOfAFileTakesNoSize) {
+  const auto run = run_in_process({"summary", "--model", reference("std.onnx"), "--size", "96"});
+  EXPECT_EQ(run.exit_code, 2);
+  EXPECT_THAT(run.err, HasSubstr("--size 96: goes with --arch"));
 }
 
 TEST(Import, SummaryListsTheOperators) {
@@ -156,6 +198,8 @@ TEST(Import, WrongOptionValuesSayWhatIsAllowed) {
     EXPECT_EQ(run.exit_code, 2);
     return run.err;
   };
+  EXPECT_THAT(error({"--arch", "resnet"}), HasSubstr("brings its own architecture; leave --arch and --set out"));
+  EXPECT_THAT(error({"--set", "width=4"}), HasSubstr("leave --arch and --set out"));
   EXPECT_THAT(error({"--input", "48"}), HasSubstr("--input 48: must be gray48, rgb224 or HEIGHTxWIDTHxCHANNELS"));
   EXPECT_THAT(error({"--input", "48x48x2"}), HasSubstr("channels must be 1 (grey) or 3 (RGB)"));
   EXPECT_THAT(error({"--scale", "1"}), HasSubstr("--scale 1: must be 2 numbers separated by commas"));

@@ -185,6 +185,13 @@ TEST_F(ReportCommand, WrongOptionsAreExplained) {
   expect_error({"report", "--at", "4"}, "--at 4: must be in (0, 1]");
   expect_error({"report", "--smoothing-draws", "0"}, "--smoothing-draws 0: must be at least 1");
   expect_error({"report", file("out/report.json"), "--model", "standard"}, "does not go with saved results");
+  expect_error({"report", "--at", "0.3"}, "--at 0.3: must be at most 32/255 for the part vulnerability");
+  const std::vector<std::vector<std::string>> measuring{
+      {"--autoattack-images", "5"}, {"--smoothing-draws", "9"}, {"--seed", "1"}, {"--scale=0,1"}, {"--skip-bad"}};
+  for (auto words : measuring) {
+    words.insert(words.begin(), {"report", file("out/report.json")});
+    expect_error(words, "does not go with saved results");
+  }
   expect_error({"report", file("none.json")}, "none.json: no such file");
   expect_error({"report", file("first.pt")}, "first.pt: is not JSON");
 }
@@ -200,6 +207,13 @@ TEST_F(ReportCommand, ComparesTheModelsOfOneReportOrOfTwoFiles) {
   EXPECT_EQ(comparisons[1].at("second"), "first-2");
   for (const auto& test : comparisons[1].at("tests")) EXPECT_EQ(test.at("p"), 1);
   EXPECT_EQ(comparisons[0].at("tests").size(), 9u);
+}
+
+TEST_F(ReportCommand, OtherImagesOfTheSameNamesAreNotCompared) {
+  const auto run = run_in_process({"eval", "--model", file("first.pt"), "--data", "synthetic:n=35,seed=5", "--out",
+                                   file("eval-other"), "--threads", "1", "--precision", "fp32"});
+  ASSERT_EQ(run.exit_code, 0) << run.err;
+  expect_error({"compare", file("eval-first/result.json"), file("eval-other/result.json")}, "has other pixels");
 }
 
 TEST_F(ReportCommand, ComparingOneModelWithNothingIsExplained) {

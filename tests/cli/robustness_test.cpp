@@ -6,10 +6,12 @@
 
 #include "attacks/attack.hpp"
 #include "core/files.hpp"
+#include "eval/adversarial_set.hpp"
 #include "models/checkpoint.hpp"
 #include "models/network.hpp"
 #include "tests/cli/run_program.hpp"
 #include "tests/cli/tiny_network.hpp"
+#include "tests/data/sample_data.hpp"
 
 namespace fercli::test {
 
@@ -125,6 +127,40 @@ TEST_F(RobustnessCommand, SavedImagesAreVerifiedAndForeignOnesRefused) {
   EXPECT_THAT(as_data.out, HasSubstr("accuracy             0.0 %"));
 }
 
+TEST_F(RobustnessCommand, ImagesMadeUnderTestTimeAugmentationAreVerifiedUnderIt) {
+  const std::string file = (*folder_ / "tta.ferpack").string();
+  const auto run = eval({"--tta", "flip", "--attacks", "fgsm", "--eps", "8/255", "--save-adv", file, "--json"});
+  ASSERT_EQ(run.exit_code, 0) << run.err;
+  const auto verified = run_in_process({"verify", file, "--model", (*folder_ / "model.pt").string(), "--data",
+                                        "synthetic:n=70,seed=4", "--threads", "1", "--json"});
+  EXPECT_EQ(verified.exit_code, 0) << verified.err;
+  EXPECT_EQ(json::parse(verified.out)["robust_accuracy"]["8/255"]["value"],
+            json::parse(run.out)["metrics"]["robust_accuracy.worst.8/255"]["value"]);
+}
+
+TEST_F(RobustnessCommand, ASetWithoutImagesIsRefused) {
+  const std::string file = (*folder_ / "empty.ferpack").string();
+  AdversarialSet nothing_broke;
+  nothing_broke.images = sample_dataset(1).select({});
+  nothing_broke.rows = torch::empty({0}, torch::kInt64);
+  nothing_broke.eps = torch::empty({0}, torch::kFloat64);
+  save_adversarial(nothing_broke, file);
+  const auto run = run_in_process({"eval", "--model", (*folder_ / "model.pt").string(), "--data", file});
+  EXPECT_EQ(run.exit_code, 2);
+  EXPECT_THAT(run.err, HasSubstr("has no images"));
+}
+
+TEST_F(RobustnessCommand, OptionsOfAttacksNeedAttacks) {
+  const std::vector<std::vector<std::string>> options{{"--steps", "3"},   {"--alpha", "0.1"}, {"--restarts", "2"},
+                                                      {"--random-start"}, {"--loss", "ce"},   {"--targets", "2"}};
+  for (const auto& words : options) {
+    const auto run = eval(words);
+    EXPECT_EQ(run.exit_code, 2);
+    EXPECT_THAT(run.err, HasSubstr(words[0])) << words[0];
+    EXPECT_THAT(run.err, HasSubstr("needs --attacks")) << words[0];
+  }
+}
+
 TEST_F(RobustnessCommand, AnInterruptedRunGoesOnAndEndsTheSame) {
   const std::vector<std::string> plan{"--attacks", "pgd,square", "--eps",      "1/255,2/255", "--steps", "15",
                                       "--queries", "40",         "--restarts", "2",           "--json"};
@@ -151,6 +187,13 @@ TEST_F(RobustnessCommand, WrongOptionsAreExplained) {
   EXPECT_THAT(eval({"--attacks", "pgd,pgd"}).err, HasSubstr("names an attack twice"));
   EXPECT_THAT(eval({"--attacks", "pgd", "--eps", "8"}).err, HasSubstr("did you mean 8/255?"));
   EXPECT_THAT(eval({"--attacks", "pgd", "--norm", "l0"}).err, HasSubstr("attack 'pgd' does not work in L0"));
+  EXPECT_THAT(eval({"--attacks", "pgd", "--eps", "inf", "--norm", "l2"}).err, HasSubstr("--eps inf: must be finite"));
+  EXPECT_THAT(
+      eval({"--attacks", "pgd", "--eps", "0.5/255,1/255"}).err,
+      HasSubstr("--eps 0.5/255,1/255: must be at least 1/255, one level of 8-bit images, or nothing can change; "
+                "--float leaves images unrounded"));
+  EXPECT_THAT(eval({"--attacks", "fgsm,bim", "--restarts", "2"}).err,
+              HasSubstr("--restarts has no effect: fgsm, bim do not use it"));
   EXPECT_THAT(eval({"--attacks", "pgd", "--float", "--save-adv", "x"}).err, HasSubstr("holds 8-bit images"));
   EXPECT_THAT(run_in_process({"verify", (*folder_ / "model.pt").string()}).err, HasSubstr("where a dataset is needed"));
 }

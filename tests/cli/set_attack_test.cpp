@@ -83,7 +83,10 @@ TEST_F(SetAttackCommand, UniversalLearnsOnOneHalfScoresOnTheOtherAndIsLoadedAgai
 
 TEST_F(SetAttackCommand, UniversalSaysWhatIsWrong) {
   expect_error(run_on_faces({"universal", "any-to-sad", "--eps", "8"}), "did you mean 8/255?");
+  expect_error(run_on_faces({"universal", "any-to-sad", "--eps", "0.5/255"}), "--eps 0.5/255: must be at least 1/255");
   expect_error(run_on_faces({"universal", "any-to-sad", "--mask", "moth"}), "did you mean mouth?");
+  expect_error(run_on_faces({"universal", "any-to-sad", "--mask", ""}), "--mask : must not be empty");
+  expect_error(run_on_faces({"universal", "any-to-sad", "--loss", "hinge"}), "--loss hinge: must be one of");
   expect_error(run({"universal", "any-to-sad", "--data", faces().string(), "--load", "u.pt", "--eps", "8/255"}),
                "--eps 8/255: does not go with --load");
   expect_error(run({"universal", "any-to-sad", "--data", faces().string(), "--load", "nowhere.pt"}), "nowhere.pt");
@@ -117,6 +120,7 @@ TEST_F(SetAttackCommand, FrameWritesTheFrameThatItJudged) {
 
 TEST_F(SetAttackCommand, FrameSaysWhatIsWrong) {
   expect_error(run({"frame", "happy-to-sad", "--eps", "8"}), "did you mean 8/255?");
+  expect_error(run({"frame", "happy-to-sad", "--eps", "0.5/255"}), "--eps 0.5/255: must be at least 1/255");
   expect_error(run({"frame", "happy-to-sad", "--image", "nowhere.png"}), "nowhere.png");
   write_png(torch::full({3, 120, 160}, 90, torch::kUInt8), out_ / "wall.png");
   const auto wall =

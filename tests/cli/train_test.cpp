@@ -139,7 +139,90 @@ TEST_F(Train, ExplainsWrongOptions) {
   EXPECT_THAT(error({"--data", "synthetic:n=7", "--adversarial", "--loss", "cross-entropy"}),
               HasSubstr("--adversarial needs one of fgsm-rs, free, mart, n-fgsm, pgd-at, trades"));
   EXPECT_THAT(error({"--data", "synthetic:n=7", "--set", "width"}), HasSubstr("'width' must be NAME=NUMBER"));
+  const test::ScratchFolder out;
+  EXPECT_THAT(error({"--data", "synthetic:n=2", "--arch", "small-cnn", "--out", out.path().string()}),
+              HasSubstr("leaves too few training images (1), at least 2 are needed"));
+  EXPECT_THAT(error({"--data", "synthetic:n=7", "--arch", "small-cnn", "--size", "4"}),
+              HasSubstr("--size 4: architecture small-cnn takes images of 8 to 4096 pixels a side"));
+  EXPECT_THAT(error({"--data", "synthetic:n=7", "--size", "1000000"}), HasSubstr("--size 1000000: must be"));
+  EXPECT_THAT(error({"--data", "synthetic:n=7", "--epochs", "1", "--schedule", "cosine", "--warmup-epochs", "1"}),
+              HasSubstr("--warmup-epochs 1: must be in [0, 1), less than --epochs"));
+  EXPECT_THAT(error({"--data", "synthetic:n=7", "--arch", "small-cnn", "--teacher", "nosuch", "--out", out.path()}),
+              HasSubstr("--teacher nosuch: no such file"));
   EXPECT_THAT(error({"--data", "synthetic:n=7", "--device", "cuda:x"}), HasSubstr("--device cuda:x"));
+}
+
+TEST_F(Train, RefusesOptionsThatWouldDoNothing) {
+  const auto error = [](std::vector<std::string> more) {
+    more.insert(more.begin(), {"train", "--data", "no-such-file"});
+    return test::run_in_process(more).err;
+  };
+  EXPECT_THAT(error({"--loss", "free", "--attack-statistics", "running"}), HasSubstr("--attack-statistics running: "));
+  EXPECT_THAT(error({"--loss", "n-fgsm", "--beta", "3"}), HasSubstr("--beta 3: is for --loss trades or mart"));
+  EXPECT_THAT(error({"--temperature", "2"}), HasSubstr("--temperature 2: is for --teacher"));
+  EXPECT_THAT(error({"--teacher-share", "0.5"}), HasSubstr("--teacher-share 0.5: is for --teacher"));
+  EXPECT_THAT(error({"--full-epochs", "1"}), HasSubstr("--full-epochs 1: is for --crop"));
+  EXPECT_THAT(error({"--warmup-epochs", "1"}), HasSubstr("--warmup-epochs 1: is for --schedule cosine"));
+  EXPECT_THAT(error({"--plateau-patience", "2"}), HasSubstr("--plateau-patience 2: is for --schedule plateau"));
+  const test::ScratchFolder folder;
+  write_file(folder / "a.ini", "full-epochs = 1\n");  // for runs of more kinds than one
+  EXPECT_THAT(error({"--config", (folder / "a.ini").string()}), HasSubstr("no-such-file"));
+}
+
+TEST_F(Train, NeverValidatesOnPrivateTest) {
+  const test::ScratchFolder folder;
+  std::string pixels = "0";
+  for (int i = 1; i < 48 * 48; ++i) pixels += " " + std::to_string(i % 256);
+  write_file(folder / "private.csv", "emotion,pixels,Usage\n3," + pixels + ",PrivateTest\n");
+  const auto result =
+      test::run_in_process({"train", "--data", "synthetic:n=14", "--arch", "small-cnn", "--out",
+                            (folder / "out").string(), "--validation-data", (folder / "private.csv").string()});
+  EXPECT_EQ(result.exit_code, 2);
+  EXPECT_THAT(result.err, HasSubstr("private.csv: has PrivateTest images only"));
+}
+
+TEST_F(Train, AResumeWritesTheLogThatTheFirstRunCouldNot) {
+  const test::ScratchFolder folder;
+  std::filesystem::copy(folder_->path(), folder.path(), std::filesystem::copy_options::recursive);
+  for (const char* name : {"history.csv", "model_card.json"}) std::filesystem::remove(folder / name);
+  const auto resumed = run_fercli(quick_run(folder.path(), {"--resume"}));
+  ASSERT_EQ(resumed.exit_code, 0) << resumed.err;
+  EXPECT_EQ(read_file(folder / "history.csv"), read_file(*folder_ / "history.csv"));
+  EXPECT_TRUE(std::filesystem::exists(folder / "model_card.json"));
+}
+
+TEST_F(Train, TakesWeightsFromAFileOfAnyName) {
+  const test::ScratchFolder folder;
+  const auto weights = folder / "w\xe9.pt";
+  std::filesystem::copy_file(*folder_ / "best.pt", weights);
+  const auto result =
+      run_fercli({"train", "--data", "synthetic:n=14", "--arch", "small-cnn", "--set", "width=8", "--epochs", "1",
+                  "--threads", "1", "--weights", weights.string(), "--out", folder.path().string()});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+}
+
+#ifndef __SANITIZE_ADDRESS__  // which takes all address space itself
+TEST(Program, SaysWhenMemoryRunsOut) {
+  const auto result = test::run_program(
+      "/bin/sh", {"-c", "ulimit -v 8000000; exec \"$0\" train --data synthetic:n=1000 --size 4096 --out /tmp/none",
+                  FERCLI_PROGRAM});
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_THAT(result.err, HasSubstr("fercli: out of memory ("));
+}
+#endif
+
+TEST(CalibrateCommand, WillNotLetTheCardTakeTheCheckpointsPlace) {
+  const auto result = test::run_in_process({"calibrate", "--data", "synthetic:n=7", "--out", "cal.json"});
+  EXPECT_EQ(result.exit_code, 2);
+  EXPECT_THAT(result.err, HasSubstr("--out cal.json: the model card would take this very file"));
+}
+
+TEST(CalibrateCommand, WarnsAtTheEndOfItsSearch) {
+  const test::ScratchFolder folder;
+  const auto result = test::run_in_process({"calibrate", "--data", "synthetic:n=7,seed=3,classes=happy", "--split",
+                                            "all", "--out", (folder / "c.pt").string()});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_THAT(result.err, HasSubstr("lies at the end of the search"));
 }
 
 TEST(Summary, PrintsTheTableOfLayers) {

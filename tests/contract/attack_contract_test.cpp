@@ -266,6 +266,26 @@ TEST_P(AttackContract, RejectsWhatMakesNoSense) {
   expect_rejected(attempt(threat(), few), "N goals and N index numbers");
 }
 
+TEST(AttackSettingsContract, TheDescriptionFollowsTheSettingsListedAndNoOther) {
+  const std::vector<std::pair<std::string, void (*)(AttackSettings&)>> changes{
+      {"steps", [](AttackSettings& s) { s.steps = 7; }},
+      {"alpha", [](AttackSettings& s) { s.alpha = 0.7; }},
+      {"restarts", [](AttackSettings& s) { s.restarts = 3; }},
+      {"queries", [](AttackSettings& s) { s.queries = 17; }},
+      {"targets", [](AttackSettings& s) { s.targets = 2; }}};
+  for (const auto& entry : Registry<AttackEntry>::instance().all()) {
+    const auto description = [&](const AttackSettings& settings) {
+      return entry.make(settings)->describe({entry.norms.front(), 0.1}).dump();
+    };
+    for (const auto& [name, change] : changes) {
+      AttackSettings changed;
+      change(changed);
+      const bool listed = std::count(entry.settings.begin(), entry.settings.end(), name) > 0;
+      EXPECT_EQ(description(changed) != description({}), listed) << entry.name << " " << name;
+    }
+  }
+}
+
 std::string case_name(const testing::TestParamInfo<Case>& info) {
   std::string name =
       info.param.attack + "_" + to_string(info.param.norm) + (info.param.targeted ? "_targeted" : "_untargeted");

@@ -1,5 +1,8 @@
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "core/command.hpp"
 #include "core/container.hpp"
@@ -10,6 +13,7 @@
 #include "core/progress.hpp"
 #include "core/random.hpp"
 #include "core/registry.hpp"
+#include "core/runtime.hpp"
 #include "core/text.hpp"
 #include "models/architecture.hpp"
 #include "tests/cli/run_program.hpp"
@@ -103,6 +107,40 @@ TEST(Files, MissingOnesAndFoldersAreNamed) {
   EXPECT_THAT(message_of([&] { read_file(folder.path()); }), testing::HasSubstr("is a folder"));
 }
 
+TEST(ReplaceFile, WritesIntoAPipeAndLeavesItOne) {
+  const test::ScratchFolder folder;
+  const auto pipe = folder / "pipe";
+  ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
+  const int end = open(pipe.c_str(), O_RDONLY | O_NONBLOCK);
+  write_file(pipe, "text");
+  std::string got(10, '\0');
+  got.resize(static_cast<size_t>(std::max<ssize_t>(read(end, got.data(), got.size()), 0)));
+  close(end);
+  EXPECT_EQ(got, "text");
+  EXPECT_TRUE(std::filesystem::is_fifo(pipe));
+}
+
+TEST(ReplaceFile, FollowsALink) {
+  const test::ScratchFolder folder;
+  write_file(folder / "a.txt", "old");
+  std::filesystem::create_symlink("a.txt", folder / "link.txt");
+  write_file(folder / "link.txt", "new");
+  EXPECT_EQ(read_file(folder / "a.txt"), "new");
+  EXPECT_TRUE(std::filesystem::is_symlink(folder / "link.txt"));
+}
+
+TEST(PrepareMachine, RefusesAnImpossibleNumberOfThreads) {
+  Runtime runtime;
+  runtime.threads = int64_t{1} << 32;
+  EXPECT_EQ(message_of([&] { prepare_machine(runtime); }), "--threads 4294967296: must be in [0, 1024]");
+}
+
+TEST(Containers, HoldNamesThatAreNoUtf8) {
+  const test::ScratchFolder folder;
+  save_container({"checkpoint", {{"file", "w\xe9.pt"}}, {}}, folder / "c.pt");
+  EXPECT_EQ(load_container(folder / "c.pt", "checkpoint").header.at("file"), "w\xef\xbf\xbd.pt");
+}
+
 TEST(Containers, GiveBackWhatWasStored) {
   const test::ScratchFolder folder;
   save_container({"checkpoint",
@@ -123,7 +161,7 @@ TEST(Durations, AreReadable) {
 
 /// An option set with one option of each kind.
 struct Sample {
-  double eps = 8 / 255.0;
+  double eps = 8 / 255.0, decay = 0;
   int64_t steps = 10;
   std::string attack = "pgd", model;
   std::vector<std::string> images, words;
@@ -133,6 +171,7 @@ struct Sample {
   Sample() {
     options.section("Attack");
     options.number("eps", &eps, "8/255", {0, 1, true}, "size");
+    options.number("decay", &decay, "0", at_least(0), "on weights");
     options.integer("steps", &steps, between(1, 1000), "iterations");
     options.choice("attack", &attack, {"pgd", "fgsm"}, "method");
     options.text("model,m", &model, "FILE", "network");
@@ -166,6 +205,9 @@ TEST(Options, TheCommandLineWinsOverTheFile) {
   ASSERT_TRUE(sample.options.parse({"goal", "--config", (folder / "a.ini").string(), "--eps", "3/255"}));
   EXPECT_DOUBLE_EQ(sample.eps, 3 / 255.0);
   EXPECT_EQ(sample.steps, 7);
+  EXPECT_TRUE(sample.options.given_on_command_line("eps"));
+  EXPECT_FALSE(sample.options.given_on_command_line("steps"));
+  EXPECT_FALSE(sample.options.given_on_command_line("decay"));
   EXPECT_TRUE(sample.json);
   EXPECT_EQ(sample.images.size(), 2u);
 }
@@ -191,6 +233,9 @@ TEST(Options, WrongValuesAreExplained) {
   EXPECT_THAT(Sample().error({}), testing::HasSubstr("0 words given where 1 are expected"));
   EXPECT_THAT(Sample().error({"goal", "--config", "none.ini"}),
               testing::HasSubstr("--config none.ini: cannot be read"));
+  EXPECT_THAT(Sample().error({"goal", "--config", "/tmp"}),
+              testing::HasSubstr("--config /tmp: is a folder, not a file"));
+  EXPECT_EQ(Sample().error({"goal", "--decay", "inf"}), "fercli attack: --decay inf: must be at least 0, and finite");
 }
 
 TEST(Program, WithoutACommandItListsThem) {

@@ -70,6 +70,21 @@ TEST(Result, TextIsTheSameJsonWithOneLinePerImage) {
   EXPECT_THAT(text, HasSubstr("\n    {\"id\":\"one\",\"probabilities\":[0.25,0.75]},\n"));
 }
 
+TEST(Result, ANameThatIsNotUtf8IsStillWritten) {
+  Result result = sample();
+  result.per_image[0]["id"] = "Happy/caf\xe9.png";
+  EXPECT_THAT(format_result(result), HasSubstr("{\"id\":\"Happy/caf\xef\xbf\xbd.png\""));
+}
+
+TEST(Result, PixelsTellImagesApartAndSayTheirShape) {
+  auto images = torch::zeros({3, 1, 4, 6}, torch::kUInt8);
+  images[1][0][3][5] = 1;
+  const auto pixels = describe_pixels(images);
+  EXPECT_EQ(pixels[0], pixels[2]);
+  EXPECT_NE(pixels[0], pixels[1]);
+  EXPECT_THAT(pixels[1], testing::StartsWith("4x6x1:"));
+}
+
 TEST(Result, LeavesOutAThreatModelThatIsNotThere) {
   Result result = sample();
   result.threat_model = nullptr;

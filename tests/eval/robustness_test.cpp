@@ -159,6 +159,36 @@ TEST_F(RobustnessOf, AStateOfAnotherRunIsRefused) {
   EXPECT_THAT(user_error([&] { measure(folder / "robustness.state"); }), HasSubstr("differs in attacks, eps"));
 }
 
+TEST_F(RobustnessOf, AStateOfARunWithAnOptionThatIsGoneIsRefused) {
+  const test::ScratchFolder folder;
+  plan_.mask = torch::ones({1, kSide, kSide});
+  measure(folder / "robustness.state");
+  plan_.mask = torch::Tensor();
+  EXPECT_THAT(user_error([&] { measure(folder / "robustness.state"); }), HasSubstr("differs in mask;"));
+}
+
+TEST_F(RobustnessOf, AStateOfTheSameFileReadInAnotherWayIsRefused) {
+  const test::ScratchFolder folder;
+  measure(folder / "robustness.state");
+  const Classifier original = classifier_;
+  classifier_ = original.with_tta(Tta::Flip);
+  EXPECT_THAT(user_error([&] { measure(folder / "robustness.state"); }), HasSubstr("differs in tta;"));
+  classifier_ =
+      Classifier(original.model(), original.arch(), original.options(), {1, kSide, {0.1}, {0.5}}, original.classes());
+  EXPECT_THAT(user_error([&] { measure(folder / "robustness.state"); }), HasSubstr("differs in preprocessing;"));
+}
+
+TEST_F(RobustnessOf, TheResultSaysWhichMaskAndWhichSurrogate) {
+  plan_.attacks = {"fgsm"};
+  plan_.mask = torch::ones({1, kSide, kSide});
+  plan_.surrogate = {std::make_shared<Classifier>(classifier_), "digest of another"};
+  Result result;
+  for (const auto& id : data_.ids) result.per_image.push_back({{"id", id}});
+  add_robustness(result, measure(), plan_, data_.classes);
+  EXPECT_EQ(result.threat_model.at("mask"), mask_digest(plan_.mask));
+  EXPECT_EQ(result.threat_model.at("surrogate"), "digest of another");
+}
+
 TEST_F(RobustnessOf, TheResultHoldsMetricsTablesAndEveryAnswer) {
   const auto found = measure();
   Result result;

@@ -139,6 +139,66 @@ TEST(PairedModels, RefusesImagesThatAreNotTheSame) {
   EXPECT_THAT(message(bare), HasSubstr("no outcomes of its images"));
 }
 
+TEST(PairedModels, RefusesOtherPixelsUnderTheSameNameUnlessTheirShapeIsAnother) {
+  auto first = outcomes_with({2, 1, 0, -1}, {1, 0, 0, -1}), second = first;
+  first["pixels"] = {"48x48x1:0", "48x48x1:1", "48x48x1:2", "48x48x1:3"};
+  second["pixels"] = {"48x48x1:0", "48x48x1:1", "48x48x1:4", "48x48x1:3"};
+  EXPECT_THAT(message_of([&] { compare_models(report_with(first), "net", report_with(second), "net"); }),
+              HasSubstr("image c has other pixels in one result than in the other"));
+  second["pixels"][2] = "64x64x1:4";
+  EXPECT_EQ(compare_models(report_with(first), "net", report_with(second), "net").at("images"), 4);
+}
+
+TEST(PairedModels, AttacksOfAnotherThreatAreNoCommonCondition) {
+  const auto plain = outcomes_with({2, 1, 0, -1}, {1, 0, 0, -1});
+  const auto conditions = [&](const json& first, const json& second) {
+    std::vector<std::string> names;
+    const auto comparison = compare_models(report_with(first), "net", report_with(second), "net");
+    for (const auto& test : comparison.at("tests")) names.push_back(test.at("condition"));
+    return names;
+  };
+  const std::vector<std::pair<const char*, json>> restrictions{
+      {"goal", "any-to-Sad"}, {"mask", "0123456789"}, {"surrogate", "0123456789"}, {"pixel_grid", false}};
+  for (const auto& [name, value] : restrictions) {
+    auto other = plain;
+    for (auto& attack : other["attacks"]) attack[name] = value;
+    EXPECT_THAT(conditions(plain, other), testing::ElementsAre("clean")) << name;
+    EXPECT_EQ(conditions(other, other).size(), 4u) << name;
+  }
+}
+
+TEST(PairedModels, AttacksWithOtherSettingsArePairedAndMarked) {
+  auto first = outcomes_with({2, 1, 0, -1}, {1, 0, 0, -1}), second = first;
+  first["attacks"][0]["settings"] = {{"steps", 20}, {"eps", 0.1}, {"alpha", 0.01}};
+  second["attacks"][0]["settings"] = {{"steps", 50}, {"eps", 0.1}, {"alpha", 0.01}};
+  const auto marked = [&] {
+    const auto comparison = compare_models(report_with(first), "net", report_with(second), "net");
+    return comparison.at("tests").at(1).contains("settings_differ");
+  };
+  EXPECT_TRUE(marked());
+  second["attacks"][0]["settings"] = {{"steps", 20}, {"eps", 0.2}, {"alpha", 0.02}};  // a longer ladder
+  EXPECT_FALSE(marked());
+}
+
+TEST(MergedReports, RenameModelsAndNoFigures) {
+  auto report = report_with(outcomes_with({2, 1, 0, -1}, {1, 0, 0, -1}), "robust");
+  report["parts"]["robustness"]["robust"] = {{"per_class", {{{"class", "Happy"}, {"robust", {0.5}}}}}};
+  report["parts"]["transfer"] = {{"models", {"robust"}}, {"success", json::array()}};
+  report["invariants"] = {{{"model", "robust"}, {"name", "robust"}}};
+  const auto merged = merge_reports({report, report});
+  const json& robustness = merged.at("parts").at("robustness");
+  EXPECT_EQ(robustness.at("robust-2"), robustness.at("robust"));
+  EXPECT_EQ(merged.at("invariants").at(1), json({{"model", "robust-2"}, {"name", "robust"}}));
+}
+
+TEST(MergedReports, ANewNameIsNotThatOfAnotherModel) {
+  const auto report = report_with(outcomes_with({2, 1, 0, -1}, {1, 0, 0, -1}));
+  auto two = report;
+  two["models"].push_back({{"name", "net-2"}});
+  two["outcomes"]["net-2"] = two["outcomes"]["net"];
+  EXPECT_EQ(merge_reports({report, two}).at("outcomes").size(), 3u);
+}
+
 TEST(MergedReports, HoldAllModelsUnderNamesOfTheirOwn) {
   const auto report = report_with(outcomes_with({2, 1, 0, -1}, {1, 0, 0, -1}));
   const auto merged = merge_reports({report, report});
@@ -169,6 +229,30 @@ TEST(SavedReport, FilesOfAnotherKindAreRefused) {
   EXPECT_THAT(message_of([&] { read_report(file); }), HasSubstr("is not a result of fercli"));
   write_file(file, "not at all");
   EXPECT_THAT(message_of([&] { read_report(file); }), HasSubstr("is not JSON"));
+}
+
+TEST(SavedReport, AnIncompleteOrTornReportIsRefusedByName) {
+  const test::ScratchFolder folder;
+  const auto file = folder / "report.json";
+  const auto message = [&](const json& report) {
+    write_file(file, report.dump());
+    return message_of([&] { read_report(file); });
+  };
+  EXPECT_THAT(message({{"schema", kReportSchema}}), HasSubstr("report.json: is not a complete result"));
+  const auto whole = report_with(outcomes_with({2, 1, 0, -1}, {1, 0, 0, -1}));
+  write_file(file, whole.dump());
+  EXPECT_EQ(read_report(file), whole);
+  for (const char* key : {"models", "parts", "dataset", "warnings", "invariants"}) {
+    auto part = whole;
+    part.erase(key);
+    EXPECT_THAT(message(part), HasSubstr("report.json: is not a complete result")) << key;
+  }
+  auto torn = whole;
+  torn["outcomes"]["net"]["answers"] = {0, 1};
+  EXPECT_THAT(message(torn), HasSubstr("report.json: the outcomes of net do not fit together"));
+  torn = whole;
+  torn["outcomes"]["net"]["attacks"][0]["rows"][0] = 4;
+  EXPECT_THAT(message(torn), HasSubstr("report.json: the outcomes of net do not fit together"));
 }
 
 constexpr int64_t kSide = 16, kImages = 12;
@@ -231,6 +315,38 @@ TEST_F(StudyOf, ASecondRunAsksTheNetworkNothingAndSaysTheSame) {
   EXPECT_GT(asked, 0);
   EXPECT_EQ(run(), first);
   EXPECT_EQ(models_[0].judge.forwards(), asked);
+}
+
+TEST_F(StudyOf, TheSameFileReadInAnotherWayIsMeasuredAgain) {
+  plan_.parts = {"clean"};
+  run();
+  const Classifier original = test::confident_cnn(kSide);
+  const Classifier brighter(original.model(), original.arch(), original.options(), {1, kSide, {0.1}, {0.5}},
+                            original.classes());
+  models_[0].judge = models_[0].search = brighter;
+  run();
+  EXPECT_GT(brighter.forwards(), 0);
+}
+
+TEST_F(StudyOf, RenamedImagesAreFoundUnderTheirNewNames) {
+  plan_.parts = {"clean", "robustness"};
+  const auto before = run().at("outcomes").at("net");
+  for (auto& id : models_[0].images.ids) id = "new-" + id;
+  const auto after = run().at("outcomes").at("net");
+  EXPECT_EQ(after.at("ids").at(3), "new-blob-3");
+  EXPECT_EQ(after.at("attacks"), before.at("attacks"));
+}
+
+TEST_F(StudyOf, NamesThatAreNotUtf8AreNoObstacleToTheCache) {
+  plan_.parts = {"clean", "robustness"};
+  models_[0].images.ids[3] = "caf\xe8";
+  models_[0].images.ids[4] = "caf\xe9";
+  const auto first = run();
+  const int64_t asked = models_[0].judge.forwards();
+  EXPECT_EQ(run(), first);
+  EXPECT_EQ(models_[0].judge.forwards(), asked);
+  write_study(first, folder_ / "report.json");
+  EXPECT_THAT(read_file(folder_ / "report.json"), HasSubstr("caf\xef\xbf\xbd"));
 }
 
 TEST_F(StudyOf, OnlyWhatDependsOnAChangedOptionIsMeasuredAgain) {

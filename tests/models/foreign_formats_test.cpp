@@ -11,6 +11,7 @@
 #include "models/import.hpp"
 #include "models/network.hpp"
 #include "models/state_dict.hpp"
+#include "models/trace.hpp"
 #include "models/weights.hpp"
 #include "tests/attacks/reference_models.hpp"
 #include "tests/cli/run_program.hpp"
@@ -155,19 +156,87 @@ INSTANTIATE_TEST_SUITE_P(All, LargeExports, testing::Values("vgg16", "fer-vgg", 
   return name;
 });
 
+TEST(ForeignFormats, TracedResizingKeepsItsSizeWhateverTheRatio) {
+  const ScratchFolder folder;
+  const auto x = random_images(3, {1, 48, {0.0}, {1.0}});
+  ImportOptions options;
+  options.channels = 1, options.height = options.width = 48;
+  for (const int64_t side : {96, 100, 112, 160, 224}) {
+    for (const bool smooth : {true, false}) {
+      const auto weight = normal_rows(Rng(5), {0}, {side * side, 7})[0] / static_cast<double>(side);
+      const auto network = [&](const torch::Tensor& image) {
+        const auto large =
+            smooth ? at::upsample_bilinear2d(image, {side, side}, false) : at::upsample_nearest2d(image, {side, side});
+        return large.flatten(1).matmul(weight);
+      };
+      const Trace trace(network, {1, 48, 48});
+      trace.save_torchscript(folder / "net.pt");
+      write_onnx(simplify(trace.graph()), {1, 48, 48}, 7, folder / "net.onnx");
+      for (const char* file : {"net.pt", "net.onnx"}) {
+        const auto logits = make_classifier(load_model(folder / file, options), {0, "fp32"}).logits(x);
+        EXPECT_LT(difference(logits, network(x)), 1e-4) << side << " " << smooth << " " << file;
+      }
+    }
+  }
+}
+
 TEST(ForeignFormats, SafetensorsHoldTheWeightsAndWhatTheyAreOf) {
   const ScratchFolder folder;
   const Checkpoint checkpoint = own_network("small-cnn");
   export_model(checkpoint, "safetensors", folder / "net.safetensors");
   EXPECT_THAT(read_file(folder / "net.safetensors"), HasSubstr(R"("arch":"small-cnn")"));
-  ImportOptions options;
-  options.arch = "small-cnn";
-  options.settings = checkpoint.options.settings;
-  options.mean = {0.5}, options.std = {0.25};
   const auto x = random_images(2, checkpoint.preprocessing);
-  const auto back = load_model(folder / "net.safetensors", options);
+  const auto back = load_model(folder / "net.safetensors");
+  EXPECT_EQ(back.classes.names(), checkpoint.classes.names());
   EXPECT_TRUE(
       at::equal(make_classifier(checkpoint, {0, "fp32"}).logits(x), make_classifier(back, {0, "fp32"}).logits(x)));
+}
+
+TEST(ForeignFormats, OptionsComeBeforeWhatSafetensorsSay) {
+  const ScratchFolder folder;
+  Checkpoint checkpoint = own_network("small-cnn");
+  checkpoint.classes = LabelSet::alphabetical();
+  export_model(checkpoint, "safetensors", folder / "net.safetensors");
+  ImportOptions options;
+  options.mean = {0}, options.std = {1};
+  options.labels = LabelSet::raf_db();
+  const auto back = load_model(folder / "net.safetensors", options);
+  EXPECT_EQ(back.preprocessing.mean, options.mean);
+  EXPECT_EQ(back.preprocessing.std, options.std);
+  EXPECT_EQ(back.classes.names(), LabelSet::raf_db().names());
+  EXPECT_EQ(load_model(folder / "net.safetensors").classes.names(), LabelSet::alphabetical().names());
+}
+
+TEST(ForeignFormats, SafetensorsThatLieAreRefused) {
+  const ScratchFolder folder;
+  const auto file = folder / "net.safetensors";
+  const Checkpoint checkpoint = own_network("small-cnn");
+  export_model(checkpoint, "safetensors", file);
+  const auto tensors = read_state_dict(file);
+  const auto metadata = read_metadata(file);
+  for (const auto& [key, value, message] : std::vector<std::array<const char*, 3>>{
+           {"arch", "no-such", "unknown architecture 'no-such'"},
+           {"settings", "[1", "its metadata is damaged"},
+           {"settings", R"({"width": 1e300})", "the setting width = 1e+300 does not fit its tensors"},
+           {"settings", R"({"depth": 1})", "has no setting 'depth'"},
+           {"classes", "Happy", "must be fer2013, alphabetical"},
+           {"input", "48x-48x1", "its metadata is damaged (input must be above 0)"},
+           {"input", "48", "its metadata is damaged (input must be HEIGHTxWIDTHxCHANNELS)"},
+           {"input", "99999x48x1", "at most 4096 pixels a side"},
+           {"mean", "0.1,0.2", "--mean and --std: 2 values for 1 input channels"},
+           {"mean", "nan", "its metadata is damaged"},
+           {"std", "0", "its metadata is damaged (std must not be 0)"}}) {
+    auto lies = metadata;
+    lies[key] = value;
+    write_safetensors(tensors, lies, file);
+    const std::string told = message_of([&] { load_model(file); });
+    EXPECT_THAT(told, HasSubstr(message));
+    EXPECT_THAT(told, HasSubstr("net.safetensors: "));
+  }
+  const std::string header = R"({"__metadata__":{"arch":[1]},"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}})";
+  const uint64_t length = header.size();
+  write_file(file, std::string(reinterpret_cast<const char*>(&length), sizeof length) + header + "x");
+  EXPECT_THAT(message_of([&] { load_model(file); }), HasSubstr("net.safetensors: its metadata is damaged"));
 }
 
 /// torchvision's names for the tensors of resnet18.

@@ -16,6 +16,7 @@
 #include "core/container.hpp"
 #include "core/files.hpp"
 #include "core/random.hpp"
+#include "core/untrusted.hpp"
 #include "core/zip_file.hpp"
 #include "models/export.hpp"
 #include "models/graph_operator.hpp"
@@ -578,6 +579,36 @@ TEST(HostileFiles, EntriesOfFalseSizesAreRefused) {
     write_file(path, bytes);
     EXPECT_TRUE(is_refused(outcome(path, {}))) << size;
   }
+}
+
+/// A text of a megabyte, remembered once and recalled again and again.
+TEST(HostileFiles, RecalledTextTakesNoMemory) {
+  if (!in_fresh_process()) return;
+  const ScratchFolder folder;
+  const uint32_t length = 1 << 20;
+  std::string pickle = std::string("\x80\x02X", 3) +
+                       std::string(reinterpret_cast<const char*>(&length), sizeof length) + std::string(length, 'a') +
+                       std::string("q\0", 2);
+  for (int i = 0; i < 4000; ++i) pickle.append("h\0", 2);
+  write_zip({{"archive/data.pkl", pickle + "."}}, folder / "victim.pt");
+  const std::string result = outcome(folder / "victim.pt", small_architecture());
+  EXPECT_TRUE(is_refused(result)) << result;
+}
+
+TEST(HostileFiles, PicklesOfEndlessValuesAreRefused) {
+  const auto message = [](const std::string& instructions) -> std::string {
+    try {
+      check_pickle("\x80\x02" + instructions, [](const std::string&) { return 0; });
+    } catch (const std::runtime_error& error) {
+      return error.what();
+    }
+    return "";
+  };
+  EXPECT_EQ(message(std::string(3 << 20, 'N')), "the pickle holds more values than any model");
+  EXPECT_EQ(message(std::string(3 << 20, '(')), "the pickle holds more values than any model");
+  const uint32_t far = 5 << 20;
+  EXPECT_EQ(message("Nr" + std::string(reinterpret_cast<const char*>(&far), sizeof far) + std::string(6 << 20, 'N')),
+            "the pickle remembers more values than it has");
 }
 
 TEST(HostileFiles, DeepNestingIsRefused) {

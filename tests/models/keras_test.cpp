@@ -278,6 +278,44 @@ TEST(Keras, TransposedConvolutionsHaveTensorFlowsSize) {
   EXPECT_TRUE(at::allclose(logits, expected, 1e-4, 1e-4)) << logits - expected;
 }
 
+/// One layer on 4x4 grey images, and a dense layer over its pixels.
+std::string behind(const std::string& layer, json config, const std::filesystem::path& file,
+                   const torch::Tensor& dense) {
+  config["name"] = "tested";
+  config["batch_input_shape"] = {nullptr, 4, 4, 1};
+  json layers = json::array();
+  layers.push_back({{"class_name", layer}, {"config", config}});
+  layers.push_back({{"class_name", "Flatten"}, {"config", {{"name", "flat"}}}});
+  layers.push_back({{"class_name", "Dense"},
+                    {"config", {{"name", "head"}, {"units", 7}, {"use_bias", true}, {"activation", "linear"}}}});
+  test::write_keras_h5(file, json({{"class_name", "Sequential"}, {"config", layers}}).dump(),
+                       {{"tested", {}}, {"flat", {}}, {"head", {{"kernel", dense}, {"bias", torch::zeros({7})}}}});
+  return message_of([&] { load_model(file); });
+}
+
+TEST(Keras, NearestResizingTakesThePixelUnderTheCentre) {
+  const ScratchFolder folder;
+  const auto dense = draw({7 * 7, 7}, 1);
+  EXPECT_EQ(behind("Resizing", {{"height", 7}, {"width", 7}, {"interpolation", "nearest"}}, folder / "net.h5", dense),
+            "");
+  const auto x = images(2).slice(1, 0, 1).slice(2, 0, 4).slice(3, 0, 4).contiguous();
+  const auto places = torch::tensor({0, 0, 1, 2, 2, 3, 3}, torch::kInt64);
+  const auto expected = x.index_select(2, places).index_select(3, places).flatten(1).matmul(dense);
+  const auto logits = make_classifier(load_model(folder / "net.h5"), {0, "fp32"}).logits(x);
+  EXPECT_TRUE(at::allclose(logits, expected, 1e-4, 1e-4)) << logits - expected;
+}
+
+TEST(Keras, WhatALayerDoesBesidesIsRefused) {
+  const ScratchFolder folder;
+  const auto dense = draw({7 * 7, 7}, 1);
+  for (const char* key : {"crop_to_aspect_ratio", "pad_to_aspect_ratio"}) {
+    EXPECT_THAT(behind("Resizing", {{"height", 7}, {"width", 7}, {key, true}}, folder / "net.h5", dense),
+                HasSubstr(std::string(key) + " is not supported"));
+  }
+  EXPECT_THAT(behind("Normalization", {{"mean", 0.5}, {"variance", 1.0}, {"invert", true}}, folder / "net.h5", dense),
+              HasSubstr("invert is not supported"));
+}
+
 TEST(Keras, UnsupportedLayersAreAllNamed) {
   const ScratchFolder folder;
   auto model = configuration({false});

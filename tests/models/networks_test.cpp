@@ -142,6 +142,17 @@ TEST_P(Architectures, SummaryCountsEveryParameter) {
   EXPECT_EQ(counted, parameter_count(*network));
 }
 
+TEST_P(Architectures, SummaryNumbersTheLayersAsFreezingCountsThem) {
+  const NetworkOptions options = small_options(architecture());
+  const auto network = make_network(architecture().name, options, 0);
+  std::vector<std::string> registered, shown;
+  for (const auto& entry : network->named_modules()) {
+    if (dynamic_cast<const Layer*>(entry.value().get()) != nullptr) registered.push_back(entry.key());
+  }
+  for (const auto& layer : summarise(*network, options)) shown.push_back(layer.name);
+  EXPECT_EQ(shown, registered);
+}
+
 INSTANTIATE_TEST_SUITE_P(All, Architectures, testing::ValuesIn(Registry<Architecture>::instance().names()),
                          [](const auto& info) {
                            std::string name = info.param;
@@ -250,6 +261,21 @@ TEST(Weights, OfATorchvisionStateDictionaryAreTakenByName) {
   EXPECT_TRUE(at::equal(network->named_parameters()["features.0.weight"], torch::full({64, 3, 3, 3}, 0.5)));
   EXPECT_THAT(message_of([&] { load_weights(*make_network("small-cnn", {}, 0), folder / "vgg16.pth"); }),
               testing::HasSubstr("none of its 2 tensors fits"));
+}
+
+TEST(MakeNetwork, RefusesSettingsOutOfRange) {
+  const auto message = [](const std::string& name, double value) {
+    return message_of([&] { make_network("resnet", {1, 48, 7, {{name, value}}}, 0); });
+  };
+  for (const double width : {0.0, -3.0, 0.5, 1e300}) {
+    EXPECT_THAT(message("width", width), testing::HasSubstr("must be a whole number in [1, 4096]")) << width;
+  }
+  EXPECT_EQ(message("dropout", 2), "--set dropout=2: must be in [0, 1)");
+}
+
+TEST(SmallestSide, IsWhatThePoolingLeavesAPixelOf) {
+  EXPECT_EQ(smallest_side("small-cnn", {1, 48, 7, {{"width", 4}}}), 8);
+  EXPECT_EQ(smallest_side("emobot", {1, 48, 7, {}}), 16);
 }
 
 TEST(MakeNetwork, NamesUnknownSettings) {

@@ -3,6 +3,7 @@
 
 #include "core/files.hpp"
 #include "core/random.hpp"
+#include "models/export.hpp"
 #include "models/import.hpp"
 #include "models/onnx_proto.hpp"
 #include "tests/cli/run_program.hpp"
@@ -201,6 +202,7 @@ std::vector<Case> window_cases() {
   return {
       {"Upsample_nearest", 9, {{"Upsample", {"x", doubled}, {{"mode", "nearest"}}}}, twice},
       {"Upsample_linear", 9, {{"Upsample", {"x", reals({1, 1, 1, 2})}, {{"mode", "linear"}}}}, linear_columns},
+      {"Upsample_attribute", 7, {{"Upsample", {"x"}, {{"mode", "nearest"}, {"scales", {1.0, 1.0, 2.0, 2.0}}}}}, twice},
       {"Resize_nearest", 10, {{"Resize", {"x", doubled}, {{"mode", "nearest"}}}}, twice},
       {"Resize_linear", 10, {{"Resize", {"x", reals({1, 1, 1, 2})}, {{"mode", "linear"}}}}, linear_columns},
       {"Resize_nearest", 11, {{"Resize", {"x", none, doubled}}}, twice},
@@ -217,6 +219,16 @@ std::vector<Case> window_cases() {
        18,
        {{"Resize", {"x", "", "", whole({8, 9})}, {{"mode", "linear"}, {"axes", {2, 3}}}}},
        smooth},
+      {"Resize_at_its_defaults",
+       18,
+       {{"Resize",
+         {"x", "", reals({2, 1.5F})},
+         {{"mode", "linear"}, {"axes", {2, 3}}, {"antialias", 0}, {"keep_aspect_ratio_policy", "stretch"}}}},
+       smooth},
+      {"Reshape_at_its_default",
+       14,
+       {{"Reshape", {"x", whole({0, -1})}, {{"allowzero", 0}}}},
+       [](const T& x) { return x.flatten(1); }},
       {"BatchNormalization", 9, batch_norm({{"momentum", 0.9}}), normal},
       {"BatchNormalization", 14, batch_norm({{"training_mode", 0}}), normal},
       {"BatchNormalization", 15, batch_norm(json::object()), normal},
@@ -277,6 +289,53 @@ TEST(OnnxOpsets, OperatorsMeanWhatTheirOpsetSays) {
               }),
               "");
     if (!logits.defined()) continue;
+    EXPECT_TRUE(at::allclose(logits, expected, 1e-4, 1e-5)) << (logits - expected).abs().max().item<double>();
+  }
+}
+
+/// What the opset declared does not know.
+void expect_known(const std::filesystem::path& file) {
+  static const std::map<std::string, std::set<std::string>> unknown = {
+      {"Resize", {"scales", "axes", "antialias", "keep_aspect_ratio_policy"}},
+      {"Reshape", {"allowzero"}},
+      {"BatchNormalization", {"training_mode"}},
+      {"ReduceMean", {"noop_with_empty_axes"}}};
+  onnx::ModelProto model;
+  ASSERT_TRUE(model.ParseFromString(read_file(file)));
+  const int64_t opset = model.opset_import(0).version();
+  for (const auto& node : model.graph().node()) {
+    const auto names = unknown.find(node.op_type());
+    for (const auto& attribute : node.attribute()) {
+      const bool known = names == unknown.end() || names->second.count(attribute.name()) == 0;
+      EXPECT_TRUE(known) << node.op_type() << " " << attribute.name();
+    }
+    if (node.op_type() == "Resize") {
+      EXPECT_GE(node.input_size(), 3);
+      EXPECT_EQ(node.input(1), "");
+    }
+    if (node.op_type() == "ReduceMean" && opset < 18) {
+      EXPECT_EQ(node.input_size(), 1);
+    }
+  }
+}
+
+TEST(OnnxOpsets, ExportedOperatorsMeanTheSameInTheOpsetDeclared) {
+  const ScratchFolder folder;
+  const auto x = image(2);
+  for (const auto& wanted : all_cases()) {
+    SCOPED_TRACE(wanted.name + " of opset " + std::to_string(wanted.opset));
+    write_model(wanted, folder / "net.onnx");
+    const auto expected = wanted.expected(x).reshape({x.size(0), -1});
+    ImportOptions options;
+    options.labels = labels(expected.size(1));
+    T logits;
+    EXPECT_EQ(message_of([&] {
+                export_model(load_model(folder / "net.onnx", options), "onnx", folder / "again.onnx");
+                logits = make_classifier(load_model(folder / "again.onnx", options), {1, "fp32"}).logits(x);
+              }),
+              "");
+    if (!logits.defined()) continue;
+    expect_known(folder / "again.onnx");
     EXPECT_TRUE(at::allclose(logits, expected, 1e-4, 1e-5)) << (logits - expected).abs().max().item<double>();
   }
 }

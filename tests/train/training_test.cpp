@@ -156,6 +156,71 @@ TEST(Training, StopsOnALossThatIsNotFinite) {
   EXPECT_THAT(message_of([&] { train(options, folder.path()); }), testing::HasSubstr("the training loss became"));
 }
 
+TEST(Training, SavesNothingWhenTheValidationLossIsNotFinite) {
+  const test::ScratchFolder folder;
+  TrainOptions options = quick_options();
+  options.schedule = {"constant", 3e38, 1, 0};  // float32 overflows
+  options.batch_size = 140;                     // one step, whose own loss is that of sound weights
+  EXPECT_THAT(message_of([&] { train(options, folder.path()); }), testing::HasSubstr("the validation loss became"));
+  for (const char* name : {"best.pt", "last.pt", "training.state"})
+    EXPECT_FALSE(std::filesystem::exists(folder / name)) << name;
+}
+
+TEST(Training, ARunThatLostPatienceStaysStopped) {
+  const test::ScratchFolder folder;
+  TrainOptions options = quick_options();
+  options.schedule = {"constant", 1e-9, 9, 0};
+  options.ema = 0;
+  options.patience = 1;
+  const size_t epochs = train(options, folder.path()).size();
+  ASSERT_LT(epochs, 9u);
+  Trainer again(options, small_start(), faces(), faces(), folder.path());
+  again.resume();
+  again.run([](const auto&) {});
+  EXPECT_EQ(again.history().size(), epochs);
+}
+
+TEST(Training, AResumeKeepsTheOriginOfTheWeights) {
+  const test::ScratchFolder folder;
+  const auto trainer_from = [&](const nlohmann::json& weights) {
+    Checkpoint start = small_start();
+    start.training = {{"weights", weights}};
+    return std::make_unique<Trainer>(quick_options(), start, faces(), faces(), folder.path());
+  };
+  trainer_from({{"file", "a.pt"}, {"sha256", "aa"}})->run([](const auto&) {});
+  const auto without = trainer_from(nullptr), other = trainer_from({{"file", "a.pt"}, {"sha256", "bb"}});
+  without->resume();
+  EXPECT_EQ(without->start().training.at("weights").at("sha256"), "aa");
+  EXPECT_THAT(message_of([&] { other->resume(); }),
+              testing::HasSubstr("was started from a.pt, not from what --weights"));
+}
+
+TEST(Training, AHostileOptimizerStateIsRefused) {
+  const test::ScratchFolder folder;
+  train(quick_options(), folder.path());
+  Container state = load_container(folder / "training.state", "training-state");
+  state.tensors["optimizer"] = torch::full({100}, 'P', torch::kUInt8);
+  save_container(state, folder / "training.state");
+  Trainer trainer(quick_options(), small_start(), faces(), faces(), folder.path());
+  const std::string message = message_of([&] { trainer.resume(); });
+  EXPECT_THAT(message, testing::HasSubstr("training.state: the optimizer's state"));
+}
+
+TEST(Training, CountsTheLabelsAndNotTheTeachersAnswers) {
+  const auto train_accuracy = [](std::shared_ptr<const Distillation> teacher) {
+    const test::ScratchFolder folder;
+    TrainOptions options = quick_options();
+    options.schedule = {"constant", 1e-12, 1, 0};
+    options.mixup = options.augmentation.erase = 0;
+    options.teacher = std::move(teacher);
+    return train(options, folder.path()).back().train_accuracy;
+  };
+  Checkpoint other = small_start();
+  other.network = make_network(other.arch, other.options, 5);
+  const auto teacher = std::make_shared<Distillation>(make_classifier(other, {1, "fp32"}), faces().classes, 1, 1, "");
+  EXPECT_DOUBLE_EQ(train_accuracy(teacher), train_accuracy(nullptr));
+}
+
 TEST(Training, StopsEarlyWithoutGain) {
   const test::ScratchFolder folder;
   TrainOptions options = quick_options();

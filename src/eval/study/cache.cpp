@@ -4,6 +4,7 @@
 
 #include "core/digest.hpp"
 #include "core/files.hpp"
+#include "core/json_text.hpp"
 #include "core/progress.hpp"
 
 namespace fercli {
@@ -17,7 +18,7 @@ constexpr size_t kDigits = 16;
 }  // namespace
 
 std::filesystem::path StudyCache::place(const std::string& name, const json& key, const char* extension) const {
-  return folder_ / fmt::format("{}-{}{}", name, sha256_hex(key.dump()).substr(0, kDigits), extension);
+  return folder_ / fmt::format("{}-{}{}", name, sha256_hex(compact_json(key)).substr(0, kDigits), extension);
 }
 
 std::filesystem::path StudyCache::state(const std::string& name, const json& key) const {
@@ -29,7 +30,7 @@ std::optional<json> StudyCache::find(const std::string& name, const json& key) c
   std::error_code error;
   if (!std::filesystem::exists(file, error)) return {};
   const json entry = json::parse(read_file(file), nullptr, false);
-  if (!entry.is_object() || entry.value("key", json()) != key || !entry.contains("value")) {
+  if (!entry.is_object() || entry.value("key", json()) != json::parse(compact_json(key)) || !entry.contains("value")) {
     warn(fmt::format("{}: is damaged, and measured again", file.string()));
     return {};
   }
@@ -37,7 +38,7 @@ std::optional<json> StudyCache::find(const std::string& name, const json& key) c
 }
 
 void StudyCache::store(const std::string& name, const json& key, const json& value) const {
-  write_file(place(name, key, ".json"), json{{"key", key}, {"value", value}}.dump() + "\n");
+  write_file(place(name, key, ".json"), compact_json({{"key", key}, {"value", value}}) + "\n");
   std::error_code error;
   std::filesystem::remove(state(name, key), error);
 }

@@ -15,12 +15,22 @@ using nlohmann::json;
 
 namespace {
 
+constexpr size_t kDigestDigits = 8;
+
 using Right = std::map<std::string, bool>;  ///< by image id
 
 struct Condition {
   std::string name;
   Right right;
+  json settings;  ///< of the attack; null: of a result that does not say
 };
+
+/// What two results must agree about for their images to be the same.
+struct Seen {
+  std::string label, pixels;  ///< pixels "": not said
+};
+
+using Images = std::map<std::string, Seen>;  ///< by id
 
 const json& outcomes_of(const json& report, const std::string& model) {
   const auto outcomes = report.find("outcomes");
@@ -30,13 +40,26 @@ const json& outcomes_of(const json& report, const std::string& model) {
   return outcomes->at(model);
 }
 
+/// "pgd Linf 4/255", and how its threat differs from any change of any pixel that leaves an 8-bit image.
+std::string condition_name(const json& attack, size_t rung) {
+  std::string name = fmt::format("{} {} {}", attack.at("attack").get<std::string>(),
+                                 attack.at("norm").get<std::string>(), attack.at("eps").at(rung).get<std::string>());
+  if (attack.contains("goal")) name += " " + attack["goal"].get<std::string>();
+  for (const char* digest : {"mask", "surrogate"}) {
+    if (attack.contains(digest)) {
+      name += fmt::format(" {} {}", digest, attack[digest].get<std::string>().substr(0, kDigestDigits));
+    }
+  }
+  return attack.value("pixel_grid", true) ? name : name + " off the grid";
+}
+
 std::vector<Condition> conditions_of(const json& outcomes) {
   std::vector<Condition> conditions;
   const json& ids = outcomes.at("ids");
   if (outcomes.contains("answers")) {
     Right right;
     for (size_t row = 0; row < ids.size(); ++row) right[ids[row]] = outcomes["answers"][row] == outcomes["labels"][row];
-    conditions.push_back({"clean", std::move(right)});
+    conditions.push_back({"clean", std::move(right), {}});
   }
   for (const auto& attack : outcomes.value("attacks", json::array())) {
     for (size_t rung = 0; rung < attack.at("eps").size(); ++rung) {
@@ -45,32 +68,39 @@ std::vector<Condition> conditions_of(const json& outcomes) {
         right[ids.at(attack["rows"][i].get<size_t>())] =
             attack.at("broken").at(i).get<int64_t>() > static_cast<int64_t>(rung);
       }
-      conditions.push_back({fmt::format("{} {} {}", attack.at("attack").get<std::string>(),
-                                        attack.at("norm").get<std::string>(), attack["eps"][rung].get<std::string>()),
-                            std::move(right)});
+      conditions.push_back({condition_name(attack, rung), std::move(right), attack.value("settings", json())});
     }
   }
   return conditions;
 }
 
-/// Class names by id.
-std::map<std::string, std::string> labels_of(const json& report, const json& outcomes) {
-  std::map<std::string, std::string> labels;
+Images images_of(const json& report, const json& outcomes) {
+  Images images;
   for (size_t row = 0; row < outcomes.at("ids").size(); ++row) {
-    labels[outcomes["ids"][row]] = report.at("dataset").at("classes").at(outcomes.at("labels").at(row).get<size_t>());
+    Seen& seen = images[outcomes["ids"][row]];
+    seen.label = report.at("dataset").at("classes").at(outcomes.at("labels").at(row).get<size_t>());
+    if (outcomes.contains("pixels")) seen.pixels = outcomes["pixels"].at(row);
   }
-  return labels;
+  return images;
 }
 
-int64_t count_common(const std::map<std::string, std::string>& first,
-                     const std::map<std::string, std::string>& second) {
+/// Networks for images of other sizes read the same picture as other pixels, which says nothing.
+bool other_pixels(const std::string& first, const std::string& second) {
+  return first != second && first.substr(0, first.find(':')) == second.substr(0, second.find(':'));
+}
+
+int64_t count_common(const Images& first, const Images& second) {
   int64_t common = 0;
-  for (const auto& [id, label] : first) {
+  for (const auto& [id, seen] : first) {
     const auto other = second.find(id);
     if (other == second.end()) continue;
-    if (other->second != label) {
+    if (other->second.label != seen.label) {
       throw UserError(fmt::format("image {} is {} in one result and {} in the other: these are different data sets", id,
-                                  label, other->second));
+                                  seen.label, other->second.label));
+    }
+    if (other_pixels(seen.pixels, other->second.pixels)) {
+      throw UserError(
+          fmt::format("image {} has other pixels in one result than in the other: these are different data sets", id));
     }
     ++common;
   }
@@ -78,12 +108,21 @@ int64_t count_common(const std::map<std::string, std::string>& first,
   return common;
 }
 
+/// How the attacks of a condition searched, apart from what follows from the largest eps of the ladder.
+bool same_search(json first, json second) {
+  if (first.is_null() || second.is_null()) return true;
+  if (first.value("eps", json()) != second.value("eps", json())) {
+    for (auto* settings : {&first, &second}) settings->erase("eps"), settings->erase("alpha");
+  }
+  return first == second;
+}
+
 }  // namespace
 
 json compare_models(const json& first_report, const std::string& first, const json& second_report,
                     const std::string& second) {
   const json &of_first = outcomes_of(first_report, first), &of_second = outcomes_of(second_report, second);
-  const int64_t common = count_common(labels_of(first_report, of_first), labels_of(second_report, of_second));
+  const int64_t common = count_common(images_of(first_report, of_first), images_of(second_report, of_second));
   auto tests = json::array();
   const auto others = conditions_of(of_second);
   for (const auto& condition : conditions_of(of_first)) {
@@ -93,6 +132,7 @@ json compare_models(const json& first_report, const std::string& first, const js
       if (paired.n() == 0) continue;
       tests.push_back(to_json(paired));
       tests.back()["condition"] = condition.name;
+      if (!same_search(condition.settings, other.settings)) tests.back()["settings_differ"] = true;
     }
   }
   add_holm(tests);

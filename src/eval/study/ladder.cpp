@@ -94,6 +94,7 @@ json outcomes(const StudySubject& subject, const LadderRun& run, const json& eps
     document["attacks"].push_back({{"attack", record.name},
                                    {"norm", to_string(run.plan.norm)},
                                    {"eps", eps},
+                                   {"settings", record.settings},
                                    {"broken", broken_list(run.robustness, record)}});
   }
   return document;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "core/error.hpp"
@@ -114,6 +115,17 @@ int64_t first_wrong(const json& answers, const json& label) {
   return static_cast<int64_t>(answers.size());
 }
 
+/// What makes an attack's threat another one than any change of any pixel that leaves an 8-bit image.
+json restrictions(const Result& result) {
+  const json& threat = result.threat_model;
+  auto found = json::object();
+  if (threat.at("goal") != "untargeted") found["goal"] = threat["goal"];
+  if (threat.value("masked", false)) found["mask"] = threat.value("mask", "unknown");
+  if (threat.contains("surrogate")) found["surrogate"] = threat["surrogate"];
+  if (!threat.value("pixel_grid", true)) found["pixel_grid"] = false;
+  return found;
+}
+
 json outcomes_of(const Result& result) {
   const LabelSet classes(result.dataset.at("classes").get<std::vector<std::string>>());
   json outcomes;
@@ -121,14 +133,17 @@ json outcomes_of(const Result& result) {
     outcomes["ids"].push_back(image.at("id"));
     outcomes["labels"].push_back(classes.index(image.at("label").get<std::string>()));
     outcomes["answers"].push_back(classes.index(image.at("predicted").get<std::string>()));
+    if (image.contains("pixels")) outcomes["pixels"].push_back(image["pixels"]);
   }
   if (!result.attacks.is_array()) return outcomes;
   for (const auto& settings : result.attacks) {
     json attack = {{"attack", settings.at("name")},
                    {"norm", result.threat_model.at("norm")},
                    {"eps", result.threat_model.at("eps")},
+                   {"settings", settings},
                    {"rows", json::array()},
                    {"broken", json::array()}};
+    attack.update(restrictions(result));
     for (size_t row = 0; row < result.per_image.size(); ++row) {
       const json& image = result.per_image[row];
       if (!image.contains("answers")) continue;
@@ -168,10 +183,59 @@ json report_of(const Result& result) {
   return report;
 }
 
+/// Rows of one attack or certificate that are not among the n images, or do not have one outcome each.
+bool has_wrong_rows(const json& entry, const char* outcome, size_t n) {
+  const auto rows = entry.at("rows").get<std::vector<size_t>>();
+  return entry.at(outcome).get_ref<const json::array_t&>().size() != rows.size() ||
+         std::any_of(rows.begin(), rows.end(), [n](size_t row) { return row >= n; });
+}
+
+/// Outcomes whose lists do not fit together.
+bool is_torn(const json& outcomes, size_t classes) {
+  const size_t n = outcomes.at("ids").get<std::vector<std::string>>().size();
+  const auto labels = outcomes.at("labels").get<std::vector<size_t>>();
+  if (std::any_of(labels.begin(), labels.end(), [classes](size_t label) { return label >= classes; })) return true;
+  for (const char* list : {"labels", "answers", "pixels"}) {
+    if (outcomes.contains(list) && outcomes[list].get_ref<const json::array_t&>().size() != n) return true;
+  }
+  for (const auto& attack : outcomes.value("attacks", json::array())) {
+    for (const char* text : {"attack", "norm"}) attack.at(text).get_ref<const std::string&>();
+    attack.at("eps").get<std::vector<std::string>>();
+    attack.at("broken").get<std::vector<int64_t>>();
+    if (has_wrong_rows(attack, "broken", n)) return true;
+  }
+  for (const auto& certified : outcomes.value("certified", json::array())) {
+    if (has_wrong_rows(certified, "radius", n)) return true;
+  }
+  return false;
+}
+
+/// Throws UserError or json::exception on a report without what everything that reads one relies on.
+void check_report(const json& report, const std::filesystem::path& path) {
+  for (const char* list : {"models", "invariants"}) report.at(list).get_ref<const json::array_t&>();
+  for (const char* object : {"dataset", "parts"}) report.at(object).get_ref<const json::object_t&>();
+  report.at("warnings").get<std::vector<std::string>>();
+  const json& dataset = report["dataset"];
+  const size_t classes = dataset.at("classes").get<std::vector<std::string>>().size();
+  for (const char* text : {"name", "split"}) dataset.at(text).get_ref<const std::string&>();
+  dataset.at("n").get<int64_t>();
+  if (report["models"].empty()) throw UserError(fmt::format("{}: names no model", path.string()));
+  const json outcomes = report.value("outcomes", json::object());
+  for (const auto& model : report["models"]) {
+    const auto& name = model.at("name").get_ref<const std::string&>();
+    if (outcomes.contains(name) && is_torn(outcomes[name], classes)) {
+      throw UserError(fmt::format("{}: the outcomes of {} do not fit together", path.string(), name));
+    }
+  }
+}
+
 json parse_saved(const std::filesystem::path& path) {
   json document = json::parse(read_file(path), nullptr, false);
   if (document.is_discarded()) throw UserError(fmt::format("{}: is not JSON", path.string()));
-  if (document.is_object() && document.value("schema", json()) == kReportSchema) return document;
+  if (document.is_object() && document.value("schema", json()) == kReportSchema) {
+    check_report(document, path);
+    return document;
+  }
   const Result result = read_result(path);
   if (result.metrics.count("accuracy") == 0 || !result.tables.contains("confusion_matrix")) {
     throw UserError(
@@ -182,18 +246,30 @@ json parse_saved(const std::filesystem::path& path) {
   return report_of(result);
 }
 
-/// Every text that is exactly this model's name, as key or as value, becomes the other one.
-json renamed(const json& value, const std::string& from, const std::string& to) {
-  if (value.is_string()) return value == from ? json(to) : value;
-  if (value.is_array()) {
-    auto list = json::array();
-    for (const auto& item : value) list.push_back(renamed(item, from, to));
-    return list;
+void rename_key(json& object, const std::string& from, const std::string& to) {
+  if (!object.is_object() || !object.contains(from)) return;
+  json value = std::move(object[from]);
+  object.erase(from);
+  object[to] = std::move(value);
+}
+
+/// Renames a model where models are named, and nowhere else: figures have keys and values of the same words.
+void rename_model(json& report, const std::string& from, const std::string& to) {
+  const auto rename = [&](json& name) {
+    if (name == from) name = to;
+  };
+  for (auto& model : report["models"]) rename(model["name"]);
+  for (auto& invariant : report["invariants"]) rename(invariant["model"]);
+  if (report.contains("outcomes")) rename_key(report["outcomes"], from, to);
+  for (auto& [part, of_models] : report["parts"].items()) {
+    if (part == "cost") {
+      for (auto& [of_part, costs] : of_models.items()) rename_key(costs, from, to);
+    } else if (part == "transfer") {
+      for (auto& name : of_models["models"]) rename(name);
+    } else {
+      rename_key(of_models, from, to);
+    }
   }
-  if (!value.is_object()) return value;
-  auto object = json::object();
-  for (const auto& [key, item] : value.items()) object[key == from ? to : key] = renamed(item, from, to);
-  return object;
 }
 
 std::vector<std::string> names_of(const json& report) {
@@ -256,13 +332,13 @@ json merge_reports(const std::vector<json>& reports) {
           here.at("name").get<std::string>(), here.at("split").get<std::string>(), here.at("n").get<int64_t>(),
           there.at("name").get<std::string>(), there.at("split").get<std::string>(), there.at("n").get<int64_t>()));
     }
-    for (const auto& name : names_of(other)) {
-      const std::string unused = unused_name(name, names_of(merged));
-      if (unused == name) continue;
-      for (const char* key : {"models", "parts", "outcomes", "invariants"}) {
-        if (other.contains(key)) other[key] = renamed(other[key], name, unused);
-      }
-      for (auto& model : other["models"]) model["model"] = model.value("model", unused);
+    const auto names = names_of(other), known = names_of(merged);
+    auto taken = known;
+    taken.insert(taken.end(), names.begin(), names.end());
+    for (const auto& name : names) {
+      if (std::find(known.begin(), known.end(), name) == known.end()) continue;
+      taken.push_back(unused_name(name, taken));
+      rename_model(other, name, taken.back());
     }
     add_report(merged, other);
   }

@@ -6,14 +6,17 @@
 
 #include "core/build_info.hpp"
 #include "core/clock.hpp"
+#include "core/digest.hpp"
 #include "core/error.hpp"
 #include "core/files.hpp"
 #include "core/interrupt.hpp"
 #include "core/json_text.hpp"
 #include "core/progress.hpp"
+#include "eval/result.hpp"
 #include "eval/study/invariants.hpp"
 #include "eval/study/part.hpp"
 #include "eval/subset.hpp"
+#include "models/checkpoint.hpp"
 
 namespace fercli {
 
@@ -22,11 +25,22 @@ using nlohmann::json;
 namespace {
 
 /// Raised whenever the figures of a part change for equal options.
-constexpr int kFormat = 1;
+constexpr int kFormat = 2;
 constexpr int64_t kPilotImages = 64, kPilotSteps = 10;
 constexpr int kPilotRounds = 4;
 /// The estimate counts as much as this share of the work already done, when the pace is judged by what is done.
 constexpr double kTrust = 0.1;
+
+std::string ids_digest(const Dataset& images) {
+  Digest digest;
+  for (const auto& id : images.ids) digest.add(id).add(std::string_view("\0", 1));
+  return digest.hex();
+}
+
+/// By which a network is known to the cache.
+json identity_of(const StudyModel& model) {
+  return {{"digest", model.digest}, {"classifier", describe_classifier(model.search)}};
+}
 
 /// One part on one model.
 struct Job {
@@ -87,12 +101,13 @@ class Study {
                {"options", part.options(plan_)},
                {"seed", plan_.seed},
                {"precision", to_string(models_[model].search.precision())}};
-    // The rows of StudyPlan::unseen and the user's own pictures belong to these images.
+    // The rows of StudyPlan::unseen and the user's own pictures belong to these images, and figures name images.
     job.key["evaluated"] = models_[model].images.digest();
+    job.key["ids"] = {ids_digest(job.images), ids_digest(models_[model].images)};
     for (const auto& concerned : models_) {
-      if (part.joint) job.key["models"].push_back({concerned.name, concerned.digest});
+      if (part.joint) job.key["models"].push_back({concerned.name, identity_of(concerned)});
     }
-    if (!part.joint) job.key["model"] = models_[model].digest;
+    if (!part.joint) job.key["model"] = identity_of(models_[model]);
     if (auto stored = cache_.find(part.name, job.key)) job.value = std::move(*stored);
     jobs_.push_back(std::move(job));
   }
@@ -182,7 +197,7 @@ class Study {
             {"forward", forwards() - forward}, {"backward", backwards() - backward}, {"seconds", seconds_since(start)}};
       }
       job.value = {{"figures", std::move(found.figures)},
-                   {"outcomes", std::move(found.outcomes)},
+                   {"outcomes", by_row(std::move(found.outcomes), models_[job.model].images)},
                    {"sanity", std::move(found.sanity)},
                    {"cost", std::move(found.cost)}};
     } catch (const Interrupted&) {
@@ -215,6 +230,7 @@ class Study {
     document["models"].back()["precision"] = to_string(model.search.precision());
     json& outcomes = document["outcomes"][model.name];
     outcomes["ids"] = model.images.ids;
+    outcomes["pixels"] = describe_pixels(model.images.images);
     const auto labels = model.images.labels.contiguous();
     outcomes["labels"] = std::vector<int64_t>(labels.data_ptr<int64_t>(), labels.data_ptr<int64_t>() + labels.numel());
   }
@@ -239,17 +255,22 @@ class Study {
     }
   }
 
+  /// Rows of the images instead of ids, which JSON cannot hold where they are not UTF-8.
+  static json by_row(json found, const Dataset& images) {
+    if (found.is_null()) return found;
+    std::map<std::string, size_t> row_of;
+    for (size_t row = 0; row < images.ids.size(); ++row) row_of[images.ids[row]] = row;
+    found["rows"] = json::array();
+    for (const auto& id : found.at("ids")) found["rows"].push_back(row_of.at(id));
+    found.erase("ids");
+    return found;
+  }
+
   static void add_outcomes(json& outcomes, const json& found) {
     if (found.contains("answers")) outcomes["answers"] = found.at("answers");
-    std::map<std::string, int64_t> row_of;
-    for (size_t row = 0; row < outcomes.at("ids").size(); ++row) {
-      row_of[outcomes["ids"][row]] = static_cast<int64_t>(row);
-    }
-    std::vector<int64_t> rows;
-    for (const auto& id : found.at("ids")) rows.push_back(row_of.at(id));
     for (const char* kind : {"attacks", "certified"}) {
       for (json entry : found.value(kind, json::array())) {
-        entry["rows"] = rows;
+        entry["rows"] = found.at("rows");
         outcomes[kind].push_back(std::move(entry));
       }
     }
