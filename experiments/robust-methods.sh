@@ -21,4 +21,4 @@ for method in "${methods[@]}"; do
   touch "$folder/done"
   models+=("$method=$folder/best.pt")
 done
-echo "AUTOATTACK_EPS=4/255 LIMIT=100 $here/robust-results.sh $data $out/results ${models[*]}"
+echo "LIMIT=100 $here/robust-results.sh $data $out/results ${models[*]}"
