@@ -133,17 +133,19 @@ TEST(Training, AResumeWithOptionsThatCameOrWentIsRefused) {
     Trainer trainer(now, small_start(), faces(), faces(), folder.path());
     return message_of([&] { trainer.resume(); });
   };
-  TrainOptions frozen = quick_options(), adversarial = quick_options();
+  TrainOptions plain = quick_options();
+  plain.schedule.epochs = 1;
+  TrainOptions frozen = plain, adversarial = plain;
   frozen.freeze_until = 1;
   adversarial.loss = "n-fgsm";
   adversarial.mixup = 0;
   adversarial.adversarial.robust_images = 7;
   adversarial.adversarial.robust_steps = 1;
-  EXPECT_THAT(refused(quick_options(), frozen),
+  EXPECT_THAT(refused(plain, frozen),
               testing::HasSubstr("--freeze-until was not set when this run was started, now it is 1"));
-  EXPECT_THAT(refused(frozen, quick_options()),
+  EXPECT_THAT(refused(frozen, plain),
               testing::HasSubstr("--freeze-until was 1 when this run was started, now it is not set"));
-  EXPECT_THAT(refused(adversarial, quick_options()),
+  EXPECT_THAT(refused(adversarial, plain),
               testing::HasSubstr("--loss was \"n-fgsm\" when this run was started"));
 }
 
