@@ -23,6 +23,17 @@ std::string compact_json(const ordered_json& value) {
   return value.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
 }
 
+std::set<std::string> differing_keys(const nlohmann::json& first, const nlohmann::json& second) {
+  std::set<std::string> different;
+  for (const auto* side : {&first, &second}) {
+    for (const auto& entry : side->items()) {
+      const std::string& key = entry.key();
+      if (first.value(key, nlohmann::json()) != second.value(key, nlohmann::json())) different.insert(key);
+    }
+  }
+  return different;
+}
+
 std::string pretty_json(const ordered_json& value, int indent) {
   if (!value.is_structured() || only_numbers(value)) return compact_json(value);
   if (const std::string flat = compact_json(value); flat.size() <= kLine) return flat;

@@ -10,6 +10,7 @@
 #include "core/digest.hpp"
 #include "core/error.hpp"
 #include "core/interrupt.hpp"
+#include "core/json_text.hpp"
 #include "core/progress.hpp"
 #include "core/text.hpp"
 #include "eval/attack_evaluation.hpp"
@@ -220,14 +221,7 @@ class Measurement {
     std::error_code error;
     if (!std::filesystem::exists(*state_, error)) return;
     const Container container = load_container(*state_, kRobustnessStateKind);
-    const json &stored = container.header.at("identity"), &wanted = identity_;
-    std::set<std::string> different;
-    for (const auto* side : {&stored, &wanted}) {
-      for (const auto& entry : side->items()) {
-        const auto& name = entry.key();
-        if (stored.value(name, json()) != wanted.value(name, json())) different.insert(name);
-      }
-    }
+    const auto different = differing_keys(container.header.at("identity"), identity_);
     if (!different.empty()) {
       throw UserError(fmt::format("{}: belongs to a run that differs in {}; remove it or choose another --out",
                                   state_->string(), fmt::join(different, ", ")));

@@ -12,6 +12,7 @@
 #include "core/error.hpp"
 #include "core/files.hpp"
 #include "core/interrupt.hpp"
+#include "core/json_text.hpp"
 #include "core/progress.hpp"
 #include "core/untrusted.hpp"
 #include "core/zip_file.hpp"
@@ -609,17 +610,14 @@ struct Trainer::State {
 
   void refuse_other_run(const nlohmann::json& header) const {
     const nlohmann::json &then = header.at("options"), now = options.to_json();
-    const auto require_same = [&](const std::string& name) {
-      const auto before = then.value(name, nlohmann::json()), after = now.value(name, nlohmann::json());
-      if (before == after) return;
-      const auto shown = [](const nlohmann::json& value) { return value.is_null() ? "not set" : value.dump(); };
+    if (const auto different = differing_keys(then, now); !different.empty()) {
+      const std::string name = different.count("loss") > 0 ? "loss" : *different.begin();  // others come and go with it
+      const auto shown = [&](const nlohmann::json& side) {
+        return side.contains(name) ? side[name].dump() : "not set";
+      };
       throw UserError(
           fmt::format("{}: --{} was {} when this run was started, now it is {}; a run can only be resumed unchanged",
-                      state_path().string(), name, shown(before), shown(after)));
-    };
-    require_same("loss");  // first, as others come and go with it
-    for (const auto* side : {&then, &now}) {
-      for (const auto& entry : side->items()) require_same(entry.key());
+                      state_path().string(), name, shown(then), shown(now)));
     }
     if (header.at("arch") != start.arch || header.at("settings") != nlohmann::json(start.options.settings)) {
       throw UserError(fmt::format("{}: is of another architecture ({})", state_path().string(),

@@ -22,6 +22,12 @@ TEST(PrettyJson, WhatIsNotUtf8IsReplaced) {
   EXPECT_EQ(pretty_json({{"caf\xe9", "caf\xe9"}}), "{\"caf\ufffd\":\"caf\ufffd\"}");
 }
 
+TEST(DifferingKeys, AreThoseOfEitherSide) {
+  EXPECT_EQ(differing_keys({{"a", 1}, {"b", 2}, {"c", 3}}, {{"b", 2}, {"c", 4}, {"d", 5}}),
+            (std::set<std::string>{"a", "c", "d"}));
+  EXPECT_TRUE(differing_keys({{"a", 1}}, {{"a", 1}}).empty());
+}
+
 TEST(PrettyJson, ReadsBackTheSame) {
   nlohmann::ordered_json document = {{"z", {{"text", std::string(120, 'x')}, {"list", {1.5, 2, "three"}}}},
                                      {"a", nullptr}};
