@@ -233,4 +233,18 @@ void Apgd::perturb(Search& search) const {
   auto_pgd(search, {settings_.steps, settings_.batch_size, "start", loss});
 }
 
+AttackEntry apgd_entry(const std::string& name, const std::string& loss,
+                       std::unique_ptr<Attack> (*make)(const AttackSettings& settings)) {
+  return {name,
+          "Auto-PGD, which chooses its own step sizes, on " + loss,
+          Access::Gradients,
+          {Norm::Linf, Norm::L2, Norm::L1},
+          true,
+          true,
+          "steps x (forward + backward) + 1 forward, until solved",
+          "Croce & Hein, arXiv:2003.01690; L1: arXiv:2103.01208",
+          make,
+          {"steps", "restarts", "random-start", "loss", "confidence"}};
+}
+
 }  // namespace fercli

@@ -45,6 +45,10 @@ class Apgd : public Attack {
   GoalLossFunction loss_;
 };
 
+/// How Auto-PGD on one loss, described by `loss`, is registered.
+AttackEntry apgd_entry(const std::string& name, const std::string& loss,
+                       std::unique_ptr<Attack> (*make)(const AttackSettings& settings));
+
 constexpr int64_t kApgdSteps = 100;
 constexpr double kApgdRho = 0.75;
 

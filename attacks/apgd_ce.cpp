@@ -9,17 +9,9 @@ namespace fercli::apgd_ce_attack {
 
 namespace {
 
-const Register<AttackEntry> registered{
-    {"apgd-ce",
-     "Auto-PGD, which chooses its own step sizes, on the cross-entropy",
-     Access::Gradients,
-     {Norm::Linf, Norm::L2, Norm::L1},
-     true,
-     true,
-     "steps x (forward + backward) + 1 forward, until solved",
-     "Croce & Hein, arXiv:2003.01690; L1: arXiv:2103.01208",
-     [](const AttackSettings& settings) -> std::unique_ptr<Attack> { return std::make_unique<Apgd>(settings, "ce"); },
-     {"steps", "restarts", "random-start", "loss", "confidence"}}};
+const Register<AttackEntry> registered{apgd_entry(
+    "apgd-ce", "the cross-entropy",
+    [](const AttackSettings& settings) -> std::unique_ptr<Attack> { return std::make_unique<Apgd>(settings, "ce"); })};
 
 }  // namespace
 

@@ -9,17 +9,9 @@ namespace fercli::apgd_dlr_attack {
 
 namespace {
 
-const Register<AttackEntry> registered{
-    {"apgd-dlr",
-     "Auto-PGD, which chooses its own step sizes, on the difference of logits ratio",
-     Access::Gradients,
-     {Norm::Linf, Norm::L2, Norm::L1},
-     true,
-     true,
-     "steps x (forward + backward) + 1 forward, until solved",
-     "Croce & Hein, arXiv:2003.01690; L1: arXiv:2103.01208",
-     [](const AttackSettings& settings) -> std::unique_ptr<Attack> { return std::make_unique<Apgd>(settings, "dlr"); },
-     {"steps", "restarts", "random-start", "loss", "confidence"}}};
+const Register<AttackEntry> registered{apgd_entry(
+    "apgd-dlr", "the difference of logits ratio",
+    [](const AttackSettings& settings) -> std::unique_ptr<Attack> { return std::make_unique<Apgd>(settings, "dlr"); })};
 
 }  // namespace
 

@@ -43,6 +43,10 @@ void AttackOptions::check(const OptionSet& options, const std::vector<std::strin
   for (const char* name : {"steps", "alpha", "restarts", "random-start", "loss", "queries", "targets"}) {
     warn_if_unused(options, name, attacks);
   }
+  check_mask(options, mask);
+}
+
+void check_mask(const OptionSet& options, const std::string& mask) {
   if (options.given("mask") && mask.empty()) options.fail("mask", "must not be empty");
 }
 

@@ -30,6 +30,9 @@ struct AttackOptions {
   Surrogate load_surrogate(const Runtime& runtime) const;
 };
 
+/// Refuses a --mask that is given without naming anything.
+void check_mask(const OptionSet& options, const std::string& mask);
+
 /// Says so where a setting is given that none of the attacks uses.
 void warn_if_unused(const OptionSet& options, const std::string& name, const std::vector<std::string>& attacks);
 

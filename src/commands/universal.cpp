@@ -51,7 +51,7 @@ void check(Arguments& a, const OptionSet& options) {
   a.threat.norm = parse_norm(a.norm);
   if (!options.given("eps")) a.threat.eps = a.threat.norm == Norm::Linf ? 8 / 255.0 : 2;
   check_eps(options, a.threat.norm, a.threat.eps, kLargestEps);
-  if (options.given("mask") && a.mask.empty()) options.fail("mask", "must not be empty");
+  check_mask(options, a.mask);
   if (!a.load.empty()) {
     for (const char* other : {"eps", "norm", "steps", "images-per-step", "alpha", "loss", "mask"}) {
       if (options.given(other)) options.fail(other, "does not go with --load, which brings its own");

@@ -99,12 +99,11 @@ nlohmann::json per_image_json(const AttackedImage& image, const LabelSet& classe
                           {"l2", image.l2},
                           {"success", image.success},
                           {"success_float", image.float_success}};
-  const auto finite = [](double value) { return std::isfinite(value) ? nlohmann::json(value) : nlohmann::json(); };
-  entry["psnr"] = finite(image.psnr);
-  entry["ssim"] = finite(image.ssim);
+  entry["psnr"] = finite_or_null(image.psnr);
+  entry["ssim"] = finite_or_null(image.ssim);
   entry["file"] = image.file.empty() ? nlohmann::json() : nlohmann::json(image.file);
   if (image.minimal_eps) {
-    entry["minimal_eps"] = finite(*image.minimal_eps);
+    entry["minimal_eps"] = finite_or_null(*image.minimal_eps);
     entry["minimal_file"] = image.minimal_file.empty() ? nlohmann::json() : nlohmann::json(image.minimal_file);
   }
   return entry;

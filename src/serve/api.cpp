@@ -99,15 +99,18 @@ class FlatObject : public nlohmann::json_sax<nlohmann::json> {
  private:
   bool keep(std::string text) {
     if (!opened_) return false;
-    if (fields.size() >= kMostFields) complaint_ = fmt::format("the JSON object has more than {} fields", kMostFields);
-    if (fields.size() >= kMostFields) return false;
+    if (fields.size() >= kMostFields) {
+      return complain(fmt::format("the JSON object has more than {} fields", kMostFields));
+    }
     fields[name_] = std::move(text);
     return true;
   }
 
-  bool nested() {
-    complaint_ = "the JSON object may hold texts and numbers only";
-    return false;
+  bool nested() { return complain("the JSON object may hold texts and numbers only"); }
+
+  bool complain(const std::string& sentence) {
+    complaint_ = sentence;
+    return false;  // ends the reading
   }
 
   static constexpr size_t kMostFields = 32;

@@ -2,6 +2,7 @@
 #include "core/base64.hpp"
 #include "data/image.hpp"
 #include "eval/attack_evaluation.hpp"
+#include "eval/result.hpp"
 #include "eval/study/part.hpp"
 
 namespace fercli::gallery_study {
@@ -54,7 +55,7 @@ json shown(const AttackedImage& image, const std::string& goal, const StudySubje
           {"adversarial", verdict(image.after)},
           {"linf", image.linf},
           {"linf_255", std::lround(image.linf * 255)},
-          {"psnr", std::isfinite(image.psnr) ? json(image.psnr) : json()},
+          {"psnr", finite_or_null(image.psnr)},
           {"eps", subject.plan.at.text},
           {"perturbation_factor", factor},
           {"original", encode_base64(encode_png(image.original))},

@@ -33,8 +33,7 @@ double passes(const StudyPlan&, int64_t images, const Pilot& pilot) {
 json quantile(const std::vector<double>& ascending, double q) {
   if (ascending.empty()) return {};
   const auto rank = static_cast<size_t>(std::ceil(q * static_cast<double>(ascending.size())));
-  const double value = ascending[std::max<size_t>(rank, 1) - 1];
-  return std::isfinite(value) ? json(value) : json();
+  return finite_or_null(ascending[std::max<size_t>(rank, 1) - 1]);
 }
 
 json curve(const std::vector<double>& ascending, double limit, int64_t images) {
