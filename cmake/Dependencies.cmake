@@ -47,19 +47,29 @@ target_link_libraries(fercli_dependencies INTERFACE
 
 # oneDNN, called directly for convolutions on the CPU. Only where LibTorch itself loads the same shared library (as
 # Debian's does): a LibTorch with its own copy inside would have its calls mixed up with those of another version.
+# Looked up by hand, since the package's CMake file also demands OpenCL, which nothing here uses.
 set(FERCLI_USES_ONEDNN 0)
 if(FERCLI_ONEDNN)
-  find_package(dnnl 2.6 QUIET)
+  find_path(FERCLI_ONEDNN_INCLUDE oneapi/dnnl/dnnl_version.h)
+  find_library(FERCLI_ONEDNN_LIBRARY dnnl)
   find_library(FERCLI_TORCH_LIBRARY torch_cpu PATHS ${TORCH_INSTALL_PREFIX}/lib)
-  if(dnnl_FOUND AND FERCLI_TORCH_LIBRARY AND CMAKE_OBJDUMP)
-    execute_process(COMMAND ${CMAKE_OBJDUMP} -p ${FERCLI_TORCH_LIBRARY} OUTPUT_VARIABLE FERCLI_TORCH_NEEDS ERROR_QUIET)
-    if(FERCLI_TORCH_NEEDS MATCHES "NEEDED +libdnnl\\.so\\.${dnnl_VERSION_MAJOR}")
+  if(FERCLI_ONEDNN_INCLUDE AND FERCLI_ONEDNN_LIBRARY AND FERCLI_TORCH_LIBRARY AND CMAKE_OBJDUMP)
+    file(STRINGS ${FERCLI_ONEDNN_INCLUDE}/oneapi/dnnl/dnnl_version.h FERCLI_ONEDNN_DEFINES REGEX "DNNL_VERSION_(MAJOR|MINOR)")
+    string(REGEX REPLACE ".*MAJOR ([0-9]+).*MINOR ([0-9]+).*" "\\1.\\2" FERCLI_ONEDNN_VERSION "${FERCLI_ONEDNN_DEFINES}")
+    foreach(FERCLI_BINARY TORCH_LIBRARY ONEDNN_LIBRARY)
+      execute_process(COMMAND ${CMAKE_OBJDUMP} -p ${FERCLI_${FERCLI_BINARY}} OUTPUT_VARIABLE FERCLI_${FERCLI_BINARY}_FACTS ERROR_QUIET)
+    endforeach()
+    string(REGEX MATCH "SONAME +(libdnnl\\.so[.0-9]*)" FERCLI_FOUND "${FERCLI_ONEDNN_LIBRARY_FACTS}")
+    set(FERCLI_ONEDNN_SONAME "${CMAKE_MATCH_1}")
+    if(FERCLI_ONEDNN_VERSION VERSION_GREATER_EQUAL 2.6 AND FERCLI_ONEDNN_SONAME
+       AND FERCLI_TORCH_LIBRARY_FACTS MATCHES "NEEDED +${FERCLI_ONEDNN_SONAME}[\n\r]")
       set(FERCLI_USES_ONEDNN 1)
-      target_link_libraries(fercli_dependencies INTERFACE $<TARGET_FILE:DNNL::dnnl>)  # its target would add OpenCL
+      target_include_directories(fercli_dependencies SYSTEM INTERFACE ${FERCLI_ONEDNN_INCLUDE})
+      target_link_libraries(fercli_dependencies INTERFACE ${FERCLI_ONEDNN_LIBRARY})
     endif()
   endif()
   if(FERCLI_USES_ONEDNN)
-    message(STATUS "fercli: oneDNN ${dnnl_VERSION}")
+    message(STATUS "fercli: oneDNN ${FERCLI_ONEDNN_VERSION}")
   else()
     message(STATUS "fercli: convolutions by LibTorch (no oneDNN that LibTorch shares)")
   endif()
