@@ -3,7 +3,7 @@
 // Deviation: the first start begins at the original unless `random_start` asks otherwise, as everywhere in this
 // library; the authors' begins at a random point. Towards a target it descends the target's cross-entropy and counts
 // the target alone, which the authors' code has no mode for.
-#include "attacks/apgd.hpp"
+#include "attacks/engine/apgd.hpp"
 
 namespace fercli::apgd_ce_attack {
 

@@ -3,7 +3,7 @@
 //
 // Deviations: as in apgd_ce.cpp. With two classes (towards a target: three) the loss is the logit margin, since the
 // ratio would be constant.
-#include "attacks/apgd.hpp"
+#include "attacks/engine/apgd.hpp"
 
 namespace fercli::apgd_dlr_attack {
 

@@ -10,7 +10,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "attacks/apgd.hpp"
+#include "attacks/engine/apgd.hpp"
 
 namespace fercli::apgd_t_attack {
 

@@ -18,7 +18,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "attacks/search.hpp"
+#include "attacks/engine/search.hpp"
 
 namespace fercli::autoattack_attack {
 

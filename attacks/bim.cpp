@@ -6,7 +6,7 @@
 // every eps, so that the cost is, and the last step can reach the border of the ball (`alpha` and `steps` set the
 // paper's). The network sees the image that an 8-bit file would hold, and the best image is returned, not the last.
 // Deterministic: restarts and random_start are not used.
-#include "attacks/descent.hpp"
+#include "attacks/engine/descent.hpp"
 
 namespace fercli::bim_attack {
 

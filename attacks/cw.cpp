@@ -6,8 +6,8 @@
 // Nothing is shared between the images of a batch, the early end of a descent included.
 #include <nlohmann/json.hpp>
 
-#include "attacks/adam.hpp"
-#include "attacks/trade_off.hpp"
+#include "attacks/engine/adam.hpp"
+#include "attacks/engine/trade_off.hpp"
 
 namespace fercli::cw_attack {
 

@@ -4,7 +4,7 @@
 // An image without a gradient stays where it is (foolbox sends it in a random direction).
 #include <nlohmann/json.hpp>
 
-#include "attacks/minimum_norm.hpp"
+#include "attacks/engine/minimum_norm.hpp"
 
 namespace fercli::ddn_attack {
 

@@ -8,7 +8,7 @@
 // the target and its strongest rival.
 #include <nlohmann/json.hpp>
 
-#include "attacks/minimum_norm.hpp"
+#include "attacks/engine/minimum_norm.hpp"
 
 namespace fercli::deepfool_attack {
 

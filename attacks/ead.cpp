@@ -10,7 +10,7 @@
 // it counts too. No descent ends because of the other images of a batch; one that has not moved at all ends.
 #include <nlohmann/json.hpp>
 
-#include "attacks/trade_off.hpp"
+#include "attacks/engine/trade_off.hpp"
 
 namespace fercli::ead_attack {
 

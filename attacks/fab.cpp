@@ -12,7 +12,7 @@
 // this attack keeps the linearisation that it has, at the success itself, which lies nearer to the boundary.
 #include <nlohmann/json.hpp>
 
-#include "attacks/minimum_norm.hpp"
+#include "attacks/engine/minimum_norm.hpp"
 
 namespace fercli::fab_attack {
 

@@ -3,7 +3,7 @@
 // Deterministic: restarts, steps and alpha are not used.
 #include <nlohmann/json.hpp>
 
-#include "attacks/search.hpp"
+#include "attacks/engine/search.hpp"
 
 namespace fercli::fgsm_attack {
 

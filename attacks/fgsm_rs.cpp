@@ -4,7 +4,7 @@
 // Default: alpha = 1.25 eps, on the cross-entropy, as in the paper. Deviations: the network sees the image that an
 // 8-bit file would hold, and of the random point and the last the better is returned. `steps` is not used; the start is
 // random unless the caller gives one.
-#include "attacks/descent.hpp"
+#include "attacks/engine/descent.hpp"
 
 namespace fercli::fgsm_rs_attack {
 

@@ -10,7 +10,7 @@
 // point that has come to lie on the boundary itself is pushed over it (there it stays, on 2 of 18 linear cases).
 #include <nlohmann/json.hpp>
 
-#include "attacks/minimum_norm.hpp"
+#include "attacks/engine/minimum_norm.hpp"
 #include "core/numbers.hpp"
 
 namespace fercli::fmn_attack {

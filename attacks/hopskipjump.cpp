@@ -17,8 +17,8 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
-#include "attacks/search.hpp"
-#include "data/drawn_face.hpp"
+#include "attacks/engine/search.hpp"
+#include "data/drawn/face.hpp"
 #include "data/image.hpp"
 
 namespace fercli::hopskipjump_attack {

@@ -4,7 +4,7 @@
 // Default: 10 steps of eps / steps, decay 1, on the cross-entropy, from the original, as in the paper. Deviations: the
 // network sees the image that an 8-bit file would hold, and the best image is returned, not the last. Deterministic:
 // restarts and random_start are not used.
-#include "attacks/descent.hpp"
+#include "attacks/engine/descent.hpp"
 
 namespace fercli::mi_fgsm_attack {
 

@@ -5,8 +5,8 @@
 #include <array>
 #include <cmath>
 
-#include "attacks/adam.hpp"
-#include "attacks/set_learning.hpp"
+#include "attacks/engine/adam.hpp"
+#include "attacks/engine/set_learning.hpp"
 #include "core/error.hpp"
 #include "core/interrupt.hpp"
 #include "core/text.hpp"

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "attacks/threat_model.hpp"
+#include "attacks/threat/threat_model.hpp"
 #include "core/random.hpp"
 #include "models/classifier.hpp"
 

@@ -8,7 +8,7 @@
 // the network sees, and the gradient is taken at, the image that an 8-bit file would hold (see Ball::exportable). The
 // best image over all steps and starts is returned, not the last. How the defaults were chosen:
 // experiments/attack-settings.md. L1: sparse steps, Tramer and Boneh, arXiv:1904.13000.
-#include "attacks/descent.hpp"
+#include "attacks/engine/descent.hpp"
 
 namespace fercli::pgd_attack {
 

@@ -10,8 +10,8 @@
 // `steps` is not used.
 #include <nlohmann/json.hpp>
 
-#include "attacks/adam.hpp"
-#include "attacks/search.hpp"
+#include "attacks/engine/adam.hpp"
+#include "attacks/engine/search.hpp"
 
 namespace fercli::spsa_attack {
 

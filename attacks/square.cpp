@@ -18,7 +18,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
-#include "attacks/search.hpp"
+#include "attacks/engine/search.hpp"
 
 namespace fercli::square_attack {
 

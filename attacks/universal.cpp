@@ -2,9 +2,9 @@
 
 #include <fmt/format.h>
 
-#include "attacks/ball.hpp"
-#include "attacks/losses.hpp"
-#include "attacks/set_learning.hpp"
+#include "attacks/engine/set_learning.hpp"
+#include "attacks/threat/ball.hpp"
+#include "attacks/threat/losses.hpp"
 #include "core/container.hpp"
 #include "core/error.hpp"
 #include "core/interrupt.hpp"

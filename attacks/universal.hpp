@@ -6,7 +6,7 @@
 #include <functional>
 #include <string>
 
-#include "attacks/threat_model.hpp"
+#include "attacks/threat/threat_model.hpp"
 #include "core/random.hpp"
 #include "models/classifier.hpp"
 

@@ -24,14 +24,14 @@
 #include <cstdlib>
 #include <map>
 
-#include "attacks/attack.hpp"
-#include "attacks/ball.hpp"
-#include "attacks/losses.hpp"
+#include "attacks/engine/attack.hpp"
+#include "attacks/threat/ball.hpp"
+#include "attacks/threat/losses.hpp"
 #include "core/files.hpp"
-#include "data/reader.hpp"
+#include "data/formats/reader.hpp"
 #include "experiments/bench.hpp"
 #include "models/checkpoint.hpp"
-#include "models/network.hpp"
+#include "models/networks/network.hpp"
 
 namespace {
 

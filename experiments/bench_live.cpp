@@ -12,7 +12,7 @@
 #include <chrono>
 
 #include "experiments/bench.hpp"
-#include "live/hud.hpp"
+#include "live/screen/hud.hpp"
 #include "models/checkpoint.hpp"
 #include "serve/metrics.hpp"
 

@@ -13,11 +13,11 @@
 #include <mutex>
 #include <thread>
 
+#include "data/formats/reader.hpp"
 #include "data/image.hpp"
-#include "data/reader.hpp"
 #include "experiments/bench.hpp"
 #include "live/statistics.hpp"
-#include "live/video_source.hpp"
+#include "live/video/video_source.hpp"
 #include "serve/http_server.hpp"
 #include "tests/serve/http_client.hpp"
 

@@ -9,10 +9,10 @@
 #include <benchmark/benchmark.h>
 #include <torch/optim.h>
 
-#include "data/reader.hpp"
+#include "data/formats/reader.hpp"
 #include "experiments/bench.hpp"
 #include "models/checkpoint.hpp"
-#include "models/network.hpp"
+#include "models/networks/network.hpp"
 #include "train/training_loss.hpp"
 
 namespace {

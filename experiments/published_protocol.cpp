@@ -13,13 +13,13 @@
 
 #include "core/files.hpp"
 #include "core/text.hpp"
+#include "data/formats/reader.hpp"
 #include "data/image.hpp"
-#include "data/reader.hpp"
 #include "eval/evaluate.hpp"
+#include "eval/measures/subset.hpp"
 #include "eval/robustness.hpp"
-#include "eval/subset.hpp"
 #include "models/checkpoint.hpp"
-#include "models/import.hpp"
+#include "models/formats/import.hpp"
 
 namespace {
 

@@ -13,10 +13,10 @@
 #include "core/files.hpp"
 #include "core/progress.hpp"
 #include "core/text.hpp"
-#include "data/reader.hpp"
+#include "data/formats/reader.hpp"
 #include "eval/robustness.hpp"
 #include "models/checkpoint.hpp"
-#include "models/import.hpp"
+#include "models/formats/import.hpp"
 
 namespace {
 

@@ -21,13 +21,13 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
-#include "commands/training_log.hpp"
 #include "core/error.hpp"
 #include "core/files.hpp"
 #include "core/json_text.hpp"
 #include "core/text.hpp"
-#include "eval/mcnemar.hpp"
+#include "eval/measures/mcnemar.hpp"
 #include "eval/result.hpp"
+#include "report/training_log.hpp"
 
 namespace fercli {
 

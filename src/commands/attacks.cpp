@@ -3,7 +3,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "attacks/attack.hpp"
+#include "attacks/engine/attack.hpp"
 #include "core/command.hpp"
 #include "core/options.hpp"
 

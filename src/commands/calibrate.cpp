@@ -1,7 +1,7 @@
 // fercli calibrate: temperature scaling, written into the last layer of a checkpoint.
 #include <fmt/format.h>
 
-#include "commands/data_options.hpp"
+#include "commands/options/data_options.hpp"
 #include "core/command.hpp"
 #include "core/digest.hpp"
 #include "core/error.hpp"
@@ -10,11 +10,11 @@
 #include "core/options.hpp"
 #include "core/progress.hpp"
 #include "core/runtime.hpp"
-#include "eval/calibration.hpp"
 #include "eval/evaluate.hpp"
-#include "eval/metrics.hpp"
-#include "models/layers.hpp"
-#include "models/network.hpp"
+#include "eval/measures/calibration.hpp"
+#include "eval/measures/metrics.hpp"
+#include "models/networks/layers.hpp"
+#include "models/networks/network.hpp"
 
 namespace fercli::calibrate_command {
 

@@ -9,7 +9,7 @@
 #include "core/files.hpp"
 #include "core/json_text.hpp"
 #include "core/options.hpp"
-#include "eval/metrics.hpp"
+#include "eval/measures/metrics.hpp"
 #include "eval/result.hpp"
 #include "eval/study/compare.hpp"
 #include "eval/study/saved.hpp"

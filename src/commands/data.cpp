@@ -10,8 +10,8 @@
 #include "core/options.hpp"
 #include "core/progress.hpp"
 #include "data/audit.hpp"
-#include "data/reader.hpp"
-#include "data/writer.hpp"
+#include "data/formats/reader.hpp"
+#include "data/formats/writer.hpp"
 #include "eval/result.hpp"
 #include "report/plots.hpp"
 

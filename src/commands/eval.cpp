@@ -1,8 +1,8 @@
 // fercli eval: how good, how well calibrated and how robust a classifier is on labelled images.
 #include <cmath>
 
-#include "commands/data_options.hpp"
 #include "commands/eval_robustness.hpp"
+#include "commands/options/data_options.hpp"
 #include "core/command.hpp"
 #include "core/error.hpp"
 #include "core/files.hpp"

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "commands/attack_options.hpp"
+#include "commands/options/attack_options.hpp"
 #include "eval/result.hpp"
 #include "eval/robustness.hpp"
 #include "eval/sanity.hpp"

@@ -1,11 +1,11 @@
 // fercli export: a network as a file that other programs load.
 #include <fmt/format.h>
 
-#include "commands/model_options.hpp"
+#include "commands/options/model_options.hpp"
 #include "core/command.hpp"
 #include "core/options.hpp"
 #include "core/runtime.hpp"
-#include "models/export.hpp"
+#include "models/formats/export.hpp"
 
 namespace fercli::export_command {
 

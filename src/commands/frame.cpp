@@ -1,17 +1,17 @@
 // fercli frame: perturbs a whole picture so that the face found in it is read as something else.
 #include <fmt/format.h>
 
-#include "commands/attack_options.hpp"
+#include "attacks/frame_attack.hpp"
+#include "commands/options/attack_options.hpp"
 #include "commands/set_attack.hpp"
 #include "core/command.hpp"
 #include "core/error.hpp"
 #include "core/files.hpp"
 #include "core/options.hpp"
 #include "core/progress.hpp"
-#include "data/drawn_face.hpp"
+#include "data/drawn/face.hpp"
 #include "data/image.hpp"
-#include "live/frame_attack.hpp"
-#include "live/overlay.hpp"
+#include "draw/overlay.hpp"
 #include "report/attack_export.hpp"
 
 namespace fercli::frame_command {
@@ -118,7 +118,7 @@ Result summarise(const Arguments& a, const OptionSet& options, const FrameAttack
   result.n = 1;
   result.metrics["success_8bit"] = proportion(found.after.reached, 1);
   result.metrics["detected"] = proportion(found.after.found, 1);
-  result.metrics["success_shifted_boxes"] = found.steady;
+  result.metrics["success_shifted_boxes"] = proportion(found.steady, found.shifted);
   result.threat_model = {
       {"norm", to_string(a.settings.threat.norm)}, {"eps", a.settings.threat.eps}, {"goal", goal.name}};
   result.attacks = {{{"name", "frame"}, {"steps", a.settings.steps}, {"shifted", a.settings.shifted}}};
@@ -165,7 +165,7 @@ void print_report(const Arguments& a, const FrameAttackResult& found, const Labe
   fmt::print("  goal     {} (8-bit frame read back, face detected anew; {} steps, Linf {}/255, L2 {:.2f})\n",
              found.after.reached ? "reached" : "not reached", found.steps, std::lround(found.linf * 255), found.l2);
   fmt::print("  boxes shifted by up to {:g} %: reached in {}\n", 100 * a.settings.shift,
-             format_proportion(found.steady));
+             format_proportion(proportion(found.steady, found.shifted)));
   if (!a.saves_files()) return;
   fmt::print(
       "\n  {0}/frame_attack.png   before | after\n  {0}/original_frame.png, adversarial_frame.png, result.json\n",

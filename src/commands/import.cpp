@@ -1,7 +1,7 @@
 // fercli import: a foreign network, with all that its file does not say, becomes a checkpoint.
 #include <fmt/format.h>
 
-#include "commands/model_options.hpp"
+#include "commands/options/model_options.hpp"
 #include "core/command.hpp"
 #include "core/options.hpp"
 #include "core/runtime.hpp"

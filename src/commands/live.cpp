@@ -14,11 +14,11 @@
 #include "core/options.hpp"
 #include "core/progress.hpp"
 #include "core/text.hpp"
-#include "eval/metrics.hpp"
+#include "eval/measures/metrics.hpp"
 #include "eval/result.hpp"
+#include "live/screen/window.hpp"
 #include "live/session.hpp"
-#include "live/window.hpp"
-#include "models/import.hpp"
+#include "models/formats/import.hpp"
 
 namespace fercli::live_command {
 

@@ -12,12 +12,12 @@
 #include "core/options.hpp"
 #include "core/progress.hpp"
 #include "data/image.hpp"
+#include "draw/overlay.hpp"
 #include "eval/result.hpp"
-#include "live/face_reader.hpp"
-#include "live/overlay.hpp"
-#include "live/recorder.hpp"
-#include "live/video_source.hpp"
-#include "models/import.hpp"
+#include "faces/face_reader.hpp"
+#include "live/video/recorder.hpp"
+#include "live/video/video_source.hpp"
+#include "models/formats/import.hpp"
 
 namespace fercli::predict_command {
 

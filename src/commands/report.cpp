@@ -4,9 +4,8 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
-#include "commands/attack_options.hpp"
-#include "commands/data_options.hpp"
-#include "commands/training_log.hpp"
+#include "commands/options/attack_options.hpp"
+#include "commands/options/data_options.hpp"
 #include "core/command.hpp"
 #include "core/error.hpp"
 #include "core/files.hpp"
@@ -19,6 +18,7 @@
 #include "eval/study/saved.hpp"
 #include "eval/vulnerability.hpp"
 #include "report/report.hpp"
+#include "report/training_log.hpp"
 
 namespace fercli::report_command {
 

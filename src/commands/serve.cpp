@@ -9,7 +9,7 @@
 #include "core/interrupt.hpp"
 #include "core/options.hpp"
 #include "core/progress.hpp"
-#include "models/import.hpp"
+#include "models/formats/import.hpp"
 #include "serve/http_server.hpp"
 
 namespace fercli::serve_command {

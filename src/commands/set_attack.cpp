@@ -2,13 +2,13 @@
 
 #include <fmt/format.h>
 
-#include "attacks/image_quality.hpp"
 #include "core/error.hpp"
 #include "core/files.hpp"
 #include "core/options.hpp"
 #include "data/image.hpp"
 #include "eval/evaluate.hpp"
-#include "eval/subset.hpp"
+#include "eval/measures/image_quality.hpp"
+#include "eval/measures/subset.hpp"
 #include "report/attack_export.hpp"
 
 namespace fercli {

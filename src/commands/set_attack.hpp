@@ -3,10 +3,10 @@
 #include <string>
 #include <vector>
 
-#include "attacks/emotion_goal.hpp"
-#include "commands/data_options.hpp"
+#include "attacks/threat/emotion_goal.hpp"
+#include "commands/options/data_options.hpp"
+#include "draw/attack_picture.hpp"
 #include "eval/attack_evaluation.hpp"
-#include "report/attack_picture.hpp"
 
 namespace fercli {
 

@@ -5,7 +5,7 @@
 #include "core/files.hpp"
 #include "core/options.hpp"
 #include "core/runtime.hpp"
-#include "models/import.hpp"
+#include "models/formats/import.hpp"
 #include "models/summary.hpp"
 
 namespace fercli::summary_command {

@@ -2,19 +2,19 @@
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 
-#include "commands/model_options.hpp"
-#include "commands/training_log.hpp"
+#include "commands/options/model_options.hpp"
 #include "core/build_info.hpp"
 #include "core/command.hpp"
 #include "core/digest.hpp"
 #include "core/files.hpp"
 #include "core/options.hpp"
 #include "core/progress.hpp"
-#include "data/reader.hpp"
-#include "models/import.hpp"
-#include "models/limits.hpp"
+#include "data/formats/reader.hpp"
+#include "models/files/limits.hpp"
+#include "models/formats/import.hpp"
+#include "models/networks/weights.hpp"
 #include "models/summary.hpp"
-#include "models/weights.hpp"
+#include "report/training_log.hpp"
 #include "train/trainer.hpp"
 #include "train/training_loss.hpp"
 

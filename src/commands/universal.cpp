@@ -3,9 +3,9 @@
 
 #include <fmt/format.h>
 
-#include "attacks/losses.hpp"
-#include "attacks/masks.hpp"
-#include "commands/attack_options.hpp"
+#include "attacks/threat/losses.hpp"
+#include "attacks/threat/masks.hpp"
+#include "commands/options/attack_options.hpp"
 #include "commands/set_attack.hpp"
 #include "core/command.hpp"
 #include "core/error.hpp"

@@ -1,5 +1,5 @@
 // fercli verify: looks at saved adversarial images again and recomputes what they claim.
-#include "commands/data_options.hpp"
+#include "commands/options/data_options.hpp"
 #include "core/command.hpp"
 #include "core/json_text.hpp"
 #include "core/options.hpp"

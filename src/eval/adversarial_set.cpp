@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "attacks/ball.hpp"
+#include "attacks/threat/ball.hpp"
 #include "core/container.hpp"
 #include "core/error.hpp"
 #include "core/text.hpp"

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "eval/metrics.hpp"
+#include "eval/measures/metrics.hpp"
 #include "eval/robustness.hpp"
 
 namespace fercli {

@@ -1,12 +1,12 @@
 #include "eval/attack_evaluation.hpp"
 
-#include "attacks/image_quality.hpp"
-#include "attacks/minimal_eps.hpp"
+#include "attacks/engine/minimal_eps.hpp"
 #include "core/clock.hpp"
 #include "core/error.hpp"
 #include "core/interrupt.hpp"
 #include "core/progress.hpp"
 #include "eval/evaluate.hpp"
+#include "eval/measures/image_quality.hpp"
 
 namespace fercli {
 

@@ -1,11 +1,11 @@
 #include "eval/corruption_study.hpp"
 
-#include "attacks/attack.hpp"
+#include "attacks/engine/attack.hpp"
 #include "core/clock.hpp"
 #include "core/error.hpp"
 #include "core/interrupt.hpp"
 #include "core/progress.hpp"
-#include "data/corruptions.hpp"
+#include "data/corruptions/corruption.hpp"
 #include "eval/result.hpp"
 
 namespace fercli {

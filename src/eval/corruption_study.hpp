@@ -10,7 +10,7 @@
 namespace fercli {
 
 struct CorruptionOptions {
-  std::vector<std::string> kinds = {};  ///< names from data/corruptions.hpp; none: all fifteen
+  std::vector<std::string> kinds = {};  ///< names from data/corruptions/corruption.hpp; none: all fifteen
   uint64_t seed = 0;
   int64_t batch_size = 64;  ///< results do not depend on it
 };

@@ -5,7 +5,7 @@
 #include <cmath>
 #include <limits>
 
-#include "attacks/attack.hpp"
+#include "attacks/engine/attack.hpp"
 #include "core/build_info.hpp"
 #include "core/error.hpp"
 #include "core/files.hpp"

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "data/dataset.hpp"
-#include "eval/metrics.hpp"
+#include "eval/measures/metrics.hpp"
 
 namespace fercli {
 

@@ -4,7 +4,7 @@
 
 #include <set>
 
-#include "attacks/ball.hpp"
+#include "attacks/threat/ball.hpp"
 #include "core/clock.hpp"
 #include "core/container.hpp"
 #include "core/digest.hpp"

@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include "core/text.hpp"
-#include "eval/metrics.hpp"
+#include "eval/measures/metrics.hpp"
 
 namespace fercli {
 

@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "attacks/losses.hpp"
+#include "attacks/threat/losses.hpp"
 
 namespace fercli {
 

@@ -1,11 +1,11 @@
 #include "eval/smoothing.hpp"
 
-#include "attacks/attack.hpp"
+#include "attacks/engine/attack.hpp"
 #include "core/clock.hpp"
 #include "core/error.hpp"
 #include "core/interrupt.hpp"
 #include "core/progress.hpp"
-#include "eval/distributions.hpp"
+#include "eval/measures/distributions.hpp"
 #include "eval/result.hpp"
 
 namespace fercli {

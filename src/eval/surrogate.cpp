@@ -1,6 +1,6 @@
 #include "eval/surrogate.hpp"
 
-#include "attacks/transfer.hpp"
+#include "attacks/engine/transfer.hpp"
 
 namespace fercli {
 

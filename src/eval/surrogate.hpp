@@ -3,7 +3,7 @@
 #include <memory>
 #include <string>
 
-#include "attacks/attack.hpp"
+#include "attacks/engine/attack.hpp"
 
 namespace fercli {
 

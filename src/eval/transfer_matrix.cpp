@@ -2,7 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "attacks/transfer.hpp"
+#include "attacks/engine/transfer.hpp"
 #include "core/clock.hpp"
 #include "core/error.hpp"
 #include "core/interrupt.hpp"

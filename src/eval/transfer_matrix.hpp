@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "attacks/attack.hpp"
+#include "attacks/engine/attack.hpp"
 #include "data/dataset.hpp"
 #include "eval/robustness.hpp"
 

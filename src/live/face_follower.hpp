@@ -3,7 +3,7 @@
 #include <memory>
 #include <vector>
 
-#include "live/face_detector.hpp"
+#include "faces/face_detector.hpp"
 #include "live/tracker.hpp"
 
 namespace fercli {

@@ -3,7 +3,7 @@
 #include <chrono>
 
 #include "data/dataset.hpp"
-#include "live/face_reader.hpp"
+#include "faces/face_reader.hpp"
 
 namespace fercli {
 

@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "attacks/attack.hpp"
-#include "attacks/emotion_goal.hpp"
+#include "attacks/engine/attack.hpp"
+#include "attacks/threat/emotion_goal.hpp"
 #include "models/classifier.hpp"
 
 namespace fercli {

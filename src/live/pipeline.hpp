@@ -6,12 +6,12 @@
 #include <string>
 #include <vector>
 
+#include "faces/face_reader.hpp"
 #include "live/face_follower.hpp"
-#include "live/face_reader.hpp"
 #include "live/label_smoother.hpp"
 #include "live/live_attack.hpp"
 #include "live/statistics.hpp"
-#include "live/video_source.hpp"
+#include "live/video/video_source.hpp"
 
 namespace fercli {
 

@@ -6,10 +6,10 @@
 #include <string>
 #include <vector>
 
-#include "live/hud.hpp"
-#include "live/recorder.hpp"
+#include "live/screen/hud.hpp"
+#include "live/screen/timeline.hpp"
 #include "live/session_log.hpp"
-#include "live/timeline.hpp"
+#include "live/video/recorder.hpp"
 
 namespace fercli {
 

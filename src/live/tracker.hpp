@@ -2,7 +2,7 @@
 
 #include <vector>
 
-#include "data/face_crop.hpp"
+#include "faces/face_crop.hpp"
 
 namespace fercli {
 

@@ -10,10 +10,10 @@
 #include "core/error.hpp"
 #include "core/files.hpp"
 #include "core/json_text.hpp"
-#include "models/foreign_model.hpp"
-#include "models/limits.hpp"
-#include "models/network.hpp"
-#include "models/weights.hpp"
+#include "models/files/limits.hpp"
+#include "models/graph/foreign_model.hpp"
+#include "models/networks/network.hpp"
+#include "models/networks/weights.hpp"
 
 namespace fercli {
 

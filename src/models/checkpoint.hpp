@@ -8,7 +8,7 @@
 
 namespace fercli {
 
-class ForeignModel;  // models/foreign_model.hpp
+class ForeignModel;  // models/graph/foreign_model.hpp
 
 /// Everything needed to use a trained network: architecture, options, label order, preprocessing, training record.
 struct Checkpoint {

@@ -5,7 +5,7 @@
 #include <torch/csrc/autograd/autograd.h>
 
 #include "core/error.hpp"
-#include "models/network_model.hpp"
+#include "models/networks/network_model.hpp"
 
 namespace fercli {
 

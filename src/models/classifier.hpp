@@ -12,12 +12,12 @@
 
 #include "core/runtime.hpp"
 #include "data/label_set.hpp"
-#include "models/architecture.hpp"
+#include "models/networks/architecture.hpp"
 
 namespace fercli {
 
-class Model;     // models/model.hpp
-class Executor;  // models/model.hpp
+class Model;     // models/networks/model.hpp
+class Executor;  // models/networks/model.hpp
 
 /// From stored image to network input: grey/RGB conversion, bilinear resize, (x - mean) / std per channel.
 struct Preprocessing {

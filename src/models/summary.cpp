@@ -6,9 +6,9 @@
 #include <algorithm>
 #include <unordered_map>
 
-#include "models/graph.hpp"
-#include "models/layers.hpp"
-#include "models/network.hpp"
+#include "models/graph/graph.hpp"
+#include "models/networks/layers.hpp"
+#include "models/networks/network.hpp"
 
 namespace fercli {
 

@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "models/architecture.hpp"
+#include "models/networks/architecture.hpp"
 
 namespace fercli {
 

@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "draw/attack_picture.hpp"
 #include "eval/attack_evaluation.hpp"
-#include "report/attack_picture.hpp"
 
 namespace fercli {
 

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "eval/metrics.hpp"
+#include "eval/measures/metrics.hpp"
 
 namespace fercli {
 

@@ -6,8 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
-#include "attacks/attack.hpp"
-#include "attacks/image_quality.hpp"
+#include "attacks/engine/attack.hpp"
 #include "core/base64.hpp"
 #include "core/clock.hpp"
 #include "core/error.hpp"
@@ -16,6 +15,7 @@
 #include "core/text.hpp"
 #include "data/dataset.hpp"
 #include "data/image.hpp"
+#include "eval/measures/image_quality.hpp"
 #include "serve/page_files.hpp"
 #include "serve/upload.hpp"
 

@@ -4,8 +4,8 @@
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 
-#include "attacks/emotion_goal.hpp"
-#include "live/face_reader.hpp"
+#include "attacks/threat/emotion_goal.hpp"
+#include "faces/face_reader.hpp"
 #include "models/checkpoint.hpp"
 #include "serve/lanes.hpp"
 #include "serve/metrics.hpp"

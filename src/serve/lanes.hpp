@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "core/runtime.hpp"
-#include "live/face_detector.hpp"
+#include "faces/face_detector.hpp"
 
 namespace fercli {
 

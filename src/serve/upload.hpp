@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "live/picture.hpp"
+#include "faces/picture.hpp"
 
 namespace fercli {
 

@@ -3,8 +3,8 @@
 #include <fmt/format.h>
 
 #include "core/error.hpp"
-#include "models/layers.hpp"
-#include "models/network.hpp"
+#include "models/networks/layers.hpp"
+#include "models/networks/network.hpp"
 
 namespace fercli {
 

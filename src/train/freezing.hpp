@@ -2,7 +2,7 @@
 
 #include <cstdint>
 
-#include "models/architecture.hpp"
+#include "models/networks/architecture.hpp"
 
 namespace fercli {
 

@@ -5,8 +5,8 @@
 
 #include <numeric>
 
-#include "attacks/losses.hpp"
-#include "models/network.hpp"
+#include "attacks/threat/losses.hpp"
+#include "models/networks/network.hpp"
 #include "train/training_loss.hpp"
 
 namespace fercli {

@@ -2,7 +2,7 @@
 
 #include <ATen/ATen.h>
 
-#include "attacks/attack.hpp"
+#include "attacks/engine/attack.hpp"
 
 namespace fercli {
 

@@ -17,7 +17,7 @@
 #include "core/untrusted.hpp"
 #include "core/zip_file.hpp"
 #include "data/batches.hpp"
-#include "models/network.hpp"
+#include "models/networks/network.hpp"
 #include "train/freezing.hpp"
 #include "train/training_loss.hpp"
 #include "train/weight_perturbation.hpp"

@@ -2,8 +2,8 @@
 
 #include <ATen/ATen.h>
 
-#include "models/layers.hpp"
-#include "models/network.hpp"
+#include "models/networks/layers.hpp"
+#include "models/networks/network.hpp"
 
 namespace fercli {
 

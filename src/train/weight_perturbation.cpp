@@ -2,7 +2,7 @@
 
 #include <torch/csrc/autograd/autograd.h>
 
-#include "models/network.hpp"
+#include "models/networks/network.hpp"
 
 namespace fercli {
 

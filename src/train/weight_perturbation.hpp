@@ -4,7 +4,7 @@
 
 #include <vector>
 
-#include "models/architecture.hpp"
+#include "models/networks/architecture.hpp"
 
 namespace fercli {
 

@@ -1,4 +1,4 @@
-#include "attacks/attack.hpp"
+#include "attacks/engine/attack.hpp"
 #include "tests/attacks/linear_network.hpp"
 #include "tests/attacks/reference_models.hpp"
 

@@ -1,5 +1,5 @@
 // Attacks that see scores or decisions alone.
-#include "attacks/attack.hpp"
+#include "attacks/engine/attack.hpp"
 #include "tests/attacks/linear_network.hpp"
 
 namespace fercli::test {

@@ -1,7 +1,7 @@
 // What the attacks of a fixed budget must find on linear networks, and what is theirs alone.
 #include <nlohmann/json.hpp>
 
-#include "attacks/search.hpp"
+#include "attacks/engine/search.hpp"
 #include "core/error.hpp"
 #include "tests/attacks/linear_network.hpp"
 #include "tests/attacks/reference_models.hpp"

@@ -1,5 +1,5 @@
 // On a linear network the best perturbation is known in closed form.
-#include "attacks/minimal_eps.hpp"
+#include "attacks/engine/minimal_eps.hpp"
 #include "tests/attacks/linear_network.hpp"
 
 namespace fercli::test {

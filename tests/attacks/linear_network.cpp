@@ -1,7 +1,7 @@
 #include "tests/attacks/linear_network.hpp"
 
-#include "models/layers.hpp"
-#include "models/network.hpp"
+#include "models/networks/layers.hpp"
+#include "models/networks/network.hpp"
 
 namespace fercli::test {
 

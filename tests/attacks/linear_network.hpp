@@ -1,6 +1,6 @@
 #pragma once
 
-#include "attacks/attack.hpp"
+#include "attacks/engine/attack.hpp"
 #include "data/dataset.hpp"
 #include "models/classifier.hpp"
 

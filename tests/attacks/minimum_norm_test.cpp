@@ -1,5 +1,5 @@
 // What minimum-norm attacks find on linear networks, and what they leave on the pixel grid.
-#include "attacks/minimum_norm.hpp"
+#include "attacks/engine/minimum_norm.hpp"
 #include "tests/attacks/linear_network.hpp"
 
 namespace fercli::test {

@@ -4,12 +4,12 @@
 //
 // One deviation shows: where the cross-entropy is below about 1e-3, the references' gradient is the difference of two
 // nearly equal float32 numbers, so its direction is wrong by up to a few per cent, and 0 below 1e-7; ours is exact
-// (losses.hpp). Such images are compared loosely. With the references' formula put in, those tried agree too (PGD in Linf and
-// MI-FGSM were not).
+// (losses.hpp). Such images are compared loosely. With the references' formula put in, those tried agree too (PGD in
+// Linf and MI-FGSM were not).
 //
 // To save time, cases of 100 iterations are run for one of the two networks and on the first images only;
 // FERCLI_FULL_REFERENCE=1 runs them all.
-#include "attacks/apgd.hpp"
+#include "attacks/engine/apgd.hpp"
 
 #include <cstdlib>
 

@@ -1,5 +1,5 @@
 // Losses and gradients against PyTorch's and AutoAttack's values. Tolerance: 2e-5 absolute and relative.
-#include "attacks/losses.hpp"
+#include "attacks/threat/losses.hpp"
 #include "tests/attacks/reference_models.hpp"
 
 namespace fercli::test {

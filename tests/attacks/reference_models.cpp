@@ -4,8 +4,8 @@
 
 #include "core/files.hpp"
 #include "data/dataset.hpp"
-#include "models/layers.hpp"
-#include "models/network.hpp"
+#include "models/networks/layers.hpp"
+#include "models/networks/network.hpp"
 
 namespace fercli::test {
 

@@ -2,7 +2,7 @@
 
 #include <map>
 
-#include "attacks/attack.hpp"
+#include "attacks/engine/attack.hpp"
 #include "models/classifier.hpp"
 
 namespace fercli::test {

@@ -1,6 +1,6 @@
 // Attacks that learn one thing for many images.
-#include "attacks/losses.hpp"
 #include "attacks/patch.hpp"
+#include "attacks/threat/losses.hpp"
 #include "attacks/universal.hpp"
 #include "data/image.hpp"
 #include "tests/attacks/linear_network.hpp"

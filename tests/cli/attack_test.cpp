@@ -1,12 +1,12 @@
 #include <nlohmann/json.hpp>
 
-#include "attacks/threat_model.hpp"
+#include "attacks/threat/threat_model.hpp"
 #include "core/command.hpp"
 #include "core/files.hpp"
+#include "data/formats/reader.hpp"
 #include "data/image.hpp"
-#include "data/reader.hpp"
 #include "models/checkpoint.hpp"
-#include "models/network.hpp"
+#include "models/networks/network.hpp"
 #include "tests/cli/run_program.hpp"
 #include "tests/cli/tiny_network.hpp"
 

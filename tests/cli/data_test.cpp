@@ -2,9 +2,9 @@
 
 #include "core/command.hpp"
 #include "core/files.hpp"
+#include "data/formats/reader.hpp"
+#include "data/formats/writer.hpp"
 #include "data/image.hpp"
-#include "data/reader.hpp"
-#include "data/writer.hpp"
 #include "tests/cli/run_program.hpp"
 #include "tests/data/sample_data.hpp"
 

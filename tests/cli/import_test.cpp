@@ -5,11 +5,11 @@
 #include <nlohmann/json.hpp>
 
 #include "core/files.hpp"
+#include "data/formats/writer.hpp"
 #include "data/image.hpp"
-#include "data/writer.hpp"
-#include "models/export.hpp"
-#include "models/import.hpp"
-#include "models/network.hpp"
+#include "models/formats/export.hpp"
+#include "models/formats/import.hpp"
+#include "models/networks/network.hpp"
 #include "tests/attacks/reference_models.hpp"
 #include "tests/cli/run_program.hpp"
 

@@ -5,7 +5,7 @@
 #include "core/files.hpp"
 #include "core/text.hpp"
 #include "data/image.hpp"
-#include "live/video_source.hpp"
+#include "live/video/video_source.hpp"
 #include "tests/cli/run_program.hpp"
 
 namespace fercli::test {

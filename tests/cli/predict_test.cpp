@@ -1,11 +1,11 @@
 #include <nlohmann/json.hpp>
 
 #include "core/files.hpp"
+#include "data/formats/reader.hpp"
 #include "data/image.hpp"
-#include "data/reader.hpp"
-#include "live/face_reader.hpp"
-#include "live/recorder.hpp"
-#include "live/video_source.hpp"
+#include "faces/face_reader.hpp"
+#include "live/video/recorder.hpp"
+#include "live/video/video_source.hpp"
 #include "models/checkpoint.hpp"
 #include "tests/cli/run_program.hpp"
 

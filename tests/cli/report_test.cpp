@@ -6,7 +6,7 @@
 
 #include "core/files.hpp"
 #include "models/checkpoint.hpp"
-#include "models/network.hpp"
+#include "models/networks/network.hpp"
 #include "tests/cli/run_program.hpp"
 #include "tests/cli/tiny_network.hpp"
 

@@ -4,11 +4,11 @@
 
 #include <nlohmann/json.hpp>
 
-#include "attacks/attack.hpp"
+#include "attacks/engine/attack.hpp"
 #include "core/files.hpp"
 #include "eval/adversarial_set.hpp"
 #include "models/checkpoint.hpp"
-#include "models/network.hpp"
+#include "models/networks/network.hpp"
 #include "tests/cli/run_program.hpp"
 #include "tests/cli/tiny_network.hpp"
 #include "tests/data/sample_data.hpp"

@@ -2,9 +2,9 @@
 #include <nlohmann/json.hpp>
 
 #include "core/files.hpp"
-#include "data/drawn_face.hpp"
+#include "data/drawn/face.hpp"
+#include "data/formats/reader.hpp"
 #include "data/image.hpp"
-#include "data/reader.hpp"
 #include "tests/cli/run_program.hpp"
 #include "tests/cli/tiny_network.hpp"
 

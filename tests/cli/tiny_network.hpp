@@ -4,7 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "models/checkpoint.hpp"
-#include "models/network.hpp"
+#include "models/networks/network.hpp"
 
 namespace fercli::test {
 

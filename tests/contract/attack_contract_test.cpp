@@ -1,6 +1,6 @@
 // What every registered attack promises, for every norm and kind of goal it knows.
-#include "attacks/attack.hpp"
-#include "models/network.hpp"
+#include "attacks/engine/attack.hpp"
+#include "models/networks/network.hpp"
 
 #include <ATen/Parallel.h>
 

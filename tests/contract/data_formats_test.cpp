@@ -3,8 +3,8 @@
 
 #include <set>
 
-#include "data/reader.hpp"
-#include "data/writer.hpp"
+#include "data/formats/reader.hpp"
+#include "data/formats/writer.hpp"
 #include "tests/cli/run_program.hpp"
 #include "tests/data/sample_data.hpp"
 

@@ -15,7 +15,7 @@
 #include "core/registry.hpp"
 #include "core/runtime.hpp"
 #include "core/text.hpp"
-#include "models/architecture.hpp"
+#include "models/networks/architecture.hpp"
 #include "tests/cli/run_program.hpp"
 #include "tests/precompiled_tests.hpp"
 #include "tests/user_error.hpp"

@@ -1,8 +1,8 @@
 #include "data/audit.hpp"
 
 #include "core/files.hpp"
+#include "data/formats/reader.hpp"
 #include "data/image.hpp"
-#include "data/reader.hpp"
 #include "tests/cli/run_program.hpp"
 #include "tests/data/sample_data.hpp"
 

@@ -3,7 +3,7 @@
 #include <opencv2/imgcodecs.hpp>
 
 #include "core/files.hpp"
-#include "data/reader.hpp"
+#include "data/formats/reader.hpp"
 #include "tests/cli/run_program.hpp"
 #include "tests/data/sample_data.hpp"
 

@@ -1,5 +1,5 @@
 #include "eval/evaluate.hpp"
-#include "models/network.hpp"
+#include "models/networks/network.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -2,8 +2,8 @@
 
 #include "core/container.hpp"
 #include "eval/adversarial_set.hpp"
+#include "eval/measures/subset.hpp"
 #include "eval/robustness_summary.hpp"
-#include "eval/subset.hpp"
 #include "tests/attacks/linear_network.hpp"
 #include "tests/cli/run_program.hpp"
 #include "tests/data/sample_data.hpp"

@@ -2,7 +2,7 @@
 #include "eval/sanity.hpp"
 
 #include "core/error.hpp"
-#include "models/model.hpp"
+#include "models/networks/model.hpp"
 #include "tests/attacks/linear_network.hpp"
 
 namespace fercli {

@@ -4,7 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "eval/distributions.hpp"
+#include "eval/measures/distributions.hpp"
 #include "tests/attacks/linear_network.hpp"
 #include "tests/user_error.hpp"
 

@@ -5,7 +5,7 @@
 
 #include "data/image.hpp"
 #include "live/pipeline.hpp"
-#include "live/synthetic_video.hpp"
+#include "live/video/synthetic_video.hpp"
 #include "models/checkpoint.hpp"
 #include "tests/cli/run_program.hpp"
 #include "tests/user_error.hpp"

@@ -7,7 +7,7 @@
 #include <thread>
 
 #include "core/error.hpp"
-#include "live/video_source.hpp"
+#include "live/video/video_source.hpp"
 
 namespace fercli {
 namespace {

@@ -1,7 +1,7 @@
 // Objectives and inner attacks: against the authors' TRADES program, and by hand on a linear network.
 #include <ATen/ATen.h>
 
-#include "models/network.hpp"
+#include "models/networks/network.hpp"
 #include "tests/attacks/linear_network.hpp"
 #include "tests/attacks/reference_models.hpp"
 #include "tests/precompiled_tests.hpp"

@@ -2,7 +2,7 @@
 
 #include "core/container.hpp"
 #include "core/files.hpp"
-#include "data/reader.hpp"
+#include "data/formats/reader.hpp"
 #include "tests/cli/run_program.hpp"
 #include "tests/precompiled_tests.hpp"
 #include "tests/user_error.hpp"

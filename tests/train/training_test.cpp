@@ -3,8 +3,8 @@
 #include "core/container.hpp"
 #include "core/files.hpp"
 #include "data/batches.hpp"
-#include "data/reader.hpp"
-#include "models/network.hpp"
+#include "data/formats/reader.hpp"
+#include "models/networks/network.hpp"
 #include "tests/cli/run_program.hpp"
 #include "tests/precompiled_tests.hpp"
 #include "train/trainer.hpp"
@@ -145,8 +145,7 @@ TEST(Training, AResumeWithOptionsThatCameOrWentIsRefused) {
               testing::HasSubstr("--freeze-until was not set when this run was started, now it is 1"));
   EXPECT_THAT(refused(frozen, plain),
               testing::HasSubstr("--freeze-until was 1 when this run was started, now it is not set"));
-  EXPECT_THAT(refused(adversarial, plain),
-              testing::HasSubstr("--loss was \"n-fgsm\" when this run was started"));
+  EXPECT_THAT(refused(adversarial, plain), testing::HasSubstr("--loss was \"n-fgsm\" when this run was started"));
 }
 
 TEST(Training, StopsOnALossThatIsNotFinite) {

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "core/error.hpp"
-#include "eval/mcnemar.hpp"
+#include "eval/measures/mcnemar.hpp"
 
 namespace fercli {
 

@@ -12,10 +12,10 @@
 #include "core/interrupt.hpp"
 #include "core/json_text.hpp"
 #include "core/progress.hpp"
+#include "eval/measures/subset.hpp"
 #include "eval/result.hpp"
 #include "eval/study/invariants.hpp"
 #include "eval/study/part.hpp"
-#include "eval/subset.hpp"
 #include "models/checkpoint.hpp"
 
 namespace fercli {

@@ -1,0 +1,55 @@
+#pragma once
+
+#include "attacks/engine/search.hpp"
+
+namespace fercli {
+
+/// The iterations, counted from 1, after which Auto-PGD looks at its step size: the shares 0.22, 0.41, 0.57, 0.70, …
+/// of arXiv:2003.01690, sec. 3.2, in whole iterations as in the authors' code. 100: 22, 41, 57, 70, 80, 87, 93, 99.
+std::vector<int64_t> apgd_checkpoints(int64_t steps);
+
+/// What a run of Auto-PGD is told.
+struct ApgdRun {
+  int64_t steps;
+  int64_t batch_size;
+  std::string label;  ///< keys the random start
+  Search::RowLoss loss;
+};
+
+/// One run of Auto-PGD from the start given to `search`, else from a random one.
+/// Croce and Hein, "Reliable evaluation of adversarial robustness with an ensemble of diverse parameter-free attacks",
+/// arXiv:2003.01690, alg. 1. L1: Croce and Hein, "Mind the box: l1-APGD for sparse adversarial attacks on image
+/// classifiers", arXiv:2103.01208, alg. 1, with balls of 3 eps and 2 eps before that of eps (sec. 4.2).
+///
+/// Off the pixel grid it takes the steps of the authors' code (commit a392200), with its conventions: the first
+/// comparison of losses at the first checkpoint is with 0; after a return to the best point the momentum still counts
+/// from the point before. Random starts: Linf, uniform, scaled so that one pixel moves by eps; L2, on the sphere; L1,
+/// normal noise projected into the first ball. On the pixel grid the network sees the exportable image of each iterate,
+/// and the iterate itself moves on off the grid.
+///
+/// Deviations: the cross-entropy's gradient does not underflow on very confident images; L1 projects exactly where the
+/// code sorts, and a start at the original takes the sparsity of a random start, not that of an empty perturbation.
+void auto_pgd(Search& search, const ApgdRun& run);
+
+/// Auto-PGD on one loss of the goal: APGD-CE, APGD-DLR. Really targeted when the goal is: success is the target.
+class Apgd : public Attack {
+ public:
+  /// loss: "ce" or "dlr"; the settings may name no other (throws UserError).
+  Apgd(const AttackSettings& settings, std::string loss);
+
+  nlohmann::json describe(const ThreatModel& threat) const override;
+
+ private:
+  void perturb(Search& search) const override;
+
+  GoalLossFunction loss_;
+};
+
+/// How Auto-PGD on one loss, described by `loss`, is registered.
+AttackEntry apgd_entry(const std::string& name, const std::string& loss,
+                       std::unique_ptr<Attack> (*make)(const AttackSettings& settings));
+
+constexpr int64_t kApgdSteps = 100;
+constexpr double kApgdRho = 0.75;
+
+}  // namespace fercli

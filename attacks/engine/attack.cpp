@@ -1,0 +1,159 @@
+#include "attacks/engine/attack.hpp"
+
+#include <fmt/format.h>
+
+#include "attacks/engine/search.hpp"
+#include "core/digest.hpp"
+#include "core/error.hpp"
+#include "core/text.hpp"
+
+namespace fercli {
+
+namespace {
+
+constexpr int64_t kNoStage = -1;
+
+void validate(const Classifier& classifier, const AttackInput& input) {
+  const auto& x = input.x;
+  const int64_t n = static_cast<int64_t>(input.index.size());
+  if (!x.defined() || x.dim() != 4 || x.scalar_type() != torch::kFloat32 || x.size(0) != n || input.goal.size() != n) {
+    throw UserError("attack: x must be (N,C,H,W) float32 with N goals and N index numbers");
+  }
+  if (input.start.defined() && input.start.sizes() != x.sizes()) {
+    throw UserError("attack: the starting points must be shaped like x");
+  }
+  if (input.mask.defined() && input.mask.scalar_type() != torch::kFloat32) {
+    throw UserError("attack: the mask must be float32, 0 or 1");
+  }
+  if (n == 0) return;
+  if (!(x.min().item<float>() >= 0 && x.max().item<float>() <= 1)) {
+    throw UserError("attack: pixels must lie in [0,1]");
+  }
+  const auto& labels = input.goal.labels();
+  if (labels.min().item<int64_t>() < 0 || labels.max().item<int64_t>() >= classifier.classes().size()) {
+    throw UserError(fmt::format("attack: labels must be 0 to {}", classifier.classes().size() - 1));
+  }
+}
+
+Findings nothing_yet(const AttackInput& input, int64_t classes) {
+  const int64_t n = input.x.size(0);
+  const auto none = torch::zeros({n}, torch::kBool);
+  return {input.x.clone(),
+          torch::zeros({n, classes}),
+          torch::full({n}, std::numeric_limits<double>::infinity(), torch::kFloat64),
+          torch::full({n}, std::numeric_limits<float>::infinity()),
+          none.clone(),
+          none.clone(),
+          none.clone(),
+          torch::full({n}, kNoStage, torch::kInt64)};
+}
+
+/// The float32 network looks at the best image of those that are not solved.
+void judge_the_rest(const Classifier& judge, const Goal& goal, int64_t stage, Findings* findings) {
+  const auto rest = findings->success.logical_not().nonzero().squeeze(1);
+  if (rest.size(0) == 0) return;
+  const auto logits = judge.logits(findings->x_adv.index_select(0, rest));
+  const auto success = goal.select(rest).reached(logits);
+  findings->logits.index_copy_(0, rest, logits);
+  findings->success.index_copy_(0, rest, success);
+  findings->float_success.index_fill_(0, rest.masked_select(success), true);
+  findings->stage.index_fill_(0, rest.masked_select(success), stage);
+}
+
+}  // namespace
+
+const char* to_string(Access access) {
+  switch (access) {
+    case Access::Gradients:
+      return "gradients";
+    case Access::Scores:
+      return "scores";
+    case Access::Decisions:
+      return "decisions";
+  }
+  return "";
+}
+
+Attack::Attack(AttackSettings settings, Reach reach) : settings_(std::move(settings)), reach_(reach) {
+  if (settings_.restarts < 1 || settings_.batch_size < 1) {
+    throw UserError("attack: restarts and batch size must be at least 1");
+  }
+  if (settings_.steps < 0 || settings_.queries < 0 || settings_.targets < 0 || !(settings_.alpha >= 0)) {
+    throw UserError("attack: steps, queries, targets and alpha must be at least 0");
+  }
+}
+
+void Attack::perturb_as(const Attack& attack, const std::string& label, Search& search) {
+  const Attack* const outer = search.attack_;
+  const Rng rng = search.rng_;
+  search.attack_ = &attack;
+  search.rng_ = rng.split(label);
+  attack.perturb(search);
+  search.attack_ = outer;
+  search.rng_ = rng;
+}
+
+AttackResult Attack::run(const Classifier& classifier, const ThreatModel& threat, const AttackInput& input,
+                         const Rng& rng) const {
+  validate(classifier, input);
+  const auto eps = threat.eps_rows(input.x.size(0));
+  const int64_t forwards = classifier.forwards(), backwards = classifier.backwards();
+  const Classifier judge = classifier.with_precision(Precision::Float32);
+  const Ball ball(threat.norm, input.x, eps, settings_.pixel_grid, input.mask);
+  Findings findings = nothing_yet(input, classifier.classes().size());
+
+  // Restart -1 looks at the originals, which may be in the goal class already.
+  for (int64_t restart = -1; restart < settings_.restarts; ++restart) {
+    const auto rows = findings.done.logical_not().nonzero().squeeze(1);
+    if (rows.size(0) == 0) break;
+    std::vector<int64_t> index;
+    for (int64_t i = 0; i < rows.size(0); ++i)
+      index.push_back(input.index[static_cast<size_t>(rows[i].item<int64_t>())]);
+    Search search({classifier, judge}, *this, ball.select(rows), input.goal.select(rows), index, rows,
+                  rng.split("restart").split(static_cast<uint64_t>(restart)), &findings);
+    if (restart < 0) {
+      auto originals = search.ball().x();
+      search.enter_stage(kNoStage);
+      search.offer(originals);
+      continue;
+    }
+    if (restart == 0 && input.start.defined()) {
+      search.set_start(input.start.index_select(0, rows));
+    } else if (restart == 0 && !settings_.random_start) {
+      search.set_start(search.ball().x());
+    }
+    perturb(search);
+  }
+  judge_the_rest(judge, input.goal, static_cast<int64_t>(stages().size()) - 1, &findings);
+  return {findings.x_adv,
+          findings.logits,
+          findings.success,
+          findings.float_success,
+          row_norms(findings.x_adv - input.x, threat.norm),
+          findings.stage,
+          classifier.forwards() - forwards,
+          classifier.backwards() - backwards};
+}
+
+std::unique_ptr<Attack> make_attack(const std::string& name, const AttackSettings& settings, Norm norm, bool targeted) {
+  const AttackEntry& entry = Registry<AttackEntry>::instance().get(name);
+  if (std::find(entry.norms.begin(), entry.norms.end(), norm) == entry.norms.end()) {
+    throw UserError(fmt::format("attack '{}' does not work in {}", name, to_string(norm)));
+  }
+  if (!(targeted ? entry.targeted : entry.untargeted)) {
+    throw UserError(fmt::format("attack '{}' has no {} mode", name, targeted ? "targeted" : "untargeted"));
+  }
+  return entry.make(settings);
+}
+
+std::vector<int64_t> image_keys(const torch::Tensor& images) {
+  std::vector<int64_t> keys;
+  for (int64_t i = 0; i < images.size(0); ++i) {
+    const auto image = images[i].contiguous();
+    const std::string hex = Digest().add(image.data_ptr<uint8_t>(), static_cast<size_t>(image.numel())).hex();
+    keys.push_back(static_cast<int64_t>(std::stoull(hex.substr(0, 15), nullptr, 16)));
+  }
+  return keys;
+}
+
+}  // namespace fercli

@@ -1,0 +1,135 @@
+#pragma once
+
+#include <initializer_list>
+#include <vector>
+
+#include "attacks/engine/attack.hpp"
+#include "attacks/threat/ball.hpp"
+#include "attacks/threat/losses.hpp"
+
+namespace fercli {
+
+/// What has been found so far for all images of a run.
+struct Findings {
+  torch::Tensor x_adv;          ///< (N,C,H,W) the best image yet: a success before a failure; of two successes the
+                                ///< nearer when the attack searches the nearest; else the lower margin
+  torch::Tensor logits;         ///< (N,K) float32 network; valid where `success`
+  torch::Tensor distance;       ///< (N) float64 of x_adv; valid where `success`
+  torch::Tensor margin;         ///< (N) float32, margin_loss of the best image
+  torch::Tensor success;        ///< (N) bool
+  torch::Tensor float_success;  ///< (N) bool
+  torch::Tensor done;           ///< (N) bool: nothing more is to be found
+  torch::Tensor stage;          ///< (N) int64, see AttackResult
+};
+
+/// What `Search::gradient` finds at the images still unsolved.
+struct Slope {
+  torch::Tensor gradient;  ///< (M,C,H,W): of the loss, in the image
+  torch::Tensor value;     ///< (M) float32: the loss
+  torch::Tensor logits;    ///< (M,K) in the search's own arithmetic
+};
+
+/// What `Search::look` finds.
+struct Look {
+  torch::Tensor logits;  ///< (M,K) in the search's own arithmetic
+  /// dlogits (M,K) -> (M,C,H,W), once or more; one backward per image each time.
+  std::function<torch::Tensor(const torch::Tensor& dlogits)> pullback;
+};
+
+/// One start of an attack on the images that are still unsolved: their originals, their ball, and the network.
+/// Candidates are shown to it; those that reach the goal leave (unless the attack searches the nearest success), so all
+/// tensors an attack keeps per image go through `gradient`, `look`, `scores` or `offer`, which drop the same rows from
+/// them. What the network sees is the exportable image of a candidate in the ball, or, for an attack whose way leads
+/// anywhere, the rounded one.
+class Search {
+ public:
+  struct Networks {
+    const Classifier& fast;   ///< gradients and first look
+    const Classifier& judge;  ///< float32: the verdict
+  };
+
+  /// rows: the positions in `findings` of the images of this start. `rng` is the start's own.
+  Search(Networks networks, const Attack& attack, Ball ball, Goal goal, std::vector<int64_t> index, torch::Tensor rows,
+         const Rng& rng, Findings* findings);
+
+  int64_t size() const { return rows_.size(0); }
+  const Ball& ball() const { return ball_; }
+  const Goal& goal() const { return goal_; }
+  const std::vector<int64_t>& index() const { return index_; }
+  const torch::Tensor& rows() const { return rows_; }  ///< (M) int64: the places of the images in the attack's input
+  const Rng& rng() const { return rng_; }
+  int64_t classes() const { return networks_.judge.classes().size(); }
+  const LabelSet& class_names() const { return networks_.judge.classes(); }
+
+  /// (M) float64: how far the nearest success found for each image is; infinite where there is none.
+  torch::Tensor nearest_success() const;
+
+  /// What is found from now on belongs to this stage of a cascade.
+  void enter_stage(int64_t stage) { stage_ = stage; }
+
+  /// Where this start begins: the points given by `set_start`, else random points of the ball.
+  torch::Tensor start() const;
+
+  /// The points given by `set_start` as they are, in the ball or not; undefined: none were given.
+  const torch::Tensor& given_start() const { return start_; }
+  void set_start(torch::Tensor start) { start_ = std::move(start); }
+
+  using State = std::initializer_list<torch::Tensor*>;
+
+  /// A loss that needs to know which of the images still unsolved it is given: `count` rows from `begin` on.
+  using RowLoss = std::function<GoalLoss(const torch::Tensor& logits, const Goal& goal, int64_t begin, int64_t count)>;
+
+  /// Judges `x_adv` and returns the gradient of the loss there for the M images still unsolved; the solved ones leave,
+  /// and their rows are dropped from `x_adv` and `state`. One forward and one backward per image. Throws Interrupted.
+  Slope gradient(torch::Tensor& x_adv, const GoalLossFunction& loss, State state = {});
+  Slope gradient(torch::Tensor& x_adv, const RowLoss& loss, State state = {});
+
+  /// The same with the gradient left to be asked for, in as many directions as an attack needs. One forward per image.
+  Look look(torch::Tensor& x_adv, State state = {});
+
+  /// The same for attacks that see logits alone: (M,K). One forward per image.
+  torch::Tensor scores(torch::Tensor& x_adv, State state = {});
+
+  /// Judges `x_adv` for the last time. One forward per image. Here float32 also looks at images of which the fast
+  /// arithmetic is in doubt.
+  void offer(torch::Tensor& x_adv, State state = {});
+
+  /// For searches that need to know where they stand to a fraction of a level: the images `rows` ((R) int64, places in
+  /// this search) at `points` as they are, off the pixel grid too. Nothing is judged. One forward per point.
+  Look explore(const torch::Tensor& rows, const torch::Tensor& points) const;
+
+  /// The verdict on such points: (R) bool, the float32 network says that the goal is reached. A success inside the ball
+  /// is a find, off the pixel grid one for `float_success` alone. cost: (R) float64, what the search wants small, in
+  /// place of the distance. Nobody leaves before `leave_solved`. One forward per point.
+  torch::Tensor test(const torch::Tensor& rows, const torch::Tensor& points, const torch::Tensor& cost);
+
+  /// (M) bool: nothing more is to be found for these images.
+  torch::Tensor solved() const { return findings_->done.index_select(0, rows_); }
+  void leave_solved();
+
+  /// Ends a start: offers `x_adv`, and looks whether the points themselves, off the pixel grid, reach the goal.
+  void finish(torch::Tensor& x_adv);
+
+ private:
+  friend class Attack;  // perturb_as
+
+  enum class Verdict { OnTheWay, Last };
+  torch::Tensor shown(const torch::Tensor& x_adv) const;
+  torch::Tensor judged(const torch::Tensor& shown, const torch::Tensor& fast_logits, Verdict verdict);
+  void note(const torch::Tensor& places, const torch::Tensor& shown, const torch::Tensor& logits,
+            const torch::Tensor& margin, const torch::Tensor& reached, const torch::Tensor& improved);
+  void keep_only(const torch::Tensor& keep, torch::Tensor& x_adv, State state);
+  bool nearest() const { return attack_->minimum_norm(); }
+
+  Networks networks_;
+  const Attack* attack_;
+  Ball ball_;
+  Goal goal_;
+  std::vector<int64_t> index_;
+  torch::Tensor rows_, start_;
+  Rng rng_;
+  Findings* findings_;
+  int64_t stage_ = 0;
+};
+
+}  // namespace fercli

@@ -1,0 +1,317 @@
+// fercli attack: turns one emotion into another and shows the result.
+#include <fmt/format.h>
+
+#include <map>
+
+#include "commands/attack/attack_input.hpp"
+#include "commands/attack/attack_report.hpp"
+#include "commands/options/attack_options.hpp"
+#include "core/command.hpp"
+#include "core/files.hpp"
+#include "core/options.hpp"
+#include "core/progress.hpp"
+#include "data/image.hpp"
+#include "eval/study/saved.hpp"
+#include "models/checkpoint.hpp"
+#include "report/attack_export.hpp"
+
+namespace fercli::attack_command {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Arguments {
+  std::vector<std::string> goal;
+  ModelOptions model;
+  AttackOptions attack;
+  std::string eps, out, save_png = "none", language = "en";
+  AttackSource source;
+  AttackPlan plan;
+  Runtime runtime;
+  int64_t limit = 0;
+  bool json = false, quiet = false;
+
+  bool saves_files() const { return !json || !out.empty() || save_png == "all"; }
+};
+
+OptionSet declare(Arguments& a) {
+  OptionSet options("attack", "GOAL",
+                    "Turn one emotion into another without visible change. GOAL is SOURCE-to-TARGET (happy-to-sad,\n"
+                    "joie-to-tristesse), any-to-TARGET, SOURCE-to-any or untargeted. Several models, separated by\n"
+                    "commas, are shown side by side.");
+  options.positional(&a.goal, 1, 1);
+  options.section("Images and network");
+  a.model.declare(options);
+  options.text("data,d", &a.source.data, "DATA", "data set; without it the shipped drawn faces");
+  options.texts("image", &a.source.images, "FILE", "image files (face crops) instead of a data set");
+  options.text("split", &a.source.split, "SPLIT",
+               "Training, PublicTest, PrivateTest or all; auto takes PublicTest, else PrivateTest, else all");
+  options.flag("skip-bad", &a.source.skip_bad, "leave unreadable images out and count them");
+  options.number("min-confidence", &a.plan.min_confidence, "0.9", {0, 1, false, true},
+                 "attack images that the network classifies rightly with more than this probability");
+  options.integer("limit", &a.limit, at_least(0), "attack at most this many images; 0: all");
+  options.section("Attack");
+  options.text("attack", &a.plan.attack, "NAME", "the attack; `fercli attacks` lists them");
+  options.number("eps", &a.plan.threat.eps, "", above(0),
+                 "largest perturbation, pixels in [0,1]; without it 8/255 in Linf, 0.5 in L2, 8 in L1, 24 in L0");
+  a.attack.declare(options);
+  options.number("confidence", &a.attack.settings.confidence, "0", {0, 1, false, true},
+                 "go on until the goal has this probability (success is counted without it)");
+  options.flag("minimal-eps", &a.plan.minimal_eps, "also search the smallest eps that suffices, for each image");
+  a.model.declare_foreign(options);
+  a.model.declare_space(options);
+  options.section("Output");
+  options.text("out,o", &a.out, "DIR", "folder for pictures, result.json and per_image.csv; without it out/GOAL");
+  options.choice("save-png", &a.save_png, {"none", "all"}, "all: every adversarial image as DIR/adversarial/ID.png");
+  options.choice("lang", &a.language, {"en", "fr"}, "language of the pictures");
+  options.flag("json", &a.json, "print the result as JSON on stdout, nothing else");
+  options.flag("quiet,q", &a.quiet, "no progress");
+  options.integer("batch-size", &a.attack.settings.batch_size, at_least(1),
+                  "images per network call; changes no result");
+  options.runtime(&a.runtime);
+  return options;
+}
+
+void check(Arguments& a, const OptionSet& options) {
+  a.attack.check(options, {a.plan.attack});
+  // On a surrogate minimum-norm attacks stop at a first success, which may have to be a confident one.
+  if (a.attack.surrogate.empty()) warn_if_unused(options, "confidence", {a.plan.attack});
+  const Norm norm = a.plan.threat.norm = a.attack.parsed_norm();
+  a.eps = options.given("eps") ? options.as_given("eps") : default_eps(norm);
+  a.plan.threat.eps = parse_number(a.eps);
+  check_eps(options, norm, a.plan.threat.eps);
+  if (a.plan.minimal_eps && !a.attack.surrogate.empty()) options.fail("minimal-eps", "does not go with --surrogate");
+  a.plan.settings = a.attack.settings;
+  a.plan.seed = a.runtime.seed;
+  a.plan.surrogate = a.attack.load_surrogate(a.runtime);
+}
+
+/// Which rows to attack, and the exit code: 1 when only the best of the unsure images is left to show.
+std::pair<std::vector<int64_t>, int> rows_to_attack(const AttackSelection& selection, const Dataset& dataset,
+                                                    const AttackPlan& plan, const Arguments& a,
+                                                    std::vector<std::string>& warnings) {
+  const LabelSet& classes = dataset.classes;
+  const std::string wanted = plan.goal.source ? "class " + classes.name(*plan.goal.source) : "a class to attack";
+  if (selection.of_source.empty())
+    throw RunError(fmt::format("fercli attack: {}: has no image of {}", dataset.name, wanted));
+  std::vector<int64_t> rows = selection.confident;
+  if (rows.empty()) {
+    const auto place = std::find(selection.of_source.begin(), selection.of_source.end(), *selection.best) -
+                       selection.of_source.begin();
+    const int64_t label = dataset.labels[*selection.best].item<int64_t>();
+    warnings.push_back(fmt::format(
+        "none of {} images of {} is classified rightly with more than {:g} %; the best is {} with {} {:.1f} %"
+        " (lower --min-confidence to attack such images)",
+        selection.of_source.size(), wanted, 100 * plan.min_confidence,
+        dataset.ids[static_cast<size_t>(*selection.best)], classes.name(label),
+        100 * selection.probabilities[place][label].item<double>()));
+    return {{*selection.best}, 1};
+  }
+  if (!a.source.images.empty() && rows.size() < selection.of_source.size()) {
+    warnings.push_back(fmt::format(
+        "{} of {} files are left out: the network does not call them {} with more than {:g} %",
+        selection.of_source.size() - rows.size(), selection.of_source.size(), wanted, 100 * plan.min_confidence));
+  }
+  if (a.limit > 0 && static_cast<int64_t>(rows.size()) > a.limit) rows.resize(static_cast<size_t>(a.limit));
+  return {rows, 0};
+}
+
+PictureTexts texts_of(const AttackReport& report, const Arguments& a) {
+  return {report.classes.names(),
+          fmt::format("{}, {} eps {}", report.plan.attack, to_string(report.plan.threat.norm), report.eps), a.language};
+}
+
+void write_files(const AttackReport& report, const Arguments& a) {
+  const PictureTexts texts = texts_of(report, a);
+  const auto& images = report.outcome.images;
+  write_example(best_example(images, report.plan.goal), texts, report.folder);
+  if (images.size() > 1) write_png(draw_gallery(images, texts), report.folder / "gallery.png");
+  write_file(report.folder / "per_image.csv", format_per_image_csv(images, report.classes.names()));
+  write_result(report.result, report.folder / "result.json");
+}
+
+/// One model after the attack, and what it takes to attack it once more.
+struct Subject {
+  AttackReport report;
+  int exit_code;
+  Classifier classifier;
+  Dataset dataset;
+};
+
+/// Attacks one model; `folder` is where its files go.
+Subject attack_model(const Arguments& a, const std::string& name, const OptionSet& options, const fs::path& folder) {
+  ModelOptions model = a.model;
+  model.model = name;
+  const Checkpoint checkpoint = model.load();
+  const Classifier classifier = make_classifier(checkpoint, a.runtime);
+  AttackReport report;
+  report.model = name;
+  report.plan = a.plan;
+  report.eps = a.eps;
+  report.classes = classifier.classes();
+  report.keeps_images = a.save_png == "all";
+  report.plan.goal = parse_emotion_goal(a.goal.front(), report.classes);
+  report.folder = folder.empty() ? fs::path("out") / report.plan.goal.name : folder;
+  ReadOptions read;
+  model.fit(read, checkpoint);
+  auto [dataset, split] = load_attack_images(a.source, report.plan.goal, classifier, read);
+  const auto& images = dataset.images;
+  report.plan.mask = a.attack.load_mask(images.size(1), images.size(2), images.size(3));
+  report.selection = select_images(classifier, dataset, report.plan);
+  std::vector<std::string> warnings = checkpoint.warnings;
+  const auto [rows, exit_code] = rows_to_attack(report.selection, dataset, report.plan, a, warnings);
+  for (const auto& line : warnings) warn(line);
+
+  if (a.saves_files()) make_folder(report.folder);
+  report.outcome = attack_images(classifier, dataset, rows, report.plan);
+  if (a.saves_files())
+    round_trip_png(report.outcome.images, classifier, report.plan.goal, report.folder, report.keeps_images);
+  Result& result = report.result = summarise(report.outcome, report.selection, report.plan, report.classes);
+  result.warnings.insert(result.warnings.begin(), warnings.begin(), warnings.end());
+  result.options = options.provenance();
+  result.dataset = describe_dataset(dataset, split);
+  result.model = describe_model(checkpoint, name);
+  if (a.saves_files()) write_files(report, a);
+  return {std::move(report), exit_code, classifier, std::move(dataset)};
+}
+
+void throw_if_incomplete(const AttackReport& report) {
+  if (report.outcome.complete) return;
+  throw Interrupted(fmt::format("interrupted: {} images were finished", report.outcome.images.size()));
+}
+
+const AttackedImage* find_image(const AttackReport& report, const std::string& id) {
+  const auto& images = report.outcome.images;
+  const auto found = std::find_if(images.begin(), images.end(), [&](const auto& image) { return image.id == id; });
+  return found == images.end() ? nullptr : &*found;
+}
+
+/// The face that is the best example of the first model among those that all models were attacked on, if there is one.
+std::optional<std::string> shared_example(const std::vector<Subject>& subjects) {
+  std::vector<AttackedImage> shared;
+  for (const auto& image : subjects.front().report.outcome.images) {
+    if (std::all_of(subjects.begin(), subjects.end(),
+                    [&](const auto& subject) { return find_image(subject.report, image.id) != nullptr; })) {
+      shared.push_back(image);
+    }
+  }
+  if (shared.empty()) return std::nullopt;
+  return best_example(shared, subjects.front().report.plan.goal).id;
+}
+
+/// Every face that the model classifies rightly, with its confidence.
+std::map<std::string, double> right_faces(const Subject& subject) {
+  std::map<std::string, double> faces;
+  const auto& selection = subject.report.selection;
+  const auto predicted = predicted_classes(selection.probabilities);
+  for (size_t i = 0; i < selection.of_source.size(); ++i) {
+    const int64_t row = selection.of_source[i], place = static_cast<int64_t>(i);
+    const int64_t label = subject.dataset.labels[row].item<int64_t>();
+    if (predicted[place].item<int64_t>() == label)
+      faces[subject.dataset.ids[static_cast<size_t>(row)]] = selection.probabilities[place][label].item<double>();
+  }
+  return faces;
+}
+
+/// The face that all models classify rightly of which the least sure of them is surest.
+std::optional<std::string> agreed_face(const std::vector<Subject>& subjects) {
+  auto faces = right_faces(subjects.front());
+  for (size_t i = 1; i < subjects.size(); ++i) {
+    const auto others = right_faces(subjects[i]);
+    for (auto face = faces.begin(); face != faces.end();) {
+      const auto other = others.find(face->first);
+      if (other == others.end()) {
+        face = faces.erase(face);
+      } else {
+        face->second = std::min(face->second, other->second);
+        ++face;
+      }
+    }
+  }
+  const auto best = std::max_element(faces.begin(), faces.end(),
+                                     [](const auto& one, const auto& two) { return one.second < two.second; });
+  if (best == faces.end()) return std::nullopt;
+  return best->first;
+}
+
+/// What the attack made of this face; attacked now if it was not before.
+AttackedImage attacked_face(const Subject& subject, const std::string& id) {
+  if (const auto* image = find_image(subject.report, id)) return *image;
+  const auto& ids = subject.dataset.ids;
+  const int64_t row = std::find(ids.begin(), ids.end(), id) - ids.begin();
+  return attack_images(subject.classifier, subject.dataset, {row}, subject.report.plan).images.front();
+}
+
+/// One face, drawn once per model, one above the other: the best example that all models were attacked on, else the
+/// face that they agree on best. Says so and returns false when there is none.
+bool draw_comparison(const std::vector<Subject>& subjects, const Arguments& a, const fs::path& folder) {
+  auto id = shared_example(subjects);
+  if (!id) id = agreed_face(subjects);
+  if (!id) {
+    warn("no face is classified rightly by all models, so there is no picture of one face for all");
+    return false;
+  }
+  std::vector<torch::Tensor> rows;
+  for (const auto& subject : subjects) {
+    PictureTexts texts = texts_of(subject.report, a);
+    texts.attack = fmt::format("{} ({})", subject.report.model, subject.report.plan.attack);
+    rows.push_back(draw_attack(attacked_face(subject, *id), texts));
+  }
+  write_png(torch::cat(rows, 1), folder / "adversarial_attack.png");
+  return true;
+}
+
+int compare_models(const Arguments& a, const std::vector<std::string>& models, const OptionSet& options) {
+  std::vector<Subject> subjects;
+  std::vector<std::string> names;
+  fs::path folder = a.out;
+  int worst_code = 0;
+  for (const auto& name : models) {
+    if (folder.empty()) folder = fs::path("out") / to_lower(a.goal.front());
+    names.push_back(unused_name(short_model_name(name), names));
+    subjects.push_back(attack_model(a, name, options, folder / names.back()));
+    subjects.back().report.model = names.back();
+    worst_code = std::max(worst_code, subjects.back().exit_code);
+    throw_if_incomplete(subjects.back().report);
+  }
+  const bool drawn = a.saves_files() && draw_comparison(subjects, a, folder);
+  if (!a.json) {
+    std::vector<const AttackReport*> reports;
+    for (const auto& subject : subjects) reports.push_back(&subject.report);
+    print_comparison(reports, drawn ? folder / "adversarial_attack.png" : fs::path());
+    return worst_code;
+  }
+  fmt::print("[\n");
+  for (size_t i = 0; i < subjects.size(); ++i) {
+    fmt::print("{}{}", i ? "," : "", format_result(subjects[i].report.result));
+  }
+  fmt::print("]\n");
+  return worst_code;
+}
+
+int run(const std::vector<std::string>& arguments) {
+  Arguments a;
+  OptionSet options = declare(a);
+  if (!options.parse(arguments)) return 0;
+  silence_progress(a.quiet);
+  prepare_machine(a.runtime);
+  check(a, options);
+  const auto models = split(a.model.model, ',');
+  if (models.size() > 1 && !fs::exists(a.model.model)) return compare_models(a, models, options);
+  const auto subject = attack_model(a, a.model.model, options, a.out);
+  const AttackReport& report = subject.report;
+  if (a.json) {
+    fmt::print("{}", format_result(report.result));
+  } else {
+    print_attack(report);
+  }
+  throw_if_incomplete(report);
+  return subject.exit_code;
+}
+
+const Register<Command> registered{{"attack", "turn one emotion into another without visible change", run}};
+
+}  // namespace
+
+}  // namespace fercli::attack_command

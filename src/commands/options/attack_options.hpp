@@ -1,0 +1,54 @@
+#pragma once
+
+#include <string>
+
+#include "attacks/engine/attack.hpp"
+#include "eval/surrogate.hpp"
+
+namespace fercli {
+
+class OptionSet;
+
+/// The knobs of attacks, alike in every command that attacks: --norm, --steps, --alpha, --restarts, --random-start,
+/// --loss, --queries, --targets, --mask and --surrogate.
+struct AttackOptions {
+  std::string norm = "linf", mask, surrogate;
+  AttackSettings settings;
+
+  void declare(OptionSet& options);
+
+  /// Throws UserError about unknown attacks and a norm that one of these does not know; warns of settings that none of
+  /// them uses.
+  void check(const OptionSet& options, const std::vector<std::string>& attacks) const;
+
+  Norm parsed_norm() const { return parse_norm(norm); }
+
+  /// What --mask means for images of this shape; undefined without it.
+  torch::Tensor load_mask(int64_t channels, int64_t height, int64_t width) const;
+
+  /// The network named by --surrogate, or none.
+  Surrogate load_surrogate(const Runtime& runtime) const;
+};
+
+/// Refuses a --mask that is given without naming anything.
+void check_mask(const OptionSet& options, const std::string& mask);
+
+/// Says so where a setting is given that none of the attacks uses.
+void warn_if_unused(const OptionSet& options, const std::string& name, const std::vector<std::string>& attacks);
+
+/// Refuses an --eps that is no size of a perturbation (`most`: the largest in Linf), or too small for an 8-bit image.
+void check_eps(const OptionSet& options, Norm norm, double eps, double most = 1);
+
+/// Refuses an --eps of which an 8-bit image shows nothing; `way_out` ends the message.
+void require_level(const OptionSet& options, Norm norm, double eps, const std::string& way_out = "");
+
+/// "3/255" in Linf (to a sixteenth of a level), "0.52" else; "none" for an infinite one.
+std::string format_eps(double eps, Norm norm);
+
+/// What an attack may do without --eps: 8/255, 0.5 in L2, 8 in L1, 24 values in L0.
+std::string default_eps(Norm norm);
+
+/// The ladder without --eps.
+std::string default_ladder(Norm norm);
+
+}  // namespace fercli

@@ -1,0 +1,144 @@
+#include "commands/options/model_options.hpp"
+
+#include <fmt/format.h>
+
+#include "core/error.hpp"
+#include "core/options.hpp"
+#include "models/formats/import.hpp"
+
+namespace fercli {
+
+namespace {
+
+constexpr int64_t kLargestInput = 2048;
+
+std::vector<double> parse_numbers(const std::string& option, const std::string& text, size_t least, size_t most) {
+  std::vector<double> numbers;
+  try {
+    for (const auto& piece : split(text, ',')) numbers.push_back(parse_number(piece));
+  } catch (const std::invalid_argument&) {
+    numbers.clear();
+  }
+  if (numbers.size() < least || numbers.size() > most) {
+    throw UserError(fmt::format("--{} {}: must be {} numbers separated by commas", option, text,
+                                least == most ? fmt::format("{}", least) : fmt::format("{} to {}", least, most)));
+  }
+  return numbers;
+}
+
+int64_t parse_side(const std::string& text, const std::string& whole) {
+  try {
+    const int64_t side = parse_integer(text);
+    if (side >= 1 && side <= kLargestInput) return side;
+  } catch (const std::invalid_argument&) {
+  }
+  throw UserError(fmt::format("--input {}: '{}' must be a whole number from 1 to {}", whole, text, kLargestInput));
+}
+
+/// The network sees (s - mean) / std of s = a + (b - a) x; the same as (x - m) / d with these m and d.
+void set_normalisation(const ModelOptions& given, ImportOptions& options) {
+  if (given.scale.empty() && given.mean.empty() && given.std.empty()) return;
+  const auto scale = parse_numbers("scale", given.scale.empty() ? "0,1" : given.scale, 2, 2);
+  auto mean = given.mean.empty() ? std::vector<double>{0} : parse_numbers("mean", given.mean, 1, 3);
+  auto std = given.std.empty() ? std::vector<double>{1} : parse_numbers("std", given.std, 1, 3);
+  const double low = scale[0], span = scale[1] - scale[0];
+  if (span == 0) throw UserError(fmt::format("--scale {}: the two ends must differ", given.scale));
+  for (double& value : mean) value = (value - low) / span;
+  for (double& value : std) {
+    if (value == 0) throw UserError(fmt::format("--std {}: must not be 0", given.std));
+    value /= span;
+  }
+  options.mean = mean;
+  options.std = std;
+}
+
+}  // namespace
+
+void parse_input_shape(const std::string& text, ImportOptions& options) {
+  if (text.empty()) return;
+  const std::string word = to_lower(text);
+  for (const auto& [prefix, channels] : {std::pair{"gray", 1}, {"grey", 1}, {"rgb", 3}}) {
+    const size_t length = std::string_view(prefix).size();
+    if (word.compare(0, length, prefix) != 0) continue;
+    options.channels = channels;
+    options.height = options.width = parse_side(word.substr(length), text);
+    return;
+  }
+  const auto sides = split(word, 'x');
+  if (sides.size() != 3)
+    throw UserError(fmt::format("--input {}: must be gray48, rgb224 or HEIGHTxWIDTHxCHANNELS", text));
+  options.height = parse_side(sides[0], text);
+  options.width = parse_side(sides[1], text);
+  options.channels = parse_side(sides[2], text);
+  if (options.channels != 1 && options.channels != 3) {
+    throw UserError(fmt::format("--input {}: channels must be 1 (grey) or 3 (RGB)", text));
+  }
+}
+
+std::map<std::string, double> parse_arch_settings(const std::vector<std::string>& words) {
+  std::map<std::string, double> values;
+  for (const auto& word : words) {
+    const auto parts = split(word, '=');
+    try {
+      if (parts.size() != 2) throw std::invalid_argument("no =");
+      values[parts[0]] = parse_number(parts[1]);
+    } catch (const std::invalid_argument&) {
+      throw UserError(fmt::format("--set: '{}' must be NAME=NUMBER", word));
+    }
+  }
+  return values;
+}
+
+void ModelOptions::declare(OptionSet& options) {
+  options.text(
+      "model,m", &model, "MODEL",
+      "checkpoint, the name of a shipped model, or a foreign file: Keras, ONNX, TorchScript, state dictionary");
+}
+
+void ModelOptions::declare_foreign(OptionSet& options) {
+  options.section("Foreign model files (what they do not say)");
+  options.text("input", &input, "SHAPE", "input of the network: gray48, rgb224 or HEIGHTxWIDTHxCHANNELS");
+  options.text("scale", &scale, "A,B", "values that black and white pixels take; without it 0,1");
+  options.text("mean", &mean, "M,…", "subtracted after scaling, one value or one per channel");
+  options.text("std", &std, "S,…", "divided by after that");
+  options.text("labels", &labels, "ORDER",
+               "order of the outputs: fer2013, alphabetical, raf-db, or names separated by commas");
+  options.flag("no-strip-softmax", &keep_softmax, "keep a softmax at the end of the network");
+  options.choice("arch", &arch, Registry<Architecture>::instance().names(), "architecture, for files of weights only");
+  options.texts("set", &settings, "NAME=VALUE", "settings of that architecture");
+}
+
+void ModelOptions::declare_space(OptionSet& options) {
+  options.choice("space", &space, {"stored", "input"},
+                 "what of a foreign network is perturbed: the image as stored, before resize and normalisation, or the "
+                 "network's input");
+}
+
+ImportOptions ModelOptions::import_options() const {
+  ImportOptions options;
+  parse_input_shape(input, options);
+  set_normalisation(*this, options);
+  if (!labels.empty()) options.labels = LabelSet::parse(labels);
+  options.strip_softmax = !keep_softmax;
+  options.arch = arch;
+  options.settings = parse_arch_settings(settings);
+  return options;
+}
+
+Checkpoint ModelOptions::load() const {
+  return load_model(resolve_model(model), import_options());
+}
+
+void ModelOptions::fit(ReadOptions& read, const Checkpoint& checkpoint) const {
+  if (!checkpoint.foreign && space != "stored") {
+    throw UserError("--space input: is for foreign networks; images come to fercli's own in the size of its input");
+  }
+  read.native = checkpoint.foreign != nullptr && space == "stored";
+  read.size = checkpoint.preprocessing.size;
+  read.channels = checkpoint.preprocessing.channels;
+  if (!read.native && checkpoint.preprocessing.columns() != read.size) {
+    throw UserError("--space input: the network's input is not square; use --space stored");
+  }
+}
+
+}  // namespace fercli

@@ -1,0 +1,41 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "data/formats/reader.hpp"
+#include "models/checkpoint.hpp"
+#include "models/graph/foreign_model.hpp"
+
+namespace fercli {
+
+class OptionSet;
+
+/// The options by which a command is told its model: --model, and for foreign files --input, --scale, --mean, --std,
+/// --labels, --no-strip-softmax, --arch, --set and --space.
+struct ModelOptions {
+  std::string model = "standard", input, scale, mean, std, labels, arch, space = "stored";
+  std::vector<std::string> settings;
+  bool keep_softmax = false;
+
+  /// Declares --model only; the others follow with `declare_foreign`, in a section of their own.
+  void declare(OptionSet& options);
+  void declare_foreign(OptionSet& options);
+  void declare_space(OptionSet& options);
+
+  /// Throws UserError, also about options that do not fit the file.
+  Checkpoint load() const;
+
+  /// The size and channels to read images in, so that what is perturbed is the stored image, or the network's input.
+  void fit(ReadOptions& read, const Checkpoint& checkpoint) const;
+
+  ImportOptions import_options() const;
+};
+
+/// "gray48", "rgb224" or "HxWxC" into channels, height and width. Throws UserError.
+void parse_input_shape(const std::string& text, ImportOptions& options);
+
+/// "width=96" … into numbers. Throws UserError.
+std::map<std::string, double> parse_arch_settings(const std::vector<std::string>& words);
+
+}  // namespace fercli

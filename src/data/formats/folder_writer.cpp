@@ -1,0 +1,104 @@
+// A tree split/class/id.png that the folder reader gives back without loss.
+#include <ATen/Parallel.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+#include "core/files.hpp"
+#include "core/interrupt.hpp"
+#include "data/formats/writer.hpp"
+#include "data/image.hpp"
+
+namespace fercli::folder_writer {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+/// The last part of an id without its extension, with nothing in it that a file system or the reader would trip over.
+std::string stem_of(const std::string& id) {
+  std::string stem = fs::path(id).filename().string();
+  const size_t dot = stem.rfind('.');
+  if (dot != std::string::npos && dot > 0 && stem.size() - dot <= 5) stem.resize(dot);
+  std::replace_if(
+      stem.begin(), stem.end(), [](char c) { return c == '/' || c == '\\' || c == ':' || c == ' '; }, '_');
+  if (stem.empty() || stem[0] == '.') stem.insert(0, "image");
+  return stem;
+}
+
+/// Where each image goes, below the destination. Names that would collide get their row number.
+std::vector<std::string> plan_names(const Dataset& data) {
+  std::vector<std::string> names;
+  std::set<std::string> taken;
+  const auto* label = data.labels.data_ptr<int64_t>();
+  for (int64_t i = 0; i < data.size(); ++i) {
+    const Split split = data.splits[static_cast<size_t>(i)];
+    std::string folder = split == Split::None ? "" : fmt::format("{}/", to_string(split));
+    if (label[i] >= 0) folder += to_lower(data.classes.name(label[i])) + "/";
+    const std::string wanted = folder + stem_of(data.ids[static_cast<size_t>(i)]);
+    std::string name = wanted;
+    for (int64_t number = i; !taken.insert(to_lower(name)).second; ++number) {
+      name = fmt::format("{}-{}", wanted, number);
+    }
+    names.push_back(name + ".png");
+  }
+  return names;
+}
+
+/// A folder is only replaced when nothing but images (and folders) would be lost, and nobody is in it.
+void require_replaceable(const fs::path& folder) {
+  const fs::path here = fs::current_path();
+  if (std::mismatch(folder.begin(), folder.end(), here.begin(), here.end()).first == folder.end()) {
+    throw UserError(fmt::format("{}: is not replaced, because the program runs in it", folder.string()));
+  }
+  if (!fs::is_directory(folder)) throw UserError(fmt::format("{}: is a file, not a folder", folder.string()));
+  for (const auto& entry : fs::recursive_directory_iterator(folder)) {
+    if (!entry.is_directory() && to_lower(entry.path().extension().string()) != ".png") {
+      throw UserError(fmt::format("{}: is not replaced, because it holds other files than PNG images ({})",
+                                  folder.string(), entry.path().string()));
+    }
+  }
+}
+
+void write_images(const Dataset& data, const fs::path& root) {
+  const auto names = plan_names(data);
+  std::set<fs::path> folders;
+  for (const auto& name : names) folders.insert((root / name).parent_path());
+  for (const auto& folder : folders) make_folder(folder);
+  at::parallel_for(0, data.size(), 64, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end && !interrupted(); ++i) {
+      write_png(data.images[i], root / names[static_cast<size_t>(i)]);
+    }
+  });
+  throw_if_interrupted();
+}
+
+void write(const Dataset& data, const fs::path& destination) {
+  const fs::path place = (fs::absolute(destination).lexically_normal() / "").parent_path();  // no slash at the end
+  std::error_code error;
+  const bool replaces = fs::exists(place, error);
+  if (replaces) require_replaceable(place);
+  const fs::path temporary = part_name(place);
+  fs::path old = temporary;
+  old += ".old";
+  try {
+    write_images(data, temporary);
+    if (replaces) fs::rename(place, old);
+    fs::rename(temporary, place);
+    fs::remove_all(old, error);
+  } catch (const fs::filesystem_error& problem) {
+    fs::remove_all(temporary, error);
+    if (replaces && !fs::exists(place, error)) fs::rename(old, place, error);
+    throw UserError(fmt::format("{}: cannot be written ({})", destination.string(), problem.code().message()));
+  } catch (...) {
+    fs::remove_all(temporary, error);
+    throw;
+  }
+}
+
+const Register<DatasetWriter> registered{{"folder", "", write}};
+
+}  // namespace
+
+}  // namespace fercli::folder_writer

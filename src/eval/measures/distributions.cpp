@@ -1,0 +1,27 @@
+#include "eval/measures/distributions.hpp"
+
+#include <boost/math/special_functions/beta.hpp>
+#include <boost/math/special_functions/erf.hpp>
+#include <cmath>
+#include <stdexcept>
+
+namespace fercli {
+
+double binomial_half_cdf(int64_t k, int64_t n) {
+  if (k >= n) return 1;
+  return boost::math::ibeta(static_cast<double>(n - k), static_cast<double>(k + 1), 0.5);
+}
+
+double clopper_pearson_lower(int64_t successes, int64_t n, double alpha) {
+  if (n < 1 || successes < 0 || successes > n || !(alpha > 0) || !(alpha < 1)) {
+    throw std::invalid_argument("clopper_pearson_lower: needs 0 <= successes <= n, n >= 1 and 0 < alpha < 1");
+  }
+  if (successes == 0) return 0;
+  return boost::math::ibeta_inv(static_cast<double>(successes), static_cast<double>(n - successes + 1), alpha);
+}
+
+double normal_quantile(double p) {
+  return -std::sqrt(2.0) * boost::math::erfc_inv(2 * p);
+}
+
+}  // namespace fercli

@@ -1,0 +1,59 @@
+// Accuracy, calibration and confusion on the images as they are.
+#include "eval/evaluate.hpp"
+#include "eval/study/parts/ladder.hpp"
+
+namespace fercli::clean_study {
+
+namespace {
+
+using nlohmann::json;
+
+Dataset images(const StudyPlan&, const StudyModel& model) {
+  return model.images;
+}
+
+json options(const StudyPlan& plan) {
+  return {{"unseen", plan.unseen ? json(*plan.unseen) : json()}};
+}
+
+/// In float32, which takes a multiple of what bfloat16 does.
+double passes(const StudyPlan&, int64_t images, const Pilot&) {
+  constexpr double kOfFloat32 = 4;
+  return static_cast<double>(images) * kOfFloat32;
+}
+
+/// Accuracy over the images that the network cannot have learnt by heart.
+Metric accuracy_on(const std::vector<int64_t>& rows, const torch::Tensor& right) {
+  int64_t count = 0;
+  for (const int64_t row : rows) count += right[row].item<bool>();
+  return proportion(count, static_cast<int64_t>(rows.size()));
+}
+
+StudyFindings measure(const StudySubject& subject) {
+  const LabelSet& classes = subject.images.classes;
+  const auto predictions = predict(subject.model.judge, subject.images, subject.plan.batch_size);
+  Result result = summarise(predictions, subject.images, classes, subject.plan.seed);
+  const auto answers = predicted_classes(predictions.probabilities);
+  if (subject.plan.unseen && !subject.plan.unseen->empty()) {
+    result.metrics["accuracy_deduplicated"] = accuracy_on(*subject.plan.unseen, answers.eq(subject.images.labels));
+  }
+  json figures = {{"per_class", result.per_class},
+                  {"confusion_matrix", result.tables.at("confusion_matrix")},
+                  {"reliability", result.tables.at("reliability")}};
+  for (const auto& [name, metric] : result.metrics) figures["metrics"][name] = to_json(metric);
+  for (auto& bin : figures["reliability"]) bin["n"] = bin.at("accuracy").at("n");
+  for (int64_t k = 0; k < classes.size(); ++k) {
+    figures["share_predicted"].push_back(to_json(proportion(answers.eq(k).sum().item<int64_t>(), answers.size(0))));
+  }
+  const auto confusion = confusion_matrix({predictions.probabilities, subject.images.labels}, classes.size());
+  if (const auto hint = label_order_hint(confusion, classes)) figures["warnings"].push_back(*hint);
+  const std::vector<int64_t> said(answers.data_ptr<int64_t>(), answers.data_ptr<int64_t>() + answers.numel());
+  return {std::move(figures), {{"ids", ids_of(subject.images)}, {"answers", said}}};
+}
+
+const Register<StudyPart> registered{
+    {"clean", 10, "accuracy, calibration, confusion", false, images, options, passes, measure}};
+
+}  // namespace
+
+}  // namespace fercli::clean_study

@@ -1,0 +1,41 @@
+// Accuracy under common corruptions.
+#include "eval/corruption_study.hpp"
+#include "eval/measures/subset.hpp"
+#include "eval/study/part.hpp"
+
+namespace fercli::corruptions_study {
+
+namespace {
+
+using nlohmann::json;
+
+constexpr double kPasses = 15 * 5 + 1;
+
+Dataset images(const StudyPlan& plan, const StudyModel& model) {
+  return subset(model.images, plan.corruption_images);
+}
+
+json options(const StudyPlan&) {
+  return json::object();
+}
+
+double passes(const StudyPlan&, int64_t images, const Pilot&) {
+  return static_cast<double>(images) * kPasses;
+}
+
+StudyFindings measure(const StudySubject& subject) {
+  CorruptionOptions options;
+  options.seed = subject.plan.seed;
+  options.batch_size = subject.plan.batch_size;
+  json figures = study_corruptions(subject.model.search, subject.images, options);
+  const json cost = figures.at("cost");
+  figures.erase("cost");
+  return {std::move(figures), {}, {}, cost};
+}
+
+const Register<StudyPart> registered{
+    {"corruptions", 80, "accuracy under fifteen common corruptions", false, images, options, passes, measure}};
+
+}  // namespace
+
+}  // namespace fercli::corruptions_study

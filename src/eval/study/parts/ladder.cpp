@@ -1,0 +1,159 @@
+#include "eval/study/parts/ladder.hpp"
+
+#include "eval/result.hpp"
+#include "eval/robustness_summary.hpp"
+
+namespace fercli {
+
+using nlohmann::json;
+
+namespace {
+
+/// Everything that one attack gives at one rung.
+struct RungCounts {
+  torch::Tensor confusion;  ///< of the answers under attack
+  torch::Tensor broken;     ///< (M) bool
+};
+
+RungCounts count_rung(const Robustness& robustness, const AttackRecord& record, int64_t rung, int64_t classes) {
+  return {confusion_matrix(robustness.labels, robustness.answers(record, rung), classes),
+          robustness.right().logical_and(record.broken.le(rung))};
+}
+
+template <class Number>
+Number sum(const std::vector<Number>& values) {
+  Number total = 0;
+  for (const Number value : values) total += value;
+  return total;
+}
+
+json curves(const LadderRun& run, const AttackRecord& record, int64_t classes) {
+  json entry = {{"name", record.name}};
+  const int64_t right = run.robustness.right().sum().item<int64_t>();
+  for (size_t rung = 0; rung < run.plan.ladder.size(); ++rung) {
+    const auto counts = count_rung(run.robustness, record, static_cast<int64_t>(rung), classes);
+    entry["robust_accuracy"].push_back(to_json(accuracy(counts.confusion)));
+    entry["balanced"].push_back(to_json(balanced_accuracy(counts.confusion)));
+    entry["success"].push_back(to_json(proportion(counts.broken.sum().item<int64_t>(), right)));
+  }
+  return entry;
+}
+
+/// How many images each stage of a cascade broke, at each rung.
+json stages(const LadderRun& run, const AttackRecord& record, int64_t classes) {
+  auto list = json::array();
+  for (size_t stage = 0; stage < record.stages.size(); ++stage) {
+    json entry = {{"name", record.stages[stage]}};
+    int64_t all = 0;
+    for (size_t rung = 0; rung < run.plan.ladder.size(); ++rung) {
+      const auto broken = count_rung(run.robustness, record, static_cast<int64_t>(rung), classes).broken;
+      const auto here = broken.logical_and(record.stage.eq(static_cast<int64_t>(stage))).sum().item<int64_t>();
+      entry["broken"].push_back(here);
+      all += here;
+    }
+    // The variants of a cascade share one list of stages; those of the other variant never break anything.
+    if (all > 0) list.push_back(std::move(entry));
+  }
+  return list;
+}
+
+json attack_entry(const LadderRun& run, const AttackRecord& record, int64_t classes) {
+  json entry = curves(run, record, classes);
+  entry["settings"] = record.settings;
+  entry["seconds"] = sum(record.seconds);
+  entry["forward"] = sum(record.forward);
+  entry["backward"] = sum(record.backward);
+  if (record.stages.size() > 1) entry["stages"] = stages(run, record, classes);
+  return entry;
+}
+
+/// Per class and per answer, all attacks taken together.
+void add_classes(json& figures, const LadderRun& run, const AttackRecord& worst, const LabelSet& classes) {
+  for (const auto& name : classes.names()) figures["per_class"].push_back({{"class", name}});
+  for (size_t rung = 0; rung < run.plan.ladder.size(); ++rung) {
+    const auto counts = count_rung(run.robustness, worst, static_cast<int64_t>(rung), classes.size());
+    const auto scores = class_scores(counts.confusion);
+    auto shares = json::array();
+    for (size_t k = 0; k < scores.size(); ++k) {
+      figures["per_class"][k]["robust"].push_back(to_json(scores[k].recall));
+      shares.push_back(to_json(proportion(scores[k].precision.n, run.robustness.size())));
+    }
+    figures["share_predicted"].push_back(std::move(shares));
+  }
+}
+
+/// -1: misclassified as it stands; else the first rung at which it breaks, or their number.
+std::vector<int64_t> broken_list(const Robustness& robustness, const AttackRecord& record) {
+  const auto broken = record.broken.masked_fill(robustness.right().logical_not(), -1).contiguous();
+  return {broken.data_ptr<int64_t>(), broken.data_ptr<int64_t>() + broken.numel()};
+}
+
+json outcomes(const StudySubject& subject, const LadderRun& run, const json& eps) {
+  json document = {{"ids", ids_of(subject.images)}};
+  for (const auto& record : run.robustness.attacks) {
+    document["attacks"].push_back({{"attack", record.name},
+                                   {"norm", to_string(run.plan.norm)},
+                                   {"eps", eps},
+                                   {"settings", record.settings},
+                                   {"broken", broken_list(run.robustness, record)}});
+  }
+  return document;
+}
+
+}  // namespace
+
+json ids_of(const Dataset& images) {
+  return images.ids;
+}
+
+json ladder_options(const LadderPlan& ladder) {
+  json options = {{"norm", to_string(ladder.norm)}, {"attacks", json::array()}};
+  for (const auto& rung : ladder.ladder) options["eps"].push_back(rung.text);
+  for (const auto& name : ladder.attacks) {
+    options["attacks"].push_back(
+        make_attack(name, ladder.settings, ladder.norm, false)->describe({ladder.norm, ladder.ladder.back().eps}));
+  }
+  return options;
+}
+
+LadderRun run_ladder(const StudySubject& subject, const LadderPlan& ladder) {
+  LadderRun run;
+  run.plan.attacks = ladder.attacks;
+  run.plan.ladder = ladder.ladder;
+  run.plan.norm = ladder.norm;
+  run.plan.goal = parse_emotion_goal("untargeted", subject.images.classes);
+  run.plan.settings = ladder.settings;
+  run.plan.settings.batch_size = subject.plan.batch_size;
+  run.plan.seed = subject.plan.seed;
+  run.robustness =
+      measure_robustness(subject.model.search, subject.model.digest, subject.images, run.plan, subject.state);
+  return run;
+}
+
+StudyFindings ladder_findings(const StudySubject& subject, const LadderRun& run) {
+  const LabelSet& classes = subject.images.classes;
+  json figures = {{"norm", to_string(run.plan.norm)}, {"n", run.robustness.size()}};
+  for (const auto& rung : run.plan.ladder) {
+    figures["eps"].push_back(rung.text);
+    figures["eps_value"].push_back(rung.eps);
+  }
+  json cost = {{"forward", 0}, {"backward", 0}, {"seconds", 0.0}};
+  for (const auto& record : run.robustness.attacks) {
+    figures["attacks"].push_back(attack_entry(run, record, classes.size()));
+    const json& entry = figures["attacks"].back();
+    cost["forward"] = cost["forward"].get<int64_t>() + entry["forward"].get<int64_t>();
+    cost["backward"] = cost["backward"].get<int64_t>() + entry["backward"].get<int64_t>();
+    cost["seconds"] = cost["seconds"].get<double>() + entry["seconds"].get<double>();
+  }
+  const auto worst = run.robustness.worst();
+  figures["worst"] = curves(run, worst, classes.size());
+  add_classes(figures, run, worst, classes);
+  const auto constant = constant_answer(run.robustness, classes.size());
+  figures["constant_answer"] = to_json(constant.accuracy);
+  figures["constant_answer"]["class"] = classes.name(constant.label);
+  figures["constant_answer"]["balanced"] = constant.balanced;
+  const json outcome = outcomes(subject, run, figures["eps"]);
+  return {std::move(figures), outcome, {}, std::move(cost)};
+}
+
+}  // namespace fercli

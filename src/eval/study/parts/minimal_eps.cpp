@@ -1,0 +1,73 @@
+// How small a perturbation suffices: the distribution of the distances that FMN finds.
+#include "eval/measures/subset.hpp"
+#include "eval/result.hpp"
+#include "eval/study/parts/ladder.hpp"
+
+namespace fercli::minimal_eps_study {
+
+namespace {
+
+using nlohmann::json;
+
+constexpr double kPasses = 220;  ///< 100 steps, forward and backward, and verdicts
+constexpr double kStep = 1 / 255.0, kTolerance = 1e-6;
+constexpr double kQuantiles[] = {0.1, 0.25, 0.5, 0.75, 0.9};
+
+Dataset images(const StudyPlan& plan, const StudyModel& model) {
+  return subset(model.images, plan.minimal_eps_images);
+}
+
+LadderPlan ladder_of(const StudyPlan& plan) {
+  return {Norm::Linf, {"fmn"}, plan.ladder};
+}
+
+json options(const StudyPlan& plan) {
+  return ladder_options(ladder_of(plan));
+}
+
+double passes(const StudyPlan&, int64_t images, const Pilot& pilot) {
+  return static_cast<double>(images) * pilot.right * kPasses;
+}
+
+/// The smallest value that at least a share q of the values does not exceed; null: beyond the search.
+json quantile(const std::vector<double>& ascending, double q) {
+  if (ascending.empty()) return {};
+  const auto rank = static_cast<size_t>(std::ceil(q * static_cast<double>(ascending.size())));
+  return finite_or_null(ascending[std::max<size_t>(rank, 1) - 1]);
+}
+
+json curve(const std::vector<double>& ascending, double limit, int64_t images) {
+  auto points = json::array();
+  for (int64_t k = 0; static_cast<double>(k) * kStep <= limit + kTolerance; ++k) {
+    const double eps = static_cast<double>(k) * kStep;
+    const auto standing = ascending.end() - std::upper_bound(ascending.begin(), ascending.end(), eps + kTolerance);
+    points.push_back({{"eps", eps}, {"robust_accuracy", to_json(proportion(standing, images))}});
+  }
+  return points;
+}
+
+StudyFindings measure(const StudySubject& subject) {
+  const LadderRun run = run_ladder(subject, ladder_of(subject.plan));
+  const auto& record = run.robustness.attacks.front();
+  const auto of_right = record.distance.masked_select(run.robustness.right()).contiguous();
+  std::vector<double> distances(of_right.data_ptr<double>(), of_right.data_ptr<double>() + of_right.numel());
+  std::sort(distances.begin(), distances.end());
+  StudyFindings findings = ladder_findings(subject, run);
+  findings.figures = {{"attack", record.name},
+                      {"settings", record.settings},
+                      {"n", distances.size()},
+                      {"images", run.robustness.size()},
+                      {"median", to_json(median(distances))},
+                      {"curve", curve(distances, subject.plan.ladder.back().eps, run.robustness.size())}};
+  for (const double q : kQuantiles) {
+    findings.figures["quantiles"].push_back({{"q", q}, {"value", quantile(distances, q)}});
+  }
+  return findings;
+}
+
+const Register<StudyPart> registered{
+    {"robustness.minimal_eps", 30, "how small a perturbation suffices", false, images, options, passes, measure}};
+
+}  // namespace
+
+}  // namespace fercli::minimal_eps_study

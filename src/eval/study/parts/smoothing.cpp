@@ -1,0 +1,83 @@
+// Certified accuracy of the smoothed network, one sigma after the other, so that an interrupted run keeps the finished
+// ones.
+#include "eval/smoothing.hpp"
+
+#include "eval/measures/subset.hpp"
+#include "eval/study/parts/ladder.hpp"
+
+namespace fercli::smoothing_study {
+
+namespace {
+
+using nlohmann::json;
+
+constexpr int64_t kLeastDraws = 20;  ///< to choose the class by
+
+Dataset images(const StudyPlan& plan, const StudyModel& model) {
+  return subset(model.images, plan.smoothing_images);
+}
+
+SmoothingOptions smoothing_options(const StudyPlan& plan) {
+  SmoothingOptions options;
+  options.n = plan.smoothing_draws;
+  options.n0 = std::clamp<int64_t>(plan.smoothing_draws / 4, kLeastDraws, options.n0);
+  options.seed = plan.seed;
+  return options;
+}
+
+json options(const StudyPlan& plan) {
+  const SmoothingOptions smoothing = smoothing_options(plan);
+  return {{"sigma", smoothing.sigmas}, {"n0", smoothing.n0}, {"n", smoothing.n}, {"alpha", smoothing.alpha}};
+}
+
+double passes(const StudyPlan& plan, int64_t images, const Pilot&) {
+  const SmoothingOptions smoothing = smoothing_options(plan);
+  return static_cast<double>(images * (smoothing.n0 + smoothing.n)) * static_cast<double>(smoothing.sigmas.size());
+}
+
+/// The figures of one sigma, from the cache where they are there.
+json of_sigma(const StudySubject& subject, double sigma) {
+  json key = subject.key;
+  key["options"]["sigma"] = sigma;
+  if (const auto stored = subject.cache.find("smoothing-sigma", key)) return *stored;
+  SmoothingOptions options = smoothing_options(subject.plan);
+  options.sigmas = {sigma};
+  json figures = study_smoothing(subject.model.search, subject.images, options);
+  subject.cache.store("smoothing-sigma", key, figures);
+  return figures;
+}
+
+/// Right answers with their radius; the others have null.
+json certified_radii(const json& per_image, double sigma) {
+  auto radii = json::array();
+  for (const auto& image : per_image) {
+    const bool right = image.at("answer").at(0) == image.at("label");
+    radii.push_back(right ? image.at("radius").at(0) : json());
+  }
+  return {{"sigma", sigma}, {"radius", radii}};
+}
+
+StudyFindings measure(const StudySubject& subject) {
+  json figures, certified = json::array(), cost = {{"forward", 0}, {"backward", 0}, {"seconds", 0.0}};
+  for (const double sigma : smoothing_options(subject.plan).sigmas) {
+    json found = of_sigma(subject, sigma);
+    certified.push_back(certified_radii(found.at("per_image"), sigma));
+    cost["forward"] = cost["forward"].get<int64_t>() + found.at("cost").at("forward").get<int64_t>();
+    cost["seconds"] = cost["seconds"].get<double>() + found.at("cost").at("seconds").get<double>();
+    for (const char* key : {"per_image", "cost"}) found.erase(key);
+    if (figures.is_null()) {
+      figures = std::move(found);
+      continue;
+    }
+    figures["sigma"].push_back(sigma);
+    figures["curves"].push_back(found.at("curves").at(0));
+  }
+  return {std::move(figures), {{"ids", ids_of(subject.images)}, {"certified", certified}}, {}, std::move(cost)};
+}
+
+const Register<StudyPart> registered{
+    {"smoothing", 90, "certified accuracy of the smoothed network", false, images, options, passes, measure}};
+
+}  // namespace
+
+}  // namespace fercli::smoothing_study

@@ -1,0 +1,44 @@
+// Do images made on one model fool the others?
+#include "eval/measures/subset.hpp"
+#include "eval/study/part.hpp"
+#include "eval/transfer_matrix.hpp"
+
+namespace fercli::transfer_study {
+
+namespace {
+
+using nlohmann::json;
+
+constexpr double kPasses = 45;  ///< to the end of 20 steps, and the verdicts
+
+Dataset images(const StudyPlan& plan, const StudyModel& model) {
+  return subset(model.images, plan.transfer_images);
+}
+
+json options(const StudyPlan& plan) {
+  return {{"eps", plan.at.text}};
+}
+
+double passes(const StudyPlan&, int64_t images, const Pilot& pilot) {
+  return static_cast<double>(images) * pilot.right * kPasses;
+}
+
+StudyFindings measure(const StudySubject& subject) {
+  TransferMatrixOptions options;
+  options.eps = subject.plan.at;
+  options.settings.batch_size = subject.plan.batch_size;
+  options.seed = subject.plan.seed;
+  std::vector<NamedClassifier> models;
+  for (const auto& model : subject.models) models.push_back({model.name, &model.search});
+  json figures = study_transfer(models, subject.images, options);
+  const json cost = figures.at("cost");
+  figures.erase("cost");
+  return {std::move(figures), {}, {}, cost};
+}
+
+const Register<StudyPart> registered{
+    {"transfer", 50, "do images made on one model fool the others", true, images, options, passes, measure}};
+
+}  // namespace
+
+}  // namespace fercli::transfer_study

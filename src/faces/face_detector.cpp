@@ -1,0 +1,100 @@
+#include "faces/face_detector.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <opencv2/imgproc.hpp>
+#include <opencv2/objdetect.hpp>
+
+#include "core/error.hpp"
+#include "faces/mat.hpp"
+#include "faces/shrunk_region.hpp"
+#include "faces/yunet_detector.hpp"
+
+namespace fercli {
+
+namespace {
+
+constexpr const char* kCascade = "haarcascade_frontalface_alt2.xml";
+/// The search starts with faces of this many pixels; the picture is shrunk until the smallest face wanted has it.
+constexpr double kCascadeFace = 24;
+/// Factor between the sizes tried, and how many neighbouring hits make a face.
+constexpr double kSizeStep = 1.2;
+constexpr int kNeighbours = 3;
+
+class HaarDetector : public FaceDetector {
+ public:
+  explicit HaarDetector(const std::filesystem::path& file) {
+    try {
+      cascade_.load(file.string());
+    } catch (const cv::Exception&) {
+    }
+    if (cascade_.empty()) {
+      throw UserError(fmt::format("{}: is not a cascade of OpenCV's face detector", file.string()));
+    }
+  }
+
+  std::string name() const override { return "haar"; }
+  bool cheap_in_regions() const override { return true; }
+
+  std::vector<Box> find(const Picture& picture, const FaceSearch& search) override {
+    const ShrunkRegion shrunk(picture, search, kCascadeFace);
+    const cv::Size size = shrunk.size;
+    const double x_scale = shrunk.x_scale, y_scale = shrunk.y_scale;
+    if (size.width < kCascadeFace || size.height < kCascadeFace) return {};
+    cv::resize(as_mat(picture.grey)(shrunk.region), small_, size, 0, 0, cv::INTER_AREA);
+    const int smallest = cvFloor(search.smallest / x_scale), largest = cvCeil(search.largest / x_scale);
+    std::vector<cv::Rect> found;
+    cascade_.detectMultiScale(small_, found, kSizeStep, kNeighbours, 0, {smallest, smallest}, {largest, largest});
+    std::vector<Box> boxes;
+    for (const auto& face : found) {
+      boxes.push_back({shrunk.region.x + face.x * x_scale, shrunk.region.y + face.y * y_scale, face.width * x_scale,
+                       face.height * y_scale});
+    }
+    return from_left_to_right(boxes);
+  }
+
+ private:
+  cv::CascadeClassifier cascade_;
+  cv::Mat small_;
+};
+
+/// Where distributions and OpenCV's own installation put the cascades.
+std::filesystem::path find_cascade() {
+  const char* chosen = std::getenv("OPENCV_HAAR_CASCADE");
+  if (chosen != nullptr) return chosen;
+  for (const std::string folder :
+       {"/usr/share/opencv4/haarcascades", "/usr/share/opencv/haarcascades", "/usr/local/share/opencv4/haarcascades",
+        "/opt/homebrew/share/opencv4/haarcascades", "/usr/local/opt/opencv/share/opencv4/haarcascades"}) {
+    if (std::filesystem::exists(folder + "/" + kCascade)) return folder + "/" + kCascade;
+  }
+  return {};
+}
+
+}  // namespace
+
+FaceSearch FaceSearch::everywhere(const Picture& picture) {
+  const auto height = static_cast<double>(picture.height()), width = static_cast<double>(picture.width());
+  const double shorter = std::min(height, width);
+  return {{0, 0, width, height}, std::max(kCascadeFace, shorter / 12), shorter};
+}
+
+std::unique_ptr<FaceDetector> make_face_detector(const std::string& word) {
+  const bool haar = word == "haar";
+  const std::filesystem::path file = haar ? find_cascade() : std::filesystem::path(word);
+  if (haar && file.empty()) {
+    throw UserError(
+        fmt::format("the face detector {} was not found; install Debian's opencv-data, set OPENCV_HAAR_CASCADE, or "
+                    "give --detector FILE",
+                    kCascade));
+  }
+  if (!std::filesystem::is_regular_file(file)) {
+    throw UserError(fmt::format("--detector {}: must be haar, a cascade file (.xml) or a YuNet network (.onnx)", word));
+  }
+  if (file.extension() == ".onnx") return make_yunet_detector(file);
+  return std::make_unique<HaarDetector>(file);
+}
+
+}  // namespace fercli

@@ -1,0 +1,187 @@
+#include "faces/yunet_detector.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <opencv2/core/version.hpp>
+#include <opencv2/dnn.hpp>
+#include <opencv2/imgproc.hpp>
+#include <opencv2/objdetect.hpp>
+
+#include "core/error.hpp"
+#include "faces/shrunk_region.hpp"
+
+namespace fercli {
+
+namespace {
+
+/// YuNet was trained for faces from 10 to 300 pixels.
+constexpr double kYunetFace = 24;
+constexpr float kYunetScore = 0.7F, kYunetOverlap = 0.3F;
+/// Cells of the three grids, in pixels; sides of the input are multiples of the last.
+constexpr std::array<int, 3> kStrides = {8, 16, 32};
+
+struct YunetFace {
+  cv::Rect2d box;
+  float score;
+  std::array<double, 2> eyes, mouth;  ///< midway between the two (x,y)
+};
+
+class Yunet {
+ public:
+  virtual ~Yunet() = default;
+  virtual std::vector<YunetFace> find(const cv::Mat& bgr) = 0;
+};
+
+/// The layout of 2022, which OpenCV itself decodes.
+class OpenCvYunet : public Yunet {
+ public:
+  explicit OpenCvYunet(const std::string& file)
+      : network_(cv::FaceDetectorYN::create(file, "", {320, 320}, kYunetScore, kYunetOverlap)) {}
+
+  std::vector<YunetFace> find(const cv::Mat& bgr) override {
+    cv::Mat found;
+    network_->setInputSize(bgr.size());
+    network_->detect(bgr, found);
+    std::vector<YunetFace> faces;
+    for (int i = 0; i < found.rows; ++i) {
+      const float* row = found.ptr<float>(i);
+      const auto middle = [&](int point) {
+        const float* p = row + 4 + 2 * point;
+        return std::array<double, 2>{(p[0] + p[2]) / 2.0, (p[1] + p[3]) / 2.0};
+      };
+      faces.push_back({{row[0], row[1], row[2], row[3]}, row[14], middle(0), middle(3)});
+    }
+    return faces;
+  }
+
+ private:
+  cv::Ptr<cv::FaceDetectorYN> network_;
+};
+
+/// The layout of 2023: for each grid and cell a class score, an objectness, a box and five points (right eye, left eye,
+/// nose, corners of the mouth), relative to the cell and in its units, the box's size as a logarithm. OpenCV decodes it
+/// from 4.8 on only.
+class GridYunet : public Yunet {
+ public:
+  explicit GridYunet(cv::dnn::Net network) : network_(std::move(network)) {}
+
+  static bool fits(const cv::dnn::Net& network) {
+    const auto names = network.getUnconnectedOutLayersNames();
+    return std::find(names.begin(), names.end(), "kps_32") != names.end();
+  }
+
+  std::vector<YunetFace> find(const cv::Mat& bgr) override {
+    const auto padding = [](int side) { return (kStrides.back() - side % kStrides.back()) % kStrides.back(); };
+    cv::copyMakeBorder(bgr, padded_, 0, padding(bgr.rows), 0, padding(bgr.cols), cv::BORDER_CONSTANT);
+    network_.setInput(cv::dnn::blobFromImage(padded_));
+    static const std::vector<std::string> names = {"cls_8",  "cls_16",  "cls_32",  "obj_8", "obj_16", "obj_32",
+                                                   "bbox_8", "bbox_16", "bbox_32", "kps_8", "kps_16", "kps_32"};
+    std::vector<cv::Mat> outputs;
+    network_.forward(outputs, names);
+    std::vector<YunetFace> faces;
+    for (size_t i = 0; i < kStrides.size(); ++i) {
+      const int columns = padded_.cols / kStrides[i], rows = padded_.rows / kStrides[i];
+      const auto values = [&](size_t kind, size_t per_cell) {
+        const cv::Mat& output = outputs[kind * kStrides.size() + i];
+        if (output.total() != per_cell * rows * columns) {
+          throw UserError(fmt::format("YuNet: {} has {} values, not {} for each of {} cells",
+                                      names[kind * kStrides.size() + i], output.total(), per_cell, rows * columns));
+        }
+        return output.ptr<float>();
+      };
+      const float *classes = values(0, 1), *objects = values(1, 1), *boxes = values(2, 4), *points = values(3, 10);
+      for (int cell = 0; cell < rows * columns; ++cell, boxes += 4, points += 10) {
+        const float score = std::sqrt(std::clamp(classes[cell], 0.0F, 1.0F) * std::clamp(objects[cell], 0.0F, 1.0F));
+        if (!(score >= kYunetScore)) continue;
+        const double stride = kStrides[i], x = cell % columns, y = cell / columns;
+        const double width = std::exp(boxes[2]) * stride, height = std::exp(boxes[3]) * stride;
+        if (!std::isfinite(width * height)) continue;
+        const auto middle = [&](int point) {
+          const float* p = points + 2 * point;
+          return std::array<double, 2>{(x + (p[0] + p[2]) / 2) * stride, (y + (p[1] + p[3]) / 2) * stride};
+        };
+        faces.push_back({{(x + boxes[0]) * stride - width / 2, (y + boxes[1]) * stride - height / 2, width, height},
+                         score,
+                         middle(0),
+                         middle(3)});
+      }
+    }
+    return strongest(faces);
+  }
+
+ private:
+  /// Of those that overlap, the one with the highest score.
+  static std::vector<YunetFace> strongest(const std::vector<YunetFace>& faces) {
+    std::vector<cv::Rect2d> boxes;
+    std::vector<float> scores;
+    for (const auto& face : faces) {
+      boxes.push_back(face.box);
+      scores.push_back(face.score);
+    }
+    std::vector<int> kept;
+    cv::dnn::NMSBoxes(boxes, scores, kYunetScore, kYunetOverlap, kept);
+    std::vector<YunetFace> result;
+    for (const int i : kept) result.push_back(faces[i]);
+    return result;
+  }
+
+  cv::dnn::Net network_;
+  cv::Mat padded_;
+};
+
+/// Tried once on an empty picture: OpenCV only finds out in use that a network is of another kind.
+std::unique_ptr<Yunet> load_yunet(const std::filesystem::path& file) {
+  try {
+    auto network = cv::dnn::readNetFromONNX(file.string());
+    std::unique_ptr<Yunet> yunet;
+    if (GridYunet::fits(network)) {
+      yunet = std::make_unique<GridYunet>(std::move(network));
+    } else {
+      yunet = std::make_unique<OpenCvYunet>(file.string());
+    }
+    yunet->find(cv::Mat::zeros(96, 64, CV_8UC3));
+    return yunet;
+  } catch (const cv::Exception&) {
+    throw UserError(
+        fmt::format("{}: is not a YuNet face detector (ONNX) that OpenCV {} can run", file.string(), CV_VERSION));
+  }
+}
+
+class YunetDetector : public FaceDetector {
+ public:
+  explicit YunetDetector(const std::filesystem::path& file) : yunet_(load_yunet(file)) {}
+
+  std::string name() const override { return "yunet"; }
+  bool cheap_in_regions() const override { return false; }
+
+  std::vector<Box> find(const Picture& picture, const FaceSearch& search) override {
+    const ShrunkRegion shrunk(picture, search, kYunetFace);
+    if (shrunk.size.width < kYunetFace || shrunk.size.height < kYunetFace) return {};
+    cv::resize(as_mat(picture.bgr)(shrunk.region), small_, shrunk.size, 0, 0, cv::INTER_AREA);
+    const auto back = [&](const std::array<double, 2>& point) {
+      return std::array<double, 2>{shrunk.region.x + point[0] * shrunk.x_scale,
+                                   shrunk.region.y + point[1] * shrunk.y_scale};
+    };
+    std::vector<Box> boxes;
+    for (const auto& face : yunet_->find(small_)) {
+      const Box box = face_between(back(face.eyes), back(face.mouth));
+      if (box.width >= search.smallest && box.width <= search.largest) boxes.push_back(box);
+    }
+    return from_left_to_right(boxes);
+  }
+
+ private:
+  std::unique_ptr<Yunet> yunet_;
+  cv::Mat small_;
+};
+
+}  // namespace
+
+std::unique_ptr<FaceDetector> make_yunet_detector(const std::filesystem::path& file) {
+  return std::make_unique<YunetDetector>(file);
+}
+
+}  // namespace fercli

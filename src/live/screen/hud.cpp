@@ -1,0 +1,199 @@
+#include "live/screen/hud.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "eval/measures/metrics.hpp"
+#include "faces/face_reader.hpp"
+
+namespace fercli {
+
+namespace {
+
+constexpr Ink kGround{34, 30, 28}, kRed{60, 60, 230}, kGreen{120, 200, 90};
+constexpr int kSmall = 8, kMiddle = 10, kPad = 12;
+
+/// A class's colour, light enough to be read on the panel.
+Ink on_dark(Ink ink) {
+  const auto lighter = [](int value) { return value + (255 - value) * 4 / 10; };
+  const bool dark = 0.114 * ink.blue + 0.587 * ink.green + 0.299 * ink.red < 135;
+  return dark ? Ink{lighter(ink.blue), lighter(ink.green), lighter(ink.red)} : ink;
+}
+
+/// Lighter is red, darker is blue, unchanged is white, as in the attack's pictures; for grey crops. Colour crops: the
+/// enlarged difference on grey.
+torch::Tensor magnified(const PerturbedFace& face, int64_t factor) {
+  const auto delta = (face.adversarial.to(torch::kInt32) - face.original.to(torch::kInt32)) * factor;
+  if (delta.size(0) == 3) return (delta + 128).clamp(0, 255).to(torch::kUInt8);
+  const auto up = delta.clamp_min(0) * 2, down = delta.clamp_max(0) * -2;
+  return torch::cat({255 - down, 255 - up - down, 255 - up}).clamp(0, 255).to(torch::kUInt8);
+}
+
+int64_t factor_of(const PerturbedFace& face) {
+  return std::max<int64_t>(1, 127 / std::max<int64_t>(1, face.largest_change));
+}
+
+/// "87 % (n = 120, 95 % CI 80-92)".
+std::string share_text(int64_t successes, int64_t n) {
+  if (n == 0) return "-";
+  const Interval interval = wilson_interval(successes, n);
+  return fmt::format("{:.0f} % (n = {}, {:.0f}-{:.0f} %)",
+                     100.0 * static_cast<double>(successes) / static_cast<double>(n), n, 100 * interval.low,
+                     100 * interval.high);
+}
+
+/// The face that the attack panel shows: the largest one that the goal concerns, else the largest.
+const PerturbedFace* shown_face(const AnalysedFrame& frame) {
+  const PerturbedFace* best = nullptr;
+  double best_area = -1;
+  for (size_t i = 0; i < frame.perturbed.size(); ++i) {
+    const double area = frame.faces[i].reading.box.area() + (frame.perturbed[i].concerned ? 1e9 : 0);
+    if (area <= best_area) continue;
+    best = &frame.perturbed[i];
+    best_area = area;
+  }
+  return best;
+}
+
+}  // namespace
+
+void Hud::draw_status(const torch::Tensor& canvas, const AnalysedFrame& frame, const PipelineStatus& status,
+                      const HudSwitches& switches) {
+  const std::string text =
+      fmt::format("{:.1f} fps   {} {:.1f} ms   {} {:.1f} ms   p95 {:.0f} ms   {} {}   {} {}   {}", status.fps,
+                  overlay_.say("faces", "visages"), frame.find_ms, overlay_.say("network", "réseau"), frame.read_ms,
+                  status.latency_p95, overlay_.say("queue", "file"), status.waiting, overlay_.say("dropped", "perdues"),
+                  status.dropped, frame.detector);
+  const int width = overlay_.lettering().width(text, kSmall) + 2 * kPad;
+  fill_rectangle(canvas, 0, 0, width, 22, kGround, 0.7);
+  overlay_.lettering().write(canvas, text, kPad, 15, kSmall, kWhite);
+  int left = kPad;
+  if (switches.recording) left += 12 + overlay_.lettering().write(canvas, "REC", left, 40, kMiddle, kRed);
+  if (switches.paused)
+    overlay_.lettering().write(canvas, overlay_.say("paused", "en pause"), left, 40, kMiddle, kWhite);
+}
+
+void Hud::draw_verdict(const torch::Tensor& canvas, const std::vector<double>& probabilities, int left, int base,
+                       int height) {
+  const int64_t best = top_of(probabilities);
+  overlay_.lettering().write(canvas, overlay_.verdict(best, probabilities), left, base, height,
+                             on_dark(overlay_.class_ink(best)));
+}
+
+void Hud::draw_faces_panel(const torch::Tensor& canvas, const AnalysedFrame& frame, int left, int height) {
+  const int bars = static_cast<int>(overlay_.classes().size()) * Overlay::kBarRow, block = bars + 30;
+  int top = kPad;
+  for (const auto& face : frame.faces) {
+    if (top + block > height) break;
+    draw_tile(canvas, face.reading.crop, left + kPad, top, 64);
+    const std::string title = fmt::format("#{}  {}", face.id, overlay_.verdict(face.label, face.smoothed));
+    overlay_.lettering().write(canvas, title, left + kPad + 74, top + 11, kMiddle,
+                               on_dark(overlay_.class_ink(face.label)));
+    overlay_.draw_bars(canvas, face.smoothed, left + kPad + 74, top + 18, kPanel - 74 - 2 * kPad);
+    top += block;
+  }
+}
+
+void Hud::draw_attack_panel(const torch::Tensor& canvas, const AnalysedFrame& frame, int left) {
+  auto& letters = overlay_.lettering();
+  const std::string title = fmt::format("{}   eps {:.3g}/255", goal_, frame.eps * 255);
+  letters.write(canvas, title, left + kPad, 20, kMiddle, kWhite);
+  const PerturbedFace* face = shown_face(frame);
+  if (face == nullptr) return;
+  const int side = (kPanel - 3 * kPad) / 2, second = left + 2 * kPad + side, tile = 32;
+  draw_tile(canvas, face->original, left + kPad, tile, side);
+  draw_tile(canvas, face->adversarial, second, tile, side);
+  int y = tile + side + 16;
+  letters.write(canvas, overlay_.say("original", "original"), left + kPad, y, kSmall, kPale);
+  letters.write(canvas, overlay_.say("perturbed", "perturbé"), second, y, kSmall, kPale);
+  y += 20;
+  draw_verdict(canvas, face->before, left + kPad, y, 12);
+  draw_verdict(canvas, face->after, second, y, 12);
+  if (!face->robust_before.empty()) {
+    y += 22;
+    letters.write(canvas, overlay_.say("robust network", "réseau robuste"), left + kPad, y, kSmall, kPale);
+    y += 18;
+    draw_verdict(canvas, face->robust_before, left + kPad, y, kMiddle);
+    draw_verdict(canvas, face->robust_after, second, y, kMiddle);
+  }
+  y += 14;
+  const int below = y + side + 18;
+  draw_tile(canvas, magnified(*face, factor_of(*face)), left + kPad, y, side);
+  const auto line = [&](const std::string& text, Ink ink) {
+    y += 17;
+    letters.write(canvas, text, second, y, kSmall, ink);
+  };
+  line(fmt::format("{} x {}", overlay_.say("perturbation", "perturbation"), factor_of(*face)), kPale);
+  line(fmt::format("Linf {}/255", face->largest_change), kPale);
+  if (!face->concerned) line(overlay_.say("not attacked", "non attaqué"), kPale);
+  if (face->concerned) {
+    line(face->success ? overlay_.say("reached", "atteint") : overlay_.say("not reached", "non atteint"),
+         face->success ? kRed : kGreen);
+  }
+  const auto& tally = frame.tally;
+  y = below;
+  const auto wide_line = [&](const std::string& text) {
+    letters.write(canvas, text, left + kPad, y, kSmall, kPale);
+    y += 16;
+  };
+  wide_line(fmt::format("{} {}", overlay_.say("success", "réussite"), share_text(tally.successes, tally.faces)));
+  if (!face->robust_before.empty()) {
+    wide_line(fmt::format("{} {}", overlay_.say("defended", "défendu"), share_text(tally.defended, tally.faces)));
+  }
+  wide_line(fmt::format("{:.0f} ms, {} {:.1f} + {:.1f}", tally.milliseconds,
+                        overlay_.say("passes per face", "passages par visage"),
+                        tally.faces > 0 ? static_cast<double>(tally.forward) / static_cast<double>(tally.faces) : 0,
+                        tally.faces > 0 ? static_cast<double>(tally.backward) / static_cast<double>(tally.faces) : 0));
+}
+
+void Hud::draw_help(const torch::Tensor& canvas) {
+  const bool fr = overlay_.french();
+  const std::vector<std::pair<std::string, std::string>> keys{{"q, Esc", fr ? "quitter" : "quit"},
+                                                              {fr ? "espace" : "space", fr ? "pause" : "pause"},
+                                                              {"s", fr ? "photo" : "snapshot"},
+                                                              {"r", fr ? "enregistrer" : "record"},
+                                                              {"m", fr ? "miroir" : "mirror"},
+                                                              {"b", fr ? "barres" : "bars"},
+                                                              {"e", fr ? "avatars" : "emoji"},
+                                                              {"a", fr ? "attaque" : "attack"},
+                                                              {"+ -", "eps"},
+                                                              {"d", fr ? "détecteur" : "detector"},
+                                                              {"h", fr ? "cette aide" : "this help"}};
+  fill_rectangle(canvas, 40, 50, 250, static_cast<int>(keys.size()) * 22 + 24, kGround, 0.85);
+  int y = 80;
+  for (const auto& [key, meaning] : keys) {
+    overlay_.lettering().write(canvas, key, 58, y, kMiddle, kWhite);
+    overlay_.lettering().write(canvas, meaning, 140, y, kMiddle, kPale);
+    y += 22;
+  }
+}
+
+torch::Tensor Hud::compose(const AnalysedFrame& frame, const PipelineStatus& status, const Timeline& timeline,
+                           const HudSwitches& switches) {
+  const auto& pixels = frame.frame.bgr;
+  const int64_t height = pixels.size(0), width = pixels.size(1);
+  // Video encoders want even sides.
+  const int64_t tall = (height + kStrip + 1) / 2 * 2, wide = (width + kPanel + 1) / 2 * 2;
+  const auto canvas = torch::empty({tall, wide, 3}, torch::kUInt8);
+  fill_rectangle(canvas, 0, 0, static_cast<int>(wide), static_cast<int>(tall), kGround);
+  const auto picture = pixels.clone();
+  const auto view = [](const LiveFace& face) { return FaceView{face.id, face.reading.box, face.label, face.smoothed}; };
+  for (const auto& face : frame.faces) overlay_.draw_face(picture, view(face));
+  if (switches.avatars) {
+    for (const auto& face : frame.faces) overlay_.draw_avatar_of(picture, view(face));
+  }
+  canvas.slice(0, 0, height).slice(1, 0, width).copy_(picture);
+  const auto panel_left = static_cast<int>(width), strip_top = static_cast<int>(height);
+  draw_status(canvas, frame, status, switches);
+  if (switches.attack && frame.attacked) {
+    draw_attack_panel(canvas, frame, panel_left);
+  } else if (switches.bars) {
+    draw_faces_panel(canvas, frame, panel_left, static_cast<int>(tall));
+  }
+  timeline.draw_strip(canvas, overlay_, kPad, strip_top + 6, panel_left - 2 * kPad, kStrip - 12, kStripSeconds);
+  if (switches.help) draw_help(canvas);
+  return canvas;
+}
+
+}  // namespace fercli

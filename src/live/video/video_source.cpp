@@ -1,0 +1,279 @@
+#include "live/video/video_source.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <opencv2/core/utils/logger.hpp>
+#include <opencv2/videoio.hpp>
+#include <opencv2/videoio/registry.hpp>
+#include <thread>
+
+#include "core/clock.hpp"
+#include "core/error.hpp"
+#include "core/interrupt.hpp"
+#include "core/progress.hpp"
+#include "core/text.hpp"
+#include "data/image.hpp"
+#include "faces/mat.hpp"
+#include "faces/picture.hpp"
+#include "live/video/synthetic_video.hpp"
+
+namespace fercli {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr double kUsualFps = 30;
+constexpr const char* kDevicePrefix = "/dev/video";
+constexpr int kReconnects = 5;
+constexpr auto kReconnectPause = std::chrono::milliseconds(500);
+/// A stream that is silent for so long is opened again.
+constexpr int kOpenMilliseconds = 10000, kReadMilliseconds = 5000;
+
+bool is_url(const std::string& word) {
+  return word.find("://") != std::string::npos;
+}
+
+/// The number of a camera: "0", "/dev/video2"; -1 for any other word.
+int camera_number(const std::string& word) {
+  const std::string digits =
+      word.compare(0, std::string(kDevicePrefix).size(), kDevicePrefix) == 0 ? word.substr(10) : word;
+  const bool number = !digits.empty() && digits.size() < 4 && digits.find_first_not_of("0123456789") == digits.npos;
+  return number ? std::stoi(digits) : -1;
+}
+
+/// OpenCV and FFmpeg say on stderr what we say better.
+void silence_opencv() {
+  cv::utils::logging::setLogLevel(cv::utils::logging::LOG_LEVEL_SILENT);
+  constexpr int kKeepTheUsers = 0;
+  setenv("OPENCV_FFMPEG_LOGLEVEL", "-8", kKeepTheUsers);
+}
+
+/// Without FFmpeg, which alone knows the limits of time, by whatever opens it.
+bool open_stream(cv::VideoCapture& capture, const std::string& url) {
+  const auto backends = cv::videoio_registry::getStreamBackends();
+  if (std::find(backends.begin(), backends.end(), cv::CAP_FFMPEG) == backends.end()) return capture.open(url);
+  return capture.open(
+      url, cv::CAP_FFMPEG,
+      {cv::CAP_PROP_OPEN_TIMEOUT_MSEC, kOpenMilliseconds, cv::CAP_PROP_READ_TIMEOUT_MSEC, kReadMilliseconds});
+}
+
+bool open(cv::VideoCapture& capture, const std::string& word) {
+  silence_opencv();
+  const int number = camera_number(word);
+  try {
+    if (number >= 0) return capture.open(number);
+    return is_url(word) ? open_stream(capture, word) : capture.open(word);
+  } catch (const cv::Exception&) {
+    return false;
+  }
+}
+
+double fps_of(const cv::VideoCapture& capture) {
+  const double fps = capture.get(cv::CAP_PROP_FPS);
+  return fps > 0 && fps < 1000 ? fps : kUsualFps;
+}
+
+/// Some decoders deliver grey frames.
+torch::Tensor to_bgr(const cv::Mat& mat) {
+  const auto pixels = as_tensor(mat);
+  return pixels.dim() == 3 ? pixels : pixels.unsqueeze(2).expand({-1, -1, 3}).contiguous();
+}
+
+class FileSource : public VideoSource {
+ public:
+  explicit FileSource(const std::string& path) : path_(path) {
+    if (!fs::exists(path)) throw UserError(fmt::format("{}: there is no such file", path));
+    if (!open(capture_, path)) throw UserError(fmt::format("{}: is not a readable video", path));
+    fps_ = fps_of(capture_);
+  }
+
+  bool read(Frame& frame) override {
+    cv::Mat mat;
+    if (!capture_.read(mat) || mat.empty()) {
+      if (next_ == 0) throw UserError(fmt::format("{}: is not a readable video", path_));
+      return false;
+    }
+    frame = {to_bgr(mat), next_, static_cast<double>(next_) / fps_};
+    ++next_;
+    return true;
+  }
+
+  std::string name() const override { return path_; }
+  double fps() const override { return fps_; }
+  bool is_live() const override { return false; }
+  int64_t length() const override {
+    return std::max<int64_t>(0, static_cast<int64_t>(capture_.get(cv::CAP_PROP_FRAME_COUNT)));
+  }
+
+ private:
+  std::string path_;
+  cv::VideoCapture capture_;
+  double fps_ = kUsualFps;
+  int64_t next_ = 0;
+};
+
+/// Camera or stream: when it stops delivering it is opened again, a few times.
+class LiveSource : public VideoSource {
+ public:
+  explicit LiveSource(const std::string& word) : word_(word) {
+    if (!open(capture_, word)) {
+      throw RunError(fmt::format("{}: {}", word, is_url(word) ? "the stream cannot be opened" : "there is no camera"));
+    }
+    fps_ = fps_of(capture_);
+    start_ = Clock::now();
+  }
+
+  bool read(Frame& frame) override {
+    cv::Mat mat;
+    for (int attempt = 0; !capture_.read(mat) || mat.empty(); ++attempt) {
+      if (stopped_ || interrupted()) return false;
+      if (attempt == kReconnects) {
+        if (next_ > 0 && is_url(word_)) return false;  // a stream that ended
+        throw RunError(fmt::format("{}: delivers no more frames", word_));
+      }
+      std::this_thread::sleep_for(kReconnectPause);
+      capture_.release();
+      open(capture_, word_);
+    }
+    frame = {to_bgr(mat), next_++, seconds_since(start_)};
+    return true;
+  }
+
+  void stop() override { stopped_ = true; }
+
+  std::string name() const override { return word_; }
+  double fps() const override { return fps_; }
+  bool is_live() const override { return true; }
+  int64_t length() const override { return 0; }
+
+ private:
+  std::string word_;
+  cv::VideoCapture capture_;
+  double fps_ = kUsualFps;
+  Clock::time_point start_;
+  int64_t next_ = 0;
+  std::atomic<bool> stopped_{false};
+};
+
+/// The images of a folder, one a second; unreadable ones are passed over with a warning. All frames have the size of
+/// the first.
+class FolderSource : public VideoSource {
+ public:
+  explicit FolderSource(const std::string& folder) : folder_(folder), files_(files_in(folder, has_image_extension)) {
+    if (files_.empty()) throw UserError(fmt::format("{}: there are no images in this folder", folder));
+  }
+
+  bool read(Frame& frame) override {
+    while (place_ < files_.size()) {
+      try {
+        auto image = read_image(files_[place_++], 3);
+        if (next_ == 0) {
+          height_ = image.size(1);
+          width_ = image.size(2);
+        }
+        const auto bgr = picture_of_image(resize_image(image, height_, width_)).bgr;
+        frame = {bgr, next_, static_cast<double>(next_)};
+        ++next_;
+        return true;
+      } catch (const UserError& error) {
+        warn(error.what());
+      }
+    }
+    return false;
+  }
+
+  std::string name() const override { return folder_; }
+  double fps() const override { return 1; }
+  bool is_live() const override { return false; }
+  int64_t length() const override { return static_cast<int64_t>(files_.size()); }
+
+ private:
+  std::string folder_;
+  std::vector<std::string> files_;
+  size_t place_ = 0;
+  int64_t next_ = 0, height_ = 0, width_ = 0;
+};
+
+bool has_extension(const std::string& path, const std::vector<std::string>& extensions) {
+  const std::string extension = to_lower(fs::path(path).extension().string());
+  return std::find(extensions.begin(), extensions.end(), extension) != extensions.end();
+}
+
+std::string first_line(const fs::path& file) {
+  std::ifstream in(file);
+  std::string line;
+  std::getline(in, line);
+  return line;
+}
+
+}  // namespace
+
+bool has_video_extension(const std::string& path) {
+  return has_extension(path, {".mp4", ".avi", ".mkv", ".mov", ".webm", ".m4v", ".mpg", ".mpeg", ".mjpeg", ".mjpg"});
+}
+
+bool has_image_extension(const std::string& path) {
+  return has_extension(path, {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".pgm", ".ppm"});
+}
+
+std::vector<std::string> files_in(const std::string& folder, const std::function<bool(const std::string&)>& wanted) {
+  std::vector<std::string> files;
+  std::error_code error;
+  for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
+    if (wanted(entry->path().string())) files.push_back(entry->path().string());
+  }
+  if (error) throw UserError(fmt::format("{}: the folder cannot be read ({})", folder, error.message()));
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+std::unique_ptr<VideoSource> open_video(const std::string& word) {
+  if (is_synthetic_video(word)) return open_synthetic_video(word);
+  if (camera_number(word) >= 0 || is_url(word)) return std::make_unique<LiveSource>(word);
+  std::error_code error;
+  if (fs::is_directory(word, error)) return std::make_unique<FolderSource>(word);
+  return std::make_unique<FileSource>(word);
+}
+
+std::unique_ptr<VideoSource> open_first_video(const std::vector<std::string>& words) {
+  if (words.size() == 1 && camera_number(words[0]) < 0) return open_video(words[0]);
+  std::vector<std::string> reasons;
+  for (const auto& word : words) {
+    try {
+      return open_video(word);
+    } catch (const std::runtime_error& error) {
+      reasons.push_back(camera_number(word) >= 0 ? fmt::format("no camera {}", word) : error.what());
+      if (reasons.size() < words.size()) inform(fmt::format("{}; trying {}", reasons.back(), words[reasons.size()]));
+    }
+  }
+  throw RunError(
+      fmt::format("fercli live: no video: {}; give a video file (--source FILE), or try the drawn faces with "
+                  "--source synthetic",
+                  join(reasons, ", ")));
+}
+
+std::vector<Camera> list_cameras() {
+  std::vector<Camera> cameras;
+  for (int number = 0; number < 64; ++number) {
+    Camera camera{fmt::format("{}{}", kDevicePrefix, number), "", false, 0, 0};
+    if (!fs::exists(camera.device)) continue;
+    camera.name = first_line(fmt::format("/sys/class/video4linux/video{}/name", number));
+    cv::VideoCapture capture;
+    camera.opens = open(capture, camera.device);
+    if (camera.opens) {
+      camera.width = static_cast<int64_t>(capture.get(cv::CAP_PROP_FRAME_WIDTH));
+      camera.height = static_cast<int64_t>(capture.get(cv::CAP_PROP_FRAME_HEIGHT));
+    }
+    cameras.push_back(camera);
+  }
+  return cameras;
+}
+
+}  // namespace fercli

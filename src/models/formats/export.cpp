@@ -1,0 +1,90 @@
+#include "models/formats/export.hpp"
+
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+
+#include "core/error.hpp"
+#include "core/files.hpp"
+#include "models/files/state_dict.hpp"
+#include "models/formats/torch/trace.hpp"
+#include "models/graph/foreign_model.hpp"
+#include "models/networks/network.hpp"
+
+namespace fercli {
+
+namespace {
+
+using Forward = std::function<torch::Tensor(const torch::Tensor&)>;
+
+/// The network without conversions for speed, so that the file says what was trained.
+Forward plain_forward(const Checkpoint& checkpoint) {
+  if (checkpoint.foreign) {
+    const auto executor = checkpoint.foreign->executor(Precision::Float32, torch::kCPU);
+    return [executor](const torch::Tensor& x) { return executor->forward(x); };
+  }
+  auto copy = Registry<Architecture>::instance().get(checkpoint.arch).make(checkpoint.options);
+  copy_weights(*checkpoint.network, *copy);
+  copy->eval();
+  for (auto& parameter : copy->parameters()) parameter.set_requires_grad(false);
+  return [copy](const torch::Tensor& x) { return copy->forward(x); };
+}
+
+Trace trace_of(const Checkpoint& checkpoint) {
+  const auto& input = checkpoint.preprocessing;
+  const auto channels = [](const std::vector<double>& values) {
+    return torch::tensor(values, torch::kFloat32).view({1, -1, 1, 1});
+  };
+  const auto mean = channels(input.mean), std = channels(input.std);
+  const auto network = plain_forward(checkpoint);
+  return Trace([&](const torch::Tensor& x) { return network((x - mean) / std); },
+               {input.channels, input.size, input.columns()});
+}
+
+/// The network's graph, behind its normalisation.
+Graph graph_of(const Checkpoint& checkpoint) {
+  const auto* imported = dynamic_cast<const GraphModel*>(checkpoint.foreign.get());
+  if (imported == nullptr) return trace_of(checkpoint).graph();
+  Graph graph = imported->graph();
+  const auto channels = [&](const std::vector<double>& values) {
+    return graph.constant("normalisation", torch::tensor(values, torch::kFloat32).view({1, -1, 1, 1}));
+  };
+  const std::string pixels = "pixels", centred = "pixels/centred";
+  const std::vector<GraphNode> front = {
+      {"Sub", "centre", {pixels, channels(checkpoint.preprocessing.mean)}, {centred}},
+      {"Div", "scale", {centred, channels(checkpoint.preprocessing.std)}, {graph.input}}};
+  graph.nodes.insert(graph.nodes.begin(), front.begin(), front.end());
+  graph.input = pixels;
+  return graph;
+}
+
+void export_safetensors(const Checkpoint& checkpoint, const std::filesystem::path& path) {
+  if (!checkpoint.network) {
+    throw UserError(
+        "safetensors holds weights for a known architecture; export an imported network as onnx or torchscript");
+  }
+  StateDict tensors;
+  for (const auto& entry : checkpoint.network->named_parameters()) tensors[entry.key()] = entry.value();
+  for (const auto& entry : checkpoint.network->named_buffers()) tensors[entry.key()] = entry.value();
+  const auto& input = checkpoint.preprocessing;
+  write_safetensors(tensors,
+                    {{"arch", checkpoint.arch},
+                     {"settings", nlohmann::json(checkpoint.options.settings).dump()},
+                     {"classes", join(checkpoint.classes.names(), ",")},
+                     {"input", fmt::format("{}x{}x{}", input.size, input.columns(), input.channels)},
+                     {"mean", fmt::format("{}", fmt::join(input.mean, ","))},
+                     {"std", fmt::format("{}", fmt::join(input.std, ","))}},
+                    path);
+}
+
+}  // namespace
+
+void export_model(const Checkpoint& checkpoint, const std::string& format, const std::filesystem::path& path) {
+  if (format == "safetensors") return export_safetensors(checkpoint, path);
+  if (format == "torchscript") return trace_of(checkpoint).save_torchscript(path);
+  if (format != "onnx") throw UserError(fmt::format("--format {}: must be torchscript, onnx or safetensors", format));
+  const auto& input = checkpoint.preprocessing;
+  write_onnx(simplify(graph_of(checkpoint)), {input.channels, input.size, input.columns()}, checkpoint.classes.size(),
+             path);
+}
+
+}  // namespace fercli

@@ -1,0 +1,287 @@
+#include "models/formats/import.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <fstream>
+
+#include "core/digest.hpp"
+#include "core/error.hpp"
+#include "core/files.hpp"
+#include "core/progress.hpp"
+#include "core/untrusted.hpp"
+#include "core/zip_file.hpp"
+#include "models/files/limits.hpp"
+#include "models/files/state_dict.hpp"
+#include "models/networks/weights.hpp"
+
+namespace fercli {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr size_t kHead = 4096;
+constexpr int64_t kUsualSize = 48;
+
+FileProbe probe(const fs::path& path) {
+  FileProbe file{path, "", {}};
+  std::ifstream stream(path, std::ios::binary);
+  file.head.resize(kHead);
+  stream.read(file.head.data(), kHead);
+  file.head.resize(static_cast<size_t>(stream.gcount()));
+  if (file.head.empty()) throw UserError(fmt::format("{}: no such file, or it is empty", path.string()));
+  if (file.starts_with("PK\x03\x04")) file.entries = ZipFile(path).names();
+  return file;
+}
+
+bool is_checkpoint(const FileProbe& file) {
+  return is_state_dictionary(file) && ZipFile(file.path).read_ending("data.pkl").find("fercli") < 64;
+}
+
+/// The first line of a library's message, without its call stack.
+std::string first_line(const std::exception& error) {
+  const std::string text = error.what();
+  return text.substr(0, text.find('\n'));
+}
+
+/// Sends two black images through. Returns the number of classes.
+int64_t count_outputs(const Model& model, const Preprocessing& input, const fs::path& path) {
+  const torch::NoGradGuard no_grad;
+  const std::string shape = fmt::format("{}x{}x{}", input.size, input.columns(), input.channels);
+  torch::Tensor logits;
+  try {
+    logits = model.executor(Precision::Float32, torch::kCPU)
+                 ->forward(torch::zeros({2, input.channels, input.size, input.columns()}));
+  } catch (const UserError&) {
+    throw;
+  } catch (const std::exception& error) {
+    throw UserError(fmt::format("{}: the network does not take {} images; give the right --input HxWxC ({})",
+                                path.string(), shape, first_line(error)));
+  }
+  if (logits.dim() != 2 || logits.size(0) != 2 || logits.size(1) < 2) {
+    throw UserError(
+        fmt::format("{}: for two {} images the network gives an output of shape ({}), where (2, classes) is "
+                    "needed",
+                    path.string(), shape, fmt::join(logits.sizes(), ",")));
+  }
+  return logits.size(1);
+}
+
+LabelSet choose_labels(const ImportOptions& options, int64_t outputs, const fs::path& path,
+                       std::vector<std::string>& assumed) {
+  if (options.labels.size() == outputs) return options.labels;
+  if (options.labels.size() > 0) {
+    throw UserError(fmt::format("--labels: names {} classes, but {} has {} outputs", options.labels.size(),
+                                path.string(), outputs));
+  }
+  if (outputs != LabelSet::fer2013().size()) {
+    throw UserError(
+        fmt::format("{}: has {} outputs; --labels A,B,C,… must name them in order", path.string(), outputs));
+  }
+  assumed.push_back("--labels fer2013");
+  return LabelSet::fer2013();
+}
+
+Preprocessing choose_input(const ImportOptions& options, const ImportedModel& imported, const fs::path& path,
+                           std::vector<std::string>& assumed) {
+  Preprocessing input{1, kUsualSize, {0.0}, {1.0}};
+  const auto differs = [](int64_t wanted, int64_t fixed) { return wanted > 0 && fixed > 0 && wanted != fixed; };
+  if (differs(options.channels, imported.channels) || differs(options.height, imported.height) ||
+      differs(options.width, imported.width)) {
+    throw UserError(fmt::format("--input {}x{}x{}: {} was made for {}x{}x{} images", options.height, options.width,
+                                options.channels, path.string(), imported.height, imported.width, imported.channels));
+  }
+  const auto choose = [&](int64_t wanted, int64_t fixed, int64_t usual) {
+    return wanted > 0 ? wanted : fixed > 0 ? fixed : usual;
+  };
+  input.channels = choose(options.channels, imported.channels, 1);
+  input.size = choose(options.height, imported.height, kUsualSize);
+  input.width = choose(options.width, imported.width, input.size);
+  if (input.width == input.size) input.width = 0;
+  if ((input.channels != 1 && input.channels != 3) || std::max(input.size, input.columns()) > kLargestSide) {
+    throw UserError(
+        fmt::format("{}: takes {}x{}x{}, where images of 1 or 3 channels and at most {} pixels a side are needed; "
+                    "--input HxWxC says what a file leaves open",
+                    path.string(), input.size, input.columns(), input.channels, kLargestSide));
+  }
+  if (options.height == 0 && (imported.height == 0 || imported.channels == 0)) {
+    assumed.push_back(fmt::format("--input {}x{}x{}", input.size, input.columns(), input.channels));
+  }
+  if (options.mean.empty() && options.std.empty()) assumed.push_back("--scale 0,1");
+  if (!options.mean.empty()) input.mean = options.mean;
+  if (!options.std.empty()) input.std = options.std;
+  for (const auto* values : {&input.mean, &input.std}) {
+    const auto count = static_cast<int64_t>(values->size());
+    if (count != 1 && count != input.channels) {
+      throw UserError(fmt::format("--mean and --std: {} values for {} input channels", count, input.channels));
+    }
+  }
+  return input;
+}
+
+Checkpoint import_foreign(const fs::path& path, const ModelFormat& format, const ImportOptions& options) {
+  if (!options.arch.empty() || !options.settings.empty()) {
+    throw UserError(fmt::format("{}: brings its own architecture; leave --arch and --set out", path.string()));
+  }
+  const ImportedModel imported = format.read(path, options);
+  Checkpoint checkpoint;
+  std::vector<std::string> assumed;
+  checkpoint.arch = format.name;
+  checkpoint.foreign = imported.model;
+  checkpoint.preprocessing = choose_input(options, imported, path, assumed);
+  const int64_t outputs = count_outputs(*imported.model, checkpoint.preprocessing, path);
+  checkpoint.classes = choose_labels(options, outputs, path, assumed);
+  checkpoint.options = {checkpoint.preprocessing.channels, checkpoint.preprocessing.size, outputs, {}};
+  checkpoint.digest = file_sha256_hex(path);
+  checkpoint.training = {{"imported", {{"file", path.filename().string()}, {"sha256", checkpoint.digest}}}};
+  if (imported.keeps_softmax)
+    checkpoint.warnings.push_back(
+        "the network's outputs are probabilities, not logits: a softmax is kept, under which gradients vanish");
+  if (!assumed.empty()) inform(fmt::format("{}: assumed {}", path.string(), fmt::join(assumed, " ")));
+  return checkpoint;
+}
+
+std::vector<double> finite_numbers(const std::string& text) {
+  std::vector<double> numbers;
+  for (const auto& piece : split(text, ',')) {
+    numbers.push_back(parse_number(piece));
+    if (!std::isfinite(numbers.back())) throw std::invalid_argument(piece + " is no number");
+  }
+  return numbers;
+}
+
+/// The options, and what `fercli export` wrote beside the weights where they leave something open.
+ImportOptions with_metadata(ImportOptions options, const fs::path& path) {
+  const auto metadata = read_metadata(path);
+  for (const char* key : {"arch", "settings", "classes", "input", "mean", "std"}) {
+    if (metadata.count(key) == 0) return options;  // another program's
+  }
+  try {
+    const auto sides = split(metadata.at("input"), 'x');
+    if (sides.size() != 3) throw std::invalid_argument("input must be HEIGHTxWIDTHxCHANNELS");
+    std::vector<int64_t> shape;
+    for (const auto& side : sides) shape.push_back(parse_integer(side));
+    if (*std::min_element(shape.begin(), shape.end()) < 1) throw std::invalid_argument("input must be above 0");
+    if (options.height == 0) options.height = shape[0], options.width = shape[1], options.channels = shape[2];
+    const auto mean = finite_numbers(metadata.at("mean")), std = finite_numbers(metadata.at("std"));
+    if (std::find(std.begin(), std.end(), 0) != std.end()) throw std::invalid_argument("std must not be 0");
+    if (options.mean.empty()) options.mean = mean;
+    if (options.std.empty()) options.std = std;
+    if (options.labels.size() == 0) options.labels = LabelSet::parse(metadata.at("classes"));
+    if (options.arch.empty() || options.arch == metadata.at("arch")) {
+      const auto settings = parse_untrusted_json(metadata.at("settings")).get<std::map<std::string, double>>();
+      require_fitting_settings(settings, read_state_dict(path), path.string());
+      options.settings.insert(settings.begin(), settings.end());
+      options.arch = metadata.at("arch");
+    }
+  } catch (const UserError&) {
+    throw;
+  } catch (const std::exception& error) {
+    throw UserError(fmt::format("{}: its metadata is damaged ({})", path.string(), first_line(error)));
+  }
+  return options;
+}
+
+/// Weights without a graph, into one of the program's architectures.
+Checkpoint import_weights(const fs::path& path, const ImportOptions& options) {
+  if (options.arch.empty()) {
+    throw UserError(fmt::format("{}: holds weights only; --arch must name their architecture ({})", path.string(),
+                                join(Registry<Architecture>::instance().names(), ", ")));
+  }
+  Checkpoint checkpoint;
+  std::vector<std::string> assumed;
+  const auto& usual = Registry<Architecture>::instance().get(options.arch).defaults;
+  ImportedModel file;
+  if (options.height == 0) file = {nullptr, usual.channels, usual.size, usual.size};
+  checkpoint.arch = options.arch;
+  checkpoint.preprocessing = choose_input(options, file, path, assumed);
+  const LabelSet labels = options.labels.size() > 0 ? options.labels : LabelSet::fer2013();
+  if (options.labels.size() == 0) assumed.push_back("--labels fer2013");
+  checkpoint.classes = labels;
+  checkpoint.options = {checkpoint.preprocessing.channels, checkpoint.preprocessing.size, labels.size(),
+                        complete_settings(options.arch, options.settings)};
+  checkpoint.network = make_network(checkpoint.arch, checkpoint.options, 0);
+  load_all_weights(*checkpoint.network, path);
+  checkpoint.digest = file_sha256_hex(path);
+  checkpoint.training = {{"imported", {{"file", path.filename().string()}, {"sha256", checkpoint.digest}}}};
+  if (!assumed.empty()) inform(fmt::format("{}: assumed {}", path.string(), fmt::join(assumed, " ")));
+  return checkpoint;
+}
+
+}  // namespace
+
+bool ImportOptions::empty() const {
+  return channels == 0 && mean.empty() && std.empty() && labels.size() == 0 && strip_softmax && arch.empty() &&
+         settings.empty();
+}
+
+bool FileProbe::starts_with(std::string_view magic) const {
+  return head.compare(0, magic.size(), magic) == 0;
+}
+
+bool FileProbe::has_entry(std::string_view ending) const {
+  return std::any_of(entries.begin(), entries.end(), [&](const std::string& entry) {
+    return entry.size() >= ending.size() && entry.compare(entry.size() - ending.size(), ending.size(), ending) == 0;
+  });
+}
+
+namespace {
+
+/// An imported network is tried, as when it was imported.
+Checkpoint load_own(const fs::path& path) {
+  Checkpoint checkpoint = load_checkpoint(path);
+  if (checkpoint.foreign &&
+      count_outputs(*checkpoint.foreign, checkpoint.preprocessing, path) != checkpoint.classes.size()) {
+    throw UserError(
+        fmt::format("{}: names {} classes, which its network does not have", path.string(), checkpoint.classes.size()));
+  }
+  return checkpoint;
+}
+
+Checkpoint load_any(const fs::path& path, const ImportOptions& options) {
+  const FileProbe file = probe(path);
+  if (is_checkpoint(file)) {
+    if (!options.empty()) {
+      throw UserError(
+          fmt::format("{}: is a fercli checkpoint, which says input, labels and architecture itself; leave "
+                      "--input, --scale, --mean, --std, --labels, --arch, --set and --no-strip-softmax out",
+                      path.string()));
+    }
+    return load_own(path);
+  }
+  std::vector<std::string> known{"fercli checkpoint"};
+  for (const auto& format : Registry<ModelFormat>::instance().all()) {
+    if (format.recognises(file)) return import_foreign(path, format, options);
+    known.push_back(format.summary);
+  }
+  if (is_state_dictionary(file)) return import_weights(path, options);
+  if (is_safetensors(file)) return import_weights(path, with_metadata(options, path));
+  if (file.starts_with("\x80\x02")) {
+    throw UserError(fmt::format(
+        "{}: is in PyTorch's format of before version 1.6; load it there and torch.save it again", path.string()));
+  }
+  throw UserError(
+      fmt::format("{}: is none of the known model formats ({}, PyTorch state dictionary, safetensors), or is "
+                  "damaged",
+                  path.string(), join(known, ", ")));
+}
+
+}  // namespace
+
+Checkpoint load_model(const fs::path& path, const ImportOptions& options) {
+  try {
+    return load_any(path, options);
+  } catch (const UserError& error) {
+    const std::string message = error.what();
+    if (message.find(path.filename().string()) != std::string::npos) throw;
+    throw UserError(fmt::format("{}: {}", path.string(), message));
+  } catch (const std::bad_alloc&) {
+    throw UserError(fmt::format("{}: needs more memory than there is", path.string()));
+  } catch (const std::exception& error) {
+    throw UserError(fmt::format("{}: is damaged ({})", path.string(), first_line(error)));
+  }
+}
+
+}  // namespace fercli

@@ -1,0 +1,439 @@
+// Keras files: HDF5 with the model's configuration (.h5, .hdf5), a configuration (model.json) with weights beside it,
+// and Keras 3's zip files (.keras).
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+
+#include <cctype>
+#include <set>
+#include <unordered_map>
+
+#include "core/error.hpp"
+#include "core/files.hpp"
+#include "core/untrusted.hpp"
+#include "core/zip_file.hpp"
+#include "models/files/hdf5_file.hpp"
+#include "models/formats/keras/keras_layer.hpp"
+
+namespace fercli {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr int kDeepest = 8;  // models within models
+
+using json = nlohmann::json;
+
+/// Where a layer stands: the layers around it and itself, by name, and by class as Keras 3 counts them.
+struct Place {
+  std::vector<std::string> names;
+  std::string counted;  ///< "layers/functional/layers/conv2d_1"
+
+  Place inside(const std::string& name, const std::string& class_name) const {
+    Place place = *this;
+    place.names.push_back(name);
+    place.counted += (place.counted.empty() ? "layers/" : "/layers/") + class_name;
+    return place;
+  }
+};
+
+/// The weights of a whole file.
+class WeightFile {
+ public:
+  virtual ~WeightFile() = default;
+  virtual std::optional<torch::Tensor> find(const Place& place, const std::string& name, int64_t number) const = 0;
+};
+
+std::vector<std::string> pieces(const std::string& path) {
+  auto parts = split(path.substr(0, path.rfind(':') == std::string::npos ? path.size() : path.rfind(':')), '/');
+  return parts;
+}
+
+/// Keras 2, and Keras 3 on .h5: a group for each outer layer, whose attribute weight_names lists its data sets
+/// ("conv2d_1/kernel:0"; for a model within the model "block1/conv2d/kernel:0").
+class NamedWeights : public WeightFile {
+ public:
+  NamedWeights(std::shared_ptr<const Hdf5File> file)
+      : file_(std::move(file)), root_(file_->has("/model_weights") ? "/model_weights" : "") {}
+
+  std::optional<torch::Tensor> find(const Place& place, const std::string& name, int64_t) const override {
+    const std::string group = root_ + "/" + place.names.front();
+    for (const auto& path : file_->texts(group, "weight_names")) {
+      const auto parts = pieces(path);
+      const bool of_layer =
+          place.names.size() == 1 || (parts.size() >= 2 && parts[parts.size() - 2] == place.names.back());
+      if (!parts.empty() && parts.back() == name && of_layer) return file_->tensor(group + "/" + path);
+    }
+    return {};
+  }
+
+ private:
+  std::shared_ptr<const Hdf5File> file_;
+  std::string root_;
+};
+
+/// Keras 3's model.weights.h5: layers by class and number, weights by number. Early versions write
+/// "_layer_checkpoint_dependencies" for "layers".
+class NumberedWeights : public WeightFile {
+ public:
+  explicit NumberedWeights(std::shared_ptr<const Hdf5File> file) : file_(std::move(file)) {}
+
+  std::optional<torch::Tensor> find(const Place& place, const std::string&, int64_t number) const override {
+    for (const bool early : {false, true}) {
+      std::string path = "/" + place.counted + fmt::format("/vars/{}", number);
+      if (early) path = "/_layer_checkpoint_dependencies" + path.substr(path.find('/', 1));
+      if (file_->has(path)) return file_->tensor(path);
+    }
+    return {};
+  }
+
+ private:
+  std::shared_ptr<const Hdf5File> file_;
+};
+
+class LayerWeights : public KerasWeights {
+ public:
+  LayerWeights(const WeightFile& file, Place place) : file_(file), place_(std::move(place)) {}
+  std::optional<torch::Tensor> find(const std::string& name, int64_t number) const override {
+    return file_.find(place_, name, number);
+  }
+
+ private:
+  const WeightFile& file_;
+  Place place_;
+};
+
+/// As Keras names groups: "SeparableConv2D" is "separable_conv2d", "PReLU" is "p_re_lu".
+std::string snake_case(const std::string& name) {
+  std::string text;
+  for (size_t i = 0; i < name.size(); ++i) {
+    const auto at = [&](size_t k) { return static_cast<unsigned char>(name[k]); };
+    const bool upper = std::isupper(at(i)) != 0;
+    const bool starts_word = upper && i + 1 < name.size() && std::islower(at(i + 1)) != 0;
+    const bool after_lower = upper && i > 0 && std::islower(at(i - 1)) != 0;
+    if (i > 0 && (starts_word || after_lower)) text += '_';
+    text += static_cast<char>(std::tolower(at(i)));
+  }
+  return text;
+}
+
+bool is_model(const std::string& class_name) {
+  return class_name == "Model" || class_name == "Functional" || class_name == "Sequential";
+}
+
+const json& layers_of(const json& config) {
+  return config.is_array() ? config : config.at("layers");  // Keras before 2.2.3 wrote Sequential as a list
+}
+
+/// A reference to an output of a layer: its name, and which of its calls.
+using Reference = std::pair<std::string, int64_t>;
+
+/// All references in the arguments of one call, in order: Keras 2 writes ["name", call, output, {}], Keras 3
+/// {"class_name": "__keras_tensor__", "config": {"keras_history": ["name", call, output]}}.
+void collect_references(const json& value, std::vector<Reference>& found) {
+  if (value.is_array() && value.size() >= 3 && value[0].is_string() && value[1].is_number() && value[2].is_number()) {
+    found.emplace_back(value[0].get<std::string>(), value[1].get<int64_t>());
+  } else if (value.is_array()) {
+    for (const auto& part : value) collect_references(part, found);
+  } else if (value.is_object() && value.value("class_name", "") == "__keras_tensor__") {
+    collect_references(value.at("config").at("keras_history"), found);
+  } else if (value.is_object() && value.contains("args")) {
+    collect_references(value.at("args"), found);
+  }
+}
+
+std::vector<Reference> references(const json& value) {
+  std::vector<Reference> found;
+  collect_references(value, found);
+  return found;
+}
+
+/// The shape in the configuration of an input, without the batch.
+std::optional<std::vector<int64_t>> declared_shape(const json& config) {
+  for (const char* key : {"batch_input_shape", "batch_shape", "build_input_shape"}) {
+    const auto shape = config.find(key);
+    if (shape == config.end() || !shape->is_array() || shape->size() != 4) continue;
+    std::vector<int64_t> sides;
+    for (size_t d = 1; d < 4; ++d) sides.push_back(shape->at(d).is_null() ? 0 : shape->at(d).get<int64_t>());
+    return sides;
+  }
+  return {};
+}
+
+class KerasReading {
+ public:
+  KerasReading(const WeightFile& weights, bool keras3, std::string file)
+      : weights_(weights), keras3_(keras3), file_(std::move(file)) {}
+
+  ImportedModel run(const json& model, const ImportOptions& options) {
+    std::set<std::string> unsupported;
+    list_unsupported(model, unsupported, 0);
+    if (!unsupported.empty()) {
+      throw UserError(fmt::format("{}: Keras layers that are not supported: {}", file_, fmt::join(unsupported, "; ")));
+    }
+    const auto shape = input_shape(model.at("config"), options);
+    graph_.input = "input";
+    const auto outputs = read_model(model, {{graph_.input, shape}}, {}, 0);
+    graph_.output = outputs.at(0).name;
+    ImportedModel imported = import_graph(std::move(graph_), file_, options);
+    imported.height = shape[0], imported.width = shape[1], imported.channels = shape[2];
+    return imported;
+  }
+
+ private:
+  void list_unsupported(const json& model, std::set<std::string>& list, int depth) const {
+    if (depth > kDeepest) throw UserError(fmt::format("{}: models are nested more than {} deep", file_, kDeepest));
+    if (!is_model(model.at("class_name").get<std::string>())) {
+      throw UserError(fmt::format(
+          "{}: is a model of the class {}; only Functional and Sequential models are in their files entirely", file_,
+          model.at("class_name").dump()));
+    }
+    for (const auto& layer : layers_of(model.at("config"))) {
+      const std::string name = layer.at("class_name");
+      if (is_model(name)) {
+        list_unsupported(layer, list, depth + 1);
+      } else if (name != "InputLayer" && Registry<KerasLayer>::instance().find(name) == nullptr) {
+        list.insert(fmt::format("{} ({})", name, layer.at("config").value("name", "?")));
+      }
+    }
+  }
+
+  /// Height, width, channels; the user's where the file leaves them open.
+  std::vector<int64_t> input_shape(const json& config, const ImportOptions& options) const {
+    std::optional<std::vector<int64_t>> shape;
+    for (const auto& layer : layers_of(config)) {
+      if (!shape) shape = declared_shape(layer.at("config"));
+    }
+    if (!shape && config.is_object()) shape = declared_shape(config);
+    auto sides = shape.value_or(std::vector<int64_t>{0, 0, 0});
+    const int64_t wanted[] = {options.height, options.width, options.channels};
+    for (size_t d = 0; d < 3; ++d) {
+      if (sides[d] == 0) sides[d] = wanted[d];
+      if (sides[d] < 1 || sides[d] > 4096) {
+        throw UserError(fmt::format("{}: leaves the shape of its input open; give --input HxWxC", file_));
+      }
+    }
+    return sides;
+  }
+
+  std::vector<KerasValue> read_model(const json& model, const std::vector<KerasValue>& inputs, const Place& place,
+                                     int depth) {
+    const auto& config = model.at("config");
+    const bool sequential = model.at("class_name") == "Sequential";
+    std::map<std::string, int64_t> counted;  // classes, as Keras 3 numbers them
+    std::map<Reference, KerasValue> values;
+    std::vector<Reference> entries;
+    if (!sequential) entries = references(config.at("input_layers"));
+    for (size_t i = 0; i < entries.size() && i < inputs.size(); ++i) values[entries[i]] = inputs[i];
+    if (!sequential && entries.size() != inputs.size()) {
+      throw UserError(fmt::format("{}: a model with {} inputs is given {}", file_, entries.size(), inputs.size()));
+    }
+    KerasValue last = inputs.at(0);
+    std::vector<std::pair<const json*, Place>> waiting;
+    for (const auto& layer : layers_of(config)) {
+      std::string name = snake_case(layer.at("class_name"));
+      if (const int64_t number = counted[name]++; number > 0) name += fmt::format("_{}", number);
+      const Place inner = place.inside(layer.at("config").at("name"), name);
+      if (layer.at("class_name") == "InputLayer") continue;
+      if (sequential) {
+        last = read_call(layer, {last}, inner, depth);
+      } else {
+        waiting.emplace_back(&layer, inner);
+      }
+    }
+    if (sequential) return {last};
+    settle(waiting, values, depth);
+    std::vector<KerasValue> outputs;
+    for (const auto& output : references(config.at("output_layers"))) outputs.push_back(values.at(output));
+    if (outputs.empty()) throw UserError(fmt::format("{}: a model has no output", file_));
+    return outputs;
+  }
+
+  /// Each call of each layer as soon as its inputs are there; what never gets them is in a cycle.
+  void settle(std::vector<std::pair<const json*, Place>> waiting, std::map<Reference, KerasValue>& values, int depth) {
+    while (!waiting.empty()) {
+      std::vector<std::pair<const json*, Place>> later;
+      for (const auto& [layer, place] : waiting) {
+        if (!try_calls(*layer, place, values, depth)) later.emplace_back(layer, place);
+      }
+      if (later.size() == waiting.size()) {
+        throw UserError(fmt::format(
+            "{}: the layer '{}' waits for inputs that nothing makes: the graph has a cycle or is incomplete", file_,
+            later.front().second.names.back()));
+      }
+      waiting = std::move(later);
+    }
+  }
+
+  bool try_calls(const json& layer, const Place& place, std::map<Reference, KerasValue>& values, int depth) {
+    const std::string name = layer.value("name", place.names.back());
+    const auto& nodes = layer.at("inbound_nodes");
+    for (size_t call = 0; call < nodes.size(); ++call) {
+      const Reference key{name, static_cast<int64_t>(call)};
+      if (values.count(key) > 0) continue;
+      std::vector<KerasValue> inputs;
+      for (const auto& source : references(nodes[call])) {
+        const auto found = values.find(source);
+        if (found == values.end()) return false;
+        inputs.push_back(found->second);
+      }
+      values[key] = read_call(layer, inputs, place, depth);
+    }
+    return true;
+  }
+
+  KerasValue read_call(const json& layer, const std::vector<KerasValue>& inputs, const Place& place, int depth) {
+    const std::string class_name = layer.at("class_name");
+    if (is_model(class_name)) return read_model(layer, inputs, place, depth + 1).at(0);
+    const LayerWeights weights(weights_, place);
+    KerasCall call{join(place.names, "/"), layer.at("config"), inputs, weights, graph_, keras3_};
+    try {
+      return Registry<KerasLayer>::instance().get(class_name).lower(call);
+    } catch (const UserError&) {
+      throw;
+    } catch (const std::exception& error) {
+      const std::string reason = error.what();
+      call.fail(reason.substr(0, reason.find('\n')));
+    }
+  }
+
+  const WeightFile& weights_;
+  bool keras3_;
+  std::string file_;
+  Graph graph_;
+};
+
+ImportedModel read_configured(const std::string& text, const WeightFile& weights, bool keras3, const fs::path& path,
+                              const ImportOptions& options) {
+  try {
+    return KerasReading(weights, keras3, path.string()).run(parse_untrusted_json(text), options);
+  } catch (const UserError& error) {
+    const std::string message = error.what();
+    if (message.compare(0, path.string().size(), path.string()) == 0) throw;
+    throw UserError(fmt::format("{}: {}", path.string(), message));
+  } catch (const std::exception& error) {
+    throw UserError(fmt::format("{}: the model's configuration is damaged ({})", path.string(), error.what()));
+  }
+}
+
+ImportedModel read_hdf5(const fs::path& path, const ImportOptions& options) {
+  const auto file = std::make_shared<Hdf5File>(path);
+  const auto config = file->text("/", "model_config");
+  if (!config) {
+    throw UserError(fmt::format(
+        "{}: holds weights only; give its model.json (of model.to_json()) with the weights beside it as --model",
+        path.string()));
+  }
+  const bool keras3 = file->text("/", "keras_version").value_or("2").compare(0, 2, "3.") == 0;
+  return read_configured(*config, NamedWeights(file), keras3, path, options);
+}
+
+ImportedModel read_zip(const fs::path& path, const ImportOptions& options) {
+  const ZipFile zip(path);
+  const auto weights =
+      std::make_shared<Hdf5File>(zip.read("model.weights.h5"), path.filename().string() + "/model.weights.h5");
+  return read_configured(zip.read("config.json"), NumberedWeights(weights), true, path, options);
+}
+
+/// The HDF5 file beside a configuration: of the same name, or the only one.
+fs::path weights_beside(const fs::path& path) {
+  std::vector<fs::path> found;
+  for (const auto& entry : fs::directory_iterator(path.parent_path().empty() ? "." : path.parent_path())) {
+    const std::string extension = to_lower(entry.path().extension().string());
+    if (extension != ".h5" && extension != ".hdf5") continue;
+    if (entry.path().stem() == path.stem()) return entry.path();
+    found.push_back(entry.path());
+  }
+  if (found.size() == 1) return found.front();
+  throw UserError(fmt::format("{}: needs its weights beside it, as {}.h5 or as the only HDF5 file there ({} found)",
+                              path.string(), path.stem().string(), found.size()));
+}
+
+ImportedModel read_json(const fs::path& path, const ImportOptions& options) {
+  const auto weights = std::make_shared<Hdf5File>(weights_beside(path));
+  const std::string text = read_file(path);
+  const bool keras3 =
+      text.find("\"keras_version\": \"3.") != std::string::npos || text.find("__keras_tensor__") != std::string::npos;
+  if (weights->has("/layers")) return read_configured(text, NumberedWeights(weights), true, path, options);
+  return read_configured(text, NamedWeights(weights), keras3, path, options);
+}
+
+const Register<ModelFormat> hdf5{
+    {"keras", "Keras HDF5", [](const FileProbe& file) { return file.starts_with("\x89HDF\r\n\x1a\n"); }, read_hdf5}};
+
+const Register<ModelFormat> zip{
+    {"keras-zip", "Keras 3 .keras",
+     [](const FileProbe& file) { return file.has_entry("model.weights.h5") && file.has_entry("config.json"); },
+     read_zip}};
+
+const Register<ModelFormat> configuration{
+    {"keras-json", "Keras model.json with weights beside it",
+     [](const FileProbe& file) { return file.head[0] == '{' && file.head.find("class_name") != std::string::npos; },
+     read_json}};
+
+}  // namespace
+
+const KerasValue& KerasCall::input() const {
+  if (inputs.size() != 1) fail(fmt::format("has {} inputs, where one is needed", inputs.size()));
+  return inputs.front();
+}
+
+torch::Tensor KerasCall::weight(const std::string& name, const std::string& other_name) {
+  const int64_t place = taken++;
+  if (const auto found = weights.find(name, place)) return *found;
+  if (const auto found = other_name.empty() ? std::nullopt : weights.find(other_name, place)) return *found;
+  fail(fmt::format("its weight '{}' is missing in the file", name));
+}
+
+bool KerasCall::flag(const char* key, bool otherwise) const {
+  return config.value(key, otherwise);
+}
+
+int64_t KerasCall::integer(const char* key, int64_t otherwise) const {
+  return config.value(key, otherwise);
+}
+
+double KerasCall::number(const char* key, double otherwise) const {
+  const auto value = config.find(key);
+  if (value == config.end() || value->is_null()) return otherwise;
+  return value->is_array() || value->is_object() ? value->at("value").get<double>() : value->get<double>();
+}
+
+std::string KerasCall::word(const char* key, const std::string& otherwise) const {
+  const auto value = config.find(key);
+  return value == config.end() || value->is_null() ? otherwise : value->get<std::string>();
+}
+
+std::vector<int64_t> KerasCall::pair(const char* key, std::vector<int64_t> otherwise) const {
+  const auto value = config.find(key);
+  if (value == config.end() || value->is_null()) return otherwise;
+  if (value->is_number()) return {value->get<int64_t>(), value->get<int64_t>()};
+  auto values = value->get<std::vector<int64_t>>();
+  if (values.size() != 2) fail(fmt::format("{} must have two values", key));
+  return values;
+}
+
+KerasValue KerasCall::add(const std::string& op, std::vector<std::string> from, std::vector<int64_t> shape,
+                          nlohmann::json attributes) {
+  return {graph.add(op, layer, std::move(from), std::move(attributes)), std::move(shape)};
+}
+
+std::string KerasCall::constant(const std::string& name, const torch::Tensor& value) {
+  return graph.constant(layer + "/" + name, value);
+}
+
+KerasValue KerasCall::in_keras_order(KerasValue value) {
+  if (!value.is_image()) return value;
+  return add("Transpose", {value.name}, value.shape, {{"perm", {0, 2, 3, 1}}});
+}
+
+KerasValue KerasCall::from_keras_order(KerasValue value) {
+  if (!value.is_image()) return value;
+  return add("Transpose", {value.name}, value.shape, {{"perm", {0, 3, 1, 2}}});
+}
+
+void KerasCall::fail(const std::string& message) const {
+  throw UserError(fmt::format("layer '{}': {}", layer, message));
+}
+
+}  // namespace fercli

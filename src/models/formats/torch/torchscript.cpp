@@ -1,0 +1,151 @@
+// TorchScript files (torch.jit.save). A network that can be traced runs as a graph like any other; else LibTorch's own
+// interpreter runs it. TorchScript is deprecated since PyTorch 2.11: nothing but this file and trace.* knows of it.
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+#include <torch/csrc/jit/api/module.h>
+#include <torch/csrc/jit/runtime/graph_executor.h>
+#include <torch/csrc/jit/serialization/import.h>
+
+#include <cstring>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "core/error.hpp"
+#include "core/files.hpp"
+#include "core/progress.hpp"
+#include "core/random.hpp"
+#include "core/untrusted.hpp"
+#include "core/zip_file.hpp"
+#include "models/formats/torch/trace.hpp"
+#include "models/graph/graph.hpp"
+
+namespace fercli::torchscript_format {
+
+namespace {
+
+constexpr const char* kKind = "torchscript";
+constexpr const char* kBytes = "torchscript";
+constexpr int64_t kUsualSize = 48;
+constexpr int kDeepestCode = 256;
+constexpr double kTolerance = 1e-4;  // of a traced network's logits, relative to the largest
+
+/// LibTorch's parser recurses into brackets.
+void check_code(const std::string& code) {
+  int depth = 0;
+  for (const char letter : code) {
+    if (letter == '(' || letter == '[' || letter == '{') ++depth;
+    if (letter == ')' || letter == ']' || letter == '}') --depth;
+    if (depth > kDeepestCode) throw std::runtime_error("its code is nested too deeply");
+  }
+}
+
+void check_archive(const std::string& bytes) {
+  const ZipFile zip(bytes, "the TorchScript network");
+  check_torch_file(zip);
+  for (const auto& name : zip.names()) {
+    if (std::filesystem::path(name).extension() == ".py") check_code(zip.read(name));
+  }
+}
+
+/// The first tensor of what a network returned.
+torch::Tensor first_tensor(const c10::IValue& value) {
+  if (value.isTensor()) return value.toTensor();
+  if (value.isTuple() && !value.toTupleRef().elements().empty()) return first_tensor(value.toTupleRef().elements()[0]);
+  if (value.isTensorList() && !value.toTensorVector().empty()) return value.toTensorVector()[0];
+  throw UserError("the TorchScript network returns neither a tensor nor a tuple that begins with one");
+}
+
+class TorchScriptExecutor : public Executor {
+ public:
+  explicit TorchScriptExecutor(torch::jit::Module module) : module_(std::move(module)) {}
+
+  torch::Tensor forward(const torch::Tensor& input) const override {
+    // Without it the interpreter specialises itself after some calls, and roundings change.
+    const torch::jit::GraphOptimizerEnabledGuard unspecialised(false);
+    return first_tensor(module_.forward({input.contiguous()}));
+  }
+
+ private:
+  mutable torch::jit::Module module_;
+};
+
+class TorchScriptModel : public ForeignModel {
+ public:
+  /// Throws std::runtime_error or UserError when the file has what LibTorch would stumble over.
+  explicit TorchScriptModel(std::string bytes) : bytes_(std::move(bytes)) { check_archive(bytes_); }
+
+  std::shared_ptr<const Executor> executor(Precision, torch::Device device) const override {
+    std::istringstream stream(bytes_);
+    try {
+      auto module = torch::jit::load(stream, device);
+      module.eval();
+      for (auto parameter : module.parameters()) parameter.set_requires_grad(false);
+      return std::make_shared<TorchScriptExecutor>(std::move(module));
+    } catch (const std::exception& error) {
+      const std::string reason = error.what();
+      throw UserError(fmt::format("the TorchScript network cannot be loaded, or is damaged ({})",
+                                  reason.substr(0, reason.find('\n'))));
+    }
+  }
+
+  std::string kind() const override { return kKind; }
+
+  void store(nlohmann::json&, std::map<std::string, torch::Tensor>& tensors) const override {
+    auto bytes = torch::empty({static_cast<int64_t>(bytes_.size())}, torch::kUInt8);
+    std::memcpy(bytes.data_ptr(), bytes_.data(), bytes_.size());
+    tensors[kBytes] = bytes;
+  }
+
+ private:
+  std::string bytes_;
+};
+
+/// The same network as a graph, if it gives the same logits on images of noise: with control flow that depends on the
+/// image it would not. Throws when it cannot be had.
+ImportedModel as_graph(const TorchScriptModel& script, const std::string& file, const ImportOptions& options) {
+  const torch::NoGradGuard no_grad;
+  const auto executor = script.executor(Precision::Float32, torch::kCPU);
+  const auto or_else = [](int64_t given, int64_t usual) { return given > 0 ? given : usual; };
+  const std::vector<int64_t> shape{or_else(options.channels, 1), or_else(options.height, kUsualSize),
+                                   or_else(options.width, kUsualSize)};
+  const Graph graph = Trace([&](const torch::Tensor& x) { return executor->forward(x); }, shape).graph();
+  const auto noise = uniform_rows(Rng(0), {0, 1, 2}, shape);
+  const auto expected = executor->forward(noise);
+  check_graph(graph, file);
+  const auto found = GraphModel(graph).executor(Precision::Float32, torch::kCPU)->forward(noise);
+  const double difference = (found - expected).abs().max().item<double>();
+  if (!(difference <= kTolerance * std::max(1.0, expected.abs().max().item<double>()))) {
+    throw UserError("its control flow depends on the image");
+  }
+  return import_graph(graph, file, options);
+}
+
+ImportedModel read(const std::filesystem::path& path, const ImportOptions& options) {
+  const auto script = std::make_shared<TorchScriptModel>(read_file(path));
+  try {
+    return as_graph(*script, path.string(), options);
+  } catch (const std::exception& error) {
+    const std::string reason = error.what();
+    inform(fmt::format("{}: run by LibTorch's interpreter, in float32 and with a softmax if it has one ({})",
+                       path.string(), reason.substr(0, reason.find('\n'))));
+    return ImportedModel{script};
+  }
+}
+
+const Register<StoredModel> stored{
+    {kKind,
+     [](const nlohmann::json&,
+        const std::map<std::string, torch::Tensor>& tensors) -> std::shared_ptr<const ForeignModel> {
+       const auto found = tensors.find(kBytes);
+       if (found == tensors.end()) throw UserError("the TorchScript network is missing");
+       return std::make_shared<TorchScriptModel>(
+           std::string(static_cast<const char*>(found->second.data_ptr()), found->second.nbytes()));
+     }}};
+
+const Register<ModelFormat> registered{
+    {"torchscript", "TorchScript",
+     [](const FileProbe& file) { return file.has_entry("constants.pkl") && file.has_entry("data.pkl"); }, read}};
+
+}  // namespace
+
+}  // namespace fercli::torchscript_format

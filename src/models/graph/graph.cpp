@@ -1,0 +1,385 @@
+#include "models/graph/graph.hpp"
+
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+
+#include <set>
+#include <unordered_map>
+
+#include "core/error.hpp"
+#include "models/graph/operator.hpp"
+
+namespace fercli {
+
+namespace {
+
+constexpr const char* kGraphKind = "graph";
+
+/// Of all results together, for each image: ten times what VGG16 has at 224x224. Files that ask for more are broken or
+/// hostile.
+constexpr int64_t kMostElements = int64_t{1} << 27;
+
+bool is_float(const torch::Tensor& tensor) {
+  return at::isFloatingType(tensor.scalar_type());
+}
+
+/// Runs one node, and says which one it was when that fails.
+Tensors run_node(const GraphNode& node, Tensors inputs, int64_t most_elements) {
+  const OperatorCall call(node, std::move(inputs), most_elements);
+  try {
+    return Registry<GraphOperator>::instance().get(node.op).run(call);
+  } catch (const UserError&) {
+    throw;
+  } catch (const std::exception& error) {
+    const std::string reason = error.what();
+    call.fail(reason.substr(0, reason.find('\n')));
+  }
+}
+
+/// How often each value is read; the graph's output counts as one more reader.
+std::unordered_map<std::string, int64_t> count_readers(const Graph& graph) {
+  std::unordered_map<std::string, int64_t> readers;
+  for (const auto& node : graph.nodes) {
+    for (const auto& input : node.inputs) ++readers[input];
+  }
+  ++readers[graph.output];
+  return readers;
+}
+
+bool does_nothing(const GraphNode& node) {
+  return node.op == "Identity" || node.op == "Dropout";
+}
+
+/// Lets the readers of a node that does nothing read its input.
+void bypass_idle_nodes(Graph& graph) {
+  std::unordered_map<std::string, std::string> instead;
+  std::vector<GraphNode> kept;
+  const auto source = [&](const std::string& name) {
+    const auto found = instead.find(name);
+    return found == instead.end() ? name : found->second;
+  };
+  for (auto& node : graph.nodes) {
+    for (auto& input : node.inputs) input = source(input);
+    if (does_nothing(node) && !node.inputs.empty()) {
+      instead[node.outputs.at(0)] = node.inputs[0];
+    } else {
+      kept.push_back(std::move(node));
+    }
+  }
+  graph.nodes = std::move(kept);
+  graph.output = source(graph.output);
+}
+
+void fold_constants(Graph& graph) {
+  std::vector<GraphNode> kept;
+  int64_t made = 0;
+  for (auto& node : graph.nodes) {
+    Tensors inputs;
+    bool constant = !node.inputs.empty();
+    for (const auto& name : node.inputs) {
+      const auto found = graph.constants.find(name);
+      constant = constant && (name.empty() || found != graph.constants.end());
+      inputs.push_back(found == graph.constants.end() ? torch::Tensor() : found->second);
+    }
+    if (!constant) {
+      kept.push_back(std::move(node));
+      continue;
+    }
+    const auto results = run_node(node, inputs, kMostElements - made);
+    for (size_t i = 0; i < results.size() && i < node.outputs.size(); ++i) {
+      graph.constants[node.outputs[i]] = results[i];
+      made += results[i].numel();
+    }
+  }
+  graph.nodes = std::move(kept);
+}
+
+/// scale / sqrt(var + eps), and what is left to add.
+std::pair<torch::Tensor, torch::Tensor> affine_of(const Graph& graph, const GraphNode& norm) {
+  const auto parameter = [&](size_t i) { return graph.constants.at(norm.inputs[i]).to(torch::kFloat64); };
+  const auto factor = parameter(1) / (parameter(4) + norm.attributes.value("epsilon", 1e-5)).sqrt();
+  return {factor, parameter(2) - parameter(3) * factor};
+}
+
+bool has_constants(const Graph& graph, const GraphNode& node, size_t first) {
+  return std::all_of(node.inputs.begin() + static_cast<int64_t>(std::min(first, node.inputs.size())), node.inputs.end(),
+                     [&](const std::string& name) { return graph.constants.count(name) > 0; });
+}
+
+/// Puts a BatchNorm into the weights of the convolution or dense layer `layer` before it.
+void merge_batch_norm(Graph& graph, GraphNode& layer, const GraphNode& norm) {
+  const auto [factor, shift] = affine_of(graph, norm);
+  const auto weight = graph.constants.at(layer.inputs[1]).to(torch::kFloat64);
+  const bool dense = layer.op == "Gemm";
+  const bool rows = !dense || layer.attributes.value("transB", 0) != 0;
+  const auto shape =
+      dense ? (rows ? std::vector<int64_t>{-1, 1} : std::vector<int64_t>{1, -1}) : std::vector<int64_t>{-1, 1, 1, 1};
+  auto bias = torch::zeros_like(shift);
+  if (layer.inputs.size() > 2 && !layer.inputs[2].empty()) {
+    bias = graph.constants.at(layer.inputs[2]).to(torch::kFloat64) * layer.attributes.value("beta", 1.0);
+  }
+  layer.attributes["beta"] = 1.0;
+  layer.inputs.resize(3);
+  layer.inputs[1] = graph.constant(norm.name + ".weight", (weight * factor.view(shape)).to(torch::kFloat32));
+  layer.inputs[2] = graph.constant(norm.name + ".bias", (bias * factor + shift).to(torch::kFloat32));
+  layer.outputs[0] = norm.outputs[0];
+}
+
+void fold_batch_norms(Graph& graph) {
+  const auto readers = count_readers(graph);
+  std::unordered_map<std::string, size_t> layers;  // by the value they make
+  std::vector<GraphNode> kept;
+  for (auto& node : graph.nodes) {
+    const auto before = node.inputs.empty() ? layers.end() : layers.find(node.inputs[0]);
+    if (node.op == "BatchNormalization" && node.inputs.size() >= 5 && before != layers.end() &&
+        readers.at(node.inputs[0]) == 1 && has_constants(graph, node, 1)) {
+      merge_batch_norm(graph, kept[before->second], node);
+      continue;
+    }
+    const bool layer = node.op == "Conv" || node.op == "Gemm";
+    if (layer && node.inputs.size() >= 2 && has_constants(graph, node, 1)) layers[node.outputs.at(0)] = kept.size();
+    kept.push_back(std::move(node));
+  }
+  graph.nodes = std::move(kept);
+}
+
+/// Dense weights as (out, in), as the 1x1 convolution wants them.
+void transpose_dense_weights(Graph& graph) {
+  for (auto& node : graph.nodes) {
+    if ((node.op != "Gemm" && node.op != "MatMul") || node.inputs.size() < 2) continue;
+    const auto weight = graph.constants.find(node.inputs[1]);
+    if (weight == graph.constants.end() || weight->second.dim() != 2 || node.attributes.value("transB", 0) != 0)
+      continue;
+    node.inputs[1] = graph.constant(node.inputs[1], weight->second.t().contiguous());
+    node.attributes["transB"] = 1;
+  }
+}
+
+void drop_unread(Graph& graph) {
+  std::set<std::string> read{graph.output};
+  std::vector<GraphNode> kept;
+  for (auto node = graph.nodes.rbegin(); node != graph.nodes.rend(); ++node) {
+    const bool wanted = std::any_of(node->outputs.begin(), node->outputs.end(),
+                                    [&](const std::string& name) { return read.count(name) > 0; });
+    if (!wanted) continue;
+    read.insert(node->inputs.begin(), node->inputs.end());
+    kept.push_back(std::move(*node));
+  }
+  graph.nodes.assign(std::make_move_iterator(kept.rbegin()), std::make_move_iterator(kept.rend()));
+  for (auto entry = graph.constants.begin(); entry != graph.constants.end();) {
+    entry = read.count(entry->first) > 0 ? std::next(entry) : graph.constants.erase(entry);
+  }
+}
+
+/// Float64 and float16 constants become float32: the arithmetic knows float32 and bfloat16.
+void unify_float_types(Graph& graph) {
+  for (auto& [name, value] : graph.constants) {
+    if (is_float(value)) value = value.to(torch::kFloat32);
+  }
+}
+
+/// The weights of convolutions are kept in the arithmetic's type, and channels-last; everything else stays float32.
+torch::Tensor prepared_constant(const torch::Tensor& value, bool convolution, Precision precision,
+                                torch::Device device) {
+  if (!is_float(value)) return value;  // shapes and indices stay on the CPU
+  auto prepared = value.to(device);
+  if (!convolution) return prepared;
+  prepared = prepared.to(scalar_type(precision));
+  return prepared.dim() == 4 ? prepared.contiguous(torch::MemoryFormat::ChannelsLast) : prepared;
+}
+
+/// Steps through the nodes; values live in numbered places.
+class GraphExecutor : public Executor {
+ public:
+  GraphExecutor(const Graph& graph, Precision precision, torch::Device device) : nodes_(graph.nodes) {
+    input_ = place(graph.input);
+    std::set<std::string> convolved;
+    for (const auto& node : nodes_) {
+      if (node.op == "Conv" || node.op == "ConvTranspose") convolved.insert(node.inputs.begin() + 1, node.inputs.end());
+    }
+    for (const auto& [name, value] : graph.constants) {
+      constants_.emplace_back(place(name), prepared_constant(value, convolved.count(name) > 0, precision, device));
+    }
+    for (const auto& node : nodes_) {
+      Step step;
+      for (const auto& name : node.inputs) step.inputs.push_back(name.empty() ? kNone : place(name));
+      for (const auto& name : node.outputs) step.outputs.push_back(name.empty() ? kNone : place(name));
+      steps_.push_back(std::move(step));
+    }
+    output_ = place(graph.output);
+    plan_release();
+  }
+
+  torch::Tensor forward(const torch::Tensor& input) const override {
+    Tensors values(places_.size());
+    values[input_] = input;
+    for (const auto& [place, value] : constants_) values[place] = value;
+    const int64_t most = kMostElements * std::max<int64_t>(input.size(0), 1);
+    int64_t made = 0;
+    for (size_t i = 0; i < nodes_.size(); ++i) {
+      Tensors inputs;
+      for (const size_t place : steps_[i].inputs) inputs.push_back(place == kNone ? torch::Tensor() : values[place]);
+      auto results = run_node(nodes_[i], std::move(inputs), most - made);
+      for (size_t k = 0; k < results.size() && k < steps_[i].outputs.size(); ++k) {
+        made += results[k].numel();
+        if (steps_[i].outputs[k] != kNone) values[steps_[i].outputs[k]] = std::move(results[k]);
+      }
+      if (made > most) OperatorCall(nodes_[i], {}, most).fail("the network's results are larger than any network's");
+      for (const size_t place : steps_[i].release) values[place] = torch::Tensor();
+    }
+    return values[output_];
+  }
+
+ private:
+  static constexpr size_t kNone = SIZE_MAX;
+
+  struct Step {
+    std::vector<size_t> inputs, outputs, release;
+  };
+
+  size_t place(const std::string& name) { return places_.emplace(name, places_.size()).first->second; }
+
+  /// Values are let go after their last reader, so that memory without gradients stays small.
+  void plan_release() {
+    std::vector<size_t> last(places_.size(), kNone);
+    for (size_t i = 0; i < steps_.size(); ++i) {
+      for (const size_t place : steps_[i].inputs) {
+        if (place != kNone) last[place] = i;
+      }
+    }
+    for (size_t place = 0; place < last.size(); ++place) {
+      if (last[place] != kNone && place != output_) steps_[last[place]].release.push_back(place);
+    }
+  }
+
+  std::vector<GraphNode> nodes_;
+  std::unordered_map<std::string, size_t> places_;
+  std::vector<std::pair<size_t, torch::Tensor>> constants_;
+  std::vector<Step> steps_;
+  size_t input_ = 0, output_ = 0;
+};
+
+nlohmann::json to_json(const GraphNode& node) {
+  return {{"op", node.op},
+          {"name", node.name},
+          {"inputs", node.inputs},
+          {"outputs", node.outputs},
+          {"attributes", node.attributes}};
+}
+
+GraphNode node_from_json(const nlohmann::json& json) {
+  return {json.at("op"), json.at("name"), json.at("inputs"), json.at("outputs"), json.at("attributes")};
+}
+
+std::shared_ptr<const ForeignModel> restore(const nlohmann::json& header,
+                                            const std::map<std::string, torch::Tensor>& tensors) {
+  Graph graph;
+  for (const auto& node : header.at("nodes")) graph.nodes.push_back(node_from_json(node));
+  graph.input = header.at("input");
+  graph.output = header.at("output");
+  graph.constants = tensors;
+  check_graph(graph, "stored graph");
+  return std::make_shared<GraphModel>(std::move(graph));
+}
+
+const Register<StoredModel> stored{{kGraphKind, restore}};
+
+}  // namespace
+
+std::string Graph::add(const std::string& op, const std::string& name, std::vector<std::string> inputs,
+                       nlohmann::json attributes) {
+  const std::string output = fmt::format("{}:{}", name, nodes.size());
+  nodes.push_back({op, name, std::move(inputs), {output}, std::move(attributes)});
+  return output;
+}
+
+std::string Graph::constant(const std::string& hint, const torch::Tensor& value) {
+  std::string name = hint;
+  for (int64_t number = 1; constants.count(name) > 0; ++number) name = fmt::format("{}#{}", hint, number);
+  constants[name] = value;
+  return name;
+}
+
+void check_graph(const Graph& graph, const std::string& file) {
+  std::map<std::string, std::vector<std::string>> unsupported;
+  for (const auto& node : graph.nodes) {
+    if (Registry<GraphOperator>::instance().find(node.op) == nullptr) unsupported[node.op].push_back(node.name);
+  }
+  std::vector<std::string> list;
+  for (const auto& [op, nodes] : unsupported) list.push_back(fmt::format("{} ({})", op, join(nodes, ", ")));
+  if (!list.empty()) {
+    throw UserError(fmt::format("{}: operators that are not supported, with their nodes: {}", file, join(list, "; ")));
+  }
+  std::set<std::string> defined{"", graph.input};
+  for (const auto& entry : graph.constants) defined.insert(entry.first);
+  for (const auto& node : graph.nodes) {
+    for (const auto& input : node.inputs) {
+      if (defined.count(input) > 0) continue;
+      throw UserError(
+          fmt::format("{}: node '{}' ({}) reads '{}', which nothing before it makes: the graph has a cycle "
+                      "or is incomplete",
+                      file, node.name, node.op, input));
+    }
+    for (const auto& output : node.outputs) {
+      if (defined.insert(output).second || output.empty()) continue;
+      throw UserError(fmt::format("{}: node '{}' ({}) makes '{}' a second time", file, node.name, node.op, output));
+    }
+  }
+  if (graph.output.empty() || defined.count(graph.output) == 0 || graph.output == graph.input) {
+    throw UserError(fmt::format("{}: nothing makes the output '{}'", file, graph.output));
+  }
+}
+
+bool strip_softmax(Graph& graph) {
+  bypass_idle_nodes(graph);
+  for (size_t i = 0; i < graph.nodes.size(); ++i) {
+    const auto& node = graph.nodes[i];
+    if (node.op != "Softmax" || node.outputs.at(0) != graph.output) continue;
+    graph.output = node.inputs.at(0);
+    graph.nodes.erase(graph.nodes.begin() + static_cast<int64_t>(i));
+    return true;
+  }
+  return false;
+}
+
+Graph simplify(Graph graph) {
+  unify_float_types(graph);
+  bypass_idle_nodes(graph);
+  fold_constants(graph);
+  fold_batch_norms(graph);
+  drop_unread(graph);
+  return graph;
+}
+
+std::shared_ptr<const Executor> GraphModel::executor(Precision precision, torch::Device device) const {
+  const torch::NoGradGuard no_grad;
+  Graph graph = simplify(graph_);
+  transpose_dense_weights(graph);
+  drop_unread(graph);
+  return std::make_shared<GraphExecutor>(graph, precision, device);
+}
+
+void GraphModel::store(nlohmann::json& header, std::map<std::string, torch::Tensor>& tensors) const {
+  auto nodes = nlohmann::json::array();
+  for (const auto& node : graph_.nodes) nodes.push_back(to_json(node));
+  header["nodes"] = nodes;
+  header["input"] = graph_.input;
+  header["output"] = graph_.output;
+  tensors.insert(graph_.constants.begin(), graph_.constants.end());
+}
+
+ImportedModel import_graph(Graph graph, const std::string& file, const ImportOptions& options) {
+  check_graph(graph, file);
+  ImportedModel imported;
+  if (options.strip_softmax) {
+    strip_softmax(graph);
+  } else {
+    Graph copy = graph;
+    imported.keeps_softmax = strip_softmax(copy);
+  }
+  check_graph(graph, file);
+  imported.model = std::make_shared<GraphModel>(std::move(graph));
+  return imported;
+}
+
+}  // namespace fercli

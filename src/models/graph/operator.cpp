@@ -1,0 +1,51 @@
+#include "models/graph/operator.hpp"
+
+#include <fmt/format.h>
+
+#include "core/error.hpp"
+
+namespace fercli {
+
+const torch::Tensor& OperatorCall::operator[](size_t i) const {
+  if (!has(i)) fail(fmt::format("input {} is missing", i + 1));
+  return inputs_[i];
+}
+
+int64_t OperatorCall::integer(const char* attribute, int64_t otherwise) const {
+  return given(attribute) ? node_.attributes.at(attribute).get<int64_t>() : otherwise;
+}
+
+double OperatorCall::number(const char* attribute, double otherwise) const {
+  return given(attribute) ? node_.attributes.at(attribute).get<double>() : otherwise;
+}
+
+std::string OperatorCall::word(const char* attribute, const std::string& otherwise) const {
+  return given(attribute) ? node_.attributes.at(attribute).get<std::string>() : otherwise;
+}
+
+std::vector<int64_t> OperatorCall::integers(const char* attribute, std::vector<int64_t> otherwise) const {
+  return given(attribute) ? node_.attributes.at(attribute).get<std::vector<int64_t>>() : otherwise;
+}
+
+std::vector<int64_t> OperatorCall::integers(size_t input, const char* attribute, std::vector<int64_t> otherwise) const {
+  if (!has(input)) return integers(attribute, std::move(otherwise));
+  const auto values = inputs_[input].to(torch::kCPU).to(torch::kInt64).contiguous();
+  return {values.data_ptr<int64_t>(), values.data_ptr<int64_t>() + values.numel()};
+}
+
+void OperatorCall::allow(torch::IntArrayRef shape) const {
+  int64_t elements = 1;
+  for (const int64_t side : shape) {
+    if (side < 0) fail(fmt::format("would have the impossible shape ({})", fmt::join(shape, ",")));
+    if (side > 0 && elements > most_elements_ / side) {
+      fail(fmt::format("would have the shape ({}), larger than any network's", fmt::join(shape, ",")));
+    }
+    elements *= side;
+  }
+}
+
+void OperatorCall::fail(const std::string& message) const {
+  throw UserError(fmt::format("node '{}' ({}): {}", node_.name, node_.op, message));
+}
+
+}  // namespace fercli

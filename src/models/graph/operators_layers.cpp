@@ -1,0 +1,264 @@
+// Operators with windows and weights: convolution, pooling, dense layers, normalisation.
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+
+#include <limits>
+
+#include "models/graph/operator.hpp"
+
+namespace fercli::graph_operators_layers {
+
+namespace {
+
+/// Where a window goes over an image: values for height and width.
+struct Window {
+  std::vector<int64_t> kernel, stride, dilation, before, after;  ///< before, after: padding
+
+  bool symmetric() const { return before == after; }
+  int64_t span(size_t d) const { return dilation[d] * (kernel[d] - 1) + 1; }
+};
+
+void require_image(const OperatorCall& c) {
+  if (c[0].dim() != 4)
+    c.fail(fmt::format("its input has shape ({}), where (N,C,H,W) is needed", fmt::join(c[0].sizes(), ",")));
+}
+
+/// TensorFlow's "same" is SAME_UPPER: ceil(size / stride) results, the odd pixel of padding after the image.
+void pad_to_same(const OperatorCall& c, Window& window, bool upper) {
+  for (size_t d = 0; d < 2; ++d) {
+    const int64_t side = c[0].size(static_cast<int64_t>(d) + 2);
+    const int64_t steps = (side + window.stride[d] - 1) / window.stride[d];
+    const int64_t total = std::max<int64_t>((steps - 1) * window.stride[d] + window.span(d) - side, 0);
+    window.before[d] = upper ? total / 2 : total - total / 2;
+    window.after[d] = total - window.before[d];
+  }
+}
+
+Window window_of(const OperatorCall& c, std::vector<int64_t> kernel) {
+  require_image(c);
+  Window window{c.integers("kernel_shape", std::move(kernel)),
+                c.integers("strides", {1, 1}),
+                c.integers("dilations", {1, 1}),
+                {0, 0},
+                {0, 0}};
+  const auto pads = c.integers("pads", {0, 0, 0, 0});
+  if (window.kernel.size() != 2 || window.stride.size() != 2 || window.dilation.size() != 2 || pads.size() != 4) {
+    c.fail("only windows over height and width are supported");
+  }
+  for (const auto* values : {&window.kernel, &window.stride, &window.dilation}) {
+    for (const int64_t value : *values) {
+      if (value < 1 || value > 65536) c.fail(fmt::format("has an impossible window value {}", value));
+    }
+  }
+  const std::string rule = c.word("auto_pad", "NOTSET");
+  if (rule == "SAME_UPPER" || rule == "SAME_LOWER") {
+    pad_to_same(c, window, rule == "SAME_UPPER");
+  } else if (rule == "NOTSET") {
+    window.before = {pads[0], pads[1]};
+    window.after = {pads[2], pads[3]};
+  } else if (rule != "VALID") {
+    c.fail(fmt::format("auto_pad '{}' is unknown", rule));
+  }
+  for (size_t d = 0; d < 2; ++d) {
+    if (window.before[d] < 0 || window.after[d] < 0) c.fail("negative padding is not supported");
+    if (c[0].size(static_cast<int64_t>(d) + 2) + window.before[d] + window.after[d] < window.span(d)) {
+      c.fail("its window is larger than the image");
+    }
+  }
+  c.allow({c[0].size(0), c[0].size(1), c[0].size(2) + window.before[0] + window.after[0],
+           c[0].size(3) + window.before[1] + window.after[1]});
+  return window;
+}
+
+torch::Tensor padded(const torch::Tensor& x, const Window& window, double value) {
+  return at::constant_pad_nd(x, {window.before[1], window.after[1], window.before[0], window.after[0]}, value);
+}
+
+torch::Tensor optional(const OperatorCall& c, size_t i) {
+  return c.has(i) ? c[i] : torch::Tensor();
+}
+
+/// The number of groups. LibTorch divides by what it is given, so channels must fit.
+int64_t groups_of(const OperatorCall& c) {
+  const int64_t groups = c.integer("group", 1), channels = c[0].size(1);
+  if (groups < 1 || groups > channels || channels % groups != 0 || c[1].numel() == 0) {
+    c.fail(fmt::format("has {} groups for {} channels and weights of shape ({})", groups, channels,
+                       fmt::join(c[1].sizes(), ",")));
+  }
+  return groups;
+}
+
+Tensors convolution(const OperatorCall& c) {
+  require_image(c);
+  if (c[1].dim() != 4) c.fail("only two-dimensional convolutions are supported");
+  const int64_t groups = groups_of(c);
+  if (c[1].size(1) != c[0].size(1) / groups || c[1].size(0) % groups != 0) c.fail("its weights do not fit its input");
+  const Window window = window_of(c, c[1].sizes().slice(2).vec());
+  if (window.kernel != c[1].sizes().slice(2).vec()) c.fail("its kernel_shape is not that of its weights");
+  const auto rows = [&](size_t d) {
+    return (c[0].size(static_cast<int64_t>(d) + 2) + window.before[d] + window.after[d] - window.span(d)) /
+               window.stride[d] +
+           1;
+  };
+  c.allow({c[0].size(0), c[1].size(0), rows(0), rows(1)});
+  auto x = c[0].to(c[1].scalar_type());
+  if (!window.symmetric()) x = padded(x, window, 0);
+  const auto padding = window.symmetric() ? window.before : std::vector<int64_t>{0, 0};
+  return {at::conv2d(x, c[1], optional(c, 2), window.stride, padding, window.dilation, groups)};
+}
+
+/// The full result is cut by the padding (ONNX) or to in * stride (auto_pad SAME_UPPER, as Keras does).
+Tensors transposed_convolution(const OperatorCall& c) {
+  require_image(c);
+  if (c[1].dim() != 4) c.fail("only two-dimensional convolutions are supported");
+  const auto kernel = c[1].sizes().slice(2).vec();
+  const auto stride = c.integers("strides", {1, 1}), dilation = c.integers("dilations", {1, 1});
+  auto pads = c.integers("pads", {0, 0, 0, 0}), extra = c.integers("output_padding", {0, 0});
+  const auto wanted = c.integers("output_shape", {});
+  if (stride.size() != 2 || dilation.size() != 2 || pads.size() != 4 || extra.size() != 2 ||
+      (!wanted.empty() && wanted.size() != 2)) {
+    c.fail("only two-dimensional convolutions are supported");
+  }
+  const std::string rule = c.word("auto_pad", "NOTSET");
+  std::vector<int64_t> full(2), sides(2);
+  for (size_t d = 0; d < 2; ++d) {
+    if (stride[d] < 1 || dilation[d] < 1 || stride[d] > 64 || dilation[d] > 64) c.fail("has impossible strides");
+    const int64_t side = c[0].size(static_cast<int64_t>(d) + 2);
+    full[d] = (side - 1) * stride[d] + dilation[d] * (kernel[d] - 1) + 1;
+    if (rule == "SAME_UPPER" || rule == "SAME_LOWER" || !wanted.empty()) {
+      const int64_t target = wanted.empty() ? side * stride[d] : wanted[d];
+      if (target < 1 || target > (1 << 20)) c.fail("has an impossible output_shape");
+      const int64_t surplus = std::max<int64_t>(full[d] + extra[d] - target, 0);
+      pads[d] = rule == "SAME_UPPER" ? surplus / 2 : surplus - surplus / 2;
+      pads[d + 2] = full[d] + extra[d] - pads[d] - target;
+    }
+    for (const int64_t pad : {pads[d], pads[d + 2], extra[d]}) {
+      if (std::abs(pad) > (1 << 20)) c.fail("has impossible pads");
+    }
+    sides[d] = full[d] + extra[d] - pads[d] - pads[d + 2];
+  }
+  if (c[1].size(0) != c[0].size(1)) c.fail("its weights do not fit its input");
+  const int64_t groups = groups_of(c);
+  c.allow({c[0].size(0), c[1].size(1) * groups, full[0], full[1]});
+  c.allow({c[0].size(0), c[1].size(1) * groups, sides[0], sides[1]});
+  const auto y = at::conv_transpose2d(c[0].to(c[1].scalar_type()), c[1], {}, stride, {0, 0}, {0, 0}, groups, dilation);
+  const auto cut = at::constant_pad_nd(y, {-pads[1], extra[1] - pads[3], -pads[0], extra[0] - pads[2]});
+  return {c.has(2) ? cut + c[2].view({1, -1, 1, 1}) : cut};
+}
+
+Tensors max_pooling(const OperatorCall& c) {
+  const Window window = window_of(c, {1, 1});
+  const bool ceil = c.integer("ceil_mode", 0) != 0;
+  const bool inside =
+      window.symmetric() && window.before[0] * 2 <= window.kernel[0] && window.before[1] * 2 <= window.kernel[1];
+  const auto x = inside ? c[0] : padded(c[0], window, -std::numeric_limits<float>::infinity());
+  const auto padding = inside ? window.before : std::vector<int64_t>{0, 0};
+  return {at::max_pool2d(x, window.kernel, window.stride, padding, window.dilation, ceil)};
+}
+
+/// Padding counts in the mean only when count_include_pad says so; TensorFlow's never does.
+Tensors average_pooling(const OperatorCall& c) {
+  const Window window = window_of(c, {1, 1});
+  if (window.dilation != std::vector<int64_t>{1, 1}) c.fail("dilations are not supported");
+  const bool ceil = c.integer("ceil_mode", 0) != 0, count_padding = c.integer("count_include_pad", 0) != 0;
+  if (window.symmetric() && window.before[0] * 2 <= window.kernel[0] && window.before[1] * 2 <= window.kernel[1]) {
+    return {at::avg_pool2d(c[0], window.kernel, window.stride, window.before, ceil, count_padding)};
+  }
+  const auto sums = [&](const torch::Tensor& x) {
+    return at::avg_pool2d(padded(x, window, 0), window.kernel, window.stride, {0, 0}, ceil, false, 1);
+  };
+  if (count_padding) return {sums(c[0]) / static_cast<double>(window.kernel[0] * window.kernel[1])};
+  const auto ones = torch::ones({1, 1, c[0].size(2), c[0].size(3)}, c[0].options().memory_format({}));
+  return {sums(c[0]) / sums(ones)};
+}
+
+Tensors global_average_pooling(const OperatorCall& c) {
+  require_image(c);
+  return {c[0].to(torch::kFloat32).mean({2, 3}, /*keepdim=*/true)};
+}
+
+Tensors global_max_pooling(const OperatorCall& c) {
+  require_image(c);
+  return {c[0].amax({2, 3}, /*keepdim=*/true)};
+}
+
+/// x (N,I), weight (O,I): a 1x1 convolution, whose bits, unlike a matrix product's, do not depend on the batch size
+/// (see Dense in layers.hpp for the stride).
+torch::Tensor dense(const OperatorCall& c, const torch::Tensor& x, const torch::Tensor& weight,
+                    const torch::Tensor& bias) {
+  if (x.size(1) != weight.size(1)) c.fail(fmt::format("has {} inputs and weights for {}", x.size(1), weight.size(1)));
+  c.allow({x.size(0), weight.size(0)});
+  return at::conv2d(x.to(torch::kFloat32).reshape({-1, x.size(1), 1, 1}),
+                    weight.reshape({weight.size(0), weight.size(1), 1, 1}), bias, /*stride=*/2)
+      .flatten(1);
+}
+
+Tensors gemm(const OperatorCall& c) {
+  if (c[0].dim() != 2 || c[1].dim() != 2) c.fail("its factors must be matrices");
+  const auto x = c.integer("transA", 0) != 0 ? c[0].t() : c[0];
+  const auto weight = c.integer("transB", 0) != 0 ? c[1] : c[1].t();
+  const double alpha = c.number("alpha", 1), beta = c.number("beta", 1);
+  const bool plain_bias = c.has(2) && c[2].numel() == weight.size(0) && c[2].dim() <= 1;
+  auto bias = plain_bias ? c[2].reshape({-1}) * beta : torch::Tensor();
+  const auto y = dense(c, x, alpha == 1 ? weight : weight * alpha, bias);
+  return {c.has(2) && !plain_bias ? y + c[2] * beta : y};
+}
+
+/// With a constant matrix on the right it is a dense layer on each row, else a product for each image.
+Tensors matrix_product(const OperatorCall& c) {
+  const bool transposed = c.integer("transB", 0) != 0;
+  if (c[1].dim() == 2 && c[0].dim() >= 2) {
+    auto shape = c[0].sizes().vec();
+    const auto y = dense(c, c[0].reshape({-1, shape.back()}), transposed ? c[1] : c[1].t(), {});
+    shape.back() = y.size(1);
+    shape.front() = -1;
+    return {y.reshape(shape)};
+  }
+  if (c[0].dim() < 2 || c[1].dim() < 2) c.fail("products with vectors are not supported");
+  auto shape = at::infer_size(c[0].sizes().slice(0, c[0].dim() - 2), c[1].sizes().slice(0, c[1].dim() - 2));
+  shape.insert(shape.end(), {c[0].size(-2), c[1].size(-1)});
+  c.allow(shape);
+  return {at::matmul(c[0].to(torch::kFloat32), c[1].to(torch::kFloat32))};
+}
+
+Tensors batch_normalization(const OperatorCall& c) {
+  return {at::batch_norm(c[0], c[1], c[2], c[3], c[4], /*training=*/false, 0, c.number("epsilon", 1e-5), true)};
+}
+
+/// Over the axes from `axis` on, per image and position.
+Tensors layer_normalization(const OperatorCall& c) {
+  const auto x = c[0].to(torch::kFloat32);
+  const int64_t axis = c.integer("axis", -1), first = axis < 0 ? axis + x.dim() : axis;
+  std::vector<int64_t> axes;
+  for (int64_t d = first; d < x.dim(); ++d) axes.push_back(d);
+  const auto centred = x - x.mean(axes, true);
+  const auto normal = centred / (centred.square().mean(axes, true) + c.number("epsilon", 1e-5)).sqrt();
+  const auto scaled = c.has(1) ? normal * c[1] : normal;
+  return {c.has(2) ? scaled + c[2] : scaled};
+}
+
+Tensors instance_normalization(const OperatorCall& c) {
+  require_image(c);
+  const auto x = c[0].to(torch::kFloat32);
+  const auto centred = x - x.mean({2, 3}, true);
+  const auto normal = centred / (centred.square().mean({2, 3}, true) + c.number("epsilon", 1e-5)).sqrt();
+  return {normal * c[1].view({1, -1, 1, 1}) + c[2].view({1, -1, 1, 1})};
+}
+
+const RegisterOperators registered{
+    {"Conv", convolution},
+    {"ConvTranspose", transposed_convolution},
+    {"MaxPool", max_pooling},
+    {"AveragePool", average_pooling},
+    {"GlobalAveragePool", global_average_pooling},
+    {"GlobalMaxPool", global_max_pooling},
+    {"Gemm", gemm},
+    {"MatMul", matrix_product},
+    {"BatchNormalization", batch_normalization},
+    {"LayerNormalization", layer_normalization},
+    {"InstanceNormalization", instance_normalization},
+};
+
+}  // namespace
+
+}  // namespace fercli::graph_operators_layers

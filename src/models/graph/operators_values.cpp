@@ -1,0 +1,201 @@
+// Operators that work on values one by one, or sum over axes: activations, arithmetic, reductions.
+#include <ATen/ATen.h>
+#include <ATen/ExpandUtils.h>
+#include <fmt/format.h>
+
+#include "models/graph/operator.hpp"
+
+namespace fercli::graph_operators_values {
+
+namespace {
+
+bool is_float(const torch::Tensor& x) {
+  return at::isFloatingType(x.scalar_type());
+}
+
+/// Two inputs with numpy's broadcasting. Of two floating types the larger tensor's is taken: a feature map times a
+/// gate stays in the arithmetic of the map.
+template <class Function>
+Tensors pairwise(const OperatorCall& c, const Function& function) {
+  auto a = c[0], b = c[1];
+  c.allow(at::infer_size(a.sizes(), b.sizes()));
+  if (is_float(a) && is_float(b) && a.scalar_type() != b.scalar_type()) {
+    const auto type = a.numel() >= b.numel() ? a.scalar_type() : b.scalar_type();
+    a = a.to(type), b = b.to(type);
+  }
+  return {function(a, b)};
+}
+
+/// Whole numbers are divided as C does.
+torch::Tensor divide(const torch::Tensor& a, const torch::Tensor& b) {
+  if (is_float(a)) return a / b;
+  if ((b == 0).any().item<bool>()) throw std::invalid_argument("division of whole numbers by zero");
+  return at::div(a, b, "trunc");
+}
+
+/// Any number of inputs, two by two.
+template <class Function>
+Tensors fold(const OperatorCall& c, const Function& function) {
+  auto sum = c[0];
+  for (size_t i = 1; i < c.size(); ++i) {
+    c.allow(at::infer_size(sum.sizes(), c[i].sizes()));
+    sum = function(sum, c[i]);
+  }
+  return {sum};
+}
+
+Tensors clip(const OperatorCall& c) {
+  auto y = c[0];
+  if (c.has(1)) y = at::clamp_min(y, c[1].item());
+  if (c.has(2)) y = at::clamp_max(y, c[2].item());
+  if (c.given("min")) y = at::clamp_min(y, c.number("min", 0));
+  if (c.given("max")) y = at::clamp_max(y, c.number("max", 0));
+  return {y};
+}
+
+/// One slope, or one for each channel.
+Tensors prelu(const OperatorCall& c) {
+  auto slope = c[1].to(c[0].scalar_type());
+  if (slope.dim() == 1 && slope.numel() > 1) {
+    slope = slope.view({1, -1}).unsqueeze(-1).unsqueeze(-1).reshape(c[0].dim() == 4 ? std::vector<int64_t>{1, -1, 1, 1}
+                                                                                    : std::vector<int64_t>{1, -1});
+  }
+  c.allow(at::infer_size(c[0].sizes(), slope.sizes()));
+  return {at::clamp_min(c[0], 0) + slope * at::clamp_max(c[0], 0)};
+}
+
+Tensors selu(const OperatorCall& c) {
+  const double alpha = c.number("alpha", 1.67326319217681884765625),
+               gamma = c.number("gamma", 1.05070102214813232421875);
+  return {at::elu(c[0], alpha, gamma)};
+}
+
+Tensors gelu(const OperatorCall& c) {
+  return {at::gelu(c[0], c.word("approximate", "none"))};
+}
+
+torch::Tensor hard_sigmoid(const torch::Tensor& x, double alpha, double beta) {
+  return at::clamp(x * alpha + beta, 0, 1);
+}
+
+/// Axes by attribute or second input; without any, all of them.
+template <class Function>
+Tensors reduce(const OperatorCall& c, const Function& function) {
+  auto axes = c.integers(1, "axes", {});
+  if (axes.empty() && c.integer("noop_with_empty_axes", 0) != 0) return {c[0]};
+  if (axes.empty()) {
+    for (int64_t d = 0; d < c[0].dim(); ++d) axes.push_back(d);
+  }
+  const auto x = is_float(c[0]) ? c[0].to(torch::kFloat32) : c[0];
+  return {function(x, axes, c.integer("keepdims", 1) != 0)};
+}
+
+Tensors arg_max(const OperatorCall& c) {
+  return {c[0].argmax(c.integer("axis", 0), c.integer("keepdims", 1) != 0)};
+}
+
+using T = torch::Tensor;
+
+/// Before opset 13 it was over all axes from one on ("over_all_from"), since then over one axis.
+template <class Function>
+Tensors softmax(const OperatorCall& c, const Function& function) {
+  const auto x = c[0].to(torch::kFloat32);
+  if (!c.given("over_all_from")) return {function(x, c.integer("axis", -1))};
+  const int64_t given = c.integer("over_all_from", 1), first = given < 0 ? given + x.dim() : given;
+  if (first < 0 || first >= x.dim()) c.fail(fmt::format("axis {} of a value with {} axes", given, x.dim()));
+  if (first == x.dim() - 1) return {function(x, first)};
+  return {function(x.flatten(first), first).reshape(x.sizes())};
+}
+
+const RegisterOperators registered{
+    {"Add", [](const OperatorCall& c) { return pairwise(c, [](const T& a, const T& b) { return a + b; }); }},
+    {"Sub", [](const OperatorCall& c) { return pairwise(c, [](const T& a, const T& b) { return a - b; }); }},
+    {"Mul", [](const OperatorCall& c) { return pairwise(c, [](const T& a, const T& b) { return a * b; }); }},
+    {"Div", [](const OperatorCall& c) { return pairwise(c, divide); }},
+    {"Pow",
+     [](const OperatorCall& c) {
+       return pairwise(c, [](const T& a, const T& b) { return at::pow(a, b.to(a.scalar_type())); });
+     }},
+    {"Equal", [](const OperatorCall& c) { return pairwise(c, [](const T& a, const T& b) { return a == b; }); }},
+    {"Greater", [](const OperatorCall& c) { return pairwise(c, [](const T& a, const T& b) { return a > b; }); }},
+    {"Less", [](const OperatorCall& c) { return pairwise(c, [](const T& a, const T& b) { return a < b; }); }},
+    {"Sum", [](const OperatorCall& c) { return fold(c, [](const T& a, const T& b) { return a + b; }); }},
+    {"Mean",
+     [](const OperatorCall& c) -> Tensors {
+       return {fold(c, [](const T& a, const T& b) { return a + b; })[0] / static_cast<double>(c.size())};
+     }},
+    {"Max", [](const OperatorCall& c) { return fold(c, [](const T& a, const T& b) { return at::maximum(a, b); }); }},
+    {"Min", [](const OperatorCall& c) { return fold(c, [](const T& a, const T& b) { return at::minimum(a, b); }); }},
+    {"Relu", [](const OperatorCall& c) -> Tensors { return {at::relu(c[0])}; }},
+    {"LeakyRelu", [](const OperatorCall& c) -> Tensors { return {at::leaky_relu(c[0], c.number("alpha", 0.01))}; }},
+    {"PRelu", prelu},
+    {"ThresholdedRelu",
+     [](const OperatorCall& c) -> Tensors { return {at::threshold(c[0], c.number("alpha", 1), 0)}; }},
+    {"Elu", [](const OperatorCall& c) -> Tensors { return {at::elu(c[0], c.number("alpha", 1))}; }},
+    {"Selu", selu},
+    {"Celu", [](const OperatorCall& c) -> Tensors { return {at::celu(c[0], c.number("alpha", 1))}; }},
+    {"Gelu", gelu},
+    {"Silu", [](const OperatorCall& c) -> Tensors { return {at::silu(c[0])}; }},
+    {"Mish", [](const OperatorCall& c) -> Tensors { return {c[0] * at::tanh(at::softplus(c[0]))}; }},
+    {"HardSigmoid",
+     [](const OperatorCall& c) -> Tensors {
+       return {hard_sigmoid(c[0], c.number("alpha", 0.2), c.number("beta", 0.5))};
+     }},
+    {"HardSwish", [](const OperatorCall& c) -> Tensors { return {c[0] * hard_sigmoid(c[0], 1.0 / 6, 0.5)}; }},
+    {"Sigmoid", [](const OperatorCall& c) -> Tensors { return {at::sigmoid(c[0])}; }},
+    {"Tanh", [](const OperatorCall& c) -> Tensors { return {at::tanh(c[0])}; }},
+    {"Softplus", [](const OperatorCall& c) -> Tensors { return {at::softplus(c[0])}; }},
+    {"Softsign", [](const OperatorCall& c) -> Tensors { return {c[0] / (1 + c[0].abs())}; }},
+    {"Softmax",
+     [](const OperatorCall& c) { return softmax(c, [](const T& x, int64_t axis) { return at::softmax(x, axis); }); }},
+    {"LogSoftmax",
+     [](const OperatorCall& c) {
+       return softmax(c, [](const T& x, int64_t axis) { return at::log_softmax(x, axis); });
+     }},
+    {"Clip", clip},
+    {"Exp", [](const OperatorCall& c) -> Tensors { return {at::exp(c[0])}; }},
+    {"Log", [](const OperatorCall& c) -> Tensors { return {at::log(c[0])}; }},
+    {"Erf", [](const OperatorCall& c) -> Tensors { return {at::erf(c[0])}; }},
+    {"Sqrt", [](const OperatorCall& c) -> Tensors { return {at::sqrt(c[0])}; }},
+    {"Reciprocal", [](const OperatorCall& c) -> Tensors { return {at::reciprocal(c[0])}; }},
+    {"Neg", [](const OperatorCall& c) -> Tensors { return {at::neg(c[0])}; }},
+    {"Abs", [](const OperatorCall& c) -> Tensors { return {at::abs(c[0])}; }},
+    {"Floor", [](const OperatorCall& c) -> Tensors { return {at::floor(c[0])}; }},
+    {"Ceil", [](const OperatorCall& c) -> Tensors { return {at::ceil(c[0])}; }},
+    {"ReduceMean",
+     [](const OperatorCall& c) {
+       return reduce(c, [](const T& x, const std::vector<int64_t>& axes, bool keep) { return x.mean(axes, keep); });
+     }},
+    {"ReduceSum",
+     [](const OperatorCall& c) {
+       return reduce(c, [](const T& x, const std::vector<int64_t>& axes, bool keep) { return x.sum(axes, keep); });
+     }},
+    {"ReduceMax",
+     [](const OperatorCall& c) {
+       return reduce(c, [](const T& x, const std::vector<int64_t>& axes, bool keep) { return x.amax(axes, keep); });
+     }},
+    {"ReduceMin",
+     [](const OperatorCall& c) {
+       return reduce(c, [](const T& x, const std::vector<int64_t>& axes, bool keep) { return x.amin(axes, keep); });
+     }},
+    {"ReduceL2",
+     [](const OperatorCall& c) {
+       return reduce(c, [](const T& x, const std::vector<int64_t>& axes, bool keep) {
+         return x.square().sum(axes, keep).sqrt();
+       });
+     }},
+    {"ReduceProd",
+     [](const OperatorCall& c) {
+       return reduce(c, [](const T& x, std::vector<int64_t> axes, bool keep) {
+         std::sort(axes.rbegin(), axes.rend());
+         auto y = x;
+         for (const int64_t axis : axes) y = y.prod(axis, keep);
+         return y;
+       });
+     }},
+    {"ArgMax", arg_max},
+};
+
+}  // namespace
+
+}  // namespace fercli::graph_operators_values

@@ -1,0 +1,200 @@
+#include "core/files.hpp"
+#include "data/formats/reader.hpp"
+#include "tests/cli/run_program.hpp"
+#include "tests/data/sample_data.hpp"
+
+namespace fercli {
+namespace {
+
+using test::ScratchFolder;
+using test::user_error;
+using ::testing::ElementsAre;
+using ::testing::EndsWith;
+using ::testing::HasSubstr;
+
+std::string pixels_of(const Dataset& data, int64_t row) {
+  const torch::Tensor flat = data.images[row].reshape(-1);
+  std::string text;
+  for (int64_t i = 0; i < flat.numel(); ++i) text += fmt::format("{} ", flat.data_ptr<uint8_t>()[i]);
+  text.pop_back();
+  return text;
+}
+
+/// A CSV written line by line, and what the reader makes of it.
+class Csv : public ::testing::Test {
+ protected:
+  Dataset read(const std::string& text, const ReadOptions& options = {}) {
+    write_file(path(), text);
+    return read_dataset(path().string(), options);
+  }
+  std::string error(const std::string& text) {
+    return user_error([&] { read(text); });
+  }
+  std::filesystem::path path() const { return scratch_ / "faces.csv"; }
+
+  ScratchFolder scratch_;
+  ReadOptions tiny_ = [] {
+    ReadOptions options;
+    options.size = 2;
+    return options;
+  }();
+};
+
+TEST_F(Csv, ThreeHundredRowsInFer2013sDialect) {
+  const Dataset original = test::sample_dataset(300);
+  std::string text = "emotion,pixels,Usage\n";
+  for (int64_t i = 0; i < 300; ++i) {
+    text +=
+        fmt::format("{},{},{}\n", i % 7, pixels_of(original, i), to_string(original.splits[static_cast<size_t>(i)]));
+  }
+  const Dataset data = read(text);
+  test::expect_same_content(original, data);
+  EXPECT_EQ(data.ids.front(), "row-1");
+  EXPECT_EQ(data.ids.back(), "row-300");
+}
+
+TEST_F(Csv, ThreeHundredRowsInTheDialectWithSpaces) {
+  const Dataset original = test::sample_dataset(300);
+  std::string text = "emotion, Usage, pixels\n";
+  for (int64_t i = 0; i < 300; ++i) {
+    text +=
+        fmt::format("{}, {}, {}\n", i % 7, to_string(original.splits[static_cast<size_t>(i)]), pixels_of(original, i));
+  }
+  test::expect_same_content(original, read(text));
+}
+
+TEST_F(Csv, ThreeHundredRowsWithoutUsage) {
+  Dataset original = test::sample_dataset(300);
+  original.splits.assign(300, Split::None);
+  std::string text = "emotion,pixels\n";
+  for (int64_t i = 0; i < 300; ++i) text += fmt::format("{},{}\n", i % 7, pixels_of(original, i));
+  test::expect_same_content(original, read(text));
+}
+
+TEST_F(Csv, ThreeHundredRowsOfPixelsAlone) {
+  Dataset original = test::sample_dataset(300);
+  original.splits.assign(300, Split::None);
+  original.labels.fill_(-1);
+  std::string text = "pixels\n";
+  for (int64_t i = 0; i < 300; ++i) text += pixels_of(original, i) + "\n";
+  test::expect_same_content(original, read(text));
+}
+
+TEST_F(Csv, QuotesCarriageReturnsAndByteOrderMarkDoNotMatter) {
+  const Dataset data =
+      read("\xef\xbb\xbf\"emotion\",\"pixels\",\"Usage\"\r\n\"3\",\"1 2 3 4\",\"PublicTest\"\r\n4,\"5 6 7 8\",Training",
+           tiny_);
+  EXPECT_TRUE(torch::equal(data.images.reshape(-1), torch::arange(1, 9, torch::kInt64).to(torch::kUInt8)));
+  EXPECT_THAT(data.splits, ElementsAre(Split::PublicTest, Split::Training));
+  EXPECT_EQ(data.labels[1].item<int64_t>(), 4);
+}
+
+TEST_F(Csv, BlankLinesAndSeveralSpacesAreIgnored) {
+  EXPECT_EQ(read("pixels\n\n  1  2 3\t4 \n\n", tiny_).size(), 1);
+}
+
+TEST_F(Csv, EmotionMayBeAName) {
+  const Dataset data = read("emotion,pixels\njoie,1 2 3 4\nSad,1 2 3 4\n,1 2 3 4\n", tiny_);
+  EXPECT_EQ(data.labels[0].item<int64_t>(), 3);
+  EXPECT_EQ(data.labels[1].item<int64_t>(), 4);
+  EXPECT_EQ(data.labels[2].item<int64_t>(), -1) << "an empty field means no label";
+}
+
+TEST_F(Csv, NumbersMeanWhatTheCallerSays) {
+  ReadOptions raf = tiny_, alphabetical = tiny_;
+  raf.numbering = LabelSet::raf_db();
+  alphabetical.numbering = LabelSet::alphabetical();
+  const std::string text = "emotion,pixels\n4,1 2 3 4\n";
+  EXPECT_EQ(read(text, raf).labels[0].item<int64_t>(), 3);           // RAF-DB counts from 1: Happy
+  EXPECT_EQ(read(text, alphabetical).labels[0].item<int64_t>(), 6);  // Neutral
+}
+
+TEST_F(Csv, ImagesOfAnotherSizeAreResized) {
+  std::string row;
+  for (int i = 0; i < 64 * 64; ++i) row += "9 ";
+  const Dataset data = read("pixels\n" + row + "\n");
+  EXPECT_EQ(data.images.sizes(), (torch::IntArrayRef{1, 1, 48, 48}));
+  EXPECT_EQ(data.images[0][0][20][20].item<int>(), 9);
+}
+
+TEST_F(Csv, GreyIsRepeatedForRgb) {
+  ReadOptions rgb = tiny_;
+  rgb.channels = 3;
+  const Dataset data = read("pixels\n1 2 3 4\n", rgb);
+  EXPECT_EQ(data.images.sizes(), (torch::IntArrayRef{1, 3, 2, 2}));
+  EXPECT_TRUE(torch::equal(data.images[0][0], data.images[0][2]));
+}
+
+TEST_F(Csv, IsRecognisedWithoutItsExtension) {
+  write_file(scratch_ / "faces", "emotion,pixels\n3,1 2 3 4\n");
+  EXPECT_EQ(read_dataset((scratch_ / "faces").string(), tiny_).size(), 1);
+}
+
+TEST_F(Csv, LinesLongerThanABlockAreRead) {
+  std::string row;
+  for (int i = 0; i < 1024 * 1024; ++i) row += "255 ";
+  EXPECT_EQ(read("pixels\n" + row + "\n" + row, tiny_).size(), 2);
+}
+
+TEST_F(Csv, WrongPixelCountIsNamedWithItsLine) {
+  EXPECT_THAT(error("emotion,pixels\n3,1 2 3 4\n3,1 2 3\n"),
+              EndsWith("faces.csv:3: has 3 pixels, which is no square image"));
+  EXPECT_THAT(error("pixels\n1 2 3 4\n1 2 3 4 5 6 7 8 9\n"),
+              EndsWith("faces.csv:3: has 9 pixels, the rows before it 4"));
+  EXPECT_THAT(error("emotion,pixels\n3,\n"), EndsWith("faces.csv:2: has 0 pixels, which is no square image"));
+}
+
+TEST_F(Csv, PixelOutsideItsRangeIsNamed) {
+  EXPECT_THAT(error("pixels\n1 2 256 4\n"),
+              EndsWith("faces.csv:2: pixel 3 is '256', must be a whole number from 0 to 255"));
+  EXPECT_THAT(error("pixels\n1 2 3 -4\n"),
+              EndsWith("faces.csv:2: pixel 4 is '-4', must be a whole number from 0 to 255"));
+  EXPECT_THAT(error("pixels\n1 2 99999999999 4\n"), HasSubstr("pixel 3 is '99999999999'"));
+}
+
+TEST_F(Csv, PixelThatIsNoNumberIsNamed) {
+  EXPECT_THAT(error("pixels\n1 two 3 4\n"),
+              EndsWith("faces.csv:2: pixel 2 is 'two', must be a whole number from 0 to 255"));
+  EXPECT_THAT(error("pixels\n0.5 0.5 0.5 0.5\n"), HasSubstr("pixel 1 is '0.5'"));
+}
+
+TEST_F(Csv, MissingColumnIsNamedWithItsLine) {
+  EXPECT_THAT(error("emotion,pixels,Usage\n3,1 2 3 4\n"), EndsWith("faces.csv:2: has 2 fields, the header has 3"));
+}
+
+TEST_F(Csv, HeaderWithoutPixelsIsRefused) {
+  EXPECT_THAT(error("emotion,image\n3,1 2 3 4\n"), EndsWith("faces.csv:1: the header must name a column pixels (and "
+                                                            "may name emotion and Usage), but reads 'emotion,image'"));
+}
+
+TEST_F(Csv, UnknownEmotionIsNamed) {
+  EXPECT_THAT(error("emotion,pixels\n7,1 2 3 4\n"), EndsWith("faces.csv:2: emotion 7 must be a number from 0 to 6"));
+  EXPECT_THAT(error("emotion,pixels\nHapy,1 2 3 4\n"),
+              EndsWith("faces.csv:2: emotion 'Hapy' is neither a number nor a known name; did you mean Happy?"));
+}
+
+TEST_F(Csv, UnknownUsageIsNamed) {
+  EXPECT_THAT(error("pixels,Usage\n1 2 3 4,Trainin\n"),
+              EndsWith("faces.csv:2: Usage 'Trainin' must be Training, PublicTest or PrivateTest"));
+}
+
+TEST_F(Csv, OpenQuoteIsNamed) {
+  EXPECT_THAT(error("emotion,pixels\n3,\"1 2 3 4\n"), EndsWith("faces.csv:2: a quote is not closed"));
+}
+
+TEST_F(Csv, EmptyFilesAreRefused) {
+  EXPECT_THAT(error(""), EndsWith("faces.csv: is empty"));
+  EXPECT_THAT(error("emotion,pixels\n"), EndsWith("faces.csv: holds no images (0 bad rows)"));
+}
+
+TEST_F(Csv, SkippingCountsBadRows) {
+  ReadOptions options = tiny_;
+  options.skip_bad = true;
+  const Dataset data = read("emotion,pixels\n3,1 2 3 4\n3,1 2 3\n9,1 2 3 4\n3\n4,5 6 7 300\n4,5 6 7 8\n", options);
+  EXPECT_THAT(data.ids, ElementsAre("row-1", "row-6"));
+  EXPECT_EQ(data.skipped, 4);
+  EXPECT_EQ(data.images[1][0][1][1].item<int>(), 8);
+}
+
+}  // namespace
+}  // namespace fercli

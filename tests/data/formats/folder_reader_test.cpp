@@ -1,0 +1,190 @@
+#include <ATen/Parallel.h>
+
+#include "core/files.hpp"
+#include "data/formats/reader.hpp"
+#include "data/image.hpp"
+#include "tests/cli/run_program.hpp"
+#include "tests/data/sample_data.hpp"
+
+namespace fercli {
+namespace {
+
+using test::ScratchFolder;
+using test::user_error;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+/// A folder of images at these places, each with other pixels.
+class Folder : public ::testing::Test {
+ protected:
+  void put(const std::vector<std::string>& names) {
+    for (const auto& name : names) {
+      ++count_;
+      write_png(test::sample_dataset(count_).images[count_ - 1], root() / name);
+    }
+  }
+  std::filesystem::path root() const { return scratch_ / "set"; }
+  Dataset read(const ReadOptions& options = {}) const { return read_dataset(root().string(), options); }
+
+  /// "Happy" for the first image and so on; "-" where there is no label.
+  std::vector<std::string> labels(const Dataset& data) const {
+    std::vector<std::string> names;
+    for (int64_t i = 0; i < data.size(); ++i) {
+      const int64_t label = data.labels[i].item<int64_t>();
+      names.push_back(label < 0 ? "-" : data.classes.name(label));
+    }
+    return names;
+  }
+
+  ScratchFolder scratch_;
+  int64_t count_ = 0;
+};
+
+TEST_F(Folder, ClassIsTheFoldersNameInAnyCaseOrLanguage) {
+  put({"ANGRY/1.png", "Joie/2.png", "dégoût/3.png", "happiness/4.png", "triste/5.png"});
+  const Dataset data = read();
+  EXPECT_THAT(data.ids, ElementsAre("ANGRY/1.png", "Joie/2.png", "dégoût/3.png", "happiness/4.png", "triste/5.png"));
+  EXPECT_THAT(labels(data), ElementsAre("Angry", "Happy", "Disgust", "Happy", "Sad"));
+}
+
+TEST_F(Folder, NumbersOneToSevenAreRafDbs) {
+  put({"1/a.png", "2/a.png", "3/a.png", "4/a.png", "5/a.png", "6/a.png", "7/a.png"});
+  EXPECT_THAT(labels(read()), ElementsAre("Surprise", "Fear", "Disgust", "Happy", "Sad", "Angry", "Neutral"));
+}
+
+TEST_F(Folder, AFolderZeroMeansFer2013sNumbers) {
+  put({"0/a.png", "3/a.png", "6/a.png"});
+  EXPECT_THAT(labels(read()), ElementsAre("Angry", "Happy", "Neutral"));
+}
+
+TEST_F(Folder, NumbersMeanWhatTheCallerSays) {
+  put({"4/a.png", "5/a.png"});
+  ReadOptions options;
+  options.numbering = LabelSet::alphabetical();
+  EXPECT_THAT(labels(read(options)), ElementsAre("Neutral", "Sad"));
+}
+
+TEST_F(Folder, SplitComesFromTheFolder) {
+  put({"Training/happy/a.png", "happy/val/a.png", "test/sad/a.png", "fear/a.png"});
+  EXPECT_THAT(read().splits, ElementsAre(Split::Training, Split::None, Split::PublicTest, Split::PrivateTest));
+}
+
+TEST_F(Folder, SplitInFileNamesWinsOverTheFolder) {
+  put({"test/sad/PrivateTest_1.png", "test/sad/PublicTest_2.png", "train/sad/Training_3.png"});
+  EXPECT_THAT(read().splits, ElementsAre(Split::PrivateTest, Split::PublicTest, Split::Training));
+}
+
+TEST_F(Folder, SourceItselfMayBeTheSplitOrTheClass) {
+  put({"train/happy/a.png"});
+  EXPECT_THAT(read_dataset((root() / "train").string()).splits, ElementsAre(Split::Training));
+  EXPECT_THAT(labels(read_dataset((root() / "train" / "happy").string() + "/")), ElementsAre("Happy"));
+}
+
+TEST_F(Folder, FlatFolderHasNoLabels) {
+  put({"b.png", "a.png"});
+  const Dataset data = read();
+  EXPECT_THAT(data.ids, ElementsAre("a.png", "b.png"));
+  EXPECT_THAT(labels(data), ElementsAre("-", "-"));
+}
+
+TEST_F(Folder, OneImageIsADataSetOfOne) {
+  put({"a.png"});
+  const Dataset data = read_dataset((root() / "a.png").string());
+  EXPECT_THAT(data.ids, ElementsAre("a.png"));
+  EXPECT_TRUE(torch::equal(data.images[0], test::sample_dataset(1).images[0]));
+}
+
+TEST_F(Folder, SubfoldersOfAClassBelongToIt) {
+  put({"happy/person 12/a.png"});
+  EXPECT_THAT(labels(read()), ElementsAre("Happy"));
+}
+
+TEST_F(Folder, HiddenAndOtherFilesAreIgnored) {
+  put({"sad/a.png", "sad/.b.png", ".cache/happy/c.png"});
+  write_file(root() / "sad" / "readme.txt", "text");
+  write_file(root() / "Thumbs.db", "text");
+  EXPECT_THAT(read().ids, ElementsAre("sad/a.png"));
+}
+
+TEST_F(Folder, ColourOfAnySizeIsFitted) {
+  write_png(test::sample_dataset(1, 3, 100).images[0], root() / "sad" / "colour.png");
+  ReadOptions rgb;
+  rgb.size = 32;
+  rgb.channels = 3;
+  EXPECT_EQ(read().images.sizes(), (torch::IntArrayRef{1, 1, 48, 48}));
+  EXPECT_EQ(read(rgb).images.sizes(), (torch::IntArrayRef{1, 3, 32, 32}));
+}
+
+TEST_F(Folder, ReadingDoesNotDependOnThreads) {
+  std::vector<std::string> names;
+  for (int i = 0; i < 60; ++i) names.push_back(fmt::format("sad/{}.png", i));
+  put(names);
+  const int threads = at::get_num_threads();
+  at::set_num_threads(1);
+  const std::string digest = read().digest();
+  at::set_num_threads(4);
+  EXPECT_EQ(read().digest(), digest);
+  at::set_num_threads(threads);
+}
+
+TEST_F(Folder, UnknownClassFolderGetsASuggestion) {
+  put({"train/happy/a.png", "train/hapiness/b.png"});
+  EXPECT_THAT(
+      user_error([&] { read(); }),
+      HasSubstr(
+          "set: folder train/hapiness is neither an emotion nor a split; did you mean happiness? (emotions: Angry,"));
+}
+
+TEST_F(Folder, NumberOutOfRangeIsUnknown) {
+  put({"1/a.png", "8/a.png"});
+  EXPECT_THAT(user_error([&] { read(); }), HasSubstr("folder 8 is neither an emotion nor a split"));
+}
+
+TEST_F(Folder, EmptyFolderIsRefused) {
+  make_folder(root());
+  EXPECT_THAT(user_error([&] { read(); }), HasSubstr("set: the folder holds no images"));
+}
+
+TEST_F(Folder, EmptyClassFolderIsRefused) {
+  put({"happy/a.png"});
+  make_folder(root() / "fear");
+  EXPECT_THAT(user_error([&] { read(); }), HasSubstr("set/fear: the class folder holds no images"));
+}
+
+TEST_F(Folder, UnreadableImageIsNamed) {
+  put({"happy/a.png"});
+  write_file(root() / "happy" / "broken.jpg", "not an image");
+  EXPECT_THAT(user_error([&] { read(); }), HasSubstr("set/happy/broken.jpg: is not a readable image"));
+}
+
+TEST_F(Folder, SkippingCountsEveryBadEntry) {
+  put({"happy/a.png", "hapiness/b.png", "sad/c.png"});
+  make_folder(root() / "fear");
+  write_file(root() / "happy" / "broken.jpg", "");
+  ReadOptions options;
+  options.skip_bad = true;
+  const Dataset data = read(options);
+  EXPECT_THAT(data.ids, ElementsAre("happy/a.png", "sad/c.png"));
+  EXPECT_EQ(data.skipped, 3);
+}
+
+TEST_F(Folder, NothingButBadEntriesIsAnError) {
+  write_file(root() / "happy" / "broken.jpg", "");
+  ReadOptions options;
+  options.skip_bad = true;
+  EXPECT_THAT(user_error([&] { read(options); }), HasSubstr("set: not one entry is readable (1 bad)"));
+}
+
+TEST(Reader, MissingSourceIsNamed) {
+  EXPECT_THAT(user_error([] { read_dataset("nowhere"); }), HasSubstr("nowhere: no such file or folder"));
+}
+
+TEST(Reader, UnknownFormatListsTheKnownOnes) {
+  const ScratchFolder folder;
+  write_file(folder / "notes.txt", "hello");
+  EXPECT_THAT(user_error([&] { read_dataset((folder / "notes.txt").string()); }),
+              HasSubstr("notes.txt: is none of the known data formats (a CSV file with a column pixels;"));
+}
+
+}  // namespace
+}  // namespace fercli

@@ -1,0 +1,116 @@
+#include <filesystem>
+
+#include "data/label_set.hpp"
+#include "draw/overlay.hpp"
+#include "live/screen/timeline.hpp"
+#include "live/statistics.hpp"
+#include "live/video/recorder.hpp"
+#include "live/video/video_source.hpp"
+#include "tests/cli/run_program.hpp"
+#include "tests/user_error.hpp"
+
+namespace fercli::test {
+namespace {
+
+torch::Tensor black(int64_t height, int64_t width) {
+  return torch::zeros({height, width, 3}, torch::kUInt8);
+}
+
+/// Pixels that a text covers, row by row.
+torch::Tensor ink_of(const std::string& text) {
+  const auto picture = black(60, 120);
+  Lettering().write(picture, text, 10, 40, 20, {255, 255, 255});
+  return picture.select(2, 0).gt(128).sum(1);
+}
+
+TEST(LetteringOnFrames, AnAccentIsInkAboveTheSameLetter) {
+  const auto plain = ink_of("e"), accented = ink_of("é");
+  EXPECT_TRUE(torch::equal(plain.slice(0, 25), accented.slice(0, 25)));
+  EXPECT_EQ(plain.slice(0, 0, 24).sum().item<int64_t>(), 0);
+  EXPECT_GT(accented.slice(0, 0, 24).sum().item<int64_t>(), 5);
+  EXPECT_GT(ink_of("ç").slice(0, 41).sum().item<int64_t>(), ink_of("c").slice(0, 41).sum().item<int64_t>());
+}
+
+TEST(LetteringOnFrames, AnAccentedLetterIsAsWideAsThePlainOne) {
+  Lettering letters;
+  EXPECT_EQ(letters.width("Dégoûté", 12), letters.width("Degoute", 12));
+}
+
+TEST(LetteringOnFrames, TextBeyondTheEdgeIsCutOff) {
+  const auto picture = black(20, 20);
+  Lettering letters;
+  for (const int left : {-500, -10, 10, 500}) letters.write(picture, "Surprise", left, 5, 20, {255, 255, 255});
+  EXPECT_GT(picture.sum().item<int64_t>(), 0);
+}
+
+TEST(TheOverlay, SpeaksFrench) {
+  const Overlay overlay(LabelSet::fer2013().names(), "fr");
+  EXPECT_EQ(overlay.verdict(0, {0.9, 0.1, 0, 0, 0, 0, 0}), "En colère 90 %");
+  EXPECT_EQ(overlay.verdict({}, {0.3, 0.2, 0.1, 0.1, 0.1, 0.1, 0.1}), "incertain 30 %");
+}
+
+TEST(TheOverlay, DrawsFacesThatStickOutOfThePicture) {
+  Overlay overlay(LabelSet::fer2013().names(), "en");
+  const auto picture = black(100, 100);
+  const FaceView face{7, {-30, -20, 90, 90}, 3, {0, 0, 0, 1, 0, 0, 0}};
+  overlay.draw_face(picture, face);
+  overlay.draw_avatar_of(picture, face);
+  overlay.draw_bars(picture, face.probabilities, 60, 60, 120);
+  EXPECT_GT(picture.sum().item<int64_t>(), 0);
+}
+
+TEST(Avatars, DifferBetweenTheEmotions) {
+  const auto& all = emotions();
+  for (size_t i = 1; i < all.size(); ++i) {
+    EXPECT_FALSE(torch::equal(draw_avatar(all[i - 1].name, 48), draw_avatar(all[i].name, 48))) << all[i].name;
+  }
+}
+
+TEST(ARecording, KeepsTimeWhenFramesComeLate) {
+  const ScratchFolder folder;
+  const std::string file = (folder / "clip.avi").string();
+  {
+    VideoRecorder recorder(file, 64, 48, 10);
+    for (const double time : {5.0, 5.1, 5.5, 5.52, 6.0}) recorder.add(black(48, 64), time);
+    EXPECT_EQ(recorder.frames(), 11);
+  }
+  const auto video = open_video(file);
+  Frame frame;
+  int64_t frames = 0;
+  while (video->read(frame)) ++frames;
+  EXPECT_EQ(frames, 11);
+  EXPECT_DOUBLE_EQ(video->fps(), 10);
+}
+
+TEST(ARecording, NeedsAKnownExtension) {
+  EXPECT_EQ(message_of([] { VideoRecorder("clip.gif", 64, 48, 10); }),
+            "clip.gif: a recording must be named .mp4 or .avi");
+}
+
+TEST(Latencies, QuantilesAreThoseOfTheEvents) {
+  LatencyHistogram latencies;
+  for (int i = 1; i <= 100; ++i) latencies.add(i - 0.05);
+  EXPECT_NEAR(latencies.quantile(0.5), 50, 0.11);
+  EXPECT_NEAR(latencies.quantile(0.95), 95, 0.11);
+  EXPECT_EQ(LatencyHistogram().quantile(0.5), 0);
+}
+
+TEST(ATimeline, JoinsEqualLabelsAndCountsSeconds) {
+  Timeline timeline;
+  for (int i = 0; i <= 30; ++i) timeline.add(1, i < 20 ? 3 : 4, i * 0.1);
+  ASSERT_EQ(timeline.stretches().size(), 2u);
+  const auto seconds = timeline.seconds_per_class(7);
+  EXPECT_NEAR(seconds[3], 2.0, 1e-9);
+  EXPECT_NEAR(seconds[4], 1.0, 1e-9);
+}
+
+TEST(ATimeline, ForgetsTheOldestBeyondItsLimit) {
+  Timeline timeline;
+  for (size_t i = 0; i < Timeline::kMostStretches + 50; ++i) timeline.add(1, static_cast<int64_t>(i % 2), 0.1 * i);
+  EXPECT_EQ(timeline.stretches().size(), Timeline::kMostStretches);
+  Overlay overlay(LabelSet::fer2013().names(), "fr");
+  EXPECT_EQ(timeline.draw_session(overlay, "Émotions").size(2), 3);
+}
+
+}  // namespace
+}  // namespace fercli::test

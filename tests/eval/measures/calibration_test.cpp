@@ -1,0 +1,63 @@
+#include "eval/measures/calibration.hpp"
+
+#include "core/files.hpp"
+#include "core/random.hpp"
+#include "models/checkpoint.hpp"
+#include "tests/cli/run_program.hpp"
+
+namespace fercli::test {
+
+namespace {
+
+/// Labels drawn from softmax(logits).
+torch::Tensor drawn_labels(const torch::Tensor& logits) {
+  const auto sums = logits.softmax(1).cumsum(1);
+  Rng rng(4);
+  std::vector<int64_t> labels;
+  for (int64_t i = 0; i < logits.size(0); ++i) {
+    const double u = rng.uniform();
+    labels.push_back(std::min<int64_t>(sums[i].lt(u).sum().item<int64_t>(), logits.size(1) - 1));
+  }
+  return torch::tensor(labels, torch::kInt64);
+}
+
+std::vector<int64_t> numbers(int64_t n) {
+  std::vector<int64_t> index;
+  for (int64_t i = 0; i < n; ++i) index.push_back(i);
+  return index;
+}
+
+TEST(Calibration, FindsTheTemperatureThatTheLabelsWereDrawnAt) {
+  const auto logits = 2 * normal_rows(Rng(1), numbers(4000), {7});
+  const auto labels = drawn_labels(logits);
+  EXPECT_NEAR(fit_temperature(logits, labels), 1, 0.06);
+  EXPECT_NEAR(fit_temperature(logits * 3, labels), 3 * fit_temperature(logits, labels), 1e-3);
+  EXPECT_NEAR(fit_temperature(logits / 4, labels), fit_temperature(logits, labels) / 4, 1e-3);
+}
+
+TEST(Calibration, TheCommandChangesNoDecisionAndFitsNoWorse) {
+  const ScratchFolder folder;
+  const std::string data = "synthetic:n=70,seed=3", out = (folder / "calibrated.pt").string();
+  const auto result = run_in_process({"calibrate", "--data", data, "--split", "all", "--out", out, "-q"});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  const auto before = load_checkpoint(resolve_model("standard")), after = load_checkpoint(out);
+  const double temperature = after.training.at("calibration").at("temperature");
+  EXPECT_THAT(result.out, testing::HasSubstr(fmt::format("temperature {:.4f}", temperature)));
+  const auto x = uniform_rows(Rng(2), numbers(5), {1, 48, 48}) / 2 + 0.5;
+  // Weights are stored in 16 bits: scaling rounds them once more.
+  const auto expected = make_classifier(before, {}).logits(x) / temperature;
+  EXPECT_TRUE(make_classifier(after, {}).logits(x).allclose(expected, 1e-2, 2e-2));
+  const auto card = nlohmann::json::parse(read_file(folder / "calibrated.json"));
+  EXPECT_EQ(card.at("digest"), after.digest);
+  EXPECT_EQ(card.at("training").at("calibration"), after.training.at("calibration"));
+}
+
+TEST(Calibration, TheCommandNeedsAFileToWrite) {
+  const auto result = run_in_process({"calibrate", "--data", "synthetic:n=7"});
+  EXPECT_EQ(result.exit_code, 2);
+  EXPECT_THAT(result.err, testing::HasSubstr("fercli calibrate: --out FILE is needed"));
+}
+
+}  // namespace
+
+}  // namespace fercli::test

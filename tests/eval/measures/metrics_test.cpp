@@ -1,0 +1,204 @@
+#include "eval/measures/metrics.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <limits>
+#include <numeric>
+
+namespace fercli {
+
+namespace {
+
+torch::Tensor matrix(const std::vector<std::vector<int64_t>>& rows) {
+  auto tensor = torch::empty({static_cast<int64_t>(rows.size()), static_cast<int64_t>(rows[0].size())}, torch::kInt64);
+  int64_t* cell = tensor.data_ptr<int64_t>();
+  for (const auto& row : rows) cell = std::copy(row.begin(), row.end(), cell);
+  return tensor;
+}
+
+/// Two classes; row i gives class 0 the probability `first[i]`.
+Outcomes two_classes(const std::vector<double>& first, const std::vector<int64_t>& labels) {
+  const auto n = static_cast<int64_t>(first.size());
+  Outcomes outcomes{torch::empty({n, 2}, torch::kFloat64), torch::empty({n}, torch::kInt64)};
+  for (int64_t i = 0; i < n; ++i) {
+    outcomes.probabilities.data_ptr<double>()[2 * i] = first[i];
+    outcomes.probabilities.data_ptr<double>()[2 * i + 1] = 1 - first[i];
+    outcomes.labels.data_ptr<int64_t>()[i] = labels[i];
+  }
+  return outcomes;
+}
+
+/// 60 random outcomes over 3 classes, and the same in another order.
+std::pair<Outcomes, Outcomes> shuffled_pair() {
+  Rng rng(5);
+  auto logits = torch::empty({60, 3}, torch::kFloat64);
+  for (int64_t i = 0; i < logits.numel(); ++i) logits.data_ptr<double>()[i] = 2 * rng.normal();
+  auto labels = torch::empty({60}, torch::kInt64);
+  for (int64_t i = 0; i < 60; ++i) labels.data_ptr<int64_t>()[i] = rng.below(3);
+  auto order = torch::empty({60}, torch::kInt64);
+  const auto permutation = rng.permutation(60);
+  std::copy(permutation.begin(), permutation.end(), order.data_ptr<int64_t>());
+  const auto probabilities = torch::softmax(logits, 1);
+  return {{probabilities, labels}, {probabilities.index_select(0, order), labels.index_select(0, order)}};
+}
+
+void expect_same_bits(const Metric& a, const Metric& b) {
+  EXPECT_EQ(a.value, b.value);
+  EXPECT_EQ(a.interval.low, b.interval.low);
+  EXPECT_EQ(a.interval.high, b.interval.high);
+  EXPECT_EQ(a.n, b.n);
+}
+
+TEST(WilsonInterval, IsTheTextbookOneForEightOfTen) {
+  const Interval interval = wilson_interval(8, 10);
+  EXPECT_NEAR(interval.low, 0.4902, 5e-5);
+  EXPECT_NEAR(interval.high, 0.9433, 5e-5);
+}
+
+TEST(WilsonInterval, TouchesTheEndsExactly) {
+  EXPECT_EQ(wilson_interval(0, 10).low, 0.0);
+  EXPECT_NEAR(wilson_interval(0, 10).high, 0.2775, 5e-5);
+  EXPECT_EQ(wilson_interval(10, 10).high, 1.0);
+}
+
+TEST(WilsonInterval, SaysNothingAboutNoImages) {
+  EXPECT_EQ(wilson_interval(0, 0).low, 0.0);
+  EXPECT_EQ(wilson_interval(0, 0).high, 1.0);
+}
+
+TEST(WilsonInterval, RejectsMoreSuccessesThanImages) {
+  EXPECT_THROW(wilson_interval(3, 2), std::invalid_argument);
+  EXPECT_THROW(wilson_interval(-1, 2), std::invalid_argument);
+}
+
+TEST(Median, TakesTheMiddleOrTheMeanOfTheTwoMiddleOnes) {
+  EXPECT_EQ(median({3, 1, 2}).value, 2);
+  EXPECT_EQ(median({4, 1, 3, 2}).value, 2.5);
+}
+
+TEST(Median, IntervalOfElevenValuesIsFromTheSecondToTheTenth) {
+  std::vector<double> values(11);
+  std::iota(values.begin(), values.end(), 1.0);
+  EXPECT_EQ(median(values).interval.low, 2);  // P(B <= 1) = 12/2048 = 0.6 %, P(B <= 2) = 67/2048 = 3.3 %
+  EXPECT_EQ(median(values).interval.high, 10);
+}
+
+TEST(Median, IntervalOfFewValuesIsTheirRange) {
+  EXPECT_EQ(median({5, 1, 3}).interval.low, 1);
+  EXPECT_EQ(median({5, 1, 3}).interval.high, 5);
+}
+
+TEST(Median, TakesInfinityAsLargerThanEverything) {
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  EXPECT_EQ(median({1, kInfinity, 2}).value, 2);
+  EXPECT_EQ(median({1, kInfinity, kInfinity}).value, kInfinity);
+}
+
+TEST(Mean, HasTheNormalInterval) {
+  const Metric metric = mean({1, 2, 3, 4});
+  EXPECT_EQ(metric.value, 2.5);
+  EXPECT_NEAR(metric.interval.high - metric.value, 1.96 * std::sqrt(5.0 / 3 / 4), 1e-4);
+}
+
+TEST(PredictedClasses, GiveATieToTheLowerClass) {
+  EXPECT_EQ(predicted_classes(two_classes({0.5}, {0}).probabilities)[0].item<int64_t>(), 0);
+}
+
+TEST(ConfusionMatrix, HasTrueClassesInRows) {
+  const auto labels = torch::tensor({0, 0, 1, 2}, torch::kInt64),
+             predicted = torch::tensor({0, 1, 1, 0}, torch::kInt64);
+  EXPECT_TRUE(torch::equal(confusion_matrix(labels, predicted, 3), matrix({{1, 1, 0}, {0, 1, 0}, {1, 0, 0}})));
+}
+
+TEST(ConfusionMatrix, RejectsUnlabelledImages) {
+  const auto labels = torch::tensor({0, -1}, torch::kInt64);
+  EXPECT_THROW(confusion_matrix(labels, labels, 2), std::invalid_argument);
+}
+
+TEST(Accuracy, IsTheShareOnTheDiagonal) {
+  const Metric metric = accuracy(matrix({{3, 1}, {1, 5}}));
+  EXPECT_EQ(metric.value, 0.8);
+  EXPECT_EQ(metric.n, 10);
+  EXPECT_EQ(metric.interval.low, wilson_interval(8, 10).low);
+}
+
+TEST(BalancedAccuracy, IsTheMeanRecallOfTheClassesWithImages) {
+  EXPECT_DOUBLE_EQ(balanced_accuracy(matrix({{3, 1, 0}, {5, 5, 0}, {0, 0, 0}})).value, (0.75 + 0.5) / 2);
+}
+
+TEST(BalancedAccuracy, HasTheWilsonIntervalWhenThereIsOneClass) {
+  const Metric metric = balanced_accuracy(matrix({{8, 2}, {0, 0}}));
+  EXPECT_NEAR(metric.interval.low, wilson_interval(8, 10).low, 1e-15);
+  EXPECT_NEAR(metric.interval.high, wilson_interval(8, 10).high, 1e-15);
+}
+
+TEST(ClassScores, AreThoseOfTheDefinitions) {
+  const auto scores = class_scores(matrix({{6, 2}, {3, 9}}));
+  EXPECT_DOUBLE_EQ(scores[0].precision.value, 6.0 / 9);
+  EXPECT_DOUBLE_EQ(scores[0].recall.value, 6.0 / 8);
+  EXPECT_DOUBLE_EQ(scores[0].f1.value, 2.0 * 6 / (9 + 8));
+  EXPECT_EQ(scores[0].support, 8);
+  EXPECT_LT(scores[0].f1.interval.low, scores[0].f1.value);
+  EXPECT_GT(scores[0].f1.interval.high, scores[0].f1.value);
+}
+
+TEST(ClassScores, HaveNoPrecisionWithoutPredictions) {
+  const auto scores = class_scores(matrix({{4, 0}, {2, 0}}));
+  EXPECT_TRUE(std::isnan(scores[1].precision.value));
+  EXPECT_EQ(scores[1].recall.value, 0);
+}
+
+TEST(MacroF1, IsTheMeanOverClassesThatOccur) {
+  const Metric metric = macro_f1(matrix({{6, 2, 0}, {3, 9, 0}, {0, 0, 0}}), Rng(1));
+  EXPECT_NEAR(metric.value, (12.0 / 17 + 18.0 / 23) / 2, 1e-15);
+  EXPECT_LT(metric.interval.low, metric.value);
+}
+
+TEST(ExpectedCalibrationError, WeighsTheGapsOfTheBins) {
+  // Two bins: confidence 0.9 with 1 of 2 right (gap 0.4), confidence 0.6 with 2 of 2 right (gap 0.4), and 0.7 alone,
+  // right (0.3).
+  const auto outcomes = two_classes({0.9, 0.9, 0.6, 0.6, 0.7}, {0, 1, 0, 0, 0});
+  EXPECT_NEAR(expected_calibration_error(outcomes, Rng(0)).value, (2 * 0.4 + 2 * 0.4 + 0.3) / 5, 1e-12);
+}
+
+TEST(ExpectedCalibrationError, IsZeroWhenConfidenceEqualsAccuracy) {
+  const auto outcomes = two_classes({0.75, 0.75, 0.75, 0.75}, {0, 0, 1, 0});
+  EXPECT_NEAR(expected_calibration_error(outcomes, Rng(0)).value, 0, 1e-12);
+}
+
+TEST(ExpectedCalibrationError, HasAnIntervalAroundItsValueInsideZeroAndOne) {
+  const Metric metric = expected_calibration_error(shuffled_pair().first, Rng(0));
+  EXPECT_GE(metric.interval.low, 0);
+  EXPECT_LT(metric.interval.low, metric.value);
+  EXPECT_GT(metric.interval.high, metric.value);
+  EXPECT_LE(metric.interval.high, 1);
+}
+
+TEST(Reliability, PutsABorderIntoTheLowerBin) {
+  const auto bins = reliability(two_classes({0.8}, {0}), 5);
+  EXPECT_EQ(bins[3].accuracy.n, 1);
+  EXPECT_EQ(bins[4].accuracy.n, 0);
+  EXPECT_TRUE(std::isnan(bins[4].confidence));
+}
+
+TEST(Brier, IsTheSquaredDistanceToTheOneHotLabel) {
+  EXPECT_NEAR(brier_score(two_classes({0.9, 0.4}, {0, 0})).value, (2 * 0.01 + 2 * 0.36) / 2, 1e-12);
+}
+
+TEST(NegativeLogLikelihood, IsInNatsAndFiniteForImpossibleEvents) {
+  EXPECT_NEAR(negative_log_likelihood(two_classes({0.5, 0.25}, {0, 0})).value, (std::log(2) + std::log(4)) / 2, 1e-12);
+  EXPECT_NEAR(negative_log_likelihood(two_classes({1.0}, {1})).value, 103.6, 0.1);
+}
+
+TEST(Metrics, HaveTheSameBitsForAnyOrderOfTheImages) {
+  const auto [first, second] = shuffled_pair();
+  expect_same_bits(brier_score(first), brier_score(second));
+  expect_same_bits(negative_log_likelihood(first), negative_log_likelihood(second));
+  expect_same_bits(expected_calibration_error(first, Rng(3)), expected_calibration_error(second, Rng(3)));
+  expect_same_bits(macro_f1(confusion_matrix(first, 3), Rng(3)), macro_f1(confusion_matrix(second, 3), Rng(3)));
+}
+
+}  // namespace
+
+}  // namespace fercli

@@ -1,0 +1,111 @@
+// YuNet's layout of 2023, decoded from a network made to find bright cells.
+#include <ATen/ATen.h>
+
+#include "faces/face_detector.hpp"
+#include "tests/cli/run_program.hpp"
+#include "tests/models/formats/onnx/onnx_file.hpp"
+#include "tests/precompiled_tests.hpp"
+#include "tests/user_error.hpp"
+
+namespace fercli::test {
+
+namespace {
+
+/// What the network answers in each cell of 16 pixels: the box's centre in the cell, its size in cells (logarithm), and
+/// the five points, of which the nose is not used.
+const std::vector<float> kBox = {0.5F, 0.25F, std::log(2.5F), std::log(3.0F)};
+const std::vector<float> kPoints = {-0.5F, 0, 1.5F, 0.5F, 7, 7, -0.25F, 1.5F, 1.25F, 2};
+
+/// One head: from the picture's cells to (1, cells, values).
+void add_head(std::vector<OnnxNode>& nodes, const std::string& name, int64_t stride, const torch::Tensor& weight,
+              const torch::Tensor& bias, bool sigmoid) {
+  const std::string raw = name + "_raw", squashed = name + "_squashed", turned = name + "_turned";
+  nodes.push_back(
+      {"Conv", {"input", weight, bias}, {{"kernel_shape", {stride, stride}}, {"strides", {stride, stride}}}, {raw}});
+  if (sigmoid) nodes.push_back({"Sigmoid", {raw}, {}, {squashed}});
+  nodes.push_back({"Transpose", {sigmoid ? squashed : raw}, {{"perm", {0, 2, 3, 1}}}, {turned}});
+  nodes.push_back({"Reshape", {turned, torch::tensor({int64_t{1}, int64_t{-1}, bias.size(0)})}, {}, {name}});
+}
+
+/// A face wherever all 16x16 pixels of a cell are white, in the layout of face_detection_yunet_2023mar.onnx.
+void write_yunet(const std::filesystem::path& path, int64_t point_values = 10) {
+  std::vector<OnnxNode> nodes;
+  std::vector<std::string> outputs;
+  for (const std::string kind : {"cls", "obj", "bbox", "kps"}) {
+    for (const int64_t stride : {8, 16, 32}) {
+      const auto values =
+          std::map<std::string, int64_t>{{"cls", 1}, {"obj", 1}, {"bbox", 4}, {"kps", point_values}}[kind];
+      auto weight = torch::zeros({values, 3, stride, stride}), bias = torch::zeros({values});
+      if (kind == "cls") {
+        weight.fill_(stride == 16 ? 40.0 / (3 * 16 * 16 * 255) : 0);
+        bias.fill_(-30);  // a sure face at white, none at grey
+      } else if (kind == "obj") {
+        bias.fill_(20);
+      } else {
+        const auto& wanted = kind == "bbox" ? kBox : kPoints;
+        bias = torch::tensor(wanted).slice(0, 0, values);
+      }
+      const std::string name = kind + "_" + std::to_string(stride);
+      add_head(nodes, name, stride, weight, bias, kind == "cls" || kind == "obj");
+      outputs.push_back(name);
+    }
+  }
+  write_onnx({"yunet", 11, "input", {3, 640, 640}, nodes, outputs}, path);
+}
+
+Picture black(int64_t height, int64_t width) {
+  return make_picture(torch::zeros({height, width, 3}, torch::kUInt8));
+}
+
+TEST(Yunet, BoxesStandWhereEyesAndMouthSay) {
+  const ScratchFolder folder;
+  write_yunet(folder / "yunet.onnx");
+  const auto detector = make_face_detector((folder / "yunet.onnx").string());
+  EXPECT_EQ(detector->name(), "yunet");
+
+  auto bgr = torch::zeros({200, 300, 3}, torch::kUInt8);  // no multiples of 32
+  bgr.slice(0, 96, 112).slice(1, 160, 176).fill_(255);    // row 6, column 10
+  bgr.slice(0, 48, 64).slice(1, 32, 48).fill_(255);       // row 3, column 2
+  const Picture picture = make_picture(bgr);
+  const auto boxes = detector->find(picture, {{0, 0, 300, 200}, 24, 200});
+  ASSERT_EQ(boxes.size(), 2u);
+  for (size_t i = 0; i < 2; ++i) {
+    const double x = i == 0 ? 2 : 10, y = i == 0 ? 3 : 6;
+    const double eyes_y = (y + 0.25) * 16, mouth_y = (y + 1.75) * 16;
+    const Box square = face_square(boxes[i]);
+    EXPECT_NEAR(square.centre_x(), (x + 0.5) * 16, 1e-3);
+    EXPECT_NEAR(square.y + 0.38 * square.height, eyes_y, 1e-3);
+    EXPECT_NEAR(square.y + 0.76 * square.height, mouth_y, 1e-3);
+  }
+  EXPECT_TRUE(detector->find(picture, {{0, 0, 300, 200}, 24, 40}).empty()) << "larger than wanted";
+  EXPECT_TRUE(detector->find(black(200, 300), {{0, 0, 300, 200}, 24, 200}).empty());
+  EXPECT_TRUE(detector->find(picture, {{400, 0, 50, 50}, 24, 200}).empty()) << "outside the picture";
+}
+
+TEST(Yunet, LargePicturesAreShrunkAndRegionsMovedBack) {
+  const ScratchFolder folder;
+  write_yunet(folder / "yunet.onnx");
+  const auto detector = make_face_detector((folder / "yunet.onnx").string());
+  auto bgr = torch::zeros({800, 1200, 3}, torch::kUInt8);
+  // A cell of 64 pixels, as the region from (100,40) is shrunk to a quarter: its row 2, column 3.
+  bgr.slice(0, 40 + 128, 40 + 192).slice(1, 100 + 192, 100 + 256).fill_(255);
+  const auto boxes = detector->find(make_picture(bgr), {{100, 40, 1024, 640}, 96, 800});
+  ASSERT_EQ(boxes.size(), 1u);
+  const Box square = face_square(boxes[0]);
+  EXPECT_NEAR(square.centre_x(), 100 + 3.5 * 64, 0.1);
+  EXPECT_NEAR(square.y + 0.38 * square.height, 40 + 2.25 * 64, 0.1);
+}
+
+TEST(Yunet, OtherNetworksAreRefusedAtOnce) {
+  const ScratchFolder folder;
+  write_onnx({"other", 11, "input", {3, 640, 640}, {{"Relu", {"input"}, {}, {"y"}}}, {"y"}}, folder / "other.onnx");
+  EXPECT_THAT(message_of([&] { make_face_detector((folder / "other.onnx").string()); }),
+              testing::HasSubstr("is not a YuNet face detector (ONNX) that OpenCV"));
+  write_yunet(folder / "few.onnx", 8);
+  EXPECT_THAT(message_of([&] { make_face_detector((folder / "few.onnx").string()); }),
+              testing::HasSubstr("YuNet: kps_8 has"));
+}
+
+}  // namespace
+
+}  // namespace fercli::test

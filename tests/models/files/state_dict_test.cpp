@@ -1,0 +1,83 @@
+// State dictionaries as Python's torch.save writes them, and pickles that lie about their data.
+#include "models/files/state_dict.hpp"
+
+#include <ATen/ATen.h>
+#include <zip.h>
+
+#include "tests/cli/run_program.hpp"
+#include "tests/precompiled_tests.hpp"
+#include "tests/user_error.hpp"
+
+namespace fercli {
+
+namespace {
+
+using test::message_of;
+using test::ScratchFolder;
+using testing::HasSubstr;
+
+std::string text(const std::string& word) {
+  const auto length = static_cast<uint32_t>(word.size());
+  return "X" + std::string(reinterpret_cast<const char*>(&length), sizeof length) + word;
+}
+
+const std::string kOrderedDict = "ccollections\nOrderedDict\n)R";
+
+/// The instructions for a tensor of `side` values in data record 0.
+std::string tensor(char side, char stored) {
+  const std::string storage =
+      "(" + text("storage") + "ctorch\nFloatStorage\n" + text("0") + text("cpu") + "K" + stored + "tQ";
+  return std::string("ctorch._utils\n_rebuild_tensor_v2\n(") + storage + std::string("K\0K", 3) + side +
+         "\x85K\x01\x85\x89" + kOrderedDict + "tR";
+}
+
+/// A file with this pickle and a record of the values 1 and 2.
+std::filesystem::path write_file_of(const ScratchFolder& folder, const std::string& instructions) {
+  const auto path = folder / "weights.pth";
+  const std::string pickle = "\x80\x02" + instructions + ".";
+  const float values[] = {1, 2};
+  zip_t* archive = zip_open(path.c_str(), ZIP_CREATE | ZIP_TRUNCATE, nullptr);
+  zip_file_add(archive, "archive/data.pkl", zip_source_buffer(archive, pickle.data(), pickle.size(), 0), 0);
+  zip_file_add(archive, "archive/data/0", zip_source_buffer(archive, values, sizeof values, 0), 0);
+  EXPECT_EQ(zip_close(archive), 0);
+  return path;
+}
+
+/// OrderedDict(…) with the attribute _metadata, as nn.Module.state_dict() returns it.
+std::string state_of_a_module(const std::string& entries) {
+  return kOrderedDict + "(" + entries + "u}" + text("_metadata") + kOrderedDict + "sb";
+}
+
+TEST(StateDictionaries, ThoseOfModulesCarryAttributesThatAreLeftOut) {
+  const ScratchFolder folder;
+  const std::string entries = text("module.a") + tensor(2, 2) + text("b") + tensor(1, 2);
+  for (const auto& instructions :
+       {state_of_a_module(entries), "}" + text("state_dict") + state_of_a_module(entries) + "s"}) {
+    const auto state = read_state_dict(write_file_of(folder, instructions));
+    ASSERT_EQ(state.size(), 2u);
+    EXPECT_TRUE(at::equal(state.at("a"), torch::tensor({1.0F, 2.0F})));
+    EXPECT_TRUE(at::equal(state.at("b"), torch::tensor({1.0F})));
+  }
+}
+
+TEST(StateDictionaries, PicklesThatLieAreRefused) {
+  const ScratchFolder folder;
+  const auto refusal = [&](const std::string& instructions) {
+    return message_of([&] { read_state_dict(write_file_of(folder, instructions)); });
+  };
+  const auto of = [](const std::string& value) { return "}(" + text("a") + value + "u"; };
+  EXPECT_THAT(refusal(of(tensor(3, 3))), HasSubstr("'0' is shorter than its description"));
+  EXPECT_THAT(refusal(of(tensor(3, 2))), HasSubstr("reaches beyond its data"));
+  EXPECT_THAT(refusal("t"), HasSubstr("takes from an empty stack"));
+  EXPECT_THAT(refusal("R"), HasSubstr("takes from an empty stack"));
+  EXPECT_THAT(refusal("K\x01)R"), HasSubstr("calls something that is no function"));
+  EXPECT_THAT(refusal("X\xff\xff\xff\xff"), HasSubstr("is truncated"));
+  EXPECT_THAT(refusal("Nr\xff\xff\xff\xff"), HasSubstr("remembers more values than it has"));
+  std::string nested = ")";
+  for (int i = 0; i < 1000; ++i) nested += "\x85";
+  EXPECT_THAT(refusal(nested), HasSubstr("nested too deeply"));
+}
+
+}  // namespace
+
+}  // namespace fercli
