@@ -88,11 +88,6 @@ Metric adaptive(const Model& model, const std::string& attack, const Dataset& im
   return proportion(found.answers(found.attacks.front(), 0).eq(found.labels).sum().item<int64_t>(), found.size());
 }
 
-std::string percent(const Metric& metric) {
-  return fmt::format("{:.1f} ({:.1f}–{:.1f})", 100 * metric.value, 100 * metric.interval.low,
-                     100 * metric.interval.high);
-}
-
 int64_t image_limit() {
   const char* text = std::getenv("LIMIT");
   return text == nullptr ? 500 : parse_integer(text);
@@ -129,7 +124,7 @@ int run(const fs::path& data, const fs::path& out, const std::vector<std::string
     text += "| " + model.name + " |";
     auto& entry = json["models"][model.name] = {{"digest", model.digest}};
     for (const auto& [name, metric] : row) {
-      text += " " + percent(metric) + " |";
+      text += " " + format_share(metric) + " |";
       entry[name] = to_json(metric);
     }
     text += "\n";

@@ -35,8 +35,11 @@ void divide_logits(const Checkpoint& checkpoint, double temperature) {
       fmt::format("fercli calibrate: '{}' has no dense output layer of fercli's own to scale", checkpoint.arch));
 }
 
+/// In float32, which is what `fercli eval` reports.
 Predictions predictions_of(const Checkpoint& checkpoint, const Dataset& images) {
-  return predict(make_classifier(checkpoint, {}), images, kBatch);
+  Runtime runtime;
+  runtime.precision = "fp32";
+  return predict(make_classifier(checkpoint, runtime), images, kBatch);
 }
 
 /// The model card that `fercli train` left beside a checkpoint, or `fercli calibrate` under its name.

@@ -67,13 +67,6 @@ std::string format_score(const Metric& metric) {
                      metric.interval.high);
 }
 
-/// "72.3 (67.1–76.9)", in %; a dash where there is nothing to divide by.
-std::string format_percent(const Metric& metric) {
-  if (metric.n == 0) return "-";
-  return fmt::format("{:.1f} ({:.1f}–{:.1f})", 100 * metric.value, 100 * metric.interval.low,
-                     100 * metric.interval.high);
-}
-
 void print_metrics(const Result& result) {
   const auto& metrics = result.metrics;
   fmt::print("Accuracy on test set: {:.0f}%\n\n", 100 * metrics.at("accuracy").value);
@@ -94,8 +87,8 @@ void print_classes(const Result& result) {
   for (const auto& row : result.per_class) {
     const auto metric = [&](const char* name) { return metric_from_json(row.at(name)); };
     fmt::print("  {:<10} {:>8} {:>10} {:>21} {:>21} {:>21}\n", row.at("class").get<std::string>(),
-               row.at("support").get<int64_t>(), metric("precision").n, format_percent(metric("precision")),
-               format_percent(metric("recall")), format_percent(metric("f1")));
+               row.at("support").get<int64_t>(), metric("precision").n, format_share(metric("precision")),
+               format_share(metric("recall")), format_share(metric("f1")));
   }
 }
 

@@ -30,13 +30,6 @@ RobustnessPlan plan_of(const RobustnessOptions& options, const RobustnessSubject
   return plan;
 }
 
-/// "45.3 (43.7–46.9)"; a dash where there is nothing to divide by.
-std::string percent(const Metric& metric) {
-  if (metric.n == 0) return "-";
-  return fmt::format("{:.1f} ({:.1f}–{:.1f})", 100 * metric.value, 100 * metric.interval.low,
-                     100 * metric.interval.high);
-}
-
 void print_row(const std::string& name, const std::vector<std::string>& cells) {
   fmt::print("    {:<22}", name);
   for (const auto& cell : cells) fmt::print(" {:>17}", cell);
@@ -54,7 +47,7 @@ void print_block(const Result& result, const RobustnessRun& run, const std::stri
   for (const auto& name : names) {
     std::vector<std::string> cells;
     for (const auto& rung : run.plan.ladder) {
-      cells.push_back(percent(result.metrics.at(fmt::format("{}.{}.{}", kind, name, rung.text))));
+      cells.push_back(format_share(result.metrics.at(fmt::format("{}.{}.{}", kind, name, rung.text))));
     }
     print_row(name, cells);
   }
@@ -67,7 +60,8 @@ void print_classes(const Result& result, const RobustnessRun& run, const LabelSe
   for (size_t k = 0; k < classes.names().size(); ++k) {
     std::vector<std::string> cells;
     for (const auto& entry : result.tables.at("robustness")) {
-      if (entry.at("attack") == kWorstCase) cells.push_back(percent(metric_from_json(entry.at(list).at(k).at(value))));
+      if (entry.at("attack") == kWorstCase)
+        cells.push_back(format_share(metric_from_json(entry.at(list).at(k).at(value))));
     }
     print_row(classes.names()[k], cells);
   }
@@ -163,7 +157,7 @@ void print_robustness(const Result& result, const RobustnessRun& run, const Labe
     print_block(result, run, "attack_success",
                 fmt::format("goal reached (of the {} rightly classified)", robustness.right().sum().item<int64_t>()));
   }
-  print_row("always " + classes.name(constant.label), {percent(constant.accuracy)});
+  print_row("always " + classes.name(constant.label), {format_share(constant.accuracy)});
   print_classes(result, run, classes, "per_class", "robust_accuracy", "robust accuracy by class, worst case");
   print_classes(result, run, classes, "answers", "share", "share of each answer, worst case");
   print_medians(result, run);

@@ -206,9 +206,7 @@ json read_all(const std::vector<std::string>& files) {
 void print_curve(const std::string& name, const json& eps, const json& values) {
   fmt::print("  {:<12}", name);
   for (size_t i = 0; i < eps.size(); ++i) {
-    const Metric metric = metric_from_json(values.at(i));
-    fmt::print("  {} {:.1f} ({:.1f}–{:.1f})", eps[i].get<std::string>(), 100 * metric.value, 100 * metric.interval.low,
-               100 * metric.interval.high);
+    fmt::print("  {} {}", eps[i].get<std::string>(), format_share(metric_from_json(values.at(i))));
   }
   fmt::print("   n = {}\n", values.at(0).at("n").get<int64_t>());
 }

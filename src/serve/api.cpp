@@ -15,6 +15,7 @@
 #include "core/text.hpp"
 #include "data/dataset.hpp"
 #include "data/image.hpp"
+#include "eval/measures/difference_picture.hpp"
 #include "eval/measures/image_quality.hpp"
 #include "serve/page_files.hpp"
 #include "serve/upload.hpp"
@@ -176,12 +177,6 @@ size_t largest(const std::vector<Box>& boxes) {
     if (boxes[i].area() > boxes[best].area()) best = i;
   }
   return best;
-}
-
-/// The difference, enlarged by `factor`, on mid-grey.
-torch::Tensor magnified(const torch::Tensor& before, const torch::Tensor& after, int64_t factor) {
-  const auto delta = (after.to(torch::kInt32) - before.to(torch::kInt32)) * factor;
-  return (delta + 128).clamp(0, 255).to(torch::kUInt8);
 }
 
 Json norms_json(const torch::Tensor& x, const torch::Tensor& x_adv) {
@@ -357,10 +352,10 @@ void Api::attack_crop(const torch::Tensor& crop, const AttackOrder& order, const
   out["original"] = verdict(before, language);
   out["adversarial"] = verdict(to_probabilities(after)[0], language);
   out["norms"] = norms_json(x, to_float(read_back));
-  const int64_t factor = std::max<int64_t>(1, 127 / std::max<int64_t>(1, out["norms"]["linf_255"].get<int64_t>()));
+  const int64_t factor = amplification(crop[0], read_back[0]);
   out["images"] = {{"original", png_json(crop[0])},
                    {"adversarial", encode_base64(png)},
-                   {"perturbation", png_json(magnified(crop[0], read_back[0], factor))},
+                   {"perturbation", png_json(amplified_difference(crop[0], read_back[0], factor))},
                    {"perturbation_factor", factor}};
 }
 

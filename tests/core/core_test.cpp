@@ -77,6 +77,19 @@ TEST(RandomRows, AreKeyedByIndexNotByPosition) {
   EXPECT_NEAR(normal_rows(rng, {1}, {100000}).var().item<double>(), 1, 0.02);
 }
 
+struct NamedThing {
+  static constexpr const char* kKind = "thing";
+  std::string name;
+};
+
+TEST(ARegistry, RefusesASecondEntryOfTheSameName) {
+  Registry<NamedThing> things;
+  things.add({"pgd"});
+  things.add({"cw"});
+  EXPECT_THROW(things.add({"pgd"}), std::logic_error);
+  EXPECT_EQ(things.names(), (std::vector<std::string>{"cw", "pgd"}));
+}
+
 TEST(Permutations, HoldEveryNumberOnce) {
   auto order = Rng(2).permutation(1000);
   EXPECT_FALSE(std::is_sorted(order.begin(), order.end()));

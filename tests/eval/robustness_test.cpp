@@ -247,6 +247,28 @@ TEST_F(RobustnessOf, ForgedClaimsAreFound) {
               HasSubstr("--data: is not"));
 }
 
+TEST_F(RobustnessOf, ASavedSetWhosePartsLieOutOfRangeIsRefused) {
+  const test::ScratchFolder folder;
+  const auto honest = collect_adversarial(measure(), plan_, data_, {{"model_digest", "digest"}});
+  const auto message_of = [&](auto change) {
+    auto set = honest;
+    set.images.labels = honest.images.labels.clone();
+    set.rows = honest.rows.clone();
+    change(set);
+    save_adversarial(set, folder / "adv.ferpack");
+    return user_error(
+        [&] { verify_adversarial(load_adversarial(folder / "adv.ferpack"), data_, classifier_, "digest"); });
+  };
+  EXPECT_EQ(message_of([](auto&) {}), "");
+  EXPECT_THAT(message_of([](auto& set) { set.images.labels[0] = 7; }), HasSubstr("do not fit together"));
+  EXPECT_THAT(message_of([](auto& set) { set.images.labels[0] = -1; }), HasSubstr("do not fit together"));
+  EXPECT_THAT(message_of([](auto& set) { set.rows[0] = kImages; }), HasSubstr("do not belong to the images of --data"));
+  EXPECT_THAT(message_of([](auto& set) { set.rows[0] = -1; }), HasSubstr("do not belong to the images of --data"));
+  EXPECT_THAT(message_of([](auto& set) { set.eps = set.eps.narrow(0, 0, 1); }), HasSubstr("do not fit together (eps)"));
+  EXPECT_THAT(message_of([](auto& set) { set.claim["goal"] = 3; }), HasSubstr("is damaged"));
+  EXPECT_THAT(message_of([](auto& set) { set.claim["ladder"] = "1/255"; }), HasSubstr("is damaged"));
+}
+
 TEST(Ladder, IsReadAsWritten) {
   const auto ladder = parse_ladder("1/255, 0.5", Norm::Linf);
   ASSERT_EQ(ladder.size(), 2u);

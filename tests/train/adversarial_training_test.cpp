@@ -119,7 +119,7 @@ TEST_P(EachAdversarialLoss, ResumedAfterAnEpochEndsWithTheSameWeights) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Losses, EachAdversarialLoss,
-                         testing::Values("pgd-at", "fgsm-rs", "n-fgsm", "free", "trades", "mart"),
+                         testing::ValuesIn(adversarial_losses()),
                          [](const auto& info) {
                            std::string name = info.param;
                            std::replace(name.begin(), name.end(), '-', '_');
