@@ -15,9 +15,9 @@
 #include "core/text.hpp"
 #include "data/formats/reader.hpp"
 #include "data/image.hpp"
+#include "eval/campaign/campaign.hpp"
 #include "eval/evaluate.hpp"
 #include "eval/measures/subset.hpp"
-#include "eval/robustness.hpp"
 #include "models/checkpoint.hpp"
 #include "models/formats/import.hpp"
 
@@ -79,12 +79,15 @@ Metric accuracy_on(const Classifier& judge, const Dataset& images) {
 
 /// Robust accuracy of an attack on the model itself, stored in 8 bits without loss.
 Metric adaptive(const Model& model, const std::string& attack, const Dataset& images, const fs::path& state) {
-  RobustnessPlan plan;
+  Trial plan;
   plan.attacks = {attack};
   plan.ladder = parse_ladder("0.02", plan.norm);
   plan.goal.name = "untargeted";
   if (attack == "pgd") plan.settings.steps = 20;
-  const auto found = measure_robustness(model.classifier, model.digest, images, plan, state);
+  CampaignOptions options;
+  options.state = state;
+  ProgressObserver observer;
+  const auto found = run_campaign({model.classifier, images, model.digest}, plan, options, observer);
   return proportion(found.answers(found.attacks.front(), 0).eq(found.labels).sum().item<int64_t>(), found.size());
 }
 

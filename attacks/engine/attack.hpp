@@ -15,6 +15,7 @@
 namespace fercli {
 
 class Search;
+struct Findings;
 
 /// What an attack is asked to perturb.
 struct AttackInput {
@@ -62,11 +63,12 @@ struct AttackSettings {
 
 /// A way to search the ball of a threat model for an image that reaches the goal.
 ///
-/// `run` is not virtual: it validates, restarts, drops solved images from the batch (eval-mode images are independent,
-/// so no decision changes), projects, rounds to the pixel grid and judges. Subclasses implement `perturb` for one start
-/// of the images still unsolved. The search may run in bfloat16 (the classifier's precision); a success is one that the
-/// float32 network confirms, and an image that only bfloat16 sees solved is searched on. An image that is in the goal
-/// class already is a success at distance 0. Results depend on neither batch size, order, company nor threads.
+/// `run` and `run_leg` are not virtual: they validate, restart, drop solved images from the batch (eval-mode images are
+/// independent, so no decision changes), project, round to the pixel grid and judge. Subclasses implement `perturb` for
+/// one start of the images still unsolved. The search may run in bfloat16 (the classifier's precision); a success is
+/// one that the float32 network confirms, and an image that only bfloat16 sees solved is searched on. An image that is
+/// in the goal class already is a success at distance 0. Results depend on neither batch size, order, company nor
+/// threads.
 class Attack {
  public:
   /// Where the points that an attack shows to the network may lie. `Anywhere` in [0,1]: minimum-norm attacks, whose
@@ -80,6 +82,17 @@ class Attack {
   /// Interrupted on Ctrl-C.
   AttackResult run(const Classifier& classifier, const ThreatModel& threat, const AttackInput& input,
                    const Rng& rng) const;
+
+  /// A run is `legs` legs, one after the other: of each start one, of an attack of several parts one for each. What is
+  /// known between two of them are the findings, so that a run can be kept and gone on with, each image for itself.
+  int64_t legs(Norm norm, bool targeted, int64_t classes) const {
+    return settings_.restarts * parts(norm, targeted, classes);
+  }
+
+  /// The next leg for these images, all of which have `leg` legs behind them; `findings`: `Findings::none` before the
+  /// first. After the last one they are judged for good. Throws as `run` does.
+  void run_leg(int64_t leg, const Classifier& classifier, const ThreatModel& threat, const AttackInput& input,
+               const Rng& rng, Findings& findings) const;
 
   const AttackSettings& settings() const { return settings_; }
   Reach reach() const { return reach_; }
@@ -98,9 +111,16 @@ class Attack {
   /// budget is spent.
   virtual void perturb(Search& search) const = 0;
 
-  /// One start of another attack on the images of `search`, in that attack's own settings and reach, with the noise of
-  /// this label; for cascades.
-  static void perturb_as(const Attack& attack, const std::string& label, Search& search);
+  /// Into how many parts a start is cut, so that little is lost when a run is interrupted. `perturb` is called for each
+  /// (`Search::part`); what the next one needs is kept by `Search::remember`.
+  virtual int64_t parts(Norm, bool /*targeted*/, int64_t /*classes*/) const { return 1; }
+
+  /// One part of a start of another attack on the images of `search`, in that attack's own settings and reach, with the
+  /// noise of this label; for cascades.
+  static void perturb_as(const Attack& attack, const std::string& label, int64_t part, Search& search);
+  static int64_t parts_of(const Attack& attack, Norm norm, bool targeted, int64_t classes) {
+    return attack.parts(norm, targeted, classes);
+  }
 
   AttackSettings settings_;
 
@@ -126,6 +146,10 @@ struct AttackEntry {
   std::unique_ptr<Attack> (*make)(const AttackSettings& settings);
   std::vector<std::string> settings;  ///< those of AttackSettings that it uses, as options: "steps", "random-start", …
 };
+
+/// The result of a run that has ended: of these images, with those findings and that many passes.
+AttackResult attack_result(const Findings& findings, const torch::Tensor& x, Norm norm, int64_t forward,
+                           int64_t backward);
 
 /// Throws UserError: unknown name, a norm or kind of goal that this attack does not know.
 std::unique_ptr<Attack> make_attack(const std::string& name, const AttackSettings& settings, Norm norm, bool targeted);

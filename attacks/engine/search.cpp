@@ -19,7 +19,7 @@ torch::Tensor rows_where(const torch::Tensor& mask) {
 }  // namespace
 
 Search::Search(Networks networks, const Attack& attack, Ball ball, Goal goal, std::vector<int64_t> index,
-               torch::Tensor rows, const Rng& rng, Findings* findings)
+               torch::Tensor rows, const Rng& rng, int64_t part, Findings* findings)
     : networks_(networks),
       attack_(&attack),
       ball_(std::move(ball)),
@@ -27,6 +27,7 @@ Search::Search(Networks networks, const Attack& attack, Ball ball, Goal goal, st
       index_(std::move(index)),
       rows_(std::move(rows)),
       rng_(rng),
+      part_(part),
       findings_(findings) {}
 
 torch::Tensor Search::nearest_success() const {
@@ -221,6 +222,15 @@ torch::Tensor Search::test(const torch::Tensor& rows, const torch::Tensor& point
   const auto solved = nearest() ? cost.eq(0) : goal.probability(logits).ge(attack_->settings().confidence);
   findings_->done.index_fill_(0, places.masked_select(success.logical_and(solved)), true);
   return reached;
+}
+
+torch::Tensor Search::recalled(const std::string& name) const {
+  const auto found = findings_->memory.find(name);
+  return found == findings_->memory.end() ? torch::Tensor() : found->second.index_select(0, rows_);
+}
+
+void Search::remember(const std::string& name, const torch::Tensor& values) {
+  findings_->remember(name, rows_, values);
 }
 
 void Search::leave_solved() {

@@ -15,8 +15,8 @@ namespace {
 
 constexpr int kNotRobustEnough = 3;
 
-RobustnessPlan plan_of(const RobustnessOptions& options, const RobustnessSubject& subject, const Runtime& runtime) {
-  RobustnessPlan plan;
+Trial plan_of(const RobustnessOptions& options, const RobustnessSubject& subject, const Runtime& runtime) {
+  Trial plan;
   plan.norm = options.attack.parsed_norm();
   plan.attacks = split(options.attacks, ',');
   plan.ladder = parse_ladder(options.eps.empty() ? default_ladder(plan.norm) : options.eps, plan.norm);
@@ -121,9 +121,15 @@ RobustnessRun run_robustness(const RobustnessOptions& options, const RobustnessS
                              const std::string& folder) {
   RobustnessRun run;
   run.plan = plan_of(options, subject, runtime);
-  std::optional<std::filesystem::path> state;
-  if (!folder.empty()) state = std::filesystem::path(folder) / "robustness.state";
-  run.robustness = measure_robustness(subject.classifier, subject.digest, subject.images, run.plan, state);
+  CampaignOptions campaign;
+  if (!folder.empty()) campaign.state = std::filesystem::path(folder) / "robustness.state";
+  ProgressObserver observer;
+  try {
+    run.robustness = run_campaign({subject.classifier, subject.images, subject.digest}, run.plan, campaign, observer);
+  } catch (const Interrupted& error) {
+    if (campaign.state) throw;
+    throw Interrupted(fmt::format("{}; with --out DIR the same command could go on from here", error.what()));
+  }
   run.flags = check_sanity(subject.classifier, subject.images, run.robustness, run.plan);
   return run;
 }

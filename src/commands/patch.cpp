@@ -89,10 +89,9 @@ int run(const std::vector<std::string>& arguments) {
   const Rng rng = Rng(a.set.runtime.seed).split("patch"), scoring = rng.split("score");
   const Patch patch = learn(a, classifier, sets.learn, goal, rng);
 
-  auto images = compare_images(classifier, sets.test, worn(patch, sets.test, a, scoring), goal);
+  const auto images = compare_stored(classifier, sets.test, worn(patch, sets.test, a, scoring), goal);
   const auto folder = a.set.folder(goal);
-  if (a.set.saves_files()) round_trip_png(images, classifier, goal, folder, false);
-  Result result = summarise_set(a.set, options, images, sets, checkpoint, goal);
+  Result result = summarise_set(a.set, options, images, sets, checkpoint);
   result.threat_model = {{"goal", goal.name}, {"shape", a.shape}, {"spread", a.spread}};
   result.attacks = {{{"name", "patch"}, {"shape", a.shape}, {"steps", a.settings.steps}}};
   result.tables["covered_share"] = patch.cover.mean().item<double>() * patch.size * patch.size;

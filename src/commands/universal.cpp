@@ -127,10 +127,9 @@ int run(const std::vector<std::string>& arguments) {
     perturbation.digest = checkpoint.digest;
   }
 
-  auto images = compare_images(classifier, sets.test, add_universal(sets.test.images, perturbation.levels), goal);
+  const auto images = compare_stored(classifier, sets.test, add_universal(sets.test.images, perturbation.levels), goal);
   const auto folder = a.set.folder(goal);
-  if (a.set.saves_files()) round_trip_png(images, classifier, goal, folder, false);
-  Result result = summarise_set(a.set, options, images, sets, checkpoint, goal);
+  Result result = summarise_set(a.set, options, images, sets, checkpoint);
   result.threat_model = {{"norm", to_string(perturbation.norm)}, {"eps", perturbation.eps}, {"goal", goal.name}};
   result.attacks = {{{"name", "universal"}, {"learnt_on", perturbation.model}, {"learnt_for", perturbation.goal}}};
   const auto random = random_levels(perturbation, rng.split("random"));

@@ -49,8 +49,7 @@ std::vector<std::string> ids_where(const Dataset& images, const torch::Tensor& m
 
 }  // namespace
 
-AdversarialSet collect_adversarial(const Robustness& robustness, const RobustnessPlan& plan, const Dataset& evaluated,
-                                   json claim) {
+AdversarialSet collect_adversarial(const Ledger& robustness, const Trial& plan, const Dataset& evaluated, json claim) {
   const AttackRecord worst = robustness.worst();
   if (!worst.adversarial.defined()) {
     throw UserError("--save-adv: holds 8-bit images, and --float makes others; leave one of them out");

@@ -92,14 +92,14 @@ SanityFlag check_loss(const Classifier& classifier, const AttackInput& input, co
           "following the gradient does not raise the loss: the gradients mislead, and white-box figures are too high"};
 }
 
-int64_t robust_at(const Robustness& robustness, const std::vector<const AttackRecord*>& attacks, int64_t rung) {
+int64_t robust_at(const Ledger& robustness, const std::vector<const AttackRecord*>& attacks, int64_t rung) {
   auto standing = robustness.right();
   for (const auto* attack : attacks) standing = standing.logical_and(attack->broken.gt(rung));
   return standing.sum().item<int64_t>();
 }
 
 /// Do the attacks that should be weaker leave clearly fewer images standing at some rung?
-SanityFlag compare(SanityFlag flag, const Robustness& robustness, const RobustnessPlan& plan,
+SanityFlag compare(SanityFlag flag, const Ledger& robustness, const Trial& plan,
                    const std::vector<const AttackRecord*>& weaker, const std::vector<const AttackRecord*>& stronger) {
   flag.found = "not both kinds of attack were run";
   if (weaker.empty() || stronger.empty()) return flag;
@@ -116,7 +116,7 @@ SanityFlag compare(SanityFlag flag, const Robustness& robustness, const Robustne
   return flag;
 }
 
-SanityFlag check_square(const Robustness& robustness) {
+SanityFlag check_square(const Ledger& robustness) {
   SanityFlag flag{
       "square-after-white-box", false, "no cascade was run",
       "a black-box attack finds what the gradients do not: they are masked, and the true robust accuracy is "
@@ -133,7 +133,7 @@ SanityFlag check_square(const Robustness& robustness) {
   return flag;
 }
 
-SanityFlag check_targets(const RobustnessPlan& plan, int64_t classes) {
+SanityFlag check_targets(const Trial& plan, int64_t classes) {
   return {
       "too-many-targets", plan.settings.targets > classes - 1,
       fmt::format("{} target classes asked for, {} wrong classes",
@@ -157,7 +157,7 @@ std::vector<SanityFlag> check_network(const Classifier& classifier, const torch:
           check_loss(classifier, input, threat, seed)};
 }
 
-std::vector<SanityFlag> compare_attacks(const Robustness& robustness, const RobustnessPlan& plan, int64_t classes) {
+std::vector<SanityFlag> compare_attacks(const Ledger& robustness, const Trial& plan, int64_t classes) {
   std::vector<const AttackRecord*> black, white, single, iterated;
   for (const auto& attack : robustness.attacks) {
     if (attack.access != Access::Gradients || attack.transferred) {
@@ -177,8 +177,8 @@ std::vector<SanityFlag> compare_attacks(const Robustness& robustness, const Robu
           check_targets(plan, classes)};
 }
 
-std::vector<SanityFlag> check_sanity(const Classifier& classifier, const Dataset& dataset, const Robustness& robustness,
-                                     const RobustnessPlan& plan) {
+std::vector<SanityFlag> check_sanity(const Classifier& classifier, const Dataset& dataset, const Ledger& robustness,
+                                     const Trial& plan) {
   const auto right = robustness.right().nonzero().squeeze(1);
   const int64_t stride = std::max<int64_t>(1, right.size(0) / kImages);
   std::vector<int64_t> rows, places;

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "eval/robustness.hpp"
+#include "eval/campaign/campaign.hpp"
 
 namespace fercli {
 
@@ -36,10 +36,10 @@ std::vector<SanityFlag> check_network(const Classifier& classifier, const torch:
 /// square-after-white-box   in a cascade Square broke more than 0.2 % of the images after the white-box attacks
 /// black-box-beats-white-box, single-step-beats-iterated   robust accuracy lower by more than 0.2 points at some eps
 /// too-many-targets         more target classes were asked for than the network has wrong ones
-std::vector<SanityFlag> compare_attacks(const Robustness& robustness, const RobustnessPlan& plan, int64_t classes);
+std::vector<SanityFlag> compare_attacks(const Ledger& robustness, const Trial& plan, int64_t classes);
 
 /// All of it for one evaluation, on at most 32 of its rightly classified images.
-std::vector<SanityFlag> check_sanity(const Classifier& classifier, const Dataset& dataset, const Robustness& robustness,
-                                     const RobustnessPlan& plan);
+std::vector<SanityFlag> check_sanity(const Classifier& classifier, const Dataset& dataset, const Ledger& robustness,
+                                     const Trial& plan);
 
 }  // namespace fercli

@@ -72,7 +72,7 @@ class Api {
   void attack_crop(const torch::Tensor& crop, const AttackOrder& order, const std::string& language,
                    nlohmann::ordered_json& out);
 
-  Classifier classifier_, judge_;  ///< the second in float32
+  Classifier classifier_;
   ApiSettings settings_;
   std::string model_json_;
   ServerMetrics metrics_;

@@ -152,6 +152,39 @@ TEST_F(AttackCommand, JsonWithoutAFolderWritesNoFiles) {
   EXPECT_TRUE(fs::is_empty(out_.path()));
 }
 
+TEST_F(AttackCommand, TheVerdictIsTheSameWhetherOrNotFilesAreWritten) {
+  const std::vector<std::string> words{"--data", faces().string(), "--eps", "2/255", "--minimal-eps"};
+  auto with_files = words;
+  with_files.insert(with_files.end(), {"--out", (out_ / "files").string(), "--save-png", "all"});
+  const json with = attack_json("untargeted", with_files);
+  json without = attack_json("untargeted", words);
+  EXPECT_EQ(with["metrics"], without["metrics"]);
+  for (size_t i = 0; i < without["per_image"].size(); ++i) {
+    for (const char* key : {"success", "adversarial_probabilities", "minimal_eps"}) {
+      EXPECT_EQ(with["per_image"][i][key], without["per_image"][i][key]) << key;
+    }
+  }
+  EXPECT_FALSE(fs::exists(out_ / "files" / "attack.state"));
+}
+
+TEST_F(AttackCommand, AnInterruptedAttackGoesOnAndEndsTheSame) {
+  const std::vector<std::string> plan{"--data", faces().string(), "--eps", "1/255", "--attack", "autoattack"};
+  auto kept = plan;
+  const fs::path folder = out_ / "kept";
+  kept.insert(kept.end(), {"--out", folder.string()});
+  auto first = with_model("untargeted", kept);
+  first.insert(first.begin(), "attack");
+  const auto interrupted = run_fercli(
+      first, [&] { return fs::exists(folder / "attack.state"); }, 2);
+  EXPECT_EQ(interrupted.exit_code, 130) << interrupted.err;
+  EXPECT_TRUE(fs::exists(folder / "attack.state"));
+  const json whole = attack_json("untargeted", plan), resumed = attack_json("untargeted", kept);
+  EXPECT_EQ(resumed["metrics"], whole["metrics"]);
+  EXPECT_EQ(resumed["per_image"], whole["per_image"]);
+  EXPECT_EQ(resumed["tables"], whole["tables"]);
+  EXPECT_FALSE(fs::exists(folder / "attack.state"));
+}
+
 TEST_F(AttackCommand, BatchSizeThreadsAndOrderChangeNoResult) {
   std::vector<std::string> forwards{"--image"}, backwards{"--image"};
   for (const auto& entry : fs::recursive_directory_iterator(faces())) {

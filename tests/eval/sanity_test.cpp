@@ -128,6 +128,7 @@ class Comparison : public testing::Test {
     record.name = name;
     record.access = access;
     record.broken = torch::arange(10).ge(broken).to(torch::kInt64);
+    record.forward = {0};
     record.stage = torch::full({10}, -1, torch::kInt64);
     robustness_.attacks.push_back(record);
     return robustness_.attacks.back();
@@ -141,8 +142,8 @@ class Comparison : public testing::Test {
     return false;
   }
 
-  Robustness robustness_;
-  RobustnessPlan plan_;
+  Ledger robustness_;
+  Trial plan_;
 };
 
 TEST_F(Comparison, BlackBoxMustNotBeatWhiteBox) {

@@ -21,6 +21,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr const char* kState = "attack.state";  ///< in the folder, while the attack is unfinished
+
 struct Arguments {
   std::vector<std::string> goal;
   ModelOptions model;
@@ -62,7 +64,9 @@ OptionSet declare(Arguments& a) {
   a.model.declare_foreign(options);
   a.model.declare_space(options);
   options.section("Output");
-  options.text("out,o", &a.out, "DIR", "folder for pictures, result.json and per_image.csv; without it out/GOAL");
+  options.text("out,o", &a.out, "DIR",
+               "folder for pictures, result.json and per_image.csv; without it out/GOAL. An interrupted attack goes on "
+               "from there");
   options.choice("save-png", &a.save_png, {"none", "all"}, "all: every adversarial image as DIR/adversarial/ID.png");
   options.choice("lang", &a.language, {"en", "fr"}, "language of the pictures");
   options.flag("json", &a.json, "print the result as JSON on stdout, nothing else");
@@ -164,9 +168,11 @@ Subject attack_model(const Arguments& a, const std::string& name, const OptionSe
   for (const auto& line : warnings) warn(line);
 
   if (a.saves_files()) make_folder(report.folder);
-  report.outcome = attack_images(classifier, dataset, rows, report.plan);
-  if (a.saves_files())
-    round_trip_png(report.outcome.images, classifier, report.plan.goal, report.folder, report.keeps_images);
+  CampaignOptions campaign;
+  if (a.saves_files()) campaign.state = report.folder / kState;
+  ProgressObserver observer;
+  report.outcome = attack_images({classifier, dataset, checkpoint.digest}, rows, report.plan, campaign, observer);
+  if (report.keeps_images) write_adversarial(report.outcome.images, report.folder);
   Result& result = report.result = summarise(report.outcome, report.selection, report.plan, report.classes);
   result.warnings.insert(result.warnings.begin(), warnings.begin(), warnings.end());
   result.options = options.provenance();
@@ -178,7 +184,9 @@ Subject attack_model(const Arguments& a, const std::string& name, const OptionSe
 
 void throw_if_incomplete(const AttackReport& report) {
   if (report.outcome.complete) return;
-  throw Interrupted(fmt::format("interrupted: {} images were finished", report.outcome.images.size()));
+  const fs::path state = report.folder / kState;
+  throw Interrupted(fmt::format("interrupted: {} images were finished{}", report.outcome.images.size(),
+                                fs::exists(state) ? "; the same command goes on from " + state.string() : ""));
 }
 
 const AttackedImage* find_image(const AttackReport& report, const std::string& id) {
@@ -240,7 +248,7 @@ AttackedImage attacked_face(const Subject& subject, const std::string& id) {
   if (const auto* image = find_image(subject.report, id)) return *image;
   const auto& ids = subject.dataset.ids;
   const int64_t row = std::find(ids.begin(), ids.end(), id) - ids.begin();
-  return attack_images(subject.classifier, subject.dataset, {row}, subject.report.plan).images.front();
+  return attack_images({subject.classifier, subject.dataset}, {row}, subject.report.plan).images.front();
 }
 
 /// One face, drawn once per model, one above the other: the best example that all models were attacked on, else the

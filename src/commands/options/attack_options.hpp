@@ -3,7 +3,7 @@
 #include <string>
 
 #include "attacks/engine/attack.hpp"
-#include "eval/surrogate.hpp"
+#include "eval/campaign/trial.hpp"
 
 namespace fercli {
 

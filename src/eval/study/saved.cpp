@@ -8,8 +8,8 @@
 #include "core/error.hpp"
 #include "core/files.hpp"
 #include "data/label_set.hpp"
+#include "eval/campaign/campaign.hpp"
 #include "eval/result.hpp"
-#include "eval/robustness.hpp"
 #include "eval/study/invariants.hpp"
 #include "eval/study/study.hpp"
 

@@ -67,7 +67,7 @@ void add_faces(json& gallery, const StudySubject& subject, const Dataset& faces,
     plan.settings.batch_size = subject.plan.batch_size;
     const auto selection = select_images(subject.model.search, faces, plan);
     if (!selection.best) continue;
-    const auto outcome = attack_images(subject.model.search, faces, {*selection.best}, plan);
+    const auto outcome = attack_images({subject.model.search, faces}, {*selection.best}, plan);
     gallery.push_back(shown(outcome.images.front(), plan.goal.name, subject, drawn));
   }
 }

@@ -15,7 +15,7 @@ struct RungCounts {
   torch::Tensor broken;     ///< (M) bool
 };
 
-RungCounts count_rung(const Robustness& robustness, const AttackRecord& record, int64_t rung, int64_t classes) {
+RungCounts count_rung(const Ledger& robustness, const AttackRecord& record, int64_t rung, int64_t classes) {
   return {confusion_matrix(robustness.labels, robustness.answers(record, rung), classes),
           robustness.right().logical_and(record.broken.le(rung))};
 }
@@ -83,7 +83,7 @@ void add_classes(json& figures, const LadderRun& run, const AttackRecord& worst,
 }
 
 /// -1: misclassified as it stands; else the first rung at which it breaks, or their number.
-std::vector<int64_t> broken_list(const Robustness& robustness, const AttackRecord& record) {
+std::vector<int64_t> broken_list(const Ledger& robustness, const AttackRecord& record) {
   const auto broken = record.broken.masked_fill(robustness.right().logical_not(), -1).contiguous();
   return {broken.data_ptr<int64_t>(), broken.data_ptr<int64_t>() + broken.numel()};
 }
@@ -125,8 +125,7 @@ LadderRun run_ladder(const StudySubject& subject, const LadderPlan& ladder) {
   run.plan.settings = ladder.settings;
   run.plan.settings.batch_size = subject.plan.batch_size;
   run.plan.seed = subject.plan.seed;
-  run.robustness =
-      measure_robustness(subject.model.search, subject.model.digest, subject.images, run.plan, subject.state);
+  run.robustness = run_part(subject, run.plan);
   return run;
 }
 

@@ -1,4 +1,4 @@
-#include "eval/robustness.hpp"
+#include "eval/campaign/campaign.hpp"
 
 #include "core/container.hpp"
 #include "eval/adversarial_set.hpp"
@@ -41,13 +41,15 @@ class RobustnessOf : public testing::Test {
     plan_.settings.steps = 5;
   }
 
-  Robustness measure(const std::optional<std::filesystem::path>& state = {}) const {
-    return measure_robustness(classifier_, "digest", data_, plan_, state);
+  Ledger measure(const std::optional<std::filesystem::path>& state = {}) const {
+    CampaignOptions options;
+    options.state = state;
+    return run_campaign({classifier_, data_, "digest"}, plan_, options);
   }
 
   Classifier classifier_ = test::confident_cnn(kSide);
   Dataset data_ = labelled_images(classifier_);
-  RobustnessPlan plan_;
+  Trial plan_;
 };
 
 TEST_F(RobustnessOf, MisclassifiedImagesAreNotRobustAndCostNothing) {
@@ -72,8 +74,8 @@ TEST_F(RobustnessOf, EveryBrokenImageLiesInsideItsBallAndGetsTheAnswerRecorded) 
       if (rung == plan_.ladder.size()) continue;
       ++broken;
       EXPECT_LE(attack.distance[i].item<double>(), plan_.ladder[rung].eps + 1e-6);
-      EXPECT_EQ(attack.answer[i].item<int64_t>(), verdict[i].item<int64_t>());
-      EXPECT_NE(attack.answer[i].item<int64_t>(), data_.labels[i].item<int64_t>());
+      EXPECT_EQ(attack.answer()[i].item<int64_t>(), verdict[i].item<int64_t>());
+      EXPECT_NE(attack.answer()[i].item<int64_t>(), data_.labels[i].item<int64_t>());
     }
     EXPECT_GT(broken, 1) << attack.name;
   }
@@ -89,9 +91,9 @@ TEST_F(RobustnessOf, AnImageBrokenAtASmallerEpsIsBrokenAtEveryLargerOneAndNotAtt
     EXPECT_LE(robust, before);
     before = robust;
   }
-  RobustnessPlan largest = plan_;
+  Trial largest = plan_;
   largest.ladder = {plan_.ladder[2]};
-  const auto alone = measure_robustness(classifier_, "digest", data_, largest, {});
+  const auto alone = run_campaign({classifier_, data_}, largest);
   EXPECT_LT(attack.forward[2], alone.attacks[0].forward[0]);
 }
 
@@ -107,7 +109,6 @@ TEST_F(RobustnessOf, TheWorstCaseIsTheUnionOfTheAttacks) {
 TEST_F(RobustnessOf, AMinimumNormAttackGivesTheWholeLadderInOneRun) {
   plan_.attacks = {"fmn"};
   plan_.settings.steps = 30;
-  if (Registry<AttackEntry>::instance().find("fmn") == nullptr) GTEST_SKIP() << "no minimum-norm attack";
   const auto found = measure();
   const auto& attack = found.attacks[0];
   EXPECT_TRUE(attack.minimum_norm);
@@ -127,7 +128,7 @@ TEST_F(RobustnessOf, OnlyTheImagesThatTheGoalConcernsAreAttacked) {
   for (const int64_t row : found.rows) EXPECT_NE(data_.classes.name(data_.labels[row].item<int64_t>()), target);
   for (const auto& attack : found.attacks) {
     const auto broken = attack.broken.lt(3);
-    EXPECT_TRUE(attack.answer.masked_select(broken).eq(data_.classes.index(target)).all().item<bool>());
+    EXPECT_TRUE(attack.answer().masked_select(broken).eq(data_.classes.index(target)).all().item<bool>());
   }
 }
 
@@ -136,14 +137,14 @@ TEST_F(RobustnessOf, AResumedRunEqualsAnUndisturbedOne) {
   const auto whole = measure();
   measure(folder / "robustness.state");
   // As if the program had been killed when half of the second attack was done.
-  Container container = load_container(folder / "robustness.state", "robustness-state");
+  Container container = load_container(folder / "robustness.state", "ledger");
   container.tensors.at("pgd/settled").slice(0, kImages / 2, kImages).zero_();
   container.tensors.at("pgd/broken").slice(0, kImages / 2, kImages).fill_(3);
   save_container(container, folder / "robustness.state");
   const auto resumed = measure(folder / "robustness.state");
   for (size_t i = 0; i < 2; ++i) {
     EXPECT_TRUE(resumed.attacks[i].broken.equal(whole.attacks[i].broken));
-    EXPECT_TRUE(resumed.attacks[i].answer.equal(whole.attacks[i].answer));
+    EXPECT_TRUE(resumed.attacks[i].logits.equal(whole.attacks[i].logits));
     EXPECT_TRUE(resumed.attacks[i].adversarial.equal(whole.attacks[i].adversarial));
   }
 }
