@@ -41,10 +41,10 @@ void write_adversarial(std::vector<AttackedImage>& images, const fs::path& folde
   for (auto& image : images) {
     const fs::path name = unused(png_path(image.id), &used);
     write_png(image.adversarial, folder / "adversarial" / name);
-    image.file = (folder / "adversarial" / name).string();
+    image.file = final_name(folder / "adversarial" / name).string();
     if (!image.minimal_eps || !std::isfinite(*image.minimal_eps)) continue;
     write_png(image.minimal, folder / "minimal" / name);
-    image.minimal_file = (folder / "minimal" / name).string();
+    image.minimal_file = final_name(folder / "minimal" / name).string();
   }
 }
 
