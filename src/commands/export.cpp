@@ -25,7 +25,7 @@ int run(const std::vector<std::string>& arguments) {
   if (!options.parse(arguments)) return 0;
   if (out.empty()) throw UserError("fercli export: --out FILE is needed");
   prepare_machine({});
-  const Checkpoint checkpoint = model.load();
+  const Checkpoint checkpoint = model.load_and_warn();
   export_model(checkpoint, format, out);
   const auto& input = checkpoint.preprocessing;
   fmt::print("{}: {} for {}x{}x{} images, classes {}\n", out, format, input.size, input.columns(), input.channels,

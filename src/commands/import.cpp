@@ -24,7 +24,7 @@ int run(const std::vector<std::string>& arguments) {
   if (out.empty()) throw UserError("fercli import: --out FILE is needed");
   prepare_machine({});
   model.model = files.front();
-  const Checkpoint checkpoint = model.load();
+  const Checkpoint checkpoint = model.load_and_warn();
   save_checkpoint(checkpoint, out);
   const auto& input = checkpoint.preprocessing;
   fmt::print("{}: {} network for {}x{}x{} images, classes {}\n", out, checkpoint.arch, input.size, input.columns(),
