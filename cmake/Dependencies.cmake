@@ -14,6 +14,35 @@ find_path(FERCLI_ZIP_INCLUDE zip.h REQUIRED)
 find_library(FERCLI_ZIP zip REQUIRED)  # Debian's CMake package refers to programs that are not installed
 find_path(FERCLI_ONNX_INCLUDE onnx/onnx_pb.h REQUIRED)
 find_library(FERCLI_ONNX_PROTO onnx_proto REQUIRED)
+# ONNX's own checker, where its library can be linked: no export is written that it refuses.
+find_library(FERCLI_ONNX onnx)
+set(FERCLI_USES_ONNX_CHECKER 0)
+if(FERCLI_ONNX)
+  include(CheckCXXSourceCompiles)
+  set(CMAKE_REQUIRED_INCLUDES ${FERCLI_ONNX_INCLUDE} ${Protobuf_INCLUDE_DIRS})
+  set(CMAKE_REQUIRED_DEFINITIONS -DONNX_ML=1 -DONNX_NAMESPACE=onnx)
+  set(CMAKE_REQUIRED_LIBRARIES ${FERCLI_ONNX} ${FERCLI_ONNX_PROTO} protobuf::libprotobuf)
+  check_cxx_source_compiles("
+    #include <onnx/onnx_pb.h>
+    #include <onnx/checker.h>
+    #include <onnx/shape_inference/implementation.h>
+    int main() {
+      onnx::ModelProto model;
+      onnx::checker::check_model(model);
+      onnx::shape_inference::InferShapes(model, onnx::OpSchemaRegistry::Instance(), onnx::ShapeInferenceOptions(true, 1));
+      return onnx::OpSchemaRegistry::DomainToVersionRange::Instance().Map().empty();
+    }" FERCLI_ONNX_CHECKER_LINKS)
+  unset(CMAKE_REQUIRED_INCLUDES)
+  unset(CMAKE_REQUIRED_DEFINITIONS)
+  unset(CMAKE_REQUIRED_LIBRARIES)
+endif()
+if(FERCLI_ONNX_CHECKER_LINKS)
+  set(FERCLI_USES_ONNX_CHECKER 1)
+  message(STATUS "fercli: ONNX's checker at ${FERCLI_ONNX}")
+else()
+  set(FERCLI_ONNX "")
+  message(STATUS "fercli: exports are not checked (no libonnx)")
+endif()
 
 # HTTP server. Debian's cpp-httplib is compiled: its header wants the switches that it was built with.
 find_package(PkgConfig REQUIRED)
@@ -43,7 +72,7 @@ target_include_directories(fercli_dependencies SYSTEM INTERFACE ${OpenCV_INCLUDE
   ${FERCLI_HDF5_INCLUDE} ${FERCLI_ZIP_INCLUDE} ${FERCLI_ONNX_INCLUDE})
 target_link_libraries(fercli_dependencies INTERFACE
   ${OpenCV_LIBS} Boost::program_options fmt::fmt nlohmann_json::nlohmann_json OpenSSL::Crypto protobuf::libprotobuf
-  ${FERCLI_ZIP} ${FERCLI_HDF5} ${FERCLI_ONNX_PROTO} ${HTTPLIB_LINK_LIBRARIES} Threads::Threads OpenMP::OpenMP_CXX)
+  ${FERCLI_ZIP} ${FERCLI_HDF5} ${FERCLI_ONNX} ${FERCLI_ONNX_PROTO} ${HTTPLIB_LINK_LIBRARIES} Threads::Threads OpenMP::OpenMP_CXX)
 
 # oneDNN, called directly for convolutions on the CPU. Only where LibTorch itself loads the same shared library (as
 # Debian's does): a LibTorch with its own copy inside would have its calls mixed up with those of another version.

@@ -109,7 +109,7 @@ int run(const std::vector<std::string>& arguments) {
   const OutputLock lock = OutputLock::of_file(out);
   prepare_machine({});
 
-  Checkpoint checkpoint = model.load();
+  Checkpoint checkpoint = model.load_and_warn();
   const Dataset all = data.read(model, checkpoint);
   const Dataset images = data.part(all);
   if (images.size() == 0) throw UserError("fercli calibrate: no images in this split");

@@ -27,7 +27,7 @@ int run(const std::vector<std::string>& arguments) {
   if (out.empty()) throw UserError("fercli export: --out FILE is needed");
   const OutputLock lock = OutputLock::of_file(out);
   prepare_machine({});
-  const Checkpoint checkpoint = model.load();
+  const Checkpoint checkpoint = model.load_and_warn();
   export_model(checkpoint, format, out);
   const auto& input = checkpoint.preprocessing;
   fmt::print("{}: {} for {}x{}x{} images, classes {}\n", out, format, input.size, input.columns(), input.channels,

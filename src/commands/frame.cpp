@@ -26,6 +26,7 @@ constexpr int64_t kDrawnSide = 480, kDrawnPeople = 8;
 struct Arguments {
   std::vector<std::string> goal;
   ModelOptions model;
+  SmallestFace smallest_face;
   std::string image, detector = "haar", norm = "linf", out, language = "en";
   int64_t face = 1;
   FrameAttackSettings settings;
@@ -47,6 +48,8 @@ OptionSet declare(Arguments& a) {
                "a picture with a face; without it a drawn portrait with the emotion SOURCE");
   options.integer("face", &a.face, at_least(1), "which of the faces found, the largest first");
   options.text("detector", &a.detector, "haar|FILE", "OpenCV's cascade, another cascade (.xml), or YuNet (.onnx)");
+  options.number("min-face", &a.smallest_face.pixels, "", at_least(24),
+                 "smallest face looked for, in pixels; without it a fortieth of the picture's shorter side, but at least 24");
   options.section("Attack");
   options.choice("norm", &a.norm, {"linf", "l2"}, "how the size of the perturbation is measured, over the whole frame");
   options.number("eps", &a.settings.threat.eps, "", above(0),
@@ -90,7 +93,7 @@ Picture draw_portrait(const Arguments& a, const Classifier& classifier, FaceDete
     FaceParameters face = random_face(classes.name(wanted), rng.split(static_cast<uint64_t>(person)));
     face.framing = Framing::Portrait;
     const Picture picture = picture_of_image(draw_face(face, kDrawnSide, 3));
-    const auto boxes = detector.find(picture, FaceSearch::everywhere(picture));
+    const auto boxes = detector.find_all(picture);
     if (boxes.size() != 1) continue;
     shown = picture;
     if (read_faces(classifier, picture, boxes).front().top() == wanted) return picture;
@@ -188,7 +191,7 @@ int run(const std::vector<std::string>& arguments) {
   const fs::path folder = a.out.empty() ? fs::path("out") / ("frame-" + goal.name) : fs::path(a.out);
   std::optional<OutputFolder> place;
   if (a.saves_files()) place.emplace(folder, "frame");
-  const auto detector = make_face_detector(a.detector);
+  const auto detector = make_face_detector(a.detector, a.smallest_face);
   const Picture original =
       a.image.empty() ? draw_portrait(a, classifier, *detector, goal) : picture_of_image(read_image(a.image, 3));
 

@@ -26,7 +26,7 @@ int run(const std::vector<std::string>& arguments) {
   const OutputLock lock = OutputLock::of_file(out);
   prepare_machine({});
   model.model = files.front();
-  const Checkpoint checkpoint = model.load();
+  const Checkpoint checkpoint = model.load_and_warn();
   save_checkpoint(checkpoint, out);
   const auto& input = checkpoint.preprocessing;
   fmt::print("{}: {} network for {}x{}x{} images, classes {}\n", out, checkpoint.arch, input.size, input.columns(),

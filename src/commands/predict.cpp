@@ -4,6 +4,7 @@
 #include <limits>
 #include <set>
 
+#include "commands/options/model_options.hpp"
 #include "core/command.hpp"
 #include "core/error.hpp"
 #include "core/files.hpp"
@@ -18,7 +19,6 @@
 #include "faces/face_reader.hpp"
 #include "live/video/recorder.hpp"
 #include "live/video/video_source.hpp"
-#include "models/formats/import.hpp"
 
 namespace fercli::predict_command {
 
@@ -28,7 +28,9 @@ namespace fs = std::filesystem;
 
 struct Arguments {
   std::vector<std::string> inputs;
-  std::string model = "standard", detect = "auto", detector = "haar", annotate, language = "en";
+  ModelOptions model;
+  SmallestFace smallest_face;
+  std::string detect = "auto", detector = "haar", annotate, language = "en";
   int64_t batch_size = 64;
   bool json = false, csv = false, quiet = false;
   Runtime runtime;
@@ -37,11 +39,14 @@ struct Arguments {
 void declare(OptionSet& options, Arguments& a) {
   options.positional(&a.inputs, 1, std::numeric_limits<size_t>::max());
   options.section("Faces and network");
-  options.text("model,m", &a.model, "MODEL", "checkpoint file, or the name of a shipped model");
+  a.model.declare(options);
   options.choice("detect", &a.detect, {"auto", "always", "never"},
                  "look for faces in a picture, or take it as one face crop; auto: pictures of the network's input size "
                  "or up to 64x64 pixels are crops");
   options.text("detector", &a.detector, "haar|FILE", "OpenCV's cascade, another cascade (.xml), or YuNet (.onnx)");
+  options.number("min-face", &a.smallest_face.pixels, "", at_least(24),
+                 "smallest face looked for, in pixels; without it a fortieth of the picture's shorter side, but at least 24");
+  a.model.declare_foreign(options);
   options.section("Output");
   options.flag("json", &a.json, "print one JSON array on stdout, nothing else");
   options.flag("csv", &a.csv, "print CSV on stdout, one line per face, nothing else");
@@ -188,7 +193,7 @@ class Predictor {
   Predictor(const Arguments& arguments, const Classifier& classifier, Report& report)
       : a_(arguments), classifier_(classifier), report_(report) {
     mode_ = a_.detect == "never" ? Detect::Never : a_.detect == "always" ? Detect::Always : Detect::Auto;
-    if (mode_ != Detect::Never) detector_ = make_face_detector(a_.detector);
+    if (mode_ != Detect::Never) detector_ = make_face_detector(a_.detector, a_.smallest_face);
   }
 
   void add(Item item) {
@@ -280,7 +285,7 @@ int run(const std::vector<std::string>& arguments) {
   prepare_machine(a.runtime);
   const auto files = list_files(a.inputs);
   for (const auto& file : files) refuse_folder_of(file, a.annotate, options);
-  const Classifier classifier = make_classifier(load_model(resolve_model(a.model)), a.runtime);
+  const Classifier classifier = make_classifier(a.model.load_and_warn(), a.runtime);
 
   Report report(a, classifier.classes());
   Predictor predictor(a, classifier, report);

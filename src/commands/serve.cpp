@@ -4,12 +4,12 @@
 #include <chrono>
 #include <thread>
 
+#include "commands/options/model_options.hpp"
 #include "core/command.hpp"
 #include "core/error.hpp"
 #include "core/interrupt.hpp"
 #include "core/options.hpp"
 #include "core/progress.hpp"
-#include "models/formats/import.hpp"
 #include "serve/http_server.hpp"
 
 namespace fercli::serve_command {
@@ -19,6 +19,7 @@ namespace {
 constexpr auto kNap = std::chrono::milliseconds(50);
 
 struct Arguments {
+  ModelOptions model;
   ApiSettings api;
   HttpSettings http;
   bool insecure = false, quiet = false;
@@ -27,8 +28,11 @@ struct Arguments {
 
 void declare(OptionSet& options, Arguments& a) {
   options.section("Network");
-  options.text("model,m", &a.api.model, "MODEL", "checkpoint file, or the name of a shipped model");
+  a.model.declare(options);
   options.text("detector", &a.api.detector, "haar|FILE", "OpenCV's cascade, another cascade (.xml), or YuNet (.onnx)");
+  options.number("min-face", &a.api.smallest_face.pixels, "", at_least(24),
+                 "smallest face looked for, in pixels; without it a fortieth of the picture's shorter side, but at least 24");
+  a.model.declare_foreign(options);
   options.section("Server");
   options.text("host", &a.http.host, "ADDRESS", "where to listen; other addresses than 127.0.0.1 ask for --token");
   options.integer("port,p", &a.http.port, between(0, 65535), "0: any free port, which is printed");
@@ -66,7 +70,8 @@ int run(const std::vector<std::string>& arguments) {
   silence_progress(a.quiet);
   prepare_machine(a.api.runtime);
 
-  Api api(load_model(resolve_model(a.api.model)), a.api);
+  a.api.model = a.model.model;
+  Api api(a.model.load_and_warn(), a.api);
   HttpServer server(api, a.http);
   fmt::print("fercli serve: http://{}:{}/\n", a.http.host, server.port());
   std::fflush(stdout);

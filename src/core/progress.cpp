@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <mutex>
+#include <set>
 
 namespace fercli {
 
@@ -81,6 +83,13 @@ void inform(const std::string& line) {
 
 void warn(const std::string& line) {
   to_stderr(fmt::format("{}fercli: warning: {}\n", isatty(STDERR_FILENO) ? kWipeLine : "", line));
+}
+
+void warn_once(const std::string& kind, const std::string& line) {
+  static std::mutex mutex;
+  static std::set<std::string> said;
+  const std::lock_guard lock(mutex);
+  if (said.insert(kind).second) warn(line);
 }
 
 std::string format_duration(double seconds) {

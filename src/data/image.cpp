@@ -8,6 +8,7 @@
 
 #include "core/error.hpp"
 #include "core/files.hpp"
+#include "core/progress.hpp"
 
 namespace fercli {
 
@@ -54,6 +55,26 @@ std::string cut_short(const std::string& bytes) {
   return is_png && bytes.rfind("IEND") == std::string::npos ? "PNG" : "";
 }
 
+bool has_deep_pixels(const std::string& bytes) {
+  constexpr size_t kDepth = 24;  // of a PNG's first chunk
+  if (bytes.compare(0, 4, "\x89PNG") == 0) return bytes.size() > kDepth && bytes[kDepth] == 16;
+  return bytes.compare(0, 4, std::string("II*\0", 4)) == 0 || bytes.compare(0, 4, std::string("MM\0*", 4)) == 0;
+}
+
+/// 16-bit pixels are shown by their upper 8 bits. Files of 16 bits that hold 8-bit numbers are then all black.
+void warn_of_lost_depth(const std::string& bytes, const cv::Mat& view, const std::string& name) {
+  if (!has_deep_pixels(bytes)) return;
+  const cv::Mat deep = cv::imdecode(view, cv::IMREAD_UNCHANGED);
+  if (deep.depth() != CV_16U) return;
+  double most = 0;
+  cv::minMaxLoc(deep.reshape(1), nullptr, &most);
+  if (most < 1 || most > 255) return;
+  warn_once("16-bit",
+            fmt::format("{}: has 16-bit pixels, but none above {:.0f} of 65535, so that it is read as black; if they are "
+                        "meant to be of 255, save it with 8 bits (said once: other files may be alike)",
+                        name, most));
+}
+
 cv::Mat resized(const cv::Mat& mat, int height, int width) {
   const bool shrinks = height <= mat.rows && width <= mat.cols;
   cv::Mat out;
@@ -76,6 +97,7 @@ torch::Tensor decode_image(const std::string& bytes, int64_t channels, const std
   cv::Mat mat;
   try {
     mat = cv::imdecode(view, channels == 1 ? cv::IMREAD_GRAYSCALE : cv::IMREAD_COLOR);
+    if (!mat.empty()) warn_of_lost_depth(bytes, view, name);
   } catch (const cv::Exception&) {
     mat.release();
   }

@@ -224,7 +224,9 @@ Api::Api(const Checkpoint& checkpoint, ApiSettings settings)
     : classifier_(make_classifier(checkpoint, settings.runtime)),
       settings_(std::move(settings)),
       model_json_(describe(checkpoint, classifier_, settings_.model)),
-      lanes_(settings_.lanes, settings_.detector, settings_.runtime, settings_.longest_queue) {}
+      lanes_(
+          settings_.lanes, [this] { return make_face_detector(settings_.detector, settings_.smallest_face); },
+          settings_.runtime, settings_.longest_queue) {}
 
 std::string Api::method_of(const std::string& path) {
   const auto found = methods().find(path);

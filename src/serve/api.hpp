@@ -29,6 +29,7 @@ struct ApiAnswer {
 struct ApiSettings {
   std::string model = "standard";  ///< as it is shown
   std::string detector = "haar";
+  SmallestFace smallest_face;
   int64_t lanes = 1;
   size_t longest_queue = 128;
   int64_t most_pixels = 16'000'000;

@@ -6,9 +6,10 @@
 
 namespace fercli {
 
-Lanes::Lanes(int64_t count, const std::string& detector, const Runtime& runtime, size_t longest_queue)
+Lanes::Lanes(int64_t count, const std::function<std::unique_ptr<FaceDetector>()>& make_detector, const Runtime& runtime,
+             size_t longest_queue)
     : runtime_(runtime), longest_queue_(longest_queue) {
-  for (int64_t i = 0; i < count; ++i) detectors_.push_back(make_face_detector(detector));
+  for (int64_t i = 0; i < count; ++i) detectors_.push_back(make_detector());
   for (const auto& each : detectors_) threads_.emplace_back([this, &each] { serve(*each); });
 }
 

@@ -20,7 +20,8 @@ namespace fercli {
 class Lanes {
  public:
   /// `count` threads, each with its own face detector; `runtime.threads` threads for the network in each.
-  Lanes(int64_t count, const std::string& detector, const Runtime& runtime, size_t longest_queue);
+  Lanes(int64_t count, const std::function<std::unique_ptr<FaceDetector>()>& make_detector, const Runtime& runtime,
+        size_t longest_queue);
   ~Lanes();  ///< finishes what was accepted
   Lanes(const Lanes&) = delete;
   Lanes& operator=(const Lanes&) = delete;
