@@ -3,6 +3,7 @@
 
 #include "commands/options/model_options.hpp"
 #include "core/command.hpp"
+#include "core/escape.hpp"
 #include "core/options.hpp"
 #include "core/runtime.hpp"
 #include "models/formats/export.hpp"
@@ -28,7 +29,7 @@ int run(const std::vector<std::string>& arguments) {
   const Checkpoint checkpoint = model.load();
   export_model(checkpoint, format, out);
   const auto& input = checkpoint.preprocessing;
-  fmt::print("{}: {} for {}x{}x{} images, classes {}\n", out, format, input.size, input.columns(), input.channels,
+  print_text("{}: {} for {}x{}x{} images, classes {}\n", out, format, input.size, input.columns(), input.channels,
              join(checkpoint.classes.names(), ", "));
   return 0;
 }

@@ -6,6 +6,8 @@
 #include "commands/set_attack.hpp"
 #include "core/command.hpp"
 #include "core/error.hpp"
+#include "core/escape.hpp"
+#include "core/file_name.hpp"
 #include "core/files.hpp"
 #include "core/options.hpp"
 #include "core/progress.hpp"
@@ -156,18 +158,18 @@ std::string verdict(const FaceReading& face, const LabelSet& classes) {
 
 void print_report(const Arguments& a, const FrameAttackResult& found, const LabelSet& classes, const EmotionGoal& goal,
                   const fs::path& folder) {
-  fmt::print("{}: {} frame of {}x{} pixels, {} eps {}\n", goal.name, a.image.empty() ? "drawn" : a.image,
+  print_text("{}: {} frame of {}x{} pixels, {} eps {}\n", goal.name, a.image.empty() ? "drawn" : a.image,
              found.picture.width(), found.picture.height(), to_string(a.settings.threat.norm),
              format_eps(a.settings.threat.eps, a.settings.threat.norm));
-  fmt::print("  before   {}\n", verdict(found.before, classes));
-  fmt::print("  after    {}\n",
+  print_text("  before   {}\n", verdict(found.before, classes));
+  print_text("  after    {}\n",
              found.after.found ? verdict(found.after.face, classes) : "no face is found there any more");
-  fmt::print("  goal     {} (8-bit frame read back, face detected anew; {} steps, Linf {}/255, L2 {:.2f})\n",
+  print_text("  goal     {} (8-bit frame read back, face detected anew; {} steps, Linf {}/255, L2 {:.2f})\n",
              found.after.reached ? "reached" : "not reached", found.steps, std::lround(found.linf * 255), found.l2);
-  fmt::print("  boxes shifted by up to {:g} %: reached in {}\n", 100 * a.settings.shift,
+  print_text("  boxes shifted by up to {:g} %: reached in {}\n", 100 * a.settings.shift,
              format_proportion(proportion(found.steady, found.shifted)));
   if (!a.saves_files()) return;
-  fmt::print(
+  print_text(
       "\n  {0}/frame_attack.png   before | after\n  {0}/original_frame.png, adversarial_frame.png, result.json\n",
       folder.string());
 }
@@ -199,7 +201,7 @@ int run(const std::vector<std::string>& arguments) {
     warn(fmt::format("the network reads this face as {} already, not as {}", classes.name(found.before.top()),
                      classes.name(*goal.source)));
   }
-  const fs::path folder = a.out.empty() ? fs::path("out") / ("frame-" + goal.name) : fs::path(a.out);
+  const fs::path folder = a.out.empty() ? fs::path("out") / file_name_of("frame-" + goal.name) : fs::path(a.out);
   if (a.saves_files()) {
     make_folder(folder);
     write_png(image_of_bgr(original.bgr), folder / "original_frame.png");
@@ -212,7 +214,7 @@ int run(const std::vector<std::string>& arguments) {
   const Result result = summarise(a, options, found, checkpoint, goal);
   if (a.saves_files()) write_result(result, folder / "result.json");
   if (a.json)
-    fmt::print("{}", format_result(result));
+    print_text("{}", format_result(result));
   else
     print_report(a, found, classes, goal, folder);
   return 0;

@@ -7,8 +7,10 @@
 #include <map>
 #include <thread>
 
+#include "commands/options/model_options.hpp"
 #include "core/command.hpp"
 #include "core/error.hpp"
+#include "core/escape.hpp"
 #include "core/files.hpp"
 #include "core/interrupt.hpp"
 #include "core/options.hpp"
@@ -18,7 +20,6 @@
 #include "eval/result.hpp"
 #include "live/screen/window.hpp"
 #include "live/session.hpp"
-#include "models/formats/import.hpp"
 
 namespace fercli::live_command {
 
@@ -38,7 +39,7 @@ struct Arguments {
   Smoothing smoothing;
   double eps = 4 / 255.0, duration = 0;
   int64_t steps = 4, max_frames = 0;
-  bool list = false, no_window = false, lines = false, mirror = false, quiet = false;
+  bool list = false, no_window = false, lines = false, mirror = false, trust_code = false, quiet = false;
   Runtime runtime;
 };
 
@@ -49,6 +50,7 @@ void declare(OptionSet& options, Arguments& a) {
                 "of several the first that opens");
   options.flag("list-cameras", &a.list, "print the cameras of this machine and end");
   options.text("model,m", &a.model, "MODEL", "checkpoint file, or the name of a shipped model");
+  declare_trust(options, &a.trust_code);
   options.text("detector", &a.detector, "haar|FILE",
                "OpenCV's cascade, another cascade (.xml), or YuNet (.onnx); key d switches back to the cascade");
   options.choice("pace", &a.pace, {"auto", "realtime", "every-frame"},
@@ -128,10 +130,10 @@ void check(Arguments& a, const OptionSet& options) {
 int print_cameras() {
   const auto cameras = list_cameras();
   for (const auto& camera : cameras) {
-    fmt::print("{}  {}  {}\n", camera.device, camera.name,
+    print_text("{}  {}  {}\n", camera.device, camera.name,
                camera.opens ? fmt::format("{}x{}", camera.width, camera.height) : "(delivers no video)");
   }
-  if (cameras.empty()) fmt::print("no cameras\n");
+  if (cameras.empty()) print_text("no cameras\n");
   return 0;
 }
 
@@ -142,9 +144,9 @@ struct Networks {
 };
 
 Networks load_networks(const Arguments& a) {
-  Networks networks{make_classifier(load_model(resolve_model(a.model)), a.runtime), {}};
+  Networks networks{make_classifier(load_named_model(a.model, "--model", a.trust_code), a.runtime), {}};
   if (a.defend.empty()) return networks;
-  networks.defender = make_classifier(load_model(resolve_model(a.defend)), a.runtime);
+  networks.defender = make_classifier(load_named_model(a.defend, "--defend", a.trust_code), a.runtime);
   const auto &ours = networks.classifier.classes(), &theirs = networks.defender->classes();
   const auto &input = networks.classifier.preprocessing(), &other = networks.defender->preprocessing();
   if (ours != theirs)
@@ -182,7 +184,7 @@ class LiveRun {
   }
 
   void loop() {
-    if (a_.lines) fmt::print("Reading video stream ...\n\n");
+    if (a_.lines) print_text("Reading video stream ...\n\n");
     std::fflush(stdout);
     while (!pipeline_.finished() && !quit_ && !interrupted()) {
       if (auto frame = pipeline_.next(kPatience)) {
@@ -233,7 +235,7 @@ class LiveRun {
   }
 
   void print_course_line(const AnalysedFrame& frame, int64_t second) const {
-    fmt::print("Preprocessing ...\n{}\n\n", course_line(frame, classes_, clock(second)));
+    print_text("Preprocessing ...\n{}\n\n", course_line(frame, classes_, clock(second)));
     std::fflush(stdout);
   }
 

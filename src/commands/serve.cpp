@@ -4,12 +4,13 @@
 #include <chrono>
 #include <thread>
 
+#include "commands/options/model_options.hpp"
 #include "core/command.hpp"
 #include "core/error.hpp"
+#include "core/escape.hpp"
 #include "core/interrupt.hpp"
 #include "core/options.hpp"
 #include "core/progress.hpp"
-#include "models/formats/import.hpp"
 #include "serve/http_server.hpp"
 
 namespace fercli::serve_command {
@@ -21,13 +22,14 @@ constexpr auto kNap = std::chrono::milliseconds(50);
 struct Arguments {
   ApiSettings api;
   HttpSettings http;
-  bool insecure = false, quiet = false;
+  bool insecure = false, trust_code = false, quiet = false;
   double most_megabytes = 16, most_megapixels = 16;
 };
 
 void declare(OptionSet& options, Arguments& a) {
   options.section("Network");
   options.text("model,m", &a.api.model, "MODEL", "checkpoint file, or the name of a shipped model");
+  declare_trust(options, &a.trust_code);
   options.text("detector", &a.api.detector, "haar|FILE", "OpenCV's cascade, another cascade (.xml), or YuNet (.onnx)");
   options.section("Server");
   options.text("host", &a.http.host, "ADDRESS", "where to listen; other addresses than 127.0.0.1 ask for --token");
@@ -66,9 +68,9 @@ int run(const std::vector<std::string>& arguments) {
   silence_progress(a.quiet);
   prepare_machine(a.api.runtime);
 
-  Api api(load_model(resolve_model(a.api.model)), a.api);
+  Api api(load_named_model(a.api.model, "--model", a.trust_code), a.api);
   HttpServer server(api, a.http);
-  fmt::print("fercli serve: http://{}:{}/\n", a.http.host, server.port());
+  print_text("fercli serve: http://{}:{}/\n", a.http.host, server.port());
   std::fflush(stdout);
   std::thread listener([&server] { server.serve(); });
   while (!interrupted()) std::this_thread::sleep_for(kNap);

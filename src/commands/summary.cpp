@@ -1,11 +1,13 @@
 // fercli summary: what a network is made of, and for a checkpoint how it was trained.
 #include <nlohmann/json.hpp>
 
+#include "commands/options/model_options.hpp"
 #include "core/command.hpp"
+#include "core/escape.hpp"
+#include "core/file_name.hpp"
 #include "core/files.hpp"
 #include "core/options.hpp"
 #include "core/runtime.hpp"
-#include "models/formats/import.hpp"
 #include "models/summary.hpp"
 
 namespace fercli::summary_command {
@@ -20,9 +22,9 @@ struct Subject {
   std::shared_ptr<const ForeignModel> foreign = nullptr;
 };
 
-Subject from_model(const std::string& model) {
+Subject from_model(const std::string& model, bool trust_code) {
   const auto path = resolve_model(model);
-  const Checkpoint checkpoint = load_model(path);
+  const Checkpoint checkpoint = load_named_model(model, "--model", trust_code);
   Subject subject{checkpoint.arch, checkpoint.options, "", describe_model(checkpoint, model), checkpoint.foreign};
   subject.record["training"] = checkpoint.training;
   const auto& input = checkpoint.preprocessing;
@@ -63,12 +65,13 @@ nlohmann::json to_json(const Subject& subject) {
 int run(const std::vector<std::string>& arguments) {
   std::string arch, model, out;
   int64_t size = 0;
-  bool as_json = false;
+  bool as_json = false, trust_code = false;
   OptionSet options("summary", "", "Layers, shapes, parameters and FLOPs of an architecture or a trained model.");
   options.section("Subject");
   options.choice("arch,a", &arch, Registry<Architecture>::instance().names(),
                  "an architecture with its default settings");
   options.text("model,m", &model, "MODEL", "a checkpoint, the name of a shipped model, or a foreign file");
+  declare_trust(options, &trust_code);
   options.integer("size", &size, Range{0, 1024}, "with --arch: input height and width; 0: the architecture's own");
   options.section("Output");
   options.text("out,o", &out, "DIR", "also write DIR/ARCH_arch.txt");
@@ -80,7 +83,7 @@ int run(const std::vector<std::string>& arguments) {
   prepare_machine({});
   Subject subject;
   if (!model.empty()) {
-    subject = from_model(model);
+    subject = from_model(model, trust_code);
   } else {
     subject = {arch, Registry<Architecture>::instance().get(arch).defaults, "", {}};
     if (size > 0) subject.options.size = size;
@@ -88,8 +91,8 @@ int run(const std::vector<std::string>& arguments) {
   const std::string text =
       subject.title + (subject.title.empty() ? "" : "\n") +
       (subject.foreign ? describe_foreign(*subject.foreign) : describe_architecture(subject.arch, subject.options));
-  if (!out.empty()) write_file(std::filesystem::path(out) / (subject.arch + "_arch.txt"), text);
-  fmt::print("{}",
+  if (!out.empty()) write_file(std::filesystem::path(out) / (file_name_of(subject.arch, "model") + "_arch.txt"), text);
+  print_text("{}",
              as_json ? to_json(subject).dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n" : text);
   return 0;
 }

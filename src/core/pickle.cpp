@@ -41,7 +41,7 @@ const std::map<std::string_view, torch::ScalarType>& storage_types() {
 
 /// What LibTorch's unpickler may call: nothing but tensors, lists of numbers, types by name, and classes whose code
 /// comes with the file.
-bool is_harmless(std::string_view name) {
+bool is_harmless(std::string_view name, PickleRecords::Use use) {
   static const std::set<std::string_view> known = {"torch._utils._rebuild_tensor_v2",
                                                    "torch._utils._rebuild_parameter",
                                                    "torch.jit._pickle.build_intlist",
@@ -53,7 +53,8 @@ bool is_harmless(std::string_view name) {
                                                    "collections.OrderedDict"};
   constexpr std::string_view kCode = "__torch__.", kOutside = "__torch__.torch.classes";
   return known.count(name) > 0 ||
-         (name.compare(0, kCode.size(), kCode) == 0 && name.compare(0, kOutside.size(), kOutside) != 0);
+         (name.compare(0, kCode.size(), kCode) == 0 &&
+          (use == PickleRecords::Use::LibTorchTrusted || name.compare(0, kOutside.size(), kOutside) != 0));
 }
 
 const std::vector<PickleValue*>& parts_of(const PickleValue& value, const char* what) {
@@ -208,7 +209,7 @@ class PickleWalk {
         break;
       }
       case 's': {
-        if (records_.for_libtorch) refuse("the pickle has an instruction that LibTorch lacks");
+        if (is_for_libtorch()) refuse("the pickle has an instruction that LibTorch lacks");
         const Values items = take_values(2);
         append(top(), items);
         break;
@@ -250,6 +251,8 @@ class PickleWalk {
     }
     return true;
   }
+
+  bool is_for_libtorch() const { return records_.use != PickleRecords::Use::Own; }
 
   std::string_view take(size_t count) {
     if (count > pickle_.size() - place_) refuse("the pickle is truncated");
@@ -310,7 +313,7 @@ class PickleWalk {
     if (value.text.find("Storage") != std::string_view::npos) {
       refuse(fmt::format("data of the type {} is not supported", value.text));
     }
-    if (records_.for_libtorch && !is_harmless(value.text)) {
+    if (is_for_libtorch() && !is_harmless(value.text, records_.use)) {
       refuse(fmt::format("the pickle needs {}, which is not allowed", value.text));
     }
   }
@@ -375,7 +378,7 @@ class PickleWalk {
   void make_object() {
     const Values values = take_values(2);
     if (values[0]->kind != Kind::Function) refuse("the pickle makes an object of something that is no class");
-    if (records_.for_libtorch && values[1]->kind != Kind::Tuple) refuse("an object's arguments are no tuple");
+    if (is_for_libtorch() && values[1]->kind != Kind::Tuple) refuse("an object's arguments are no tuple");
     PickleValue& object = made(values[0]->text == "collections.OrderedDict" ? Kind::Dictionary : Kind::Object);
     object.text = values[0]->text;
     object.fresh = true;
@@ -386,8 +389,8 @@ class PickleWalk {
     const Values values = take_values(2);
     const bool object =
         values[0]->kind == Kind::Object || values[0]->kind == Kind::Dictionary || values[0]->kind == Kind::Tensor;
-    if (records_.for_libtorch ? !values[0]->fresh : !object) refuse("the pickle calls something that is no function");
-    if (!records_.for_libtorch) return push(*values[0]);
+    if (is_for_libtorch() ? !values[0]->fresh : !object) refuse("the pickle calls something that is no function");
+    if (!is_for_libtorch()) return push(*values[0]);
     made(Kind::Object).text = values[0]->text;
   }
 
@@ -519,7 +522,8 @@ Pickle read_torch_pickle(const ZipFile& file) {
   }
   const std::string folder = root + "data/";
   return Pickle(file.read(found), {[&](const std::string& record) { return file.size(folder + record); },
-                                   [&](const std::string& record) { return file.read(folder + record); }, false});
+                                   [&](const std::string& record) { return file.read(folder + record); },
+                                   {}});
 }
 
 }  // namespace fercli

@@ -48,8 +48,10 @@ struct PickleValue {
 struct PickleRecords {
   std::function<uint64_t(const std::string& record)> size;
   std::function<std::string(const std::string& record)> read;  ///< empty: tensors are checked, but not made
-  /// For LibTorch's unpickler, which shall read the same bytes afterwards: only functions that it runs without harm.
-  bool for_libtorch = false;
+  /// Who reads the same bytes afterwards. LibTorch's unpickler calls functions: only those that do no harm are allowed,
+  /// and objects of libraries outside the file when they are trusted.
+  enum class Use { Own, LibTorch, LibTorchTrusted };
+  Use use = Use::Own;
 };
 
 /// A pickle of protocol 2 by the program's own reader. It builds numbers, texts, tuples, lists, dictionaries and

@@ -1,10 +1,14 @@
 #include "core/progress.hpp"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
+
+#include "core/escape.hpp"
+#include "core/reason.hpp"
 
 namespace fercli {
 
@@ -13,6 +17,16 @@ namespace {
 bool& silenced() {
   static bool value = false;
   return value;
+}
+
+/// Where messages go: stderr, or a copy of it of their own.
+std::FILE*& messages() {
+  static std::FILE* file = stderr;
+  return file;
+}
+
+bool on_terminal() {
+  return isatty(fileno(messages()));
 }
 
 double seconds_between(std::chrono::steady_clock::time_point from, std::chrono::steady_clock::time_point to) {
@@ -24,14 +38,14 @@ constexpr const char* kWipeLine = "\r\033[K";
 }  // namespace
 
 Progress::Progress(std::string title, int64_t total, std::string unit)
-    : title_(std::move(title)),
+    : title_(printable(title)),
       unit_(std::move(unit)),
       total_(total),
-      shown_(!silenced() && isatty(STDERR_FILENO)),
+      shown_(!silenced() && on_terminal()),
       start_(std::chrono::steady_clock::now()) {}
 
 Progress::~Progress() {
-  if (shown_) fmt::print(stderr, "{}", kWipeLine);
+  if (shown_) fmt::print(messages(), "{}", kWipeLine);
 }
 
 void Progress::advance(int64_t count) {
@@ -45,7 +59,7 @@ void Progress::skip(int64_t count) {
 }
 
 void Progress::note(std::string text) {
-  note_ = std::move(text);
+  note_ = printable(text);
   draw();
 }
 
@@ -61,21 +75,35 @@ void Progress::draw() {
   bar.resize(24, '.');
   const std::string left = rate > 0 ? format_duration((total_ - done_) / rate) : "?";
   const std::string speed = rate < 10 ? fmt::format("{:.2g}", rate) : fmt::format("{:.0f}", rate);
-  fmt::print(stderr, "{}{} [{}] {}/{} {} {}/s, {} left  {}", kWipeLine, title_, bar, done_, total_, speed, unit_, left,
-             note_);
-  std::fflush(stderr);
+  fmt::print(messages(), "{}{} [{}] {}/{} {} {}/s, {} left  {}", kWipeLine, title_, bar, done_, total_, speed, unit_,
+             left, note_);
+  std::fflush(messages());
 }
 
 void silence_progress(bool quiet) {
   silenced() = quiet;
 }
 
+void write_message(const std::string& line) {
+  fmt::print(messages(), "{}{}\n", on_terminal() ? kWipeLine : "", for_message(line));
+  std::fflush(messages());
+}
+
 void inform(const std::string& line) {
-  if (!silenced()) fmt::print(stderr, "{}{}\n", isatty(STDERR_FILENO) ? kWipeLine : "", line);
+  if (!silenced()) write_message(line);
 }
 
 void warn(const std::string& line) {
-  fmt::print(stderr, "{}fercli: warning: {}\n", isatty(STDERR_FILENO) ? kWipeLine : "", line);
+  write_message("fercli: warning: " + line);
+}
+
+void keep_messages_apart() {
+  if (shows_library_messages()) return;
+  const int own = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+  const int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
+  std::FILE* file = own < 0 ? nullptr : fdopen(own, "w");
+  if (file != nullptr && nowhere >= 0 && dup2(nowhere, STDERR_FILENO) >= 0) messages() = file;
+  if (nowhere >= 0) close(nowhere);
 }
 
 std::string format_duration(double seconds) {

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.hpp"
+#include "core/escape.hpp"
 #include "core/files.hpp"
 #include "core/json_text.hpp"
 #include "eval/result.hpp"
@@ -103,7 +104,7 @@ void SessionLog::add_json(const AnalysedFrame& frame) {
     line["faces"].push_back(entry);
   }
   line["ms"] = rounded(frame.latency_ms, 10);
-  fmt::print(file_, "{}\n", compact_json(line));
+  fmt::print(file_, "{}\n", for_terminal(compact_json(line)));
 }
 
 }  // namespace fercli

@@ -7,6 +7,7 @@
 #include "commands/attack/attack_report.hpp"
 #include "commands/options/attack_options.hpp"
 #include "core/command.hpp"
+#include "core/escape.hpp"
 #include "core/files.hpp"
 #include "core/options.hpp"
 #include "core/progress.hpp"
@@ -84,6 +85,7 @@ void check(Arguments& a, const OptionSet& options) {
   if (a.plan.minimal_eps && !a.attack.surrogate.empty()) options.fail("minimal-eps", "does not go with --surrogate");
   a.plan.settings = a.attack.settings;
   a.plan.seed = a.runtime.seed;
+  a.attack.trust_code = a.model.trust_code;
   a.plan.surrogate = a.attack.load_surrogate(a.runtime);
 }
 
@@ -152,7 +154,7 @@ Subject attack_model(const Arguments& a, const std::string& name, const OptionSe
   report.classes = classifier.classes();
   report.keeps_images = a.save_png == "all";
   report.plan.goal = parse_emotion_goal(a.goal.front(), report.classes);
-  report.folder = folder.empty() ? fs::path("out") / report.plan.goal.name : folder;
+  report.folder = folder.empty() ? fs::path("out") / file_name_of(report.plan.goal.name) : folder;
   ReadOptions read;
   model.fit(read, checkpoint);
   auto [dataset, split] = load_attack_images(a.source, report.plan.goal, classifier, read);
@@ -282,11 +284,11 @@ int compare_models(const Arguments& a, const std::vector<std::string>& models, c
     print_comparison(reports, drawn ? folder / "adversarial_attack.png" : fs::path());
     return worst_code;
   }
-  fmt::print("[\n");
+  print_text("[\n");
   for (size_t i = 0; i < subjects.size(); ++i) {
-    fmt::print("{}{}", i ? "," : "", format_result(subjects[i].report.result));
+    print_text("{}{}", i ? "," : "", format_result(subjects[i].report.result));
   }
-  fmt::print("]\n");
+  print_text("]\n");
   return worst_code;
 }
 
@@ -302,7 +304,7 @@ int run(const std::vector<std::string>& arguments) {
   const auto subject = attack_model(a, a.model.model, options, a.out);
   const AttackReport& report = subject.report;
   if (a.json) {
-    fmt::print("{}", format_result(report.result));
+    print_text("{}", format_result(report.result));
   } else {
     print_attack(report);
   }

@@ -106,6 +106,12 @@ void ModelOptions::declare_foreign(OptionSet& options) {
   options.flag("no-strip-softmax", &keep_softmax, "keep a softmax at the end of the network");
   options.choice("arch", &arch, Registry<Architecture>::instance().names(), "architecture, for files of weights only");
   options.texts("set", &settings, "NAME=VALUE", "settings of that architecture");
+  declare_trust(options, &trust_code);
+}
+
+void declare_trust(OptionSet& options, bool* trust_code) {
+  options.flag("trust-code", trust_code,
+               "run TorchScript that does more than compute with tensors: it can read and write your files");
 }
 
 void ModelOptions::declare_space(OptionSet& options) {
@@ -114,12 +120,19 @@ void ModelOptions::declare_space(OptionSet& options) {
                  "network's input");
 }
 
+Checkpoint load_named_model(const std::string& model, const std::string& option, bool trust_code) {
+  ImportOptions options;
+  options.trust_code = trust_code;
+  return load_model(resolve_model(model, option), options);
+}
+
 ImportOptions ModelOptions::import_options() const {
   ImportOptions options;
   parse_input_shape(input, options);
   set_normalisation(*this, options);
   if (!labels.empty()) options.labels = LabelSet::parse(labels);
   options.strip_softmax = !keep_softmax;
+  options.trust_code = trust_code;
   options.arch = arch;
   options.settings = parse_arch_settings(settings);
   return options;

@@ -9,6 +9,7 @@
 #include "core/error.hpp"
 #include "core/files.hpp"
 #include "core/pickle.hpp"
+#include "core/reason.hpp"
 #include "core/untrusted.hpp"
 #include "core/zip_file.hpp"
 
@@ -111,10 +112,9 @@ StateDict read_state_dict(const fs::path& path) {
   } catch (const UserError&) {
     throw;
   } catch (const std::exception& error) {
-    const std::string reason = error.what();
     throw UserError(
         fmt::format("{}: is no zip-format PyTorch state dictionary and no safetensors file, or is damaged ({})",
-                    path.string(), reason.substr(0, reason.find('\n'))));
+                    path.string(), reason_of(error)));
   }
   if (tensors.empty()) throw UserError(fmt::format("{}: holds no tensors", path.string()));
   return tensors;

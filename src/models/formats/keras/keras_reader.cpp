@@ -9,6 +9,7 @@
 
 #include "core/error.hpp"
 #include "core/files.hpp"
+#include "core/reason.hpp"
 #include "core/untrusted.hpp"
 #include "core/zip_file.hpp"
 #include "models/files/hdf5_file.hpp"
@@ -292,8 +293,7 @@ class KerasReading {
     } catch (const UserError&) {
       throw;
     } catch (const std::exception& error) {
-      const std::string reason = error.what();
-      call.fail(reason.substr(0, reason.find('\n')));
+      call.fail(reason_of(error));
     }
   }
 
@@ -312,7 +312,7 @@ ImportedModel read_configured(const std::string& text, const WeightFile& weights
     if (message.compare(0, path.string().size(), path.string()) == 0) throw;
     throw UserError(fmt::format("{}: {}", path.string(), message));
   } catch (const std::exception& error) {
-    throw UserError(fmt::format("{}: the model's configuration is damaged ({})", path.string(), error.what()));
+    throw UserError(fmt::format("{}: the model's configuration is damaged ({})", path.string(), reason_of(error)));
   }
 }
 
