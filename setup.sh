@@ -3,6 +3,7 @@
 #   ./setup.sh            packages, configure, build build/release/fercli
 #   ./setup.sh --all      the same, and the tests and benchmarks
 #   ./setup.sh --asan     the program, and the sanitizer build in build/asan
+#   ./setup.sh --fuzz     the program, and clang for tests/fuzz/run.sh
 # Another LibTorch (official archive, Python wheel, CUDA): FERCLI_TORCH=/path/to/libtorch ./setup.sh
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -12,6 +13,7 @@ packages=(g++ cmake ninja-build ccache pkg-config git
   libdnnl-dev libssl-dev libprotobuf-dev protobuf-compiler libonnx-dev libhdf5-dev libzip-dev
   libcpp-httplib-dev libgtest-dev libgmock-dev libbenchmark-dev gnuplot-nox fonts-dejavu-core)
 [ -n "${FERCLI_TORCH:-}" ] || packages+=(libtorch-dev)
+[ "${1:-}" != --fuzz ] || packages+=(clang libclang-rt-dev)
 
 missing=()
 for package in "${packages[@]}"; do

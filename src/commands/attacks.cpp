@@ -5,6 +5,7 @@
 
 #include "attacks/engine/attack.hpp"
 #include "core/command.hpp"
+#include "core/escape.hpp"
 #include "core/options.hpp"
 
 namespace fercli::attacks_command {
@@ -37,14 +38,14 @@ nlohmann::json to_json(const AttackEntry& entry) {
 }
 
 void print_table(const std::vector<AttackEntry>& entries) {
-  fmt::print("{:<12} {:<17} {:<11} {:<10} {:<13} what it does\n", "attack", "norms", "goals", "sees", "kind");
+  print_text("{:<12} {:<17} {:<11} {:<10} {:<13} what it does\n", "attack", "norms", "goals", "sees", "kind");
   for (const auto& entry : entries) {
-    fmt::print("{:<12} {:<17} {:<11} {:<10} {:<13} {}\n", entry.name, norms_of(entry), goals_of(entry),
+    print_text("{:<12} {:<17} {:<11} {:<10} {:<13} {}\n", entry.name, norms_of(entry), goals_of(entry),
                to_string(entry.access), kind_of(entry), entry.summary);
-    fmt::print("{:<12} {}\n{:<12} cost: {}\n", "", entry.paper, "", entry.cost);
-    fmt::print("{:<12} options: --{}\n", "", join(entry.settings, ", --"));
+    print_text("{:<12} {}\n{:<12} cost: {}\n", "", entry.paper, "", entry.cost);
+    print_text("{:<12} options: --{}\n", "", join(entry.settings, ", --"));
   }
-  fmt::print(
+  print_text(
       "\nGoals: untargeted (any wrong class), targeted (one class), or both. Kind: fixed eps searches a ball, minimum\n"
       "norm the nearest adversarial image, which gives all eps at once. Cost per image and start, in network "
       "passes.\n");
@@ -63,7 +64,7 @@ int run(const std::vector<std::string>& arguments) {
   }
   auto list = nlohmann::json::array();
   for (const auto& entry : entries) list.push_back(to_json(entry));
-  fmt::print("{}\n", list.dump(2));
+  print_text("{}\n", list.dump(2));
   return 0;
 }
 

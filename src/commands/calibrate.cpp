@@ -5,6 +5,7 @@
 #include "core/command.hpp"
 #include "core/digest.hpp"
 #include "core/error.hpp"
+#include "core/escape.hpp"
 #include "core/files.hpp"
 #include "core/json_text.hpp"
 #include "core/options.hpp"
@@ -96,6 +97,7 @@ int run(const std::vector<std::string>& arguments) {
                     "scaling). No decision changes.");
   options.section("Network and images");
   model.declare(options);
+  declare_trust(options, &model.trust_code);
   data.declare(options);
   data.declare_split(options);
   options.section("Output");
@@ -130,9 +132,9 @@ int run(const std::vector<std::string>& arguments) {
     return fmt::format("ECE {:.4f}, negative log likelihood {:.4f}, accuracy {:.4f}", result.metrics.at("ece").value,
                        result.metrics.at("nll").value, result.metrics.at("accuracy").value);
   };
-  fmt::print("{}: temperature {:.4f}, fitted on {} images of {}\n", out, temperature, images.size(),
+  print_text("{}: temperature {:.4f}, fitted on {} images of {}\n", out, temperature, images.size(),
              data.split_name(all));
-  fmt::print("  before  {}\n  after   {}\n", score(before), score(after));
+  print_text("  before  {}\n  after   {}\n", score(before), score(after));
   return 0;
 }
 

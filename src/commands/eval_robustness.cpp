@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "core/error.hpp"
+#include "core/escape.hpp"
 #include "core/options.hpp"
 #include "core/progress.hpp"
 #include "core/text.hpp"
@@ -31,16 +32,16 @@ Trial plan_of(const RobustnessOptions& options, const RobustnessSubject& subject
 }
 
 void print_row(const std::string& name, const std::vector<std::string>& cells) {
-  fmt::print("    {:<22}", name);
-  for (const auto& cell : cells) fmt::print(" {:>17}", cell);
-  fmt::print("\n");
+  print_text("    {:<22}", name);
+  for (const auto& cell : cells) print_text(" {:>17}", cell);
+  print_text("\n");
 }
 
 /// The metric `kind` of every attack at every eps.
 void print_block(const Result& result, const RobustnessRun& run, const std::string& kind, const std::string& title) {
   std::vector<std::string> head;
   for (const auto& rung : run.plan.ladder) head.push_back("eps " + rung.text);
-  fmt::print("  {}\n", title);
+  print_text("  {}\n", title);
   print_row("", head);
   auto names = run.plan.attacks;
   if (names.size() > 1) names.push_back(kWorstCase);
@@ -56,7 +57,7 @@ void print_block(const Result& result, const RobustnessRun& run, const std::stri
 /// One line per class of a list inside the worst case's entries of the robustness table.
 void print_classes(const Result& result, const RobustnessRun& run, const LabelSet& classes, const char* list,
                    const char* value, const std::string& title) {
-  fmt::print("  {}\n", title);
+  print_text("  {}\n", title);
   for (size_t k = 0; k < classes.names().size(); ++k) {
     std::vector<std::string> cells;
     for (const auto& entry : result.tables.at("robustness")) {
@@ -72,16 +73,16 @@ void print_medians(const Result& result, const RobustnessRun& run) {
     if (!record.minimum_norm) continue;
     const Metric& median = result.metrics.at("median_minimal_eps." + record.name);
     const Norm norm = run.plan.norm;
-    fmt::print("  median minimal eps, {}: {} (n = {}, 95 % CI {} to {})\n", record.name, format_eps(median.value, norm),
+    print_text("  median minimal eps, {}: {} (n = {}, 95 % CI {} to {})\n", record.name, format_eps(median.value, norm),
                median.n, format_eps(median.interval.low, norm), format_eps(median.interval.high, norm));
   }
 }
 
 void print_flags(const std::vector<SanityFlag>& flags) {
   const auto raised = std::count_if(flags.begin(), flags.end(), [](const auto& flag) { return flag.raised; });
-  fmt::print("  checks of the evaluation itself: {} of {} raised{}\n", raised, flags.size(), raised > 0 ? ":" : "");
+  print_text("  checks of the evaluation itself: {} of {} raised{}\n", raised, flags.size(), raised > 0 ? ":" : "");
   for (const auto& flag : flags) {
-    if (flag.raised) fmt::print("    {}: {}; {}\n", flag.name, flag.found, flag.meaning);
+    if (flag.raised) print_text("    {}: {}; {}\n", flag.name, flag.found, flag.meaning);
   }
 }
 
@@ -154,7 +155,7 @@ void save_if_wanted(const RobustnessOptions& options, const RobustnessRun& run, 
 void print_robustness(const Result& result, const RobustnessRun& run, const LabelSet& classes) {
   const auto& robustness = run.robustness;
   const auto constant = constant_answer(robustness, classes.size());
-  fmt::print("\nRobustness in {}, {}, {}: {} images, {} of them classified rightly\n", to_string(run.plan.norm),
+  print_text("\nRobustness in {}, {}, {}: {} images, {} of them classified rightly\n", to_string(run.plan.norm),
              run.plan.goal.name, run.plan.settings.pixel_grid ? "8-bit images" : "off the pixel grid",
              robustness.size(), robustness.right().sum().item<int64_t>());
   print_block(result, run, "robust_accuracy", fmt::format("robust accuracy (%, 95 % CI, n = {})", robustness.size()));

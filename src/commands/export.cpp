@@ -3,6 +3,7 @@
 
 #include "commands/options/model_options.hpp"
 #include "core/command.hpp"
+#include "core/escape.hpp"
 #include "core/options.hpp"
 #include "core/output_lock.hpp"
 #include "core/runtime.hpp"
@@ -30,7 +31,7 @@ int run(const std::vector<std::string>& arguments) {
   const Checkpoint checkpoint = model.load_and_warn();
   export_model(checkpoint, format, out);
   const auto& input = checkpoint.preprocessing;
-  fmt::print("{}: {} for {}x{}x{} images, classes {}\n", out, format, input.size, input.columns(), input.channels,
+  print_text("{}: {} for {}x{}x{} images, classes {}\n", out, format, input.size, input.columns(), input.channels,
              join(checkpoint.classes.names(), ", "));
   return 0;
 }

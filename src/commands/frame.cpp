@@ -6,6 +6,8 @@
 #include "commands/set_attack.hpp"
 #include "core/command.hpp"
 #include "core/error.hpp"
+#include "core/escape.hpp"
+#include "core/file_name.hpp"
 #include "core/files.hpp"
 #include "core/options.hpp"
 #include "core/output_folder.hpp"
@@ -160,18 +162,18 @@ std::string verdict(const FaceReading& face, const LabelSet& classes) {
 
 void print_report(const Arguments& a, const FrameAttackResult& found, const LabelSet& classes, const EmotionGoal& goal,
                   const fs::path& folder) {
-  fmt::print("{}: {} frame of {}x{} pixels, {} eps {}\n", goal.name, a.image.empty() ? "drawn" : a.image,
+  print_text("{}: {} frame of {}x{} pixels, {} eps {}\n", goal.name, a.image.empty() ? "drawn" : a.image,
              found.picture.width(), found.picture.height(), to_string(a.settings.threat.norm),
              format_eps(a.settings.threat.eps, a.settings.threat.norm));
-  fmt::print("  before   {}\n", verdict(found.before, classes));
-  fmt::print("  after    {}\n",
+  print_text("  before   {}\n", verdict(found.before, classes));
+  print_text("  after    {}\n",
              found.after.found ? verdict(found.after.face, classes) : "no face is found there any more");
-  fmt::print("  goal     {} (8-bit frame read back, face detected anew; {} steps, Linf {}/255, L2 {:.2f})\n",
+  print_text("  goal     {} (8-bit frame read back, face detected anew; {} steps, Linf {}/255, L2 {:.2f})\n",
              found.after.reached ? "reached" : "not reached", found.steps, std::lround(found.linf * 255), found.l2);
-  fmt::print("  boxes shifted by up to {:g} %: reached in {}\n", 100 * a.settings.shift,
+  print_text("  boxes shifted by up to {:g} %: reached in {}\n", 100 * a.settings.shift,
              format_proportion(proportion(found.steady, found.shifted)));
   if (!a.saves_files()) return;
-  fmt::print(
+  print_text(
       "\n  {0}/frame_attack.png   before | after\n  {0}/original_frame.png, adversarial_frame.png, result.json\n",
       folder.string());
 }
@@ -188,7 +190,7 @@ int run(const std::vector<std::string>& arguments) {
   const Classifier classifier = make_classifier(checkpoint, a.runtime);
   const LabelSet& classes = classifier.classes();
   const EmotionGoal goal = parse_emotion_goal(a.goal.front(), classes);
-  const fs::path folder = a.out.empty() ? fs::path("out") / ("frame-" + goal.name) : fs::path(a.out);
+  const fs::path folder = a.out.empty() ? fs::path("out") / file_name_of("frame-" + goal.name) : fs::path(a.out);
   std::optional<OutputFolder> place;
   if (a.saves_files()) place.emplace(folder, "frame");
   const auto detector = make_face_detector(a.detector, a.smallest_face);
@@ -221,7 +223,7 @@ int run(const std::vector<std::string>& arguments) {
     place->complete();
   }
   if (a.json)
-    fmt::print("{}", format_result(result));
+    print_text("{}", format_result(result));
   else
     print_report(a, found, classes, goal, folder);
   return 0;

@@ -10,6 +10,7 @@
 #include "commands/options/model_options.hpp"
 #include "core/command.hpp"
 #include "core/error.hpp"
+#include "core/escape.hpp"
 #include "core/files.hpp"
 #include "core/interrupt.hpp"
 #include "core/options.hpp"
@@ -20,7 +21,6 @@
 #include "eval/result.hpp"
 #include "live/screen/window.hpp"
 #include "live/session.hpp"
-#include "models/formats/import.hpp"
 
 namespace fercli::live_command {
 
@@ -136,10 +136,10 @@ void check(Arguments& a, const OptionSet& options) {
 int print_cameras() {
   const auto cameras = list_cameras();
   for (const auto& camera : cameras) {
-    fmt::print("{}  {}  {}\n", camera.device, camera.name,
+    print_text("{}  {}  {}\n", camera.device, camera.name,
                camera.opens ? fmt::format("{}x{}", camera.width, camera.height) : "(delivers no video)");
   }
-  if (cameras.empty()) fmt::print("no cameras\n");
+  if (cameras.empty()) print_text("no cameras\n");
   return 0;
 }
 
@@ -152,7 +152,7 @@ struct Networks {
 Networks load_networks(const Arguments& a) {
   Networks networks{make_classifier(a.model.load_and_warn(), a.runtime), {}};
   if (a.defend.empty()) return networks;
-  networks.defender = make_classifier(load_model(resolve_model(a.defend)), a.runtime);
+  networks.defender = make_classifier(load_named_model(a.defend, "--defend", a.model.trust_code), a.runtime);
   const auto &ours = networks.classifier.classes(), &theirs = networks.defender->classes();
   const auto &input = networks.classifier.preprocessing(), &other = networks.defender->preprocessing();
   if (ours != theirs)
@@ -241,7 +241,7 @@ class LiveRun {
   }
 
   void print_course_line(const AnalysedFrame& frame, int64_t second) const {
-    print_out(fmt::format("Preprocessing ...\n{}\n\n", course_line(frame, classes_, clock(second))));
+    print_out(for_terminal(fmt::format("Preprocessing ...\n{}\n\n", course_line(frame, classes_, clock(second)))));
   }
 
   /// Of a camera, the time of the day; of a file, the place in it.

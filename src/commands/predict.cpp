@@ -7,6 +7,7 @@
 #include "commands/options/model_options.hpp"
 #include "core/command.hpp"
 #include "core/error.hpp"
+#include "core/escape.hpp"
 #include "core/files.hpp"
 #include "core/interrupt.hpp"
 #include "core/json_text.hpp"
@@ -75,16 +76,16 @@ class Report {
       : a_(arguments), classes_(classes), overlay_(classes.names(), arguments.language) {
     if (!a_.annotate.empty()) place_.emplace(a_.annotate, "predict");
     if (!a_.csv) return;
-    fmt::print("file,frame,time,face,x,y,width,height,emotion,confidence");
-    for (const auto& name : classes_.names()) fmt::print(",p_{}", csv_field(name));
-    fmt::print("\n");
+    print_text("file,frame,time,face,x,y,width,height,emotion,confidence");
+    for (const auto& name : classes_.names()) print_text(",p_{}", csv_field(name));
+    print_text("\n");
   }
 
   void add(const Item& item) {
     ++pictures_;
     faces_ += static_cast<int64_t>(item.faces.size());
     if (a_.json) {
-      fmt::print("{}\n{}", pictures_ == 1 ? "[" : ",", compact_json(to_json(item)));
+      print_text("{}\n{}", pictures_ == 1 ? "[" : ",", compact_json(to_json(item)));
     } else if (a_.csv) {
       print_csv(item);
     } else {
@@ -96,8 +97,8 @@ class Report {
   void finish() {
     end_video();
     if (place_) place_->complete();
-    if (a_.json) fmt::print("{}]\n", pictures_ == 0 ? "[" : "\n");
-    if (!a_.json && !a_.csv && pictures_ > 1) fmt::print("{} pictures, {} faces\n", pictures_, faces_);
+    if (a_.json) print_text("{}]\n", pictures_ == 0 ? "[" : "\n");
+    if (!a_.json && !a_.csv && pictures_ > 1) print_text("{} pictures, {} faces\n", pictures_, faces_);
   }
 
  private:
@@ -124,23 +125,23 @@ class Report {
     int64_t number = 0;
     const std::string place = item.frame ? fmt::format("{},{:.3f}", *item.frame, item.time) : ",";
     for (const auto& face : item.faces) {
-      fmt::print("{},{},{},{:.0f},{:.0f},{:.0f},{:.0f},{},{:.6f}", csv_field(item.file), place, ++number, face.box.x,
+      print_text("{},{},{},{:.0f},{:.0f},{:.0f},{:.0f},{},{:.6f}", csv_field(item.file), place, ++number, face.box.x,
                  face.box.y, face.box.width, face.box.height, csv_field(classes_.name(face.top())), face.confidence());
-      for (const double probability : face.probabilities) fmt::print(",{:.6f}", probability);
-      fmt::print("\n");
+      for (const double probability : face.probabilities) print_text(",{:.6f}", probability);
+      print_text("\n");
     }
   }
 
   void print_text(const Item& item) const {
-    fmt::print("{}{}\n", item.file, item.frame ? fmt::format(", frame {} at {:.2f} s", *item.frame, item.time) : "");
-    if (item.faces.empty()) fmt::print("  {}\n", overlay_.say("no face found", "aucun visage"));
+    print_text("{}{}\n", item.file, item.frame ? fmt::format(", frame {} at {:.2f} s", *item.frame, item.time) : "");
+    if (item.faces.empty()) print_text("  {}\n", overlay_.say("no face found", "aucun visage"));
     for (const auto& face : item.faces) {
-      fmt::print("  {:<18}", fmt::format("{} {:.1f} %", overlay_.class_name(face.top()), 100 * face.confidence()));
-      fmt::print("  box {:.0f},{:.0f} {:.0f}x{:.0f} ", face.box.x, face.box.y, face.box.width, face.box.height);
+      print_text("  {:<18}", fmt::format("{} {:.1f} %", overlay_.class_name(face.top()), 100 * face.confidence()));
+      print_text("  box {:.0f},{:.0f} {:.0f}x{:.0f} ", face.box.x, face.box.y, face.box.width, face.box.height);
       for (size_t k = 0; k < face.probabilities.size(); ++k) {
-        fmt::print("  {} {:.1f}", overlay_.class_name(static_cast<int64_t>(k)), 100 * face.probabilities[k]);
+        print_text("  {} {:.1f}", overlay_.class_name(static_cast<int64_t>(k)), 100 * face.probabilities[k]);
       }
-      fmt::print("\n");
+      print_text("\n");
     }
   }
 

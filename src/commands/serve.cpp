@@ -7,6 +7,7 @@
 #include "commands/options/model_options.hpp"
 #include "core/command.hpp"
 #include "core/error.hpp"
+#include "core/escape.hpp"
 #include "core/interrupt.hpp"
 #include "core/options.hpp"
 #include "core/progress.hpp"
@@ -73,7 +74,7 @@ int run(const std::vector<std::string>& arguments) {
   a.api.model = a.model.model;
   Api api(a.model.load_and_warn(), a.api);
   HttpServer server(api, a.http);
-  fmt::print("fercli serve: http://{}:{}/\n", a.http.host, server.port());
+  print_text("fercli serve: http://{}:{}/\n", a.http.host, server.port());
   std::fflush(stdout);
   std::thread listener([&server] { server.serve(); });
   while (!interrupted()) std::this_thread::sleep_for(kNap);

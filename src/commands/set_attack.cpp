@@ -73,7 +73,7 @@ void SetAttack::declare_output(OptionSet& options) {
 }
 
 std::filesystem::path SetAttack::folder(const EmotionGoal& goal) const {
-  return out.empty() ? std::filesystem::path("out") / fmt::format("{}-{}", command, goal.name)
+  return out.empty() ? std::filesystem::path("out") / file_name_of(fmt::format("{}-{}", command, goal.name))
                      : std::filesystem::path(out);
 }
 

@@ -3,10 +3,11 @@
 
 #include "commands/options/model_options.hpp"
 #include "core/command.hpp"
+#include "core/escape.hpp"
+#include "core/file_name.hpp"
 #include "core/files.hpp"
 #include "core/options.hpp"
 #include "core/runtime.hpp"
-#include "models/formats/import.hpp"
 #include "models/summary.hpp"
 
 namespace fercli::summary_command {
@@ -92,8 +93,8 @@ int run(const std::vector<std::string>& arguments) {
   const std::string text =
       subject.title + (subject.title.empty() ? "" : "\n") +
       (subject.foreign ? describe_foreign(*subject.foreign) : describe_architecture(subject.arch, subject.options));
-  if (!out.empty()) write_file(std::filesystem::path(out) / (subject.arch + "_arch.txt"), text);
-  fmt::print("{}",
+  if (!out.empty()) write_file(std::filesystem::path(out) / (file_name_of(subject.arch, "model") + "_arch.txt"), text);
+  print_text("{}",
              as_json ? to_json(subject).dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n" : text);
   return 0;
 }

@@ -11,6 +11,7 @@
 #include <stdexcept>
 
 #include "core/error.hpp"
+#include "core/escape.hpp"
 #include "core/files.hpp"
 #include "core/numbers.hpp"
 #include "core/text.hpp"
@@ -269,8 +270,12 @@ void OptionSet::store_all(const std::vector<std::string>& arguments) {
                                 did_you_mean(error.get_option_name(), option_names())));
   } catch (const po::too_many_positional_options_error&) {
     throw UserError(fmt::format("fercli {}: takes no words without a dash (see fercli {} --help)", command_, command_));
-  } catch (const po::error& error) {
-    throw UserError(fmt::format("fercli {}: {}", command_, error.what()));
+  } catch (const po::error_with_option_name& error) {
+    throw UserError(fmt::format("fercli {}: {}: lacks its value, or is written wrongly (see fercli {} --help)",
+                                command_, error.get_option_name(), command_));
+  } catch (const po::error&) {
+    throw UserError(
+        fmt::format("fercli {}: the options are written wrongly (see fercli {} --help)", command_, command_));
   }
   const Option* config = find("config");
   if (config->given.empty()) return;
@@ -288,8 +293,12 @@ void OptionSet::store_all(const std::vector<std::string>& arguments) {
     std::vector<std::string> names;
     for (const auto& option : options_) names.push_back(option.name);
     throw UserError(fmt::format("fercli {}: {}: unknown key '{}'{}", command_, path, name, did_you_mean(name, names)));
-  } catch (const po::error& error) {
-    throw UserError(fmt::format("fercli {}: {}: {}", command_, path, error.what()));
+  } catch (const po::error_with_option_name& error) {
+    throw UserError(fmt::format("fercli {}: {}: '{}': lacks its value, or is written wrongly", command_, path,
+                                error.get_option_name()));
+  } catch (const po::error&) {
+    throw UserError(
+        fmt::format("fercli {}: {}: has a line that is no key = value, [section] or # remark", command_, path));
   }
 }
 
@@ -319,7 +328,7 @@ bool OptionSet::parse(const std::vector<std::string>& arguments) {
   for (const auto& argument : arguments) {
     if (argument == "--") break;
     if (argument == "--help" || argument == "-h") {
-      fmt::print("{}", help());
+      print_text("{}", help());
       return false;
     }
   }

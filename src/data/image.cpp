@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <cstring>
+#include <opencv2/core/utils/logger.hpp>
 #include <opencv2/imgcodecs.hpp>
 #include <opencv2/imgproc.hpp>
 
@@ -41,6 +42,12 @@ torch::Tensor to_tensor(const cv::Mat& mat) {
     }
   }
   return image;
+}
+
+/// OpenCV shows its source lines where it cannot read something.
+void silence_decoders() {
+  cv::utils::logging::setLogLevel(cv::utils::logging::LOG_LEVEL_SILENT);
+  cv::redirectError([](int, const char*, const char*, const char*, int, void*) { return 0; });
 }
 
 /// The format of an image that was cut off, or "": a JPEG would decode without complaint, its lower part grey, and
@@ -93,12 +100,13 @@ torch::Tensor decode_image(const std::string& bytes, int64_t channels, const std
   if (const std::string format = cut_short(bytes); !format.empty()) {
     throw UserError(fmt::format("{}: is a {} cut short", name, format));
   }
+  silence_decoders();
   const cv::Mat view(1, static_cast<int>(bytes.size()), CV_8UC1, const_cast<char*>(bytes.data()));
   cv::Mat mat;
   try {
     mat = cv::imdecode(view, channels == 1 ? cv::IMREAD_GRAYSCALE : cv::IMREAD_COLOR);
     if (!mat.empty()) warn_of_lost_depth(bytes, view, name);
-  } catch (const cv::Exception&) {
+  } catch (const std::exception&) {  // OpenCV's, and those of its libraries
     mat.release();
   }
   if (mat.empty()) throw UserError(fmt::format("{}: is not a readable image", name));

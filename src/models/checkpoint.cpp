@@ -82,12 +82,16 @@ std::shared_ptr<Network> restore_network(Checkpoint& checkpoint, const Container
   return network;
 }
 
-std::shared_ptr<const ForeignModel> restore_foreign(const Container& file, const std::string& path) {
+std::shared_ptr<const ForeignModel> restore_foreign(const Container& file, const std::string& path, bool trust_code) {
   try {
     const auto& header = file.header.at("foreign");
-    return Registry<StoredModel>::instance().get(header.at("kind")).restore(header, file.tensors);
-  } catch (const std::exception& error) {
-    throw UserError(fmt::format("{}: the imported network in it is damaged ({})", path, error.what()));
+    return Registry<StoredModel>::instance().get(header.at("kind")).restore(header, file.tensors, trust_code);
+  } catch (const UserError& error) {
+    throw UserError(fmt::format("{}: {}", path, error.what()));
+  } catch (const std::bad_alloc&) {
+    throw;
+  } catch (const std::exception&) {
+    throw UserError(fmt::format("{}: the imported network in it is damaged", path));
   }
 }
 
@@ -135,7 +139,7 @@ void check_header(const Checkpoint& checkpoint, const std::string& path) {
 
 }  // namespace
 
-Checkpoint load_checkpoint(const fs::path& path) {
+Checkpoint load_checkpoint(const fs::path& path, bool trust_code) {
   const Container file = load_container(path, kCheckpointKind);
   Checkpoint checkpoint;
   try {
@@ -149,11 +153,12 @@ Checkpoint load_checkpoint(const fs::path& path) {
     check_header(checkpoint, path.string());
     checkpoint.warnings = file.header.value("warnings", std::vector<std::string>{});
     checkpoint.training = file.header.at("training");
-  } catch (const nlohmann::json::exception& error) {
-    throw UserError(fmt::format("{}: the checkpoint's header is not complete ({})", path.string(), error.what()));
+  } catch (const nlohmann::json::exception&) {
+    throw UserError(
+        fmt::format("{}: the checkpoint's header is not complete, or its values have wrong types", path.string()));
   }
   if (file.header.contains("foreign")) {
-    checkpoint.foreign = restore_foreign(file, path.string());
+    checkpoint.foreign = restore_foreign(file, path.string(), trust_code);
   } else {
     checkpoint.network = restore_network(checkpoint, file, path.string());
   }

@@ -4,6 +4,8 @@
 
 #include <set>
 
+#include "core/escape.hpp"
+#include "core/file_name.hpp"
 #include "core/files.hpp"
 #include "core/text.hpp"
 #include "data/image.hpp"
@@ -27,7 +29,7 @@ fs::path unused(fs::path path, std::set<fs::path>* used) {
 fs::path png_path(const std::string& id) {
   fs::path path;
   for (const auto& part : split(id, '/')) {
-    if (!part.empty() && part != "." && part != "..") path /= part;
+    if (!part.empty() && part != "." && part != "..") path /= file_name_of(part, "image");
   }
   if (path.empty()) path = "image";
   static const std::set<std::string> extensions{".png", ".jpg", ".jpeg", ".bmp", ".webp",
@@ -77,12 +79,12 @@ std::string format_per_image_csv(const std::vector<AttackedImage>& images, const
     const auto before = static_cast<size_t>(top_of(image.clean)), after = static_cast<size_t>(top_of(image.after));
     const std::string minimal = !image.minimal_eps ? "" : fmt::format("{:.6g}", *image.minimal_eps);
     const std::string similarity = std::isfinite(image.ssim) ? fmt::format("{:.5f}", image.ssim) : "";
-    text +=
-        fmt::format("{},{},{},{:.6f},{},{:.6f},{:.6f},{},{:.6f},{:.3f},{},{:d},{:d},{},{},{}\n", csv_field(image.id),
-                    classes[static_cast<size_t>(image.label)], classes[before], image.clean[before], classes[after],
-                    image.after[after], image.after[static_cast<size_t>(image.label)], std::lround(image.linf * 255),
-                    image.l2, image.psnr, similarity, image.success, image.float_success, minimal,
-                    csv_field(image.file), csv_field(image.minimal_file));
+    text += fmt::format("{},{},{},{:.6f},{},{:.6f},{:.6f},{},{:.6f},{:.3f},{},{:d},{:d},{},{},{}\n",
+                        csv_field(image.id), csv_field(classes[static_cast<size_t>(image.label)]),
+                        csv_field(classes[before]), image.clean[before], csv_field(classes[after]), image.after[after],
+                        image.after[static_cast<size_t>(image.label)], std::lround(image.linf * 255), image.l2,
+                        image.psnr, similarity, image.success, image.float_success, minimal, csv_field(image.file),
+                        csv_field(image.minimal_file));
   }
   return text;
 }

@@ -8,6 +8,7 @@
 #include "commands/attack/attack_report.hpp"
 #include "commands/options/attack_options.hpp"
 #include "core/command.hpp"
+#include "core/escape.hpp"
 #include "core/files.hpp"
 #include "core/options.hpp"
 #include "core/output_folder.hpp"
@@ -90,6 +91,7 @@ void check(Arguments& a, const OptionSet& options) {
   if (a.plan.minimal_eps && !a.attack.surrogate.empty()) options.fail("minimal-eps", "does not go with --surrogate");
   a.plan.settings = a.attack.settings;
   a.plan.seed = a.runtime.seed;
+  a.attack.trust_code = a.model.trust_code;
   a.plan.surrogate = a.attack.load_surrogate(a.runtime);
 }
 
@@ -150,7 +152,7 @@ using Place = std::unique_ptr<OutputFolder>;
 
 Place make_place(const Arguments& a, const std::string& goal) {
   if (!a.saves_files()) return nullptr;
-  return std::make_unique<OutputFolder>(a.out.empty() ? fs::path("out") / goal : fs::path(a.out), "attack");
+  return std::make_unique<OutputFolder>(a.out.empty() ? fs::path("out") / file_name_of(goal) : fs::path(a.out), "attack");
 }
 
 /// Attacks one model. Its files go to `place`, which is made where there is none yet, and there to `subfolder`.
@@ -305,11 +307,11 @@ int compare_models(const Arguments& a, const std::vector<std::string>& models, c
     print_comparison(reports, drawn ? place->path() / "adversarial_attack.png" : fs::path());
     return worst_code;
   }
-  fmt::print("[\n");
+  print_text("[\n");
   for (size_t i = 0; i < subjects.size(); ++i) {
-    fmt::print("{}{}", i ? "," : "", format_result(subjects[i].report.result));
+    print_text("{}{}", i ? "," : "", format_result(subjects[i].report.result));
   }
-  fmt::print("]\n");
+  print_text("]\n");
   return worst_code;
 }
 
@@ -327,7 +329,7 @@ int run(const std::vector<std::string>& arguments) {
   if (place) place->complete();
   const AttackReport& report = subject.report;
   if (a.json) {
-    fmt::print("{}", format_result(report.result));
+    print_text("{}", format_result(report.result));
   } else {
     print_attack(report);
   }

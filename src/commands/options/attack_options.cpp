@@ -8,9 +8,9 @@
 #include "attacks/threat/ball.hpp"
 #include "attacks/threat/losses.hpp"
 #include "attacks/threat/masks.hpp"
+#include "commands/options/model_options.hpp"
 #include "core/options.hpp"
 #include "core/progress.hpp"
-#include "models/formats/import.hpp"
 
 namespace fercli {
 
@@ -66,7 +66,7 @@ torch::Tensor AttackOptions::load_mask(int64_t channels, int64_t height, int64_t
 
 Surrogate AttackOptions::load_surrogate(const Runtime& runtime) const {
   if (surrogate.empty()) return {};
-  const Checkpoint checkpoint = load_model(resolve_model(surrogate));
+  const Checkpoint checkpoint = load_named_model(surrogate, "--surrogate", trust_code);
   for (const auto& line : checkpoint.warnings) warn(line);
   return {std::make_shared<Classifier>(make_classifier(checkpoint, runtime)), checkpoint.digest};
 }

@@ -14,6 +14,7 @@ class OptionSet;
 struct AttackOptions {
   std::string norm = "linf", mask, surrogate;
   AttackSettings settings;
+  bool trust_code = false;  ///< of the surrogate's file, as ImportOptions has it for the model's; no option of its own
 
   void declare(OptionSet& options);
 

@@ -111,12 +111,24 @@ void ModelOptions::declare_foreign(OptionSet& options, bool with_arch) {
   options.flag("no-strip-softmax", &keep_softmax, "keep a softmax at the end of the network");
   if (with_arch) options.choice("arch", &arch, Registry<Architecture>::instance().names(), "architecture, for files of weights only");
   options.texts("set", &settings, "NAME=VALUE", "settings of that architecture");
+  declare_trust(options, &trust_code);
+}
+
+void declare_trust(OptionSet& options, bool* trust_code) {
+  options.flag("trust-code", trust_code,
+               "run TorchScript that does more than compute with tensors: it can read and write your files");
 }
 
 void ModelOptions::declare_space(OptionSet& options) {
   options.choice("space", &space, {"stored", "input"},
                  "what of a foreign network is perturbed: the image as stored, before resize and normalisation, or the "
                  "network's input");
+}
+
+Checkpoint load_named_model(const std::string& model, const std::string& option, bool trust_code) {
+  ImportOptions options;
+  options.trust_code = trust_code;
+  return load_model(resolve_model(model, option), options);
 }
 
 ImportOptions ModelOptions::import_options() const {
@@ -127,6 +139,7 @@ ImportOptions ModelOptions::import_options() const {
   options.strip_softmax = !keep_softmax;
   options.output = output;
   options.crop_input = crop_input;
+  options.trust_code = trust_code;
   options.arch = arch;
   options.settings = parse_arch_settings(settings);
   return options;

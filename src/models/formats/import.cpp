@@ -12,6 +12,7 @@
 #include "core/files.hpp"
 #include "core/progress.hpp"
 #include "core/random.hpp"
+#include "core/reason.hpp"
 #include "core/untrusted.hpp"
 #include "core/zip_file.hpp"
 #include "models/files/limits.hpp"
@@ -43,12 +44,6 @@ bool is_checkpoint(const FileProbe& file) {
   return is_state_dictionary(file) && ZipFile(file.path).read_ending("data.pkl").find("fercli") < 64;
 }
 
-/// The first line of a library's message, without its call stack.
-std::string first_line(const std::exception& error) {
-  const std::string text = error.what();
-  return text.substr(0, text.find('\n'));
-}
-
 /// Two images of noise, as the network sees them.
 torch::Tensor trial_images(const Preprocessing& input) {
   const auto channels = [](const std::vector<double>& values) {
@@ -69,7 +64,7 @@ torch::Tensor try_network(const Model& model, const Preprocessing& input, const 
     throw;
   } catch (const std::exception& error) {
     throw UserError(fmt::format("{}: the network does not take {} images; give the right --input HxWxC ({})",
-                                path.string(), shape, first_line(error)));
+                                path.string(), shape, reason_of(error)));
   }
   if (logits.dim() != 2 || logits.size(0) != 2 || logits.size(1) < 2) {
     throw UserError(
@@ -227,7 +222,7 @@ ImportOptions with_metadata(ImportOptions options, const fs::path& path) {
   } catch (const UserError&) {
     throw;
   } catch (const std::exception& error) {
-    throw UserError(fmt::format("{}: its metadata is damaged ({})", path.string(), first_line(error)));
+    throw UserError(fmt::format("{}: its metadata is damaged ({})", path.string(), reason_of(error)));
   }
   return options;
 }
@@ -278,8 +273,8 @@ bool FileProbe::has_entry(std::string_view ending) const {
 namespace {
 
 /// An imported network is tried, as when it was imported.
-Checkpoint load_own(const fs::path& path) {
-  Checkpoint checkpoint = load_checkpoint(path);
+Checkpoint load_own(const fs::path& path, bool trust_code) {
+  Checkpoint checkpoint = load_checkpoint(path, trust_code);
   if (!checkpoint.foreign) return checkpoint;
   const auto trial = try_network(*checkpoint.foreign, checkpoint.preprocessing, path);
   if (trial.size(1) != checkpoint.classes.size()) {
@@ -300,7 +295,7 @@ Checkpoint load_any(const fs::path& path, const ImportOptions& options) {
                       "--no-strip-softmax out",
                       path.string()));
     }
-    return load_own(path);
+    return load_own(path, options.trust_code);
   }
   std::vector<std::string> known{"fercli checkpoint"};
   for (const auto& format : Registry<ModelFormat>::instance().all()) {
@@ -333,7 +328,7 @@ Checkpoint load_model(const fs::path& path, const ImportOptions& options) {
   } catch (const std::bad_alloc&) {
     throw UserError(fmt::format("{}: needs more memory than there is", path.string()));
   } catch (const std::exception& error) {
-    throw UserError(fmt::format("{}: is damaged ({})", path.string(), first_line(error)));
+    throw UserError(fmt::format("{}: is damaged ({})", path.string(), reason_of(error)));
   }
 }
 

@@ -23,12 +23,13 @@ class ForeignModel : public Model {
   virtual std::string kind() const = 0;
 };
 
-/// How one kind of foreign model comes out of a fercli checkpoint.
+/// How one kind of foreign model comes out of a fercli checkpoint. Code in it runs only where it computes with tensors,
+/// or the user trusts it.
 struct StoredModel {
   static constexpr const char* kKind = "kind of stored model";
   std::string name;
   std::shared_ptr<const ForeignModel> (*restore)(const nlohmann::json& header,
-                                                 const std::map<std::string, torch::Tensor>& tensors);
+                                                 const std::map<std::string, torch::Tensor>& tensors, bool trust_code);
 };
 
 /// What a foreign file does not say about its network; what is left open is taken from the file or assumed.
@@ -41,8 +42,9 @@ struct ImportOptions {
   bool crop_input = false;                      ///< the middle of an image is the input, not the whole image resized
   std::string arch;                             ///< for files that hold weights only
   std::map<std::string, double> settings;       ///< of that architecture
+  bool trust_code = false;                      ///< run TorchScript that does more than compute with tensors
 
-  bool empty() const;  ///< nothing given
+  bool empty() const;  ///< nothing said about the network
 };
 
 /// A foreign model with what its file says.

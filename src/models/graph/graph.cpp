@@ -8,6 +8,7 @@
 
 #include "core/error.hpp"
 #include "core/progress.hpp"
+#include "core/reason.hpp"
 #include "models/graph/operator.hpp"
 
 namespace fercli {
@@ -32,8 +33,7 @@ Tensors run_node(const GraphNode& node, Tensors inputs, int64_t most_elements) {
   } catch (const UserError&) {
     throw;
   } catch (const std::exception& error) {
-    const std::string reason = error.what();
-    call.fail(reason.substr(0, reason.find('\n')));
+    call.fail(reason_of(error));
   }
 }
 

@@ -10,6 +10,7 @@
 
 #include "core/error.hpp"
 #include "core/files.hpp"
+#include "core/reason.hpp"
 #include "core/untrusted.hpp"
 #include "core/zip_file.hpp"
 #include "models/files/hdf5_file.hpp"
@@ -393,7 +394,7 @@ ImportedModel read_configured(const std::string& text, const WeightFile& weights
     if (message.compare(0, path.string().size(), path.string()) == 0) throw;
     throw UserError(fmt::format("{}: {}", path.string(), message));
   } catch (const std::exception& error) {
-    throw UserError(fmt::format("{}: the model's configuration is damaged ({})", path.string(), error.what()));
+    throw UserError(fmt::format("{}: the model's configuration is damaged ({})", path.string(), reason_of(error)));
   }
 }
 

@@ -6,6 +6,7 @@
 
 #include "core/error.hpp"
 #include "core/files.hpp"
+#include "core/reason.hpp"
 #include "models/files/onnx_proto.hpp"
 #include "models/graph/graph.hpp"
 
@@ -337,7 +338,7 @@ ImportedModel read(const std::filesystem::path& path, const ImportOptions& optio
     if (message.compare(0, path.string().size(), path.string()) == 0) throw;
     throw UserError(fmt::format("{}: {}", path.string(), message));
   } catch (const std::exception& error) {
-    throw UserError(fmt::format("{}: is a damaged ONNX file ({})", path.string(), error.what()));
+    throw UserError(fmt::format("{}: is a damaged ONNX file ({})", path.string(), reason_of(error)));
   }
 }
 
