@@ -7,10 +7,10 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 
-packages=(g++ cmake ninja-build ccache pkg-config git
-  libopenblas0-openmp libopencv-dev opencv-data libboost-program-options-dev libfmt-dev nlohmann-json3-dev
+packages=(g++ cmake ninja-build ccache git
+  libopenblas0-openmp libopencv-dev opencv-data libboost-dev libboost-program-options-dev libfmt-dev nlohmann-json3-dev
   libdnnl-dev libssl-dev libprotobuf-dev protobuf-compiler libonnx-dev libhdf5-dev libzip-dev
-  libcpp-httplib-dev libgtest-dev libgmock-dev libbenchmark-dev gnuplot-nox fonts-dejavu-core)
+  libgtest-dev libgmock-dev libbenchmark-dev gnuplot-nox fonts-dejavu-core)
 [ -n "${FERCLI_TORCH:-}" ] || packages+=(libtorch-dev)
 
 missing=()
