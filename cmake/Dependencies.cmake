@@ -3,7 +3,7 @@ find_package(Threads REQUIRED)
 find_package(OpenMP REQUIRED COMPONENTS CXX)
 find_package(fmt REQUIRED)
 find_package(nlohmann_json REQUIRED)
-find_package(Boost REQUIRED COMPONENTS program_options)  # and Beast, which is headers only: the HTTP server
+find_package(Boost CONFIG REQUIRED COMPONENTS program_options)  # and Beast, which is headers only: the HTTP server
 find_package(OpenSSL REQUIRED COMPONENTS Crypto)
 find_package(OpenCV REQUIRED COMPONENTS core imgproc imgcodecs dnn objdetect videoio highgui)
 find_package(Protobuf REQUIRED)
