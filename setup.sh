@@ -51,9 +51,9 @@ find_missing() {
   unknown=()
   local entry name names found installed known
   IFS=$' \n' read -rd '' -a names <<<"${wanted[*]//[|?]/ }" || true
-  installed=$'\n'$(dpkg-query -W -f '${Package} ${Status}\n' "${names[@]}" 2>/dev/null | sed -n 's/ install ok installed$//p')$'\n'
+  installed=$'\n'$(dpkg-query -W -f '${Package} ${Status}\n' "${names[@]}" 2>/dev/null | sed -n 's/ install ok installed$//p' || true)$'\n'
   known=$'\n'$(apt-cache policy "${names[@]}" 2>/dev/null | awk '/^[^ ]/ {name = $1; sub(":$", "", name)}
-                                                                 /^  Candidate: / && $2 != "(none)" {print name}')$'\n'
+                                                                 /^  Candidate: / && $2 != "(none)" {print name}' || true)$'\n'
   for entry in "${wanted[@]}"; do
     IFS='|' read -ra names <<<"${entry%\?}"
     found=
