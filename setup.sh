@@ -8,7 +8,7 @@
 # Another LibTorch (official archive, Python wheel, CUDA): FERCLI_TORCH=/path/to/libtorch ./setup.sh
 set -euo pipefail
 cd "$(dirname "$0")"
-export LC_ALL=C.UTF-8  # the sentences of apt-get are read below
+export LC_ALL=C.UTF-8  # what apt-get says is read below
 started=$SECONDS
 
 say() { echo "setup.sh: $*"; }
@@ -44,6 +44,8 @@ wanted=(g++ cmake ninja-build 'ccache?' git 'libopenblas0-openmp|libopenblas0' l
 [ -n "${FERCLI_TORCH:-}" ] || wanted+=(libtorch-dev)
 case ${CXX:-} in *clang*) wanted+=(clang libomp-dev) ;; esac
 
+have_lists() { [ -n "$(find /var/lib/apt/lists -name '*Packages*' -print -quit 2>/dev/null)" ]; }
+
 # Reads which packages are missing, under the names that this system has for them, into `missing`. `unknown`: those of
 # them that it has not. Before the package lists were ever read, the first names are taken to be right.
 find_missing() {
@@ -61,7 +63,7 @@ find_missing() {
       case $installed in *$'\n'"$name"$'\n'*) continue 2 ;; esac
       case $known in *$'\n'"$name"$'\n'*) found=${found:-$name} ;; esac
     done
-    if [ -z "$found" ] && [ -n "${known//$'\n'/}" ]; then
+    if [ -z "$found" ] && have_lists; then
       [ "$entry" != "${entry%\?}" ] || unknown+=("${names[0]}")
     else
       missing+=("${found:-${names[0]}}")
@@ -69,14 +71,15 @@ find_missing() {
   done
 }
 
-# What apt-get says about the download and the disk: two forms of words, before and since its version 3.
+# Says how many packages apt-get would install, and their sizes.
 describe_packages() {
-  local text count fetch disk
-  text=$(apt-get install --assume-no --no-install-recommends -o Debug::NoLocking=1 "${missing[@]}" 2>/dev/null || true)
-  count=$(sed -nE 's/.* ([0-9]+) newly installed.*/\1/p; s/.*Installing: ([0-9]+),.*/\1/p' <<<"$text" | head -n 1)
-  fetch=$(sed -nE 's/^Need to get (.*B)(\/.*)? of archives\..*/\1/p; s/^ *Download size: (.*B).*/\1/p' <<<"$text" | head -n 1)
-  disk=$(sed -nE 's/^After this operation, (.*B) of additional.*/\1/p; s/^ *Space needed: (.*B) \/.*/\1/p' <<<"$text" | head -n 1)
-  say "installs ${count:-${#missing[@]}} packages: ${fetch:-about 500 MB} to fetch, ${disk:-about 3 GB} on disk, some minutes"
+  local all
+  mapfile -t all < <(apt-get install --simulate --no-install-recommends "${missing[@]}" 2>/dev/null | awk '/^Inst / {print $2}')
+  [ ${#all[@]} -gt 0 ] || return 0
+  apt-cache show --no-all-versions "${all[@]}" 2>/dev/null |
+    awk -v count=${#all[@]} '/^Size: / {fetch += $2 / 1e6} /^Installed-Size: / {disk += $2 / 1e3}
+      END {printf "setup.sh: installs %d packages: %.0f MB to fetch, %.0f MB on disk, about %d min\n",
+                  count, fetch, disk, 1 + disk / 600}'
 }
 
 as_root=()
@@ -109,13 +112,13 @@ both commands, and then setup.sh again:
   apt-get update && apt-get install -y --no-install-recommends ${missing[*]}"
   fi
   say "$((${#missing[@]} + ${#unknown[@]})) packages are missing; reading what the system offers"
-  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get update -q ||
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get update -q && have_lists ||
     fail "the package lists cannot be read; is there a network?"
   find_missing
   check_known
   describe_packages
   "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${missing[@]}" ||
-    fail "the packages cannot be installed; the lines above say why"
+    fail "the packages cannot be installed; the lines above say why. Is there a network?"
 }
 
 # --- build ------------------------------------------------------------------------------------------------------------
