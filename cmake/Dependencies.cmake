@@ -3,7 +3,7 @@ find_package(Threads REQUIRED)
 find_package(OpenMP REQUIRED COMPONENTS CXX)
 find_package(fmt REQUIRED)
 find_package(nlohmann_json REQUIRED)
-find_package(Boost REQUIRED COMPONENTS program_options)
+find_package(Boost CONFIG REQUIRED COMPONENTS program_options)  # and Beast, which is headers only: the HTTP server
 find_package(OpenSSL REQUIRED COMPONENTS Crypto)
 find_package(OpenCV REQUIRED COMPONENTS core imgproc imgcodecs dnn objdetect videoio highgui)
 find_package(Protobuf REQUIRED)
@@ -44,10 +44,6 @@ else()
   message(STATUS "fercli: exports are not checked (no libonnx)")
 endif()
 
-# HTTP server. Debian's cpp-httplib is compiled: its header wants the switches that it was built with.
-find_package(PkgConfig REQUIRED)
-pkg_check_modules(HTTPLIB REQUIRED IMPORTED_TARGET cpp-httplib)
-
 # LibTorch: the official archive and the one inside a Python wheel bring TorchConfig.cmake (found through
 # CMAKE_PREFIX_PATH); Debian's libtorch-dev has it too, but its exported CUDA and Kineto references are broken on some
 # releases, so a plain look-up of headers and libraries is the fallback.
@@ -72,7 +68,7 @@ target_include_directories(fercli_dependencies SYSTEM INTERFACE ${OpenCV_INCLUDE
   ${FERCLI_HDF5_INCLUDE} ${FERCLI_ZIP_INCLUDE} ${FERCLI_ONNX_INCLUDE})
 target_link_libraries(fercli_dependencies INTERFACE
   ${OpenCV_LIBS} Boost::program_options fmt::fmt nlohmann_json::nlohmann_json OpenSSL::Crypto protobuf::libprotobuf
-  ${FERCLI_ZIP} ${FERCLI_HDF5} ${FERCLI_ONNX} ${FERCLI_ONNX_PROTO} ${HTTPLIB_LINK_LIBRARIES} Threads::Threads OpenMP::OpenMP_CXX)
+  ${FERCLI_ZIP} ${FERCLI_HDF5} ${FERCLI_ONNX} ${FERCLI_ONNX_PROTO} Threads::Threads OpenMP::OpenMP_CXX)
 
 # oneDNN, called directly for convolutions on the CPU. Only where LibTorch itself loads the same shared library (as
 # Debian's does): a LibTorch with its own copy inside would have its calls mixed up with those of another version.
@@ -90,7 +86,7 @@ if(FERCLI_ONEDNN)
     endforeach()
     string(REGEX MATCH "SONAME +(libdnnl\\.so[.0-9]*)" FERCLI_FOUND "${FERCLI_ONEDNN_LIBRARY_FACTS}")
     set(FERCLI_ONEDNN_SONAME "${CMAKE_MATCH_1}")
-    if(FERCLI_ONEDNN_VERSION VERSION_GREATER_EQUAL 2.6 AND FERCLI_ONEDNN_SONAME
+    if(FERCLI_ONEDNN_VERSION VERSION_GREATER_EQUAL 2.6 AND FERCLI_ONEDNN_VERSION VERSION_LESS 4 AND FERCLI_ONEDNN_SONAME
        AND FERCLI_TORCH_LIBRARY_FACTS MATCHES "NEEDED +${FERCLI_ONEDNN_SONAME}[\n\r]")
       set(FERCLI_USES_ONEDNN 1)
       target_include_directories(fercli_dependencies SYSTEM INTERFACE ${FERCLI_ONEDNN_INCLUDE})

@@ -36,7 +36,7 @@ class HttpServer {
   /// Serves until `stop`; then finishes the requests it has begun.
   void serve();
 
-  void stop();  ///< from any thread; waits until `serve` has been called
+  void stop();  ///< from any thread, before `serve` or during it
 
  private:
   struct State;

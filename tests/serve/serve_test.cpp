@@ -267,6 +267,61 @@ TEST_F(Serving, KeepsAConnectionForTheNextRequest) {
   for (int i = 0; i < 3; ++i) EXPECT_EQ(client.request("GET", "/test").status, 200);
 }
 
+TEST_F(Serving, ARefusalWithoutBodyKeepsTheConnection) {
+  HttpClient client(server_.port());
+  const auto refused = client.request("GET", "/nowhere");
+  EXPECT_EQ(refused.status, 404);
+  EXPECT_EQ(refused.headers.count("connection"), 0u);
+  EXPECT_EQ(client.request("GET", "/test").status, 200);
+}
+
+TEST_F(Serving, ARefusalBeforeTheBodyWasReadSaysThatTheConnectionEnds) {
+  HttpClient client(server_.port());
+  const auto refused = client.request("POST", "/nowhere", kPng, "some bytes");
+  EXPECT_EQ(refused.status, 404);
+  EXPECT_EQ(refused.headers.at("connection"), "close");
+  EXPECT_TRUE(client.ended());
+}
+
+TEST_F(Serving, TheBodyOfAGetIsNotTakenAsTheNextRequest) {
+  HttpClient client(server_.port());
+  const std::string smuggled = "GET /model HTTP/1.1\r\nHost: localhost\r\n\r\n";
+  client.send(
+      fmt::format("GET /test HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n{}", smuggled.size(), smuggled));
+  EXPECT_EQ(client.read().body, R"({"status":"ok"})");
+  EXPECT_EQ(client.request("GET", "/labels").body.substr(0, 10), R"({"labels":)");
+}
+
+TEST_F(Serving, RefusesABodyBeforeItAsksForIt) {
+  HttpClient client(server_.port());
+  client.send("POST /predict HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 99999999\r\n\r\n");
+  expect_refused(client.read(), 413, "the body has 99999999 bytes");
+}
+
+TEST_F(Serving, HeadGivesTheHeadersOfGet) {
+  HttpClient client(server_.port());
+  client.send("HEAD /test HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+  const std::string text = client.rest();
+  EXPECT_THAT(text, testing::HasSubstr("Content-Length: 15\r\n"));
+  EXPECT_THAT(text, testing::EndsWith("\r\n\r\n"));
+}
+
+TEST_F(Serving, WholeAddressesAsProxiesSendThemAreUnderstood) {
+  EXPECT_EQ(request("GET", "http://localhost/test").body, R"({"status":"ok"})");
+}
+
+TEST_F(Serving, AHeadThatIsTooLongIsRefused) {
+  expect_refused(request("GET", "/test", "X-Long: " + std::string(20000, 'a') + "\r\n"), 431,
+                 "the head of the request is too long");
+  expect_refused(request("GET", "/" + std::string(9000, 'a')), 414, "the address is too long");
+}
+
+TEST_F(Serving, ASecondDifferentContentLengthIsRefused) {
+  HttpClient client(server_.port());
+  client.send("POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcd");
+  expect_refused(client.read(), 400, "not well formed");
+}
+
 TEST_F(Serving, StoppingFinishesTheRequestInHand) {
   RunningServer server(*api_, limits());
   HttpClient client(server.port());
@@ -401,8 +456,21 @@ TEST_F(ServingWithLimits, ARequestThatTricklesInIsGivenUp) {
   RunningServer server(*api_, settings);
   HttpClient client(server.port());
   client.send("POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\nabc");
-  const auto answer = client.read();
-  EXPECT_TRUE(answer.status == 0 || answer.status == 400) << answer.status;
+  expect_refused(client.read(), 408, "took too long to arrive");
+  EXPECT_TRUE(client.ended());
+}
+
+TEST_F(ServingWithLimits, AHeadSentByteByByteDoesNotPutTheDeadlineOff) {
+  HttpSettings settings = limits();
+  settings.request_seconds = 0.3;
+  RunningServer server(*api_, settings);
+  HttpClient client(server.port());
+  client.send("GET /test HTTP/1.1\r\nX-Long: ");
+  for (int i = 0; i < 10; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    client.send("a");
+  }
+  expect_refused(client.read(), 408, "took too long to arrive");
 }
 
 TEST(Uploads, HeadersOfTheThreeFormatsAreRead) {
