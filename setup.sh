@@ -8,7 +8,8 @@ set -euo pipefail
 cd "$(dirname "$0")"
 
 packages=(g++ cmake ninja-build ccache pkg-config git
-  libopenblas0-openmp libopencv-dev opencv-data libboost-program-options-dev libfmt-dev nlohmann-json3-dev
+  libopenblas0-openmp libopencv-dev opencv-data libjpeg-dev libpng-dev libtiff-dev libwebp-dev
+  libboost-program-options-dev libfmt-dev nlohmann-json3-dev
   libdnnl-dev libssl-dev libprotobuf-dev protobuf-compiler libonnx-dev libhdf5-dev libzip-dev
   libcpp-httplib-dev libgtest-dev libgmock-dev libbenchmark-dev gnuplot-nox fonts-dejavu-core)
 [ -n "${FERCLI_TORCH:-}" ] || packages+=(libtorch-dev)

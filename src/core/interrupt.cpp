@@ -11,6 +11,11 @@ namespace {
 
 volatile std::sig_atomic_t interrupt_count = 0;
 thread_local bool shielded = false;
+thread_local Clock::time_point deadline = Clock::time_point::max();
+
+bool is_late() {
+  return deadline != Clock::time_point::max() && Clock::now() > deadline;
+}
 
 extern "C" void on_interrupt(int signal_number) {
   interrupt_count = interrupt_count + 1;
@@ -30,8 +35,25 @@ bool interrupted() {
   return interrupt_count > 0 && !shielded;
 }
 
+bool must_stop() {
+  return interrupted() || is_late();
+}
+
+void throw_if_late() {
+  if (is_late()) throw Late("the work took longer than it may");
+}
+
 void throw_if_interrupted() {
   if (interrupted()) throw Interrupted("interrupted");
+  throw_if_late();
+}
+
+Deadline::Deadline(Clock::time_point end) : before_(deadline) {
+  deadline = end;
+}
+
+Deadline::~Deadline() {
+  deadline = before_;
 }
 
 Uninterrupted::Uninterrupted() : before_(shielded) {

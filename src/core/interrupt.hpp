@@ -1,5 +1,7 @@
 #pragma once
 
+#include "core/clock.hpp"
+
 namespace fercli {
 
 /// From here on Ctrl-C and SIGTERM raise a flag; a second Ctrl-C ends the program at once.
@@ -8,7 +10,13 @@ void catch_interrupts();
 /// True once Ctrl-C or SIGTERM came. Long loops poll it, save, and throw Interrupted.
 bool interrupted();
 
-/// Throws Interrupted("interrupted") once the flag is up: for loops with nothing to save.
+/// `interrupted()`, or the thread's Deadline has passed: for loops of libraries, which must not throw.
+bool must_stop();
+
+/// Throws Late once the thread's Deadline has passed.
+void throw_if_late();
+
+/// Throws Interrupted("interrupted") once the flag is up, Late as `throw_if_late` does: for loops with nothing to save.
 void throw_if_interrupted();
 
 /// While it lives, its thread works on as if no interrupt had come: for work that others wait for.
@@ -21,6 +29,18 @@ class Uninterrupted {
 
  private:
   bool before_;
+};
+
+/// While it lives, its thread's work must be done by this moment.
+class Deadline {
+ public:
+  explicit Deadline(Clock::time_point end);
+  ~Deadline();
+  Deadline(const Deadline&) = delete;
+  Deadline& operator=(const Deadline&) = delete;
+
+ private:
+  Clock::time_point before_;
 };
 
 }  // namespace fercli

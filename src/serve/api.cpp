@@ -10,6 +10,7 @@
 #include "core/base64.hpp"
 #include "core/clock.hpp"
 #include "core/error.hpp"
+#include "core/interrupt.hpp"
 #include "core/json_text.hpp"
 #include "core/progress.hpp"
 #include "core/text.hpp"
@@ -230,7 +231,8 @@ Api::Api(const Checkpoint& checkpoint, ApiSettings settings)
       judge_(classifier_.with_precision(Precision::Float32)),
       settings_(std::move(settings)),
       model_json_(describe(checkpoint, classifier_, settings_.model)),
-      lanes_(settings_.lanes, settings_.detector, settings_.runtime, settings_.longest_queue) {}
+      lanes_(
+          {settings_.lanes, settings_.detector, settings_.runtime, settings_.longest_queue, settings_.work_seconds}) {}
 
 std::string Api::method_of(const std::string& path) {
   const auto found = methods().find(path);
@@ -248,6 +250,10 @@ ApiAnswer Api::answer(const ApiRequest& request) {
     answer = dispatch(request);
   } catch (const RequestError& error) {
     answer = {error.status(), "application/json", error_json(error.what())};
+  } catch (const Late&) {
+    answer = {
+        503, "application/json",
+        error_json(fmt::format("the work on this request took longer than {:g} seconds", settings_.work_seconds))};
   } catch (const UserError& error) {
     answer = {400, "application/json", error_json(error.what())};
   } catch (const std::exception& error) {
@@ -296,8 +302,9 @@ ApiAnswer Api::predict(const ApiRequest& given) {
   ApiRequest request = given;
   const std::string bytes = image_of(request), language = language_of(request);
   Json predictions = Json::array();
-  lanes_.run([&](FaceDetector& detector) {
+  lanes_.run(request.path, [&](FaceDetector& detector) {
     const Picture picture = decode_upload(bytes, settings_.most_pixels);
+    throw_if_late();
     const auto found = find_faces(picture, &detector, classifier_.preprocessing(), Detect::Auto);
     const auto readings = read_crops(classifier_, crop_faces(picture, found.squares, classifier_.preprocessing()));
     for (size_t i = 0; i < readings.size(); ++i) {
@@ -316,8 +323,9 @@ ApiAnswer Api::attack(const ApiRequest& given) {
   const std::string bytes = image_of(request), language = language_of(request);
   const AttackOrder order = order_of(request, classifier_.classes(), settings_.most_steps);
   Json out{{"goal", order.goal.name}, {"eps", order.eps}};
-  lanes_.run([&](FaceDetector& detector) {
+  lanes_.run(request.path, [&](FaceDetector& detector) {
     const Picture picture = decode_upload(bytes, settings_.most_pixels);
+    throw_if_late();
     const auto found = find_faces(picture, &detector, classifier_.preprocessing(), Detect::Auto);
     if (found.boxes.empty()) throw RequestError(422, "there is no face in the image");
     const size_t chosen = largest(found.boxes);

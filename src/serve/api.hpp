@@ -31,6 +31,7 @@ struct ApiSettings {
   std::string detector = "haar";
   int64_t lanes = 1;
   size_t longest_queue = 128;
+  double work_seconds = 30;  ///< for the work on a request, waiting for its turn included
   int64_t most_pixels = 16'000'000;
   int64_t most_steps = 50;
   Runtime runtime;  ///< threads: of one lane
@@ -52,7 +53,8 @@ class Api {
  public:
   Api(const Checkpoint& checkpoint, ApiSettings settings);
 
-  /// Never throws: errors become {"error": sentence} with their status.
+  /// Never throws: errors become {"error": sentence} with their status; 503 for work that would be late (before it
+  /// starts) or turns out late.
   ApiAnswer answer(const ApiRequest& request);
 
   /// The allowed methods of a path ("GET", "POST"); "" for a path that does not exist.
