@@ -24,10 +24,4 @@ class Interrupted : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-/// Work that others wait for took longer than it may (core/interrupt.hpp).
-class Late : public std::runtime_error {
- public:
-  using std::runtime_error::runtime_error;
-};
-
 }  // namespace fercli

@@ -1,8 +1,16 @@
 #pragma once
 
+#include <stdexcept>
+
 #include "core/clock.hpp"
 
 namespace fercli {
+
+/// Work that others wait for took longer than it may.
+class Late : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
 
 /// From here on Ctrl-C and SIGTERM raise a flag; a second Ctrl-C ends the program at once.
 void catch_interrupts();
