@@ -3,7 +3,7 @@ find_package(Threads REQUIRED)
 find_package(OpenMP REQUIRED COMPONENTS CXX)
 find_package(fmt REQUIRED)
 find_package(nlohmann_json REQUIRED)
-find_package(Boost REQUIRED COMPONENTS program_options)
+find_package(Boost REQUIRED COMPONENTS program_options)  # and Beast, which is headers only: the HTTP server
 find_package(OpenSSL REQUIRED COMPONENTS Crypto)
 find_package(OpenCV REQUIRED COMPONENTS core imgproc imgcodecs dnn objdetect videoio highgui)
 # Pictures are decoded under limits, which OpenCV's own readers do not have.
@@ -20,10 +20,6 @@ find_path(FERCLI_ZIP_INCLUDE zip.h REQUIRED)
 find_library(FERCLI_ZIP zip REQUIRED)  # Debian's CMake package refers to programs that are not installed
 find_path(FERCLI_ONNX_INCLUDE onnx/onnx_pb.h REQUIRED)
 find_library(FERCLI_ONNX_PROTO onnx_proto REQUIRED)
-
-# HTTP server. Debian's cpp-httplib is compiled: its header wants the switches that it was built with.
-find_package(PkgConfig REQUIRED)
-pkg_check_modules(HTTPLIB REQUIRED IMPORTED_TARGET cpp-httplib)
 
 # LibTorch: the official archive and the one inside a Python wheel bring TorchConfig.cmake (found through
 # CMAKE_PREFIX_PATH); Debian's libtorch-dev has it too, but its exported CUDA and Kineto references are broken on some
@@ -49,7 +45,7 @@ target_include_directories(fercli_dependencies SYSTEM INTERFACE ${OpenCV_INCLUDE
   ${FERCLI_WEBP_INCLUDE} ${FERCLI_HDF5_INCLUDE} ${FERCLI_ZIP_INCLUDE} ${FERCLI_ONNX_INCLUDE})
 target_link_libraries(fercli_dependencies INTERFACE
   ${OpenCV_LIBS} JPEG::JPEG PNG::PNG TIFF::TIFF ${FERCLI_WEBP} Boost::program_options fmt::fmt nlohmann_json::nlohmann_json OpenSSL::Crypto protobuf::libprotobuf
-  ${FERCLI_ZIP} ${FERCLI_HDF5} ${FERCLI_ONNX_PROTO} ${HTTPLIB_LINK_LIBRARIES} Threads::Threads OpenMP::OpenMP_CXX)
+  ${FERCLI_ZIP} ${FERCLI_HDF5} ${FERCLI_ONNX_PROTO} Threads::Threads OpenMP::OpenMP_CXX)
 
 # oneDNN, called directly for convolutions on the CPU. Only where LibTorch itself loads the same shared library (as
 # Debian's does): a LibTorch with its own copy inside would have its calls mixed up with those of another version.

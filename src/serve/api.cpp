@@ -8,7 +8,6 @@
 
 #include "attacks/engine/attack.hpp"
 #include "core/base64.hpp"
-#include "core/clock.hpp"
 #include "core/error.hpp"
 #include "core/interrupt.hpp"
 #include "core/json_text.hpp"
@@ -243,8 +242,7 @@ bool Api::is_open(const std::string& path) {
   return path == "/" || path == "/page.js" || path == "/page.css" || path == "/test";
 }
 
-ApiAnswer Api::answer(const ApiRequest& request) {
-  const auto start = Clock::now();
+ApiAnswer Api::answer(ApiRequest request) {
   ApiAnswer answer;
   try {
     answer = dispatch(request);
@@ -260,12 +258,10 @@ ApiAnswer Api::answer(const ApiRequest& request) {
     warn(fmt::format("{} {}: {}", request.method, request.path, error.what()));
     answer = {500, "application/json", error_json("the server failed to work on this request")};
   }
-  const double seconds = seconds_since(start);
-  metrics_.count_request(method_of(request.path).empty() ? "other" : request.path, answer.status, seconds);
   return answer;
 }
 
-ApiAnswer Api::dispatch(const ApiRequest& request) {
+ApiAnswer Api::dispatch(ApiRequest& request) {
   const std::string& path = request.path;
   const std::string allowed = method_of(path);
   if (allowed.empty()) throw RequestError(404, "there is nothing at this address");
@@ -298,8 +294,7 @@ nlohmann::ordered_json Api::verdict(const std::vector<double>& probabilities, co
           {"probabilities", all}};
 }
 
-ApiAnswer Api::predict(const ApiRequest& given) {
-  ApiRequest request = given;
+ApiAnswer Api::predict(ApiRequest& request) {
   const std::string bytes = image_of(request), language = language_of(request);
   Json predictions = Json::array();
   lanes_.run(request.path, [&](FaceDetector& detector) {
@@ -318,8 +313,7 @@ ApiAnswer Api::predict(const ApiRequest& given) {
           compact_json({{"faces_detected", predictions.size()}, {"predictions", predictions}})};
 }
 
-ApiAnswer Api::attack(const ApiRequest& given) {
-  ApiRequest request = given;
+ApiAnswer Api::attack(ApiRequest& request) {
   const std::string bytes = image_of(request), language = language_of(request);
   const AttackOrder order = order_of(request, classifier_.classes(), settings_.most_steps);
   Json out{{"goal", order.goal.name}, {"eps", order.eps}};

@@ -55,7 +55,7 @@ class Api {
 
   /// Never throws: errors become {"error": sentence} with their status; 503 for work that would be late (before it
   /// starts) or turns out late.
-  ApiAnswer answer(const ApiRequest& request);
+  ApiAnswer answer(ApiRequest request);
 
   /// The allowed methods of a path ("GET", "POST"); "" for a path that does not exist.
   static std::string method_of(const std::string& path);
@@ -66,9 +66,9 @@ class Api {
   ServerMetrics& metrics() { return metrics_; }
 
  private:
-  ApiAnswer dispatch(const ApiRequest& request);
-  ApiAnswer predict(const ApiRequest& request);
-  ApiAnswer attack(const ApiRequest& request);
+  ApiAnswer dispatch(ApiRequest& request);
+  ApiAnswer predict(ApiRequest& request);
+  ApiAnswer attack(ApiRequest& request);
   nlohmann::ordered_json verdict(const std::vector<double>& probabilities, const std::string& language) const;
 
   void attack_crop(const torch::Tensor& crop, const AttackOrder& order, const std::string& language,
