@@ -39,7 +39,7 @@ done
 # --- packages ---------------------------------------------------------------------------------------------------------
 
 # One package each. a|b: the first that this system knows. a?: left out where the system has none.
-wanted=(g++ cmake ninja-build 'ccache?' git 'libopenblas0-openmp|libopenblas0' libopencv-dev opencv-data libboost-dev
+wanted=(g++ cmake ninja-build 'ccache?' git 'libopenblas0-openmp|libopenblas0' libopencv-dev opencv-data libjpeg-dev libpng-dev libtiff-dev libwebp-dev libboost-dev
   libboost-program-options-dev libfmt-dev nlohmann-json3-dev 'libdnnl-dev?' libssl-dev libprotobuf-dev protobuf-compiler
   libonnx-dev libhdf5-dev libzip-dev libgtest-dev 'libgmock-dev|googletest' libbenchmark-dev 'gnuplot-nox|gnuplot'
   'fonts-dejavu-core|ttf-dejavu-core')

@@ -6,6 +6,12 @@ find_package(nlohmann_json REQUIRED)
 find_package(Boost CONFIG REQUIRED COMPONENTS program_options)  # and Beast, which is headers only: the HTTP server
 find_package(OpenSSL REQUIRED COMPONENTS Crypto)
 find_package(OpenCV REQUIRED COMPONENTS core imgproc imgcodecs dnn objdetect videoio highgui)
+# Pictures are decoded under limits, which OpenCV's own readers do not have.
+find_package(JPEG REQUIRED)
+find_package(PNG REQUIRED)
+find_package(TIFF REQUIRED)
+find_path(FERCLI_WEBP_INCLUDE webp/decode.h REQUIRED)
+find_library(FERCLI_WEBP webp REQUIRED)
 find_package(Protobuf REQUIRED)
 # Foreign model files: Keras (HDF5, zip), ONNX (its protobuf definition only).
 find_path(FERCLI_HDF5_INCLUDE hdf5.h PATH_SUFFIXES hdf5/serial REQUIRED)
@@ -65,10 +71,11 @@ else()
   message(STATUS "fercli: LibTorch at ${FERCLI_TORCH_CPU}")
 endif()
 target_include_directories(fercli_dependencies SYSTEM INTERFACE ${OpenCV_INCLUDE_DIRS} ${Protobuf_INCLUDE_DIRS}
-  ${FERCLI_HDF5_INCLUDE} ${FERCLI_ZIP_INCLUDE} ${FERCLI_ONNX_INCLUDE})
+  ${FERCLI_WEBP_INCLUDE} ${FERCLI_HDF5_INCLUDE} ${FERCLI_ZIP_INCLUDE} ${FERCLI_ONNX_INCLUDE})
 target_link_libraries(fercli_dependencies INTERFACE
-  ${OpenCV_LIBS} Boost::program_options fmt::fmt nlohmann_json::nlohmann_json OpenSSL::Crypto protobuf::libprotobuf
-  ${FERCLI_ZIP} ${FERCLI_HDF5} ${FERCLI_ONNX} ${FERCLI_ONNX_PROTO} Threads::Threads OpenMP::OpenMP_CXX)
+  ${OpenCV_LIBS} JPEG::JPEG PNG::PNG TIFF::TIFF ${FERCLI_WEBP} Boost::program_options fmt::fmt
+  nlohmann_json::nlohmann_json OpenSSL::Crypto protobuf::libprotobuf ${FERCLI_ZIP} ${FERCLI_HDF5} ${FERCLI_ONNX}
+  ${FERCLI_ONNX_PROTO} Threads::Threads OpenMP::OpenMP_CXX)
 
 # oneDNN, called directly for convolutions on the CPU. Only where LibTorch itself loads the same shared library (as
 # Debian's does): a LibTorch with its own copy inside would have its calls mixed up with those of another version.

@@ -5,6 +5,7 @@
 #include <torch/csrc/autograd/autograd.h>
 
 #include "core/error.hpp"
+#include "core/interrupt.hpp"
 #include "models/networks/network_model.hpp"
 
 namespace fercli {
@@ -128,6 +129,7 @@ torch::Tensor Classifier::prepare(const torch::Tensor& x) const {
 /// One chunk. oneDNN takes another algorithm for a batch of one, with other roundings: such an image is sent twice, so
 /// that its bits do not depend on the company it is in.
 torch::Tensor Classifier::run(const torch::Tensor& x) const {
+  throw_if_late();
   const bool alone = x.size(0) == 1;
   torch::Tensor sum;
   const auto all = views(alone ? x.expand({2, -1, -1, -1}) : x, tta_);

@@ -7,8 +7,8 @@
 #include <utility>
 
 #include "core/base64.hpp"
-#include "core/clock.hpp"
 #include "core/error.hpp"
+#include "core/interrupt.hpp"
 #include "core/json_text.hpp"
 #include "core/progress.hpp"
 #include "core/text.hpp"
@@ -225,8 +225,8 @@ Api::Api(const Checkpoint& checkpoint, ApiSettings settings)
       settings_(std::move(settings)),
       model_json_(describe(checkpoint, classifier_, settings_.model)),
       lanes_(
-          settings_.lanes, [this] { return make_face_detector(settings_.detector, settings_.smallest_face); },
-          settings_.runtime, settings_.longest_queue) {}
+          {settings_.lanes, settings_.detector, settings_.smallest_face, settings_.runtime, settings_.longest_queue,
+           settings_.work_seconds}) {}
 
 std::string Api::method_of(const std::string& path) {
   const auto found = methods().find(path);
@@ -237,25 +237,26 @@ bool Api::is_open(const std::string& path) {
   return path == "/" || path == "/page.js" || path == "/page.css" || path == "/test";
 }
 
-ApiAnswer Api::answer(const ApiRequest& request) {
-  const auto start = Clock::now();
+ApiAnswer Api::answer(ApiRequest request) {
   ApiAnswer answer;
   try {
     answer = dispatch(request);
   } catch (const RequestError& error) {
     answer = {error.status(), "application/json", error_json(error.what())};
+  } catch (const Late&) {
+    answer = {
+        503, "application/json",
+        error_json(fmt::format("the work on this request took longer than {:g} seconds", settings_.work_seconds))};
   } catch (const UserError& error) {
     answer = {400, "application/json", error_json(error.what())};
   } catch (const std::exception& error) {
     warn(fmt::format("{} {}: {}", request.method, request.path, error.what()));
     answer = {500, "application/json", error_json("the server failed to work on this request")};
   }
-  const double seconds = seconds_since(start);
-  metrics_.count_request(method_of(request.path).empty() ? "other" : request.path, answer.status, seconds);
   return answer;
 }
 
-ApiAnswer Api::dispatch(const ApiRequest& request) {
+ApiAnswer Api::dispatch(ApiRequest& request) {
   const std::string& path = request.path;
   const std::string allowed = method_of(path);
   if (allowed.empty()) throw RequestError(404, "there is nothing at this address");
@@ -288,12 +289,12 @@ nlohmann::ordered_json Api::verdict(const std::vector<double>& probabilities, co
           {"probabilities", all}};
 }
 
-ApiAnswer Api::predict(const ApiRequest& given) {
-  ApiRequest request = given;
+ApiAnswer Api::predict(ApiRequest& request) {
   const std::string bytes = image_of(request), language = language_of(request);
   Json predictions = Json::array();
-  lanes_.run([&](FaceDetector& detector) {
+  lanes_.run(request.path, [&](FaceDetector& detector) {
     const Picture picture = decode_upload(bytes, settings_.most_pixels);
+    throw_if_late();
     const auto found = find_faces(picture, &detector, classifier_.preprocessing(), Detect::Auto);
     const auto readings = read_crops(classifier_, crop_faces(picture, found.squares, classifier_.preprocessing()));
     for (size_t i = 0; i < readings.size(); ++i) {
@@ -307,13 +308,13 @@ ApiAnswer Api::predict(const ApiRequest& given) {
           compact_json({{"faces_detected", predictions.size()}, {"predictions", predictions}})};
 }
 
-ApiAnswer Api::attack(const ApiRequest& given) {
-  ApiRequest request = given;
+ApiAnswer Api::attack(ApiRequest& request) {
   const std::string bytes = image_of(request), language = language_of(request);
   const AttackOrder order = order_of(request, classifier_.classes(), settings_.most_steps);
   Json out{{"goal", order.goal.name}, {"eps", order.eps}};
-  lanes_.run([&](FaceDetector& detector) {
+  lanes_.run(request.path, [&](FaceDetector& detector) {
     const Picture picture = decode_upload(bytes, settings_.most_pixels);
+    throw_if_late();
     const auto found = find_faces(picture, &detector, classifier_.preprocessing(), Detect::Auto);
     if (found.boxes.empty()) throw RequestError(422, "there is no face in the image");
     const size_t chosen = largest(found.boxes);
