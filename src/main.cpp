@@ -5,7 +5,6 @@
 #include <cstdio>
 #include <filesystem>
 
-#include "core/build_info.hpp"
 #include "core/command.hpp"
 #include "core/error.hpp"
 #include "core/escape.hpp"
@@ -22,29 +21,16 @@ using fercli::Registry;
 
 constexpr int kFailed = 1, kUsage = 2, kInterrupted = 130;
 
-void print_overview() {
-  print_text(
-      "fercli {} - adversarial robustness of facial expression recognition\n\nUsage: fercli COMMAND "
-      "[options]\n\nCommands:\n",
-      fercli::version());
-  for (const auto& command : Registry<Command>::instance().all())
-    print_text("  {:<10} {}\n", command.name, command.summary);
-  print_text(
-      "\n`fercli COMMAND --help` shows the options of one command; `fercli --version` the version.\n"
-      "First steps: fercli attack happy-to-sad\n");
-}
-
 int run(const std::vector<std::string>& words) {
-  if (words.empty() || words[0] == "--help" || words[0] == "-h" || words[0] == "help") {
-    if (words.size() > 1 && words[0] == "help") return Registry<Command>::instance().get(words[1]).run({"--help"});
-    print_overview();
-    return words.empty() ? kUsage : 0;
+  const auto& commands = Registry<Command>::instance();
+  if (words.empty()) {
+    commands.get("help").run({});
+    return kUsage;
   }
-  if (words[0] == "--version") {
-    print_text("fercli {} ({})\n", fercli::version(), fercli::git_revision());
-    return 0;
-  }
-  return Registry<Command>::instance().get(words[0]).run({words.begin() + 1, words.end()});
+  const std::vector<std::string> rest(words.begin() + 1, words.end());
+  if (words[0] == "--help" || words[0] == "-h") return commands.get("help").run(rest);
+  if (words[0] == "--version" || words[0] == "-V") return commands.get("version").run(rest);
+  return commands.get(words[0]).run(rest);
 }
 
 int report(const std::string& message, int exit_code) {

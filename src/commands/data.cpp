@@ -33,7 +33,7 @@ struct SourceOptions {
 
   void declare(OptionSet& options) {
     options.section("Source");
-    options.text("split", &split, "NAME", "only this part: Training, PublicTest, PrivateTest, none, or all");
+    options.text("split", &split, "SPLIT", "only this part: Training, PublicTest, PrivateTest, none, or all");
     options.integer("size", &read.size, between(8, 4096), "images are resized to N x N");
     options.choice("channels", &channels, {"1", "3"}, "1: grey, 3: RGB");
     options.choice("labels", &labels, {"auto", "fer2013", "alphabetical", "raf-db"},
@@ -385,13 +385,7 @@ int run_convert(const std::vector<std::string>& arguments) {
 
 // ---- data -----------------------------------------------------------------------------------------------------------
 
-struct Subcommand {
-  const char* name;
-  const char* summary;
-  int (*run)(const std::vector<std::string>& arguments);
-};
-
-constexpr Subcommand kSubcommands[] = {
+const std::vector<Subcommand> kSubcommands{
     {"stats", "class distribution per split, as a table and a figure", run_stats},
     {"audit", "identical images within and across splits, conflicting labels, blank images", run_audit},
     {"convert", "CSV, class folders or packed file into one another", run_convert},
@@ -419,7 +413,7 @@ int run(const std::vector<std::string>& arguments) {
                                              did_you_mean(word, names), join(names, ", ")));
 }
 
-const Register<Command> registered{{"data", "look into data sets: stats, audit, convert", run}};
+const Register<Command> registered{{"data", "look into data sets: stats, audit, convert", run, kSubcommands}};
 
 }  // namespace
 

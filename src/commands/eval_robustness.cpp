@@ -90,7 +90,7 @@ void print_flags(const std::vector<SanityFlag>& flags) {
 
 void RobustnessOptions::declare(OptionSet& options) {
   options.section("Robustness");
-  options.text("attacks", &attacks, "NAME,…",
+  options.text("attacks", &attacks, "ATTACK,…",
                "attack the images too; `fercli attacks` lists them. Without --precision they search in bf16 where the "
                "hardware has it; float32 judges");
   options.text("eps", &eps, "EPS,…",

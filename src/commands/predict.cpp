@@ -277,7 +277,7 @@ void read_video(const std::string& file, Predictor& predictor, Report& report) {
 int run(const std::vector<std::string>& arguments) {
   Arguments a;
   OptionSet options(
-      "predict", "FILES|DIR|VIDEO",
+      "predict", "FILE|DIR …",
       "Name the emotion of every face in pictures and videos. Pictures of 48x48 pixels are taken as faces.");
   declare(options, a);
   if (!options.parse(arguments)) return 0;

@@ -57,7 +57,7 @@ void declare(OptionSet& options, Settings& s) {
       "quick", &s.quick,
       fmt::format("{} images unless --limit says otherwise, small budgets: minutes (the default)", kQuickImages));
   options.flag("full", &s.full, "all images and full budgets; says first how long that takes");
-  options.text("parts", &s.parts, "NAME,…", "only these: " + join(Registry<StudyPart>::instance().names(), ", "));
+  options.text("parts", &s.parts, "PART,…", "only these: " + join(Registry<StudyPart>::instance().names(), ", "));
   options.text("eps", &s.eps, "EPS,…", "Linf ladder, ascending, pixels in [0,1]; without it 1/255,2/255,4/255,8/255");
   options.number("at", &s.at, "4/255", Range{0, 1, true},
                  "the eps of the emotion map, transfer, calibration under attack and gallery");

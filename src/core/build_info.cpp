@@ -17,6 +17,9 @@ const char* version() {
 const char* git_revision() {
   return FERCLI_REVISION;
 }
+const char* revision_date() {
+  return FERCLI_REVISION_DATE;
+}
 const char* source_folder() {
   return FERCLI_SOURCE_DIR;
 }

@@ -48,7 +48,7 @@ OptionSet declare(Arguments& a) {
   options.positional(&a.goal, 1, 1);
   options.section("Images and network");
   a.model.declare(options);
-  options.text("data,d", &a.source.data, "DATA", "data set; without it the shipped drawn faces");
+  options.text("data,d", &a.source.data, "SOURCE", "data set; without it the shipped drawn faces");
   options.texts("image", &a.source.images, "FILE", "image files (face crops) instead of a data set");
   options.text("split", &a.source.split, "SPLIT",
                "Training, PublicTest, PrivateTest or all; auto takes PublicTest, else PrivateTest, else all");
@@ -57,7 +57,7 @@ OptionSet declare(Arguments& a) {
                  "attack images that the network classifies rightly with more than this probability");
   options.integer("limit", &a.limit, at_least(0), "attack at most this many images; 0: all");
   options.section("Attack");
-  options.text("attack", &a.plan.attack, "NAME", "the attack; `fercli attacks` lists them");
+  options.text("attack", &a.plan.attack, "ATTACK", "the attack; `fercli attacks` lists them");
   options.number("eps", &a.plan.threat.eps, "", above(0),
                  "largest perturbation, pixels in [0,1]; without it 8/255 in Linf, 0.5 in L2, 8 in L1, 24 in L0");
   a.attack.declare(options);
