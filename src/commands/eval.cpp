@@ -209,8 +209,8 @@ int run(const std::vector<std::string>& arguments) {
   if (!settings.json) print_result(result, classifier.classes());
   if (!settings.json && robustness) print_robustness(result, *robustness, classifier.classes());
   if (place) {
-    const auto names = write_files(result, {predictions.probabilities, evaluated.labels}, classifier.classes(),
-                                   place->work());
+    const auto names =
+        write_files(result, {predictions.probabilities, evaluated.labels}, classifier.classes(), place->work());
     place->complete();
     inform(fmt::format("written to {}: {}", settings.out, join(names, ", ")));
   }

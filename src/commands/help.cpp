@@ -6,6 +6,7 @@
 #include "commands/tasks.hpp"
 #include "core/build_info.hpp"
 #include "core/command.hpp"
+#include "core/escape.hpp"
 #include "core/options.hpp"
 
 namespace fercli::help_command {
@@ -13,16 +14,16 @@ namespace fercli::help_command {
 namespace {
 
 void print_overview() {
-  fmt::print(
+  print_text(
       "fercli {} - adversarial robustness of facial expression recognition\n\nUsage: fercli COMMAND [options]\n\n"
       "Common tasks:\n",
       version());
   size_t width = 0;
   for (const auto& task : common_tasks()) width = std::max(width, task.what.size());
-  for (const auto& task : common_tasks()) fmt::print("  {:<{}}  {}\n", task.what, width, task.command);
-  fmt::print("\nCommands:\n");
-  for (const auto& command : shown_commands()) fmt::print("  {:<10} {}\n", command.name, command.summary);
-  fmt::print(
+  for (const auto& task : common_tasks()) print_text("  {:<{}}  {}\n", task.what, width, task.command);
+  print_text("\nCommands:\n");
+  for (const auto& command : shown_commands()) print_text("  {:<10} {}\n", command.name, command.summary);
+  print_text(
       "\n`fercli help COMMAND` shows the options of a command, `man fercli-COMMAND` examples too.\n"
       "Exit codes: 0 done, 1 the run failed, 2 wrong usage or unreadable input, 3 not robust enough (--min-robust),\n"
       "130 interrupted.\n");

@@ -5,6 +5,7 @@
 
 #include "core/build_info.hpp"
 #include "core/command.hpp"
+#include "core/escape.hpp"
 #include "core/options.hpp"
 
 namespace fercli::version_command {
@@ -19,11 +20,11 @@ int run(const std::vector<std::string>& arguments) {
   if (!options.parse(arguments)) return 0;
   const auto facts = environment_json();
   if (as_json) {
-    fmt::print("{}\n", facts.dump(2));
+    print_text("{}\n", facts.dump(2));
     return 0;
   }
   const auto text = [&](const char* name) { return facts.at(name).get<std::string>(); };
-  fmt::print("fercli {} ({})\n{} build, compiler {}, LibTorch {}\n{}\n", version(), git_revision(), text("build"),
+  print_text("fercli {} ({})\n{} build, compiler {}, LibTorch {}\n{}\n", version(), git_revision(), text("build"),
              text("compiler"), text("libtorch"), text("cpu"));
   return 0;
 }

@@ -224,9 +224,8 @@ Api::Api(const Checkpoint& checkpoint, ApiSettings settings)
     : classifier_(make_classifier(checkpoint, settings.runtime)),
       settings_(std::move(settings)),
       model_json_(describe(checkpoint, classifier_, settings_.model)),
-      lanes_(
-          {settings_.lanes, settings_.detector, settings_.smallest_face, settings_.runtime, settings_.longest_queue,
-           settings_.work_seconds}) {}
+      lanes_({settings_.lanes, settings_.detector, settings_.smallest_face, settings_.runtime, settings_.longest_queue,
+              settings_.work_seconds}) {}
 
 std::string Api::method_of(const std::string& path) {
   const auto found = methods().find(path);

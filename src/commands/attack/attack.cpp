@@ -152,7 +152,8 @@ using Place = std::unique_ptr<OutputFolder>;
 
 Place make_place(const Arguments& a, const std::string& goal) {
   if (!a.saves_files()) return nullptr;
-  return std::make_unique<OutputFolder>(a.out.empty() ? fs::path("out") / file_name_of(goal) : fs::path(a.out), "attack");
+  return std::make_unique<OutputFolder>(a.out.empty() ? fs::path("out") / file_name_of(goal) : fs::path(a.out),
+                                        "attack");
 }
 
 /// Attacks one model. Its files go to `place`, which is made where there is none yet, and there to `subfolder`.

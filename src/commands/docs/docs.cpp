@@ -8,6 +8,7 @@
 #include "commands/docs/man_page.hpp"
 #include "commands/docs/shown_commands.hpp"
 #include "core/command.hpp"
+#include "core/escape.hpp"
 #include "core/files.hpp"
 #include "core/options.hpp"
 #include "core/text.hpp"
@@ -20,7 +21,7 @@ namespace fs = std::filesystem;
 
 void write_all(const std::map<std::string, std::string>& files, const fs::path& folder) {
   for (const auto& [name, text] : files) write_file(folder / name, text);
-  fmt::print("{}: {} files\n", folder.string(), files.size());
+  print_text("{}: {} files\n", folder.string(), files.size());
 }
 
 int run_man(const std::vector<std::string>& arguments) {
@@ -66,10 +67,10 @@ int run_check(const std::vector<std::string>& arguments) {
       const std::string fault = fault_of(shown);
       if (fault.empty()) continue;
       ++faults;
-      fmt::print("{}:{}: fercli {}: {}\n", file, shown.line, join(shown.words, " "), fault);
+      print_text("{}:{}: fercli {}: {}\n", file, shown.line, join(shown.words, " "), fault);
     }
   }
-  fmt::print("{} commands in {} texts, {} of them wrong\n", commands, files.size(), faults);
+  print_text("{} commands in {} texts, {} of them wrong\n", commands, files.size(), faults);
   return faults == 0 ? 0 : 1;
 }
 

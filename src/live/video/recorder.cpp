@@ -126,8 +126,8 @@ void VideoRecorder::require_room() const {
   std::error_code error;
   const auto space = std::filesystem::space(final_folder(writer_->path), error);
   if (error || space.available >= kRoomToComplete) return;
-  throw RunError(fmt::format("{}: the disk is full; the recording ends after {} frames", final_name(writer_->path).string(),
-                             writer_->encoded));
+  throw RunError(fmt::format("{}: the disk is full; the recording ends after {} frames",
+                             final_name(writer_->path).string(), writer_->encoded));
 }
 
 int64_t VideoRecorder::frames() const {

@@ -352,7 +352,7 @@ const GraphNode* maker_of(const Graph& graph, const std::string& value) {
 
 /// Nodes that pass all numbers of their first input on, in another shape or type.
 bool keeps_numbers(const std::string& op) {
-  static const std::set<std::string> keeping = {"Reshape", "Flatten", "Squeeze",  "Unsqueeze",
+  static const std::set<std::string> keeping = {"Reshape", "Flatten",  "Squeeze", "Unsqueeze",
                                                 "Cast",    "Identity", "Dropout", "Transpose"};
   return keeping.count(op) > 0;
 }

@@ -379,7 +379,10 @@ const RegisterOperators registered{
     {"ConstantOfShape", constant_of_shape},
     {"Where", where},
     {"Pad", pad, {"mode", "pads", "value"}},
-    {"Resize", resize, {"antialias", "axes", "coordinate_transformation_mode", "cubic_coeff_a", "exclude_outside", "extrapolation_value", "keep_aspect_ratio_policy", "mode", "nearest_mode"}},
+    {"Resize",
+     resize,
+     {"antialias", "axes", "coordinate_transformation_mode", "cubic_coeff_a", "exclude_outside", "extrapolation_value",
+      "keep_aspect_ratio_policy", "mode", "nearest_mode"}},
     {"Upsample", resize, {"coordinate_transformation_mode", "mode", "nearest_mode"}},
     {"DepthToSpace", depth_to_space, {"blocksize", "mode"}},
 };

@@ -163,8 +163,8 @@ void check_named_arguments(const json& value, const std::string& layer) {
     for (const auto& [name, argument] : value[3].items()) {
       const bool idle = argument.is_null() || (name == "training" && !(argument.is_boolean() && argument.get<bool>()));
       if (!idle) {
-        throw UserError(fmt::format("layer '{}': is called with {} = {}, which is not supported", layer, name,
-                                    argument.dump()));
+        throw UserError(
+            fmt::format("layer '{}': is called with {} = {}, which is not supported", layer, name, argument.dump()));
       }
     }
   } else if (value.is_array()) {

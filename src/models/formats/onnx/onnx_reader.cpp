@@ -167,9 +167,8 @@ class OnnxReading {
         whole_pixels_ = true;
         return;
       default:
-        throw UserError(
-            fmt::format("its input '{}' has the element type {}, which pixels cannot have", input.name(),
-                        onnx::TensorProto_DataType_Name(input.type().tensor_type().elem_type())));
+        throw UserError(fmt::format("its input '{}' has the element type {}, which pixels cannot have", input.name(),
+                                    onnx::TensorProto_DataType_Name(input.type().tensor_type().elem_type())));
     }
   }
 
@@ -193,8 +192,8 @@ class OnnxReading {
   }
 
   /// Arithmetic of 8-bit numbers as what it stands for: numbers made of them, arithmetic, and 8-bit numbers again.
-  /// Inputs: a, its scale and zero point, b, its own, those of the result, and the bias of a convolution, whose scale is
-  /// the product of the first two.
+  /// Inputs: a, its scale and zero point, b, its own, those of the result, and the bias of a convolution, whose scale
+  /// is the product of the first two.
   void spell_out(const GraphNode& node) {
     if (node.inputs.size() < 8) throw UserError(fmt::format("node '{}' ({}): lacks inputs", node.name, node.op));
     const bool convolution = node.op == "QLinearConv";
