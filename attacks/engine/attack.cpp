@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <nlohmann/json.hpp>
+
 #include "attacks/engine/search.hpp"
 #include "core/digest.hpp"
 #include "core/error.hpp"
@@ -12,6 +14,11 @@ namespace fercli {
 namespace {
 
 constexpr int64_t kNoStage = -1;
+
+/// The finer of the two.
+Precision finer(Precision one, Precision other) {
+  return one == Precision::Float32 ? one : other;
+}
 
 void validate(const Classifier& classifier, const AttackInput& input) {
   const auto& x = input.x;
@@ -86,11 +93,35 @@ Attack::Attack(AttackSettings settings, Reach reach) : settings_(std::move(setti
 void Attack::perturb_as(const Attack& attack, const std::string& label, Search& search) {
   const Attack* const outer = search.attack_;
   const Rng rng = search.rng_;
+  const auto networks = search.networks_;
   search.attack_ = &attack;
   search.rng_ = rng.split(label);
+  if (attack.coarsest_ == Precision::Float32) search.networks_.fast = networks.judge;
   attack.perturb(search);
   search.attack_ = outer;
   search.rng_ = rng;
+  search.networks_ = networks;
+}
+
+Precision Attack::search_precision(Precision precision) const {
+  return finer(precision, coarsest_);
+}
+
+nlohmann::json Attack::describe_on(Precision precision, const ThreatModel& threat) const {
+  auto description = describe(threat);
+  const std::string own = to_string(search_precision(precision));
+  description["search_precision"] = own;
+  description["verdict_precision"] = to_string(Precision::Float32);
+  if (stages().size() < 2) return description;
+  nlohmann::json by_stage;
+  bool differ = false;
+  for (const auto& stage : stages()) {
+    const auto coarsest = Registry<AttackEntry>::instance().get(stage).search_precision;
+    by_stage[stage] = to_string(finer(precision, coarsest));
+    differ = differ || by_stage[stage] != own;
+  }
+  if (differ) description["search_precision_by_stage"] = by_stage;
+  return description;
 }
 
 AttackResult Attack::run(const Classifier& classifier, const ThreatModel& threat, const AttackInput& input,
@@ -98,6 +129,7 @@ AttackResult Attack::run(const Classifier& classifier, const ThreatModel& threat
   validate(classifier, input);
   const auto eps = threat.eps_rows(input.x.size(0));
   const int64_t forwards = classifier.forwards(), backwards = classifier.backwards();
+  const Classifier fast = classifier.with_precision(search_precision(classifier.precision()));
   const Classifier judge = classifier.with_precision(Precision::Float32);
   const Ball ball(threat.norm, input.x, eps, settings_.pixel_grid, input.mask);
   Findings findings = nothing_yet(input, classifier.classes().size());
@@ -109,7 +141,7 @@ AttackResult Attack::run(const Classifier& classifier, const ThreatModel& threat
     std::vector<int64_t> index;
     for (int64_t i = 0; i < rows.size(0); ++i)
       index.push_back(input.index[static_cast<size_t>(rows[i].item<int64_t>())]);
-    Search search({classifier, judge}, *this, ball.select(rows), input.goal.select(rows), index, rows,
+    Search search({&fast, &judge}, *this, ball.select(rows), input.goal.select(rows), index, rows,
                   rng.split("restart").split(static_cast<uint64_t>(restart)), &findings);
     if (restart < 0) {
       auto originals = search.ball().x();
@@ -129,7 +161,7 @@ AttackResult Attack::run(const Classifier& classifier, const ThreatModel& threat
           findings.logits,
           findings.success,
           findings.float_success,
-          row_norms(findings.x_adv - input.x, threat.norm),
+          distances(findings.x_adv, input.x, threat.norm, settings_.pixel_grid),
           findings.stage,
           classifier.forwards() - forwards,
           classifier.backwards() - backwards};
@@ -143,7 +175,9 @@ std::unique_ptr<Attack> make_attack(const std::string& name, const AttackSetting
   if (!(targeted ? entry.targeted : entry.untargeted)) {
     throw UserError(fmt::format("attack '{}' has no {} mode", name, targeted ? "targeted" : "untargeted"));
   }
-  return entry.make(settings);
+  auto attack = entry.make(settings);
+  attack->coarsest_ = entry.search_precision;
+  return attack;
 }
 
 std::vector<int64_t> image_keys(const torch::Tensor& images) {

@@ -45,7 +45,7 @@ TransferResult run_transfer(const Attack& attack, const Classifier& surrogate, c
   result.logits = torch::where(there.unsqueeze(1), before, judge.logits(result.x_adv));
   result.success = input.goal.reached(result.logits);
   result.float_success = result.success;
-  result.distance = row_norms(result.x_adv - input.x, threat.norm);
+  result.distance = distances(result.x_adv, input.x, threat.norm, attack.settings().pixel_grid);
   result.forward += classifier.forwards() - forwards;
   return {result, surrogate_success};
 }

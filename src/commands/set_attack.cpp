@@ -107,7 +107,7 @@ std::vector<AttackedImage> compare_images(const Classifier& classifier, const Da
   const auto logits = judge.logits(x_adv);
   const auto after = logits.to(torch::kFloat64).softmax(1);
   const auto reached = goal.for_labels(images.labels).reached(logits);
-  const auto linf = row_norms(x_adv - x, Norm::Linf), l2 = row_norms(x_adv - x, Norm::L2);
+  const auto linf = distances(x_adv, x, Norm::Linf, true), l2 = distances(x_adv, x, Norm::L2, true);
   const auto noise = psnr(x, x_adv), similarity = ssim(x, x_adv);
   std::vector<AttackedImage> compared;
   for (int64_t i = 0; i < images.size(); ++i) {

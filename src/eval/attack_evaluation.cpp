@@ -48,6 +48,13 @@ MinimalEpsResult smallest_eps(const Classifier& classifier, const Attack& attack
                      {minimal_eps_limit(plan.threat.norm), minimal_eps_resolution(plan.threat.norm)});
 }
 
+/// (N) bool: does the network give these labels more than this probability, and no other class as much? probabilities:
+/// (N,K) float64.
+torch::Tensor sure_rows(const torch::Tensor& probabilities, const torch::Tensor& labels, double min_confidence) {
+  const auto of_label = probabilities.gather(1, labels.unsqueeze(1)).squeeze(1);
+  return predicted_classes(probabilities).eq(labels).logical_and(of_label.gt(min_confidence));
+}
+
 /// One group of images through the attack and, when asked for, the search for the smallest eps.
 void attack_group(const Classifier& classifier, const Attack& attack, const AttackPlan& plan, const Dataset& images,
                   AttackOutcome* outcome) {
@@ -58,11 +65,14 @@ void attack_group(const Classifier& classifier, const Attack& attack, const Atta
   const auto found = plan.surrogate.run(attack, classifier, plan.threat, input, rng);
   const auto clean = classifier.with_precision(Precision::Float32).logits(x).to(torch::kFloat64).softmax(1);
   const auto after = found.logits.to(torch::kFloat64).softmax(1);
-  const auto linf = row_norms(found.x_adv - x, Norm::Linf), l2 = row_norms(found.x_adv - x, Norm::L2);
+  const bool on_grid = plan.settings.pixel_grid;
+  const auto linf = distances(found.x_adv, x, Norm::Linf, on_grid), l2 = distances(found.x_adv, x, Norm::L2, on_grid);
   const auto noise = psnr(x, found.x_adv), similarity = ssim(x, found.x_adv);
   MinimalEpsResult minimal;
   if (plan.minimal_eps) minimal = smallest_eps(classifier, attack, plan, input, found, rng);
+  const auto sure = sure_rows(clean, images.labels, plan.min_confidence);
   for (int64_t i = 0; i < images.size(); ++i) {
+    const bool counts = sure[i].item<bool>();
     AttackedImage image{images.ids[static_cast<size_t>(i)],
                         images.labels[i].item<int64_t>(),
                         images.images[i].clone(),
@@ -73,8 +83,9 @@ void attack_group(const Classifier& classifier, const Attack& attack, const Atta
                         l2[i].item<double>(),
                         noise[i].item<double>(),
                         similarity[i].item<double>(),
-                        found.success[i].item<bool>(),
-                        found.float_success[i].item<bool>(),
+                        counts,
+                        counts && found.success[i].item<bool>(),
+                        counts && found.float_success[i].item<bool>(),
                         {}};
     if (plan.minimal_eps) {
       image.minimal_eps = minimal.eps[i].item<double>();
@@ -97,6 +108,7 @@ nlohmann::json per_image_json(const AttackedImage& image, const LabelSet& classe
                           {"linf", image.linf},
                           {"linf_255", std::lround(image.linf * 255)},
                           {"l2", image.l2},
+                          {"sure", image.sure},
                           {"success", image.success},
                           {"success_float", image.float_success}};
   entry["psnr"] = finite_or_null(image.psnr);
@@ -153,14 +165,11 @@ AttackSelection select_images(const Classifier& classifier, const Dataset& datas
   const Dataset images = dataset.select(selection.of_source);
   selection.probabilities =
       predict(classifier.with_precision(Precision::Float32), images, plan.settings.batch_size).probabilities;
-  const auto predicted = predicted_classes(selection.probabilities);
+  const auto sure = sure_rows(selection.probabilities, images.labels, plan.min_confidence);
   const auto of_label = selection.probabilities.gather(1, images.labels.unsqueeze(1)).squeeze(1);
   selection.best = selection.of_source[static_cast<size_t>(of_label.argmax().item<int64_t>())];
   for (int64_t i = 0; i < images.size(); ++i) {
-    const bool right = predicted[i].item<int64_t>() == images.labels[i].item<int64_t>();
-    if (right && of_label[i].item<double>() > plan.min_confidence) {
-      selection.confident.push_back(selection.of_source[static_cast<size_t>(i)]);
-    }
+    if (sure[i].item<bool>()) selection.confident.push_back(selection.of_source[static_cast<size_t>(i)]);
   }
   return selection;
 }
@@ -170,7 +179,7 @@ AttackOutcome attack_images(const Classifier& classifier, const Dataset& dataset
   const auto attack =
       make_attack(plan.attack, plan.surrogate.fitted(plan.settings), plan.threat.norm, plan.goal.targeted());
   AttackOutcome outcome;
-  outcome.attack = attack->describe(plan.threat);
+  outcome.attack = attack->describe_on(plan.surrogate.searched(classifier).precision(), plan.threat);
   const auto start = Clock::now();
   Progress progress("Attacking", static_cast<int64_t>(rows.size()), "images");
   for (size_t begin = 0; begin < rows.size(); begin += kAttackGroup) {
@@ -192,13 +201,13 @@ Result summarise(const AttackOutcome& outcome, const AttackSelection& selection,
                  const LabelSet& classes) {
   Result result;
   result.command = "attack";
-  result.n = static_cast<int64_t>(outcome.images.size());
+  result.n = std::count_if(outcome.images.begin(), outcome.images.end(), [](const auto& image) { return image.sure; });
   int64_t successes = 0, float_successes = 0;
   std::vector<double> minimal;
   for (const auto& image : outcome.images) {
     successes += image.success;
     float_successes += image.float_success;
-    if (image.minimal_eps) minimal.push_back(*image.minimal_eps);
+    if (image.minimal_eps && image.sure) minimal.push_back(*image.minimal_eps);
     result.per_image.push_back(per_image_json(image, classes));
   }
   result.metrics["success_8bit"] = proportion(successes, result.n);
@@ -208,13 +217,14 @@ Result summarise(const AttackOutcome& outcome, const AttackSelection& selection,
   if (plan.minimal_eps) result.metrics["median_minimal_eps"] = median(minimal);
   result.threat_model = {{"norm", to_string(plan.threat.norm)},
                          {"eps", plan.threat.eps},
+                         {"eps_levels", describe_levels(plan.threat.norm, plan.threat.eps)},
                          {"goal", plan.goal.name},
                          {"min_confidence", plan.min_confidence}};
   result.attacks = nlohmann::json::array({outcome.attack});
   result.seed = plan.seed;
   result.tables["network_passes"] = {{"forward", outcome.forward}, {"backward", outcome.backward}};
   result.timing = {{"seconds", outcome.seconds},
-                   {"images_per_second", static_cast<double>(result.n) / outcome.seconds}};
+                   {"images_per_second", static_cast<double>(outcome.images.size()) / outcome.seconds}};
   if (!outcome.complete) result.add_warning("interrupted: only the images finished until then are counted");
   return result;
 }

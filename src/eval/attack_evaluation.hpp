@@ -47,11 +47,12 @@ AttackSelection select_images(const Classifier& classifier, const Dataset& datas
 struct AttackedImage {
   std::string id;
   int64_t label;
-  torch::Tensor original, adversarial;       ///< uint8 (C,H,W)
-  std::vector<double> clean, after;          ///< K probabilities of each
-  double linf, l2, psnr, ssim;               ///< between the two; distances with pixels in [0,1]; ssim may be NaN
-  bool success;                              ///< the 8-bit image reaches the goal
-  bool float_success;                        ///< it does, or a point of the ball off the pixel grid did
+  torch::Tensor original, adversarial;  ///< uint8 (C,H,W)
+  std::vector<double> clean, after;     ///< K probabilities of each
+  double linf, l2, psnr, ssim;          ///< between the two; distances with pixels in [0,1]; ssim may be NaN
+  bool sure;           ///< the network classified the original rightly with more than the plan's min_confidence
+  bool success;        ///< the 8-bit image reaches the goal, from an original that the network was sure of
+  bool float_success;  ///< it does, or a point of the ball off the pixel grid did
   std::optional<double> minimal_eps;         ///< when searched; infinite: none found
   torch::Tensor minimal = {};                ///< uint8: the 8-bit image at that distance
   std::string file = {}, minimal_file = {};  ///< where they were saved
@@ -73,8 +74,9 @@ AttackOutcome attack_images(const Classifier& classifier, const Dataset& dataset
 double minimal_eps_limit(Norm norm);       ///< 64/255 in Linf, 8 in L2, 128 in L1, 1024 values in L0
 double minimal_eps_resolution(Norm norm);  ///< 1/255 in Linf, 0.01 in L2, 0.1 in L1, 1 value in L0
 
-/// Metrics success_8bit, success_float, confident_share and, when searched, median_minimal_eps; n, threat model,
-/// attacks, per-image part and timing. The caller adds options, data set and model.
+/// The figures are about the images that the network was sure of: `n` of them. Metrics success_8bit, success_float,
+/// confident_share and, when searched, median_minimal_eps; n, threat model, attacks, per-image part and timing. The
+/// caller adds options, data set and model.
 Result summarise(const AttackOutcome& outcome, const AttackSelection& selection, const AttackPlan& plan,
                  const LabelSet& classes);
 

@@ -32,7 +32,7 @@ std::unique_ptr<Attack> attack_of(const RobustnessPlan& plan, const std::string&
   return make_attack(name, plan.surrogate.fitted(plan.settings), plan.norm, plan.goal.targeted());
 }
 
-AttackRecord new_record(const RobustnessPlan& plan, const std::string& name, int64_t images) {
+AttackRecord new_record(const RobustnessPlan& plan, const std::string& name, int64_t images, Precision precision) {
   const auto attack = attack_of(plan, name);
   const auto rungs = plan.ladder.size();
   AttackRecord record;
@@ -41,7 +41,8 @@ AttackRecord new_record(const RobustnessPlan& plan, const std::string& name, int
   record.transferred = plan.surrogate.classifier != nullptr;
   record.minimum_norm = attack->minimum_norm();
   record.stages = attack->stages();
-  record.settings = attack->describe({plan.norm, record.minimum_norm ? search_limit(plan) : plan.ladder.back().eps});
+  record.settings =
+      attack->describe_on(precision, {plan.norm, record.minimum_norm ? search_limit(plan) : plan.ladder.back().eps});
   record.single_step = record.settings.value("steps", int64_t{0}) == 1;
   record.broken = torch::full({images}, static_cast<int64_t>(rungs), torch::kInt64);
   record.answer = torch::full({images}, -1, torch::kInt64);
@@ -91,7 +92,8 @@ class Measurement {
     const auto judge = classifier.with_precision(Precision::Float32);
     robustness_.verdict = predicted_classes(predict(judge, images_, plan.settings.batch_size).probabilities);
     for (const auto& name : plan.attacks) {
-      robustness_.attacks.push_back(new_record(plan, name, images_.size()));
+      robustness_.attacks.push_back(
+          new_record(plan, name, images_.size(), plan.surrogate.searched(classifier).precision()));
       if (plan.settings.pixel_grid) robustness_.attacks.back().adversarial = images_.images.clone();
     }
     if (!state_) return;
@@ -174,8 +176,8 @@ class Measurement {
     if (plan_.mask.defined()) input.mask = plan_.mask.expand_as(input.x).contiguous();
     const Rng rng = Rng(plan_.seed).split("attack").split(record.name);
     const auto found = plan_.surrogate.run(attack, classifier_, {plan_.norm, eps}, input, rng);
-    const auto broken = record.minimum_norm ? first_rungs(input.x, found)
-                                            : torch::full_like(places, rungs()).masked_fill(found.success, rung);
+    const auto broken =
+        record.minimum_norm ? first_rungs(found) : torch::full_like(places, rungs()).masked_fill(found.success, rung);
     record.broken.index_copy_(0, places, broken);
     record.settled.index_fill_(0, places, rung + 1);
     const auto successes = places.masked_select(found.success);
@@ -193,12 +195,11 @@ class Measurement {
   }
 
   /// (N) int64: the first rung whose ball holds the success; the number of rungs where there is none.
-  torch::Tensor first_rungs(const torch::Tensor& x, const AttackResult& found) const {
-    auto first = torch::full({x.size(0)}, rungs(), torch::kInt64);
+  torch::Tensor first_rungs(const AttackResult& found) const {
+    auto first = torch::full_like(found.stage, rungs());
     for (int64_t rung = rungs() - 1; rung >= 0; --rung) {
       const double eps = plan_.ladder[static_cast<size_t>(rung)].eps;
-      const Ball ball(plan_.norm, x, torch::full({x.size(0)}, eps, torch::kFloat64), plan_.settings.pixel_grid);
-      first.masked_fill_(ball.contains(found.x_adv).logical_and(found.success), rung);
+      first.masked_fill_(within(found.distance, eps, plan_.settings.pixel_grid).logical_and(found.success), rung);
     }
     return first;
   }

@@ -15,6 +15,9 @@ struct Surrogate {
   /// The settings that an attack needs for it, see `transfer_settings`.
   AttackSettings fitted(const AttackSettings& settings) const;
 
+  /// The network that the search looks at.
+  const Classifier& searched(const Classifier& target) const { return classifier ? *classifier : target; }
+
   /// `attack` on `target`, directly or through the surrogate.
   AttackResult run(const Attack& attack, const Classifier& target, const ThreatModel& threat, const AttackInput& input,
                    const Rng& rng) const;

@@ -66,11 +66,16 @@ json study_transfer(const std::vector<NamedClassifier>& models, const Dataset& d
   const auto attack =
       make_attack(options.attack, transfer_settings(options.settings), options.norm, /*targeted=*/false);
   const Dataset images = right_for_all(models, dataset, options.settings.batch_size);
-  json result = {{"eps", options.eps.text},         {"eps_value", options.eps.eps},
-                 {"norm", to_string(options.norm)}, {"attack", attack->describe({options.norm, options.eps.eps})},
-                 {"models", json::array()},         {"n", images.size()},
-                 {"success", json::array()},        {"seed", options.seed},
-                 {"cost", json::object()}};
+  json result = {
+      {"eps", options.eps.text},
+      {"eps_value", options.eps.eps},
+      {"norm", to_string(options.norm)},
+      {"attack", attack->describe_on(models.front().classifier->precision(), {options.norm, options.eps.eps})},
+      {"models", json::array()},
+      {"n", images.size()},
+      {"success", json::array()},
+      {"seed", options.seed},
+      {"cost", json::object()}};
   std::vector<Classifier> judges;
   for (const auto& model : models) judges.push_back(model.classifier->with_precision(Precision::Float32));
   Progress progress("Transferring", images.size() * static_cast<int64_t>(models.size()), "images");

@@ -75,7 +75,7 @@ void round_trip_png(std::vector<AttackedImage>& images, const Classifier& classi
   for (size_t i = 0; i < images.size(); ++i) {
     const auto row = probabilities[static_cast<int64_t>(i)].contiguous();
     images[i].after.assign(row.data_ptr<double>(), row.data_ptr<double>() + row.numel());
-    images[i].success = reached[static_cast<int64_t>(i)].item<bool>();
+    images[i].success = images[i].sure && reached[static_cast<int64_t>(i)].item<bool>();
   }
   if (read_back_minimal.empty()) return;
   const auto minimal_reached = judge(read_back_minimal, labels, classifier, goal).second;
@@ -109,17 +109,17 @@ std::string format_per_image_csv(const std::vector<AttackedImage>& images, const
   std::string text =
       "id,label,clean_class,clean_probability,adversarial_class,adversarial_probability,label_probability_after,linf_"
       "255,l2,"
-      "psnr,ssim,success_8bit,success_float,minimal_eps,file,minimal_file\n";
+      "psnr,ssim,success_8bit,success_float,minimal_eps,file,minimal_file,sure\n";
   for (const auto& image : images) {
     const auto before = static_cast<size_t>(top_of(image.clean)), after = static_cast<size_t>(top_of(image.after));
     const std::string minimal = !image.minimal_eps ? "" : fmt::format("{:.6g}", *image.minimal_eps);
     const std::string similarity = std::isfinite(image.ssim) ? fmt::format("{:.5f}", image.ssim) : "";
-    text +=
-        fmt::format("{},{},{},{:.6f},{},{:.6f},{:.6f},{},{:.6f},{:.3f},{},{:d},{:d},{},{},{}\n", csv_field(image.id),
-                    classes[static_cast<size_t>(image.label)], classes[before], image.clean[before], classes[after],
-                    image.after[after], image.after[static_cast<size_t>(image.label)], std::lround(image.linf * 255),
-                    image.l2, image.psnr, similarity, image.success, image.float_success, minimal,
-                    csv_field(image.file), csv_field(image.minimal_file));
+    text += fmt::format("{},{},{},{:.6f},{},{:.6f},{:.6f},{},{:.6f},{:.3f},{},{:d},{:d},{},{},{},{:d}\n",
+                        csv_field(image.id), classes[static_cast<size_t>(image.label)], classes[before],
+                        image.clean[before], classes[after], image.after[after],
+                        image.after[static_cast<size_t>(image.label)], std::lround(image.linf * 255), image.l2,
+                        image.psnr, similarity, image.success, image.float_success, minimal, csv_field(image.file),
+                        csv_field(image.minimal_file), image.sure);
   }
   return text;
 }

@@ -80,7 +80,7 @@ StudyFindings measure(const StudySubject& subject) {
   const Outcomes attacked{attacked_probabilities(subject, *attack), subject.images.labels};
   return {{{"eps", subject.plan.at.text},
            {"eps_value", subject.plan.at.eps},
-           {"attack", attack->describe({Norm::Linf, subject.plan.at.eps})},
+           {"attack", attack->describe_on(subject.model.search.precision(), {Norm::Linf, subject.plan.at.eps})},
            {"n", subject.images.size()},
            {"clean", calibration(clean, rng.split("clean"))},
            {"attacked", calibration(attacked, rng.split("attacked"))},
