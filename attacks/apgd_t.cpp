@@ -81,7 +81,8 @@ const Register<AttackEntry> registered{
      "min(9, K - 1) targets x (steps x (forward + backward) + 1 forward), until solved",
      "Croce & Hein, arXiv:2003.01690; L1: arXiv:2103.01208",
      [](const AttackSettings& settings) -> std::unique_ptr<Attack> { return std::make_unique<ApgdT>(settings); },
-     {"steps", "restarts", "random-start", "targets", "confidence"}}};
+     {"steps", "restarts", "random-start", "targets", "confidence"},
+     Precision::BFloat16}};
 
 }  // namespace
 

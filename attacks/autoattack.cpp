@@ -13,6 +13,8 @@
 //
 // In L1 Square is left out as long as that attack does not work there.
 //
+// Each part searches in the arithmetic of its own entry: FAB in float32, whatever the others do.
+//
 // `steps`, `queries` and `targets` can be lowered, for looks at a fraction of the cost; `describe` says so.
 #include <fmt/format.h>
 
@@ -138,7 +140,8 @@ const Register<AttackEntry> registered{
      "200 + 200 T + 200 T + 5000 passes for an image that stands all (T = min(9, K - 1) targets), until solved",
      "Croce & Hein, arXiv:2003.01690",
      [](const AttackSettings& settings) -> std::unique_ptr<Attack> { return std::make_unique<AutoAttack>(settings); },
-     {"steps", "restarts", "queries", "targets", "confidence"}}};
+     {"steps", "restarts", "queries", "targets", "confidence"},
+     Precision::BFloat16}};
 
 }  // namespace
 

@@ -173,9 +173,7 @@ class Square : public Attack {
 
   /// x + delta stretched to the length eps, in [0,1].
   static torch::Tensor on_sphere(const Ball& ball, const torch::Tensor& delta) {
-    const auto masked = ball.mask().defined() ? delta * ball.mask() : delta;
-    const auto scale = ball.eps() / row_norms(masked, Norm::L2).clamp_min(1e-30);
-    return ball.project(ball.x() + masked * scale.view({-1, 1, 1, 1}).to(torch::kFloat32));
+    return ball.stretch(ball.x() + delta);
   }
 
   static const float* mask_of(const torch::Tensor& mask, int64_t row) {

@@ -32,8 +32,8 @@ struct Look {
 class Search {
  public:
   struct Networks {
-    const Classifier& fast;   ///< gradients and first look
-    const Classifier& judge;  ///< float32: the verdict
+    const Classifier* fast;   ///< gradients and first look
+    const Classifier* judge;  ///< float32: the verdict
   };
 
   /// rows: the positions in `findings` of the images of this start. `rng` is the start's own.
@@ -47,8 +47,8 @@ class Search {
   const torch::Tensor& rows() const { return rows_; }  ///< (M) int64: the places of the images in the attack's input
   const Rng& rng() const { return rng_; }
   int64_t part() const { return part_; }  ///< which of `Attack::parts`
-  int64_t classes() const { return networks_.judge.classes().size(); }
-  const LabelSet& class_names() const { return networks_.judge.classes(); }
+  int64_t classes() const { return networks_.judge->classes().size(); }
+  const LabelSet& class_names() const { return networks_.judge->classes(); }
 
   /// (M) float64: how far the nearest success found for each image is; infinite where there is none.
   torch::Tensor nearest_success() const;

@@ -30,7 +30,8 @@ Goal goal_on_surrogate(const Goal& goal, const LabelSet& from, const LabelSet& t
   return goal.is_targeted() ? Goal::targeted(labels) : Goal::untargeted(labels);
 }
 
-void show_transferred(const Classifier& classifier, Norm norm, const AttackInput& input, AttackResult& result) {
+void show_transferred(const Classifier& classifier, Norm norm, bool pixel_grid, const AttackInput& input,
+                      AttackResult& result) {
   const Classifier judge = classifier.with_precision(Precision::Float32);
   const int64_t forwards = classifier.forwards();
   const auto before = judge.logits(input.x);
@@ -39,7 +40,7 @@ void show_transferred(const Classifier& classifier, Norm norm, const AttackInput
   result.logits = torch::where(there.unsqueeze(1), before, judge.logits(result.x_adv));
   result.success = input.goal.reached(result.logits);
   result.float_success = result.success;
-  result.distance = row_norms(result.x_adv - input.x, norm);
+  result.distance = distances(result.x_adv, input.x, norm, pixel_grid);
   result.forward += classifier.forwards() - forwards;
 }
 
@@ -49,7 +50,7 @@ TransferResult run_transfer(const Attack& attack, const Classifier& surrogate, c
   on_surrogate.goal = goal_on_surrogate(input.goal, classifier.classes(), surrogate.classes());
   TransferResult transferred{attack.run(surrogate, threat, on_surrogate, rng), {}};
   transferred.surrogate_success = transferred.result.success;
-  show_transferred(classifier, threat.norm, input, transferred.result);
+  show_transferred(classifier, threat.norm, attack.settings().pixel_grid, input, transferred.result);
   return transferred;
 }
 

@@ -21,7 +21,8 @@ Goal goal_on_surrogate(const Goal& goal, const LabelSet& classes, const LabelSet
 
 /// Shows what an attack made on a surrogate to the float32 `classifier`: its answers become those of the result.
 /// `input` counts classes as `classifier` does.
-void show_transferred(const Classifier& classifier, Norm norm, const AttackInput& input, AttackResult& result);
+void show_transferred(const Classifier& classifier, Norm norm, bool pixel_grid, const AttackInput& input,
+                      AttackResult& result);
 
 /// Papernot et al., "Transferability in machine learning", arXiv:1605.07277: the attack sees the surrogate alone, and
 /// the result is judged by the float32 `classifier`, which is asked twice per image, before and after. Where the

@@ -91,8 +91,8 @@ void print_flags(const std::vector<SanityFlag>& flags) {
 void RobustnessOptions::declare(OptionSet& options) {
   options.section("Robustness");
   options.text("attacks", &attacks, "ATTACK,…",
-               "attack the images too; `fercli attacks` lists them. Without --precision they search in bf16 where the "
-               "hardware has it; float32 judges");
+               "attack the images too; `fercli attacks` lists them and says which search in bf16 where the hardware "
+               "has it; the verdict is float32 always");
   options.text("eps", &eps, "EPS,…",
                "sizes of the perturbation, ascending, pixels in [0,1]; without it 1/255,2/255,4/255,8/255 in Linf");
   options.text("goal", &goal, "GOAL", "untargeted, SOURCE-to-TARGET, any-to-TARGET or SOURCE-to-any");
@@ -158,6 +158,12 @@ void print_robustness(const Result& result, const RobustnessRun& run, const Labe
   print_text("\nRobustness in {}, {}, {}: {} images, {} of them classified rightly\n", to_string(run.plan.norm),
              run.plan.goal.name, run.plan.settings.pixel_grid ? "8-bit images" : "off the pixel grid",
              robustness.size(), robustness.right().sum().item<int64_t>());
+  if (run.plan.settings.pixel_grid) {
+    for (const auto& rung : run.plan.ladder) {
+      const auto note = levels_note(run.plan.norm, rung.text, rung.eps);
+      if (!note.empty()) print_text("  {}\n", note);
+    }
+  }
   print_block(result, run, "robust_accuracy", fmt::format("robust accuracy (%, 95 % CI, n = {})", robustness.size()));
   print_block(result, run, "balanced_robust_accuracy", "balanced robust accuracy (mean over the classes)");
   if (run.plan.goal.targeted()) {

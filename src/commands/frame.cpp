@@ -79,6 +79,7 @@ void check(Arguments& a, const OptionSet& options) {
   threat.norm = parse_norm(a.norm);
   if (!options.given("eps")) threat.eps = threat.norm == Norm::Linf ? 8 / 255.0 : 4;
   check_eps(options, threat.norm, threat.eps);
+  if (options.given("alpha")) check_alpha(options, threat.norm == Norm::Linf, a.settings.alpha);
 }
 
 /// Of some drawn people, the first whom the program finds and reads as SOURCE; else the last one found.

@@ -52,6 +52,7 @@ void check(Arguments& a, const OptionSet& options) {
   a.threat.norm = parse_norm(a.norm);
   if (!options.given("eps")) a.threat.eps = a.threat.norm == Norm::Linf ? 8 / 255.0 : 2;
   check_eps(options, a.threat.norm, a.threat.eps, kLargestEps);
+  if (options.given("alpha")) check_alpha(options, a.threat.norm == Norm::Linf, a.settings.alpha);
   check_mask(options, a.mask);
   if (!a.load.empty()) {
     for (const char* other : {"eps", "norm", "steps", "images-per-step", "alpha", "loss", "mask"}) {

@@ -7,6 +7,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "core/instruction_set.hpp"
 #include "core/runtime.hpp"
 
 namespace fercli {
@@ -31,6 +32,7 @@ nlohmann::json environment_json() {
           {"compiler", __VERSION__},
           {"libtorch", TORCH_VERSION},
           {"cpu", cpu_summary()},
+          {"instruction_set", instruction_set()},
           {"threads", at::get_num_threads()}};
 }
 

@@ -76,6 +76,24 @@ void remove_state(const CampaignOptions& options) {
   if (options.state) std::filesystem::remove(*options.state, error);
 }
 
+/// (N) bool: does the network give these labels more than this probability, and no other class as much? probabilities:
+/// (N,K) float64.
+torch::Tensor sure_rows(const torch::Tensor& probabilities, const torch::Tensor& labels, double min_confidence) {
+  const auto of_label = probabilities.gather(1, labels.unsqueeze(1)).squeeze(1);
+  return predicted_classes(probabilities).eq(labels).logical_and(of_label.gt(min_confidence));
+}
+
+/// A success counts only where the network was sure of the original.
+void count_only_sure(const AttackPlan& plan, const torch::Tensor& float_success, AttackOutcome* outcome) {
+  for (size_t i = 0; i < outcome->images.size(); ++i) {
+    auto& image = outcome->images[i];
+    const double of_label = image.clean[static_cast<size_t>(image.label)];
+    image.sure = top_of(image.clean) == image.label && of_label > plan.min_confidence;
+    image.success = image.success && image.sure;
+    image.float_success = image.sure && float_success[static_cast<int64_t>(i)].item<bool>();
+  }
+}
+
 nlohmann::json per_image_json(const AttackedImage& image, const LabelSet& classes) {
   const auto predicted = [&](const std::vector<double>& probabilities) { return classes.name(top_of(probabilities)); };
   nlohmann::json entry = {{"id", image.id},
@@ -87,6 +105,7 @@ nlohmann::json per_image_json(const AttackedImage& image, const LabelSet& classe
                           {"linf", image.linf},
                           {"linf_255", std::lround(image.linf * 255)},
                           {"l2", image.l2},
+                          {"sure", image.sure},
                           {"success", image.success},
                           {"success_float", image.float_success}};
   entry["psnr"] = finite_or_null(image.psnr);
@@ -133,14 +152,11 @@ AttackSelection select_images(const Classifier& classifier, const Dataset& datas
   const Dataset images = dataset.select(selection.of_source);
   selection.probabilities =
       predict(classifier.with_precision(Precision::Float32), images, plan.settings.batch_size).probabilities;
-  const auto predicted = predicted_classes(selection.probabilities);
+  const auto sure = sure_rows(selection.probabilities, images.labels, plan.min_confidence);
   const auto of_label = selection.probabilities.gather(1, images.labels.unsqueeze(1)).squeeze(1);
   selection.best = selection.of_source[static_cast<size_t>(of_label.argmax().item<int64_t>())];
   for (int64_t i = 0; i < images.size(); ++i) {
-    const bool right = predicted[i].item<int64_t>() == images.labels[i].item<int64_t>();
-    if (right && of_label[i].item<double>() > plan.min_confidence) {
-      selection.confident.push_back(selection.of_source[static_cast<size_t>(i)]);
-    }
+    if (sure[i].item<bool>()) selection.confident.push_back(selection.of_source[static_cast<size_t>(i)]);
   }
   return selection;
 }
@@ -168,9 +184,7 @@ AttackOutcome attack_images(const Bench& bench, const std::vector<int64_t>& rows
   outcome.backward = found.backward.front();
   outcome.seconds = found.seconds.front();
   outcome.images = compare_stored(bench.network, images, found.adversarial, plan.goal);
-  for (int64_t i = 0; i < images.size(); ++i) {
-    outcome.images[static_cast<size_t>(i)].float_success = found.float_success[i].item<bool>();
-  }
+  count_only_sure(plan, found.float_success, &outcome);
   if (plan.minimal_eps && outcome.complete) {
     const Bench finished{bench.network, images, bench.digest, verdict};
     const auto nearest = search_nearest(finished, plan, found, beside(keeping, ".nearest.state"), observer, &outcome);
@@ -189,7 +203,7 @@ std::vector<AttackedImage> compare_stored(const Classifier& classifier, const Da
   const auto clean = judge_stored(classifier, images.images, goal.for_labels(images.labels));
   const auto after = judge_stored(classifier, stored, goal.for_labels(images.labels));
   const auto x = to_float(images.images), x_adv = to_float(stored);
-  const auto linf = row_norms(x_adv - x, Norm::Linf), l2 = row_norms(x_adv - x, Norm::L2);
+  const auto linf = distances(x_adv, x, Norm::Linf, true), l2 = distances(x_adv, x, Norm::L2, true);
   const auto noise = psnr(x, x_adv), similarity = ssim(x, x_adv);
   std::vector<AttackedImage> compared;
   for (int64_t i = 0; i < images.size(); ++i) {
@@ -213,9 +227,9 @@ std::vector<AttackedImage> compare_stored(const Classifier& classifier, const Da
 Result summarise_images(const std::vector<AttackedImage>& images, const LabelSet& classes) {
   Result result;
   result.command = "attack";
-  result.n = static_cast<int64_t>(images.size());
   int64_t successes = 0;
   for (const auto& image : images) {
+    result.n += image.sure;
     successes += image.success;
     result.per_image.push_back(per_image_json(image, classes));
   }
@@ -230,7 +244,7 @@ Result summarise(const AttackOutcome& outcome, const AttackSelection& selection,
   std::vector<double> minimal;
   for (const auto& image : outcome.images) {
     float_successes += image.float_success;
-    if (image.minimal_eps) minimal.push_back(*image.minimal_eps);
+    if (image.minimal_eps && image.sure) minimal.push_back(*image.minimal_eps);
   }
   result.metrics["success_float"] = proportion(float_successes, result.n);
   result.metrics["confident_share"] =
@@ -238,13 +252,14 @@ Result summarise(const AttackOutcome& outcome, const AttackSelection& selection,
   if (plan.minimal_eps) result.metrics["median_minimal_eps"] = median(minimal);
   result.threat_model = {{"norm", to_string(plan.threat.norm)},
                          {"eps", plan.threat.eps},
+                         {"eps_levels", describe_levels(plan.threat.norm, plan.threat.eps)},
                          {"goal", plan.goal.name},
                          {"min_confidence", plan.min_confidence}};
   result.attacks = nlohmann::json::array({outcome.attack});
   result.seed = plan.seed;
   result.tables["network_passes"] = {{"forward", outcome.forward}, {"backward", outcome.backward}};
   result.timing = {{"seconds", outcome.seconds},
-                   {"images_per_second", static_cast<double>(result.n) / outcome.seconds}};
+                   {"images_per_second", static_cast<double>(outcome.images.size()) / outcome.seconds}};
   if (!outcome.complete) result.add_warning("interrupted: only the images finished until then are counted");
   return result;
 }

@@ -42,11 +42,12 @@ AttackSelection select_images(const Classifier& classifier, const Dataset& datas
 struct AttackedImage {
   std::string id;
   int64_t label;
-  torch::Tensor original, adversarial;       ///< uint8 (C,H,W)
-  std::vector<double> clean, after;          ///< K probabilities of each
-  double linf, l2, psnr, ssim;               ///< between the two; distances with pixels in [0,1]; ssim may be NaN
-  bool success;                              ///< the stored image reaches the goal, see `judge_stored`
-  bool float_success;                        ///< it does, or a point of the ball off the pixel grid did
+  torch::Tensor original, adversarial;  ///< uint8 (C,H,W)
+  std::vector<double> clean, after;     ///< K probabilities of each
+  double linf, l2, psnr, ssim;          ///< between the two; distances with pixels in [0,1]; ssim may be NaN
+  bool sure = true;    ///< the network classified the original rightly with more than the plan's min_confidence
+  bool success;        ///< the stored image (see `judge_stored`) reaches the goal, from an original it was sure of
+  bool float_success;  ///< it does, or a point of the ball off the pixel grid did
   std::optional<double> minimal_eps = {};    ///< when searched; infinite: none found
   torch::Tensor minimal = {};                ///< uint8: the 8-bit image at that distance
   std::string file = {}, minimal_file = {};  ///< where they were saved
@@ -70,7 +71,7 @@ AttackOutcome attack_images(const Bench& bench, const std::vector<int64_t>& rows
 std::vector<AttackedImage> compare_stored(const Classifier& classifier, const Dataset& images,
                                           const torch::Tensor& stored, const EmotionGoal& goal);
 
-/// Metric success_8bit, n and per-image part.
+/// Of the images that the network was sure of: metric success_8bit and n; of all: the per-image part.
 Result summarise_images(const std::vector<AttackedImage>& images, const LabelSet& classes);
 
 /// The same with success_float, confident_share and, when searched, median_minimal_eps; threat model, attacks and

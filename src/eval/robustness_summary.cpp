@@ -26,6 +26,7 @@ void add_rung(Result& result, const Ledger& robustness, const AttackRecord& reco
   result.metrics["attack_success." + place] = proportion(broken.sum().item<int64_t>(), right.sum().item<int64_t>());
 
   json entry = {{"attack", record.name}, {"eps", eps}, {"eps_value", plan.ladder[rung].eps}};
+  if (plan.settings.pixel_grid) entry["eps_levels"] = describe_levels(plan.norm, plan.ladder[rung].eps);
   const auto scores = class_scores(confusion);
   for (size_t k = 0; k < scores.size(); ++k) {
     entry["per_class"].push_back({{"class", classes.names()[k]}, {"robust_accuracy", to_json(scores[k].recall)}});
@@ -47,15 +48,29 @@ void add_rung(Result& result, const Ledger& robustness, const AttackRecord& reco
   result.tables["robustness"].push_back(std::move(entry));
 }
 
+/// Where the curve of a minimum-norm attack has points: evenly from 0 to the largest eps, and at every eps of the
+/// ladder, where it says what the ladder says.
+std::vector<double> curve_eps(const std::vector<Rung>& ladder) {
+  std::vector<double> eps;
+  for (const auto& rung : ladder) eps.push_back(rung.eps);
+  for (int64_t point = 0; point < kCurvePoints; ++point) {
+    const double even = ladder.back().eps * static_cast<double>(point) / (kCurvePoints - 1);
+    const bool known = std::any_of(ladder.begin(), ladder.end(),
+                                   [&](const Rung& rung) { return std::abs(rung.eps - even) < 1e-9 * rung.eps; });
+    if (!known) eps.push_back(even);
+  }
+  std::sort(eps.begin(), eps.end());
+  return eps;
+}
+
 /// What a minimum-norm attack says beyond the ladder.
 void add_distances(Result& result, const Ledger& robustness, const AttackRecord& record, const Trial& plan) {
   const auto of_right = record.distance.masked_select(robustness.right()).contiguous();
   const std::vector<double> distances(of_right.data_ptr<double>(), of_right.data_ptr<double>() + of_right.numel());
   result.metrics["median_minimal_eps." + record.name] = median(distances);
   json curve = {{"attack", record.name}};
-  for (int64_t point = 0; point < kCurvePoints; ++point) {
-    const double eps = plan.ladder.back().eps * static_cast<double>(point) / (kCurvePoints - 1);
-    const auto left = of_right.gt(eps * (1 + 1e-6)).sum().item<int64_t>();
+  for (const double eps : curve_eps(plan.ladder)) {
+    const auto left = within(of_right, eps, plan.settings.pixel_grid).logical_not().sum().item<int64_t>();
     curve["points"].push_back({{"eps", eps}, {"robust_accuracy", to_json(proportion(left, robustness.size()))}});
   }
   result.tables["curves"].push_back(std::move(curve));
@@ -112,8 +127,11 @@ void add_robustness(Result& result, const Ledger& robustness, const Trial& plan,
                          {"masked", plan.mask.defined()}};
   if (plan.mask.defined()) result.threat_model["mask"] = mask_digest(plan.mask);
   if (plan.surrogate.classifier) result.threat_model["surrogate"] = plan.surrogate.digest;
-  for (const auto& rung : plan.ladder) result.threat_model["eps"].push_back(rung.text);
-  add_images(result, robustness, classes);
+  for (const auto& rung : plan.ladder) {
+    result.threat_model["eps"].push_back(rung.text);
+    if (plan.settings.pixel_grid) result.threat_model["eps_levels"].push_back(describe_levels(plan.norm, rung.eps));
+  }
+  add_images(result, robustness, plan, classes);
 }
 
 }  // namespace fercli

@@ -47,9 +47,22 @@ SanityFlag check_gradients(const Classifier& judge, const torch::Tensor& x, cons
   const auto line = judge.linearize(x);
   const auto gradient = line.pullback(dlr_loss(line.logits, Goal::untargeted(y)).gradient);
   const auto zero = gradient.abs().flatten(1).amax(1).eq(0).sum().item<int64_t>();
-  return {"zero-gradients", zero > 0, fmt::format("the gradient is zero at {} of {} images", zero, x.size(0)),
-          "gradients are masked (quantisation, saturation, a step that cannot be differentiated): white-box attacks "
-          "are blind there, trust the black-box ones more"};
+  const auto saturated = saturates_cross_entropy(line.logits, y).sum().item<int64_t>();
+  std::string found = fmt::format("the gradient is zero at {} of {} images", zero, x.size(0));
+  std::string meaning =
+      "gradients are masked (quantisation, saturation, a step that cannot be differentiated): white-box attacks are "
+      "blind there, trust the black-box ones more";
+  if (saturated > 0) {
+    found += fmt::format(", that of the float32 cross-entropy at {} (logits up to {:.3g})", saturated,
+                         line.logits.abs().max().item<double>());
+    if (zero == 0) {
+      meaning =
+          "the logits are so large that the softmax is 0 or 1: attacks of other libraries that follow the "
+          "cross-entropy "
+          "are blind there; these follow the odds, which do not saturate";
+    }
+  }
+  return {"zero-gradients", zero + saturated > 0, found, meaning};
 }
 
 SanityFlag check_unbounded(const Classifier& classifier, const AttackInput& input, uint64_t seed) {

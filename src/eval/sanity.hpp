@@ -23,7 +23,7 @@ nlohmann::json to_json(const SanityFlag& flag);
 ///
 /// randomized-output    five passes over the same images differ (normalised logits by more than 1e-4, or accuracy)
 /// softmax-output       the outputs look like probabilities: all in [0,1], each row summing to 1
-/// zero-gradients       the gradient of the DLR loss is zero at an original
+/// zero-gradients       the gradient of the DLR loss is zero at an original, or the float32 softmax there is 0 and 1
 /// unbounded-eps        PGD that may change every pixel at will leaves images standing
 /// loss-not-rising      the loss along 20 PGD steps at eps is no higher in the last quarter than in the first
 ///

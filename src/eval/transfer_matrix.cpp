@@ -51,7 +51,8 @@ json study_transfer(const std::vector<NamedClassifier>& models, const Dataset& d
   json result = {{"eps", options.eps.text},
                  {"eps_value", options.eps.eps},
                  {"norm", to_string(options.norm)},
-                 {"attack", trial.attack(options.attack)->describe({options.norm, options.eps.eps})},
+                 {"attack", trial.attack(options.attack)
+                                ->describe_on(models.front().classifier->precision(), {options.norm, options.eps.eps})},
                  {"models", json::array()},
                  {"n", images.size()},
                  {"success", json::array()},

@@ -74,7 +74,7 @@ std::string format_per_image_csv(const std::vector<AttackedImage>& images, const
   std::string text =
       "id,label,clean_class,clean_probability,adversarial_class,adversarial_probability,label_probability_after,linf_"
       "255,l2,"
-      "psnr,ssim,success_8bit,success_float,minimal_eps,file,minimal_file\n";
+      "psnr,ssim,success_8bit,success_float,minimal_eps,file,minimal_file,sure\n";
   for (const auto& image : images) {
     const auto before = static_cast<size_t>(top_of(image.clean)), after = static_cast<size_t>(top_of(image.after));
     const std::string minimal = !image.minimal_eps ? "" : fmt::format("{:.6g}", *image.minimal_eps);

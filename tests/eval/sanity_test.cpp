@@ -97,6 +97,14 @@ TEST(Sanity, QuantisedInputsHaveNoGradientAndNoRisingLoss) {
   EXPECT_FALSE(flags.at("softmax-output"));
 }
 
+TEST(Sanity, LogitsSoLargeThatTheSoftmaxSaturatesAreSaidAndAttackedAllTheSame) {
+  const auto flags =
+      raised(twisted([](const torch::Tensor& input, const Executor& network) { return network.forward(input) * 1e4; }));
+  EXPECT_TRUE(flags.at("zero-gradients"));
+  EXPECT_FALSE(flags.at("unbounded-eps"));
+  EXPECT_FALSE(flags.at("loss-not-rising"));
+}
+
 TEST(Sanity, AGradientThatPointsBackwardsLowersTheLoss) {
   const auto flags = raised(twisted(
       [](const torch::Tensor& input, const Executor& network) { return network.forward(2 * input.detach() - input); }));

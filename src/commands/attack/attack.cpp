@@ -49,7 +49,13 @@ OptionSet declare(Arguments& a) {
   options.section("Images and network");
   a.model.declare(options);
   options.text("data,d", &a.source.data, "SOURCE", "data set; without it the shipped drawn faces");
-  options.texts("image", &a.source.images, "FILE", "image files (face crops) instead of a data set");
+  options.texts("image", &a.source.images, "FILE", "image files instead of a data set: each face in them is attacked");
+  options.choice(
+      "detect", &a.source.detect, {"auto", "always", "never"},
+      "look for faces in --image, or take each file as one face crop; auto: files of the network's input size "
+      "or up to 64x64 pixels are crops");
+  options.text("detector", &a.source.detector, "haar|FILE",
+               "OpenCV's cascade, another cascade (.xml), or YuNet (.onnx)");
   options.text("split", &a.source.split, "SPLIT",
                "Training, PublicTest, PrivateTest or all; auto takes PublicTest, else PrivateTest, else all");
   options.flag("skip-bad", &a.source.skip_bad, "leave unreadable images out and count them");

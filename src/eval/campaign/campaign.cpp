@@ -48,7 +48,7 @@ std::vector<int64_t> concerned_rows(const Bench& bench, const Trial& trial) {
   return rows;
 }
 
-AttackRecord new_record(const Trial& trial, const std::string& name, const Dataset& images) {
+AttackRecord new_record(const Trial& trial, const std::string& name, const Dataset& images, Precision precision) {
   const auto attack = trial.attack(name);
   const int64_t n = images.size(), classes = images.classes.size();
   const auto rungs = trial.ladder.size();
@@ -58,8 +58,8 @@ AttackRecord new_record(const Trial& trial, const std::string& name, const Datas
   record.transferred = trial.surrogate.classifier != nullptr;
   record.minimum_norm = trial.one_run(*attack);
   record.stages = attack->stages();
-  record.settings =
-      attack->describe({trial.norm, attack->minimum_norm() ? trial.search_limit() : trial.ladder.back().eps});
+  record.settings = attack->describe_on(
+      precision, {trial.norm, attack->minimum_norm() ? trial.search_limit() : trial.ladder.back().eps});
   record.single_step = record.settings.value("steps", int64_t{0}) == 1;
   const bool in_one = trial.nearest && !attack->minimum_norm();
   record.legs = in_one ? 1 : attack->legs(trial.norm, trial.targets.defined() || trial.goal.targeted(), classes);
@@ -132,7 +132,8 @@ class Campaign {
     ledger_.labels = images_.labels;
     ledger_.verdict = verdict();
     ledger_.attacked = trial.misclassified_too ? torch::ones_like(ledger_.labels, torch::kBool) : ledger_.right();
-    for (const auto& name : trial.attacks) ledger_.attacks.push_back(new_record(trial, name, images_));
+    for (const auto& name : trial.attacks)
+      ledger_.attacks.push_back(new_record(trial, name, images_, maker_.precision()));
     ledger_.identity = identity_of(bench, trial, all, ledger_, options.shard);
     std::error_code error;
     if (!options.state || !std::filesystem::exists(*options.state, error)) return;
@@ -244,7 +245,7 @@ class Campaign {
     if (over.size(0) == 0) return;
     const auto input_over = over.size(0) == places.size(0) ? input : input_of(places.index_select(0, over));
     settle(record, run, places.index_select(0, over), input_over,
-           attack_result(findings.select(over), input_over.x, trial_.norm, 0, 0));
+           attack_result(findings.select(over), input_over.x, trial_.norm, trial_.settings.pixel_grid, 0, 0));
   }
 
   void keep_open(AttackRecord& record, const torch::Tensor& places, const Findings& findings, int64_t legs) const {
@@ -257,8 +258,9 @@ class Campaign {
   /// Writes what became of images whose run has ended.
   void settle(AttackRecord& record, int64_t run, const torch::Tensor& places, const AttackInput& input,
               AttackResult found) const {
-    if (&maker_ != &bench_.network) show_transferred(bench_.network, trial_.norm, input, found);
-    const auto broken = record.minimum_norm ? first_rungs(input.x, found)
+    if (&maker_ != &bench_.network)
+      show_transferred(bench_.network, trial_.norm, trial_.settings.pixel_grid, input, found);
+    const auto broken = record.minimum_norm ? first_rungs(found)
                                             : torch::full_like(places, record.rungs()).masked_fill(found.success, run);
     const auto none = found.success.logical_not();
     record.broken.index_copy_(0, places, broken);
@@ -274,13 +276,12 @@ class Campaign {
   }
 
   /// (N) int64: the first rung whose ball holds the success; the number of rungs where there is none.
-  torch::Tensor first_rungs(const torch::Tensor& x, const AttackResult& found) const {
+  torch::Tensor first_rungs(const AttackResult& found) const {
     const auto rungs = static_cast<int64_t>(trial_.ladder.size());
-    auto first = torch::full({x.size(0)}, rungs, torch::kInt64);
+    auto first = torch::full_like(found.stage, rungs);
     for (int64_t rung = rungs - 1; rung >= 0; --rung) {
       const double eps = trial_.ladder[static_cast<size_t>(rung)].eps;
-      const Ball ball(trial_.norm, x, torch::full({x.size(0)}, eps, torch::kFloat64), trial_.settings.pixel_grid);
-      first.masked_fill_(ball.contains(found.x_adv).logical_and(found.success), rung);
+      first.masked_fill_(within(found.distance, eps, trial_.settings.pixel_grid).logical_and(found.success), rung);
     }
     return first;
   }

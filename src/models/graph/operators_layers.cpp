@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "models/graph/operator.hpp"
+#include "models/kernels/bfloat16_emulation.hpp"
 
 namespace fercli::graph_operators_layers {
 
@@ -104,7 +105,10 @@ Tensors convolution(const OperatorCall& c) {
   auto x = c[0].to(c[1].scalar_type());
   if (!window.symmetric()) x = padded(x, window, 0);
   const auto padding = window.symmetric() ? window.before : std::vector<int64_t>{0, 0};
-  return {at::conv2d(x, c[1], optional(c, 2), window.stride, padding, window.dilation, groups)};
+  const auto convolve = [&](const torch::Tensor& input, const torch::Tensor& weight, const torch::Tensor& bias) {
+    return at::conv2d(input, weight, bias, window.stride, padding, window.dilation, groups);
+  };
+  return {with_bfloat16_emulated(x, c[1], optional(c, 2), convolve)};
 }
 
 /// The full result is cut by the padding (ONNX) or to in * stride (auto_pad SAME_UPPER, as Keras does).
@@ -147,7 +151,10 @@ Tensors transposed_convolution(const OperatorCall& c) {
   const int64_t groups = groups_of(c);
   c.allow({c[0].size(0), c[1].size(1) * groups, full[0], full[1]});
   c.allow({c[0].size(0), c[1].size(1) * groups, sides[0], sides[1]});
-  const auto y = at::conv_transpose2d(c[0].to(c[1].scalar_type()), c[1], {}, stride, {0, 0}, {0, 0}, groups, dilation);
+  const auto convolve = [&](const torch::Tensor& input, const torch::Tensor& weight, const torch::Tensor&) {
+    return at::conv_transpose2d(input, weight, {}, stride, {0, 0}, {0, 0}, groups, dilation);
+  };
+  const auto y = with_bfloat16_emulated(c[0].to(c[1].scalar_type()), c[1], {}, convolve);
   const auto cut = at::constant_pad_nd(y, {-pads[1], extra[1] - pads[3], -pads[0], extra[0] - pads[2]});
   return {c.has(2) ? cut + c[2].view({1, -1, 1, 1}) : cut};
 }

@@ -114,11 +114,48 @@ TEST_F(RobustnessOf, AMinimumNormAttackGivesTheWholeLadderInOneRun) {
   EXPECT_TRUE(attack.minimum_norm);
   EXPECT_EQ(attack.forward[1] + attack.forward[2], 0);
   for (int64_t i = 1; i < kImages; ++i) {
-    const double distance = attack.distance[i].item<double>();
+    const auto level = std::lround(attack.distance[i].item<double>() * 255);
     int64_t first = 0;
-    while (first < 3 && distance > plan_.ladder[static_cast<size_t>(first)].eps + 1e-6) ++first;
+    while (first < 3 && level > std::lround(plan_.ladder[static_cast<size_t>(first)].eps * 255)) ++first;
     EXPECT_EQ(attack.broken[i].item<int64_t>(), first);
   }
+}
+
+TEST_F(RobustnessOf, TheCurveSaysWhatTheLadderSaysAtEachOfItsEps) {
+  for (const auto& [norm, ladder] :
+       {std::pair{Norm::Linf, "1/255,3/255,5.1/255,7/255"}, std::pair{Norm::L2, "0.05,0.1,0.2"}}) {
+    plan_.attacks = {"fmn"};
+    plan_.norm = norm;
+    plan_.ladder = parse_ladder(ladder, norm);
+    plan_.settings.steps = 20;
+    Result result;
+    for (int64_t i = 0; i < kImages; ++i) result.per_image.push_back({{"id", data_.ids[static_cast<size_t>(i)]}});
+    add_robustness(result, measure(), plan_, data_.classes);
+    const auto& points = result.tables["curves"][0]["points"];
+    for (const auto& rung : plan_.ladder) {
+      bool met = false;
+      for (const auto& point : points) {
+        if (point["eps"].get<double>() != rung.eps) continue;
+        met = true;
+        EXPECT_EQ(point["robust_accuracy"]["value"].get<double>(),
+                  result.metrics.at("robust_accuracy.fmn." + rung.text).value)
+            << rung.text;
+      }
+      EXPECT_TRUE(met) << rung.text;
+    }
+  }
+}
+
+TEST_F(RobustnessOf, TheResultSaysWhatEpsMeansInLevelsAndWhichArithmeticWasUsed) {
+  plan_.ladder = parse_ladder("5.1/255,0.03", Norm::Linf);
+  Result result;
+  for (int64_t i = 0; i < kImages; ++i) result.per_image.push_back({{"id", data_.ids[static_cast<size_t>(i)]}});
+  add_robustness(result, measure(), plan_, data_.classes);
+  EXPECT_EQ(result.threat_model["eps_levels"][0]["at_most"], 5);
+  EXPECT_EQ(result.threat_model["eps_levels"][1]["at_most"], 7);
+  EXPECT_EQ(result.tables["robustness"][0]["eps_levels"]["counts"], "levels");
+  EXPECT_EQ(result.attacks[0]["search_precision"], "fp32");
+  EXPECT_EQ(result.attacks[0]["verdict_precision"], "fp32");
 }
 
 TEST_F(RobustnessOf, OnlyTheImagesThatTheGoalConcernsAreAttacked) {

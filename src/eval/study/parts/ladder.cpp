@@ -110,8 +110,9 @@ json ladder_options(const LadderPlan& ladder) {
   json options = {{"norm", to_string(ladder.norm)}, {"attacks", json::array()}};
   for (const auto& rung : ladder.ladder) options["eps"].push_back(rung.text);
   for (const auto& name : ladder.attacks) {
-    options["attacks"].push_back(
-        make_attack(name, ladder.settings, ladder.norm, false)->describe({ladder.norm, ladder.ladder.back().eps}));
+    // With the precision that the attack allows, so that figures from before it was decided are not taken for today's.
+    options["attacks"].push_back(make_attack(name, ladder.settings, ladder.norm, false)
+                                     ->describe_on(Precision::BFloat16, {ladder.norm, ladder.ladder.back().eps}));
   }
   return options;
 }
