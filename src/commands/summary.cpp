@@ -66,6 +66,7 @@ int run(const std::vector<std::string>& arguments) {
   std::string out;
   ModelOptions model;
   model.model.clear();
+  model.number_outputs = true;  // what a network is made of can be seen before its classes are named
   int64_t size = 0;
   bool as_json = false;
   OptionSet options("summary", "", "Layers, shapes, parameters and FLOPs of an architecture or a trained model.");

@@ -191,6 +191,20 @@ TEST(Import, SummaryListsTheOperators) {
   EXPECT_THAT(run.out, HasSubstr("Total: "));
 }
 
+TEST(Import, SummaryNumbersOutputsWithoutNames) {
+  const ScratchFolder folder;
+  Graph graph;
+  graph.input = "x";
+  const auto flat = graph.add("Flatten", "flatten", {"x"});
+  graph.output = graph.add("Gemm", "dense", {flat, graph.constant("w", torch::ones({48 * 48, 4}))});
+  write_onnx(graph, {1, 48, 48}, 4, folder / "four.onnx");
+  const auto file = (folder / "four.onnx").string();
+  const auto run = run_in_process({"summary", "--model", file});
+  EXPECT_EQ(run.exit_code, 0) << run.err;
+  EXPECT_THAT(run.out, HasSubstr("Classes output 0, output 1, output 2, output 3"));
+  EXPECT_EQ(run_in_process({"eval", "--model", file, "--data", kFaces}).exit_code, 2);
+}
+
 TEST(Import, WrongOptionValuesSayWhatIsAllowed) {
   const auto error = [](std::vector<std::string> options) {
     options.insert(options.begin(), {"eval", "--model", reference("std.onnx"), "--data", kFaces});

@@ -138,6 +138,7 @@ ImportOptions ModelOptions::import_options() const {
   parse_input_shape(input, options);
   set_normalisation(*this, options);
   if (!labels.empty()) options.labels = LabelSet::parse(labels);
+  options.number_outputs = number_outputs;
   options.strip_softmax = !keep_softmax;
   options.output = output;
   options.crop_input = crop_input;

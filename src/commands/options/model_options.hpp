@@ -16,6 +16,7 @@ class OptionSet;
 struct ModelOptions {
   std::string model = "standard", input, scale, mean, std, labels, output, arch, space = "stored";
   std::vector<std::string> settings;
+  bool number_outputs = false;  ///< see ImportOptions; no option of its own
   bool keep_softmax = false, crop_input = false, trust_code = false;
 
   /// Declares --model only; the others follow with `declare_foreign`, in a section of their own.

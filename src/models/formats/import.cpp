@@ -103,6 +103,11 @@ LabelSet choose_labels(const ImportOptions& options, int64_t outputs, const fs::
     throw UserError(fmt::format("--labels: names {} classes, but {} has {} outputs", options.labels.size(),
                                 path.string(), outputs));
   }
+  if (outputs != LabelSet::fer2013().size() && options.number_outputs) {
+    std::vector<std::string> names;
+    for (int64_t k = 0; k < outputs; ++k) names.push_back(fmt::format("output {}", k));
+    return LabelSet(names);
+  }
   if (outputs != LabelSet::fer2013().size()) {
     throw UserError(fmt::format(
         "{}: has {} outputs; name them in order with --labels A,B,C,… (`fercli import` keeps the names in a "

@@ -37,6 +37,7 @@ struct ImportOptions {
   int64_t channels = 0, height = 0, width = 0;  ///< of the network's input; 0: as in the file, else grey 48x48
   std::vector<double> mean, std;                ///< on pixels in [0,1]; empty: pixels as they are
   LabelSet labels;                              ///< order of the outputs; empty: FER2013's, where there are seven
+  bool number_outputs = false;                  ///< where `labels` are open: "output 0", "output 1", …
   bool strip_softmax = true;                    ///< leave a trailing softmax out, so that outputs are logits
   std::string output;                           ///< which of several outputs, by name; empty: the first
   bool crop_input = false;                      ///< the middle of an image is the input, not the whole image resized
