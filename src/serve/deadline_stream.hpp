@@ -74,14 +74,14 @@ class DeadlineStream {
     return poll(&entry, 1, milliseconds) > 0;
   }
 
-  /// Reads a little of what the sender still sends, after no more is written: closing at once would throw the answer
+  /// Reads what the sender still sends, up to 64 MiB, after no more is written: closing at once would throw the answer
   /// away on its way.
   void linger(double seconds) {
     shutdown(socket_, SHUT_WR);
     set_deadline(seconds);
-    char waste[4096];
+    char waste[16 << 10];
     Error error;
-    for (int i = 0; i < 256 && !error; ++i) read_some(boost::asio::buffer(waste), error);
+    for (size_t bytes = 0; bytes < (64u << 20) && !error;) bytes += read_some(boost::asio::buffer(waste), error);
   }
 
   /// The other side's address as a number; "" when it has gone.

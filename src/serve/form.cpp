@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <stdexcept>
+
+#include "core/base64.hpp"
 #include "core/text.hpp"
 #include "serve/upload.hpp"
 
@@ -38,19 +41,51 @@ std::string_view without_blanks_before(std::string_view text) {
   throw RequestError(400, fmt::format("the form is not well formed: {}", why));
 }
 
-/// The field's name in the head of one part.
-std::string part_name(std::string_view head) {
-  while (!head.empty()) {
+/// What the head of one part says.
+struct PartHead {
+  std::string name, encoding;
+};
+
+/// The next line of a head, taken off it. Lines that begin with a blank go on with the one before (RFC 2045).
+std::string take_line(std::string_view& head) {
+  std::string line;
+  do {
     const size_t end = std::min(head.find("\r\n"), head.size());
-    const std::string_view line = head.substr(0, end);
+    line += head.substr(0, end);
     head.remove_prefix(std::min(head.size(), end + 2));
-    const size_t colon = line.find(':');
-    if (colon == std::string_view::npos || to_lower(trim(line.substr(0, colon))) != "content-disposition") continue;
-    const HeaderValue field = parse_header_value(line.substr(colon + 1));
-    const auto name = field.parameters.find("name");
-    if (field.value == "form-data" && name != field.parameters.end()) return name->second;
+  } while (!head.empty() && (head[0] == ' ' || head[0] == '\t'));
+  return line;
+}
+
+PartHead read_part_head(std::string_view text) {
+  PartHead head;
+  bool has_name = false;
+  while (!text.empty()) {
+    const std::string line = take_line(text);
+    const size_t colon = std::min(line.find(':'), line.size());
+    const std::string field = to_lower(trim(line.substr(0, colon)));
+    const HeaderValue value = parse_header_value(std::string_view(line).substr(std::min(line.size(), colon + 1)));
+    const auto name = value.parameters.find("name");
+    if (field == "content-disposition" && value.value == "form-data" && name != value.parameters.end()) {
+      head.name = name->second;
+      has_name = true;
+    } else if (field == "content-transfer-encoding") {
+      head.encoding = value.value;
+    }
   }
-  refuse_form("a part has no name");
+  if (!has_name) refuse_form("a part has no name");
+  return head;
+}
+
+/// Few senders still pack the values of a form (RFC 7578, 4.7).
+std::string unpacked(std::string_view value, const std::string& encoding) {
+  if (encoding.empty() || encoding == "binary" || encoding == "8bit" || encoding == "7bit") return std::string(value);
+  if (encoding != "base64") refuse_form("a part is neither binary nor base64");
+  try {
+    return decode_base64(value);
+  } catch (const std::invalid_argument&) {
+    refuse_form("a part is not valid base64");
+  }
 }
 
 }  // namespace
@@ -95,13 +130,15 @@ std::string decode_percent(std::string_view text, bool plus_is_space) {
 
 RequestTarget parse_target(std::string_view target) {
   const size_t scheme = target.find("://");
+  std::string_view authority;
   if (!target.empty() && target[0] != '/' && scheme != std::string_view::npos) {
-    const size_t path = target.find_first_of("/?", scheme + 3);
+    const size_t path = target.find_first_of("/?#", scheme + 3);
+    authority = target.substr(scheme + 3, path == std::string_view::npos ? path : path - scheme - 3);
     target = path == std::string_view::npos ? std::string_view("/") : target.substr(path);
   }
   target = target.substr(0, target.find('#'));
   const size_t question = std::min(target.find('?'), target.size());
-  RequestTarget parsed{decode_percent(target.substr(0, question), false), {}};
+  RequestTarget parsed{std::string(authority), decode_percent(target.substr(0, question), false), {}};
   if (parsed.path.empty()) parsed.path = "/";
   std::string_view query = target.substr(std::min(target.size(), question + 1));
   while (!query.empty()) {
@@ -139,7 +176,8 @@ FormParts parse_multipart(std::string_view body, const std::string& boundary) {
     const std::string_view head = part.substr(0, head_end);
     if (head.find(delimiter) != std::string_view::npos) refuse_form("a part has no blank line");
     const size_t start = std::min(end, head_end + 4);
-    parts.emplace(part_name(head), part.substr(start, end - start));
+    const PartHead fields = read_part_head(head);
+    parts.emplace(fields.name, unpacked(part.substr(start, end - start), fields.encoding));
     place = static_cast<size_t>(part.data() - body.data()) + end + delimiter.size();
   }
   return parts;

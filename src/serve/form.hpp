@@ -19,6 +19,7 @@ std::string decode_percent(std::string_view text, bool plus_is_space);
 
 /// What the target of a request names: "/predict?lang=fr", or "http://host/predict?lang=fr" as proxies send it.
 struct RequestTarget {
+  std::string authority;  ///< "host:port" of a whole address, else ""
   std::string path;
   std::map<std::string, std::string> fields;
 };

@@ -1,6 +1,5 @@
 #include "serve/http_server.hpp"
 
-#include <arpa/inet.h>
 #include <fmt/format.h>
 #include <netinet/tcp.h>
 
@@ -9,8 +8,6 @@
 #include <boost/asio/thread_pool.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
-#include <limits>
-#include <memory>
 #include <thread>
 
 #include "core/error.hpp"
@@ -18,7 +15,7 @@
 #include "core/text.hpp"
 #include "serve/deadline_stream.hpp"
 #include "serve/form.hpp"
-#include "serve/rate_limiter.hpp"
+#include "serve/request_rules.hpp"
 #include "serve/upload.hpp"
 
 namespace fercli {
@@ -31,14 +28,12 @@ using HttpParser = http::request_parser<http::string_body>;
 using HttpHead = http::request_header<>;
 
 constexpr double kKeepAliveSeconds = 5;
-constexpr double kTurnAwaySeconds = 1;
-constexpr double kLingerSeconds = 0.5;
+constexpr double kLingerSeconds = 1;
 constexpr size_t kRequestsPerConnection = 1000;
-constexpr size_t kSpareThreads = 8;  ///< to turn connections away while all others are busy
-constexpr size_t kMostTarget = 8192;
+constexpr size_t kSpareThreads = 32;  ///< to turn connections away while all others are busy
 constexpr uint32_t kMostHead = 16 << 10;
 constexpr size_t kReadAhead = 64 << 10;
-constexpr int kPollMilliseconds = 50;
+constexpr int kPollMilliseconds = 50, kFullMilliseconds = 2;
 constexpr int kBacklog = 512;
 
 /// Scripts, styles and pictures come from this server alone; cameras and uploads stay in the page.
@@ -46,22 +41,9 @@ constexpr const char* kContentPolicy =
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// In a time that does not tell how much of it was right.
-bool same_secret(const std::string& a, const std::string& b) {
-  unsigned char difference = a.size() == b.size() ? 0 : 1;
-  for (size_t i = 0; i < a.size(); ++i)
-    difference |= static_cast<unsigned char>(a[i] ^ b[i % std::max<size_t>(1, b.size())]);
-  return difference == 0;
-}
-
-/// "localhost:7860" -> "localhost", "[::1]:7860" -> "::1".
-std::string host_part(const std::string& header) {
-  if (!header.empty() && header[0] == '[') return header.substr(1, header.find(']') - 1);
-  return header.substr(0, header.find(':'));
-}
-
 /// A field of the head; "" where there is none.
-std::string header_of(const HttpHead& head, http::field name) {
+template <class Name>
+std::string header_of(const HttpHead& head, const Name& name) {
   const auto value = head[name];
   return {value.data(), value.size()};
 }
@@ -87,8 +69,8 @@ ApiAnswer answer_to(const HttpError& error) {
   return refusal(400, "the request is not well formed");
 }
 
-/// Sends one answer. False when it could not be sent whole, or `keep` is: the connection is to end.
-bool send_answer(DeadlineStream& stream, const HttpHead& head, ApiAnswer answer, bool keep) {
+/// Sends one answer. `path`: what was asked for. False when it could not be sent whole.
+bool send_answer(DeadlineStream& stream, const HttpHead& head, const std::string& path, ApiAnswer answer, bool keep) {
   http::response<http::string_body> response;
   response.result(static_cast<unsigned>(answer.status));
   response.version(head.version() == 10 ? 10 : 11);
@@ -98,7 +80,10 @@ bool send_answer(DeadlineStream& stream, const HttpHead& head, ApiAnswer answer,
   response.set("Referrer-Policy", "no-referrer");
   response.set(http::field::cache_control, "no-store");
   if (answer.status == 503 || answer.status == 429) response.set(http::field::retry_after, "1");
+  if (answer.status == 401) response.set(http::field::www_authenticate, "Bearer");
+  if (answer.status == 405) response.set(http::field::allow, Api::method_of(path) == "GET" ? "GET, HEAD" : "POST");
   response.keep_alive(keep);
+  if (keep) response.set("Keep-Alive", fmt::format("timeout={:g}", kKeepAliveSeconds));
   response.body() = std::move(answer.body);
   response.prepare_payload();
   HttpError error;
@@ -108,8 +93,15 @@ bool send_answer(DeadlineStream& stream, const HttpHead& head, ApiAnswer answer,
   } else {
     http::write(stream, response, error);
   }
-  return keep && !error;
+  return !error;
 }
+
+/// How a request ends.
+struct Ending {
+  std::string path;
+  Clock::time_point start;  ///< when it had arrived
+  bool keep, unread;        ///< the connection goes on; something of the request was not read
+};
 
 /// Reads the body of a request that may be served.
 HttpError read_body(DeadlineStream& stream, boost::beast::flat_buffer& buffer, HttpParser& parser) {
@@ -146,23 +138,52 @@ ApiRequest call_of(HttpParser::value_type& request, const RequestTarget& target)
   return call;
 }
 
-/// Listens at `host`:`port`. Throws UserError when they cannot be had.
+/// "[::1]" -> "::1".
+std::string without_brackets(const std::string& host) {
+  const bool in_brackets = host.size() > 2 && host.front() == '[' && host.back() == ']';
+  return in_brackets ? host.substr(1, host.size() - 2) : host;
+}
+
+/// A socket that listens at one address, or -1 with errno.
+int listen_at(const addrinfo& place) {
+  const int socket = ::socket(place.ai_family, place.ai_socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (socket < 0) return -1;
+  const int yes = 1;  // not SO_REUSEPORT: two servers would share a port, and each get some of the requests
+  setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
+  if (bind(socket, place.ai_addr, place.ai_addrlen) == 0 && listen(socket, kBacklog) == 0) return socket;
+  const int reason = errno;
+  close(socket);
+  errno = reason;
+  return -1;
+}
+
+/// Listens at `host`:`port`, where a name has several addresses at the first of version 4. Throws UserError when they
+/// cannot be had.
 int listening_socket(const std::string& host, int64_t port) {
   addrinfo hints{};
   hints.ai_family = AF_UNSPEC;
   hints.ai_socktype = SOCK_STREAM;
   hints.ai_flags = AI_PASSIVE;
   addrinfo* found = nullptr;
-  if (getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &found) == 0) {
-    const std::unique_ptr<addrinfo, void (*)(addrinfo*)> owner(found, freeaddrinfo);
+  if (getaddrinfo(without_brackets(host).c_str(), std::to_string(port).c_str(), &hints, &found) != 0) {
+    throw UserError(fmt::format("fercli serve: --host {}: is no address, and no name that is known here", host));
+  }
+  const std::unique_ptr<addrinfo, void (*)(addrinfo*)> owner(found, freeaddrinfo);
+  int reason = 0;
+  for (const bool version_4 : {true, false}) {
     for (const addrinfo* place = found; place != nullptr; place = place->ai_next) {
-      const int socket = ::socket(place->ai_family, place->ai_socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-      if (socket < 0) continue;
-      const int yes = 1;  // not SO_REUSEPORT: two servers would share a port, and each get some of the requests
-      setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
-      if (bind(socket, place->ai_addr, place->ai_addrlen) == 0 && listen(socket, kBacklog) == 0) return socket;
-      close(socket);
+      if ((place->ai_family == AF_INET) != version_4) continue;
+      const int socket = listen_at(*place);
+      if (socket >= 0) return socket;
+      reason = errno;
     }
+  }
+  if (reason == EADDRNOTAVAIL) {
+    throw UserError(fmt::format("fercli serve: --host {}: is not an address of this machine", host));
+  }
+  if (reason == EACCES) {
+    throw UserError(
+        fmt::format("fercli serve: --port {}: only root may listen there; 1024 to 65535 are free to all", port));
   }
   throw UserError(fmt::format("fercli serve: {}:{} cannot be had; is another server running there?", host, port));
 }
@@ -178,15 +199,12 @@ int port_of(int socket) {
 
 }  // namespace
 
-bool is_loopback(const std::string& host) {
-  in_addr address{};
-  const bool is_number = inet_pton(AF_INET, host.c_str(), &address) == 1;  // 127.example.com is none
-  return host == "localhost" || host == "::1" || (is_number && ntohl(address.s_addr) >> 24 == 127);
-}
-
 struct HttpServer::State {
   State(Api& the_api, const HttpSettings& given)
-      : api(the_api), settings(given), limiter(given.rate), listener(listening_socket(given.host, given.port)) {
+      : api(the_api),
+        settings(given),
+        rules({given.host, given.token, given.most_bytes, given.rate}),
+        listener(listening_socket(given.host, given.port)) {
     port = port_of(listener);
   }
   ~State() { close_listener(); }
@@ -197,16 +215,15 @@ struct HttpServer::State {
   void converse(DeadlineStream& stream);
   bool exchange(DeadlineStream& stream, boost::beast::flat_buffer& buffer, const std::string& address, bool is_last);
   void give_up(DeadlineStream& stream, const HttpHead& head, const HttpError& error);
-  void turn_away(DeadlineStream& stream) const;
+  void turn_away(DeadlineStream& stream);
   bool wait_for_request(const DeadlineStream& stream) const;
-  void refuse_early(const HttpHead& head, const std::string& path, const std::string& address);
-  void check_body(const HttpHead& head, bool is_post) const;
+  bool finish(DeadlineStream& stream, const HttpHead& head, const Ending& ending, ApiAnswer answer);
 
   Api& api;
   HttpSettings settings;
-  RateLimiter limiter;
+  RequestRules rules;
   int listener, port;
-  std::atomic<int64_t> connections{0};
+  std::atomic<int64_t> accepted{0}, connections{0};
   std::atomic<bool> draining{false};
 };
 
@@ -215,49 +232,45 @@ void HttpServer::State::close_listener() {
   listener = -1;
 }
 
-void HttpServer::State::check_body(const HttpHead& head, bool is_post) const {
-  const std::string length = header_of(head, http::field::content_length);
-  if (head.count(http::field::transfer_encoding) > 0 || (is_post && length.empty())) {
-    throw RequestError(411, "the body needs a Content-Length");
-  }
-  if (head.count(http::field::content_encoding) > 0) throw RequestError(415, "packed bodies are not taken");
-  if (length.empty()) return;
-  if (length.size() > 18 || length.find_first_not_of("0123456789") != std::string::npos) {
-    throw RequestError(400, "the Content-Length is not a number");
-  }
-  if (std::stoll(length) > settings.most_bytes) {
-    throw RequestError(413, fmt::format("the body has {} bytes, more than {}", length, settings.most_bytes));
-  }
+/// The facts of a head that the rules ask for.
+RequestFacts facts_of(const HttpHead& head, const RequestTarget& target, const std::string& peer) {
+  const auto method = head.method_string();
+  RequestFacts facts;
+  facts.method = {method.data(), method.size()};
+  facts.path = target.path;
+  facts.peer = peer;
+  facts.hosts = static_cast<int>(head.count(http::field::host));
+  facts.is_http_1_0 = head.version() == 10;
+  facts.has_transfer_encoding = head.count(http::field::transfer_encoding) > 0;
+  facts.target_bytes = head.target().size();
+  facts.host = target.authority.empty() ? header_of(head, http::field::host) : target.authority;
+  facts.authorization = header_of(head, http::field::authorization);
+  facts.origin = header_of(head, http::field::origin);
+  facts.fetch_site = to_lower(header_of(head, "Sec-Fetch-Site"));
+  facts.content_length = header_of(head, http::field::content_length);
+  facts.content_encoding = header_of(head, http::field::content_encoding);
+  facts.expect = header_of(head, http::field::expect);
+  return facts;
 }
 
-void HttpServer::State::refuse_early(const HttpHead& head, const std::string& path, const std::string& address) {
-  if (!limiter.allows(address)) throw RequestError(429, "too many requests, slow down");
-  // A page of another site, whose name was made to point here, must not reach a server without token.
-  if (settings.token.empty() && is_loopback(settings.host) &&
-      !is_loopback(host_part(header_of(head, http::field::host)))) {
-    throw RequestError(403, "this server answers on localhost only");
+/// Answers, counts what was answered, and says whether the connection goes on.
+bool HttpServer::State::finish(DeadlineStream& stream, const HttpHead& head, const Ending& ending, ApiAnswer answer) {
+  const int status = answer.status;
+  stream.set_deadline(settings.request_seconds);
+  if (!send_answer(stream, head, ending.path, std::move(answer), ending.keep)) {
+    api.metrics().count_undelivered();
+    return false;
   }
-  if (head.target().size() > kMostTarget) throw RequestError(414, "the address is too long");
-  const std::string allowed = Api::method_of(path);
-  if (allowed.empty()) throw RequestError(404, "there is nothing at this address");
-  if (head.method_string() != allowed && !(head.method() == http::verb::head && allowed == "GET")) {
-    throw RequestError(405, fmt::format("{} takes {} only", path, allowed));
-  }
-  if (!settings.token.empty() && !Api::is_open(path) &&
-      !same_secret(header_of(head, http::field::authorization), "Bearer " + settings.token)) {
-    throw RequestError(401, "the header Authorization: Bearer TOKEN is missing or wrong");
-  }
-  check_body(head, allowed == "POST");
+  api.metrics().count_request(Api::method_of(ending.path).empty() ? "other" : ending.path, status,
+                              seconds_since(ending.start));
+  if (ending.unread) stream.linger(kLingerSeconds);
+  return ending.keep;
 }
 
 /// Ends a connection whose request could not be read.
 void HttpServer::State::give_up(DeadlineStream& stream, const HttpHead& head, const HttpError& error) {
   ApiAnswer refusal = answer_to(error);
-  if (refusal.status == 0) return;
-  api.metrics().count_request("other", refusal.status, 0);
-  stream.set_deadline(kTurnAwaySeconds);
-  send_answer(stream, head, std::move(refusal), false);
-  stream.linger(kLingerSeconds);
+  if (refusal.status != 0) finish(stream, head, {"other", Clock::now(), false, true}, std::move(refusal));
 }
 
 /// One request and its answer. False when the connection is to end.
@@ -265,7 +278,7 @@ bool HttpServer::State::exchange(DeadlineStream& stream, boost::beast::flat_buff
                                  bool is_last) {
   HttpParser parser;
   parser.header_limit(kMostHead);
-  parser.body_limit(std::numeric_limits<uint64_t>::max());  // check_body has a sentence for it
+  parser.body_limit(boost::none);  // the rules have a sentence for it
   stream.set_deadline(settings.request_seconds);
   HttpError error;
   http::read_header(stream, buffer, parser, error);
@@ -276,27 +289,24 @@ bool HttpServer::State::exchange(DeadlineStream& stream, boost::beast::flat_buff
   }
   const auto text = head.target();
   const RequestTarget target = parse_target({text.data(), text.size()});
-  bool unread = announces_body(head);
+  Ending ending{target.path, Clock::now(), false, announces_body(head)};
   ApiAnswer answer;
   try {
-    refuse_early(head, target.path, address);
+    rules.check(facts_of(head, target, address));
+    stream.set_deadline(settings.request_seconds);
     error = read_body(stream, buffer, parser);
     if (error) {
       give_up(stream, head, error);
       return false;
     }
-    unread = false;
+    ending.unread = false;
+    ending.start = Clock::now();
     answer = api.answer(call_of(parser.get(), target));
   } catch (const RequestError& refusal) {
     answer = {refusal.status(), "application/json", error_json(refusal.what())};
-    const std::string path = Api::method_of(target.path).empty() ? "other" : target.path;
-    api.metrics().count_request(path, refusal.status(), 0);
   }
-  stream.set_deadline(settings.request_seconds);
-  const bool keep =
-      send_answer(stream, head, std::move(answer), parser.keep_alive() && !is_last && !draining && !unread);
-  if (unread) stream.linger(kLingerSeconds);
-  return keep;
+  ending.keep = parser.keep_alive() && !is_last && !draining && !ending.unread;
+  return finish(stream, head, ending, std::move(answer));
 }
 
 bool HttpServer::State::wait_for_request(const DeadlineStream& stream) const {
@@ -316,12 +326,11 @@ void HttpServer::State::converse(DeadlineStream& stream) {
   }
 }
 
-void HttpServer::State::turn_away(DeadlineStream& stream) const {
-  stream.set_deadline(kTurnAwaySeconds);
+void HttpServer::State::turn_away(DeadlineStream& stream) {
   HttpHead nothing;
   nothing.version(11);
-  send_answer(stream, nothing, {503, "application/json", error_json("too many connections, try again")}, false);
-  stream.linger(kLingerSeconds);
+  finish(stream, nothing, {"other", Clock::now(), false, true},
+         {503, "application/json", error_json("too many connections, try again")});
 }
 
 /// Serves one connection from its beginning to its end.
@@ -341,7 +350,12 @@ void HttpServer::State::serve_connection(DeadlineStream& stream) {
 
 void HttpServer::State::accept_connections() {
   boost::asio::thread_pool threads(static_cast<size_t>(settings.most_connections) + kSpareThreads);
+  const auto most = settings.most_connections + static_cast<int64_t>(kSpareThreads);
   while (!draining) {
+    if (accepted >= most) {  // all threads are taken: others wait in the system's queue
+      std::this_thread::sleep_for(std::chrono::milliseconds(kFullMilliseconds));
+      continue;
+    }
     pollfd entry{listener, POLLIN, 0};
     if (poll(&entry, 1, kPollMilliseconds) <= 0) continue;
     const int socket = accept4(listener, nullptr, nullptr, SOCK_CLOEXEC);
@@ -352,8 +366,12 @@ void HttpServer::State::accept_connections() {
     }
     const int yes = 1;
     setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
-    boost::asio::post(threads,
-                      [this, stream = std::make_shared<DeadlineStream>(socket)] { serve_connection(*stream); });
+    ++accepted;
+    boost::asio::post(threads, [this, stream = std::make_unique<DeadlineStream>(socket)]() mutable {
+      serve_connection(*stream);
+      stream.reset();
+      --accepted;
+    });
   }
   close_listener();
   threads.join();
@@ -365,6 +383,11 @@ HttpServer::~HttpServer() = default;
 
 int HttpServer::port() const {
   return state_->port;
+}
+
+std::string HttpServer::url() const {
+  const std::string host = without_brackets(state_->settings.host);
+  return fmt::format(host.find(':') == std::string::npos ? "http://{}:{}/" : "http://[{}]:{}/", host, port());
 }
 
 void HttpServer::serve() {

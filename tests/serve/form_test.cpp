@@ -35,6 +35,21 @@ TEST(Forms, NamesMayBeUnquotedLastAndInAnyCase) {
   EXPECT_EQ(parts.at("file"), "bytes");
 }
 
+TEST(Forms, AHeadMayBeFoldedAndNameItsFileTwice) {
+  const auto parts = parse_multipart(
+      "--b\r\nContent-Disposition: form-data;\r\n\tfilename*=utf-8''a%20b.png; filename=\"a \\\"b\\\".png\";\r\n "
+      "name=\"file\"\r\n\r\nbytes\r\n--b--",
+      "b");
+  EXPECT_EQ(parts.at("file"), "bytes");
+}
+
+TEST(Forms, AValueInBase64IsUnpacked) {
+  const std::string head = "--b\r\nContent-Disposition: form-data; name=a\r\nContent-Transfer-Encoding: ";
+  EXPECT_EQ(parse_multipart(head + "BASE64\r\n\r\naGVs\r\nbG8=\r\n--b--", "b").at("a"), "hello");
+  EXPECT_EQ(parse_multipart(head + "binary\r\n\r\naGVsbG8=\r\n--b--", "b").at("a"), "aGVsbG8=");
+  EXPECT_EQ(status_of_form(head + "quoted-printable\r\n\r\n=41\r\n--b--"), 400);
+}
+
 TEST(Forms, AValueMayBeEmpty) {
   EXPECT_EQ(parse_multipart("--b\r\nContent-Disposition: form-data; name=a\r\n\r\n\r\n--b--", "b").at("a"), "");
 }
@@ -82,6 +97,9 @@ TEST(Targets, BrokenEscapesStayAsTheyAre) {
 
 TEST(Targets, WholeAddressesNameTheirPath) {
   EXPECT_EQ(parse_target("http://host:80/test?a=1").path, "/test");
+  EXPECT_EQ(parse_target("http://host:80/test?a=1").authority, "host:80");
+  EXPECT_EQ(parse_target("HTTP://host#x").authority, "host");
+  EXPECT_EQ(parse_target("/test").authority, "");
   EXPECT_EQ(parse_target("http://host").path, "/");
   EXPECT_EQ(parse_target("http://host?a=1").fields.at("a"), "1");
   EXPECT_EQ(parse_target("/x?u=http://host/y").path, "/x");
