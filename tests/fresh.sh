@@ -8,6 +8,7 @@
 #   sudo tests/fresh.sh --no-sudo …            as an ordinary user without
 #   sudo tests/fresh.sh --keep FOLDER …        keeps the machine, and uses it again the next time
 #   sudo tests/fresh.sh --mount FOLDER …       shows a folder of this machine there, under the same name, to be read
+#   sudo tests/fresh.sh --offline …            without network
 #   sudo tests/fresh.sh --mirror URL …         where the packages come from (default: where this machine has them from)
 # Ends with the times, and with the exit status of the first command that fails.
 set -euo pipefail
@@ -17,7 +18,7 @@ fail() {
   exit 2
 }
 
-suite=bookworm folder='' mirror='' account=root shown=''
+suite=bookworm folder='' mirror='' account=root shown='' spaces=(--mount)
 while [ $# -gt 0 ]; do
   case $1 in
     --suite | --keep | --mirror | --mount)
@@ -32,8 +33,9 @@ while [ $# -gt 0 ]; do
       ;;
     --user) account=sudo ;;
     --no-sudo) account=plain ;;
+    --offline) spaces+=(--net) ;;
     -h | --help)
-      sed -n '2,12s/^# \{0,1\}//p' "$0"
+      sed -n '2,13s/^# \{0,1\}//p' "$0"
       exit 0
       ;;
     -*) fail "there is no option $1" ;;
@@ -89,7 +91,7 @@ if [ "$account" != root ]; then clone="$home/fer à l'essai"; fi
 # Runs a command in the machine as root, its own mounts around it.
 inside() {
   # shellcheck disable=SC2016  # the inner shell's own variables
-  unshare --mount --propagation private bash -c '
+  unshare "${spaces[@]}" --propagation private bash -c '
     root=$1 shown=$2
     shift 2
     mount --rbind /proc "$root/proc" && mount --rbind /sys "$root/sys" && mount --rbind /dev "$root/dev"
@@ -123,9 +125,14 @@ rm -rf --one-file-system "${folder:?}$clone"
 git clone -q "$project" "$folder$clone"
 if [ "$account" != root ]; then inside chown -R visitor: "$clone"; fi
 
+case $account in
+  root) who=root ;;
+  sudo) who='a user with sudo' ;;
+  plain) who='a user without sudo' ;;
+esac
 times=''
 for command in "$@"; do
-  echo "fresh.sh: $suite, as ${account/plain/user without sudo}: $command"
+  echo "fresh.sh: $suite, as $who: $command"
   start=$SECONDS status=0
   in_clone "$command" || status=$?
   times+="fresh.sh: $suite: $command: exit $status after $((SECONDS - start)) s"$'\n'
