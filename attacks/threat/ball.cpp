@@ -92,7 +92,7 @@ torch::Tensor Ball::steepest(const torch::Tensor& raw_gradient) const {
   if (size() == 0) return x_;
   const auto gradient = masked(raw_gradient.nan_to_num(0, 0, 0));
   if (norm_ == Norm::Linf) return project(x_ - gradient.sign() * per_row(eps_, gradient));
-  if (norm_ == Norm::L2) return stretch(x_ - gradient / per_row(row_norms(gradient, Norm::L2).clamp_min(1e-30), x_));
+  if (norm_ == Norm::L2) return (x_ + on_sphere(-gradient, kNoFactor)).clamp(0, 1);
   const auto room = torch::where(gradient.gt(0), x_, 1 - x_);
   return project(x_ - gradient.sign() * spent_on_best(gradient.abs(), room, eps_));
 }
@@ -177,12 +177,13 @@ torch::Tensor Ball::pulled_back(const torch::Tensor& x_adv) const {
   const auto surplus =
       squared ? nearest.square().sum(1, true) - limit.square().floor() : nearest.abs().sum(1, true) - limit.floor();
   // Rounding |q| to |q|-1 takes 2|q|-1 off the squared norm, or 1 off the sum. Go through the pixels that rounding
-  // moved outwards, those it moved farthest first, until the surplus is gone; truncating all of them is always enough.
+  // moved outwards, those it moved farthest first, until the surplus is gone; truncating all of them is always enough,
+  // but for the rounding of float32, which the others then pay for.
   const auto outwards = nearest.abs() - delta.abs();
   const auto order = outwards.argsort(true, 1, true);
   const auto size_in_order = nearest.abs().gather(1, order);
   const auto saved = squared ? size_in_order * 2 - 1 : torch::ones_like(size_in_order);
-  const auto gain = saved * outwards.gather(1, order).gt(0).to(torch::kFloat64);
+  const auto gain = saved * size_in_order.gt(0).to(torch::kFloat64);
   const auto gained_before = gain.cumsum(1) - gain;
   const auto pull_back = gain.gt(0).logical_and(gained_before.lt(surplus));
   const auto pulled = torch::zeros_like(nearest).scatter(1, order, pull_back.to(torch::kFloat64));

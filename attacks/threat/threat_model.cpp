@@ -18,6 +18,8 @@ constexpr double kLevelsOfAPixel = 255;
 constexpr double kDoubleRounding = 1e-12;
 /// Off the pixel grid: the rounding of float32 pixels, as a share of eps and for each value.
 constexpr double kFloatRounding = 1e-6, kPixelRounding = 4e-7;
+/// More than any image has.
+constexpr double kCountless = 1e18;
 /// In L2 a cut of eps by less than this share is not worth a word.
 constexpr double kWorthAWord = 1e-3;
 
@@ -80,7 +82,7 @@ torch::Tensor within(const torch::Tensor& distance, const torch::Tensor& eps, bo
 
 LevelEps in_levels(Norm norm, double eps) {
   const double limit = limit_of_distance(eps, true) * (norm == Norm::L0 ? 1 : kLevelsOfAPixel);
-  const double most = std::floor(norm == Norm::L2 ? limit * limit : limit);
+  const double most = std::min(kCountless, std::floor(norm == Norm::L2 ? limit * limit : limit));
   switch (norm) {
     case Norm::L0:
       return {static_cast<int64_t>(most), most};

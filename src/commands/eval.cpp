@@ -194,6 +194,7 @@ int run(const std::vector<std::string>& arguments) {
     Runtime search = settings.runtime;
     if (!options.given("precision")) search.precision = "auto";
     RobustnessSubject subject{classifier.with_precision(resolve_precision(search)), checkpoint.digest, evaluated};
+    result.model["search_precision"] = to_string(subject.classifier.precision());  // of attacks that allow it
     robustness = run_robustness(settings.robustness, subject, search, settings.out);
     add_to_result(result, *robustness, classifier.classes());
     save_if_wanted(settings.robustness, *robustness, evaluated,

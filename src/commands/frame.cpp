@@ -127,8 +127,10 @@ Result summarise(const Arguments& a, const OptionSet& options, const FrameAttack
   result.metrics["success_8bit"] = proportion(found.after.reached, 1);
   result.metrics["detected"] = proportion(found.after.found, 1);
   result.metrics["success_shifted_boxes"] = proportion(found.steady, found.shifted);
-  result.threat_model = {
-      {"norm", to_string(a.settings.threat.norm)}, {"eps", a.settings.threat.eps}, {"goal", goal.name}};
+  result.threat_model = {{"norm", to_string(a.settings.threat.norm)},
+                         {"eps", a.settings.threat.eps},
+                         {"goal", goal.name},
+                         {"eps_levels", describe_levels(a.settings.threat.norm, a.settings.threat.eps)}};
   result.attacks = {{{"name", "frame"}, {"steps", a.settings.steps}, {"shifted", a.settings.shifted}}};
   result.seed = a.runtime.seed;
   result.options = options.provenance();
@@ -167,6 +169,7 @@ void print_report(const Arguments& a, const FrameAttackResult& found, const Labe
   print_text("{}: {} frame of {}x{} pixels, {} eps {}\n", goal.name, a.image.empty() ? "drawn" : a.image,
              found.picture.width(), found.picture.height(), to_string(a.settings.threat.norm),
              format_eps(a.settings.threat.eps, a.settings.threat.norm));
+  print_levels_note(a.settings.threat.norm, a.settings.threat.eps);
   print_text("  before   {}\n", verdict(found.before, classes));
   print_text("  after    {}\n",
              found.after.found ? verdict(found.after.face, classes) : "no face is found there any more");

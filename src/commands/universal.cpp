@@ -90,6 +90,7 @@ void print_report(const Result& result, const UniversalPerturbation& perturbatio
                   const LabelSet& classes) {
   print_text("{}: one perturbation for all faces, {} eps {}\n", goal.name, to_string(perturbation.norm),
              format_eps(perturbation.eps, perturbation.norm));
+  print_levels_note(perturbation.norm, perturbation.eps);
   if (a.load.empty()) {
     print_text("learnt from {} images ({}), scored on {} others ({}), all classified rightly\n\n", sets.learn.size(),
                sets.learn_split, sets.test.size(), sets.test_split);
@@ -132,7 +133,10 @@ int run(const std::vector<std::string>& arguments) {
 
   const auto images = compare_stored(classifier, sets.test, add_universal(sets.test.images, perturbation.levels), goal);
   Result result = summarise_set(a.set, options, images, sets, checkpoint);
-  result.threat_model = {{"norm", to_string(perturbation.norm)}, {"eps", perturbation.eps}, {"goal", goal.name}};
+  result.threat_model = {{"norm", to_string(perturbation.norm)},
+                         {"eps", perturbation.eps},
+                         {"goal", goal.name},
+                         {"eps_levels", describe_levels(perturbation.norm, perturbation.eps)}};
   result.attacks = {{{"name", "universal"}, {"learnt_on", perturbation.model}, {"learnt_for", perturbation.goal}}};
   const auto random = random_levels(perturbation, rng.split("random"));
   result.metrics["success_random"] = success_of(classifier, sets.test, add_universal(sets.test.images, random), goal);

@@ -50,6 +50,7 @@ json study_transfer(const std::vector<NamedClassifier>& models, const Dataset& d
   const Dataset images = right_for_all(models, dataset, options.settings.batch_size);
   json result = {{"eps", options.eps.text},
                  {"eps_value", options.eps.eps},
+                 {"eps_levels", describe_levels(options.norm, options.eps.eps)},
                  {"norm", to_string(options.norm)},
                  {"attack", trial.attack(options.attack)
                                 ->describe_on(models.front().classifier->precision(), {options.norm, options.eps.eps})},

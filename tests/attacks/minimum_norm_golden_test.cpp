@@ -53,6 +53,12 @@ int64_t farther_than(double relative, const torch::Tensor& ratios) {
   return ratios.sub(1).abs().gt(relative).sum().item<int64_t>();
 }
 
+/// How many are longer than the reference's by this share: what may be asked where the reference shrinks a perturbation
+/// and then cuts it at [0,1], which is not the nearest point (ball.hpp).
+int64_t longer_than(double relative, const torch::Tensor& ratios) {
+  return ratios.gt(1 + relative).sum().item<int64_t>();
+}
+
 class MinimumNormGolden : public testing::TestWithParam<const char*> {
  protected:
   torch::Tensor ratios_of(const Trial& trial, const std::string& key) const {
@@ -88,9 +94,11 @@ TEST_P(MinimumNormGolden, FmnInLinfAndL2IsTheReferenceWithItsProjectionCorrected
   for (const auto& [norm, key] :
        {std::pair{Norm::Linf, "fmn_linf{}.linf"}, std::pair{Norm::L2, "fmn_l2_projected{}.l2"}}) {
     const auto after_10 = ratios_of({"fmn", norm, 24, 10}, fmt::format(key, "_n10"));
-    EXPECT_EQ(farther_than(1e-3, after_10), 0) << key << after_10;
+    EXPECT_EQ(longer_than(1e-3, after_10), 0) << key << after_10;
+    EXPECT_LE(farther_than(1e-3, after_10), norm == Norm::L2 ? 6 : 0) << key << after_10;
     const auto after_100 = ratios_of({"fmn", norm, 8}, fmt::format(key, ""));
-    EXPECT_EQ(farther_than(1e-2, after_100), 0) << key << after_100;
+    EXPECT_EQ(longer_than(1e-2, after_100), 0) << key << after_100;
+    EXPECT_LE(farther_than(1e-2, after_100), norm == Norm::L2 ? 1 : 0) << key << after_100;
     EXPECT_NEAR(median_of(after_100), 1, 1e-5) << key;
   }
 }
@@ -105,7 +113,8 @@ TEST_P(MinimumNormGolden, FmnInL1AndL0IsNoFartherThanTheReference) {
 TEST_P(MinimumNormGolden, DdnIsTheReference) {
   // Where the reference finds no gradient on a very confident image, it goes in a random direction.
   const auto ratio = ratios_of({"ddn", Norm::L2}, "ddn_l2.l2");
-  EXPECT_LE(farther_than(1e-2, ratio), 1) << ratio;
+  EXPECT_LE(longer_than(1e-2, ratio), 1) << ratio;
+  EXPECT_LE(farther_than(1e-2, ratio), 3) << ratio;
   EXPECT_NEAR(median_of(ratio), 1, 1e-5);
 }
 

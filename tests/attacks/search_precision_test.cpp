@@ -96,7 +96,7 @@ TEST(SearchPrecision, FabInsideAutoAttackSearchesInFloat32) {
   settings.targets = 1;
   int64_t in_float32 = 0, in_bfloat16 = 0;
   settings.trace = [&](const torch::Tensor&, const torch::Tensor& shown, const torch::Tensor& logits) {
-    (exact.logits(shown).equal(logits) ? in_float32 : in_bfloat16) += 1;
+    (exact.linearize(shown).logits.equal(logits) ? in_float32 : in_bfloat16) += 1;
   };
   make_attack("autoattack", settings, Norm::Linf, false)->run(model, {Norm::Linf, 1 / 255.0}, input, Rng(1));
   EXPECT_GE(in_float32, 3);

@@ -337,7 +337,9 @@ TEST_F(AttackCommand, APictureIsSearchedForFacesAsInPredict) {
   write_png(portrait.images[0], out_ / "portrait.png");
   write_png(torch::full({3, 200, 200}, 90, torch::kUInt8), out_ / "wall.png");
   const auto wall = attack("untargeted", {"--image", (out_ / "wall.png").string(), "--min-confidence", "0"});
-  expect_error(wall, "no face was found in it; with --detect never its centre is taken as one");
+  EXPECT_EQ(wall.exit_code, 1);
+  EXPECT_EQ(wall.out, "");
+  EXPECT_THAT(wall.err, testing::HasSubstr("no face was found in it; with --detect never its centre is taken as one"));
   const auto found = attack("untargeted", {"--image", (out_ / "portrait.png").string(), "--min-confidence", "0",
                                            "--out", (out_ / "result").string()});
   EXPECT_EQ(found.exit_code, 0) << found.err;
@@ -370,6 +372,22 @@ TEST_F(AttackCommand, AnEpsThatIsCutToWholeLevelsIsSaid) {
   EXPECT_EQ(document["threat_model"]["eps_levels"]["at_most"], 5);
   EXPECT_EQ(document["attacks"][0]["search_precision"], "fp32");
   EXPECT_TRUE(document["environment"].contains("instruction_set"));
+}
+
+TEST_F(AttackCommand, WhateverInstructionsOneDnnIsHeldToEveryPrecisionRunsAndTheResultNamesThem) {
+  setenv("ONEDNN_MAX_CPU_ISA", "SSE41", 1);
+  for (const char* precision : {"auto", "fp32", "bf16"}) {
+    const auto result = run_fercli({"attack", goal(), "--model", model().string(), "--precision", precision, "--image",
+                                    first_face().string(), "--threads", "1", "--json"});
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    const auto document = json::parse(result.out);
+    EXPECT_EQ(document["environment"]["instruction_set"], "sse41");
+    const bool asked = std::string(precision) == "bf16";
+    EXPECT_EQ(document["attacks"][0]["search_precision"], asked ? "bf16" : "fp32");
+    EXPECT_EQ(document["attacks"][0]["verdict_precision"], "fp32");
+    EXPECT_EQ(result.err.find("it is emulated, slower than fp32") != std::string::npos, asked);
+  }
+  unsetenv("ONEDNN_MAX_CPU_ISA");
 }
 
 TEST_F(AttackCommand, AFileOfAnotherEmotionIsNotAttacked) {

@@ -50,7 +50,7 @@ std::vector<FileFace> faces_of_files(const AttackSource& source, const Preproces
     if (!crop && !detector) detector = make_face_detector(source.detector);
     const auto squares = find_faces(picture_of_image(image), detector.get(), input, detect).squares;
     if (squares.empty()) {
-      throw UserError(fmt::format(
+      throw RunError(fmt::format(
           "fercli attack: --image {}: no face was found in it; with --detect never its centre is taken as one", path));
     }
     for (size_t i = 0; i < squares.size(); ++i) {

@@ -72,8 +72,10 @@ void print_attack(const AttackReport& report) {
                median.n, format_eps(median.interval.low, plan.threat.norm),
                format_eps(median.interval.high, plan.threat.norm));
   }
-  print_text("\nBest example: {} -> {}, Linf {}/255, PSNR {:.1f} dB\n", verdict(best.clean, report.classes),
-             verdict(best.after, report.classes), std::lround(best.linf * 255), best.psnr);
+  print_text("\n{}: {} {} {}{}, Linf {}/255, PSNR {:.1f} dB\n",
+             best.success ? "Best example" : "No success; the best try", verdict(best.clean, report.classes),
+             best.success ? "->" : "before,", verdict(best.after, report.classes), best.success ? "" : " after",
+             std::lround(best.linf * 255), best.psnr);
   const std::string folder = report.folder.string();
   print_text(
       "  {0}/adversarial_attack.png   original | perturbation | adversarial\n  {0}/original.png, adversarial.png\n",

@@ -107,6 +107,12 @@ std::string format_eps(double eps, Norm norm) {
   return norm == Norm::Linf ? fmt::format("{:g}/255", std::round(eps * 255 * 16) / 16) : fmt::format("{:.2f}", eps);
 }
 
+void print_levels_note(Norm norm, double eps) {
+  const auto text = norm == Norm::Linf ? fmt::format("{:.6g}/255", eps * 255) : fmt::format("{:.6g}", eps);
+  const auto note = levels_note(norm, text, eps);
+  if (!note.empty()) fmt::print("{}\n", note);
+}
+
 std::string default_eps(Norm norm) {
   switch (norm) {
     case Norm::Linf:

@@ -49,6 +49,9 @@ void require_level(const OptionSet& options, Norm norm, double eps, const std::s
 /// "3/255" in Linf (to a sixteenth of a level), "0.52" else; "none" for an infinite one.
 std::string format_eps(double eps, Norm norm);
 
+/// Prints `levels_note` where there is one to print, as a line of the table.
+void print_levels_note(Norm norm, double eps);
+
 /// What an attack may do without --eps: 8/255, 0.5 in L2, 8 in L1, 24 values in L0.
 std::string default_eps(Norm norm);
 

@@ -25,7 +25,7 @@ using nlohmann::json;
 namespace {
 
 /// Raised whenever the figures of a part change for equal options.
-constexpr int kFormat = 2;
+constexpr int kFormat = 3;
 constexpr int64_t kPilotImages = 64, kPilotSteps = 10;
 constexpr int kPilotRounds = 4;
 /// The estimate counts as much as this share of the work already done, when the pace is judged by what is done.
@@ -228,6 +228,7 @@ class Study {
     document["models"].back()["name"] = model.name;
     document["models"].back()["digest"] = model.digest;
     document["models"].back()["precision"] = to_string(model.search.precision());
+    document["models"].back()["verdict_precision"] = to_string(model.judge.precision());
     json& outcomes = document["outcomes"][model.name];
     outcomes["ids"] = model.images.ids;
     outcomes["pixels"] = describe_pixels(model.images.images);

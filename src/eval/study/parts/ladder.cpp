@@ -136,6 +136,7 @@ StudyFindings ladder_findings(const StudySubject& subject, const LadderRun& run)
   for (const auto& rung : run.plan.ladder) {
     figures["eps"].push_back(rung.text);
     figures["eps_value"].push_back(rung.eps);
+    figures["eps_levels"].push_back(describe_levels(run.plan.norm, rung.eps));
   }
   json cost = {{"forward", 0}, {"backward", 0}, {"seconds", 0.0}};
   for (const auto& record : run.robustness.attacks) {
