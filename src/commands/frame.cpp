@@ -47,8 +47,9 @@ OptionSet declare(Arguments& a) {
                "a picture with a face; without it a drawn portrait with the emotion SOURCE");
   options.integer("face", &a.face, at_least(1), "which of the faces found, the largest first");
   options.text("detector", &a.detector, "haar|FILE", "OpenCV's cascade, another cascade (.xml), or YuNet (.onnx)");
-  options.number("min-face", &a.smallest_face.pixels, "", at_least(24),
-                 "smallest face looked for, in pixels; without it a fortieth of the picture's shorter side, but at least 24");
+  options.number(
+      "min-face", &a.smallest_face.pixels, "", at_least(24),
+      "smallest face looked for, in pixels; without it a fortieth of the picture's shorter side, but at least 24");
   options.section("Attack");
   options.choice("norm", &a.norm, {"linf", "l2"}, "how the size of the perturbation is measured, over the whole frame");
   options.number("eps", &a.settings.threat.eps, "", above(0),

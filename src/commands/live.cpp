@@ -54,9 +54,10 @@ void declare(OptionSet& options, Arguments& a) {
   a.model.declare(options);
   options.text("detector", &a.detector, "haar|FILE",
                "OpenCV's cascade, another cascade (.xml), or YuNet (.onnx); key d switches back to the cascade");
-  options.number("min-face", &a.smallest_face.pixels, "", at_least(24),
-                 "smallest face looked for, in pixels; without it a twelfth of the picture's shorter side, but at least "
-                 "24: smaller ones take more time");
+  options.number(
+      "min-face", &a.smallest_face.pixels, "", at_least(24),
+      "smallest face looked for, in pixels; without it a twelfth of the picture's shorter side, but at least "
+      "24: smaller ones take more time");
   options.choice("pace", &a.pace, {"auto", "realtime", "every-frame"},
                  "realtime: the newest frame wins; every-frame: a file waits for the network; auto: every-frame for "
                  "files and folders without a window, else realtime");
@@ -163,8 +164,7 @@ Networks load_networks(const Arguments& a) {
   return networks;
 }
 
-std::vector<std::shared_ptr<FaceDetector>> make_detectors(const std::string& word,
-                                                           const SmallestFace& smallest) {
+std::vector<std::shared_ptr<FaceDetector>> make_detectors(const std::string& word, const SmallestFace& smallest) {
   std::vector<std::shared_ptr<FaceDetector>> detectors{make_face_detector(word, smallest)};
   try {  // the other one, for the key d
     if (word != "haar") detectors.push_back(make_face_detector("haar", smallest));

@@ -43,8 +43,9 @@ void declare(OptionSet& options, Arguments& a) {
                  "look for faces in a picture, or take it as one face crop; auto: pictures of the network's input size "
                  "or up to 64x64 pixels are crops");
   options.text("detector", &a.detector, "haar|FILE", "OpenCV's cascade, another cascade (.xml), or YuNet (.onnx)");
-  options.number("min-face", &a.smallest_face.pixels, "", at_least(24),
-                 "smallest face looked for, in pixels; without it a fortieth of the picture's shorter side, but at least 24");
+  options.number(
+      "min-face", &a.smallest_face.pixels, "", at_least(24),
+      "smallest face looked for, in pixels; without it a fortieth of the picture's shorter side, but at least 24");
   a.model.declare_foreign(options);
   options.section("Output");
   options.flag("json", &a.json, "print one JSON array on stdout, nothing else");

@@ -30,8 +30,9 @@ void declare(OptionSet& options, Arguments& a) {
   options.section("Network");
   a.model.declare(options);
   options.text("detector", &a.api.detector, "haar|FILE", "OpenCV's cascade, another cascade (.xml), or YuNet (.onnx)");
-  options.number("min-face", &a.api.smallest_face.pixels, "", at_least(24),
-                 "smallest face looked for, in pixels; without it a fortieth of the picture's shorter side, but at least 24");
+  options.number(
+      "min-face", &a.api.smallest_face.pixels, "", at_least(24),
+      "smallest face looked for, in pixels; without it a fortieth of the picture's shorter side, but at least 24");
   a.model.declare_foreign(options);
   options.section("Server");
   options.text("host", &a.http.host, "ADDRESS", "where to listen; other addresses than 127.0.0.1 ask for --token");

@@ -69,10 +69,11 @@ void warn_of_lost_depth(const std::string& bytes, const cv::Mat& view, const std
   double most = 0;
   cv::minMaxLoc(deep.reshape(1), nullptr, &most);
   if (most < 1 || most > 255) return;
-  warn_once("16-bit",
-            fmt::format("{}: has 16-bit pixels, but none above {:.0f} of 65535, so that it is read as black; if they are "
-                        "meant to be of 255, save it with 8 bits (said once: other files may be alike)",
-                        name, most));
+  warn_once(
+      "16-bit",
+      fmt::format("{}: has 16-bit pixels, but none above {:.0f} of 65535, so that it is read as black; if they are "
+                  "meant to be of 255, save it with 8 bits (said once: other files may be alike)",
+                  name, most));
 }
 
 cv::Mat resized(const cv::Mat& mat, int height, int width) {

@@ -136,8 +136,8 @@ class GridYunet : public Yunet {
   cv::Mat padded_;
 };
 
-/// The file's bytes, with a shape for every output: OpenCV refuses those without one, which are legal, and which it does
-/// not need to know.
+/// The file's bytes, with a shape for every output: OpenCV refuses those without one, which are legal, and which it
+/// does not need to know.
 std::string with_shapes(const std::filesystem::path& file) {
   std::string bytes = read_file(file);
   onnx::ModelProto model;
@@ -147,7 +147,8 @@ std::string with_shapes(const std::filesystem::path& file) {
     for (auto& value : values) {
       if (value.type().has_tensor_type() && value.type().tensor_type().has_shape()) continue;
       auto& type = *value.mutable_type()->mutable_tensor_type();
-      if (type.elem_type() == onnx::TensorProto_DataType_UNDEFINED) type.set_elem_type(onnx::TensorProto_DataType_FLOAT);
+      if (type.elem_type() == onnx::TensorProto_DataType_UNDEFINED)
+        type.set_elem_type(onnx::TensorProto_DataType_FLOAT);
       type.mutable_shape();
       changed = true;
     }

@@ -144,8 +144,12 @@ Checkpoint load_checkpoint(const fs::path& path) {
     checkpoint.options = {file.header.at("channels"), file.header.at("size"), checkpoint.classes.size(),
                           file.header.at("settings")};
     const auto& input = file.header.at("preprocessing");
-    checkpoint.preprocessing = {input.at("channels"), input.at("size"), input.at("mean"), input.at("std"),
-                                input.value("width", int64_t{0}), input.value("crop_from", int64_t{0})};
+    checkpoint.preprocessing = {input.at("channels"),
+                                input.at("size"),
+                                input.at("mean"),
+                                input.at("std"),
+                                input.value("width", int64_t{0}),
+                                input.value("crop_from", int64_t{0})};
     check_header(checkpoint, path.string());
     checkpoint.warnings = file.header.value("warnings", std::vector<std::string>{});
     checkpoint.training = file.header.at("training");

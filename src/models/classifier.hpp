@@ -19,8 +19,8 @@ namespace fercli {
 class Model;     // models/networks/model.hpp
 class Executor;  // models/networks/model.hpp
 
-/// From stored image to network input: grey/RGB conversion, bilinear resize (or a cut from the middle), (x - mean) / std
-/// per channel.
+/// From stored image to network input: grey/RGB conversion, bilinear resize (or a cut from the middle), (x - mean) /
+/// std per channel.
 struct Preprocessing {
   int64_t channels = 1;
   int64_t size = 48;              ///< input height, and width unless that is given

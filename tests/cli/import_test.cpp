@@ -260,8 +260,8 @@ TEST(Import, CommandsThatAskForLabelsTakeThem) {
   const ScratchFolder folder;
   const auto file = nine_outputs(folder).string();
   write_png(torch::full({1, 48, 48}, 90, torch::kUInt8), folder / "face.png");
-  const std::vector<std::vector<std::string>> commands = {
-      {"summary", "--model", file}, {"predict", "--model", file, (folder / "face.png").string()}};
+  const std::vector<std::vector<std::string>> commands = {{"summary", "--model", file},
+                                                          {"predict", "--model", file, (folder / "face.png").string()}};
   for (auto command : commands) {
     const auto refused = run_in_process(command);
     EXPECT_EQ(refused.exit_code, 2);

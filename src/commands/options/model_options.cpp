@@ -109,7 +109,9 @@ void ModelOptions::declare_foreign(OptionSet& options, bool with_arch) {
                "order of the outputs: fer2013, alphabetical, raf-db, or names separated by commas");
   options.text("output", &output, "NAME", "which output has the logits, where there are several; without it the first");
   options.flag("no-strip-softmax", &keep_softmax, "keep a softmax at the end of the network");
-  if (with_arch) options.choice("arch", &arch, Registry<Architecture>::instance().names(), "architecture, for files of weights only");
+  if (with_arch)
+    options.choice("arch", &arch, Registry<Architecture>::instance().names(),
+                   "architecture, for files of weights only");
   options.texts("set", &settings, "NAME=VALUE", "settings of that architecture");
 }
 

@@ -108,10 +108,10 @@ LabelSet choose_labels(const ImportOptions& options, int64_t outputs, const fs::
                                 path.string(), outputs));
   }
   if (outputs != LabelSet::fer2013().size()) {
-    throw UserError(
-        fmt::format("{}: has {} outputs; name them in order with --labels A,B,C,… (`fercli import` keeps the names in a "
-                    "checkpoint)",
-                    path.string(), outputs));
+    throw UserError(fmt::format(
+        "{}: has {} outputs; name them in order with --labels A,B,C,… (`fercli import` keeps the names in a "
+        "checkpoint)",
+        path.string(), outputs));
   }
   assumed.push_back("--labels fer2013");
   return LabelSet::fer2013();

@@ -48,7 +48,7 @@ struct ImportOptions {
 /// A foreign model with what its file says.
 struct ImportedModel {
   std::shared_ptr<const ForeignModel> model;
-  int64_t channels = 0, height = 0, width = 0;  ///< of its input; 0: the file does not say
+  int64_t channels = 0, height = 0, width = 0;            ///< of its input; 0: the file does not say
   std::shared_ptr<const ForeignModel> with_softmax = {};  ///< the same before a softmax was left out; null: none was
   bool whole_pixels = false;                              ///< its input is declared as whole numbers, 0 to 255
   bool rounds = false;                                    ///< it rounds to 8-bit numbers inside

@@ -352,15 +352,16 @@ const GraphNode* maker_of(const Graph& graph, const std::string& value) {
 
 /// Nodes that pass all numbers of their first input on, in another shape or type.
 bool keeps_numbers(const std::string& op) {
-  static const std::set<std::string> keeping = {"Reshape", "Flatten", "Squeeze",  "Unsqueeze",
+  static const std::set<std::string> keeping = {"Reshape", "Flatten",  "Squeeze", "Unsqueeze",
                                                 "Cast",    "Identity", "Dropout", "Transpose"};
   return keeping.count(op) > 0;
 }
 
 /// The node whose numbers `value` holds, past nodes that only shape them.
 const GraphNode* source_of(const Graph& graph, const std::string& value) {
+  constexpr int kFarthest = 16;  // real files have two or three such nodes in a row
   const GraphNode* node = maker_of(graph, value);
-  for (size_t i = 0; node != nullptr && keeps_numbers(node->op) && i < graph.nodes.size(); ++i) {
+  for (int i = 0; node != nullptr && keeps_numbers(node->op) && i < kFarthest; ++i) {
     node = maker_of(graph, node->inputs.at(0));
   }
   return node;

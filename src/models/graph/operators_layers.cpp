@@ -205,9 +205,11 @@ Tensors average_pooling(const OperatorCall& c) {
   const auto ones = torch::ones({1, 1, c[0].size(2), c[0].size(3)}, c[0].options().memory_format({}));
   auto counted = fitted(ones, window, after, 0);
   if (count_padding) {
-    counted = fitted(torch::ones_like(ones), window, {std::min(after[0], window.after[0]), std::min(after[1], window.after[1])}, 1);
-    counted = at::constant_pad_nd(counted, {0, std::max<int64_t>(after[1] - window.after[1], 0), 0,
-                                            std::max<int64_t>(after[0] - window.after[0], 0)}, 0);
+    counted = fitted(torch::ones_like(ones), window,
+                     {std::min(after[0], window.after[0]), std::min(after[1], window.after[1])}, 1);
+    counted = at::constant_pad_nd(
+        counted,
+        {0, std::max<int64_t>(after[1] - window.after[1], 0), 0, std::max<int64_t>(after[0] - window.after[0], 0)}, 0);
   }
   return {sums(fitted(c[0], window, after, 0)) / sums(counted)};
 }
@@ -287,9 +289,15 @@ Tensors instance_normalization(const OperatorCall& c) {
 
 const RegisterOperators registered{
     {"Conv", convolution, {"auto_pad", "dilations", "group", "kernel_shape", "pads", "strides"}},
-    {"ConvTranspose", transposed_convolution, {"auto_pad", "dilations", "group", "kernel_shape", "output_padding", "output_shape", "pads", "strides"}},
-    {"MaxPool", max_pooling, {"auto_pad", "ceil_mode", "dilations", "kernel_shape", "pads", "storage_order", "strides"}},
-    {"AveragePool", average_pooling, {"auto_pad", "ceil_mode", "count_include_pad", "dilations", "kernel_shape", "pads", "strides"}},
+    {"ConvTranspose",
+     transposed_convolution,
+     {"auto_pad", "dilations", "group", "kernel_shape", "output_padding", "output_shape", "pads", "strides"}},
+    {"MaxPool",
+     max_pooling,
+     {"auto_pad", "ceil_mode", "dilations", "kernel_shape", "pads", "storage_order", "strides"}},
+    {"AveragePool",
+     average_pooling,
+     {"auto_pad", "ceil_mode", "count_include_pad", "dilations", "kernel_shape", "pads", "strides"}},
     {"GlobalAveragePool", global_average_pooling},
     {"GlobalMaxPool", global_max_pooling},
     {"Gemm", gemm, {"alpha", "beta", "transA", "transB"}},

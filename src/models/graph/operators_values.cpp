@@ -92,7 +92,7 @@ Tensors reduce(const OperatorCall& c, const Function& function) {
 
 /// A scale or zero point: one number, or one for each place along `axis` of x.
 torch::Tensor along(const OperatorCall& c, size_t input, const torch::Tensor& x) {
-  const auto values = c[input].to(torch::kFloat32);
+  const auto values = c[input].to(torch::kFloat32).to(x.device());
   if (values.numel() == 1) return values.reshape({});
   const int64_t given = c.integer("axis", 1), axis = given < 0 ? given + x.dim() : given;
   if (values.dim() != 1 || axis < 0 || axis >= x.dim() || values.numel() != x.size(axis)) {
@@ -161,10 +161,13 @@ const RegisterOperators registered{
     {"Max", [](const OperatorCall& c) { return fold(c, [](const T& a, const T& b) { return at::maximum(a, b); }); }},
     {"Min", [](const OperatorCall& c) { return fold(c, [](const T& a, const T& b) { return at::minimum(a, b); }); }},
     {"Relu", [](const OperatorCall& c) -> Tensors { return {at::relu(c[0])}; }},
-    {"LeakyRelu", [](const OperatorCall& c) -> Tensors { return {at::leaky_relu(c[0], c.number("alpha", 0.01))}; }, {"alpha"}},
+    {"LeakyRelu",
+     [](const OperatorCall& c) -> Tensors { return {at::leaky_relu(c[0], c.number("alpha", 0.01))}; },
+     {"alpha"}},
     {"PRelu", prelu},
     {"ThresholdedRelu",
-     [](const OperatorCall& c) -> Tensors { return {at::threshold(c[0], c.number("alpha", 1), 0)}; }, {"alpha"}},
+     [](const OperatorCall& c) -> Tensors { return {at::threshold(c[0], c.number("alpha", 1), 0)}; },
+     {"alpha"}},
     {"Elu", [](const OperatorCall& c) -> Tensors { return {at::elu(c[0], c.number("alpha", 1))}; }, {"alpha"}},
     {"Selu", selu, {"alpha", "gamma"}},
     {"Celu", [](const OperatorCall& c) -> Tensors { return {at::celu(c[0], c.number("alpha", 1))}; }, {"alpha"}},
@@ -174,18 +177,21 @@ const RegisterOperators registered{
     {"HardSigmoid",
      [](const OperatorCall& c) -> Tensors {
        return {hard_sigmoid(c[0], c.number("alpha", 0.2), c.number("beta", 0.5))};
-     }, {"alpha", "beta"}},
+     },
+     {"alpha", "beta"}},
     {"HardSwish", [](const OperatorCall& c) -> Tensors { return {c[0] * hard_sigmoid(c[0], 1.0 / 6, 0.5)}; }},
     {"Sigmoid", [](const OperatorCall& c) -> Tensors { return {at::sigmoid(c[0])}; }},
     {"Tanh", [](const OperatorCall& c) -> Tensors { return {at::tanh(c[0])}; }},
     {"Softplus", [](const OperatorCall& c) -> Tensors { return {at::softplus(c[0])}; }},
     {"Softsign", [](const OperatorCall& c) -> Tensors { return {c[0] / (1 + c[0].abs())}; }},
     {"Softmax",
-     [](const OperatorCall& c) { return softmax(c, [](const T& x, int64_t axis) { return at::softmax(x, axis); }); }, {"axis", "over_all_from"}},
+     [](const OperatorCall& c) { return softmax(c, [](const T& x, int64_t axis) { return at::softmax(x, axis); }); },
+     {"axis", "over_all_from"}},
     {"LogSoftmax",
      [](const OperatorCall& c) {
        return softmax(c, [](const T& x, int64_t axis) { return at::log_softmax(x, axis); });
-     }, {"axis", "over_all_from"}},
+     },
+     {"axis", "over_all_from"}},
     {"Clip", clip, {"min", "max"}},
     {"Exp", [](const OperatorCall& c) -> Tensors { return {at::exp(c[0])}; }},
     {"Log", [](const OperatorCall& c) -> Tensors { return {at::log(c[0])}; }},
@@ -199,25 +205,30 @@ const RegisterOperators registered{
     {"ReduceMean",
      [](const OperatorCall& c) {
        return reduce(c, [](const T& x, const std::vector<int64_t>& axes, bool keep) { return x.mean(axes, keep); });
-     }, {"axes", "keepdims", "noop_with_empty_axes"}},
+     },
+     {"axes", "keepdims", "noop_with_empty_axes"}},
     {"ReduceSum",
      [](const OperatorCall& c) {
        return reduce(c, [](const T& x, const std::vector<int64_t>& axes, bool keep) { return x.sum(axes, keep); });
-     }, {"axes", "keepdims", "noop_with_empty_axes"}},
+     },
+     {"axes", "keepdims", "noop_with_empty_axes"}},
     {"ReduceMax",
      [](const OperatorCall& c) {
        return reduce(c, [](const T& x, const std::vector<int64_t>& axes, bool keep) { return x.amax(axes, keep); });
-     }, {"axes", "keepdims", "noop_with_empty_axes"}},
+     },
+     {"axes", "keepdims", "noop_with_empty_axes"}},
     {"ReduceMin",
      [](const OperatorCall& c) {
        return reduce(c, [](const T& x, const std::vector<int64_t>& axes, bool keep) { return x.amin(axes, keep); });
-     }, {"axes", "keepdims", "noop_with_empty_axes"}},
+     },
+     {"axes", "keepdims", "noop_with_empty_axes"}},
     {"ReduceL2",
      [](const OperatorCall& c) {
        return reduce(c, [](const T& x, const std::vector<int64_t>& axes, bool keep) {
          return x.square().sum(axes, keep).sqrt();
        });
-     }, {"axes", "keepdims", "noop_with_empty_axes"}},
+     },
+     {"axes", "keepdims", "noop_with_empty_axes"}},
     {"ReduceProd",
      [](const OperatorCall& c) {
        return reduce(c, [](const T& x, std::vector<int64_t> axes, bool keep) {
@@ -226,7 +237,8 @@ const RegisterOperators registered{
          for (const int64_t axis : axes) y = y.prod(axis, keep);
          return y;
        });
-     }, {"axes", "keepdims", "noop_with_empty_axes"}},
+     },
+     {"axes", "keepdims", "noop_with_empty_axes"}},
     {"QuantizeLinear", quantize, {"axis", "saturate"}},
     {"DequantizeLinear", dequantize, {"axis"}},
     {"ArgMax", arg_max, {"axis", "keepdims", "select_last_index"}},

@@ -163,11 +163,13 @@ INSTANTIATE_TEST_SUITE_P(All, LargeExports, testing::Values("vgg16", "fer-vgg", 
 TEST(ForeignExports, ShippedAndImportedNetworksAreValidFiles) {
   const ScratchFolder folder;
   const fs::path shipped = fs::path(FERCLI_TEST_FOLDER).parent_path() / "results" / "models";
-  for (const auto& file : {shipped / "standard.pt", shipped / "robust.pt", reference("std.onnx"), reference("std.ts.pt")}) {
+  for (const auto& file :
+       {shipped / "standard.pt", shipped / "robust.pt", reference("std.onnx"), reference("std.ts.pt")}) {
     const Checkpoint checkpoint = load_model(file);
     export_model(checkpoint, "onnx", folder / "net.onnx");
     test::expect_valid_export(file.filename().string(), folder / "net.onnx", checkpoint);
-    EXPECT_LT(difference(make_classifier(load_model(folder / "net.onnx"), {0, "fp32"}).logits(random_images(2, checkpoint.preprocessing)),
+    EXPECT_LT(difference(make_classifier(load_model(folder / "net.onnx"), {0, "fp32"})
+                             .logits(random_images(2, checkpoint.preprocessing)),
                          make_classifier(checkpoint, {0, "fp32"}).logits(random_images(2, checkpoint.preprocessing))),
               1e-4);
   }
@@ -205,7 +207,8 @@ TEST(ForeignExports, TorchScriptRunsAtOtherBatchesThanItWasTracedWith) {
   auto script = torch::jit::load((folder / "net.pt").string());
   for (const int64_t n : {1, 2, 7, 11, 16}) {
     const auto x = random_images(n, checkpoint.preprocessing);
-    EXPECT_LT(difference(make_classifier(checkpoint, {0, "fp32"}).logits(x), script.forward({x}).toTensor()), 1e-5) << n;
+    EXPECT_LT(difference(make_classifier(checkpoint, {0, "fp32"}).logits(x), script.forward({x}).toTensor()), 1e-5)
+        << n;
   }
   export_model(checkpoint, "onnx", folder / "again.onnx");
   test::expect_valid_export("sized", folder / "again.onnx", checkpoint);
@@ -217,9 +220,37 @@ TEST(ForeignExports, WhatGoesByTheNumberOfImagesIsNoTorchScript) {
     const auto flat = x.flatten(1).slice(1, 0, 7);
     return x.size(0) > 12 ? flat.relu() : flat;
   };
-  EXPECT_THAT(message_of([&] { Trace(network, {1, 4, 4}).save_torchscript(folder / "net.pt"); }),
+  EXPECT_THAT(message_of([&] {
+                Trace(network, {1, 4, 4}).save_torchscript(folder / "net.pt");
+              }),
               HasSubstr("does other things for other numbers of images"));
   EXPECT_FALSE(fs::exists(folder / "net.pt"));
+}
+
+TEST(ForeignExports, SqueezesOfAnyFormAreTraced) {
+  const ScratchFolder folder;
+  const auto weight = normal_rows(Rng(5), {0}, {7, 1, 3, 3})[0];
+  const auto pooled = [=](const torch::Tensor& x) { return at::conv2d(x, weight).mean({2, 3}, true); };
+  const std::vector<std::function<torch::Tensor(const torch::Tensor&)>> networks = {
+      [=](const torch::Tensor& x) { return pooled(x).squeeze(); },
+      [=](const torch::Tensor& x) { return pooled(x).squeeze(3).squeeze(-1); },
+      [=](const torch::Tensor& x) { return pooled(x).squeeze(2).squeeze(0).squeeze(); }};
+  ImportOptions options;
+  options.channels = 1, options.height = options.width = 8;
+  const auto x = random_images(5, {1, 8, {0.0}, {1.0}});
+  for (const auto& network : networks) {
+    const Trace trace(network, {1, 8, 8});
+    trace.save_torchscript(folder / "net.pt");
+    write_onnx(simplify(trace.graph()), {1, 8, 8}, 7, folder / "net.onnx");
+    for (const char* file : {"net.pt", "net.onnx"}) {
+      const Checkpoint checkpoint = load_model(folder / file, options);
+      EXPECT_LT(difference(make_classifier(checkpoint, {0, "fp32"}).logits(x), network(x)), 1e-5) << file;
+      EXPECT_LT(
+          difference(make_classifier(checkpoint, {0, "fp32"}).logits(x.slice(0, 0, 1)), network(x).slice(0, 0, 1)),
+          1e-5)
+          << file;
+    }
+  }
 }
 
 TEST(ForeignExports, BothFormsOfGeluAreWritten) {

@@ -12,7 +12,8 @@
 namespace fercli {
 
 /// A value with the shape Keras gives it, without the batch. In the graph it lies as in Keras; but values of three axes
-/// may be turned: of shape (a,b,c) in Keras, they then lie as (N,c,a,b), as images whose channels are their last axis do.
+/// may be turned: of shape (a,b,c) in Keras, they then lie as (N,c,a,b), as images whose channels are their last axis
+/// do.
 struct KerasValue {
   std::string name;
   std::vector<int64_t> shape;

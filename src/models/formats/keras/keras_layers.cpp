@@ -86,8 +86,8 @@ KerasValue conv2d(KerasCall& call) {
   const auto kernel = call.weight("kernel");
   const auto window = convolution_window(call, x, kernel);
   require_fitting(call, "filters", kernel.size(3));
-  return activated(
-      call, convolve(call, x, kernel.permute({3, 2, 0, 1}), call.integer("groups", 1), window, true).value());
+  return activated(call,
+                   convolve(call, x, kernel.permute({3, 2, 0, 1}), call.integer("groups", 1), window, true).value());
 }
 
 /// Keras' (kh,kw,in,multiplier): the results of a channel lie side by side.
@@ -639,10 +639,14 @@ const RegisterLayers registered_layers{
 
 /// Settings that say nothing about what a trained layer computes.
 bool is_harmless(const std::string& key) {
-  static const std::set<std::string> harmless = {
-      "name",         "trainable",   "dtype",     "batch_input_shape", "batch_shape", "build_input_shape",
-      "input_shape",  "input_dim",   "ragged",    "sparse",            "momentum",    "synchronized",
-      "fused",        "input_dtype", "autocast",  "virtual_batch_size"};
+  static const std::set<std::string> harmless = {"name",        "trainable",
+                                                 "dtype",       "batch_input_shape",
+                                                 "batch_shape", "build_input_shape",
+                                                 "input_shape", "input_dim",
+                                                 "ragged",      "sparse",
+                                                 "momentum",    "synchronized",
+                                                 "fused",       "input_dtype",
+                                                 "autocast",    "virtual_batch_size"};
   const auto ends_with = [&](std::string_view ending) {
     return key.size() > ending.size() && key.compare(key.size() - ending.size(), ending.size(), ending) == 0;
   };
@@ -651,9 +655,11 @@ bool is_harmless(const std::string& key) {
 
 /// Settings that are read at one value alone, at which they have no effect.
 const std::map<std::string, nlohmann::json>& only_values() {
-  static const std::map<std::string, nlohmann::json> values = {
-      {"groups", 1},  // of a depthwise convolution
-      {"renorm", false}, {"rms_scaling", false}, {"filters", nullptr}, {"mode", 0}};
+  static const std::map<std::string, nlohmann::json> values = {{"groups", 1},  // of a depthwise convolution
+                                                               {"renorm", false},
+                                                               {"rms_scaling", false},
+                                                               {"filters", nullptr},
+                                                               {"mode", 0}};
   return values;
 }
 

@@ -357,9 +357,8 @@ void write_onnx(Graph graph, const std::vector<int64_t>& shape, int64_t classes,
   if (!model.SerializeToString(&bytes))
     throw RunError(fmt::format("{}: the network is too large for an ONNX file", path.string()));
   if (!onnx_fault(bytes).empty()) {
-    throw RunError(
-        fmt::format("{}: not written, as ONNX's checker refuses what it would be; --format torchscript may do",
-                    path.string()));
+    throw RunError(fmt::format(
+        "{}: not written, as ONNX's checker refuses what it would be; --format torchscript may do", path.string()));
   }
   write_file(path, bytes);
 }

@@ -21,7 +21,8 @@ inline torch::Tensor noise_images(int64_t n, const Preprocessing& input) {
 /// Expects ONNX's checker and shape inference to accept an exported file. Where FERCLI_EXPORTS names a folder
 /// (tests/onnxruntime/run.sh), the file is also left there as NAME.onnx, with images and the logits of `original` for
 /// batches of 1, 2 and 7, for ONNX Runtime to repeat.
-inline void expect_valid_export(const std::string& name, const std::filesystem::path& onnx, const Checkpoint& original) {
+inline void expect_valid_export(const std::string& name, const std::filesystem::path& onnx,
+                                const Checkpoint& original) {
   const std::string bytes = read_file(onnx);
   EXPECT_EQ(onnx_fault(bytes, /*types=*/true), "") << name;
   const char* folder = std::getenv("FERCLI_EXPORTS");

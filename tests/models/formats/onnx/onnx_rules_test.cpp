@@ -49,8 +49,8 @@ T pixels(int64_t n) {
   return (uniform_rows(Rng(8), index, {kChannels, kHeight, kWidth}) + 1) / 2;
 }
 
-void write(const std::vector<Node>& nodes, const std::filesystem::path& path, std::vector<std::string> outputs = {"logits"},
-           int64_t opset = 13) {
+void write(const std::vector<Node>& nodes, const std::filesystem::path& path,
+           std::vector<std::string> outputs = {"logits"}, int64_t opset = 13) {
   test::write_onnx({"rules", opset, "x", {kChannels, kHeight, kWidth}, nodes, std::move(outputs)}, path);
 }
 
@@ -155,7 +155,8 @@ T pooled(const T& x, const Pooling& p, bool largest) {
     while (p.ceil && (count - 1) * p.stride >= side + before) --count;
     return count;
   };
-  const auto y = torch::empty({x.size(0), x.size(1), sides(kHeight, p.pads[0], p.pads[2]), sides(kWidth, p.pads[1], p.pads[3])});
+  const auto y =
+      torch::empty({x.size(0), x.size(1), sides(kHeight, p.pads[0], p.pads[2]), sides(kWidth, p.pads[1], p.pads[3])});
   return each(y, [&](int64_t n, int64_t c, int64_t i, int64_t j) {
     double sum = 0, most = -1e30;
     int64_t counted = 0;
@@ -193,16 +194,18 @@ TEST(OnnxRulesExport, PoolingRoundsUpAndPadsOneSideAsSpecified) {
     expect_logits(network_of({centre, {"MaxPool", {"c"}, attributes}}, most.numel() / 2, folder / "max.onnx"), most);
     attributes["count_include_pad"] = p.count ? 1 : 0;
     const auto mean = pooled(x, p, false);
-    expect_logits(network_of({centre, {"AveragePool", {"c"}, attributes}}, mean.numel() / 2, folder / "mean.onnx"), mean);
+    expect_logits(network_of({centre, {"AveragePool", {"c"}, attributes}}, mean.numel() / 2, folder / "mean.onnx"),
+                  mean);
   }
 }
 
 TEST(OnnxRulesExport, APoolingWindowOfPaddingAloneIsRefused) {
   const ScratchFolder folder;
-  EXPECT_THAT(message_of([&] {
-                network_of({{"MaxPool", {"x"}, {{"kernel_shape", {2, 2}}, {"pads", {2, 2, 0, 0}}}}}, 7, folder / "net.onnx");
-              }),
-              HasSubstr("its padding is no smaller than its window"));
+  EXPECT_THAT(
+      message_of([&] {
+        network_of({{"MaxPool", {"x"}, {{"kernel_shape", {2, 2}}, {"pads", {2, 2, 0, 0}}}}}, 7, folder / "net.onnx");
+      }),
+      HasSubstr("its padding is no smaller than its window"));
 }
 
 /// Halves to the even neighbour.
@@ -234,8 +237,9 @@ TEST(OnnxRulesExport, QuantizeAndDequantizeRoundToEightBits) {
 TEST(OnnxRulesExport, TheGradientPassesRoundingButNotClamping) {
   const ScratchFolder folder;
   const auto zero = torch::tensor({0}, torch::kUInt8).reshape({}), scale = torch::tensor(0.002F);  // to 0.51
-  const Checkpoint checkpoint = network_of(
-      {{"QuantizeLinear", {"x", scale, zero}, {}, {"q"}}, {"DequantizeLinear", {"q", scale, zero}}}, 90, folder / "net.onnx");
+  const Checkpoint checkpoint =
+      network_of({{"QuantizeLinear", {"x", scale, zero}, {}, {"q"}}, {"DequantizeLinear", {"q", scale, zero}}}, 90,
+                 folder / "net.onnx");
   ASSERT_EQ(checkpoint.warnings.size(), 1u);
   EXPECT_THAT(checkpoint.warnings[0], HasSubstr("straight-through"));
   const auto x = pixels(2);
@@ -318,7 +322,9 @@ TEST(OnnxRules, AttributesThatAnOperatorDoesNotKnowAreRefusedByName) {
                 HasSubstr("is not supported"))
         << op;
   }
-  EXPECT_THAT(message_of([&] { network_of({{"Elu", {"x"}, {{"beta", 0.5}}}}, 90, folder / "net.onnx"); }),
+  EXPECT_THAT(message_of([&] {
+                network_of({{"Elu", {"x"}, {{"beta", 0.5}}}}, 90, folder / "net.onnx");
+              }),
               HasSubstr("node 'Elu_y' (Elu): its attribute 'beta' is not supported"));
 }
 
@@ -358,8 +364,11 @@ TEST(OnnxRules, ASoftmaxIsLeftOutHoweverItIsSpelt) {
     EXPECT_THAT(kept.warnings[0], HasSubstr("probabilities, not logits: a softmax is kept"));
     expect_logits(kept, at::softmax(expected, 1), 1e-4);
   }
-  const std::vector<Node> shifted = {{"ReduceMax", {"z"}, {{"axes", {1}}}, {"m"}}, {"Sub", {"z", "m"}, {}, {"d"}},
-                                     {"Exp", {"d"}, {}, {"e"}}, sum, {"Div", {"e", "s"}, {}, {"logits"}}};
+  const std::vector<Node> shifted = {{"ReduceMax", {"z"}, {{"axes", {1}}}, {"m"}},
+                                     {"Sub", {"z", "m"}, {}, {"d"}},
+                                     {"Exp", {"d"}, {}, {"e"}},
+                                     sum,
+                                     {"Div", {"e", "s"}, {}, {"logits"}}};
   expect_logits(with_end(shifted, folder / "net.onnx"), expected - expected.amax(1, true), 1e-4);
 }
 
@@ -392,10 +401,53 @@ TEST(OnnxRules, ASoftmaxAlongAnotherAxisStays) {
   expect_logits(load_model(folder / "net.onnx", options), at::softmax(z.view({2, 2, 3}), 2).flatten(1), 1e-5);
 }
 
+/// The file with a batch of one instead of any.
+void fix_batch(const std::filesystem::path& path) {
+  onnx::ModelProto model;
+  ASSERT_TRUE(model.ParseFromString(read_file(path)));
+  auto* shape = model.mutable_graph()->mutable_input(0)->mutable_type()->mutable_tensor_type()->mutable_shape();
+  shape->mutable_dim(0)->set_dim_value(1);
+  write_file(path, model.SerializeAsString());
+}
+
+TEST(OnnxRules, FilesForOneImageThatLeaveItsAxisOutTakeMany) {
+  const ScratchFolder folder;
+  const auto w = drawn({kChannels, 7}, 1);
+  const Node mean{"GlobalAveragePool", {"x"}, {}, {"m"}};
+  const auto expected = pixels(2).mean({2, 3}).matmul(w);
+  const std::vector<std::vector<Node>> files = {
+      {mean, {"Squeeze", {"m", wholes({0, 2, 3})}, {}, {"s"}}, {"MatMul", {"s", w}, {}, {"logits"}}},
+      {mean,
+       {"Squeeze", {"m", wholes({2, 3})}, {}, {"s"}},
+       {"MatMul", {"s", w}, {}, {"y"}},
+       {"Squeeze", {"y", wholes({0})}, {}, {"logits"}}},
+      {mean, {"Reshape", {"m", wholes({-1})}, {}, {"s"}}, {"MatMul", {"s", w}, {}, {"logits"}}},
+      {mean, {"Squeeze", {"m"}, {}, {"s"}}, {"MatMul", {"s", w}, {}, {"logits"}}},
+      {mean,
+       {"Squeeze", {"m"}, {{"axes", {0, 2, 3}}}, {"s"}},
+       {"MatMul", {"s", w}, {}, {"y"}},
+       {"Softmax", {"y"}, {{"axis", 0}}, {"p"}},
+       {"Unsqueeze", {"p", wholes({0})}, {}, {"logits"}}},
+      {mean,
+       {"Squeeze", {"m", wholes({0, 2, 3})}, {}, {"s"}},
+       {"Unsqueeze", {"s", wholes({0})}, {}, {"u"}},
+       {"Gemm", {"u", w}, {}, {"logits"}}}};
+  for (size_t i = 0; i < files.size(); ++i) {
+    SCOPED_TRACE(i);
+    write(files[i], folder / "net.onnx");
+    fix_batch(folder / "net.onnx");
+    expect_logits(load_model(folder / "net.onnx"), expected);
+  }
+}
+
 TEST(OnnxRules, TheMiddleOfAnImageIsCutOutWhenAskedFor) {
   const ScratchFolder folder;
-  test::write_onnx({"crop", 13, "x", {1, 44, 44}, {{"AveragePool", {"x"}, {{"kernel_shape", {11, 44}}, {"strides", {11, 44}}}, {"p"}},
-                                                   {"Flatten", {"p"}, {}, {"logits"}}},
+  test::write_onnx({"crop",
+                    13,
+                    "x",
+                    {1, 44, 44},
+                    {{"AveragePool", {"x"}, {{"kernel_shape", {11, 44}}, {"strides", {11, 44}}}, {"p"}},
+                     {"Flatten", {"p"}, {}, {"logits"}}},
                     {"logits"}},
                    folder / "net.onnx");
   ImportOptions options;
@@ -407,9 +459,15 @@ TEST(OnnxRules, TheMiddleOfAnImageIsCutOutWhenAskedFor) {
   const auto checkpoint = load_model(folder / "net.onnx", options);
   EXPECT_LT((make_classifier(checkpoint, {1, "fp32"}).logits(x) - expected).abs().max().item<double>(), 1e-5);
   save_checkpoint(checkpoint, folder / "net.pt");
-  EXPECT_LT((make_classifier(load_model(folder / "net.pt"), {1, "fp32"}).logits(x) - expected).abs().max().item<double>(), 1e-5);
+  EXPECT_LT(
+      (make_classifier(load_model(folder / "net.pt"), {1, "fp32"}).logits(x) - expected).abs().max().item<double>(),
+      1e-5);
   options.crop_input = false;
-  EXPECT_GT((make_classifier(load_model(folder / "net.onnx", options), {1, "fp32"}).logits(x) - expected).abs().max().item<double>(), 1e-4);
+  EXPECT_GT((make_classifier(load_model(folder / "net.onnx", options), {1, "fp32"}).logits(x) - expected)
+                .abs()
+                .max()
+                .item<double>(),
+            1e-4);
 }
 
 }  // namespace
