@@ -359,8 +359,9 @@ bool keeps_numbers(const std::string& op) {
 
 /// The node whose numbers `value` holds, past nodes that only shape them.
 const GraphNode* source_of(const Graph& graph, const std::string& value) {
+  constexpr int kFarthest = 16;  // real files have two or three such nodes in a row
   const GraphNode* node = maker_of(graph, value);
-  for (size_t i = 0; node != nullptr && keeps_numbers(node->op) && i < graph.nodes.size(); ++i) {
+  for (int i = 0; node != nullptr && keeps_numbers(node->op) && i < kFarthest; ++i) {
     node = maker_of(graph, node->inputs.at(0));
   }
   return node;

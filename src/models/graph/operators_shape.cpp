@@ -92,9 +92,15 @@ Tensors transpose(const OperatorCall& c) {
 }
 
 Tensors squeeze(const OperatorCall& c) {
-  const auto axes = c.integers(1, "axes", {});
-  if (axes.empty()) return {c[0].squeeze()};
+  auto axes = c.integers(1, "axes", {});
   auto shape = c[0].sizes().vec();
+  if (axes.empty() && shape.size() < 2) return {c[0].squeeze()};
+  if (axes.empty()) {  // all sides of one but the batch, which one image has too
+    for (size_t d = 1; d < shape.size(); ++d) {
+      if (shape[d] == 1) axes.push_back(static_cast<int64_t>(d));
+    }
+    if (axes.empty()) return {c[0]};
+  }
   std::vector<int64_t> kept;
   std::vector<bool> gone(shape.size(), false);
   for (const int64_t axis : axes) {

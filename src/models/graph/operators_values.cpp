@@ -92,7 +92,7 @@ Tensors reduce(const OperatorCall& c, const Function& function) {
 
 /// A scale or zero point: one number, or one for each place along `axis` of x.
 torch::Tensor along(const OperatorCall& c, size_t input, const torch::Tensor& x) {
-  const auto values = c[input].to(torch::kFloat32);
+  const auto values = c[input].to(torch::kFloat32).to(x.device());
   if (values.numel() == 1) return values.reshape({});
   const int64_t given = c.integer("axis", 1), axis = given < 0 ? given + x.dim() : given;
   if (values.dim() != 1 || axis < 0 || axis >= x.dim() || values.numel() != x.size(axis)) {

@@ -227,6 +227,32 @@ TEST(ForeignExports, WhatGoesByTheNumberOfImagesIsNoTorchScript) {
   EXPECT_FALSE(fs::exists(folder / "net.pt"));
 }
 
+TEST(ForeignExports, SqueezesOfAnyFormAreTraced) {
+  const ScratchFolder folder;
+  const auto weight = normal_rows(Rng(5), {0}, {7, 1, 3, 3})[0];
+  const auto pooled = [=](const torch::Tensor& x) { return at::conv2d(x, weight).mean({2, 3}, true); };
+  const std::vector<std::function<torch::Tensor(const torch::Tensor&)>> networks = {
+      [=](const torch::Tensor& x) { return pooled(x).squeeze(); },
+      [=](const torch::Tensor& x) { return pooled(x).squeeze(3).squeeze(-1); },
+      [=](const torch::Tensor& x) { return pooled(x).squeeze(2).squeeze(0).squeeze(); }};
+  ImportOptions options;
+  options.channels = 1, options.height = options.width = 8;
+  const auto x = random_images(5, {1, 8, {0.0}, {1.0}});
+  for (const auto& network : networks) {
+    const Trace trace(network, {1, 8, 8});
+    trace.save_torchscript(folder / "net.pt");
+    write_onnx(simplify(trace.graph()), {1, 8, 8}, 7, folder / "net.onnx");
+    for (const char* file : {"net.pt", "net.onnx"}) {
+      const Checkpoint checkpoint = load_model(folder / file, options);
+      EXPECT_LT(difference(make_classifier(checkpoint, {0, "fp32"}).logits(x), network(x)), 1e-5) << file;
+      EXPECT_LT(
+          difference(make_classifier(checkpoint, {0, "fp32"}).logits(x.slice(0, 0, 1)), network(x).slice(0, 0, 1)),
+          1e-5)
+          << file;
+    }
+  }
+}
+
 TEST(ForeignExports, BothFormsOfGeluAreWritten) {
   const ScratchFolder folder;
   for (const char* form : {"none", "tanh"}) {

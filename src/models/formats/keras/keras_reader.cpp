@@ -175,17 +175,18 @@ void check_named_arguments(const json& value, const std::string& layer) {
 }
 
 /// Keras counts the calls of a layer from 0, but those of a model within the model from 1: its own making is call 0.
-/// Which it is, is read off the references to it in `config`.
-int64_t first_call(const json& config, const std::string& layer) {
-  std::vector<Reference> all = references(config.at("output_layers"));
-  for (const auto& reader : layers_of(config)) {
-    for (const auto& reference : references(reader.value("inbound_nodes", json::array()))) all.push_back(reference);
-  }
-  std::optional<int64_t> first;
-  for (const auto& reference : all) {
-    if (reference.layer == layer) first = std::min(first.value_or(reference.call), reference.call);
-  }
-  return std::min<int64_t>(first.value_or(0), 1);
+/// Which it is, is read off the references in `config`: the lowest call of each layer that anything refers to.
+std::map<std::string, int64_t> lowest_calls(const json& config) {
+  std::map<std::string, int64_t> lowest;
+  const auto note = [&](const json& value) {
+    for (const auto& reference : references(value)) {
+      auto& call = lowest.emplace(reference.layer, reference.call).first->second;
+      call = std::min(call, reference.call);
+    }
+  };
+  note(config.at("output_layers"));
+  for (const auto& layer : layers_of(config)) note(layer.value("inbound_nodes", json::array()));
+  return lowest;
 }
 
 /// The shape in the configuration of an input, without the batch; 0 where it is left open.
@@ -280,6 +281,7 @@ class KerasReading {
     std::map<Reference, KerasValue> values;
     std::map<std::string, int64_t> first_calls;
     std::vector<Reference> entries;
+    const auto lowest = sequential ? std::map<std::string, int64_t>() : lowest_calls(config);
     if (!sequential) entries = references(config.at("input_layers"));
     for (size_t i = 0; i < entries.size() && i < inputs.size(); ++i) values[entries[i]] = inputs[i];
     if (!sequential && entries.size() != inputs.size()) {
@@ -299,8 +301,10 @@ class KerasReading {
         last = read_call(layer, {last}, inner, depth);
       } else {
         waiting.emplace_back(&layer, inner);
-        const std::string name = layer.value("name", inner.names.back());
-        first_calls[name] = is_model(layer.at("class_name")) ? first_call(config, name) : 0;
+        const std::string called = layer.value("name", inner.names.back());
+        const auto found = lowest.find(called);
+        const bool is_inner = is_model(layer.at("class_name")) && found != lowest.end();
+        first_calls[called] = is_inner ? std::min<int64_t>(found->second, 1) : 0;
       }
     }
     if (sequential) return {last};

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "core/error.hpp"
 #include "core/files.hpp"
@@ -131,6 +132,7 @@ class OnnxReading {
     }
     if (input == nullptr) throw UserError("has no input");
     graph_.input = input->name();
+    of_image_.insert(graph_.input);
     read_input_type(*input);
     const auto& shape = input->type().tensor_type().shape();
     if (shape.dim_size() == 0) return {};
@@ -290,6 +292,64 @@ class OnnxReading {
       throw UserError(fmt::format("node '{}': statistics for each pixel are not supported", node.name));
     }
     if (node.op == "Reshape" && fixed_batch_ > 0) free_batch(node);
+    if (fixed_batch_ == 1) keep_batch(node);
+  }
+
+  /// A file made for one image may leave the axis of the batch out, for a value of (K): it stays, for (N,K). Sizes,
+  /// which are one-dimensional too, are none of the image's values.
+  void keep_batch(GraphNode& node) {
+    const std::string from = node.inputs.empty() ? "" : node.inputs[0];
+    const bool of_image = of_image_.count(from) > 0, lost = lost_batch_.count(from) > 0;
+    if (of_image && node.op == "Squeeze") {
+      auto axes = axes_of(node);
+      const auto batch = std::find(axes.begin(), axes.end(), 0);
+      if (batch != axes.end()) {
+        axes.erase(batch);
+        set_axes(node, axes);
+        lost_batch_.insert(node.outputs.at(0));
+      }
+    } else if (lost && node.op == "Unsqueeze" && axes_of(node) == std::vector<int64_t>{0}) {
+      set_axes(node, {});
+    } else if (of_image && node.op == "Reshape" && node.inputs.size() > 1) {
+      const auto shape = graph_.constants.find(node.inputs[1]);
+      if (shape != graph_.constants.end() && shape->second.numel() == 1 &&
+          shape->second.scalar_type() == torch::kInt64) {
+        node.inputs[1] = graph_.constant(node.inputs[1], torch::tensor({0, -1}, torch::kInt64));
+        lost_batch_.insert(node.outputs.at(0));
+      }
+    }
+    for (const char* axis : {"axis", "over_all_from"}) {
+      const bool softmax = node.op == "Softmax" || node.op == "LogSoftmax";
+      if (lost && softmax && node.attributes.value(axis, -1) == 0) node.attributes[axis] = 1;
+    }
+    const bool reads_lost = std::any_of(node.inputs.begin(), node.inputs.end(),
+                                        [&](const std::string& name) { return lost_batch_.count(name) > 0; });
+    static const std::set<std::string> settled = {"Unsqueeze", "Identity", "Reshape", "Shape", "Size"};
+    if (reads_lost && settled.count(node.op) == 0) lost_batch_.insert(node.outputs.begin(), node.outputs.end());
+    const bool reads_image = std::any_of(node.inputs.begin(), node.inputs.end(),
+                                         [&](const std::string& name) { return of_image_.count(name) > 0; });
+    if (reads_image && node.op != "Shape" && node.op != "Size")
+      of_image_.insert(node.outputs.begin(), node.outputs.end());
+  }
+
+  /// Of Squeeze or Unsqueeze: an attribute, an input since opset 13. None when they are computed.
+  std::vector<int64_t> axes_of(const GraphNode& node) const {
+    if (node.attributes.contains("axes")) return node.attributes["axes"];
+    const auto given = node.inputs.size() > 1 ? graph_.constants.find(node.inputs[1]) : graph_.constants.end();
+    if (given == graph_.constants.end()) return {};
+    const auto axes = given->second.to(torch::kInt64).contiguous();
+    return {axes.data_ptr<int64_t>(), axes.data_ptr<int64_t>() + axes.numel()};
+  }
+
+  /// Without any, the node does nothing.
+  void set_axes(GraphNode& node, const std::vector<int64_t>& axes) {
+    node.inputs.resize(1);
+    node.attributes = nlohmann::json::object();
+    if (axes.empty()) {
+      node.op = "Identity";
+    } else {
+      node.inputs.push_back(graph_.constant(node.name + ".axes", torch::tensor(axes, torch::kInt64)));
+    }
   }
 
   /// Until opset 13 a BatchNormalization with more than one output was for training; a flag says so since.
@@ -322,6 +382,8 @@ class OnnxReading {
   Graph graph_;
   int64_t opset_ = 0, fixed_batch_ = 0;
   bool whole_pixels_ = false;
+  std::set<std::string> of_image_,
+      lost_batch_;  // values computed from the image; those whose file leaves its batch out
 };
 
 ImportedModel read(const std::filesystem::path& path, const ImportOptions& options) {

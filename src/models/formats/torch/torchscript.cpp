@@ -6,6 +6,7 @@
 #include <torch/csrc/jit/runtime/graph_executor.h>
 #include <torch/csrc/jit/serialization/import.h>
 
+#include <atomic>
 #include <cstring>
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -27,34 +28,85 @@ constexpr const char* kBytes = "torchscript";
 constexpr int64_t kUsualSize = 48;
 constexpr double kTolerance = 1e-4;  // of a traced network's logits, relative to the largest
 
-/// The first tensor of what a network returned.
-torch::Tensor first_tensor(const c10::IValue& value) {
-  if (value.isTensor()) return value.toTensor();
-  if (value.isTuple() && !value.toTupleRef().elements().empty()) return first_tensor(value.toTupleRef().elements()[0]);
-  if (value.isTensorList() && !value.toTensorVector().empty()) return value.toTensorVector()[0];
-  throw UserError("the TorchScript network returns neither a tensor nor a tuple that begins with one");
+/// The tensors that a network returned, by name: those of a dictionary by their keys, others by their places.
+struct Returned {
+  std::vector<std::string> names;
+  std::vector<torch::Tensor> tensors;
+
+  void add(const std::string& name, const c10::IValue& value) {
+    if (!value.isTensor()) return;
+    names.push_back(name);
+    tensors.push_back(value.toTensor());
+  }
+};
+
+Returned returned_tensors(const c10::IValue& value) {
+  Returned returned;
+  if (value.isTensor()) returned.add("0", value);
+  if (value.isTuple()) {
+    int64_t place = 0;
+    for (const auto& element : value.toTupleRef().elements()) {
+      const bool nested = place == 0 && element.isTuple() && !element.toTupleRef().elements().empty();
+      returned.add(std::to_string(place++), nested ? element.toTupleRef().elements()[0] : element);
+    }
+  }
+  if (value.isTensorList()) {
+    for (const auto& tensor : value.toTensorVector()) returned.add(std::to_string(returned.names.size()), tensor);
+  }
+  if (value.isGenericDict()) {
+    for (const auto& entry : value.toGenericDict()) {
+      if (entry.key().isString()) returned.add(entry.key().toStringRef(), entry.value());
+    }
+  }
+  if (returned.tensors.empty()) {
+    throw UserError("the TorchScript network returns neither a tensor nor tensors in a tuple, list or dictionary");
+  }
+  return returned;
+}
+
+/// The one of this name; "": the first.
+torch::Tensor chosen_tensor(const c10::IValue& value, const std::string& output) {
+  const Returned returned = returned_tensors(value);
+  if (output.empty()) return returned.tensors.front();
+  for (size_t i = 0; i < returned.names.size(); ++i) {
+    if (returned.names[i] == output) return returned.tensors[i];
+  }
+  throw UserError(fmt::format("--output {}: must be an output of the TorchScript network ({})", output,
+                              join(returned.names, ", ")));
 }
 
 class TorchScriptExecutor : public Executor {
  public:
-  explicit TorchScriptExecutor(torch::jit::Module module) : module_(std::move(module)) {}
+  TorchScriptExecutor(torch::jit::Module module, std::string output)
+      : module_(std::move(module)), output_(std::move(output)) {}
 
   torch::Tensor forward(const torch::Tensor& input) const override {
     // Without it the interpreter specialises itself after some calls, and roundings change.
     const torch::jit::GraphOptimizerEnabledGuard unspecialised(false);
-    return first_tensor(module_.forward({input.contiguous()}));
+    const auto value = module_.forward({input.contiguous()});
+    if (output_.empty() && !said_.exchange(true)) say_choice(returned_tensors(value).names);
+    return chosen_tensor(value, output_);
   }
 
  private:
+  static void say_choice(const std::vector<std::string>& names) {
+    if (names.size() < 2) return;
+    inform(fmt::format("the TorchScript network has {} outputs ({}); '{}' is taken, --output NAME takes another",
+                       names.size(), join(names, ", "), names.front()));
+  }
+
   mutable torch::jit::Module module_;
+  std::string output_;
+  mutable std::atomic<bool> said_{false};
 };
 
 class TorchScriptModel : public ForeignModel {
  public:
   /// Throws std::runtime_error or UserError when the file has what LibTorch would stumble over, or code that needs
   /// trust.
-  TorchScriptModel(const std::string& bytes, const std::string& name, bool trust_code)
+  TorchScriptModel(const std::string& bytes, const std::string& name, bool trust_code, std::string output)
       : name_(name),
+        output_(std::move(output)),
         rule_(trust_code ? CodeRule::Anything : CodeRule::TensorOperators),
         bytes_(checked_script_archive(bytes, name, rule_)) {}
 
@@ -65,7 +117,7 @@ class TorchScriptModel : public ForeignModel {
       check_compiled(module, name_, rule_);
       module.eval();
       for (auto parameter : module.parameters()) parameter.set_requires_grad(false);
-      return std::make_shared<TorchScriptExecutor>(std::move(module));
+      return std::make_shared<TorchScriptExecutor>(std::move(module), output_);
     } catch (const UserError&) {
       throw;
     } catch (const std::exception&) {
@@ -75,14 +127,15 @@ class TorchScriptModel : public ForeignModel {
 
   std::string kind() const override { return kKind; }
 
-  void store(nlohmann::json&, std::map<std::string, torch::Tensor>& tensors) const override {
+  void store(nlohmann::json& header, std::map<std::string, torch::Tensor>& tensors) const override {
     auto bytes = torch::empty({static_cast<int64_t>(bytes_.size())}, torch::kUInt8);
     std::memcpy(bytes.data_ptr(), bytes_.data(), bytes_.size());
     tensors[kBytes] = bytes;
+    header["output"] = output_;
   }
 
  private:
-  std::string name_;
+  std::string name_, output_;
   CodeRule rule_;
   std::string bytes_;
 };
@@ -113,10 +166,12 @@ void inform_of_interpreter(const std::filesystem::path& path, const std::string&
 }
 
 ImportedModel read(const std::filesystem::path& path, const ImportOptions& options) {
-  const auto script = std::make_shared<TorchScriptModel>(read_file(path), path.string(), options.trust_code);
+  const auto script =
+      std::make_shared<TorchScriptModel>(read_file(path), path.string(), options.trust_code, options.output);
   try {
     return as_graph(*script, path.string(), options);
   } catch (const UserError& error) {
+    if (std::string(error.what()).rfind("--output", 0) == 0) throw;
     inform_of_interpreter(path, error.what());
     return ImportedModel{script};
   } catch (const std::exception&) {
@@ -127,12 +182,13 @@ ImportedModel read(const std::filesystem::path& path, const ImportOptions& optio
 
 const Register<StoredModel> stored{
     {kKind,
-     [](const nlohmann::json&, const std::map<std::string, torch::Tensor>& tensors,
+     [](const nlohmann::json& header, const std::map<std::string, torch::Tensor>& tensors,
         bool trust_code) -> std::shared_ptr<const ForeignModel> {
        const auto found = tensors.find(kBytes);
        if (found == tensors.end()) throw UserError("the TorchScript network is missing");
        const std::string bytes(static_cast<const char*>(found->second.data_ptr()), found->second.nbytes());
-       return std::make_shared<TorchScriptModel>(bytes, "the TorchScript network in it", trust_code);
+       return std::make_shared<TorchScriptModel>(bytes, "the TorchScript network in it", trust_code,
+                                                 header.value("output", ""));
      }}};
 
 const Register<ModelFormat> registered{

@@ -136,11 +136,18 @@ std::string transpose(TraceCall& call) {
   return call.add("Transpose", {call.value(0)}, {{"perm", order}});
 }
 
+/// (input), (input, dim) or (input, dims): sides of one are left out. The traced batch is none.
 std::string squeeze(TraceCall& call) {
-  auto shape = call.input_sizes(0);
-  const auto rank = static_cast<int64_t>(shape.size());
-  const int64_t d = call.integer(1) < 0 ? call.integer(1) + rank : call.integer(1);
-  if (shape.at(static_cast<size_t>(d)) == 1) shape.erase(shape.begin() + d);
+  const auto sizes = call.input_sizes(0);
+  const auto rank = static_cast<int64_t>(sizes.size());
+  std::vector<bool> chosen(sizes.size(), call.size() < 2);
+  for (const int64_t d : call.size() < 2 ? Shape() : call.integers(1)) {
+    chosen.at(static_cast<size_t>(d < 0 ? d + rank : d)) = true;
+  }
+  Shape shape;
+  for (size_t d = 0; d < sizes.size(); ++d) {
+    if (!chosen[d] || sizes[d] != 1) shape.push_back(sizes[d]);
+  }
   return reshaped(call, shape);
 }
 

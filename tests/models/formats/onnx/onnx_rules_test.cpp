@@ -401,6 +401,45 @@ TEST(OnnxRules, ASoftmaxAlongAnotherAxisStays) {
   expect_logits(load_model(folder / "net.onnx", options), at::softmax(z.view({2, 2, 3}), 2).flatten(1), 1e-5);
 }
 
+/// The file with a batch of one instead of any.
+void fix_batch(const std::filesystem::path& path) {
+  onnx::ModelProto model;
+  ASSERT_TRUE(model.ParseFromString(read_file(path)));
+  auto* shape = model.mutable_graph()->mutable_input(0)->mutable_type()->mutable_tensor_type()->mutable_shape();
+  shape->mutable_dim(0)->set_dim_value(1);
+  write_file(path, model.SerializeAsString());
+}
+
+TEST(OnnxRules, FilesForOneImageThatLeaveItsAxisOutTakeMany) {
+  const ScratchFolder folder;
+  const auto w = drawn({kChannels, 7}, 1);
+  const Node mean{"GlobalAveragePool", {"x"}, {}, {"m"}};
+  const auto expected = pixels(2).mean({2, 3}).matmul(w);
+  const std::vector<std::vector<Node>> files = {
+      {mean, {"Squeeze", {"m", wholes({0, 2, 3})}, {}, {"s"}}, {"MatMul", {"s", w}, {}, {"logits"}}},
+      {mean,
+       {"Squeeze", {"m", wholes({2, 3})}, {}, {"s"}},
+       {"MatMul", {"s", w}, {}, {"y"}},
+       {"Squeeze", {"y", wholes({0})}, {}, {"logits"}}},
+      {mean, {"Reshape", {"m", wholes({-1})}, {}, {"s"}}, {"MatMul", {"s", w}, {}, {"logits"}}},
+      {mean, {"Squeeze", {"m"}, {}, {"s"}}, {"MatMul", {"s", w}, {}, {"logits"}}},
+      {mean,
+       {"Squeeze", {"m"}, {{"axes", {0, 2, 3}}}, {"s"}},
+       {"MatMul", {"s", w}, {}, {"y"}},
+       {"Softmax", {"y"}, {{"axis", 0}}, {"p"}},
+       {"Unsqueeze", {"p", wholes({0})}, {}, {"logits"}}},
+      {mean,
+       {"Squeeze", {"m", wholes({0, 2, 3})}, {}, {"s"}},
+       {"Unsqueeze", {"s", wholes({0})}, {}, {"u"}},
+       {"Gemm", {"u", w}, {}, {"logits"}}}};
+  for (size_t i = 0; i < files.size(); ++i) {
+    SCOPED_TRACE(i);
+    write(files[i], folder / "net.onnx");
+    fix_batch(folder / "net.onnx");
+    expect_logits(load_model(folder / "net.onnx"), expected);
+  }
+}
+
 TEST(OnnxRules, TheMiddleOfAnImageIsCutOutWhenAskedFor) {
   const ScratchFolder folder;
   test::write_onnx({"crop",
