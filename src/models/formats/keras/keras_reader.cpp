@@ -230,7 +230,7 @@ class KerasReading {
       throw UserError(fmt::format("{}: a model with {} inputs is given {}", file_, entries.size(), inputs.size()));
     }
     KerasValue last = inputs.at(0);
-    std::vector<std::pair<const json*, Place>> waiting;
+    Waiting waiting;
     for (const auto& layer : layers_of(config)) {
       std::string name = snake_case(layer.at("class_name"));
       if (const int64_t number = counted[name]++; number > 0) name += fmt::format("_{}", number);
@@ -250,23 +250,41 @@ class KerasReading {
     return outputs;
   }
 
-  /// Each call of each layer as soon as its inputs are there; what never gets them is in a cycle.
-  void settle(std::vector<std::pair<const json*, Place>> waiting, std::map<Reference, KerasValue>& values, int depth) {
-    while (!waiting.empty()) {
-      std::vector<std::pair<const json*, Place>> later;
-      for (const auto& [layer, place] : waiting) {
-        if (!try_calls(*layer, place, values, depth)) later.emplace_back(layer, place);
+  using Waiting = std::vector<std::pair<const json*, Place>>;
+
+  /// Each call of each layer as soon as its inputs are there; what never gets them is in a cycle. A layer is tried
+  /// again when the value comes that it lacked, so that the order in the file does not matter.
+  void settle(const Waiting& layers, std::map<Reference, KerasValue>& values, int depth) {
+    std::map<Reference, std::vector<size_t>> lacking;
+    std::vector<bool> settled(layers.size(), false);
+    for (size_t first = 0; first < layers.size(); ++first) {
+      for (std::vector<size_t> ready{first}; !ready.empty();) {
+        const size_t i = ready.back();
+        ready.pop_back();
+        if (settled[i]) continue;
+        std::vector<Reference> made;
+        const auto missing = try_calls(*layers[i].first, layers[i].second, values, depth, made);
+        if (missing) lacking[*missing].push_back(i);
+        settled[i] = !missing;
+        for (const auto& key : made) {
+          const auto found = lacking.find(key);
+          if (found == lacking.end()) continue;
+          ready.insert(ready.end(), found->second.begin(), found->second.end());
+          lacking.erase(found);
+        }
       }
-      if (later.size() == waiting.size()) {
-        throw UserError(fmt::format(
-            "{}: the layer '{}' waits for inputs that nothing makes: the graph has a cycle or is incomplete", file_,
-            later.front().second.names.back()));
-      }
-      waiting = std::move(later);
+    }
+    for (size_t i = 0; i < layers.size(); ++i) {
+      if (settled[i]) continue;
+      throw UserError(
+          fmt::format("{}: the layer '{}' waits for inputs that nothing makes: the graph has a cycle or is incomplete",
+                      file_, layers[i].second.names.back()));
     }
   }
 
-  bool try_calls(const json& layer, const Place& place, std::map<Reference, KerasValue>& values, int depth) {
+  /// The first input that is not there yet, if any; `made` gets what this layer gave.
+  std::optional<Reference> try_calls(const json& layer, const Place& place, std::map<Reference, KerasValue>& values,
+                                     int depth, std::vector<Reference>& made) {
     const std::string name = layer.value("name", place.names.back());
     const auto& nodes = layer.at("inbound_nodes");
     for (size_t call = 0; call < nodes.size(); ++call) {
@@ -275,12 +293,13 @@ class KerasReading {
       std::vector<KerasValue> inputs;
       for (const auto& source : references(nodes[call])) {
         const auto found = values.find(source);
-        if (found == values.end()) return false;
+        if (found == values.end()) return source;
         inputs.push_back(found->second);
       }
       values[key] = read_call(layer, inputs, place, depth);
+      made.push_back(key);
     }
-    return true;
+    return {};
   }
 
   KerasValue read_call(const json& layer, const std::vector<KerasValue>& inputs, const Place& place, int depth) {
