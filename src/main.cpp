@@ -15,6 +15,7 @@
 namespace {
 
 using fercli::Command;
+using fercli::print_text;
 using fercli::Registry;
 
 constexpr int kFailed = 1, kUsage = 2, kInterrupted = 130;
@@ -63,6 +64,6 @@ int main(int argc, char** argv) {
   } catch (const fercli::Interrupted& error) {
     return report(error.what(), kInterrupted);
   } catch (const std::exception& error) {
-    return report(reason_of(error), kFailed);
+    return report(fercli::reason_of(error), kFailed);
   }
 }

@@ -55,7 +55,6 @@ class CodeCheck {
     // A first look at the letters: the lexer itself believes that brackets close.
     require_flat(code);
     torch::jit::Lexer lexer(std::make_shared<torch::jit::Source>(code));
-    std::vector<torch::jit::Token> line;
     size_t indents = 0, length = 0, alternatives = 0;
     for (; lexer.cur().kind != torch::jit::TK_EOF; lexer.next()) {
       const auto& token = lexer.cur();
