@@ -12,7 +12,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int64_t kDamagedForms = 20;
+constexpr int64_t kDamagedForms = 6;
 
 std::string with_damage(std::string bytes, Rng& rng) {
   for (int64_t left = 1 + rng.below(4); left > 0 && !bytes.empty(); --left) {
