@@ -3,13 +3,15 @@
 
 #include <clocale>
 #include <cstdio>
+#include <filesystem>
 
-#include "core/build_info.hpp"
 #include "core/command.hpp"
+#include "core/error.hpp"
 #include "core/escape.hpp"
 #include "core/interrupt.hpp"
 #include "core/progress.hpp"
 #include "core/reason.hpp"
+#include "core/standard_output.hpp"
 #include "core/text.hpp"
 
 namespace {
@@ -20,29 +22,16 @@ using fercli::Registry;
 
 constexpr int kFailed = 1, kUsage = 2, kInterrupted = 130;
 
-void print_overview() {
-  print_text(
-      "fercli {} - adversarial robustness of facial expression recognition\n\nUsage: fercli COMMAND "
-      "[options]\n\nCommands:\n",
-      fercli::version());
-  for (const auto& command : Registry<Command>::instance().all())
-    print_text("  {:<10} {}\n", command.name, command.summary);
-  print_text(
-      "\n`fercli COMMAND --help` shows the options of one command; `fercli --version` the version.\n"
-      "First steps: fercli attack happy-to-sad\n");
-}
-
 int run(const std::vector<std::string>& words) {
-  if (words.empty() || words[0] == "--help" || words[0] == "-h" || words[0] == "help") {
-    if (words.size() > 1 && words[0] == "help") return Registry<Command>::instance().get(words[1]).run({"--help"});
-    print_overview();
-    return words.empty() ? kUsage : 0;
+  const auto& commands = Registry<Command>::instance();
+  if (words.empty()) {
+    commands.get("help").run({});
+    return kUsage;
   }
-  if (words[0] == "--version") {
-    print_text("fercli {} ({})\n", fercli::version(), fercli::git_revision());
-    return 0;
-  }
-  return Registry<Command>::instance().get(words[0]).run({words.begin() + 1, words.end()});
+  const std::vector<std::string> rest(words.begin() + 1, words.end());
+  if (words[0] == "--help" || words[0] == "-h") return commands.get("help").run(rest);
+  if (words[0] == "--version" || words[0] == "-V") return commands.get("version").run(rest);
+  return commands.get(words[0]).run(rest);
 }
 
 int report(const std::string& message, int exit_code) {
@@ -51,19 +40,38 @@ int report(const std::string& message, int exit_code) {
   return exit_code;
 }
 
+/// The exit code of `words`, with whatever went wrong said on stderr.
+int guarded_run(const std::vector<std::string>& words) {
+  try {
+    return run(words);
+  } catch (const fercli::UserError& error) {
+    return report(error.what(), kUsage);
+  } catch (const fercli::Interrupted& error) {
+    return report(error.what(), kInterrupted);
+  } catch (const std::system_error& error) {
+    if (std::ferror(stdout)) return kFailed;  // writing to stdout threw it, and finish() says it better
+    return report(fercli::reason_of(error), kFailed);
+  } catch (const std::exception& error) {
+    return report(fercli::reason_of(error), kFailed);
+  }
+}
+
+/// What was printed may be lost as late as now: then the run has failed, however well it went before.
+int finish(int exit_code) {
+  try {
+    fercli::finish_standard_output();
+    return exit_code;
+  } catch (const fercli::RunError& error) {
+    report(error.what(), kFailed);
+    return exit_code == kUsage || exit_code == kInterrupted ? exit_code : kFailed;
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   std::setlocale(LC_CTYPE, "");
   fercli::catch_interrupts();
   fercli::keep_messages_apart();
-  try {
-    return run({argv + 1, argv + argc});
-  } catch (const fercli::UserError& error) {
-    return report(error.what(), kUsage);
-  } catch (const fercli::Interrupted& error) {
-    return report(error.what(), kInterrupted);
-  } catch (const std::exception& error) {
-    return report(fercli::reason_of(error), kFailed);
-  }
+  return finish(guarded_run({argv + 1, argv + argc}));
 }

@@ -48,12 +48,6 @@ std::vector<Subject> subjects_of(const std::vector<json>& reports) {
   return subjects;
 }
 
-std::string percent(const json& share) {
-  const Metric metric = metric_from_json(share);
-  return fmt::format("{:.1f} ({:.1f}–{:.1f})", 100 * metric.value, 100 * metric.interval.low,
-                     100 * metric.interval.high);
-}
-
 /// In percentage points.
 std::string points(const json& difference) {
   const Metric metric = metric_from_json(difference);
@@ -72,8 +66,9 @@ void print(const json& comparison) {
              "difference", "only first", "only second", "p", "p, Holm");
   for (const auto& test : comparison.at("tests")) {
     print_text("  {:<24} {:>5} {:>18} {:>18} {:>23} {:>11} {:>12} {:>8.2g} {:>8.2g}{}\n",
-               test.at("condition").get<std::string>(), test.at("n").get<int64_t>(), percent(test.at("first")),
-               percent(test.at("second")), points(test.at("difference")), test.at("only_first").get<int64_t>(),
+               test.at("condition").get<std::string>(), test.at("n").get<int64_t>(),
+               format_share(metric_from_json(test.at("first"))), format_share(metric_from_json(test.at("second"))),
+               points(test.at("difference")), test.at("only_first").get<int64_t>(),
                test.at("only_second").get<int64_t>(), test.at("p").get<double>(), test.at("p_holm").get<double>(),
                (test.at("p_holm").get<double>() < kLevel ? " *" : "") + std::string(differs(test) ? " †" : ""));
   }

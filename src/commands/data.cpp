@@ -9,6 +9,7 @@
 #include "core/escape.hpp"
 #include "core/files.hpp"
 #include "core/options.hpp"
+#include "core/output_lock.hpp"
 #include "core/progress.hpp"
 #include "data/audit.hpp"
 #include "data/formats/reader.hpp"
@@ -32,7 +33,7 @@ struct SourceOptions {
 
   void declare(OptionSet& options) {
     options.section("Source");
-    options.text("split", &split, "NAME", "only this part: Training, PublicTest, PrivateTest, none, or all");
+    options.text("split", &split, "SPLIT", "only this part: Training, PublicTest, PrivateTest, none, or all");
     options.integer("size", &read.size, between(8, 4096), "images are resized to N x N");
     options.choice("channels", &channels, {"1", "3"}, "1: grey, 3: RGB");
     options.choice("labels", &labels, {"auto", "fer2013", "alphabetical", "raf-db"},
@@ -331,7 +332,10 @@ int run_audit(const std::vector<std::string>& arguments) {
   if (!list.empty()) require_other_file("fercli data audit: --out", list, words[0]);
   const Dataset data = source.load(options, words[0]);
   const Audit audit(data, words[0]);
-  if (!list.empty()) write_file(list, list_pairs(data, audit));
+  if (!list.empty()) {
+    const OutputLock lock = OutputLock::of_file(list);
+    write_file(list, list_pairs(data, audit));
+  }
   if (source.as_json) {
     print_json(audit_json(data, audit));
   } else {
@@ -361,6 +365,7 @@ int run_convert(const std::vector<std::string>& arguments) {
   if (!force && fs::exists(destination, error)) {
     throw UserError(fmt::format("fercli data convert: {} exists already; --force replaces it", destination.string()));
   }
+  const OutputLock lock = OutputLock::of_file(destination);
   const DatasetWriter& writer = find_writer(destination, format == "auto" ? "" : format);
   const Dataset data = source.load(options, words[0]);
   writer.write(data, destination);
@@ -380,13 +385,7 @@ int run_convert(const std::vector<std::string>& arguments) {
 
 // ---- data -----------------------------------------------------------------------------------------------------------
 
-struct Subcommand {
-  const char* name;
-  const char* summary;
-  int (*run)(const std::vector<std::string>& arguments);
-};
-
-constexpr Subcommand kSubcommands[] = {
+const std::vector<Subcommand> kSubcommands{
     {"stats", "class distribution per split, as a table and a figure", run_stats},
     {"audit", "identical images within and across splits, conflicting labels, blank images", run_audit},
     {"convert", "CSV, class folders or packed file into one another", run_convert},
@@ -414,7 +413,7 @@ int run(const std::vector<std::string>& arguments) {
                                              did_you_mean(word, names), join(names, ", ")));
 }
 
-const Register<Command> registered{{"data", "look into data sets: stats, audit, convert", run}};
+const Register<Command> registered{{"data", "look into data sets: stats, audit, convert", run, kSubcommands}};
 
 }  // namespace
 

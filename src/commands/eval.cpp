@@ -8,6 +8,7 @@
 #include "core/escape.hpp"
 #include "core/files.hpp"
 #include "core/options.hpp"
+#include "core/output_folder.hpp"
 #include "core/progress.hpp"
 #include "core/runtime.hpp"
 #include "eval/evaluate.hpp"
@@ -68,13 +69,6 @@ std::string format_score(const Metric& metric) {
                      metric.interval.high);
 }
 
-/// "72.3 (67.1–76.9)", in %; a dash where there is nothing to divide by.
-std::string format_percent(const Metric& metric) {
-  if (metric.n == 0) return "-";
-  return fmt::format("{:.1f} ({:.1f}–{:.1f})", 100 * metric.value, 100 * metric.interval.low,
-                     100 * metric.interval.high);
-}
-
 void print_metrics(const Result& result) {
   const auto& metrics = result.metrics;
   print_text("Accuracy on test set: {:.0f}%\n\n", 100 * metrics.at("accuracy").value);
@@ -95,8 +89,8 @@ void print_classes(const Result& result) {
   for (const auto& row : result.per_class) {
     const auto metric = [&](const char* name) { return metric_from_json(row.at(name)); };
     print_text("  {:<10} {:>8} {:>10} {:>21} {:>21} {:>21}\n", row.at("class").get<std::string>(),
-               row.at("support").get<int64_t>(), metric("precision").n, format_percent(metric("precision")),
-               format_percent(metric("recall")), format_percent(metric("f1")));
+               row.at("support").get<int64_t>(), metric("precision").n, format_share(metric("precision")),
+               format_share(metric("recall")), format_share(metric("f1")));
   }
 }
 
@@ -130,17 +124,24 @@ std::string short_name(const std::string& source) {
   return (path.has_filename() ? path : path.parent_path()).filename().string();
 }
 
-void write_files(const Result& result, const Outcomes& outcomes, const LabelSet& classes,
-                 const std::filesystem::path& folder) {
+/// Returns the names of what was written: pictures need gnuplot.
+std::vector<std::string> write_files(const Result& result, const Outcomes& outcomes, const LabelSet& classes,
+                                     const std::filesystem::path& folder) {
   write_result(result, folder / "result.json");
   write_file(folder / "per_image.csv", image_csv(result, classes));
   const std::string subject =
       fmt::format("{} on {} ({})", std::filesystem::path(result.model.at("model").get<std::string>()).stem().string(),
                   short_name(result.dataset.at("name")), result.dataset.at("split").get<std::string>());
-  plot_confusion_matrix(confusion_matrix(outcomes, classes.size()), classes.names(), "Confusion matrix: " + subject,
-                        folder / "confusion_matrix.png");
-  plot_reliability(reliability(outcomes), result.metrics.at("ece"), "Reliability: " + subject,
-                   folder / "reliability.png");
+  std::vector<std::string> names{"result.json", "per_image.csv"};
+  if (plot_confusion_matrix(confusion_matrix(outcomes, classes.size()), classes.names(), "Confusion matrix: " + subject,
+                            folder / "confusion_matrix.png")) {
+    names.push_back("confusion_matrix.png");
+  }
+  if (plot_reliability(reliability(outcomes), result.metrics.at("ece"), "Reliability: " + subject,
+                       folder / "reliability.png")) {
+    names.push_back("reliability.png");
+  }
+  return names;
 }
 
 void print_result(const Result& result, const LabelSet& classes) {
@@ -179,6 +180,8 @@ int run(const std::vector<std::string>& arguments) {
   silence_progress(settings.quiet);
   prepare_machine(settings.runtime);
 
+  std::optional<OutputFolder> place;
+  if (!settings.out.empty()) place.emplace(settings.out, "eval");
   const Checkpoint checkpoint = settings.model.load();
   const Classifier classifier = make_classifier(checkpoint, settings.runtime).with_tta(parse_tta(settings.tta));
   const Dataset all = settings.data.read(settings.model, checkpoint);
@@ -205,10 +208,11 @@ int run(const std::vector<std::string>& arguments) {
   if (settings.json) print_text("{}", format_result(result));
   if (!settings.json) print_result(result, classifier.classes());
   if (!settings.json && robustness) print_robustness(result, *robustness, classifier.classes());
-  if (!settings.out.empty()) {
-    write_files(result, {predictions.probabilities, evaluated.labels}, classifier.classes(), settings.out);
-    inform(
-        fmt::format("written to {}: result.json, per_image.csv, confusion_matrix.png, reliability.png", settings.out));
+  if (place) {
+    const auto names =
+        write_files(result, {predictions.probabilities, evaluated.labels}, classifier.classes(), place->work());
+    place->complete();
+    inform(fmt::format("written to {}: {}", settings.out, join(names, ", ")));
   }
   return robustness ? exit_code(settings.robustness, result, *robustness) : 0;
 }

@@ -5,6 +5,7 @@
 #include "core/command.hpp"
 #include "core/escape.hpp"
 #include "core/options.hpp"
+#include "core/output_lock.hpp"
 #include "core/runtime.hpp"
 #include "models/formats/export.hpp"
 
@@ -25,8 +26,9 @@ int run(const std::vector<std::string>& arguments) {
   options.text("out,o", &out, "FILE", "the file to write");
   if (!options.parse(arguments)) return 0;
   if (out.empty()) throw UserError("fercli export: --out FILE is needed");
+  const OutputLock lock = OutputLock::of_file(out);
   prepare_machine({});
-  const Checkpoint checkpoint = model.load();
+  const Checkpoint checkpoint = model.load_and_warn();
   export_model(checkpoint, format, out);
   const auto& input = checkpoint.preprocessing;
   print_text("{}: {} for {}x{}x{} images, classes {}\n", out, format, input.size, input.columns(), input.channels,

@@ -22,10 +22,10 @@ struct Subject {
   std::shared_ptr<const ForeignModel> foreign = nullptr;
 };
 
-Subject from_model(const std::string& model, bool trust_code) {
-  const auto path = resolve_model(model);
-  const Checkpoint checkpoint = load_named_model(model, "--model", trust_code);
-  Subject subject{checkpoint.arch, checkpoint.options, "", describe_model(checkpoint, model), checkpoint.foreign};
+Subject from_model(const ModelOptions& model) {
+  const auto path = resolve_model(model.model);
+  const Checkpoint checkpoint = model.load_and_warn();
+  Subject subject{checkpoint.arch, checkpoint.options, "", describe_model(checkpoint, model.model), checkpoint.foreign};
   subject.record["training"] = checkpoint.training;
   const auto& input = checkpoint.preprocessing;
   subject.title = fmt::format("Model {}\nSHA-256 {}\nClasses {}\nInput ({}x{}x{} in [0,1] - {:.4f}) / {:.4f}\n",
@@ -63,27 +63,29 @@ nlohmann::json to_json(const Subject& subject) {
 }
 
 int run(const std::vector<std::string>& arguments) {
-  std::string arch, model, out;
+  std::string out;
+  ModelOptions model;
+  model.model.clear();
   int64_t size = 0;
-  bool as_json = false, trust_code = false;
+  bool as_json = false;
   OptionSet options("summary", "", "Layers, shapes, parameters and FLOPs of an architecture or a trained model.");
   options.section("Subject");
-  options.choice("arch,a", &arch, Registry<Architecture>::instance().names(),
-                 "an architecture with its default settings");
-  options.text("model,m", &model, "MODEL", "a checkpoint, the name of a shipped model, or a foreign file");
-  declare_trust(options, &trust_code);
+  options.choice("arch,a", &model.arch, Registry<Architecture>::instance().names(),
+                 "an architecture with its default settings; with --model, that of a file of weights only");
+  model.declare(options);
   options.integer("size", &size, Range{0, 1024}, "with --arch: input height and width; 0: the architecture's own");
+  model.declare_foreign(options, /*with_arch=*/false);
   options.section("Output");
   options.text("out,o", &out, "DIR", "also write DIR/ARCH_arch.txt");
   options.flag("json", &as_json, "print JSON");
   if (!options.parse(arguments)) return 0;
-  if (arch.empty() == model.empty()) throw UserError("fercli summary: give either --arch or --model");
-
-  if (options.given("size") && arch.empty()) options.fail("size", "goes with --arch, not with --model");
+  const std::string& arch = model.arch;
+  if (arch.empty() && model.model.empty()) throw UserError("fercli summary: give either --arch or --model");
+  if (options.given("size") && !model.model.empty()) options.fail("size", "goes with --arch, not with --model");
   prepare_machine({});
   Subject subject;
-  if (!model.empty()) {
-    subject = from_model(model, trust_code);
+  if (!model.model.empty()) {
+    subject = from_model(model);
   } else {
     subject = {arch, Registry<Architecture>::instance().get(arch).defaults, "", {}};
     if (size > 0) subject.options.size = size;

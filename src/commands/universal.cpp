@@ -52,6 +52,7 @@ void check(Arguments& a, const OptionSet& options) {
   a.threat.norm = parse_norm(a.norm);
   if (!options.given("eps")) a.threat.eps = a.threat.norm == Norm::Linf ? 8 / 255.0 : 2;
   check_eps(options, a.threat.norm, a.threat.eps, kLargestEps);
+  if (options.given("alpha")) check_alpha(options, a.threat.norm == Norm::Linf, a.settings.alpha);
   check_mask(options, a.mask);
   if (!a.load.empty()) {
     for (const char* other : {"eps", "norm", "steps", "images-per-step", "alpha", "loss", "mask"}) {
@@ -119,6 +120,7 @@ int run(const std::vector<std::string>& arguments) {
   for (const auto& line : checkpoint.warnings) warn(line);
   const Classifier classifier = make_classifier(checkpoint, a.set.runtime);
   const EmotionGoal goal = parse_emotion_goal(a.set.goal_words.front(), classifier.classes());
+  const auto place = a.set.output(goal);
   const SetImages sets = load_set_images(a.set, checkpoint, classifier, goal);
   const Rng rng = Rng(a.set.runtime.seed).split("universal");
   auto perturbation = a.load.empty() ? learn(a, classifier, sets.learn, goal, rng) : load_fitting(a.load, sets.test);
@@ -128,10 +130,8 @@ int run(const std::vector<std::string>& arguments) {
     perturbation.digest = checkpoint.digest;
   }
 
-  auto images = compare_images(classifier, sets.test, add_universal(sets.test.images, perturbation.levels), goal);
-  const auto folder = a.set.folder(goal);
-  if (a.set.saves_files()) round_trip_png(images, classifier, goal, folder, false);
-  Result result = summarise_set(a.set, options, images, sets, checkpoint, goal);
+  const auto images = compare_stored(classifier, sets.test, add_universal(sets.test.images, perturbation.levels), goal);
+  Result result = summarise_set(a.set, options, images, sets, checkpoint);
   result.threat_model = {{"norm", to_string(perturbation.norm)}, {"eps", perturbation.eps}, {"goal", goal.name}};
   result.attacks = {{{"name", "universal"}, {"learnt_on", perturbation.model}, {"learnt_for", perturbation.goal}}};
   const auto random = random_levels(perturbation, rng.split("random"));
@@ -140,11 +140,13 @@ int run(const std::vector<std::string>& arguments) {
     result.metrics["success_learn"] =
         success_of(classifier, sets.learn, add_universal(sets.learn.images, perturbation.levels), goal);
   }
-  if (a.set.saves_files()) {
+  if (place) {
+    const auto folder = place->work();
     save_universal(perturbation, folder / "universal.pt");
     const std::string what = fmt::format("universal, {} eps {}", to_string(perturbation.norm),
                                          format_eps(perturbation.eps, perturbation.norm));
     write_set_files(result, images, {classifier.classes().names(), what, a.set.language}, goal, folder);
+    place->complete();
   }
   if (a.set.json)
     print_text("{}", format_result(result));

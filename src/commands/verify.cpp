@@ -77,7 +77,7 @@ int run(const std::vector<std::string>& arguments) {
   prepare_machine(settings.runtime);
 
   const AdversarialSet set = load_adversarial(settings.files.front());
-  const Checkpoint checkpoint = settings.model.load();
+  const Checkpoint checkpoint = settings.model.load_and_warn();
   const Tta tta = parse_tta(set.claim.value("tta", "none"));
   const Classifier classifier = make_classifier(checkpoint, settings.runtime).with_tta(tta);
   settings.data.split = set.claim.at("split").get<std::string>();

@@ -6,6 +6,8 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <mutex>
+#include <set>
 
 #include "core/escape.hpp"
 #include "core/reason.hpp"
@@ -35,6 +37,13 @@ double seconds_between(std::chrono::steady_clock::time_point from, std::chrono::
 
 constexpr const char* kWipeLine = "\r\033[K";
 
+/// A terminal that is gone, or a full disk behind 2>FILE, ends no run.
+void to_stderr(const std::string& text) {
+  std::fputs(text.c_str(), messages());
+  std::fflush(messages());
+  std::fflush(stderr);
+}
+
 }  // namespace
 
 Progress::Progress(std::string title, int64_t total, std::string unit)
@@ -45,7 +54,7 @@ Progress::Progress(std::string title, int64_t total, std::string unit)
       start_(std::chrono::steady_clock::now()) {}
 
 Progress::~Progress() {
-  if (shown_) fmt::print(messages(), "{}", kWipeLine);
+  if (shown_) to_stderr(kWipeLine);
 }
 
 void Progress::advance(int64_t count) {
@@ -75,9 +84,8 @@ void Progress::draw() {
   bar.resize(24, '.');
   const std::string left = rate > 0 ? format_duration((total_ - done_) / rate) : "?";
   const std::string speed = rate < 10 ? fmt::format("{:.2g}", rate) : fmt::format("{:.0f}", rate);
-  fmt::print(messages(), "{}{} [{}] {}/{} {} {}/s, {} left  {}", kWipeLine, title_, bar, done_, total_, speed, unit_,
-             left, note_);
-  std::fflush(messages());
+  to_stderr(fmt::format("{}{} [{}] {}/{} {} {}/s, {} left  {}", kWipeLine, title_, bar, done_, total_, speed, unit_,
+                        left, note_));
 }
 
 void silence_progress(bool quiet) {
@@ -85,8 +93,7 @@ void silence_progress(bool quiet) {
 }
 
 void write_message(const std::string& line) {
-  fmt::print(messages(), "{}{}\n", on_terminal() ? kWipeLine : "", for_message(line));
-  std::fflush(messages());
+  to_stderr(fmt::format("{}{}\n", on_terminal() ? kWipeLine : "", for_message(line)));
 }
 
 void inform(const std::string& line) {
@@ -95,6 +102,13 @@ void inform(const std::string& line) {
 
 void warn(const std::string& line) {
   write_message("fercli: warning: " + line);
+}
+
+void warn_once(const std::string& kind, const std::string& line) {
+  static std::mutex mutex;
+  static std::set<std::string> said;
+  const std::lock_guard lock(mutex);
+  if (said.insert(kind).second) warn(line);
 }
 
 void keep_messages_apart() {

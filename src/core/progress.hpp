@@ -45,6 +45,9 @@ void keep_messages_apart();
 /// One line "fercli: warning: …" on stderr, never silenced.
 void warn(const std::string& line);
 
+/// The same for the first line of its kind in this process: for what thousands of files may have.
+void warn_once(const std::string& kind, const std::string& line);
+
 /// "12 s", "3 min 20 s", "2 h 05 min".
 std::string format_duration(double seconds);
 

@@ -154,6 +154,12 @@ std::vector<std::string> describe_pixels(const torch::Tensor& images) {
   return texts;
 }
 
+std::string format_share(const Metric& metric) {
+  if (metric.n == 0) return "–";
+  return fmt::format("{:.1f} ({:.1f}–{:.1f})", 100 * metric.value, 100 * metric.interval.low,
+                     100 * metric.interval.high);
+}
+
 std::string format_proportion(const Metric& metric) {
   if (metric.n == 0) return "none (n = 0)";
   return fmt::format("{:.1f} % (n = {}, 95 % CI {:.1f}–{:.1f} %)", 100 * metric.value, metric.n,

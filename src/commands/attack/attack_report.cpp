@@ -47,6 +47,8 @@ void print_table(const AttackReport& report, const AttackedImage& best) {
 void print_title(const AttackReport& report) {
   print_text("{}: {} in {}, eps {}\n", report.plan.goal.name, report.plan.attack, to_string(report.plan.threat.norm),
              report.eps);
+  const auto note = levels_note(report.plan.threat.norm, report.eps, report.plan.threat.eps);
+  if (!note.empty()) fmt::print("{}\n", note);
 }
 
 }  // namespace
@@ -59,6 +61,9 @@ void print_attack(const AttackReport& report) {
              report.selection.confident.size(), 100 * plan.min_confidence);
   const AttackedImage& best = best_example(report.outcome.images, plan.goal);
   print_table(report, best);
+  if (report.result.n == 0) {
+    print_text("\nNo success is counted: the network was sure of none of these images before the attack.\n");
+  }
   print_text("\nSuccess, 8-bit images  {}\n", format_proportion(report.result.metrics.at("success_8bit")));
   print_text("Off the pixel grid     {}\n", format_proportion(report.result.metrics.at("success_float")));
   if (plan.minimal_eps) {
@@ -88,7 +93,7 @@ void print_comparison(const std::vector<const AttackReport*>& reports, const std
       median = format_eps(report->result.metrics.at("median_minimal_eps").value, report->plan.threat.norm);
     }
     print_text("  {:<14} {:>12}  {:<42}{}\n", shortened(report->model, 14),
-               fmt::format("{} of {}", report->outcome.images.size(), report->selection.of_source.size()),
+               fmt::format("{} of {}", report->result.n, report->selection.of_source.size()),
                format_proportion(success), median);
   }
   print_text("\n");

@@ -9,8 +9,8 @@
 #include "core/files.hpp"
 #include "core/reason.hpp"
 #include "data/label_set.hpp"
+#include "eval/campaign/campaign.hpp"
 #include "eval/result.hpp"
-#include "eval/robustness.hpp"
 #include "eval/study/invariants.hpp"
 #include "eval/study/study.hpp"
 
