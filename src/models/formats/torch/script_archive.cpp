@@ -98,8 +98,7 @@ class CodeCheck {
       return;
     }
     // A variable of that name would have operators for members.
-    if (!before_.empty() && before_[0] == kOwnCode && before_.size() == 1)
-      refused_.insert("a variable named __torch__");
+    if (!after_dot_ && before_.size() == 1 && before_[0] == kOwnCode) refused_.insert("a variable named __torch__");
     if (token.kind != torch::jit::TK_IDENT) {
       if (after_dot_) check_keyword(torch::jit::Token(token));
       before_.clear();
