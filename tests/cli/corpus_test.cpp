@@ -130,15 +130,13 @@ TEST(CorpusCommand, HostileNamesInArgumentsDoNotSteerTheTerminal) {
                                                           {"patch"},
                                                           {"attacks"}};
   for (const auto& command : commands) {
-    for (const std::string name : {"\x1b[31mred", "bell\x07", "two\rlines",
-                                   "\xc2\x9b"
-                                   "2J"}) {
-      auto words = command;
-      words.push_back(name);
-      const auto run = run_fercli(words);
-      EXPECT_NE(run.exit_code, 0) << command[0];
-      EXPECT_FALSE(speaks_to_the_terminal(run.out + run.err)) << command[0] << ": " << testing::PrintToString(run.err);
-    }
+    auto words = command;
+    words.push_back(
+        "\x1b[31mred\x07two\rlines\xc2\x9b"
+        "2J");
+    const auto run = run_fercli(words);
+    EXPECT_NE(run.exit_code, 0) << command[0];
+    EXPECT_FALSE(speaks_to_the_terminal(run.out + run.err)) << command[0] << ": " << testing::PrintToString(run.err);
   }
 }
 
