@@ -8,6 +8,7 @@
 // them, `resident` MiB at the end, `growth` MiB since a tenth of the requests was done.
 #include <benchmark/benchmark.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <mutex>
@@ -16,7 +17,6 @@
 #include "data/formats/reader.hpp"
 #include "data/image.hpp"
 #include "experiments/bench.hpp"
-#include "live/statistics.hpp"
 #include "live/video/video_source.hpp"
 #include "serve/http_server.hpp"
 #include "tests/serve/http_client.hpp"
@@ -36,8 +36,14 @@ struct Tally {
   std::atomic<int64_t> next{0}, lost{0}, wrong{0};
   std::atomic<double> first_memory{0};
   std::mutex mutex;
-  LatencyHistogram latencies;
+  std::vector<double> milliseconds;
 };
+
+double quantile(std::vector<double>& values, double share) {
+  const auto place = values.begin() + static_cast<int64_t>(share * static_cast<double>(values.size() - 1));
+  std::nth_element(values.begin(), place, values.end());
+  return *place;
+}
 
 /// One client: takes numbers until none is left.
 void ask(int port, const std::string& image, const std::string& expected, Tally& tally) {
@@ -55,7 +61,7 @@ void ask(int port, const std::string& image, const std::string& expected, Tally&
     if (answer.status == 0 || answer.headers["connection"] == "close") client.reset();
     if (number == requests() / 10) tally.first_memory = resident_bytes();
     const std::lock_guard lock(tally.mutex);
-    tally.latencies.add(std::chrono::duration<double, std::milli>(Clock::now() - sent).count());
+    tally.milliseconds.push_back(1000 * seconds_since(sent));
   }
 }
 
@@ -84,9 +90,9 @@ void load(benchmark::State& state, const std::string& image) {
     state.counters["rate"] = static_cast<double>(requests()) / seconds_since(start);
     state.counters["lost"] = static_cast<double>(tally.lost);
     state.counters["wrong"] = static_cast<double>(tally.wrong);
-    state.counters["p50"] = tally.latencies.quantile(0.5);
-    state.counters["p95"] = tally.latencies.quantile(0.95);
-    state.counters["p99"] = tally.latencies.quantile(0.99);
+    state.counters["p50"] = quantile(tally.milliseconds, 0.5);
+    state.counters["p95"] = quantile(tally.milliseconds, 0.95);
+    state.counters["p99"] = quantile(tally.milliseconds, 0.99);
     state.counters["resident"] = resident_bytes() / (1 << 20);
     state.counters["growth"] = (resident_bytes() - tally.first_memory) / (1 << 20);
   }
