@@ -8,6 +8,8 @@
 #include <boost/asio/thread_pool.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
+#include <limits>
+#include <memory>
 #include <thread>
 
 #include "core/error.hpp"
@@ -278,7 +280,7 @@ bool HttpServer::State::exchange(DeadlineStream& stream, boost::beast::flat_buff
                                  bool is_last) {
   HttpParser parser;
   parser.header_limit(kMostHead);
-  parser.body_limit(boost::none);  // the rules have a sentence for it
+  parser.body_limit(std::numeric_limits<uint64_t>::max());  // the rules have a sentence for it
   stream.set_deadline(settings.request_seconds);
   HttpError error;
   http::read_header(stream, buffer, parser, error);
