@@ -158,7 +158,7 @@ int64_t most_scans_of(const DecodeLimits& limits, int64_t pixels) {
 
 /// Photographs with black ink are stored inverted, as Adobe does.
 RawPicture rgb_of_cmyk(const RawPicture& cmyk) {
-  RawPicture out{cmyk.height, cmyk.width, 3, {}};
+  RawPicture out{cmyk.height, cmyk.width, 3, {}, 0};
   out.values.reserve(cmyk.values.size() / 4 * 3);
   for (size_t i = 0; i + 3 < cmyk.values.size(); i += 4) {
     const int black = cmyk.values[i + 3];
