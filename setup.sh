@@ -3,6 +3,7 @@
 #   ./setup.sh            packages, configure, build build/release/fercli
 #   ./setup.sh --all      the same, and the tests and benchmarks
 #   ./setup.sh --asan     the program, and the sanitizer build in build/asan
+#   ./setup.sh --fuzz     the program, and clang for tests/fuzz/run.sh
 #   ./setup.sh -DNAME=VALUE …   settings for CMake, such as -DFERCLI_ONEDNN=OFF
 # Another compiler: CXX=clang++ ./setup.sh
 # Another LibTorch (official archive, Python wheel, CUDA): FERCLI_TORCH=/path/to/libtorch ./setup.sh
@@ -24,25 +25,27 @@ for argument in "$@"; do
   case $argument in
     --all) kind=all ;;
     --asan) kind=asan ;;
+    --fuzz) kind=fuzz ;;
     --no-advice) advice=no ;;  # for scripts that have their own
     -D?*=*) settings+=("$argument") ;;
     -h | --help)
-      sed -n '2,8s/^# \{0,1\}//p' setup.sh
+      sed -n '2,9s/^# \{0,1\}//p' setup.sh
       exit 0
       ;;
-    *) fail "there is no option $argument; the options are --all, --asan and -DNAME=VALUE" 2 ;;
+    *) fail "there is no option $argument; the options are --all, --asan, --fuzz and -DNAME=VALUE" 2 ;;
   esac
 done
 
 # --- packages ---------------------------------------------------------------------------------------------------------
 
 # One package each. a|b: the first that this system knows. a?: left out where the system has none.
-wanted=(g++ cmake ninja-build 'ccache?' git 'libopenblas0-openmp|libopenblas0' libopencv-dev opencv-data libjpeg-dev
-  libpng-dev libtiff-dev libwebp-dev libboost-dev libboost-program-options-dev libfmt-dev nlohmann-json3-dev 'libdnnl-dev?' libssl-dev libprotobuf-dev protobuf-compiler
+wanted=(g++ cmake ninja-build 'ccache?' git 'libopenblas0-openmp|libopenblas0' libopencv-dev opencv-data libjpeg-dev libpng-dev libtiff-dev libwebp-dev libboost-dev
+  libboost-program-options-dev libfmt-dev nlohmann-json3-dev 'libdnnl-dev?' libssl-dev libprotobuf-dev protobuf-compiler
   libonnx-dev libhdf5-dev libzip-dev libgtest-dev 'libgmock-dev|googletest' libbenchmark-dev 'gnuplot-nox|gnuplot'
   'fonts-dejavu-core|ttf-dejavu-core')
 [ -n "${FERCLI_TORCH:-}" ] || wanted+=(libtorch-dev)
 case ${CXX:-} in *clang*) wanted+=(clang libomp-dev) ;; esac
+[ "$kind" != fuzz ] || wanted+=(clang libclang-rt-dev)
 
 have_lists() { [ -n "$(find /var/lib/apt/lists -name '*Packages*' -print -quit 2>/dev/null)" ]; }
 
@@ -161,7 +164,7 @@ export CMAKE_BUILD_PARALLEL_LEVEL
 find_missing
 if [ $((${#missing[@]} + ${#unknown[@]})) -gt 0 ]; then install_packages; fi
 case $kind in
-  program) build release ;;
+  program | fuzz) build release ;;
   all) build release-all ;;
   asan)
     build release

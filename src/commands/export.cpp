@@ -3,7 +3,9 @@
 
 #include "commands/options/model_options.hpp"
 #include "core/command.hpp"
+#include "core/escape.hpp"
 #include "core/options.hpp"
+#include "core/output_lock.hpp"
 #include "core/runtime.hpp"
 #include "models/formats/export.hpp"
 
@@ -24,11 +26,12 @@ int run(const std::vector<std::string>& arguments) {
   options.text("out,o", &out, "FILE", "the file to write");
   if (!options.parse(arguments)) return 0;
   if (out.empty()) throw UserError("fercli export: --out FILE is needed");
+  const OutputLock lock = OutputLock::of_file(out);
   prepare_machine({});
-  const Checkpoint checkpoint = model.load();
+  const Checkpoint checkpoint = model.load_and_warn();
   export_model(checkpoint, format, out);
   const auto& input = checkpoint.preprocessing;
-  fmt::print("{}: {} for {}x{}x{} images, classes {}\n", out, format, input.size, input.columns(), input.channels,
+  print_text("{}: {} for {}x{}x{} images, classes {}\n", out, format, input.size, input.columns(), input.channels,
              join(checkpoint.classes.names(), ", "));
   return 0;
 }

@@ -3,7 +3,9 @@
 
 #include "commands/options/model_options.hpp"
 #include "core/command.hpp"
+#include "core/escape.hpp"
 #include "core/options.hpp"
+#include "core/output_lock.hpp"
 #include "core/runtime.hpp"
 
 namespace fercli::import_command {
@@ -22,12 +24,13 @@ int run(const std::vector<std::string>& arguments) {
   options.text("out,o", &out, "FILE", "the checkpoint to write, such as net.pt");
   if (!options.parse(arguments)) return 0;
   if (out.empty()) throw UserError("fercli import: --out FILE is needed");
+  const OutputLock lock = OutputLock::of_file(out);
   prepare_machine({});
   model.model = files.front();
-  const Checkpoint checkpoint = model.load();
+  const Checkpoint checkpoint = model.load_and_warn();
   save_checkpoint(checkpoint, out);
   const auto& input = checkpoint.preprocessing;
-  fmt::print("{}: {} network for {}x{}x{} images, classes {}\n", out, checkpoint.arch, input.size, input.columns(),
+  print_text("{}: {} network for {}x{}x{} images, classes {}\n", out, checkpoint.arch, input.size, input.columns(),
              input.channels, join(checkpoint.classes.names(), ", "));
   return 0;
 }

@@ -5,6 +5,7 @@
 
 #include "commands/set_attack.hpp"
 #include "core/command.hpp"
+#include "core/escape.hpp"
 #include "core/files.hpp"
 #include "core/options.hpp"
 #include "core/progress.hpp"
@@ -59,19 +60,19 @@ torch::Tensor worn(const Patch& patch, const Dataset& images, const Arguments& a
 
 void print_report(const Result& result, const SetImages& sets, const std::vector<AttackedImage>& images,
                   const EmotionGoal& goal, const Arguments& a, const LabelSet& classes) {
-  fmt::print("{}: {} over {:.1f} % of the face crop\n", goal.name, a.shape,
+  print_text("{}: {} over {:.1f} % of the face crop\n", goal.name, a.shape,
              100 * result.tables.at("covered_share").get<double>());
-  fmt::print("learnt from {} images ({}), scored on {} others ({}) in new placements, all classified rightly\n\n",
+  print_text("learnt from {} images ({}), scored on {} others ({}) in new placements, all classified rightly\n\n",
              sets.learn.size(), sets.learn_split, sets.test.size(), sets.test_split);
-  fmt::print("Success, 8-bit images    {}\n", format_proportion(result.metrics.at("success_8bit")));
-  fmt::print("  where it was learnt    {}\n", format_proportion(result.metrics.at("success_learn")));
-  fmt::print("  random, the same shape {}\n", format_proportion(result.metrics.at("success_random")));
-  fmt::print("  grey, the same shape   {}\n", format_proportion(result.metrics.at("success_grey")));
-  fmt::print("The network then says    {}\n", verdicts_after(images, classes));
+  print_text("Success, 8-bit images    {}\n", format_proportion(result.metrics.at("success_8bit")));
+  print_text("  where it was learnt    {}\n", format_proportion(result.metrics.at("success_learn")));
+  print_text("  random, the same shape {}\n", format_proportion(result.metrics.at("success_random")));
+  print_text("  grey, the same shape   {}\n", format_proportion(result.metrics.at("success_grey")));
+  print_text("The network then says    {}\n", verdicts_after(images, classes));
   if (!a.set.saves_files()) return;
   const std::string folder = a.set.folder(goal).string();
-  fmt::print("\n  {0}/patch.png, patch_print.png\n  {0}/gallery.png, adversarial_attack.png\n", folder);
-  fmt::print("  {}/result.json, per_image.csv\n", folder);
+  print_text("\n  {0}/patch.png, patch_print.png\n  {0}/gallery.png, adversarial_attack.png\n", folder);
+  print_text("  {}/result.json, per_image.csv\n", folder);
 }
 
 int run(const std::vector<std::string>& arguments) {
@@ -85,14 +86,13 @@ int run(const std::vector<std::string>& arguments) {
   for (const auto& line : checkpoint.warnings) warn(line);
   const Classifier classifier = make_classifier(checkpoint, a.set.runtime);
   const EmotionGoal goal = parse_emotion_goal(a.set.goal_words.front(), classifier.classes());
+  const auto place = a.set.output(goal);
   const SetImages sets = load_set_images(a.set, checkpoint, classifier, goal);
   const Rng rng = Rng(a.set.runtime.seed).split("patch"), scoring = rng.split("score");
   const Patch patch = learn(a, classifier, sets.learn, goal, rng);
 
-  auto images = compare_images(classifier, sets.test, worn(patch, sets.test, a, scoring), goal);
-  const auto folder = a.set.folder(goal);
-  if (a.set.saves_files()) round_trip_png(images, classifier, goal, folder, false);
-  Result result = summarise_set(a.set, options, images, sets, checkpoint, goal);
+  const auto images = compare_stored(classifier, sets.test, worn(patch, sets.test, a, scoring), goal);
+  Result result = summarise_set(a.set, options, images, sets, checkpoint);
   result.threat_model = {{"goal", goal.name}, {"shape", a.shape}, {"spread", a.spread}};
   result.attacks = {{{"name", "patch"}, {"shape", a.shape}, {"steps", a.settings.steps}}};
   result.tables["covered_share"] = patch.cover.mean().item<double>() * patch.size * patch.size;
@@ -103,14 +103,16 @@ int run(const std::vector<std::string>& arguments) {
   result.metrics["success_random"] = score(random_patch(patch, rng.split("random")), sets.test);
   result.metrics["success_grey"] =
       score(blank_patch(a.shape, patch.pixels.size(0), images[0].original.size(1)), sets.test);
-  if (a.set.saves_files()) {
+  if (place) {
+    const auto folder = place->work();
     const auto print = printable(patch);
     write_png(print, folder / "patch.png");
     write_png(enlarge_image(print, std::max<int64_t>(1, kPrintedSide / print.size(1))), folder / "patch_print.png");
     write_set_files(result, images, {classifier.classes().names(), "patch: " + a.shape, a.set.language}, goal, folder);
+    place->complete();
   }
   if (a.set.json)
-    fmt::print("{}", format_result(result));
+    print_text("{}", format_result(result));
   else
     print_report(result, sets, images, goal, a, classifier.classes());
   return 0;

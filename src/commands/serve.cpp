@@ -6,8 +6,10 @@
 #include <cstdlib>
 #include <thread>
 
+#include "commands/options/model_options.hpp"
 #include "core/command.hpp"
 #include "core/error.hpp"
+#include "core/escape.hpp"
 #include "core/files.hpp"
 #include "core/interrupt.hpp"
 #include "core/options.hpp"
@@ -26,6 +28,7 @@ constexpr size_t kShortestToken = 8, kLongestToken = 1024;
 constexpr const char* kTokenVariable = "FERCLI_TOKEN";
 
 struct Arguments {
+  ModelOptions model;
   ApiSettings api;
   HttpSettings http;
   std::string token_file;
@@ -35,8 +38,12 @@ struct Arguments {
 
 void declare(OptionSet& options, Arguments& a) {
   options.section("Network");
-  options.text("model,m", &a.api.model, "MODEL", "checkpoint file, or the name of a shipped model");
+  a.model.declare(options);
   options.text("detector", &a.api.detector, "haar|FILE", "OpenCV's cascade, another cascade (.xml), or YuNet (.onnx)");
+  options.number(
+      "min-face", &a.api.smallest_face.pixels, "", at_least(24),
+      "smallest face looked for, in pixels; without it a fortieth of the picture's shorter side, but at least 24");
+  a.model.declare_foreign(options);
   options.section("Server");
   options.text("host", &a.http.host, "ADDRESS", "where to listen; other addresses than 127.0.0.1 ask for --token");
   options.integer("port,p", &a.http.port, between(0, 65535), "0: any free port, which is printed");
@@ -110,9 +117,10 @@ int run(const std::vector<std::string>& arguments) {
   silence_progress(a.quiet);
   prepare_machine(a.api.runtime);
 
-  Api api(load_model(resolve_model(a.api.model)), a.api);
+  a.api.model = a.model.model;
+  Api api(a.model.load_and_warn(), a.api);
   HttpServer server(api, a.http);
-  fmt::print("fercli serve: {}\n", server.url());
+  print_text("fercli serve: {}\n", server.url());
   std::fflush(stdout);
   std::thread listener([&server] { server.serve(); });
   while (!interrupted()) std::this_thread::sleep_for(kNap);

@@ -1,10 +1,12 @@
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "attacks/threat/emotion_goal.hpp"
 #include "commands/options/data_options.hpp"
+#include "core/output_folder.hpp"
 #include "draw/attack_picture.hpp"
 #include "eval/attack_evaluation.hpp"
 
@@ -27,7 +29,8 @@ struct SetAttack {
   void declare_output(OptionSet& options);
 
   bool saves_files() const { return !json || !out.empty(); }
-  std::filesystem::path folder(const EmotionGoal& goal) const;  ///< --out, or out/COMMAND-GOAL
+  std::filesystem::path folder(const EmotionGoal& goal) const;          ///< --out, or out/COMMAND-GOAL
+  std::unique_ptr<OutputFolder> output(const EmotionGoal& goal) const;  ///< that folder; none where nothing is saved
 };
 
 /// Two sets without a common image; of each, the images that the goal concerns and the network classifies rightly.
@@ -41,17 +44,13 @@ struct SetImages {
 SetImages load_set_images(const SetAttack& options, const Checkpoint& checkpoint, const Classifier& classifier,
                           const EmotionGoal& goal);
 
-/// What the float32 network says of these images and of `adversarial` (uint8, one per image).
-std::vector<AttackedImage> compare_images(const Classifier& classifier, const Dataset& images,
-                                          const torch::Tensor& adversarial, const EmotionGoal& goal);
-
-/// The share of these images that reaches the goal as `adversarial`.
+/// The share of these images that reaches the goal as `adversarial` (uint8, one per image), see `judge_stored`.
 Metric success_of(const Classifier& classifier, const Dataset& images, const torch::Tensor& adversarial,
                   const EmotionGoal& goal);
 
 /// A result about `images`; the caller adds attacks, threat model and more metrics.
 Result summarise_set(const SetAttack& options, const OptionSet& given, const std::vector<AttackedImage>& images,
-                     const SetImages& sets, const Checkpoint& checkpoint, const EmotionGoal& goal);
+                     const SetImages& sets, const Checkpoint& checkpoint);
 
 /// Pictures, per_image.csv and result.json.
 void write_set_files(const Result& result, const std::vector<AttackedImage>& images, const PictureTexts& texts,

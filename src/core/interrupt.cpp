@@ -17,6 +17,11 @@ bool is_late() {
   return deadline != Clock::time_point::max() && Clock::now() > deadline;
 }
 
+/// A terminal that closes may send its signal twice, once for the shell: it asks to save, and never kills.
+extern "C" void on_hangup(int) {
+  if (interrupt_count == 0) interrupt_count = 1;
+}
+
 extern "C" void on_interrupt(int signal_number) {
   interrupt_count = interrupt_count + 1;
   if (interrupt_count > 1) {
@@ -29,6 +34,8 @@ extern "C" void on_interrupt(int signal_number) {
 
 void catch_interrupts() {
   for (const int signal_number : {SIGINT, SIGTERM}) std::signal(signal_number, on_interrupt);
+  if (std::signal(SIGHUP, on_hangup) == SIG_IGN) std::signal(SIGHUP, SIG_IGN);  // `nohup` means it
+  std::signal(SIGXFSZ, SIG_IGN);  // a file over the limit of its size is a failed write, as on a full disk
 }
 
 bool interrupted() {

@@ -7,6 +7,7 @@
 
 #include "core/error.hpp"
 #include "core/files.hpp"
+#include "core/progress.hpp"
 
 namespace fercli {
 
@@ -101,11 +102,19 @@ RawPicture decode_picture(std::string_view bytes, int64_t channels, const Decode
   const PictureFormat* format = picture_format(bytes);
   if (format == nullptr) throw PictureRefused(Why::OtherFormat, "is not a readable image");
   if (format->decode == nullptr) {
-    throw PictureRefused(
-        Why::OtherFormat,
-        fmt::format("is {}, which is not read; PNG, JPEG, WEBP, BMP, TIFF and PNM are", format->name));
+    throw PictureRefused(Why::OtherFormat,
+                         fmt::format("is {}, which is not read; PNG, JPEG, WEBP, BMP, TIFF and PNM are", format->name));
   }
   return format->decode(bytes, channels, limits);
+}
+
+/// 16-bit pixels are shown by their upper 8 bits. Files of 16 bits that hold 8-bit numbers are then all black.
+void warn_of_lost_depth(const RawPicture& picture, const std::string& name) {
+  if (picture.greatest_deep < 1 || picture.greatest_deep > 255) return;
+  warn_once("16-bit",
+            fmt::format("{}: has 16-bit pixels, but none above {} of 65535, so that it is read as black; if they are "
+                        "meant to be of 255, save it with 8 bits (said once: other files may be alike)",
+                        name, picture.greatest_deep));
 }
 
 cv::Mat resized(const cv::Mat& mat, int height, int width) {
@@ -125,6 +134,7 @@ torch::Tensor decode_image(std::string_view bytes, int64_t channels, const std::
                            const DecodeLimits& limits) {
   try {
     RawPicture picture = decode_picture(bytes, channels, limits);
+    warn_of_lost_depth(picture, name);
     const auto rows = torch::from_blob(picture.values.data(), {picture.height, picture.width, channels}, torch::kUInt8);
     return rows.permute({2, 0, 1}).clone(torch::MemoryFormat::Contiguous);
   } catch (const PictureRefused& error) {

@@ -114,7 +114,14 @@ torch::Tensor Classifier::prepare(const torch::Tensor& x) const {
       input = (input * per_channel({0.299, 0.587, 0.114}, device_)).sum(1, /*keepdim=*/true);  // ITU-R BT.601
     }
   }
-  input = resized(input, preprocessing_.size, preprocessing_.columns());
+  const int64_t height = preprocessing_.size, width = preprocessing_.columns(), side = preprocessing_.crop_from;
+  if (side > 0) {
+    input = resized(input, side, side);
+    input = input.slice(2, (side - height) / 2, (side - height) / 2 + height)
+                .slice(3, (side - width) / 2, (side - width) / 2 + width);
+  } else {
+    input = resized(input, height, width);
+  }
   input = (input - per_channel(preprocessing_.mean, device_)) / per_channel(preprocessing_.std, device_);
   return input.to(scalar_type(precision_)).contiguous(torch::MemoryFormat::ChannelsLast);
 }

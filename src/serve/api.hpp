@@ -29,6 +29,7 @@ struct ApiAnswer {
 struct ApiSettings {
   std::string model = "standard";  ///< as it is shown
   std::string detector = "haar";
+  SmallestFace smallest_face;
   int64_t lanes = 1;
   size_t longest_queue = 128;
   double work_seconds = 30;  ///< for the work on a request, waiting for its turn included
@@ -74,7 +75,7 @@ class Api {
   void attack_crop(const torch::Tensor& crop, const AttackOrder& order, const std::string& language,
                    nlohmann::ordered_json& out);
 
-  Classifier classifier_, judge_;  ///< the second in float32
+  Classifier classifier_;
   ApiSettings settings_;
   std::string model_json_;
   ServerMetrics metrics_;

@@ -20,7 +20,8 @@ constexpr double kLatestShare = 0.2;
 }  // namespace
 
 Lanes::Lanes(const LaneSettings& settings) : settings_(settings) {
-  for (int64_t i = 0; i < settings.count; ++i) detectors_.push_back(make_face_detector(settings.detector));
+  for (int64_t i = 0; i < settings.count; ++i)
+    detectors_.push_back(make_face_detector(settings.detector, settings.smallest_face));
   for (const auto& each : detectors_) threads_.emplace_back([this, &each] { serve(*each); });
 }
 

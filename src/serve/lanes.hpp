@@ -20,7 +20,8 @@ namespace fercli {
 struct LaneSettings {
   int64_t count = 1;              ///< threads
   std::string detector = "haar";  ///< each thread has its own
-  Runtime runtime;                ///< threads: of the network, in each lane
+  SmallestFace smallest_face;
+  Runtime runtime;  ///< threads: of the network, in each lane
   size_t longest_queue = 128;
   double work_seconds = 30;  ///< from the moment when work comes to its end
 };

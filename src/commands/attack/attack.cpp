@@ -2,13 +2,16 @@
 #include <fmt/format.h>
 
 #include <map>
+#include <memory>
 
 #include "commands/attack/attack_input.hpp"
 #include "commands/attack/attack_report.hpp"
 #include "commands/options/attack_options.hpp"
 #include "core/command.hpp"
+#include "core/escape.hpp"
 #include "core/files.hpp"
 #include "core/options.hpp"
+#include "core/output_folder.hpp"
 #include "core/progress.hpp"
 #include "data/image.hpp"
 #include "eval/study/saved.hpp"
@@ -20,6 +23,8 @@ namespace fercli::attack_command {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr const char* kState = "attack.state";  ///< in the folder, while the attack is unfinished
 
 struct Arguments {
   std::vector<std::string> goal;
@@ -43,8 +48,14 @@ OptionSet declare(Arguments& a) {
   options.positional(&a.goal, 1, 1);
   options.section("Images and network");
   a.model.declare(options);
-  options.text("data,d", &a.source.data, "DATA", "data set; without it the shipped drawn faces");
-  options.texts("image", &a.source.images, "FILE", "image files (face crops) instead of a data set");
+  options.text("data,d", &a.source.data, "SOURCE", "data set; without it the shipped drawn faces");
+  options.texts("image", &a.source.images, "FILE", "image files instead of a data set: each face in them is attacked");
+  options.choice(
+      "detect", &a.source.detect, {"auto", "always", "never"},
+      "look for faces in --image, or take each file as one face crop; auto: files of the network's input size "
+      "or up to 64x64 pixels are crops");
+  options.text("detector", &a.source.detector, "haar|FILE",
+               "OpenCV's cascade, another cascade (.xml), or YuNet (.onnx)");
   options.text("split", &a.source.split, "SPLIT",
                "Training, PublicTest, PrivateTest or all; auto takes PublicTest, else PrivateTest, else all");
   options.flag("skip-bad", &a.source.skip_bad, "leave unreadable images out and count them");
@@ -52,7 +63,7 @@ OptionSet declare(Arguments& a) {
                  "attack images that the network classifies rightly with more than this probability");
   options.integer("limit", &a.limit, at_least(0), "attack at most this many images; 0: all");
   options.section("Attack");
-  options.text("attack", &a.plan.attack, "NAME", "the attack; `fercli attacks` lists them");
+  options.text("attack", &a.plan.attack, "ATTACK", "the attack; `fercli attacks` lists them");
   options.number("eps", &a.plan.threat.eps, "", above(0),
                  "largest perturbation, pixels in [0,1]; without it 8/255 in Linf, 0.5 in L2, 8 in L1, 24 in L0");
   a.attack.declare(options);
@@ -62,7 +73,9 @@ OptionSet declare(Arguments& a) {
   a.model.declare_foreign(options);
   a.model.declare_space(options);
   options.section("Output");
-  options.text("out,o", &a.out, "DIR", "folder for pictures, result.json and per_image.csv; without it out/GOAL");
+  options.text("out,o", &a.out, "DIR",
+               "folder for pictures, result.json and per_image.csv; without it out/GOAL. An interrupted attack goes on "
+               "from there");
   options.choice("save-png", &a.save_png, {"none", "all"}, "all: every adversarial image as DIR/adversarial/ID.png");
   options.choice("lang", &a.language, {"en", "fr"}, "language of the pictures");
   options.flag("json", &a.json, "print the result as JSON on stdout, nothing else");
@@ -84,6 +97,7 @@ void check(Arguments& a, const OptionSet& options) {
   if (a.plan.minimal_eps && !a.attack.surrogate.empty()) options.fail("minimal-eps", "does not go with --surrogate");
   a.plan.settings = a.attack.settings;
   a.plan.seed = a.runtime.seed;
+  a.attack.trust_code = a.model.trust_code;
   a.plan.surrogate = a.attack.load_surrogate(a.runtime);
 }
 
@@ -122,13 +136,13 @@ PictureTexts texts_of(const AttackReport& report, const Arguments& a) {
           fmt::format("{}, {} eps {}", report.plan.attack, to_string(report.plan.threat.norm), report.eps), a.language};
 }
 
-void write_files(const AttackReport& report, const Arguments& a) {
+void write_files(const AttackReport& report, const Arguments& a, const fs::path& folder) {
   const PictureTexts texts = texts_of(report, a);
   const auto& images = report.outcome.images;
-  write_example(best_example(images, report.plan.goal), texts, report.folder);
-  if (images.size() > 1) write_png(draw_gallery(images, texts), report.folder / "gallery.png");
-  write_file(report.folder / "per_image.csv", format_per_image_csv(images, report.classes.names()));
-  write_result(report.result, report.folder / "result.json");
+  write_example(best_example(images, report.plan.goal), texts, folder);
+  if (images.size() > 1) write_png(draw_gallery(images, texts), folder / "gallery.png");
+  write_file(folder / "per_image.csv", format_per_image_csv(images, report.classes.names()));
+  write_result(report.result, folder / "result.json");
 }
 
 /// One model after the attack, and what it takes to attack it once more.
@@ -139,8 +153,18 @@ struct Subject {
   Dataset dataset;
 };
 
-/// Attacks one model; `folder` is where its files go.
-Subject attack_model(const Arguments& a, const std::string& name, const OptionSet& options, const fs::path& folder) {
+/// Where the files of an attack go; of one attack on several models, in a folder for each below it.
+using Place = std::unique_ptr<OutputFolder>;
+
+Place make_place(const Arguments& a, const std::string& goal) {
+  if (!a.saves_files()) return nullptr;
+  return std::make_unique<OutputFolder>(a.out.empty() ? fs::path("out") / file_name_of(goal) : fs::path(a.out),
+                                        "attack");
+}
+
+/// Attacks one model. Its files go to `place`, which is made where there is none yet, and there to `subfolder`.
+Subject attack_model(const Arguments& a, const std::string& name, const OptionSet& options, Place& place,
+                     const std::string& subfolder = "") {
   ModelOptions model = a.model;
   model.model = name;
   const Checkpoint checkpoint = model.load();
@@ -152,7 +176,9 @@ Subject attack_model(const Arguments& a, const std::string& name, const OptionSe
   report.classes = classifier.classes();
   report.keeps_images = a.save_png == "all";
   report.plan.goal = parse_emotion_goal(a.goal.front(), report.classes);
-  report.folder = folder.empty() ? fs::path("out") / report.plan.goal.name : folder;
+  if (!place) place = make_place(a, report.plan.goal.name);
+  if (place) report.folder = subfolder.empty() ? place->path() : place->path() / subfolder;
+  const fs::path work = place ? place->work() / subfolder : fs::path();
   ReadOptions read;
   model.fit(read, checkpoint);
   auto [dataset, split] = load_attack_images(a.source, report.plan.goal, classifier, read);
@@ -163,22 +189,28 @@ Subject attack_model(const Arguments& a, const std::string& name, const OptionSe
   const auto [rows, exit_code] = rows_to_attack(report.selection, dataset, report.plan, a, warnings);
   for (const auto& line : warnings) warn(line);
 
-  if (a.saves_files()) make_folder(report.folder);
-  report.outcome = attack_images(classifier, dataset, rows, report.plan);
-  if (a.saves_files())
-    round_trip_png(report.outcome.images, classifier, report.plan.goal, report.folder, report.keeps_images);
+  CampaignOptions campaign;
+  if (place) {
+    make_folder(report.folder);
+    campaign.state = report.folder / kState;
+  }
+  ProgressObserver observer;
+  report.outcome = attack_images({classifier, dataset, checkpoint.digest}, rows, report.plan, campaign, observer);
+  if (place && report.keeps_images) write_adversarial(report.outcome.images, work);
   Result& result = report.result = summarise(report.outcome, report.selection, report.plan, report.classes);
   result.warnings.insert(result.warnings.begin(), warnings.begin(), warnings.end());
   result.options = options.provenance();
   result.dataset = describe_dataset(dataset, split);
   result.model = describe_model(checkpoint, name);
-  if (a.saves_files()) write_files(report, a);
+  if (place) write_files(report, a, work);
   return {std::move(report), exit_code, classifier, std::move(dataset)};
 }
 
 void throw_if_incomplete(const AttackReport& report) {
   if (report.outcome.complete) return;
-  throw Interrupted(fmt::format("interrupted: {} images were finished", report.outcome.images.size()));
+  const fs::path state = report.folder / kState;
+  throw Interrupted(fmt::format("interrupted: {} images were finished{}", report.outcome.images.size(),
+                                fs::exists(state) ? "; the same command goes on from " + state.string() : ""));
 }
 
 const AttackedImage* find_image(const AttackReport& report, const std::string& id) {
@@ -240,7 +272,7 @@ AttackedImage attacked_face(const Subject& subject, const std::string& id) {
   if (const auto* image = find_image(subject.report, id)) return *image;
   const auto& ids = subject.dataset.ids;
   const int64_t row = std::find(ids.begin(), ids.end(), id) - ids.begin();
-  return attack_images(subject.classifier, subject.dataset, {row}, subject.report.plan).images.front();
+  return attack_images({subject.classifier, subject.dataset}, {row}, subject.report.plan).images.front();
 }
 
 /// One face, drawn once per model, one above the other: the best example that all models were attacked on, else the
@@ -265,28 +297,28 @@ bool draw_comparison(const std::vector<Subject>& subjects, const Arguments& a, c
 int compare_models(const Arguments& a, const std::vector<std::string>& models, const OptionSet& options) {
   std::vector<Subject> subjects;
   std::vector<std::string> names;
-  fs::path folder = a.out;
+  Place place = make_place(a, to_lower(a.goal.front()));
   int worst_code = 0;
   for (const auto& name : models) {
-    if (folder.empty()) folder = fs::path("out") / to_lower(a.goal.front());
     names.push_back(unused_name(short_model_name(name), names));
-    subjects.push_back(attack_model(a, name, options, folder / names.back()));
+    subjects.push_back(attack_model(a, name, options, place, names.back()));
     subjects.back().report.model = names.back();
     worst_code = std::max(worst_code, subjects.back().exit_code);
     throw_if_incomplete(subjects.back().report);
   }
-  const bool drawn = a.saves_files() && draw_comparison(subjects, a, folder);
+  const bool drawn = place && draw_comparison(subjects, a, place->work());
+  if (place) place->complete();
   if (!a.json) {
     std::vector<const AttackReport*> reports;
     for (const auto& subject : subjects) reports.push_back(&subject.report);
-    print_comparison(reports, drawn ? folder / "adversarial_attack.png" : fs::path());
+    print_comparison(reports, drawn ? place->path() / "adversarial_attack.png" : fs::path());
     return worst_code;
   }
-  fmt::print("[\n");
+  print_text("[\n");
   for (size_t i = 0; i < subjects.size(); ++i) {
-    fmt::print("{}{}", i ? "," : "", format_result(subjects[i].report.result));
+    print_text("{}{}", i ? "," : "", format_result(subjects[i].report.result));
   }
-  fmt::print("]\n");
+  print_text("]\n");
   return worst_code;
 }
 
@@ -299,10 +331,12 @@ int run(const std::vector<std::string>& arguments) {
   check(a, options);
   const auto models = split(a.model.model, ',');
   if (models.size() > 1 && !fs::exists(a.model.model)) return compare_models(a, models, options);
-  const auto subject = attack_model(a, a.model.model, options, a.out);
+  Place place;
+  const auto subject = attack_model(a, a.model.model, options, place);
+  if (place) place->complete();
   const AttackReport& report = subject.report;
   if (a.json) {
-    fmt::print("{}", format_result(report.result));
+    print_text("{}", format_result(report.result));
   } else {
     print_attack(report);
   }
