@@ -49,9 +49,9 @@ int guarded_run(const std::vector<std::string>& words) {
     return report(error.what(), kInterrupted);
   } catch (const std::system_error& error) {
     if (std::ferror(stdout)) return kFailed;  // writing to stdout threw it, and finish() says it better
-    return report(reason_of(error), kFailed);
+    return report(fercli::reason_of(error), kFailed);
   } catch (const std::exception& error) {
-    return report(reason_of(error), kFailed);
+    return report(fercli::reason_of(error), kFailed);
   }
 }
 

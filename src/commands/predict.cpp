@@ -90,7 +90,7 @@ class Report {
     } else if (a_.csv) {
       print_csv(item);
     } else {
-      print_text(item);
+      print_faces(item);
     }
     if (!a_.annotate.empty()) annotate(item);
   }
@@ -133,7 +133,7 @@ class Report {
     }
   }
 
-  void print_text(const Item& item) const {
+  void print_faces(const Item& item) const {
     print_text("{}{}\n", item.file, item.frame ? fmt::format(", frame {} at {:.2f} s", *item.frame, item.time) : "");
     if (item.faces.empty()) print_text("  {}\n", overlay_.say("no face found", "aucun visage"));
     for (const auto& face : item.faces) {

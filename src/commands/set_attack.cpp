@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "core/error.hpp"
+#include "core/file_name.hpp"
 #include "core/files.hpp"
 #include "core/options.hpp"
 #include "data/image.hpp"

@@ -131,7 +131,7 @@ void add_robustness(Result& result, const Ledger& robustness, const Trial& plan,
     result.threat_model["eps"].push_back(rung.text);
     if (plan.settings.pixel_grid) result.threat_model["eps_levels"].push_back(describe_levels(plan.norm, rung.eps));
   }
-  add_images(result, robustness, plan, classes);
+  add_images(result, robustness, classes);
 }
 
 }  // namespace fercli

@@ -9,6 +9,7 @@
 #include "commands/options/attack_options.hpp"
 #include "core/command.hpp"
 #include "core/escape.hpp"
+#include "core/file_name.hpp"
 #include "core/files.hpp"
 #include "core/options.hpp"
 #include "core/output_folder.hpp"

@@ -273,7 +273,7 @@ GraphNode node_from_json(const nlohmann::json& json) {
 }
 
 std::shared_ptr<const ForeignModel> restore(const nlohmann::json& header,
-                                            const std::map<std::string, torch::Tensor>& tensors) {
+                                            const std::map<std::string, torch::Tensor>& tensors, bool /*trust_code*/) {
   Graph graph;
   for (const auto& node : header.at("nodes")) graph.nodes.push_back(node_from_json(node));
   graph.input = header.at("input");

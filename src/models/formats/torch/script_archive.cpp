@@ -89,7 +89,8 @@ class CodeCheck {
   /// `before_` holds the names of "a.b.c" up to the dot.
   void visit(const torch::jit::Token& token) {
     if (rule_ == CodeRule::Anything) return;
-    if (rule_ == CodeRule::Declarations && (token.kind == torch::jit::TK_DEF || token.kind == torch::jit::TK_LAMBDA)) {
+    if (rule_ == CodeRule::Declarations &&
+        (token.kind == torch::jit::TK_DEF || torch::jit::Token(token).text() == "lambda")) {
       refused_.insert("code");
     }
     if (token.kind == torch::jit::TK_IMPORT) return;  // names another file of the archive, or one that LibTorch ignores
