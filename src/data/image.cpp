@@ -109,34 +109,13 @@ RawPicture decode_picture(std::string_view bytes, int64_t channels, const Decode
   return format->decode(bytes, channels, limits);
 }
 
-/// Whether a TIFF's first picture has 16 bits in each sample.
-bool is_deep_tiff(std::string_view bytes) {
-  constexpr uint32_t kBitsPerSample = 258, kEntry = 12;
-  const FileBytes file(bytes);
-  const bool little = bytes.compare(0, 2, "II") == 0;
-  const auto number = [&](size_t place, size_t count) {
-    return little ? file.little(place, count) : file.big(place, count);
-  };
-  const size_t folder = number(4, 4);
-  for (size_t i = 0; i < number(folder, 2); ++i) {
-    const size_t entry = folder + 2 + i * kEntry;
-    if (number(entry, 2) != kBitsPerSample) continue;
-    return number(number(entry + 4, 4) <= 2 ? entry + 8 : number(entry + 8, 4), 2) == 16;
-  }
-  return false;
-}
-
-/// Of 16-bit samples the upper 8 bits are shown. A file that holds 8-bit numbers in them is then black.
-void warn_of_lost_depth(std::string_view bytes, const RawPicture& picture, const std::string& name) {
-  constexpr size_t kPngDepth = 24;
-  const std::string format = image_format(bytes);
-  const bool deep = format == "PNG" ? FileBytes(bytes).byte(kPngDepth) == 16 : format == "TIFF" && is_deep_tiff(bytes);
-  if (!deep || std::any_of(picture.values.begin(), picture.values.end(), [](uint8_t value) { return value > 0; }))
-    return;
+/// 16-bit pixels are shown by their upper 8 bits. Files of 16 bits that hold 8-bit numbers are then all black.
+void warn_of_lost_depth(const RawPicture& picture, const std::string& name) {
+  if (picture.greatest_deep < 1 || picture.greatest_deep > 255) return;
   warn_once("16-bit",
-            fmt::format("{}: has 16-bit pixels, but none above 255 of 65535, so that it is read as black; if "
-                        "they are meant to be of 255, save it with 8 bits (said once: other files may be alike)",
-                        name));
+            fmt::format("{}: has 16-bit pixels, but none above {} of 65535, so that it is read as black; if they are "
+                        "meant to be of 255, save it with 8 bits (said once: other files may be alike)",
+                        name, picture.greatest_deep));
 }
 
 cv::Mat resized(const cv::Mat& mat, int height, int width) {
@@ -156,7 +135,7 @@ torch::Tensor decode_image(std::string_view bytes, int64_t channels, const std::
                            const DecodeLimits& limits) {
   try {
     RawPicture picture = decode_picture(bytes, channels, limits);
-    warn_of_lost_depth(bytes, picture, name);
+    warn_of_lost_depth(picture, name);
     const auto rows = torch::from_blob(picture.values.data(), {picture.height, picture.width, channels}, torch::kUInt8);
     return rows.permute({2, 0, 1}).clone(torch::MemoryFormat::Contiguous);
   } catch (const PictureRefused& error) {

@@ -8,6 +8,8 @@
 #include <boost/asio/thread_pool.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
+#include <limits>
+#include <memory>
 #include <thread>
 
 #include "core/error.hpp"
@@ -114,6 +116,14 @@ HttpError read_body(DeadlineStream& stream, boost::beast::flat_buffer& buffer, H
   return error;
 }
 
+/// Some clients end a body with a line's end that belongs to nothing (RFC 9112, 2.2).
+void skip_empty_lines(boost::beast::flat_buffer& buffer) {
+  const auto* bytes = static_cast<const char*>(buffer.data().data());
+  size_t count = 0;
+  while (count < buffer.size() && (bytes[count] == '\r' || bytes[count] == '\n')) ++count;
+  buffer.consume(count);
+}
+
 /// The request as the Api takes it. Throws RequestError for a form that is not well formed.
 ApiRequest call_of(HttpParser::value_type& request, const RequestTarget& target) {
   const auto method = request.method_string();
@@ -136,6 +146,27 @@ ApiRequest call_of(HttpParser::value_type& request, const RequestTarget& target)
     }
   }
   return call;
+}
+
+/// The facts of a head that the rules ask for.
+RequestFacts facts_of(const HttpHead& head, const RequestTarget& target, const std::string& peer) {
+  const auto method = head.method_string();
+  RequestFacts facts;
+  facts.method = {method.data(), method.size()};
+  facts.path = target.path;
+  facts.peer = peer;
+  facts.hosts = static_cast<int>(head.count(http::field::host));
+  facts.is_http_1_0 = head.version() == 10;
+  facts.has_transfer_encoding = head.count(http::field::transfer_encoding) > 0;
+  facts.target_bytes = head.target().size();
+  facts.host = target.authority.empty() ? header_of(head, http::field::host) : target.authority;
+  facts.authorization = header_of(head, http::field::authorization);
+  facts.origin = header_of(head, http::field::origin);
+  facts.fetch_site = to_lower(header_of(head, "Sec-Fetch-Site"));
+  facts.content_length = header_of(head, http::field::content_length);
+  facts.content_encoding = header_of(head, http::field::content_encoding);
+  facts.expect = header_of(head, http::field::expect);
+  return facts;
 }
 
 /// "[::1]" -> "::1".
@@ -232,27 +263,6 @@ void HttpServer::State::close_listener() {
   listener = -1;
 }
 
-/// The facts of a head that the rules ask for.
-RequestFacts facts_of(const HttpHead& head, const RequestTarget& target, const std::string& peer) {
-  const auto method = head.method_string();
-  RequestFacts facts;
-  facts.method = {method.data(), method.size()};
-  facts.path = target.path;
-  facts.peer = peer;
-  facts.hosts = static_cast<int>(head.count(http::field::host));
-  facts.is_http_1_0 = head.version() == 10;
-  facts.has_transfer_encoding = head.count(http::field::transfer_encoding) > 0;
-  facts.target_bytes = head.target().size();
-  facts.host = target.authority.empty() ? header_of(head, http::field::host) : target.authority;
-  facts.authorization = header_of(head, http::field::authorization);
-  facts.origin = header_of(head, http::field::origin);
-  facts.fetch_site = to_lower(header_of(head, "Sec-Fetch-Site"));
-  facts.content_length = header_of(head, http::field::content_length);
-  facts.content_encoding = header_of(head, http::field::content_encoding);
-  facts.expect = header_of(head, http::field::expect);
-  return facts;
-}
-
 /// Answers, counts what was answered, and says whether the connection goes on.
 bool HttpServer::State::finish(DeadlineStream& stream, const HttpHead& head, const Ending& ending, ApiAnswer answer) {
   const int status = answer.status;
@@ -278,7 +288,7 @@ bool HttpServer::State::exchange(DeadlineStream& stream, boost::beast::flat_buff
                                  bool is_last) {
   HttpParser parser;
   parser.header_limit(kMostHead);
-  parser.body_limit(boost::none);  // the rules have a sentence for it
+  parser.body_limit(std::numeric_limits<uint64_t>::max());  // the rules have a sentence for it
   stream.set_deadline(settings.request_seconds);
   HttpError error;
   http::read_header(stream, buffer, parser, error);
@@ -311,9 +321,9 @@ bool HttpServer::State::exchange(DeadlineStream& stream, boost::beast::flat_buff
 
 bool HttpServer::State::wait_for_request(const DeadlineStream& stream) const {
   const auto start = Clock::now();
-  while (!draining && seconds_since(start) < kKeepAliveSeconds) {
+  do {  // also while draining: what has arrived is answered
     if (stream.readable_within(kPollMilliseconds)) return true;
-  }
+  } while (!draining && seconds_since(start) < kKeepAliveSeconds);
   return false;
 }
 
@@ -321,6 +331,7 @@ void HttpServer::State::converse(DeadlineStream& stream) {
   boost::beast::flat_buffer buffer(kMostHead + kReadAhead);
   const std::string address = stream.peer();
   for (size_t served = 1; served <= kRequestsPerConnection; ++served) {
+    skip_empty_lines(buffer);
     if (buffer.size() == 0 && !wait_for_request(stream)) return;
     if (!exchange(stream, buffer, address, served == kRequestsPerConnection)) return;
   }
@@ -351,13 +362,17 @@ void HttpServer::State::serve_connection(DeadlineStream& stream) {
 void HttpServer::State::accept_connections() {
   boost::asio::thread_pool threads(static_cast<size_t>(settings.most_connections) + kSpareThreads);
   const auto most = settings.most_connections + static_cast<int64_t>(kSpareThreads);
-  while (!draining) {
+  int last = kBacklog;  // what the system has taken for us is served before the end
+  while (!draining || last-- > 0) {
     if (accepted >= most) {  // all threads are taken: others wait in the system's queue
       std::this_thread::sleep_for(std::chrono::milliseconds(kFullMilliseconds));
       continue;
     }
     pollfd entry{listener, POLLIN, 0};
-    if (poll(&entry, 1, kPollMilliseconds) <= 0) continue;
+    if (poll(&entry, 1, draining ? 0 : kPollMilliseconds) <= 0) {
+      if (draining) break;
+      continue;
+    }
     const int socket = accept4(listener, nullptr, nullptr, SOCK_CLOEXEC);
     if (socket < 0) {
       // No descriptors are left: the connection waits until another has ended.

@@ -24,6 +24,8 @@
 #include "models/formats/export.hpp"
 #include "models/formats/import.hpp"
 #include "models/networks/network.hpp"
+#include "serve/form.hpp"
+#include "serve/request_rules.hpp"
 #include "serve/upload.hpp"
 
 namespace fercli::test {
@@ -241,16 +243,70 @@ FuzzTarget picture_target() {
               decode_upload(bytes, kMostPixels);
             } catch (const RequestError&) {
             }
-            const ImageHeader header = read_image_header(bytes);
-            if (header.width * header.height == 0 || header.width * header.height > kMostPixels) return;
-            try {
-              decode_image(bytes, 3, "picture");
-            } catch (const UserError&) {
+            DecodeLimits limits;
+            limits.most_pixels = kMostPixels;
+            for (const int64_t channels : {1, 3}) {
+              try {
+                decode_image(bytes, channels, "picture", limits);
+              } catch (const PictureRefused&) {
+              }
             }
           },
           [](const fs::path&) {
             const auto image = torch::arange(3 * 16 * 16).remainder(251).to(torch::kUInt8).view({3, 16, 16});
-            return Seeds{encode_png(image), encode_jpeg(image, 80)};
+            const std::string head("BM\0\0\0\0\0\0\0\0\x3e\0\0\0\x28\0\0\0\x04\0\0\0\x01\0\0\0\x01\0\x04\0\x02\0\0\0",
+                                   34);
+            return Seeds{encode_png(image), encode_jpeg(image, 80), "P3 1 1 255 7 8 9", "P5 2 1 255\n\x01\x02",
+                         head + std::string(28, '\x01') + std::string("\x04\x01\0\x01", 4)};
+          }};
+}
+
+FuzzTarget form_target() {
+  return {"form",
+          [](const std::string& bytes, const fs::path&) {
+            const size_t line = std::min(bytes.find('\n'), bytes.size());
+            const auto type = parse_header_value(bytes.substr(0, line));
+            const auto boundary = type.parameters.find("boundary");
+            try {
+              parse_multipart(bytes.substr(line), boundary != type.parameters.end() ? boundary->second : "b");
+            } catch (const RequestError&) {
+            }
+          },
+          [](const fs::path&) {
+            return Seeds{
+                "multipart/form-data; charset=utf-8; boundary=\"b\"\n\r\n--b\r\nContent-Disposition: form-data; "
+                "name=\"file\";\r\n filename=a.png\r\nContent-Transfer-Encoding: base64\r\n\r\naGVsbG8=\r\n"
+                "--b \r\nContent-Disposition: form-data; name=goal\r\n\r\nany-to-sad\r\n--b--"};
+          }};
+}
+
+/// The head of a request as the server's rules see it; a line each: target, Host, Origin, Authorization,
+/// Content-Length.
+FuzzTarget head_target() {
+  return {"head",
+          [](const std::string& bytes, const fs::path&) {
+            auto lines = split(bytes, '\n');
+            lines.resize(5);
+            const RequestTarget target = parse_target(lines[0]);
+            RequestFacts facts;
+            facts.method = "POST";
+            facts.path = target.path;
+            facts.hosts = 1;
+            facts.target_bytes = lines[0].size();
+            facts.host = target.authority.empty() ? lines[1] : target.authority;
+            facts.origin = lines[2];
+            facts.authorization = lines[3];
+            facts.content_length = lines[4];
+            for (const char* token : {"", "open sesame"}) {
+              try {
+                RequestRules({"127.0.0.1", token, 1000, 0}).check(facts);
+              } catch (const RequestError&) {
+              }
+            }
+          },
+          [](const fs::path&) {
+            return Seeds{"/predict?lang=fr&x=%C3%A9\n[::1]:7860\nhttp://[::1]:7860\nBearer open sesame\n100",
+                         "http://localhost:80/attack#x\nlocalhost\nnull\n\n99999999999999999999"};
           }};
 }
 
@@ -269,7 +325,9 @@ const std::vector<FuzzTarget>& fuzz_targets() {
                                    pickle_target(),
                                    ini_target(),
                                    result_target(),
-                                   picture_target()};
+                                   picture_target(),
+                                   form_target(),
+                                   head_target()};
   }();
   return all;
 }

@@ -404,6 +404,26 @@ TEST_F(Serving, StoppingFinishesTheRequestInHand) {
   EXPECT_THROW(HttpClient(server.port()).request("GET", "/test"), std::runtime_error);
 }
 
+TEST_F(Serving, WhatHasArrivedBeforeTheStopIsAnswered) {
+  for (int i = 0; i < 10; ++i) {
+    RunningServer server(*api_, limits());
+    HttpClient kept(server.port()), fresh(server.port());
+    EXPECT_EQ(kept.request("GET", "/test").status, 200);
+    kept.send("GET /test HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    fresh.send("GET /test HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    server.stop();
+    EXPECT_EQ(kept.read().status, 200);
+    EXPECT_EQ(fresh.read().status, 200);
+  }
+}
+
+TEST_F(Serving, ALinesEndAfterABodyIsNoRequest) {
+  HttpClient client(server_.port());
+  EXPECT_EQ(client.request("POST", "/predict", kPng, *crop_).status, 200);
+  client.send("\r\n");
+  EXPECT_EQ(client.request("GET", "/test").status, 200);
+}
+
 TEST_F(Serving, ManyClientsAtOnceAllGetTheRightAnswer) {
   const std::string expected = request("POST", "/predict", kPng, *crop_).body;
   std::atomic<int> right{0};

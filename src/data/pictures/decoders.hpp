@@ -22,6 +22,7 @@ struct DecodeLimits {
 struct RawPicture {
   int64_t height = 0, width = 0, channels = 0;
   std::vector<uint8_t> values;  ///< height x width x channels
+  int greatest_deep = 0;        ///< of the file's 16-bit values, which are shown by their upper halves; 0: it has none
 };
 
 /// A picture that is not decoded, and the words that follow its name.

@@ -22,12 +22,12 @@ enum class JpegEnd { Damaged, CutShort, TooManyScans, Stopped };
 /// parts with pixels and messages lie outside of `start` and `rows`.
 class JpegReading {
  public:
-  explicit JpegReading(std::string_view bytes);
+  JpegReading(std::string_view bytes, int64_t channels);
   ~JpegReading() { jpeg_destroy_decompress(&info_); }
   JpegReading(const JpegReading&) = delete;
   JpegReading& operator=(const JpegReading&) = delete;
 
-  bool start(int64_t channels);                 ///< false: see `end`
+  bool start();                                 ///< false: see `end`
   bool rows(uint8_t* out, int64_t most_scans);  ///< height x width x channels
   JpegEnd end() const { return end_; }
 
@@ -52,11 +52,12 @@ class JpegReading {
   jpeg_source_mgr source_{};
   jpeg_progress_mgr progress_{};
   std::jmp_buf escape_{};
+  int wanted_;  ///< channels; not an argument of `start`, which a jump could lose
   int64_t most_scans_ = 0;
   JpegEnd end_ = JpegEnd::Damaged;
 };
 
-JpegReading::JpegReading(std::string_view bytes) {
+JpegReading::JpegReading(std::string_view bytes, int64_t channels) : wanted_(static_cast<int>(channels)) {
   info_.err = jpeg_std_error(&errors_);
   errors_.error_exit = on_error;
   errors_.output_message = on_message;
@@ -91,7 +92,7 @@ void JpegReading::on_progress(j_common_ptr info) {
   if (must_stop()) leave(info->client_data, JpegEnd::Stopped);
 }
 
-bool JpegReading::start(int64_t channels) {
+bool JpegReading::start() {
   if (setjmp(escape_) != 0) return false;
   jpeg_create_decompress(&info_);
   info_.client_data = this;
@@ -100,8 +101,8 @@ bool JpegReading::start(int64_t channels) {
   jpeg_save_markers(&info_, JPEG_APP0 + 1, 0xffff);
   jpeg_read_header(&info_, TRUE);
   const bool four = info_.num_components == 4;
-  info_.out_color_space = four ? JCS_CMYK : channels == 1 ? JCS_GRAYSCALE : JCS_RGB;
-  info_.out_color_components = four ? 4 : static_cast<int>(channels);
+  info_.out_color_space = four ? JCS_CMYK : wanted_ == 1 ? JCS_GRAYSCALE : JCS_RGB;
+  info_.out_color_components = four ? 4 : wanted_;
   return true;
 }
 
@@ -157,7 +158,7 @@ int64_t most_scans_of(const DecodeLimits& limits, int64_t pixels) {
 
 /// Photographs with black ink are stored inverted, as Adobe does.
 RawPicture rgb_of_cmyk(const RawPicture& cmyk) {
-  RawPicture out{cmyk.height, cmyk.width, 3, {}};
+  RawPicture out{cmyk.height, cmyk.width, 3, {}, 0};
   out.values.reserve(cmyk.values.size() / 4 * 3);
   for (size_t i = 0; i + 3 < cmyk.values.size(); i += 4) {
     const int black = cmyk.values[i + 3];
@@ -181,8 +182,8 @@ RawPicture rgb_of_cmyk(const RawPicture& cmyk) {
 }  // namespace
 
 RawPicture decode_jpeg(std::string_view bytes, int64_t channels, const DecodeLimits& limits) {
-  JpegReading reading(bytes);
-  if (!reading.start(channels)) refuse_jpeg(reading.end());
+  JpegReading reading(bytes, channels);
+  if (!reading.start()) refuse_jpeg(reading.end());
   RawPicture picture = sized_picture("JPEG", reading.width(), reading.height(), reading.channels(), limits);
   const int64_t most_scans = most_scans_of(limits, reading.width() * reading.height());
   if (count_scans(FileBytes(bytes)) > most_scans) refuse_jpeg(JpegEnd::TooManyScans, most_scans);

@@ -16,22 +16,23 @@ enum class PngEnd { Damaged, CutShort, Stopped };
 /// over unread: texts and colour profiles are packed, and unpack to any size.
 class PngReading {
  public:
-  explicit PngReading(std::string_view bytes) : left_(bytes) {}
+  PngReading(std::string_view bytes, int64_t channels) : left_(bytes), channels_(channels) {}
   ~PngReading() { png_destroy_read_struct(&png_, &info_, nullptr); }
   PngReading(const PngReading&) = delete;
   PngReading& operator=(const PngReading&) = delete;
 
   bool start();  ///< false: see `end`
-  bool rows(uint8_t* out, int64_t channels);
+  bool rows(uint8_t* out);  ///< height x width x channels, in 16 bits the upper half first
   PngEnd end() const { return end_; }
 
   int64_t width() const { return png_get_image_width(png_, info_); }
+  bool is_deep() const { return png_get_bit_depth(png_, info_) == 16; }
   int64_t height() const { return png_get_image_height(png_, info_); }
   int orientation();
 
  private:
   [[noreturn]] void leave(PngEnd end);
-  void convert_to(int64_t channels);
+  void convert();
   static PngReading& of(png_structp png) { return *static_cast<PngReading*>(png_get_io_ptr(png)); }
   static void on_error(png_structp png, png_const_charp) {
     static_cast<PngReading*>(png_get_error_ptr(png))->leave(PngEnd::Damaged);
@@ -40,6 +41,7 @@ class PngReading {
   static void on_read(png_structp png, png_bytep out, size_t count);
 
   std::string_view left_;
+  int64_t channels_;  ///< not an argument of `rows`, which a jump could lose
   png_structp png_ = nullptr;
   png_infop info_ = nullptr;
   std::jmp_buf escape_{};
@@ -71,25 +73,24 @@ bool PngReading::start() {
   return true;
 }
 
-/// 8 bits, no opacity, one or three channels.
-void PngReading::convert_to(int64_t channels) {
-  png_set_strip_16(png_);
+/// 8 or 16 bits, no opacity, one or three channels.
+void PngReading::convert() {
   png_set_strip_alpha(png_);
   png_set_palette_to_rgb(png_);
   if ((png_get_color_type(png_, info_) & PNG_COLOR_MASK_COLOR) == 0) png_set_expand_gray_1_2_4_to_8(png_);
-  if (channels == 1) {
+  if (channels_ == 1) {
     png_set_rgb_to_gray(png_, PNG_ERROR_ACTION_NONE, 0.299, 0.587);
   } else {
     png_set_gray_to_rgb(png_);
   }
 }
 
-bool PngReading::rows(uint8_t* out, int64_t channels) {
+bool PngReading::rows(uint8_t* out) {
   if (setjmp(escape_) != 0) return false;
-  convert_to(channels);
+  convert();
   const int passes = png_set_interlace_handling(png_);
   png_read_update_info(png_, info_);
-  const size_t stride = static_cast<size_t>(width() * channels);
+  const size_t stride = static_cast<size_t>(width() * channels_ * (is_deep() ? 2 : 1));
   if (png_get_rowbytes(png_, info_) != stride) return false;
   for (int pass = 0; pass < passes; ++pass) {
     for (int64_t y = 0; y < height(); ++y) {
@@ -114,13 +115,23 @@ int PngReading::orientation() {
                        end == PngEnd::CutShort ? "is a PNG cut short" : "is a damaged PNG");
 }
 
+/// The upper halves of 16-bit values, into `picture`; and the greatest value.
+void take_upper_halves(const std::vector<uint8_t>& deep, RawPicture& picture) {
+  for (size_t i = 0; i < picture.values.size(); ++i) {
+    picture.values[i] = deep[2 * i];
+    picture.greatest_deep = std::max(picture.greatest_deep, deep[2 * i] << 8 | deep[2 * i + 1]);
+  }
+}
+
 }  // namespace
 
 RawPicture decode_png(std::string_view bytes, int64_t channels, const DecodeLimits& limits) {
-  PngReading reading(bytes);
+  PngReading reading(bytes, channels);
   if (!reading.start()) refuse_png(reading.end());
   RawPicture picture = sized_picture("PNG", reading.width(), reading.height(), channels, limits);
-  if (!reading.rows(picture.values.data(), channels)) refuse_png(reading.end());
+  std::vector<uint8_t> deep(reading.is_deep() ? 2 * picture.values.size() : 0);
+  if (!reading.rows(deep.empty() ? picture.values.data() : deep.data())) refuse_png(reading.end());
+  if (!deep.empty()) take_upper_halves(deep, picture);
   return upright(std::move(picture), reading.orientation());
 }
 

@@ -84,7 +84,7 @@ RawPicture decode_pnm(std::string_view bytes, int64_t channels, const DecodeLimi
   }
   if (picture.channels == channels) return picture;
   if (channels == 1) return grey_picture(picture);
-  RawPicture colour{height, width, 3, {}};
+  RawPicture colour{height, width, 3, {}, 0};
   colour.values.reserve(picture.values.size() * 3);
   for (const uint8_t value : picture.values) colour.values.insert(colour.values.end(), 3, value);
   return colour;

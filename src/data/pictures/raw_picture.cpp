@@ -32,7 +32,7 @@ RawPicture sized_picture(const std::string& format, int64_t width, int64_t heigh
     throw PictureRefused(PictureRefused::Why::TooLarge,
                          fmt::format("has {}x{} pixels, more than {}", width, height, pixel_count(limits.most_pixels)));
   }
-  return {height, width, channels, std::vector<uint8_t>(static_cast<size_t>(height * width * channels))};
+  return {height, width, channels, std::vector<uint8_t>(static_cast<size_t>(height * width * channels)), 0};
 }
 
 int exif_orientation(std::string_view exif) {
@@ -59,7 +59,7 @@ RawPicture upright(RawPicture picture, int orientation) {
   const bool from_right = orientation == 2 || orientation == 3 || orientation == 7 || orientation == 8;
   const bool from_below = orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7;
   RawPicture out{transposed ? picture.width : picture.height, transposed ? picture.height : picture.width,
-                 picture.channels, std::vector<uint8_t>(picture.values.size())};
+                 picture.channels, std::vector<uint8_t>(picture.values.size()), picture.greatest_deep};
   uint8_t* to = out.values.data();
   for (int64_t y = 0; y < out.height; ++y) {
     for (int64_t x = 0; x < out.width; ++x) {
@@ -75,7 +75,7 @@ RawPicture upright(RawPicture picture, int orientation) {
 }
 
 RawPicture grey_picture(const RawPicture& picture) {
-  RawPicture out{picture.height, picture.width, 1, {}};
+  RawPicture out{picture.height, picture.width, 1, {}, picture.greatest_deep};
   out.values.resize(static_cast<size_t>(picture.height * picture.width));
   const uint8_t* from = picture.values.data();
   for (auto& grey : out.values) {

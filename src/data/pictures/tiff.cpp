@@ -64,6 +64,26 @@ void check_pieces(TIFF* tiff, const DecodeLimits& limits) {
   }
 }
 
+/// The greatest value of a picture of 16-bit whole numbers, 0 of any other. Reads the pieces again, one at a time.
+int greatest_deep_value(TIFF* tiff) {
+  uint16_t bits = 8, kind = SAMPLEFORMAT_UINT;
+  TIFFGetField(tiff, TIFFTAG_BITSPERSAMPLE, &bits);
+  TIFFGetField(tiff, TIFFTAG_SAMPLEFORMAT, &kind);
+  if (bits != 16 || kind != SAMPLEFORMAT_UINT) return 0;
+  const bool tiled = TIFFIsTiled(tiff) != 0;
+  const uint32_t pieces = tiled ? TIFFNumberOfTiles(tiff) : TIFFNumberOfStrips(tiff);
+  std::vector<uint16_t> values(static_cast<size_t>(tiled ? TIFFTileSize64(tiff) : TIFFStripSize64(tiff)) / 2);
+  const auto bytes = static_cast<tmsize_t>(2 * values.size());
+  int greatest = 0;
+  for (uint32_t piece = 0; piece < pieces; ++piece) {
+    throw_if_interrupted();
+    const tmsize_t read = tiled ? TIFFReadEncodedTile(tiff, piece, values.data(), bytes)
+                                : TIFFReadEncodedStrip(tiff, piece, values.data(), bytes);
+    for (tmsize_t i = 0; i < read / 2; ++i) greatest = std::max<int>(greatest, values[static_cast<size_t>(i)]);
+  }
+  return greatest;
+}
+
 }  // namespace
 
 RawPicture decode_tiff(std::string_view bytes, int64_t channels, const DecodeLimits& limits) {
@@ -90,6 +110,7 @@ RawPicture decode_tiff(std::string_view bytes, int64_t channels, const DecodeLim
   std::vector<uint32_t> pixels(static_cast<size_t>(width) * height);
   if (TIFFRGBAImageGet(&image, pixels.data(), width, height) == 0) refuse_tiff("is a damaged TIFF, or one cut short");
   throw_if_interrupted();
+  picture.greatest_deep = greatest_deep_value(tiff.get());
   uint8_t* to = picture.values.data();
   for (const uint32_t pixel : pixels) {
     *to++ = static_cast<uint8_t>(TIFFGetR(pixel));

@@ -90,6 +90,15 @@ TEST(Decoders, EveryFormatIsReadAsOpenCvReadsIt) {
   }
 }
 
+TEST(Decoders, TheGreatestOfSixteenBitValuesIsKnown) {
+  cv::Mat deep(9, 8, CV_16UC1, cv::Scalar(7));
+  deep.at<uint16_t>(3, 4) = 201;
+  EXPECT_EQ(decode_png(encoded(".png", deep), 1, {}).greatest_deep, 201);
+  EXPECT_EQ(decode_tiff(encoded(".tif", deep), 3, {}).greatest_deep, 201);
+  EXPECT_EQ(decode_png(encoded(".png", deep * 257), 3, {}).greatest_deep, 201 * 257);
+  EXPECT_EQ(decode_png(encoded(".png", scene()), 3, {}).greatest_deep, 0);
+}
+
 std::string exif_segment(int orientation) {
   const std::string exif = std::string("Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0", 25) +
                            static_cast<char>(orientation) + std::string("\0\0\0\0\0\0", 6);
