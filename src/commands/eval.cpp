@@ -176,26 +176,33 @@ int run(const std::vector<std::string>& arguments) {
   declare(options, settings);
   if (!options.parse(arguments)) return 0;
   settings.robustness.attack.trust_code = settings.model.trust_code;
-  settings.robustness.check(options);
+  settings.robustness.check(options, settings.out);
   silence_progress(settings.quiet);
   prepare_machine(settings.runtime);
 
   std::optional<OutputFolder> place;
-  if (!settings.out.empty()) place.emplace(settings.out, "eval");
+  if (!settings.out.empty() && !settings.robustness.shard.given()) place.emplace(settings.out, "eval");
   const Checkpoint checkpoint = settings.model.load();
   const Classifier classifier = make_classifier(checkpoint, settings.runtime).with_tta(parse_tta(settings.tta));
   const Dataset all = settings.data.read(settings.model, checkpoint);
   const Dataset evaluated = settings.data.part(all);
+  Runtime search = settings.runtime;
+  if (!options.given("precision")) search.precision = "auto";
+  const auto subject = [&]() -> RobustnessSubject {
+    return {classifier.with_precision(resolve_precision(search)), checkpoint.digest, evaluated};
+  };
+  if (settings.robustness.shard.given()) {
+    run_robustness_shard(settings.robustness, subject(), search, arguments, settings.out);
+    return 0;
+  }
   const Predictions predictions = predict(classifier, evaluated, settings.batch_size);
   Result result = evaluate_clean(settings, options, checkpoint, classifier, all, evaluated, predictions);
 
   std::optional<RobustnessRun> robustness;
   if (settings.robustness.wanted()) {
-    Runtime search = settings.runtime;
-    if (!options.given("precision")) search.precision = "auto";
-    RobustnessSubject subject{classifier.with_precision(resolve_precision(search)), checkpoint.digest, evaluated};
-    result.model["search_precision"] = to_string(subject.classifier.precision());  // of attacks that allow it
-    robustness = run_robustness(settings.robustness, subject, search, settings.out);
+    const RobustnessSubject attacked = subject();
+    result.model["search_precision"] = to_string(attacked.classifier.precision());  // of attacks that allow it
+    robustness = run_robustness(settings.robustness, attacked, search, settings.out);
     add_to_result(result, *robustness, classifier.classes());
     save_if_wanted(settings.robustness, *robustness, evaluated,
                    {{"model", settings.model.model},

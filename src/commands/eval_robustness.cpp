@@ -15,6 +15,7 @@ namespace fercli {
 namespace {
 
 constexpr int kNotRobustEnough = 3;
+constexpr const char* kStateFile = "robustness.state";  ///< in --out
 
 Trial plan_of(const RobustnessOptions& options, const RobustnessSubject& subject, const Runtime& runtime) {
   Trial plan;
@@ -101,10 +102,12 @@ void RobustnessOptions::declare(OptionSet& options) {
   options.text("save-adv", &save_adv, "FILE", "keep the adversarial images; `fercli verify FILE` judges them again");
   options.number("min-robust", &min_robust, "0", {0, 1, false, false},
                  "exit with 3 when the worst-case robust accuracy at the largest eps is below");
+  shard.declare(options);
 }
 
-void RobustnessOptions::check(const OptionSet& options) const {
+void RobustnessOptions::check(const OptionSet& options, const std::string& out) const {
   if (wanted()) {
+    shard.check(options, out);
     attack.check(options, split(attacks, ','));
     const Norm norm = attack.parsed_norm();
     const double smallest = parse_ladder(eps.empty() ? default_ladder(norm) : eps, norm).front().eps;
@@ -113,7 +116,7 @@ void RobustnessOptions::check(const OptionSet& options) const {
     return;
   }
   for (const char* name : {"eps", "goal", "norm", "save-adv", "min-robust", "float", "mask", "surrogate", "queries",
-                           "steps", "alpha", "restarts", "random-start", "loss", "targets"}) {
+                           "steps", "alpha", "restarts", "random-start", "loss", "targets", "shard"}) {
     if (options.given(name)) options.fail(name, "needs --attacks");
   }
 }
@@ -123,7 +126,7 @@ RobustnessRun run_robustness(const RobustnessOptions& options, const RobustnessS
   RobustnessRun run;
   run.plan = plan_of(options, subject, runtime);
   CampaignOptions campaign;
-  if (!folder.empty()) campaign.state = std::filesystem::path(folder) / "robustness.state";
+  if (!folder.empty()) campaign.state = std::filesystem::path(folder) / kStateFile;
   ProgressObserver observer;
   try {
     run.robustness = run_campaign({subject.classifier, subject.images, subject.digest}, run.plan, campaign, observer);
@@ -133,6 +136,12 @@ RobustnessRun run_robustness(const RobustnessOptions& options, const RobustnessS
   }
   run.flags = check_sanity(subject.classifier, subject.images, run.robustness, run.plan);
   return run;
+}
+
+void run_robustness_shard(const RobustnessOptions& options, const RobustnessSubject& subject, const Runtime& runtime,
+                          const std::vector<std::string>& arguments, const std::string& folder) {
+  run_shard({"eval", arguments, folder, kStateFile}, options.shard,
+            {subject.classifier, subject.images, subject.digest}, plan_of(options, subject, runtime));
 }
 
 void add_to_result(Result& result, const RobustnessRun& run, const LabelSet& classes) {

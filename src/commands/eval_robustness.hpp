@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "commands/options/attack_options.hpp"
+#include "commands/shards.hpp"
 #include "eval/campaign/campaign.hpp"
 #include "eval/result.hpp"
 #include "eval/sanity.hpp"
@@ -19,12 +20,13 @@ struct RobustnessOptions {
   double min_robust = 0;
   bool off_grid = false;
   AttackOptions attack;
+  ShardOption shard;
 
   void declare(OptionSet& options);
   bool wanted() const { return !attacks.empty(); }
 
   /// Throws UserError about options that make no sense together.
-  void check(const OptionSet& options) const;
+  void check(const OptionSet& options, const std::string& out) const;
 };
 
 /// Whom it is about.
@@ -43,6 +45,10 @@ struct RobustnessRun {
 /// With a folder, an interrupted run goes on from FOLDER/robustness.state.
 RobustnessRun run_robustness(const RobustnessOptions& options, const RobustnessSubject& subject, const Runtime& runtime,
                              const std::string& folder);
+
+/// --shard: nothing but the attacks on this process's images.
+void run_robustness_shard(const RobustnessOptions& options, const RobustnessSubject& subject, const Runtime& runtime,
+                          const std::vector<std::string>& arguments, const std::string& folder);
 
 /// Metrics, tables, per-image part and warnings.
 void add_to_result(Result& result, const RobustnessRun& run, const LabelSet& classes);

@@ -1,6 +1,7 @@
 #include "eval/attack_evaluation.hpp"
 
 #include "core/error.hpp"
+#include "core/interrupt.hpp"
 #include "eval/campaign/verdict.hpp"
 #include "eval/evaluate.hpp"
 #include "eval/measures/image_quality.hpp"
@@ -175,6 +176,9 @@ AttackOutcome attack_images(const Bench& bench, const std::vector<int64_t>& rows
     throw Interrupted(fmt::format("interrupted before an image was finished{}",
                                   options.state ? "; the same command goes on from " + options.state->string() : ""));
   }
+  // What an interrupt left is judged all the same.
+  std::optional<Uninterrupted> finishing;
+  if (!ledger.finished()) finishing.emplace();
   const AttackRecord found = finished_part(ledger, through);
   const Dataset images = part_of(chosen, through);
   AttackOutcome outcome;
@@ -188,8 +192,9 @@ AttackOutcome attack_images(const Bench& bench, const std::vector<int64_t>& rows
   if (plan.minimal_eps && outcome.complete) {
     const Bench finished{bench.network, images, bench.digest, verdict};
     const auto nearest = search_nearest(finished, plan, found, beside(keeping, ".nearest.state"), observer, &outcome);
-    add_nearest(finished, plan, nearest, &outcome);
     outcome.complete = nearest.known.all().item<bool>();
+    if (!outcome.complete) finishing.emplace();
+    add_nearest(finished, plan, nearest, &outcome);
   }
   if (outcome.complete) {
     remove_state(options);

@@ -186,6 +186,23 @@ TEST_F(AttackCommand, AnInterruptedAttackGoesOnAndEndsTheSame) {
   EXPECT_FALSE(fs::exists(folder / "attack.state"));
 }
 
+TEST_F(AttackCommand, ShardsMergeToTheResultOfASingleRun) {
+  const fs::path folder = out_ / "sharded";
+  const std::vector<std::string> plan{"--data", faces().string(), "--eps", "2/255", "--out", folder.string()};
+  json whole = attack_json("untargeted", plan);
+  fs::remove_all(folder);
+  for (const char* shard : {"1/2", "2/2"}) {
+    auto part = plan;
+    part.insert(part.end(), {"--json", "--shard", shard});
+    ASSERT_EQ(attack("untargeted", part).exit_code, 0);
+  }
+  const auto run = run_in_process({"merge", folder.string()});
+  ASSERT_EQ(run.exit_code, 0) << run.err;
+  json merged = json::parse(run.out);
+  for (json* document : {&whole, &merged}) document->erase("timing");
+  EXPECT_EQ(merged.dump(), whole.dump());
+}
+
 TEST_F(AttackCommand, BatchSizeThreadsAndOrderChangeNoResult) {
   std::vector<std::string> forwards{"--image"}, backwards{"--image"};
   for (const auto& entry : fs::recursive_directory_iterator(faces())) {

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "attacks/engine/attack.hpp"
+#include "commands/shards.hpp"
 #include "core/files.hpp"
 #include "eval/adversarial_set.hpp"
 #include "models/checkpoint.hpp"
@@ -179,6 +180,77 @@ TEST_F(RobustnessCommand, AnInterruptedRunGoesOnAndEndsTheSame) {
   const auto refused = eval(others);
   EXPECT_EQ(refused.exit_code, 2);
   EXPECT_THAT(refused.err, HasSubstr("belongs to a run that differs in seed"));
+}
+
+TEST_F(RobustnessCommand, ShardsMergeToTheResultOfASingleRun) {
+  const fs::path out = *folder_ / "sharded";
+  const std::vector<std::string> plan{"--attacks", "pgd,square", "--eps",      "1/255,2/255", "--steps", "6",
+                                      "--queries", "30",         "--restarts", "2",           "--out",   out.string()};
+  const auto single = eval(plan);
+  ASSERT_EQ(single.exit_code, 0) << single.err;
+  const std::string result = read_file(out / "result.json"), images = read_file(out / "per_image.csv");
+  fs::remove_all(out);
+  for (const char* shard : {"3/3", "1/3", "2/3"}) {
+    auto part = plan;
+    part.insert(part.end(), {"--shard", shard});
+    const auto run = eval(part);
+    ASSERT_EQ(run.exit_code, 0) << run.err;
+    EXPECT_THAT(run.out, HasSubstr("shard " + std::string(shard)));
+    EXPECT_FALSE(fs::exists(out / "result.json"));
+  }
+  const auto merged = run_in_process({"merge", out.string()});
+  EXPECT_EQ(merged.exit_code, 0) << merged.err;
+  EXPECT_EQ(merged.out, single.out);
+  EXPECT_EQ(read_file(out / "per_image.csv"), images);
+  json first = json::parse(result), second = json::parse(read_file(out / "result.json"));
+  for (json* document : {&first, &second}) document->erase("timing");
+  EXPECT_EQ(second.dump(), first.dump());
+}
+
+TEST_F(RobustnessCommand, AShardOfAnotherRunIsRefusedAndAMissingOneNamed) {
+  const fs::path out = *folder_ / "torn";
+  const auto shard = [&](const char* text, const char* seed) {
+    return eval({"--attacks", "fgsm", "--eps", "1/255", "--out", out.string(), "--shard", text, "--seed", seed});
+  };
+  ASSERT_EQ(shard("1/2", "0").exit_code, 0);
+  const auto other = shard("2/2", "1");
+  EXPECT_EQ(other.exit_code, 2);
+  EXPECT_THAT(other.err, HasSubstr("holds shards of a run that differs in seed"));
+  const auto torn = run_in_process({"merge", out.string()});
+  EXPECT_EQ(torn.exit_code, 2);
+  EXPECT_THAT(torn.err, HasSubstr("shard 2/2 is missing"));
+  const auto none = run_in_process({"merge", folder_->path().string()});
+  EXPECT_EQ(none.exit_code, 2);
+  EXPECT_THAT(none.err, HasSubstr("holds no shards"));
+}
+
+TEST_F(RobustnessCommand, WrongShardsAreExplained) {
+  for (const char* text : {"0/3", "4/3", "1", "a/b", "1/2/3"}) {
+    const auto run = eval({"--attacks", "fgsm", "--out", (*folder_ / "wrong").string(), "--shard", text});
+    EXPECT_EQ(run.exit_code, 2);
+    EXPECT_THAT(run.err, HasSubstr(fmt::format("--shard {}: must be I/N", text)));
+  }
+  EXPECT_THAT(eval({"--attacks", "fgsm", "--shard", "1/2"}).err, HasSubstr("needs --out"));
+  EXPECT_THAT(eval({"--shard", "1/2"}).err, HasSubstr("needs --attacks"));
+}
+
+TEST(ShardAuto, TakesThePlaceThatTheClusterGave) {
+  using Variables = std::map<std::string, std::string>;
+  const auto place = [](const Variables& set) {
+    const auto shard = parse_shard("auto", [&](const char* name) {
+      const auto found = set.find(name);
+      return found == set.end() ? nullptr : found->second.c_str();
+    });
+    return std::pair(shard.index, shard.of);
+  };
+  const Variables array{{"SLURM_ARRAY_TASK_ID", "12"}, {"SLURM_ARRAY_TASK_MIN", "10"}, {"SLURM_ARRAY_TASK_COUNT", "4"}};
+  EXPECT_EQ(place(array), (std::pair<int64_t, int64_t>(2, 4)));
+  auto several = array;
+  several.insert({{"SLURM_PROCID", "1"}, {"SLURM_NTASKS", "2"}});
+  EXPECT_EQ(place(several), (std::pair<int64_t, int64_t>(5, 8)));
+  EXPECT_EQ(place({{"OMPI_COMM_WORLD_RANK", "1"}, {"OMPI_COMM_WORLD_SIZE", "3"}}), (std::pair<int64_t, int64_t>(1, 3)));
+  EXPECT_EQ(place({{"PMI_RANK", "0"}, {"PMI_SIZE", "2"}}), (std::pair<int64_t, int64_t>(0, 2)));
+  EXPECT_THAT(user_error([&] { place({}); }), HasSubstr("--shard auto: finds no job"));
 }
 
 TEST_F(RobustnessCommand, WrongOptionsAreExplained) {

@@ -1,5 +1,6 @@
 // What every registered attack promises, for every norm and kind of goal it knows.
 #include "attacks/engine/attack.hpp"
+#include "attacks/engine/findings.hpp"
 #include "models/networks/network.hpp"
 
 #include <ATen/Parallel.h>
@@ -122,6 +123,23 @@ TEST_P(AttackContract, StaysInsideTheBallOffThePixelGrid) {
   EXPECT_LE(result.x_adv.max().item<float>(), 1);
   EXPECT_LE(row_norms(result.x_adv - in.x, GetParam().norm).max().item<double>(), threat().eps + 1e-6);
   EXPECT_TRUE(result.success.equal(result.float_success));
+}
+
+TEST_P(AttackContract, ARunMayStopBetweenTwoLegsEachImageForItself) {
+  const auto attack = this->attack(settings());
+  const std::vector<int64_t> rows{4, 0, 7};
+  const auto in = select(input(), rows);
+  const int64_t classes = classifier_.classes().size();
+  Findings kept = Findings::none(in.x, classes);
+  for (int64_t leg = 0; leg < attack->legs(GetParam().norm, GetParam().targeted, classes); ++leg) {
+    for (int64_t row = 0; row < in.x.size(0); ++row) {
+      const auto place = torch::tensor({row});
+      Findings one = kept.select(place);
+      attack->run_leg(leg, classifier_, threat(), select(in, {row}), Rng(7), one);
+      kept.put(place, one);
+    }
+  }
+  expect_same(plain_result(), attack_result(kept, in.x, GetParam().norm, 0, 0), rows);
 }
 
 TEST_P(AttackContract, SuccessIsTheGoalReachedByTheFloat32Network) {

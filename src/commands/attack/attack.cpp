@@ -7,6 +7,7 @@
 #include "commands/attack/attack_input.hpp"
 #include "commands/attack/attack_report.hpp"
 #include "commands/options/attack_options.hpp"
+#include "commands/shards.hpp"
 #include "core/command.hpp"
 #include "core/escape.hpp"
 #include "core/file_name.hpp"
@@ -34,6 +35,8 @@ struct Arguments {
   std::string eps, out, save_png = "none", language = "en";
   AttackSource source;
   AttackPlan plan;
+  ShardOption shard;
+  std::vector<std::string> words;  ///< as they were given
   Runtime runtime;
   int64_t limit = 0;
   bool json = false, quiet = false;
@@ -63,6 +66,7 @@ OptionSet declare(Arguments& a) {
   options.number("min-confidence", &a.plan.min_confidence, "0.9", {0, 1, false, true},
                  "attack images that the network classifies rightly with more than this probability");
   options.integer("limit", &a.limit, at_least(0), "attack at most this many images; 0: all");
+  a.shard.declare(options);
   options.section("Attack");
   options.text("attack", &a.plan.attack, "ATTACK", "the attack; `fercli attacks` lists them");
   options.number("eps", &a.plan.threat.eps, "", above(0),
@@ -96,6 +100,8 @@ void check(Arguments& a, const OptionSet& options) {
   a.plan.threat.eps = parse_number(a.eps);
   check_eps(options, norm, a.plan.threat.eps);
   if (a.plan.minimal_eps && !a.attack.surrogate.empty()) options.fail("minimal-eps", "does not go with --surrogate");
+  a.shard.check(options, a.out);
+  if (a.shard.given() && a.plan.minimal_eps) options.fail("shard", "does not go with --minimal-eps");
   a.plan.settings = a.attack.settings;
   a.plan.seed = a.runtime.seed;
   a.attack.trust_code = a.model.trust_code;
@@ -158,7 +164,7 @@ struct Subject {
 using Place = std::unique_ptr<OutputFolder>;
 
 Place make_place(const Arguments& a, const std::string& goal) {
-  if (!a.saves_files()) return nullptr;
+  if (!a.saves_files() || a.shard.given()) return nullptr;
   return std::make_unique<OutputFolder>(a.out.empty() ? fs::path("out") / file_name_of(goal) : fs::path(a.out),
                                         "attack");
 }
@@ -190,6 +196,11 @@ Subject attack_model(const Arguments& a, const std::string& name, const OptionSe
   const auto [rows, exit_code] = rows_to_attack(report.selection, dataset, report.plan, a, warnings);
   for (const auto& line : warnings) warn(line);
 
+  if (a.shard.given()) {
+    run_shard({"attack", a.words, a.out, kState}, a.shard, {classifier, dataset.select(rows), checkpoint.digest},
+              report.plan.trial());
+    return {std::move(report), exit_code, classifier, std::move(dataset)};
+  }
   CampaignOptions campaign;
   if (place) {
     make_folder(report.folder);
@@ -327,13 +338,18 @@ int run(const std::vector<std::string>& arguments) {
   Arguments a;
   OptionSet options = declare(a);
   if (!options.parse(arguments)) return 0;
+  a.words = arguments;
   silence_progress(a.quiet);
   prepare_machine(a.runtime);
   check(a, options);
   const auto models = split(a.model.model, ',');
-  if (models.size() > 1 && !fs::exists(a.model.model)) return compare_models(a, models, options);
+  if (models.size() > 1 && !fs::exists(a.model.model)) {
+    if (a.shard.given()) options.fail("shard", "goes with one model");
+    return compare_models(a, models, options);
+  }
   Place place;
   const auto subject = attack_model(a, a.model.model, options, place);
+  if (a.shard.given()) return subject.exit_code;
   if (place) place->complete();
   const AttackReport& report = subject.report;
   if (a.json) {

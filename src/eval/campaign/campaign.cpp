@@ -22,7 +22,7 @@ using nlohmann::json;
 
 /// What a group of images may take: what an interrupt costs, and how often the progress line moves.
 constexpr double kSecondsPerGroup = 4;
-constexpr int64_t kFirstGroup = 8, kLargestGroup = 256, kGrowth = 4;
+constexpr int64_t kFirstGroup = 8, kSmallestGroup = 4, kLargestGroup = 256, kGrowth = 4;
 /// Saving waits this long, and longer where it takes more than a twentieth of the time.
 constexpr double kSecondsBetweenSaves = 4, kSavingPays = 20;
 
@@ -48,6 +48,11 @@ std::vector<int64_t> concerned_rows(const Bench& bench, const Trial& trial) {
   return rows;
 }
 
+json described(const Trial& trial, const Attack& attack, Precision precision) {
+  return attack.describe_on(precision,
+                            {trial.norm, attack.minimum_norm() ? trial.search_limit() : trial.ladder.back().eps});
+}
+
 AttackRecord new_record(const Trial& trial, const std::string& name, const Dataset& images, Precision precision) {
   const auto attack = trial.attack(name);
   const int64_t n = images.size(), classes = images.classes.size();
@@ -58,8 +63,7 @@ AttackRecord new_record(const Trial& trial, const std::string& name, const Datas
   record.transferred = trial.surrogate.classifier != nullptr;
   record.minimum_norm = trial.one_run(*attack);
   record.stages = attack->stages();
-  record.settings = attack->describe_on(
-      precision, {trial.norm, attack->minimum_norm() ? trial.search_limit() : trial.ladder.back().eps});
+  record.settings = described(trial, *attack, precision);
   record.single_step = record.settings.value("steps", int64_t{0}) == 1;
   const bool in_one = trial.nearest && !attack->minimum_norm();
   record.legs = in_one ? 1 : attack->legs(trial.norm, trial.targets.defined() || trial.goal.targeted(), classes);
@@ -77,27 +81,6 @@ AttackRecord new_record(const Trial& trial, const std::string& name, const Datas
   return record;
 }
 
-/// What must be the same for a state to be gone on with.
-json identity_of(const Bench& bench, const Trial& trial, const Dataset& images, const Ledger& ledger, Shard shard) {
-  json identity = {{"model", bench.digest},
-                   {"data set", images.digest()},
-                   {"norm", to_string(trial.norm)},
-                   {"goal", trial.goal.name},
-                   {"seed", trial.seed},
-                   {"precision", to_string(bench.network.precision())},
-                   {"shard", {shard.index, shard.of}}};
-  identity.update(describe_classifier(bench.network));
-  for (const auto& rung : trial.ladder) identity["eps"].push_back(rung.text);
-  for (const auto& record : ledger.attacks) identity["attacks"].push_back(record.settings);
-  identity["surrogate"] = trial.surrogate.digest;
-  if (trial.nearest) identity["nearest"] = trial.search_limit();
-  if (trial.misclassified_too) identity["misclassified too"] = true;
-  if (trial.mask.defined()) identity["mask"] = mask_digest(trial.mask);
-  if (trial.targets.defined()) identity["targets"] = tensor_digest(trial.targets);
-  if (trial.start.defined()) identity["start"] = tensor_digest(trial.start);
-  return identity;
-}
-
 /// How many images the next group takes.
 class GroupSize {
  public:
@@ -105,7 +88,8 @@ class GroupSize {
 
   void took(int64_t images, double seconds) {
     const double fitting = static_cast<double>(images) * kSecondsPerGroup / std::max(seconds, 1e-3);
-    next_ = std::clamp(static_cast<int64_t>(fitting), int64_t{1}, std::min(kLargestGroup, images * kGrowth));
+    next_ = std::clamp(static_cast<int64_t>(fitting), kSmallestGroup,
+                       std::max(kSmallestGroup, std::min(kLargestGroup, images * kGrowth)));
   }
 
  private:
@@ -121,8 +105,7 @@ class Campaign {
         observer_(observer),
         maker_(trial.surrogate.classifier ? *trial.surrogate.classifier : bench.network) {
     const auto concerned = concerned_rows(bench, trial);
-    const Dataset all = bench.images.select(concerned);
-    const auto keys = image_keys(all.images);
+    const auto keys = image_keys(bench.images.select(concerned).images);
     for (size_t i = 0; i < keys.size(); ++i) {
       if (!options.shard.holds(keys[i])) continue;
       ledger_.rows.push_back(concerned[i]);
@@ -134,7 +117,7 @@ class Campaign {
     ledger_.attacked = trial.misclassified_too ? torch::ones_like(ledger_.labels, torch::kBool) : ledger_.right();
     for (const auto& name : trial.attacks)
       ledger_.attacks.push_back(new_record(trial, name, images_, maker_.precision()));
-    ledger_.identity = identity_of(bench, trial, all, ledger_, options.shard);
+    ledger_.identity = campaign_identity(bench, trial, options.shard);
     std::error_code error;
     if (!options.state || !std::filesystem::exists(*options.state, error)) return;
     ledger_ = Ledger::load(*options.state, ledger_.identity);
@@ -177,7 +160,7 @@ class Campaign {
         observer_.at(record.legs > 1 ? fmt::format("{}, {} of {}", now_, leg + 1, record.legs) : now_);
         attack_leg(*attack, record, run, leg);
       }
-      record.open = {};
+      if (!record.leg.any().item<bool>()) record.open = {};  // else a later run was resumed
     }
   }
 
@@ -307,6 +290,29 @@ class Campaign {
 };
 
 }  // namespace
+
+json campaign_identity(const Bench& bench, const Trial& trial, const Shard& shard) {
+  json identity = {{"model", bench.digest},
+                   {"data set", bench.images.select(concerned_rows(bench, trial)).digest()},
+                   {"norm", to_string(trial.norm)},
+                   {"goal", trial.goal.name},
+                   {"seed", trial.seed},
+                   {"precision", to_string(bench.network.precision())},
+                   {"shard", {shard.index, shard.of}}};
+  identity.update(describe_classifier(bench.network));
+  for (const auto& rung : trial.ladder) identity["eps"].push_back(rung.text);
+  const auto precision = (trial.surrogate.classifier ? *trial.surrogate.classifier : bench.network).precision();
+  for (const auto& name : trial.attacks) {
+    identity["attacks"].push_back(described(trial, *trial.attack(name), precision));
+  }
+  identity["surrogate"] = trial.surrogate.digest;
+  if (trial.nearest) identity["nearest"] = trial.search_limit();
+  if (trial.misclassified_too) identity["misclassified too"] = true;
+  if (trial.mask.defined()) identity["mask"] = mask_digest(trial.mask);
+  if (trial.targets.defined()) identity["targets"] = tensor_digest(trial.targets);
+  if (trial.start.defined()) identity["start"] = tensor_digest(trial.start);
+  return identity;
+}
 
 Ledger run_campaign(const Bench& bench, const Trial& trial, const CampaignOptions& options, Observer& observer) {
   if (std::set<std::string>(trial.attacks.begin(), trial.attacks.end()).size() != trial.attacks.size()) {

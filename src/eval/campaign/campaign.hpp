@@ -34,6 +34,9 @@ struct CampaignOptions {
   bool partial = false;  ///< at an interrupt, return what is finished instead of throwing
 };
 
+/// What must be the same for a ledger to be gone on with or merged.
+nlohmann::json campaign_identity(const Bench& bench, const Trial& trial, const Shard& shard = {});
+
 /// Puts the images under attack: the one place where that is done. The attacks take turns at the images in groups that
 /// take seconds; results depend on neither the groups nor an interruption nor the division into shards. A state is gone
 /// on with, to exactly the results of an undisturbed run. Throws UserError: no image to attack, an attack named twice,

@@ -74,7 +74,7 @@ class CampaignOf : public testing::Test {
     trial_.ladder = parse_ladder("1/255,2/255", Norm::Linf);
     trial_.goal.name = "untargeted";
     trial_.settings.steps = 4;
-    trial_.settings.queries = 700;
+    trial_.settings.queries = 300;
   }
 
   Bench bench() const { return {network_, data_, "digest"}; }
