@@ -4,11 +4,15 @@
 
 #include <clocale>
 #include <cstdio>
+#include <filesystem>
 #include <new>
+#include <system_error>
 
 #include "core/build_info.hpp"
 #include "core/command.hpp"
+#include "core/error.hpp"
 #include "core/interrupt.hpp"
+#include "core/standard_output.hpp"
 #include "core/text.hpp"
 
 namespace {
@@ -45,7 +49,7 @@ int run(const std::vector<std::string>& words) {
 
 int report(const std::string& message, int exit_code) {
   const bool prefixed = message.compare(0, 7, "fercli ") == 0;
-  fmt::print(stderr, "{}{}\n", prefixed ? "" : "fercli: ", message);
+  std::fputs(fmt::format("{}{}\n", prefixed ? "" : "fercli: ", message).c_str(), stderr);
   return exit_code;
 }
 
@@ -65,13 +69,10 @@ std::string in_plain_words(const std::string& message) {
   return "out of memory";
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
-  std::setlocale(LC_CTYPE, "");
-  fercli::catch_interrupts();
+/// The exit code of `words`, with whatever went wrong said on stderr.
+int guarded_run(const std::vector<std::string>& words) {
   try {
-    return run({argv + 1, argv + argc});
+    return run(words);
   } catch (const fercli::UserError& error) {
     return report(error.what(), kUsage);
   } catch (const fercli::Interrupted& error) {
@@ -80,7 +81,31 @@ int main(int argc, char** argv) {
     return report(in_plain_words(error.what_without_backtrace()), kFailed);
   } catch (const std::bad_alloc&) {
     return report("out of memory", kFailed);
+  } catch (const std::filesystem::filesystem_error& error) {
+    return report(fmt::format("{}: {}", error.path1().string(), error.code().message()), kFailed);
+  } catch (const std::system_error& error) {
+    if (std::ferror(stdout)) return kFailed;  // fmt::print threw it, and finish() says it better
+    return report(error.code().message(), kFailed);
   } catch (const std::exception& error) {
     return report(error.what(), kFailed);
   }
+}
+
+/// What was printed may be lost as late as now: then the run has failed, however well it went before.
+int finish(int exit_code) {
+  try {
+    fercli::finish_standard_output();
+    return exit_code;
+  } catch (const fercli::RunError& error) {
+    report(error.what(), kFailed);
+    return exit_code == kUsage || exit_code == kInterrupted ? exit_code : kFailed;
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::setlocale(LC_CTYPE, "");
+  fercli::catch_interrupts();
+  return finish(guarded_run({argv + 1, argv + argc}));
 }

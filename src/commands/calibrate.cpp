@@ -8,6 +8,7 @@
 #include "core/files.hpp"
 #include "core/json_text.hpp"
 #include "core/options.hpp"
+#include "core/output_lock.hpp"
 #include "core/progress.hpp"
 #include "core/runtime.hpp"
 #include "eval/evaluate.hpp"
@@ -102,6 +103,7 @@ int run(const std::vector<std::string>& arguments) {
   if (out.empty()) throw UserError("fercli calibrate: --out FILE is needed");
   require_room_for_card(out);
   silence_progress(quiet);
+  const OutputLock lock = OutputLock::of_file(out);
   prepare_machine({});
 
   Checkpoint checkpoint = model.load();

@@ -8,6 +8,7 @@
 #include "core/command.hpp"
 #include "core/files.hpp"
 #include "core/options.hpp"
+#include "core/output_lock.hpp"
 #include "core/progress.hpp"
 #include "data/audit.hpp"
 #include "data/formats/reader.hpp"
@@ -330,7 +331,10 @@ int run_audit(const std::vector<std::string>& arguments) {
   if (!list.empty()) require_other_file("fercli data audit: --out", list, words[0]);
   const Dataset data = source.load(options, words[0]);
   const Audit audit(data, words[0]);
-  if (!list.empty()) write_file(list, list_pairs(data, audit));
+  if (!list.empty()) {
+    const OutputLock lock = OutputLock::of_file(list);
+    write_file(list, list_pairs(data, audit));
+  }
   if (source.as_json) {
     print_json(audit_json(data, audit));
   } else {
@@ -360,6 +364,7 @@ int run_convert(const std::vector<std::string>& arguments) {
   if (!force && fs::exists(destination, error)) {
     throw UserError(fmt::format("fercli data convert: {} exists already; --force replaces it", destination.string()));
   }
+  const OutputLock lock = OutputLock::of_file(destination);
   const DatasetWriter& writer = find_writer(destination, format == "auto" ? "" : format);
   const Dataset data = source.load(options, words[0]);
   writer.write(data, destination);

@@ -7,6 +7,7 @@
 #include "core/error.hpp"
 #include "core/files.hpp"
 #include "core/options.hpp"
+#include "core/output_folder.hpp"
 #include "core/progress.hpp"
 #include "core/runtime.hpp"
 #include "eval/evaluate.hpp"
@@ -129,17 +130,24 @@ std::string short_name(const std::string& source) {
   return (path.has_filename() ? path : path.parent_path()).filename().string();
 }
 
-void write_files(const Result& result, const Outcomes& outcomes, const LabelSet& classes,
-                 const std::filesystem::path& folder) {
+/// Returns the names of what was written: pictures need gnuplot.
+std::vector<std::string> write_files(const Result& result, const Outcomes& outcomes, const LabelSet& classes,
+                                     const std::filesystem::path& folder) {
   write_result(result, folder / "result.json");
   write_file(folder / "per_image.csv", image_csv(result, classes));
   const std::string subject =
       fmt::format("{} on {} ({})", std::filesystem::path(result.model.at("model").get<std::string>()).stem().string(),
                   short_name(result.dataset.at("name")), result.dataset.at("split").get<std::string>());
-  plot_confusion_matrix(confusion_matrix(outcomes, classes.size()), classes.names(), "Confusion matrix: " + subject,
-                        folder / "confusion_matrix.png");
-  plot_reliability(reliability(outcomes), result.metrics.at("ece"), "Reliability: " + subject,
-                   folder / "reliability.png");
+  std::vector<std::string> names{"result.json", "per_image.csv"};
+  if (plot_confusion_matrix(confusion_matrix(outcomes, classes.size()), classes.names(), "Confusion matrix: " + subject,
+                            folder / "confusion_matrix.png")) {
+    names.push_back("confusion_matrix.png");
+  }
+  if (plot_reliability(reliability(outcomes), result.metrics.at("ece"), "Reliability: " + subject,
+                       folder / "reliability.png")) {
+    names.push_back("reliability.png");
+  }
+  return names;
 }
 
 void print_result(const Result& result, const LabelSet& classes) {
@@ -177,6 +185,8 @@ int run(const std::vector<std::string>& arguments) {
   silence_progress(settings.quiet);
   prepare_machine(settings.runtime);
 
+  std::optional<OutputFolder> place;
+  if (!settings.out.empty()) place.emplace(settings.out, "eval");
   const Checkpoint checkpoint = settings.model.load();
   const Classifier classifier = make_classifier(checkpoint, settings.runtime).with_tta(parse_tta(settings.tta));
   const Dataset all = settings.data.read(settings.model, checkpoint);
@@ -203,10 +213,11 @@ int run(const std::vector<std::string>& arguments) {
   if (settings.json) fmt::print("{}", format_result(result));
   if (!settings.json) print_result(result, classifier.classes());
   if (!settings.json && robustness) print_robustness(result, *robustness, classifier.classes());
-  if (!settings.out.empty()) {
-    write_files(result, {predictions.probabilities, evaluated.labels}, classifier.classes(), settings.out);
-    inform(
-        fmt::format("written to {}: result.json, per_image.csv, confusion_matrix.png, reliability.png", settings.out));
+  if (place) {
+    const auto names = write_files(result, {predictions.probabilities, evaluated.labels}, classifier.classes(),
+                                   place->work());
+    place->complete();
+    inform(fmt::format("written to {}: {}", settings.out, join(names, ", ")));
   }
   return robustness ? exit_code(settings.robustness, result, *robustness) : 0;
 }

@@ -4,6 +4,7 @@
 #include "commands/options/model_options.hpp"
 #include "core/command.hpp"
 #include "core/options.hpp"
+#include "core/output_lock.hpp"
 #include "core/runtime.hpp"
 #include "models/formats/export.hpp"
 
@@ -24,6 +25,7 @@ int run(const std::vector<std::string>& arguments) {
   options.text("out,o", &out, "FILE", "the file to write");
   if (!options.parse(arguments)) return 0;
   if (out.empty()) throw UserError("fercli export: --out FILE is needed");
+  const OutputLock lock = OutputLock::of_file(out);
   prepare_machine({});
   const Checkpoint checkpoint = model.load();
   export_model(checkpoint, format, out);

@@ -8,6 +8,7 @@
 #include "core/error.hpp"
 #include "core/files.hpp"
 #include "core/options.hpp"
+#include "core/output_folder.hpp"
 #include "core/progress.hpp"
 #include "data/drawn/face.hpp"
 #include "data/image.hpp"
@@ -184,6 +185,9 @@ int run(const std::vector<std::string>& arguments) {
   const Classifier classifier = make_classifier(checkpoint, a.runtime);
   const LabelSet& classes = classifier.classes();
   const EmotionGoal goal = parse_emotion_goal(a.goal.front(), classes);
+  const fs::path folder = a.out.empty() ? fs::path("out") / ("frame-" + goal.name) : fs::path(a.out);
+  std::optional<OutputFolder> place;
+  if (a.saves_files()) place.emplace(folder, "frame");
   const auto detector = make_face_detector(a.detector);
   const Picture original =
       a.image.empty() ? draw_portrait(a, classifier, *detector, goal) : picture_of_image(read_image(a.image, 3));
@@ -199,9 +203,8 @@ int run(const std::vector<std::string>& arguments) {
     warn(fmt::format("the network reads this face as {} already, not as {}", classes.name(found.before.top()),
                      classes.name(*goal.source)));
   }
-  const fs::path folder = a.out.empty() ? fs::path("out") / ("frame-" + goal.name) : fs::path(a.out);
-  if (a.saves_files()) {
-    make_folder(folder);
+  if (place) {
+    const fs::path folder = place->work();
     write_png(image_of_bgr(original.bgr), folder / "original_frame.png");
     write_png(image_of_bgr(found.picture.bgr), folder / "adversarial_frame.png");
     const Picture stored = picture_of_image(read_image(folder / "adversarial_frame.png", 3));
@@ -210,7 +213,10 @@ int run(const std::vector<std::string>& arguments) {
     write_pictures(a, original, found, classes, folder);
   }
   const Result result = summarise(a, options, found, checkpoint, goal);
-  if (a.saves_files()) write_result(result, folder / "result.json");
+  if (place) {
+    write_result(result, place->work() / "result.json");
+    place->complete();
+  }
   if (a.json)
     fmt::print("{}", format_result(result));
   else

@@ -4,6 +4,7 @@
 #include "commands/options/model_options.hpp"
 #include "core/command.hpp"
 #include "core/options.hpp"
+#include "core/output_lock.hpp"
 #include "core/runtime.hpp"
 
 namespace fercli::import_command {
@@ -22,6 +23,7 @@ int run(const std::vector<std::string>& arguments) {
   options.text("out,o", &out, "FILE", "the checkpoint to write, such as net.pt");
   if (!options.parse(arguments)) return 0;
   if (out.empty()) throw UserError("fercli import: --out FILE is needed");
+  const OutputLock lock = OutputLock::of_file(out);
   prepare_machine({});
   model.model = files.front();
   const Checkpoint checkpoint = model.load();

@@ -13,6 +13,7 @@
 #include "core/interrupt.hpp"
 #include "core/options.hpp"
 #include "core/progress.hpp"
+#include "core/standard_output.hpp"
 #include "core/text.hpp"
 #include "eval/measures/metrics.hpp"
 #include "eval/result.hpp"
@@ -182,8 +183,7 @@ class LiveRun {
   }
 
   void loop() {
-    if (a_.lines) fmt::print("Reading video stream ...\n\n");
-    std::fflush(stdout);
+    if (a_.lines) print_out("Reading video stream ...\n\n");
     while (!pipeline_.finished() && !quit_ && !interrupted()) {
       if (auto frame = pipeline_.next(kPatience)) {
         frame_ = std::move(frame);
@@ -233,8 +233,7 @@ class LiveRun {
   }
 
   void print_course_line(const AnalysedFrame& frame, int64_t second) const {
-    fmt::print("Preprocessing ...\n{}\n\n", course_line(frame, classes_, clock(second)));
-    std::fflush(stdout);
+    print_out(fmt::format("Preprocessing ...\n{}\n\n", course_line(frame, classes_, clock(second))));
   }
 
   /// Of a camera, the time of the day; of a file, the place in it.
@@ -351,7 +350,11 @@ int run(const std::vector<std::string>& arguments) {
   try {
     live.loop();
   } catch (...) {  // a camera that was unplugged: what was recorded until then is kept
-    live.finish();
+    try {
+      live.finish();
+    } catch (const RunError& error) {
+      warn(error.what());
+    }
     throw;
   }
   live.finish();

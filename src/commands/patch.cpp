@@ -85,13 +85,13 @@ int run(const std::vector<std::string>& arguments) {
   for (const auto& line : checkpoint.warnings) warn(line);
   const Classifier classifier = make_classifier(checkpoint, a.set.runtime);
   const EmotionGoal goal = parse_emotion_goal(a.set.goal_words.front(), classifier.classes());
+  const auto place = a.set.output(goal);
   const SetImages sets = load_set_images(a.set, checkpoint, classifier, goal);
   const Rng rng = Rng(a.set.runtime.seed).split("patch"), scoring = rng.split("score");
   const Patch patch = learn(a, classifier, sets.learn, goal, rng);
 
   auto images = compare_images(classifier, sets.test, worn(patch, sets.test, a, scoring), goal);
-  const auto folder = a.set.folder(goal);
-  if (a.set.saves_files()) round_trip_png(images, classifier, goal, folder, false);
+  if (place) round_trip_png(images, classifier, goal, place->work(), false);
   Result result = summarise_set(a.set, options, images, sets, checkpoint, goal);
   result.threat_model = {{"goal", goal.name}, {"shape", a.shape}, {"spread", a.spread}};
   result.attacks = {{{"name", "patch"}, {"shape", a.shape}, {"steps", a.settings.steps}}};
@@ -103,11 +103,13 @@ int run(const std::vector<std::string>& arguments) {
   result.metrics["success_random"] = score(random_patch(patch, rng.split("random")), sets.test);
   result.metrics["success_grey"] =
       score(blank_patch(a.shape, patch.pixels.size(0), images[0].original.size(1)), sets.test);
-  if (a.set.saves_files()) {
+  if (place) {
+    const auto folder = place->work();
     const auto print = printable(patch);
     write_png(print, folder / "patch.png");
     write_png(enlarge_image(print, std::max<int64_t>(1, kPrintedSide / print.size(1))), folder / "patch_print.png");
     write_set_files(result, images, {classifier.classes().names(), "patch: " + a.shape, a.set.language}, goal, folder);
+    place->complete();
   }
   if (a.set.json)
     fmt::print("{}", format_result(result));

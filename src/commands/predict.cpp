@@ -10,6 +10,7 @@
 #include "core/interrupt.hpp"
 #include "core/json_text.hpp"
 #include "core/options.hpp"
+#include "core/output_folder.hpp"
 #include "core/progress.hpp"
 #include "data/image.hpp"
 #include "draw/overlay.hpp"
@@ -67,6 +68,7 @@ class Report {
  public:
   Report(const Arguments& arguments, const LabelSet& classes)
       : a_(arguments), classes_(classes), overlay_(classes.names(), arguments.language) {
+    if (!a_.annotate.empty()) place_.emplace(a_.annotate, "predict");
     if (!a_.csv) return;
     fmt::print("file,frame,time,face,x,y,width,height,emotion,confidence");
     for (const auto& name : classes_.names()) fmt::print(",p_{}", csv_field(name));
@@ -87,7 +89,8 @@ class Report {
   }
 
   void finish() {
-    recorder_.reset();
+    end_video();
+    if (place_) place_->complete();
     if (a_.json) fmt::print("{}]\n", pictures_ == 0 ? "[" : "\n");
     if (!a_.json && !a_.csv && pictures_ > 1) fmt::print("{} pictures, {} faces\n", pictures_, faces_);
   }
@@ -142,16 +145,20 @@ class Report {
     for (const auto& face : item.faces) overlay_.draw_avatar_of(drawn, {0, face.box, face.top(), face.probabilities});
     const fs::path name = fs::path(item.file).filename();
     if (!item.frame) {
-      write_png(image_of_bgr(drawn), fresh_name(fs::path(a_.annotate) / name.stem().concat(".png")));
+      write_png(image_of_bgr(drawn), fresh_name(place_->work() / name.stem().concat(".png")));
       return;
     }
     if (*item.frame == 0) {
-      recorder_.reset();
-      make_folder(a_.annotate);
-      const auto target = fresh_name(fs::path(a_.annotate) / name.stem().concat(".mp4"));
+      end_video();
+      const auto target = fresh_name(place_->work() / name.stem().concat(".mp4"));
       recorder_ = std::make_unique<VideoRecorder>(target, drawn.size(1), drawn.size(0), video_fps);
     }
     recorder_->add(drawn, item.time);
+  }
+
+  void end_video() {
+    if (recorder_) recorder_->finish();
+    recorder_.reset();
   }
 
   /// Two pictures of one name from two folders do not overwrite each other.
@@ -166,6 +173,7 @@ class Report {
   const Arguments& a_;
   const LabelSet& classes_;
   Overlay overlay_;
+  std::optional<OutputFolder> place_;  ///< of what is annotated
   std::unique_ptr<VideoRecorder> recorder_;
   std::set<std::string> written_;
   int64_t pictures_ = 0, faces_ = 0;
@@ -273,7 +281,6 @@ int run(const std::vector<std::string>& arguments) {
   const auto files = list_files(a.inputs);
   for (const auto& file : files) refuse_folder_of(file, a.annotate, options);
   const Classifier classifier = make_classifier(load_model(resolve_model(a.model)), a.runtime);
-  if (!a.annotate.empty()) make_folder(a.annotate);
 
   Report report(a, classifier.classes());
   Predictor predictor(a, classifier, report);

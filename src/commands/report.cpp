@@ -11,6 +11,7 @@
 #include "core/files.hpp"
 #include "core/json_text.hpp"
 #include "core/options.hpp"
+#include "core/output_folder.hpp"
 #include "core/progress.hpp"
 #include "core/runtime.hpp"
 #include "eval/result.hpp"
@@ -252,10 +253,12 @@ int run(const std::vector<std::string>& arguments) {
   if (!options.parse(arguments)) return 0;
   check(s, options);
   silence_progress(s.quiet);
+  OutputFolder place(s.out, "report");
   const json report = s.files.empty() ? measure(s, options) : read_all(s.files);
   for (const auto& line : report.at("warnings")) warn(line.get<std::string>());
-  write_study(report, fs::path(s.out) / "report.json");
-  write_report(report, s.render, s.out);
+  write_study(report, place.work() / "report.json");
+  write_report(report, s.render, place.work());
+  place.complete();
   if (s.json) {
     fmt::print("{}", read_file(fs::path(s.out) / "report.json"));
   } else {

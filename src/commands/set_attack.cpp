@@ -77,6 +77,10 @@ std::filesystem::path SetAttack::folder(const EmotionGoal& goal) const {
                      : std::filesystem::path(out);
 }
 
+std::unique_ptr<OutputFolder> SetAttack::output(const EmotionGoal& goal) const {
+  return saves_files() ? std::make_unique<OutputFolder>(folder(goal), command) : nullptr;
+}
+
 SetImages load_set_images(const SetAttack& options, const Checkpoint& checkpoint, const Classifier& classifier,
                           const EmotionGoal& goal) {
   const Dataset all = options.data.read(options.model, checkpoint);

@@ -1,10 +1,12 @@
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "attacks/threat/emotion_goal.hpp"
 #include "commands/options/data_options.hpp"
+#include "core/output_folder.hpp"
 #include "draw/attack_picture.hpp"
 #include "eval/attack_evaluation.hpp"
 
@@ -28,6 +30,7 @@ struct SetAttack {
 
   bool saves_files() const { return !json || !out.empty(); }
   std::filesystem::path folder(const EmotionGoal& goal) const;  ///< --out, or out/COMMAND-GOAL
+  std::unique_ptr<OutputFolder> output(const EmotionGoal& goal) const;  ///< that folder; none where nothing is saved
 };
 
 /// Two sets without a common image; of each, the images that the goal concerns and the network classifies rightly.

@@ -8,6 +8,7 @@
 #include "core/digest.hpp"
 #include "core/files.hpp"
 #include "core/options.hpp"
+#include "core/output_lock.hpp"
 #include "core/progress.hpp"
 #include "data/formats/reader.hpp"
 #include "models/files/limits.hpp"
@@ -336,6 +337,8 @@ int run(const std::vector<std::string>& arguments) {
   silence_progress(settings.quiet);
   prepare_machine(settings.train.runtime);
   const std::filesystem::path folder = settings.out;
+  const OutputLock lock = OutputLock::of_folder(folder);
+  for (const auto& place : {folder, folder / "logs"}) sweep_parts(place);
   const bool has_state = std::filesystem::exists(folder / "training.state");
   refuse_mixed_folder(settings, has_state);
 

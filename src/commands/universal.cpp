@@ -118,6 +118,7 @@ int run(const std::vector<std::string>& arguments) {
   for (const auto& line : checkpoint.warnings) warn(line);
   const Classifier classifier = make_classifier(checkpoint, a.set.runtime);
   const EmotionGoal goal = parse_emotion_goal(a.set.goal_words.front(), classifier.classes());
+  const auto place = a.set.output(goal);
   const SetImages sets = load_set_images(a.set, checkpoint, classifier, goal);
   const Rng rng = Rng(a.set.runtime.seed).split("universal");
   auto perturbation = a.load.empty() ? learn(a, classifier, sets.learn, goal, rng) : load_fitting(a.load, sets.test);
@@ -128,8 +129,7 @@ int run(const std::vector<std::string>& arguments) {
   }
 
   auto images = compare_images(classifier, sets.test, add_universal(sets.test.images, perturbation.levels), goal);
-  const auto folder = a.set.folder(goal);
-  if (a.set.saves_files()) round_trip_png(images, classifier, goal, folder, false);
+  if (place) round_trip_png(images, classifier, goal, place->work(), false);
   Result result = summarise_set(a.set, options, images, sets, checkpoint, goal);
   result.threat_model = {{"norm", to_string(perturbation.norm)}, {"eps", perturbation.eps}, {"goal", goal.name}};
   result.attacks = {{{"name", "universal"}, {"learnt_on", perturbation.model}, {"learnt_for", perturbation.goal}}};
@@ -139,11 +139,13 @@ int run(const std::vector<std::string>& arguments) {
     result.metrics["success_learn"] =
         success_of(classifier, sets.learn, add_universal(sets.learn.images, perturbation.levels), goal);
   }
-  if (a.set.saves_files()) {
+  if (place) {
+    const auto folder = place->work();
     save_universal(perturbation, folder / "universal.pt");
     const std::string what = fmt::format("universal, {} eps {}", to_string(perturbation.norm),
                                          format_eps(perturbation.eps, perturbation.norm));
     write_set_files(result, images, {classifier.classes().names(), what, a.set.language}, goal, folder);
+    place->complete();
   }
   if (a.set.json)
     fmt::print("{}", format_result(result));

@@ -7,6 +7,7 @@
 #include <fstream>
 
 #include "core/error.hpp"
+#include "core/files.hpp"
 
 namespace fercli {
 
@@ -42,6 +43,7 @@ std::string sha256_hex(std::string_view bytes) {
 }
 
 std::string file_sha256_hex(const std::filesystem::path& path) {
+  require_file(path);
   std::ifstream file(path, std::ios::binary);
   if (!file) throw UserError(fmt::format("{}: cannot be read", path.string()));
   Digest digest;

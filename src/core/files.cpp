@@ -1,11 +1,17 @@
 #include "core/files.hpp"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <signal.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
 #include <cstdlib>
-#include <fstream>
-#include <iterator>
+#include <cstring>
+#include <optional>
 #include <vector>
 
 #include "core/build_info.hpp"
@@ -15,31 +21,148 @@ namespace fercli {
 
 namespace fs = std::filesystem;
 
+namespace {
+
+/// What stands where a regular file is needed, in words.
+const char* kind_of_file(mode_t mode) {
+  if (S_ISDIR(mode)) return "is a folder, not a file";
+  if (S_ISFIFO(mode)) return "is a pipe, not a file";
+  if (S_ISSOCK(mode)) return "is a socket, not a file";
+  return "is a device, not a file";
+}
+
+[[noreturn]] void throw_read_error(const fs::path& path, int error) {
+  if (error == ENOENT || error == ENOTDIR) throw UserError(fmt::format("{}: no such file", path.string()));
+  if (error == ENXIO) throw UserError(fmt::format("{}: {}", path.string(), kind_of_file(S_IFSOCK)));
+  throw UserError(fmt::format("{}: cannot be read ({})", path.string(), std::strerror(error)));
+}
+
+void require_regular(const fs::path& path, const struct stat& status) {
+  if (!S_ISREG(status.st_mode)) throw UserError(fmt::format("{}: {}", path.string(), kind_of_file(status.st_mode)));
+}
+
+/// Closes a file that is only read.
+struct ReadHandle {
+  int number;
+  ~ReadHandle() { ::close(number); }
+};
+
+}  // namespace
+
+void require_file(const fs::path& path) {
+  struct stat status {};
+  if (::stat(path.c_str(), &status) != 0) throw_read_error(path, errno);
+  require_regular(path, status);
+}
+
 std::string read_file(const fs::path& path) {
-  std::error_code error;
-  if (!fs::exists(path, error)) throw UserError(fmt::format("{}: no such file", path.string()));
-  if (fs::is_directory(path, error)) throw UserError(fmt::format("{}: is a folder, not a file", path.string()));
-  std::ifstream file(path, std::ios::binary);
-  if (!file) throw UserError(fmt::format("{}: cannot be read", path.string()));
-  const auto size = fs::file_size(path, error);
-  std::string content(error ? 0 : size, '\0');
-  file.read(content.data(), static_cast<std::streamsize>(content.size()));
-  content.resize(static_cast<size_t>(file.gcount()));
-  if (file) content.append(std::istreambuf_iterator<char>(file), {});  // pipes and /proc tell no size
-  if (file.bad()) throw UserError(fmt::format("{}: cannot be read", path.string()));
+  require_file(path);  // opening a device may already do something
+  const ReadHandle file{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
+  struct stat status {};
+  if (file.number < 0 || ::fstat(file.number, &status) != 0) throw_read_error(path, errno);
+  require_regular(path, status);
+  constexpr size_t kBlockOfUnknown = 1 << 16;  // files in /proc tell no size
+  std::string content(std::max<size_t>(static_cast<size_t>(status.st_size) + 1, kBlockOfUnknown), '\0');
+  size_t length = 0;
+  for (;;) {
+    if (length == content.size()) content.resize(2 * length);
+    const ssize_t got = ::read(file.number, content.data() + length, content.size() - length);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) throw_read_error(path, errno);
+    if (got == 0) break;
+    length += static_cast<size_t>(got);
+  }
+  content.resize(length);
   return content;
+}
+
+namespace {
+
+/// The process that wrote a file named by `part_name`; none for other names.
+std::optional<pid_t> writer_of_part(const std::string& name) {
+  constexpr std::string_view kPart = ".part";
+  if (name.empty() || name[0] != '.') return {};
+  for (size_t end = name.rfind(kPart); end != std::string::npos && end > 0; end = name.rfind(kPart, end - 1)) {
+    const size_t after = end + kPart.size(), dot = name.rfind('.', end - 1);
+    if ((after != name.size() && name[after] != '.') || dot == std::string::npos || dot == 0) continue;
+    int64_t number = 0;
+    const auto [stop, error] = std::from_chars(name.data() + dot + 1, name.data() + end, number);
+    if (error == std::errc() && stop == name.data() + end && number > 0) return static_cast<pid_t>(number);
+  }
+  return {};
+}
+
+}  // namespace
+
+fs::path final_name(const fs::path& path) {
+  fs::path name;
+  for (const auto& part : path) {
+    if (!writer_of_part(part.string())) name /= part;
+  }
+  return name.empty() ? path : name;
+}
+
+void throw_write_error(const fs::path& path, int error) {
+  const std::string message =
+      fmt::format("{}: cannot be written ({})", final_name(path).string(), std::strerror(error));
+  for (const int of_machine : {ENOSPC, EDQUOT, EFBIG, EIO, EPIPE, ENOMEM}) {
+    if (error == of_machine) throw RunError(message);
+  }
+  throw UserError(message);
+}
+
+OutputFile::OutputFile(const fs::path& path, fs::path shown)
+    : shown_(std::move(shown)), file_(std::fopen(path.c_str(), "wbe")) {
+  if (file_ == nullptr) throw_write_error(shown_, errno);
+}
+
+OutputFile::~OutputFile() {
+  if (file_ != nullptr) std::fclose(file_);
+}
+
+void OutputFile::write(std::string_view content) {
+  if (std::fwrite(content.data(), 1, content.size(), file_) != content.size()) throw_write_error(shown_, errno);
+}
+
+void OutputFile::flush() {
+  if (std::fflush(file_) != 0) throw_write_error(shown_, errno);
+}
+
+void OutputFile::close() {
+  std::FILE* file = file_;
+  file_ = nullptr;
+  if (file != nullptr && std::fclose(file) != 0) throw_write_error(shown_, errno);
 }
 
 void make_folder(const fs::path& path) {
   std::error_code error;
   if (path.empty() || fs::is_directory(path, error)) return;
   fs::create_directories(path, error);
+  if (error == std::errc::no_space_on_device) throw_write_error(path, ENOSPC);
   if (error) throw UserError(fmt::format("{}: the folder cannot be made ({})", path.string(), error.message()));
 }
 
 fs::path part_name(const fs::path& path) {
   fs::path part = path;
   return part.replace_filename(fmt::format(".{}.{}.part{}", path.stem().string(), getpid(), path.extension().string()));
+}
+
+namespace {
+
+bool is_alive(pid_t process) {
+  return ::kill(process, 0) == 0 || errno != ESRCH;
+}
+
+}  // namespace
+
+void sweep_parts(const fs::path& folder) {
+  std::error_code error, ignored;
+  std::vector<fs::path> dead;
+  for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
+    const auto writer = writer_of_part(entry->path().filename().string());
+    if (writer && *writer != getpid() && !is_alive(*writer)) dead.push_back(entry->path());
+  }
+  for (const auto& path : dead) fs::remove_all(path, ignored);
 }
 
 namespace {
@@ -51,14 +174,13 @@ fs::path behind_links(const fs::path& path) {
   return error || real.empty() ? path : real;
 }
 
-/// A device or a pipe: it takes the bytes, and renaming another file to it would do away with it.
+}  // namespace
+
 bool is_channel(const fs::path& path) {
   std::error_code error;
   const auto status = fs::status(path, error);
   return fs::is_character_file(status) || fs::is_block_file(status) || fs::is_fifo(status) || fs::is_socket(status);
 }
-
-}  // namespace
 
 void replace_file(const fs::path& name, const std::function<void(const fs::path&)>& write) {
   if (is_channel(name)) return write(name);
@@ -76,17 +198,15 @@ void replace_file(const fs::path& name, const std::function<void(const fs::path&
   if (error) {
     std::error_code ignored;
     fs::remove(temporary, ignored);
-    throw UserError(fmt::format("{}: cannot be written ({})", path.string(), error.message()));
+    throw_write_error(path, error.value());
   }
 }
 
 void write_file(const fs::path& path, std::string_view content) {
   replace_file(path, [&](const fs::path& temporary) {
-    std::ofstream file(temporary, std::ios::binary);
-    file.write(content.data(), static_cast<std::streamsize>(content.size()));
+    OutputFile file(temporary, path);
+    file.write(content);
     file.close();
-    if (!file)
-      throw UserError(fmt::format("{}: cannot be written (is the disk full, or the folder read-only?)", path.string()));
   });
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdio>
 #include <filesystem>
 #include <functional>
 #include <string>
@@ -7,8 +8,34 @@
 
 namespace fercli {
 
-/// Whole content of a file. Throws UserError that names it.
+/// Whole content of a regular file. Throws UserError that names it; a pipe, device or socket is refused unopened, behind
+/// links too, as it may never end.
 std::string read_file(const std::filesystem::path& path);
+
+/// Throws UserError unless `path` leads to a regular file that exists: for everything that a library opens by its name.
+void require_file(const std::filesystem::path& path);
+
+/// Throws RunError when the machine gave out (disk full, quota, limit of a file's size, failed device), and UserError when
+/// the place is wrong (no permission, no such folder). `error` is an errno.
+[[noreturn]] void throw_write_error(const std::filesystem::path& path, int error);
+
+/// A file that is written bit by bit. Every write is checked and throws as `throw_write_error`, by the name `shown`.
+class OutputFile {
+ public:
+  explicit OutputFile(const std::filesystem::path& path) : OutputFile(path, path) {}
+  OutputFile(const std::filesystem::path& path, std::filesystem::path shown);  ///< empties what is there
+  ~OutputFile();
+  OutputFile(const OutputFile&) = delete;
+  OutputFile& operator=(const OutputFile&) = delete;
+
+  void write(std::string_view content);  ///< may stay in memory until `flush` or `close`
+  void flush();
+  void close();
+
+ private:
+  std::filesystem::path shown_;
+  std::FILE* file_;
+};
 
 /// Makes the folder and its parents. Throws UserError when that cannot be done.
 void make_folder(const std::filesystem::path& path);
@@ -16,9 +43,18 @@ void make_folder(const std::filesystem::path& path);
 /// The name under which a file is written before it is renamed to `path`: hidden, beside it, of the same extension.
 std::filesystem::path part_name(const std::filesystem::path& path);
 
+/// Where something written below a hidden folder of `part_name` will be in the end: the path without that folder.
+std::filesystem::path final_name(const std::filesystem::path& path);
+
+/// Removes what killed runs left in this folder under names of `part_name`. Those of living processes stay.
+void sweep_parts(const std::filesystem::path& folder);
+
+/// A device, pipe or socket, behind links too: it takes bytes, but nothing can be renamed to it.
+bool is_channel(const std::filesystem::path& path);
+
 /// Calls `write` with the name of a temporary file beside `path` (same extension), then renames it to `path`: a reader
 /// never sees half a file, and an old file survives a failed write. Links are followed, and a device or pipe is written
-/// itself. Missing folders are made. Throws UserError when the place cannot be written.
+/// itself. Missing folders are made. Throws as `throw_write_error`.
 void replace_file(const std::filesystem::path& path, const std::function<void(const std::filesystem::path&)>& write);
 
 /// `replace_file` with this content.

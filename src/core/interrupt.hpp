@@ -2,10 +2,11 @@
 
 namespace fercli {
 
-/// From here on Ctrl-C and SIGTERM raise a flag; a second Ctrl-C ends the program at once.
+/// From here on Ctrl-C, SIGTERM and SIGHUP (unless `nohup` has it ignored) raise a flag; a second Ctrl-C or SIGTERM ends
+/// the program at once. A file that grows over the limit of its size (ulimit -f) is a failed write from here on.
 void catch_interrupts();
 
-/// True once Ctrl-C or SIGTERM came. Long loops poll it, save, and throw Interrupted.
+/// True once one of them came. Long loops poll it, save, and throw Interrupted.
 bool interrupted();
 
 /// Throws Interrupted("interrupted") once the flag is up: for loops with nothing to save.

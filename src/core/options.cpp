@@ -6,11 +6,12 @@
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
-#include <fstream>
 #include <nlohmann/json.hpp>
+#include <sstream>
 #include <stdexcept>
 
 #include "core/error.hpp"
+#include "core/files.hpp"
 #include "core/numbers.hpp"
 #include "core/text.hpp"
 
@@ -274,12 +275,12 @@ void OptionSet::store_all(const std::vector<std::string>& arguments) {
   const Option* config = find("config");
   if (config->given.empty()) return;
   const std::string path = config->given.back();
-  std::error_code ignored;
-  if (std::filesystem::is_directory(path, ignored)) {
-    throw UserError(fmt::format("fercli {}: --config {}: is a folder, not a file", command_, path));
+  std::istringstream stream;
+  try {
+    stream.str(read_file(path));
+  } catch (const UserError& error) {
+    throw UserError(fmt::format("fercli {}: --config {}", command_, error.what()));
   }
-  std::ifstream stream(path);
-  if (!stream) throw UserError(fmt::format("fercli {}: --config {}: cannot be read", command_, path));
   try {
     take(po::parse_config_file(stream, file, false), path);
   } catch (const po::unknown_option& error) {

@@ -21,6 +21,12 @@ double seconds_between(std::chrono::steady_clock::time_point from, std::chrono::
 
 constexpr const char* kWipeLine = "\r\033[K";
 
+/// A terminal that is gone, or a full disk behind 2>FILE, ends no run.
+void to_stderr(const std::string& text) {
+  std::fputs(text.c_str(), stderr);
+  std::fflush(stderr);
+}
+
 }  // namespace
 
 Progress::Progress(std::string title, int64_t total, std::string unit)
@@ -31,7 +37,7 @@ Progress::Progress(std::string title, int64_t total, std::string unit)
       start_(std::chrono::steady_clock::now()) {}
 
 Progress::~Progress() {
-  if (shown_) fmt::print(stderr, "{}", kWipeLine);
+  if (shown_) to_stderr(kWipeLine);
 }
 
 void Progress::advance(int64_t count) {
@@ -61,9 +67,8 @@ void Progress::draw() {
   bar.resize(24, '.');
   const std::string left = rate > 0 ? format_duration((total_ - done_) / rate) : "?";
   const std::string speed = rate < 10 ? fmt::format("{:.2g}", rate) : fmt::format("{:.0f}", rate);
-  fmt::print(stderr, "{}{} [{}] {}/{} {} {}/s, {} left  {}", kWipeLine, title_, bar, done_, total_, speed, unit_, left,
-             note_);
-  std::fflush(stderr);
+  to_stderr(fmt::format("{}{} [{}] {}/{} {} {}/s, {} left  {}", kWipeLine, title_, bar, done_, total_, speed, unit_,
+                        left, note_));
 }
 
 void silence_progress(bool quiet) {
@@ -71,11 +76,11 @@ void silence_progress(bool quiet) {
 }
 
 void inform(const std::string& line) {
-  if (!silenced()) fmt::print(stderr, "{}{}\n", isatty(STDERR_FILENO) ? kWipeLine : "", line);
+  if (!silenced()) to_stderr(fmt::format("{}{}\n", isatty(STDERR_FILENO) ? kWipeLine : "", line));
 }
 
 void warn(const std::string& line) {
-  fmt::print(stderr, "{}fercli: warning: {}\n", isatty(STDERR_FILENO) ? kWipeLine : "", line);
+  to_stderr(fmt::format("{}fercli: warning: {}\n", isatty(STDERR_FILENO) ? kWipeLine : "", line));
 }
 
 std::string format_duration(double seconds) {

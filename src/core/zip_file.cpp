@@ -6,6 +6,7 @@
 #include <set>
 
 #include "core/error.hpp"
+#include "core/files.hpp"
 #include "core/text.hpp"
 
 namespace fercli {
@@ -28,6 +29,7 @@ std::shared_ptr<void> own(zip_t* archive, const std::string& name) {
 }  // namespace
 
 ZipFile::ZipFile(const std::filesystem::path& path) : name_(path.string()) {
+  require_file(path);
   archive_ = own(zip_open(path.c_str(), ZIP_RDONLY, nullptr), name_);
   check(std::filesystem::file_size(path));
 }

@@ -8,6 +8,8 @@
 #include "core/error.hpp"
 #include "core/files.hpp"
 #include "core/json_text.hpp"
+#include "core/progress.hpp"
+#include "core/text.hpp"
 #include "data/image.hpp"
 #include "eval/result.hpp"
 
@@ -45,12 +47,34 @@ std::string course_line(const AnalysedFrame& frame, const LabelSet& classes, int
 
 Session::Session(SessionOutputs outputs, LabelSet classes, double fps)
     : outputs_(std::move(outputs)), classes_(std::move(classes)), fps_(fps) {
+  for (const auto& file : {outputs_.csv, outputs_.jsonl, outputs_.record, outputs_.record_annotated}) {
+    if (!file.empty() && file != "-") locks_.push_back(OutputLock::of_file(file));
+  }
   if (!outputs_.csv.empty()) logs_.push_back(std::make_unique<SessionLog>(outputs_.csv, LogFormat::Csv, classes_));
   if (!outputs_.jsonl.empty()) {
     logs_.push_back(std::make_unique<SessionLog>(outputs_.jsonl, LogFormat::JsonLines, classes_));
   }
-  if (!outputs_.faces.empty()) make_folder(outputs_.faces);
-  if (!outputs_.folder.empty()) make_folder(outputs_.folder);
+  if (!outputs_.folder.empty()) folder_ = std::make_shared<OutputFolder>(outputs_.folder, "live");
+  std::error_code error;
+  if (folder_ && !outputs_.faces.empty() && fs::equivalent(outputs_.folder, outputs_.faces, error)) {
+    faces_ = folder_;
+  } else if (!outputs_.faces.empty()) {
+    faces_ = std::make_shared<OutputFolder>(outputs_.faces, "live");
+  }
+}
+
+/// One output that fails takes no other with it.
+void Session::attempt(const std::function<void()>& work) {
+  try {
+    work();
+  } catch (const std::runtime_error& error) {
+    lost_.push_back(error.what());
+  }
+}
+
+void Session::end_recording(std::unique_ptr<VideoRecorder>& recorder) {
+  if (recorder) attempt([&] { recorder->finish(); });
+  recorder.reset();
 }
 
 void Session::keep_clean(std::unique_ptr<VideoRecorder>& recorder, const std::string& path,
@@ -62,11 +86,11 @@ void Session::keep_clean(std::unique_ptr<VideoRecorder>& recorder, const std::st
 
 /// The largest face at the time due; without one, the next frame's.
 void Session::export_face(const AnalysedFrame& frame) {
-  keep_clean(input_, (fs::path(outputs_.faces) / kInputVideo).string(), frame);
+  keep_clean(input_, (faces_->work() / kInputVideo).string(), frame);
   const LiveFace* face = largest_face(frame);
   if (face == nullptr || frame.frame.time < next_export_) return;
   const auto grey = convert_channels(face->reading.crop, 1);
-  write_png(grey, fs::path(outputs_.faces) / fmt::format("image{}.png", exported_++));
+  write_png(grey, faces_->work() / fmt::format("image{}.png", exported_++));
   next_export_ += outputs_.every;
   if (next_export_ <= frame.frame.time) next_export_ = frame.frame.time + outputs_.every;
 }
@@ -96,7 +120,8 @@ void Session::add_shown(const torch::Tensor& bgr, double time) {
 
 std::string Session::toggle_recording() {
   if (recording()) {
-    live_recorder_.reset();
+    end_recording(live_recorder_);
+    if (!lost_.empty()) warn(lost_.back());
     recording_wanted_ = false;
     return "";
   }
@@ -134,14 +159,26 @@ nlohmann::json Session::summary(const PipelineStatus& status, int64_t faces, con
 }
 
 void Session::finish(const PipelineStatus& status, int64_t faces, Overlay& overlay, const std::string& source) {
-  for (auto* recorder : {&clean_, &input_, &annotated_, &live_recorder_}) recorder->reset();
+  for (auto* recorder : {&clean_, &input_, &annotated_, &live_recorder_}) end_recording(*recorder);
+  for (const auto& log : logs_) attempt([&] { log->close(); });
   logs_.clear();
-  if (outputs_.folder.empty()) return;
-  const fs::path folder = outputs_.folder;
-  write_file(folder / "session.json", pretty_json(summary(status, faces, source)) + "\n");
-  const std::string title =
-      fmt::format("{}  {}", overlay.say("Emotions over time", "Émotions au fil du temps"), source);
-  write_png(image_of_bgr(timeline_.draw_session(overlay, title)), folder / "timeline.png");
+  if (folder_) {
+    attempt([&] {
+      write_file(folder_->work() / "session.json", pretty_json(summary(status, faces, source)) + "\n");
+      const std::string title =
+          fmt::format("{}  {}", overlay.say("Emotions over time", "Émotions au fil du temps"), source);
+      write_png(image_of_bgr(timeline_.draw_session(overlay, title)), folder_->work() / "timeline.png");
+    });
+  }
+  for (const auto& folder : {faces_, folder_ == faces_ ? nullptr : folder_}) {
+    if (folder) attempt([&] { folder->complete(); });
+  }
+  folder_.reset();
+  faces_.reset();
+  if (lost_.empty()) return;
+  const std::string sentences = join(lost_, "; ");
+  lost_.clear();
+  throw RunError(sentences);
 }
 
 }  // namespace fercli

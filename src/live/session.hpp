@@ -1,11 +1,13 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
 
+#include "core/output_folder.hpp"
 #include "live/screen/hud.hpp"
 #include "live/screen/timeline.hpp"
 #include "live/session_log.hpp"
@@ -46,7 +48,8 @@ class Session {
   /// `s`: the picture shown and the crops that the network saw; returns the picture's name.
   std::string snapshot(const torch::Tensor& shown, const AnalysedFrame& frame);
 
-  /// Completes the files; session.json and timeline.png.
+  /// Completes the files; session.json and timeline.png. Does all that can be done, then throws RunError that says what
+  /// is lost.
   void finish(const PipelineStatus& status, int64_t faces, Overlay& overlay, const std::string& source);
 
   /// Frames, rates, latencies, faces, and seconds per emotion.
@@ -58,7 +61,13 @@ class Session {
   void export_face(const AnalysedFrame& frame);
   void keep_clean(std::unique_ptr<VideoRecorder>& recorder, const std::string& path, const AnalysedFrame& frame);
 
+  void attempt(const std::function<void()>& work);
+  void end_recording(std::unique_ptr<VideoRecorder>& recorder);
+
   SessionOutputs outputs_;
+  std::shared_ptr<OutputFolder> folder_, faces_;  ///< one where both are the same folder
+  std::vector<OutputLock> locks_;                 ///< of the single files
+  std::vector<std::string> lost_;                 ///< what could not be written, in sentences
   LabelSet classes_;
   double fps_;
   std::vector<std::unique_ptr<SessionLog>> logs_;

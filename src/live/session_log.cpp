@@ -2,13 +2,11 @@
 
 #include <fmt/format.h>
 
-#include <cerrno>
-#include <cstring>
 #include <nlohmann/json.hpp>
 
-#include "core/error.hpp"
 #include "core/files.hpp"
 #include "core/json_text.hpp"
+#include "core/standard_output.hpp"
 #include "eval/result.hpp"
 
 namespace fercli {
@@ -16,15 +14,6 @@ namespace fercli {
 namespace {
 
 constexpr const char* kUncertain = "uncertain";
-
-std::FILE* open_log(const std::string& path) {
-  if (path == "-") return stdout;
-  const auto folder = std::filesystem::path(path).parent_path();
-  if (!folder.empty()) make_folder(folder);
-  std::FILE* file = std::fopen(path.c_str(), "w");
-  if (file == nullptr) throw UserError(fmt::format("{}: cannot be written", path));
-  return file;
-}
 
 std::string label_name(const std::optional<int64_t>& label, const LabelSet& classes) {
   return label ? classes.name(*label) : std::string(kUncertain);
@@ -37,40 +26,50 @@ double rounded(double value, double steps) {
 }  // namespace
 
 SessionLog::SessionLog(const std::string& path, LogFormat format, LabelSet classes)
-    : path_(path), file_(open_log(path)), format_(format), classes_(std::move(classes)) {
+    : format_(format), classes_(std::move(classes)) {
+  if (path != "-") {
+    make_folder(std::filesystem::path(path).parent_path());
+    file_.emplace(path);
+  }
   if (format_ != LogFormat::Csv) return;
-  fmt::print(file_, "time,frame,track,x,y,width,height,emotion,confidence");
-  for (const auto& name : classes_.names()) fmt::print(file_, ",p_{}", csv_field(name));
-  fmt::print(file_, ",smoothed,ms\n");
+  std::string header = "time,frame,track,x,y,width,height,emotion,confidence";
+  for (const auto& name : classes_.names()) header += ",p_" + csv_field(name);
+  write(header + ",smoothed,ms\n");
 }
 
-SessionLog::~SessionLog() {
-  if (file_ != stdout) std::fclose(file_);
+void SessionLog::write(const std::string& lines) {
+  if (file_) {
+    file_->write(lines);
+    file_->flush();
+  } else {
+    print_out(lines);
+  }
 }
 
 void SessionLog::add(const AnalysedFrame& frame) {
-  if (format_ == LogFormat::Csv) {
-    add_csv(frame);
-  } else {
-    add_json(frame);
-  }
-  if (std::fflush(file_) != 0) throw RunError(fmt::format("{}: cannot be written ({})", path_, std::strerror(errno)));
+  write(format_ == LogFormat::Csv ? csv_lines(frame) : json_line(frame));
 }
 
-void SessionLog::add_csv(const AnalysedFrame& frame) {
+void SessionLog::close() {
+  if (file_) file_->close();
+}
+
+std::string SessionLog::csv_lines(const AnalysedFrame& frame) const {
   const std::string when = fmt::format("{:.3f},{}", frame.frame.time, frame.frame.number);
+  std::string lines;
   for (const auto& face : frame.faces) {
     const auto& reading = face.reading;
-    fmt::print(file_, "{},{},{:.0f},{:.0f},{:.0f},{:.0f},{},{:.4f}", when, face.id, reading.box.x, reading.box.y,
-               reading.box.width, reading.box.height, csv_field(classes_.name(reading.top())), reading.confidence());
-    for (const double probability : reading.probabilities) fmt::print(file_, ",{:.4f}", probability);
-    fmt::print(file_, ",{},{:.1f}\n", csv_field(label_name(face.label, classes_)), frame.latency_ms);
+    lines += fmt::format("{},{},{:.0f},{:.0f},{:.0f},{:.0f},{},{:.4f}", when, face.id, reading.box.x, reading.box.y,
+                         reading.box.width, reading.box.height, csv_field(classes_.name(reading.top())),
+                         reading.confidence());
+    for (const double probability : reading.probabilities) lines += fmt::format(",{:.4f}", probability);
+    lines += fmt::format(",{},{:.1f}\n", csv_field(label_name(face.label, classes_)), frame.latency_ms);
   }
-  if (!frame.faces.empty()) return;
-  fmt::print(file_, "{}{},{:.1f}\n", when, std::string(8 + classes_.names().size(), ','), frame.latency_ms);
+  if (!frame.faces.empty()) return lines;
+  return fmt::format("{}{},{:.1f}\n", when, std::string(8 + classes_.names().size(), ','), frame.latency_ms);
 }
 
-void SessionLog::add_json(const AnalysedFrame& frame) {
+std::string SessionLog::json_line(const AnalysedFrame& frame) const {
   nlohmann::ordered_json line{{"time", rounded(frame.frame.time, 1e3)},
                               {"frame", frame.frame.number},
                               {"faces", nlohmann::ordered_json::array()}};
@@ -103,7 +102,7 @@ void SessionLog::add_json(const AnalysedFrame& frame) {
     line["faces"].push_back(entry);
   }
   line["ms"] = rounded(frame.latency_ms, 10);
-  fmt::print(file_, "{}\n", compact_json(line));
+  return compact_json(line) + "\n";
 }
 
 }  // namespace fercli

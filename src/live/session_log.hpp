@@ -1,9 +1,9 @@
 #pragma once
 
-#include <cstdio>
-#include <memory>
+#include <optional>
 #include <string>
 
+#include "core/files.hpp"
 #include "data/label_set.hpp"
 #include "live/pipeline.hpp"
 
@@ -19,18 +19,18 @@ class SessionLog {
  public:
   /// `path` "-" is standard output. Throws UserError when the file cannot be written.
   SessionLog(const std::string& path, LogFormat format, LabelSet classes);
-  ~SessionLog();
-  SessionLog(const SessionLog&) = delete;
-  SessionLog& operator=(const SessionLog&) = delete;
 
+  /// Throws when the lines cannot be written, as `throw_write_error`.
   void add(const AnalysedFrame& frame);
 
- private:
-  void add_csv(const AnalysedFrame& frame);
-  void add_json(const AnalysedFrame& frame);
+  void close();  ///< throws likewise: the last lines may fail as late as here
 
-  std::string path_;
-  std::FILE* file_;
+ private:
+  std::string csv_lines(const AnalysedFrame& frame) const;
+  std::string json_line(const AnalysedFrame& frame) const;
+  void write(const std::string& lines);
+
+  std::optional<OutputFile> file_;  ///< none: standard output
   LogFormat format_;
   LabelSet classes_;
 };

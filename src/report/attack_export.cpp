@@ -62,11 +62,11 @@ void round_trip_png(std::vector<AttackedImage>& images, const Classifier& classi
     const fs::path path = keep ? folder / "adversarial" / name : temporary;
     read_back.push_back(write_and_read(image.adversarial, path));
     labels.push_back(image.label);
-    if (keep) image.file = path.string();
+    if (keep) image.file = (fs::path("adversarial") / name).string();
     if (!image.minimal_eps) continue;
     const fs::path minimal = keep ? folder / "minimal" / name : temporary;
     read_back_minimal.push_back(write_and_read(image.minimal, minimal));
-    if (keep && std::isfinite(*image.minimal_eps)) image.minimal_file = minimal.string();
+    if (keep && std::isfinite(*image.minimal_eps)) image.minimal_file = (fs::path("minimal") / name).string();
   }
   std::error_code ignored;
   fs::remove(temporary, ignored);

@@ -2,8 +2,11 @@
 
 #include <fmt/format.h>
 #include <spawn.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 
+#include <array>
+#include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <memory>
@@ -23,17 +26,26 @@ namespace fs = std::filesystem;
 
 using File = std::unique_ptr<std::FILE, int (*)(std::FILE*)>;
 
-File temporary_file() {
-  File file(std::tmpfile(), &std::fclose);
-  if (!file) throw RunError(fmt::format("no temporary file can be made ({})", std::strerror(errno)));
+/// A file in memory: no full disk gets in the way of talking to gnuplot.
+File memory_file(const char* name) {
+  const int number = memfd_create(name, MFD_CLOEXEC);
+  File file(number < 0 ? nullptr : fdopen(number, "w+"), &std::fclose);
+  if (!file) throw RunError(fmt::format("gnuplot cannot be given its input ({})", std::strerror(errno)));
   return file;
+}
+
+std::string content_of(std::FILE* file) {
+  std::string content;
+  std::rewind(file);
+  std::array<char, 1 << 16> buffer;
+  while (const size_t got = std::fread(buffer.data(), 1, buffer.size(), file)) content.append(buffer.data(), got);
+  return content;
 }
 
 /// What gnuplot says on stderr, in one line.
 std::string complaint(std::FILE* file) {
-  std::rewind(file);
-  std::string text(2000, '\0');
-  text.resize(std::fread(text.data(), 1, text.size(), file));
+  constexpr size_t kEnough = 2000;
+  const std::string text = content_of(file).substr(0, kEnough);
   std::vector<std::string> lines;
   for (const auto& line : split(text, '\n')) {
     if (!line.empty() && line != "^") lines.push_back(line);
@@ -41,17 +53,17 @@ std::string complaint(std::FILE* file) {
   return join(lines, " ");
 }
 
-/// Runs gnuplot with this script on its stdin. Throws RunError.
-void run_gnuplot(const std::string& script) {
-  const File input = temporary_file(), errors = temporary_file();
-  std::fwrite(script.data(), 1, script.size(), input.get());
-  std::fflush(input.get());
+/// The picture that gnuplot makes of this script. Throws RunError.
+std::string run_gnuplot(const std::string& script) {
+  const File input = memory_file("script"), picture = memory_file("picture"), errors = memory_file("errors");
+  const bool written = std::fwrite(script.data(), 1, script.size(), input.get()) == script.size();
+  if (!written || std::fflush(input.get()) != 0) throw RunError("gnuplot cannot be given its input");
   std::rewind(input.get());
 
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_adddup2(&actions, fileno(input.get()), 0);
-  posix_spawn_file_actions_adddup2(&actions, fileno(errors.get()), 1);  // our stdout is for results
+  posix_spawn_file_actions_adddup2(&actions, fileno(picture.get()), 1);
   posix_spawn_file_actions_adddup2(&actions, fileno(errors.get()), 2);
   char program[] = "gnuplot", defaults[] = "-d", from_stdin[] = "-";
   char* arguments[] = {program, defaults, from_stdin, nullptr};
@@ -66,6 +78,9 @@ void run_gnuplot(const std::string& script) {
   if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
     throw RunError(fmt::format("gnuplot failed: {}", complaint(errors.get())));
   }
+  std::string content = content_of(picture.get());
+  if (content.empty()) throw RunError("gnuplot wrote no picture");
+  return content;
 }
 
 std::string terminal(FigureSize size, const fs::path& path) {
@@ -101,18 +116,15 @@ std::string data_block(const std::string& name, const std::vector<std::string>& 
 }
 
 bool draw_figure(const std::string& script, FigureSize size, const fs::path& path) {
+  std::string picture;
   try {
-    replace_file(path, [&](const fs::path& temporary) {
-      run_gnuplot(terminal(size, path) + fmt::format("set output {}\n", gnuplot_text(temporary.string())) +
-                  kHouseStyle + script + "\nset output\n");
-      std::error_code error;
-      if (fs::file_size(temporary, error) == 0 || error) throw RunError("gnuplot wrote no picture");
-    });
-    return true;
+    picture = run_gnuplot(terminal(size, path) + kHouseStyle + script + "\n");
   } catch (const RunError& error) {
-    warn(fmt::format("{} is not drawn: {}", path.string(), error.what()));
+    warn(fmt::format("{} is not drawn: {}", path.filename().string(), error.what()));
     return false;
   }
+  write_file(path, picture);
+  return true;
 }
 
 }  // namespace fercli

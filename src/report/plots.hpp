@@ -14,7 +14,7 @@ namespace fercli {
 
 /// Figures are drawn by gnuplot (a child process), as PNG or, when the path ends in .svg, as SVG, and appear by rename.
 /// Every `plot_…` returns true when the file was written, and false after a warning on stderr when gnuplot is missing
-/// or failed: a figure is never worth losing the run. Throws UserError when the place cannot be written.
+/// or failed: a figure is never worth losing the run. Throws as `write_file` when the place cannot be written.
 
 /// One epoch of a training run. Accuracies are in [0,1]; NaN where not measured.
 struct EpochPoint {

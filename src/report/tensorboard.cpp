@@ -6,8 +6,6 @@
 #include <array>
 #include <chrono>
 
-#include "core/error.hpp"
-#include "core/files.hpp"
 #include "report/proto/tensorboard_event.pb.h"
 
 namespace fercli {
@@ -66,8 +64,7 @@ uint32_t crc32c(std::string_view bytes) {
 TensorBoardWriter::TensorBoardWriter(const std::filesystem::path& folder) {
   make_folder(folder);
   path_ = new_event_file(folder);
-  file_.open(path_, std::ios::binary);
-  if (!file_) throw UserError(fmt::format("{}: cannot be written (is the folder read-only?)", path_.string()));
+  file_.emplace(path_);
   tensorboard::Event header;
   header.set_wall_time(wall_time());
   header.set_file_version("brain.Event:2");
@@ -86,8 +83,8 @@ void TensorBoardWriter::scalar(const std::string& tag, int64_t step, double valu
 
 void TensorBoardWriter::write_record(const std::string& data) {
   const std::string length = little_endian<uint64_t>(data.size());
-  file_ << length << masked_crc(length) << data << masked_crc(data) << std::flush;
-  if (!file_) throw RunError(fmt::format("{}: cannot be written (is the disk full?)", path_.string()));
+  file_->write(length + masked_crc(length) + data + masked_crc(data));
+  file_->flush();
 }
 
 }  // namespace fercli

@@ -2,9 +2,11 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <fstream>
+#include <optional>
 #include <string>
 #include <string_view>
+
+#include "core/files.hpp"
 
 namespace fercli {
 
@@ -29,7 +31,7 @@ class TensorBoardWriter {
   void write_record(const std::string& data);
 
   std::filesystem::path path_;
-  std::ofstream file_;
+  std::optional<OutputFile> file_;
 };
 
 }  // namespace fercli

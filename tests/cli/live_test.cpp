@@ -151,7 +151,7 @@ TEST_F(LiveCommand, WithoutACameraTheSyntheticSourceIsNamed) {
   const auto result = run_fercli({"live", "--no-window", "--source", "63", "nowhere.mp4"});
   EXPECT_EQ(result.exit_code, 1);
   EXPECT_THAT(result.err, testing::HasSubstr("no camera 63"));
-  EXPECT_THAT(result.err, testing::HasSubstr("nowhere.mp4: there is no such file"));
+  EXPECT_THAT(result.err, testing::HasSubstr("nowhere.mp4: no such file"));
   EXPECT_THAT(result.err, testing::HasSubstr("--source synthetic"));
 }
 

@@ -183,7 +183,7 @@ TEST(VideoSources, AFolderPlaysItsImagesInTheOrderOfTheirNames) {
 }
 
 TEST(VideoSources, WrongWordsAreExplained) {
-  EXPECT_EQ(message_of([] { open_video("nowhere.mp4"); }), "nowhere.mp4: there is no such file");
+  EXPECT_EQ(message_of([] { open_video("nowhere.mp4"); }), "nowhere.mp4: no such file");
   EXPECT_THAT(message_of([] { open_video("synthetic:people=3"); }),
               testing::HasSubstr("unknown key 'people' (known: faces, seed, size, fps, seconds)"));
   EXPECT_THAT(message_of([] { open_video("synthetic:size=3"); }), testing::HasSubstr("must be WIDTHxHEIGHT"));

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <map>
+#include <memory>
 
 #include "commands/attack/attack_input.hpp"
 #include "commands/attack/attack_report.hpp"
@@ -9,6 +10,7 @@
 #include "core/command.hpp"
 #include "core/files.hpp"
 #include "core/options.hpp"
+#include "core/output_folder.hpp"
 #include "core/progress.hpp"
 #include "data/image.hpp"
 #include "eval/study/saved.hpp"
@@ -122,13 +124,13 @@ PictureTexts texts_of(const AttackReport& report, const Arguments& a) {
           fmt::format("{}, {} eps {}", report.plan.attack, to_string(report.plan.threat.norm), report.eps), a.language};
 }
 
-void write_files(const AttackReport& report, const Arguments& a) {
+void write_files(const AttackReport& report, const Arguments& a, const fs::path& folder) {
   const PictureTexts texts = texts_of(report, a);
   const auto& images = report.outcome.images;
-  write_example(best_example(images, report.plan.goal), texts, report.folder);
-  if (images.size() > 1) write_png(draw_gallery(images, texts), report.folder / "gallery.png");
-  write_file(report.folder / "per_image.csv", format_per_image_csv(images, report.classes.names()));
-  write_result(report.result, report.folder / "result.json");
+  write_example(best_example(images, report.plan.goal), texts, folder);
+  if (images.size() > 1) write_png(draw_gallery(images, texts), folder / "gallery.png");
+  write_file(folder / "per_image.csv", format_per_image_csv(images, report.classes.names()));
+  write_result(report.result, folder / "result.json");
 }
 
 /// One model after the attack, and what it takes to attack it once more.
@@ -139,8 +141,17 @@ struct Subject {
   Dataset dataset;
 };
 
-/// Attacks one model; `folder` is where its files go.
-Subject attack_model(const Arguments& a, const std::string& name, const OptionSet& options, const fs::path& folder) {
+/// Where the files of an attack go; of one attack on several models, in a folder for each below it.
+using Place = std::unique_ptr<OutputFolder>;
+
+Place make_place(const Arguments& a, const std::string& goal) {
+  if (!a.saves_files()) return nullptr;
+  return std::make_unique<OutputFolder>(a.out.empty() ? fs::path("out") / goal : fs::path(a.out), "attack");
+}
+
+/// Attacks one model. Its files go to `place`, which is made where there is none yet, and there to `subfolder`.
+Subject attack_model(const Arguments& a, const std::string& name, const OptionSet& options, Place& place,
+                     const std::string& subfolder = "") {
   ModelOptions model = a.model;
   model.model = name;
   const Checkpoint checkpoint = model.load();
@@ -152,7 +163,9 @@ Subject attack_model(const Arguments& a, const std::string& name, const OptionSe
   report.classes = classifier.classes();
   report.keeps_images = a.save_png == "all";
   report.plan.goal = parse_emotion_goal(a.goal.front(), report.classes);
-  report.folder = folder.empty() ? fs::path("out") / report.plan.goal.name : folder;
+  if (!place) place = make_place(a, report.plan.goal.name);
+  if (place) report.folder = subfolder.empty() ? place->path() : place->path() / subfolder;
+  const fs::path work = place ? place->work() / subfolder : fs::path();
   ReadOptions read;
   model.fit(read, checkpoint);
   auto [dataset, split] = load_attack_images(a.source, report.plan.goal, classifier, read);
@@ -163,16 +176,21 @@ Subject attack_model(const Arguments& a, const std::string& name, const OptionSe
   const auto [rows, exit_code] = rows_to_attack(report.selection, dataset, report.plan, a, warnings);
   for (const auto& line : warnings) warn(line);
 
-  if (a.saves_files()) make_folder(report.folder);
   report.outcome = attack_images(classifier, dataset, rows, report.plan);
-  if (a.saves_files())
-    round_trip_png(report.outcome.images, classifier, report.plan.goal, report.folder, report.keeps_images);
+  if (place) {
+    round_trip_png(report.outcome.images, classifier, report.plan.goal, work, report.keeps_images);
+    for (auto& image : report.outcome.images) {
+      for (auto* file : {&image.file, &image.minimal_file}) {
+        if (!file->empty()) *file = (report.folder / *file).string();
+      }
+    }
+  }
   Result& result = report.result = summarise(report.outcome, report.selection, report.plan, report.classes);
   result.warnings.insert(result.warnings.begin(), warnings.begin(), warnings.end());
   result.options = options.provenance();
   result.dataset = describe_dataset(dataset, split);
   result.model = describe_model(checkpoint, name);
-  if (a.saves_files()) write_files(report, a);
+  if (place) write_files(report, a, work);
   return {std::move(report), exit_code, classifier, std::move(dataset)};
 }
 
@@ -265,21 +283,21 @@ bool draw_comparison(const std::vector<Subject>& subjects, const Arguments& a, c
 int compare_models(const Arguments& a, const std::vector<std::string>& models, const OptionSet& options) {
   std::vector<Subject> subjects;
   std::vector<std::string> names;
-  fs::path folder = a.out;
+  Place place = make_place(a, to_lower(a.goal.front()));
   int worst_code = 0;
   for (const auto& name : models) {
-    if (folder.empty()) folder = fs::path("out") / to_lower(a.goal.front());
     names.push_back(unused_name(short_model_name(name), names));
-    subjects.push_back(attack_model(a, name, options, folder / names.back()));
+    subjects.push_back(attack_model(a, name, options, place, names.back()));
     subjects.back().report.model = names.back();
     worst_code = std::max(worst_code, subjects.back().exit_code);
     throw_if_incomplete(subjects.back().report);
   }
-  const bool drawn = a.saves_files() && draw_comparison(subjects, a, folder);
+  const bool drawn = place && draw_comparison(subjects, a, place->work());
+  if (place) place->complete();
   if (!a.json) {
     std::vector<const AttackReport*> reports;
     for (const auto& subject : subjects) reports.push_back(&subject.report);
-    print_comparison(reports, drawn ? folder / "adversarial_attack.png" : fs::path());
+    print_comparison(reports, drawn ? place->path() / "adversarial_attack.png" : fs::path());
     return worst_code;
   }
   fmt::print("[\n");
@@ -299,7 +317,9 @@ int run(const std::vector<std::string>& arguments) {
   check(a, options);
   const auto models = split(a.model.model, ',');
   if (models.size() > 1 && !fs::exists(a.model.model)) return compare_models(a, models, options);
-  const auto subject = attack_model(a, a.model.model, options, a.out);
+  Place place;
+  const auto subject = attack_model(a, a.model.model, options, place);
+  if (place) place->complete();
   const AttackReport& report = subject.report;
   if (a.json) {
     fmt::print("{}", format_result(report.result));

@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <cstring>
 
+#include "core/files.hpp"
 #include "core/interrupt.hpp"
 #include "data/formats/reader.hpp"
 #include "data/image.hpp"
@@ -24,7 +25,9 @@ constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
 /// Lines of a file, without their ends (LF or CRLF), read block by block.
 class LineReader {
  public:
-  explicit LineReader(const std::string& path) : path_(path), file_(std::fopen(path.c_str(), "rb"), &std::fclose) {
+  explicit LineReader(const std::string& path) : path_(path), file_(nullptr, &std::fclose) {
+    require_file(path);
+    file_.reset(std::fopen(path.c_str(), "rb"));
     if (!file_) throw UserError(fmt::format("{}: cannot be read", path));
   }
 

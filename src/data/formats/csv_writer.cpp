@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <fstream>
 
 #include "core/files.hpp"
 #include "core/interrupt.hpp"
@@ -64,14 +63,13 @@ void write(const Dataset& data, const std::filesystem::path& destination) {
   const Dataset numbered = data.relabelled(LabelSet::fer2013());
   const CsvRows rows(numbered);
   replace_file(destination, [&](const std::filesystem::path& temporary) {
-    std::ofstream file(temporary, std::ios::binary);
-    file << rows.header();
-    for (int64_t i = 0; i < data.size() && file; ++i) {
+    OutputFile file(temporary, destination);
+    file.write(rows.header());
+    for (int64_t i = 0; i < data.size(); ++i) {
       throw_if_interrupted();
-      file << rows.row(i);
+      file.write(rows.row(i));
     }
     file.close();
-    if (!file) throw UserError(fmt::format("{}: cannot be written (is the disk full?)", destination.string()));
   });
 }
 

@@ -2,8 +2,11 @@
 // flat folder without labels, or a single image.
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <set>
 
 #include "core/interrupt.hpp"
@@ -39,28 +42,66 @@ struct Listing {
   std::vector<std::string> images, folders;  ///< sorted paths below the root
 };
 
-Listing list_tree(const fs::path& root) {
-  Listing listing;
-  std::error_code error;
-  fs::recursive_directory_iterator place(root, fs::directory_options::follow_directory_symlink, error), end;
-  for (; !error && place != end; place.increment(error)) {
-    if (is_hidden(place->path())) {
-      place.disable_recursion_pending();
-      continue;
+/// Lists a tree; links to folders are followed, but no folder is entered twice, whatever leads to it. Folders come before
+/// links to them, so that an image has its real name.
+class TreeWalk {
+ public:
+  explicit TreeWalk(const fs::path& root) : root_(root) {}
+
+  Listing run() {
+    visit("");
+    for (size_t i = 0; i < links_.size(); ++i) {  // links found behind links join the row
+      if (is_new(links_[i])) listing_.folders.push_back(links_[i]);
+      visit(links_[i]);
     }
-    const std::string id = place->path().lexically_relative(root).generic_string();
-    std::error_code ignored;
-    if (place->is_directory(ignored)) {
-      listing.folders.push_back(id);
-    } else if (has_image_extension(place->path())) {
-      listing.images.push_back(id);
+    std::sort(listing_.images.begin(), listing_.images.end());
+    std::sort(listing_.folders.begin(), listing_.folders.end());
+    return std::move(listing_);
+  }
+
+ private:
+  bool is_new(const std::string& folder) const {
+    struct stat status {};
+    return ::stat((root_ / folder).c_str(), &status) == 0 && visited_.count({status.st_dev, status.st_ino}) == 0;
+  }
+
+  /// Everything in this folder and below. A folder that cannot be read is an error.
+  void visit(const std::string& folder) {
+    throw_if_interrupted();
+    struct stat status {};
+    if (::stat((root_ / folder).c_str(), &status) != 0) fail(folder, std::strerror(errno));
+    if (!visited_.insert({status.st_dev, status.st_ino}).second) return;
+    std::vector<std::string> folders, links;
+    std::error_code error;
+    for (fs::directory_iterator entry(root_ / folder, error), end; !error && entry != end; entry.increment(error)) {
+      if (is_hidden(entry->path())) continue;
+      const std::string name = entry->path().filename().string(), id = folder.empty() ? name : folder + "/" + name;
+      std::error_code ignored;
+      if (!entry->is_directory(ignored)) {
+        if (has_image_extension(entry->path())) listing_.images.push_back(id);
+      } else {
+        (entry->is_symlink(ignored) ? links : folders).push_back(id);
+      }
+    }
+    if (error) fail(folder, error.message());
+    std::sort(folders.begin(), folders.end());
+    std::sort(links.begin(), links.end());
+    links_.insert(links_.end(), links.begin(), links.end());
+    for (const auto& below : folders) {
+      listing_.folders.push_back(below);
+      visit(below);
     }
   }
-  if (error) throw UserError(fmt::format("{}: the folder cannot be read ({})", root.string(), error.message()));
-  std::sort(listing.images.begin(), listing.images.end());
-  std::sort(listing.folders.begin(), listing.folders.end());
-  return listing;
-}
+
+  [[noreturn]] void fail(const std::string& folder, const std::string& reason) const {
+    throw UserError(fmt::format("{}: the folder cannot be read ({})", (root_ / folder).string(), reason));
+  }
+
+  fs::path root_;
+  Listing listing_;
+  std::vector<std::string> links_;  ///< to folders, to be followed when the real tree is listed
+  std::set<std::pair<dev_t, ino_t>> visited_;
+};
 
 std::optional<int64_t> folder_number(const std::string& name) {
   if (name.size() != 1 || name[0] < '0' || name[0] > '9') return {};
@@ -169,7 +210,7 @@ bool holds_image(const Listing& listing, const std::string& folder) {
 }
 
 std::vector<Entry> plan(const fs::path& root, const ReadOptions& options, Problems& problems) {
-  const Listing listing = list_tree(root);
+  const Listing listing = TreeWalk(root).run();
   if (listing.images.empty()) {
     throw UserError(fmt::format("{}: the folder holds no images (looked for .jpg, .png, .bmp, .webp, .tif, .pgm, .ppm)",
                                 root.string()));

@@ -1,5 +1,6 @@
 #include "data/formats/reader.hpp"
 
+#include "core/files.hpp"
 #include "data/image.hpp"
 
 namespace fercli {
@@ -12,6 +13,7 @@ Dataset read_dataset(const std::string& source, const ReadOptions& options) {
   if (!std::filesystem::exists(source, error)) {
     throw UserError(fmt::format("{}: no such file or folder (for drawn faces write synthetic:)", source));
   }
+  if (!std::filesystem::is_directory(source, error)) require_file(source);
   std::vector<std::string> known;
   for (const auto& reader : Registry<DatasetReader>::instance().all()) known.push_back(reader.summary);
   throw UserError(fmt::format("{}: is none of the known data formats ({})", source, join(known, "; ")));

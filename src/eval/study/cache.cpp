@@ -15,7 +15,21 @@ namespace {
 
 constexpr size_t kDigits = 16;
 
+/// As a file gives it back: what is no number is null there.
+json stored(const json& value) {
+  return json::parse(compact_json(value));
+}
+
+/// Of key and value as they stand in a file, so that a changed byte is found.
+std::string digest_of(const json& key, const json& value) {
+  return sha256_hex(compact_json({{"key", key}, {"value", value}}));
+}
+
 }  // namespace
+
+StudyCache::StudyCache(std::filesystem::path folder) : folder_(std::move(folder)) {
+  sweep_parts(folder_);
+}
 
 std::filesystem::path StudyCache::place(const std::string& name, const json& key, const char* extension) const {
   return folder_ / fmt::format("{}-{}{}", name, sha256_hex(compact_json(key)).substr(0, kDigits), extension);
@@ -30,7 +44,9 @@ std::optional<json> StudyCache::find(const std::string& name, const json& key) c
   std::error_code error;
   if (!std::filesystem::exists(file, error)) return {};
   const json entry = json::parse(read_file(file), nullptr, false);
-  if (!entry.is_object() || entry.value("key", json()) != json::parse(compact_json(key)) || !entry.contains("value")) {
+  const bool whole = entry.is_object() && entry.contains("value") && entry.value("key", json()) == stored(key) &&
+                     entry.value("sha256", json()) == digest_of(entry.at("key"), entry.at("value"));
+  if (!whole) {
     warn(fmt::format("{}: is damaged, and measured again", file.string()));
     return {};
   }
@@ -38,7 +54,8 @@ std::optional<json> StudyCache::find(const std::string& name, const json& key) c
 }
 
 void StudyCache::store(const std::string& name, const json& key, const json& value) const {
-  write_file(place(name, key, ".json"), compact_json({{"key", key}, {"value", value}}) + "\n");
+  const json entry{{"key", key}, {"sha256", digest_of(stored(key), stored(value))}, {"value", value}};
+  write_file(place(name, key, ".json"), compact_json(entry) + "\n");
   std::error_code error;
   std::filesystem::remove(state(name, key), error);
 }

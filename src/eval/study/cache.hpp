@@ -7,14 +7,16 @@
 
 namespace fercli {
 
-/// Measurements kept by everything that they depend on, one file each: FOLDER/NAME-DIGEST.json.
+/// Measurements kept by everything that they depend on, one file each: FOLDER/NAME-DIGEST.json, with a digest of its
+/// content. What killed runs left there is swept.
 class StudyCache {
  public:
-  explicit StudyCache(std::filesystem::path folder) : folder_(std::move(folder)) {}
+  explicit StudyCache(std::filesystem::path folder);
 
   const std::filesystem::path& folder() const { return folder_; }
 
-  /// What is stored under this key; none where nothing is, or something damaged.
+  /// What is stored under this key; none, after a warning, where it is
+  /// damaged or has no digest.
   std::optional<nlohmann::json> find(const std::string& name, const nlohmann::json& key) const;
 
   /// Written by rename. Throws UserError when the place cannot be written.

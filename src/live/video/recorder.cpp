@@ -19,6 +19,27 @@ namespace {
 
 /// A camera that stood still for so long makes no longer film than this.
 constexpr int64_t kMostRepeats = 900;
+/// What the index at the end of a long video, and the encoder's own buffers, may take.
+constexpr uintmax_t kRoomToComplete = 4 << 20;
+
+std::filesystem::path final_folder(const std::filesystem::path& file) {
+  return file.has_parent_path() ? file.parent_path() : std::filesystem::path(".");
+}
+
+/// How many frames a player finds in this file; 0 when it cannot be played.
+int64_t readable_frames(const std::filesystem::path& file) {
+  try {
+    cv::VideoCapture video(file.string());
+    cv::Mat frame;
+    if (!video.isOpened() || !video.read(frame)) return 0;
+    const auto told = static_cast<int64_t>(video.get(cv::CAP_PROP_FRAME_COUNT));
+    if (told <= 1) return 1;
+    video.set(cv::CAP_PROP_POS_FRAMES, static_cast<double>(told - 1));  // an index may promise more than there is
+    return video.read(frame) ? told : 1;
+  } catch (const cv::Exception&) {
+    return 0;
+  }
+}
 
 }  // namespace
 
@@ -28,7 +49,9 @@ struct VideoRecorder::Writer {
   cv::Size size;
   double fps;
   std::optional<double> start;
-  int64_t written = 0;
+  int64_t written = 0;  ///< frames that the time asks for
+  int64_t encoded = 0;  ///< frames given to the encoder
+  bool finished = false;
 };
 
 VideoRecorder::VideoRecorder(const std::filesystem::path& path, int64_t width, int64_t height, double fps)
@@ -49,25 +72,62 @@ VideoRecorder::VideoRecorder(const std::filesystem::path& path, int64_t width, i
     writer_->file.open(writer_->part.string(), code, fps, writer_->size);
   } catch (const cv::Exception&) {
   }
-  if (!writer_->file.isOpened()) throw UserError(fmt::format("{}: cannot be written as a video", path.string()));
+  if (!writer_->file.isOpened()) {
+    writer_->finished = true;
+    std::error_code error;
+    std::filesystem::remove(writer_->part, error);
+    require_room();
+    throw UserError(fmt::format("{}: cannot be written as a video", path.string()));
+  }
+  require_room();
 }
 
 VideoRecorder::~VideoRecorder() {
+  try {
+    finish();
+  } catch (const std::exception& error) {
+    warn(error.what());
+  }
+}
+
+void VideoRecorder::finish() {
+  if (writer_->finished) return;
+  writer_->finished = true;
   writer_->file.release();
+  const auto kept = readable_frames(writer_->part);
   std::error_code error;
+  if (kept == 0 && writer_->written > 0) {
+    std::filesystem::remove(writer_->part, error);
+    throw RunError(fmt::format("{}: cannot be written; the recording of {} frames is lost (is the disk full?)",
+                               final_name(writer_->path).string(), writer_->written));
+  }
   std::filesystem::rename(writer_->part, writer_->path, error);
-  if (error) warn(fmt::format("{}: cannot be written ({})", writer_->path.string(), error.message()));
+  if (error) throw_write_error(writer_->path, error.value());
+  if (kept < writer_->encoded) {
+    throw RunError(fmt::format("{}: holds {} of {} frames; the others are lost (is the disk full?)",
+                               final_name(writer_->path).string(), kept, writer_->encoded));
+  }
 }
 
 void VideoRecorder::add(const torch::Tensor& bgr, double time) {
   const cv::Mat frame = as_mat(bgr);
   if (frame.size() != writer_->size) throw RunError("a recording cannot change its picture size");
+  require_room();
   if (!writer_->start) writer_->start = time;
   // The frame stands from its own time to that of the next.
   const auto due = static_cast<int64_t>(std::floor((time - *writer_->start) * writer_->fps + 0.5)) + 1;
   const int64_t copies = std::min(due - writer_->written, kMostRepeats);
   for (int64_t i = 0; i < copies; ++i) writer_->file.write(frame);
+  writer_->encoded += std::max<int64_t>(0, copies);
   writer_->written += std::max<int64_t>(0, due - writer_->written);
+}
+
+void VideoRecorder::require_room() const {
+  std::error_code error;
+  const auto space = std::filesystem::space(final_folder(writer_->path), error);
+  if (error || space.available >= kRoomToComplete) return;
+  throw RunError(fmt::format("{}: the disk is full; the recording ends after {} frames", final_name(writer_->path).string(),
+                             writer_->encoded));
 }
 
 int64_t VideoRecorder::frames() const {

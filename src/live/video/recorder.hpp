@@ -14,16 +14,24 @@ class VideoRecorder {
  public:
   /// Throws UserError when the file cannot be written, or this OpenCV has no encoder for its extension.
   VideoRecorder(const std::filesystem::path& path, int64_t width, int64_t height, double fps);
-  ~VideoRecorder();  ///< completes the file, which has its name from then on
+  ~VideoRecorder();  ///< `finish`, with a warning where that throws
+
+  /// Completes the file, reads it back, and gives it its name. Throws RunError when frames are lost: on a full disk, the
+  /// encoder says nothing.
+  void finish();
+
   VideoRecorder(const VideoRecorder&) = delete;
   VideoRecorder& operator=(const VideoRecorder&) = delete;
 
-  /// bgr: uint8 (H,W,3) of the size given; `time` in seconds, not falling. The first frame is the video's start.
+  /// bgr: uint8 (H,W,3) of the size given; `time` in seconds, not falling. The first frame is the video's start. Throws
+  /// RunError once the disk is nearly full, while there is room to complete the file.
   void add(const torch::Tensor& bgr, double time);
 
   int64_t frames() const;  ///< written so far
 
  private:
+  void require_room() const;
+
   struct Writer;
   std::unique_ptr<Writer> writer_;
 };

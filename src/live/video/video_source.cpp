@@ -15,6 +15,7 @@
 
 #include "core/clock.hpp"
 #include "core/error.hpp"
+#include "core/files.hpp"
 #include "core/interrupt.hpp"
 #include "core/progress.hpp"
 #include "core/text.hpp"
@@ -89,7 +90,7 @@ torch::Tensor to_bgr(const cv::Mat& mat) {
 class FileSource : public VideoSource {
  public:
   explicit FileSource(const std::string& path) : path_(path) {
-    if (!fs::exists(path)) throw UserError(fmt::format("{}: there is no such file", path));
+    require_file(path);
     if (!open(capture_, path)) throw UserError(fmt::format("{}: is not a readable video", path));
     fps_ = fps_of(capture_);
   }

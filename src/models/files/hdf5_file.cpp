@@ -4,6 +4,7 @@
 #include <hdf5.h>
 
 #include "core/error.hpp"
+#include "core/files.hpp"
 
 namespace fercli {
 
@@ -89,6 +90,7 @@ std::vector<std::string> read_texts(hid_t object, const std::string& name) {
 
 Hdf5File::Hdf5File(const std::filesystem::path& path) : name_(path.string()) {
   silence();
+  require_file(path);
   std::error_code error;
   size_ = static_cast<int64_t>(std::filesystem::file_size(path, error));
   const hid_t id = H5Fopen(path.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT);

@@ -26,12 +26,13 @@ constexpr size_t kHead = 4096;
 constexpr int64_t kUsualSize = 48;
 
 FileProbe probe(const fs::path& path) {
+  require_file(path);
   FileProbe file{path, "", {}};
   std::ifstream stream(path, std::ios::binary);
   file.head.resize(kHead);
   stream.read(file.head.data(), kHead);
   file.head.resize(static_cast<size_t>(stream.gcount()));
-  if (file.head.empty()) throw UserError(fmt::format("{}: no such file, or it is empty", path.string()));
+  if (file.head.empty()) throw UserError(fmt::format("{}: is empty", path.string()));
   if (file.starts_with("PK\x03\x04")) file.entries = ZipFile(path).names();
   return file;
 }

@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>
+
+#include <sstream>
 #include <torch/csrc/jit/api/module.h>
 #include <torch/csrc/jit/frontend/tracer.h>
 #include <torch/csrc/jit/ir/constants.h>
@@ -84,7 +86,9 @@ void Trace::save_torchscript(const std::filesystem::path& path) const {
       c10::QualifiedName(*module.type()->name(), "forward"), graph);
   module.type()->addMethod(function);
   module.eval();
-  replace_file(path, [&](const std::filesystem::path& temporary) { module.save(temporary.string()); });
+  std::ostringstream content;
+  module.save(content);
+  write_file(path, content.str());
 }
 
 std::string TraceCall::value(size_t i) const {

@@ -1,0 +1,132 @@
+#include "core/output_folder.hpp"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "core/error.hpp"
+#include "core/files.hpp"
+#include "core/json_text.hpp"
+#include "core/progress.hpp"
+
+namespace fercli {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kListName = ".fercli.json";  ///< what of a folder is fercli's
+
+/// The command that wrote a folder, and its files as paths below it.
+struct Contents {
+  std::string command;
+  std::set<std::string> files;
+};
+
+/// No path out of the folder, whatever the list says: what it names is removed.
+bool is_below(const fs::path& path) {
+  for (const auto& part : path) {
+    if (part == ".." || part == "/") return false;
+  }
+  return !path.empty() && path.is_relative();
+}
+
+Contents read_contents(const fs::path& folder) {
+  std::error_code error;
+  if (!fs::exists(folder / kListName, error)) return {};
+  const auto list = nlohmann::json::parse(read_file(folder / kListName), nullptr, /*allow_exceptions=*/false);
+  Contents contents;
+  try {
+    contents.command = list.at("command").get<std::string>();
+    for (const auto& entry : list.at("files")) {
+      const auto name = entry.get<std::string>();
+      if (is_below(name)) contents.files.insert(name);
+    }
+  } catch (const nlohmann::json::exception&) {
+    warn(fmt::format("{}: is damaged; files of an earlier run may stay in this folder",
+                     (folder / kListName).string()));
+    return {};
+  }
+  return contents;
+}
+
+void write_contents(const Contents& contents, const fs::path& folder) {
+  write_file(folder / kListName, compact_json({{"command", contents.command}, {"files", contents.files}}) + "\n");
+}
+
+std::set<std::string> files_below(const fs::path& folder) {
+  std::set<std::string> files;
+  for (const auto& entry : fs::recursive_directory_iterator(folder)) {
+    if (!entry.is_directory()) files.insert(entry.path().lexically_relative(folder).generic_string());
+  }
+  return files;
+}
+
+/// Removes a file, and the folders that it leaves empty.
+void remove_with_folders(const fs::path& folder, const std::string& file) {
+  std::error_code error;
+  fs::remove(folder / file, error);
+  for (fs::path parent = fs::path(file).parent_path(); !parent.empty(); parent = parent.parent_path()) {
+    if (!fs::remove(folder / parent, error)) return;
+  }
+}
+
+/// Nothing else is in there than what this class put there.
+bool is_bare(const fs::path& folder) {
+  std::error_code error;
+  return fs::is_empty(folder, error) && !error;
+}
+
+}  // namespace
+
+OutputFolder::OutputFolder(fs::path folder, std::string command)
+    : folder_(std::move(folder)), command_(std::move(command)) {
+  std::error_code error;
+  made_ = !fs::exists(folder_, error);
+  lock_.emplace(OutputLock::of_folder(folder_));
+  sweep_parts(folder_);
+  const Contents earlier = read_contents(folder_);
+  if (!earlier.command.empty() && earlier.command != command_) {
+    throw UserError(fmt::format("fercli {}: {}: holds results of fercli {}; choose another folder", command_,
+                                folder_.string(), earlier.command));
+  }
+  work_ = folder_ / part_name("results").filename();
+  fs::remove_all(work_, error);  // of a killed run that had the same number
+  make_folder(work_);
+}
+
+OutputFolder::~OutputFolder() {
+  std::error_code error;
+  fs::remove_all(work_, error);
+  lock_.reset();
+  if (made_ && is_bare(folder_)) fs::remove(folder_, error);
+}
+
+fs::path OutputFolder::work() const {
+  return work_;
+}
+
+void OutputFolder::complete() {
+  try {
+    const Contents earlier = read_contents(folder_);
+    const Contents now{command_, files_below(work_)};
+    Contents both = now;
+    both.files.insert(earlier.files.begin(), earlier.files.end());
+    write_contents(both, folder_);  // a run killed from here on leaves files that the next one still knows
+    for (const auto& file : earlier.files) {
+      if (now.files.count(file) == 0) remove_with_folders(folder_, file);
+    }
+    for (const auto& file : now.files) {
+      make_folder((folder_ / file).parent_path());
+      fs::rename(work_ / file, folder_ / file);
+    }
+    write_contents(now, folder_);
+  } catch (const fs::filesystem_error& error) {
+    throw_write_error(folder_, error.code().value());
+  }
+  std::error_code ignored;
+  fs::remove_all(work_, ignored);
+}
+
+}  // namespace fercli

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include "core/output_lock.hpp"
+
+namespace fercli {
+
+/// A folder that holds the results of one run at a time. They are written to a hidden folder inside it and take their
+/// places together when the run is complete, so that
+/// - a run that fails or is killed leaves the earlier results as they were,
+/// - the files of an earlier run of the same command make room: no picture of it is left beside new results,
+/// - the results of another command are never touched: such a folder is refused,
+/// - other files in the folder stay.
+/// No other fercli can write there meanwhile.
+class OutputFolder {
+ public:
+  /// Makes the folder, locks it, and sweeps what killed runs left. Throws UserError when another fercli writes there or
+  /// another command's results are there, and as `throw_write_error`.
+  OutputFolder(std::filesystem::path folder, std::string command);
+  ~OutputFolder();  ///< without `complete`, what was written is thrown away
+  OutputFolder(const OutputFolder&) = delete;
+  OutputFolder& operator=(const OutputFolder&) = delete;
+
+  const std::filesystem::path& path() const { return folder_; }  ///< where the results will be
+  std::filesystem::path work() const;                            ///< where they are written until then
+
+  /// Puts everything in `work` in its place. Throws as `throw_write_error`.
+  void complete();
+
+ private:
+  std::filesystem::path folder_, work_;
+  std::string command_;
+  bool made_;  ///< by this run
+  std::optional<OutputLock> lock_;
+};
+
+}  // namespace fercli

@@ -1,0 +1,39 @@
+#include "core/standard_output.hpp"
+
+#include <fmt/format.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+
+#include "core/error.hpp"
+
+namespace fercli {
+
+namespace {
+
+[[noreturn]] void throw_lost_output(int error) {
+  throw RunError(fmt::format("standard output: cannot be written ({}); what was printed is not whole",
+                             error != 0 ? std::strerror(error) : "an earlier write failed"));
+}
+
+}  // namespace
+
+void print_out(const std::string& text) {
+  errno = 0;
+  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0) {
+    throw_lost_output(errno);
+  }
+}
+
+void finish_standard_output() {
+  errno = 0;
+  const bool failed_before = std::ferror(stdout) != 0;
+  const bool flushed = std::fflush(stdout) == 0;
+  const int error = errno;
+  errno = 0;
+  const bool closed = std::fclose(stdout) == 0;
+  if (failed_before || !flushed || !closed) throw_lost_output(error != 0 ? error : errno);
+}
+
+}  // namespace fercli
