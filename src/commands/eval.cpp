@@ -85,6 +85,7 @@ void print_metrics(const Result& result) {
   fmt::print("  balanced accuracy    {}\n", format_proportion(metrics.at("balanced_accuracy")));
   fmt::print("  macro F1             {}\n", format_proportion(metrics.at("macro_f1")));
   fmt::print("  ECE                  {}\n", format_score(metrics.at("ece")));
+  fmt::print("    if calibrated      {}\n", format_score(metrics.at("ece_if_calibrated")));
   fmt::print("  Brier score          {}\n", format_score(metrics.at("brier")));
   fmt::print("  neg. log likelihood  {}\n\n", format_score(metrics.at("nll")));
 }
@@ -143,7 +144,7 @@ std::vector<std::string> write_files(const Result& result, const Outcomes& outco
                             folder / "confusion_matrix.png")) {
     names.push_back("confusion_matrix.png");
   }
-  if (plot_reliability(reliability(outcomes), result.metrics.at("ece"), "Reliability: " + subject,
+  if (plot_reliability(reliability(outcomes), result.metrics.at("ece"), result.metrics.at("ece_if_calibrated"), "Reliability: " + subject,
                        folder / "reliability.png")) {
     names.push_back("reliability.png");
   }

@@ -95,9 +95,19 @@ std::optional<pid_t> writer_of_part(const std::string& name) {
 }  // namespace
 
 fs::path final_name(const fs::path& path) {
+  const std::string working = part_name(kWorkingFolder).filename().string();
   fs::path name;
   for (const auto& part : path) {
-    if (!writer_of_part(part.string())) name /= part;
+    const std::string text = part.string();
+    const auto writer = writer_of_part(text);
+    if (text == working) continue;
+    if (!writer) {
+      name /= part;
+      continue;
+    }
+    const std::string mark = fmt::format(".{}.part", *writer);
+    const size_t place = text.rfind(mark);
+    name /= text.substr(1, place - 1) + text.substr(place + mark.size());
   }
   return name.empty() ? path : name;
 }

@@ -193,7 +193,7 @@ bool plot_confusion_matrix(const torch::Tensor& confusion, const std::vector<std
   return draw_figure(script, {1500, 1120}, path);
 }
 
-bool plot_reliability(const std::vector<ReliabilityBin>& bins, const Metric& ece, const std::string& title,
+bool plot_reliability(const std::vector<ReliabilityBin>& bins, const Metric& ece, const Metric& calibrated, const std::string& title,
                       const std::filesystem::path& path) {
   int64_t fullest = 0;
   std::vector<std::string> rows;
@@ -212,8 +212,9 @@ bool plot_reliability(const std::vector<ReliabilityBin>& bins, const Metric& ece
       "set title {} . \"\\n\" . {}\nset ylabel 'accuracy'\nset yrange [0:1]\nset xtics 0.2 format ''\nset ytics 0.2\n"
       "set key top left\n",
       gnuplot_text(title),
-      gnuplot_text(fmt::format("ECE {:.3f} (95 % CI {:.3f}–{:.3f}, n = {})", ece.value, ece.interval.low,
-                               ece.interval.high, grouped(ece.n))));
+      gnuplot_text(fmt::format("ECE {:.3f} (n = {}); a calibrated network would have {:.3f} (95 %: {:.3f}–{:.3f})",
+                               ece.value, grouped(ece.n), calibrated.value, calibrated.interval.low,
+                               calibrated.interval.high)));
   script += fmt::format(
       "plot $bins using 1:3:({0}) with boxes lc rgb '#b7d7ea' title 'accuracy in the bin', "
       "x with lines lc rgb '#606060' dt 2 lw 1 title 'perfect calibration', "

@@ -35,7 +35,7 @@ constexpr std::array<Motion, kSeverities> kMotion{{{10, 1}, {10, 1.5}, {10, 2}, 
 constexpr double kMotionAngle = 45;
 
 constexpr std::array<int64_t, kSeverities> kZoomSteps{6, 11, 15, 20, 25};
-constexpr double kZoomStep = 0.01;
+constexpr double kZoomStep = (1 + 0.01) - 1;  ///< as numpy's arange takes it, with the rounding
 
 constexpr int64_t kSubpixels = 9;  ///< to a side, when the disk's cover of a pixel is counted
 

@@ -100,6 +100,7 @@ torch::Tensor elastic_transform(const torch::Tensor& image, int64_t severity, Rn
 /// whole pixels whose centres lie in its share of the row, as Pillow's BOX filter takes it.
 std::vector<double> shrunk_and_turned(const std::vector<double>& plane, int64_t height, int64_t width, int64_t fewer) {
   const double step = static_cast<double>(width) / static_cast<double>(fewer);
+  constexpr double kHalf = 0.5 + 1e-4;  // halves go up, also where a float is a trifle below
   std::vector<double> result(static_cast<size_t>(fewer * height));
   for (int64_t i = 0; i < fewer; ++i) {
     const double middle = (static_cast<double>(i) + 0.5) * step;
@@ -110,7 +111,7 @@ std::vector<double> shrunk_and_turned(const std::vector<double>& plane, int64_t 
     for (int64_t y = 0; y < height; ++y) {
       double sum = 0;
       for (int64_t x = first; x < end; ++x) sum += plane[y * width + x];
-      result[i * height + y] = std::floor(255 * sum / static_cast<double>(end - first) + 0.5) / 255;
+      result[i * height + y] = std::floor(255 * sum / static_cast<double>(end - first) + kHalf) / 255;
     }
   }
   return result;

@@ -12,6 +12,7 @@ struct MeasureRow {
 constexpr MeasureRow kMeasures[] = {{"accuracy", NumberFormat::Percent},
                                     {"mean_confidence", NumberFormat::Percent},
                                     {"ece", NumberFormat::Percent},
+                                    {"ece_if_calibrated", NumberFormat::Percent},
                                     {"brier", NumberFormat::Fixed},
                                     {"nll", NumberFormat::Fixed}};
 

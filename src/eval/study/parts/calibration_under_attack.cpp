@@ -54,10 +54,11 @@ torch::Tensor attacked_probabilities(const StudySubject& subject, const Attack& 
 json calibration(const Outcomes& outcomes, const Rng& rng) {
   const auto top = outcomes.probabilities.amax(1).contiguous();
   return {{"accuracy", to_json(accuracy(confusion_matrix(outcomes, outcomes.probabilities.size(1))))},
-          {"ece", to_json(expected_calibration_error(outcomes, rng))},
+          {"ece", to_json(expected_calibration_error(outcomes))},
+          {"ece_if_calibrated", to_json(calibrated_ece(outcomes, rng))},
           {"brier", to_json(brier_score(outcomes))},
           {"nll", to_json(negative_log_likelihood(outcomes))},
-          {"mean_confidence", to_json(mean({top.data_ptr<double>(), top.data_ptr<double>() + top.numel()}))}};
+          {"mean_confidence", to_json(bounded_mean({top.data_ptr<double>(), top.data_ptr<double>() + top.numel()}, 1))}};
 }
 
 json reliability_table(const Outcomes& outcomes) {
@@ -74,7 +75,7 @@ json reliability_table(const Outcomes& outcomes) {
 
 StudyFindings measure(const StudySubject& subject) {
   const auto attack = insistent_pgd(subject.plan);
-  const Rng rng = Rng(subject.plan.seed).split("bootstrap");
+  const Rng rng = Rng(subject.plan.seed).split("calibration");
   const Outcomes clean{predict(subject.model.judge, subject.images, subject.plan.batch_size).probabilities,
                        subject.images.labels};
   const Outcomes attacked{attacked_probabilities(subject, *attack), subject.images.labels};
