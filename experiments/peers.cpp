@@ -8,12 +8,16 @@
 // "farther" count the images whose distance differs by more than 1 %.
 #include <torch/csrc/jit/serialization/pickle.h>
 
+#include <algorithm>
+#include <cmath>
 #include <cstdio>
+#include <limits>
 #include <map>
 
 #include "attacks/engine/attack.hpp"
 #include "core/files.hpp"
 #include "core/progress.hpp"
+#include "core/runtime.hpp"
 #include "core/text.hpp"
 #include "data/dataset.hpp"
 #include "eval/measures/metrics.hpp"
