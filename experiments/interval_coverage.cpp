@@ -3,9 +3,9 @@
 //     interval_coverage [REPEATS [SEED]]
 //
 // A network of 7 classes in FER2013's proportions is drawn: its confusion is fixed, so that the true accuracy, balanced
-// accuracy and macro F1 are known; its probabilities are calibrated, so that the true ECE is what chance leaves, and the
-// expected Brier score and NLL follow from the probabilities. Prints one Markdown row per measure and n: the share of
-// REPEATS (2000) data sets whose interval holds the true value, and the interval's mean width. SEED: 1.
+// accuracy and macro F1 are known; its probabilities are calibrated, so that the true ECE is what chance leaves, and
+// the expected Brier score and NLL follow from the probabilities. Prints one Markdown row per measure and n: the share
+// of REPEATS (2000) data sets whose interval holds the true value, and the interval's mean width. SEED: 1.
 #include <array>
 #include <cmath>
 #include <cstdio>

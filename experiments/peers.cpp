@@ -2,10 +2,10 @@
 //
 //     peers REFERENCE PER_IMAGE.csv [PEERS.csv]
 //
-// REFERENCE holds what foolbox, torchattacks and auto-attack gave (its README.md); PEERS.csv is what experiments/peers.py
-// found on this machine, where they are installed. fercli attacks the same images of the same networks in float32, off
-// the pixel grid. Prints a Markdown row per network, attack and peer, and writes every figure per image. "nearer" and
-// "farther" count the images whose distance differs by more than 1 %.
+// REFERENCE holds what foolbox, torchattacks and auto-attack gave (its README.md); PEERS.csv is what
+// experiments/peers.py found on this machine, where they are installed. fercli attacks the same images of the same
+// networks in float32, off the pixel grid. Prints a Markdown row per network, attack and peer, and writes every figure
+// per image. "nearer" and "farther" count the images whose distance differs by more than 1 %.
 #include <torch/csrc/jit/serialization/pickle.h>
 
 #include <algorithm>

@@ -144,8 +144,8 @@ std::vector<std::string> write_files(const Result& result, const Outcomes& outco
                             folder / "confusion_matrix.png")) {
     names.push_back("confusion_matrix.png");
   }
-  if (plot_reliability(reliability(outcomes), result.metrics.at("ece"), result.metrics.at("ece_if_calibrated"), "Reliability: " + subject,
-                       folder / "reliability.png")) {
+  if (plot_reliability(reliability(outcomes), result.metrics.at("ece"), result.metrics.at("ece_if_calibrated"),
+                       "Reliability: " + subject, folder / "reliability.png")) {
     names.push_back("reliability.png");
   }
   return names;
@@ -215,8 +215,8 @@ int run(const std::vector<std::string>& arguments) {
   if (!settings.json) print_result(result, classifier.classes());
   if (!settings.json && robustness) print_robustness(result, *robustness, classifier.classes());
   if (place) {
-    const auto names = write_files(result, {predictions.probabilities, evaluated.labels}, classifier.classes(),
-                                   place->work());
+    const auto names =
+        write_files(result, {predictions.probabilities, evaluated.labels}, classifier.classes(), place->work());
     place->complete();
     inform(fmt::format("written to {}: {}", settings.out, join(names, ", ")));
   }

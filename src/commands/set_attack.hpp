@@ -29,7 +29,7 @@ struct SetAttack {
   void declare_output(OptionSet& options);
 
   bool saves_files() const { return !json || !out.empty(); }
-  std::filesystem::path folder(const EmotionGoal& goal) const;  ///< --out, or out/COMMAND-GOAL
+  std::filesystem::path folder(const EmotionGoal& goal) const;          ///< --out, or out/COMMAND-GOAL
   std::unique_ptr<OutputFolder> output(const EmotionGoal& goal) const;  ///< that folder; none where nothing is saved
 };
 

@@ -169,6 +169,7 @@ void sweep_parts(const fs::path& folder) {
   std::error_code error, ignored;
   std::vector<fs::path> dead;
   for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
+    if (entry->path().extension() == ".old") continue;  // a folder that was being replaced: the only whole one, perhaps
     const auto writer = writer_of_part(entry->path().filename().string());
     if (writer && *writer != getpid() && !is_alive(*writer)) dead.push_back(entry->path());
   }

@@ -8,15 +8,15 @@
 
 namespace fercli {
 
-/// Whole content of a regular file. Throws UserError that names it; a pipe, device or socket is refused unopened, behind
-/// links too, as it may never end.
+/// Whole content of a regular file. Throws UserError that names it; a pipe, device or socket is refused unopened,
+/// behind links too, as it may never end.
 std::string read_file(const std::filesystem::path& path);
 
 /// Throws UserError unless `path` leads to a regular file that exists: for everything that a library opens by its name.
 void require_file(const std::filesystem::path& path);
 
-/// Throws RunError when the machine gave out (disk full, quota, limit of a file's size, failed device), and UserError when
-/// the place is wrong (no permission, no such folder). `error` is an errno.
+/// Throws RunError when the machine gave out (disk full, quota, limit of a file's size, failed device), and UserError
+/// when the place is wrong (no permission, no such folder). `error` is an errno.
 [[noreturn]] void throw_write_error(const std::filesystem::path& path, int error);
 
 /// A file that is written bit by bit. Every write is checked and throws as `throw_write_error`, by the name `shown`.

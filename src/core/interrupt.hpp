@@ -2,8 +2,8 @@
 
 namespace fercli {
 
-/// From here on Ctrl-C, SIGTERM and SIGHUP (unless `nohup` has it ignored) raise a flag; a second Ctrl-C or SIGTERM ends
-/// the program at once. A file that grows over the limit of its size (ulimit -f) is a failed write from here on.
+/// From here on Ctrl-C, SIGTERM and SIGHUP (unless `nohup` has it ignored) raise a flag; a second Ctrl-C or SIGTERM
+/// ends the program at once. A file that grows over the limit of its size (ulimit -f) is a failed write from here on.
 void catch_interrupts();
 
 /// True once one of them came. Long loops poll it, save, and throw Interrupted.

@@ -44,8 +44,7 @@ Contents read_contents(const fs::path& folder) {
       if (is_below(name)) contents.files.insert(name);
     }
   } catch (const nlohmann::json::exception&) {
-    warn(fmt::format("{}: is damaged; files of an earlier run may stay in this folder",
-                     (folder / kListName).string()));
+    warn(fmt::format("{}: is damaged; files of an earlier run may stay in this folder", (folder / kListName).string()));
     return {};
   }
   return contents;

@@ -47,7 +47,8 @@ Holder read_holder(int file) {
   return holder;
 }
 
-/// The text is for people and for file systems without locks; where it cannot be written, the kernel's lock still holds.
+/// The text is for people and for file systems without locks; where it cannot be written, the kernel's lock still
+/// holds.
 void write_holder(int file) {
   const std::string text = fmt::format("{} {}\n", getpid(), host_name());
   if (::ftruncate(file, 0) != 0) return;
@@ -56,7 +57,8 @@ void write_holder(int file) {
 }
 
 bool is_same_file(int file, const fs::path& path) {
-  struct stat open {}, named {};
+  struct stat open {
+  }, named{};
   return ::fstat(file, &open) == 0 && ::stat(path.c_str(), &named) == 0 && open.st_ino == named.st_ino &&
          open.st_dev == named.st_dev;
 }

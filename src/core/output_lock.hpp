@@ -4,10 +4,10 @@
 
 namespace fercli {
 
-/// Keeps every other fercli from writing to a place while it lives. A lock is a small hidden file that holds process and
-/// host; the kernel's lock on it (flock) goes with its process, so a killed run leaves none behind. Where the file system
-/// has no such locks, a lock counts as left behind when its process is gone from this host. A process may lock a place
-/// twice.
+/// Keeps every other fercli from writing to a place while it lives. A lock is a small hidden file that holds process
+/// and host; the kernel's lock on it (flock) goes with its process, so a killed run leaves none behind. Where the file
+/// system has no such locks, a lock counts as left behind when its process is gone from this host. A process may lock a
+/// place twice.
 class OutputLock {
  public:
   /// For a folder, which is made: FOLDER/.fercli.lock. Throws UserError that names the other process, and as

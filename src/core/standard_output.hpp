@@ -4,7 +4,8 @@
 
 namespace fercli {
 
-/// Prints on standard output and flushes it. Throws RunError when that fails: for long sessions, which ought to end then.
+/// Prints on standard output and flushes it. Throws RunError when that fails: for long sessions, which ought to end
+/// then.
 void print_out(const std::string& text);
 
 /// Flushes and closes standard output. Throws RunError, with the reason, when something that was printed is lost.

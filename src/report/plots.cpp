@@ -193,8 +193,8 @@ bool plot_confusion_matrix(const torch::Tensor& confusion, const std::vector<std
   return draw_figure(script, {1500, 1120}, path);
 }
 
-bool plot_reliability(const std::vector<ReliabilityBin>& bins, const Metric& ece, const Metric& calibrated, const std::string& title,
-                      const std::filesystem::path& path) {
+bool plot_reliability(const std::vector<ReliabilityBin>& bins, const Metric& ece, const Metric& calibrated,
+                      const std::string& title, const std::filesystem::path& path) {
   int64_t fullest = 0;
   std::vector<std::string> rows;
   for (const auto& bin : bins) {

@@ -46,7 +46,7 @@ bool plot_confusion_matrix(const torch::Tensor& confusion, const std::vector<std
 
 /// Accuracy against confidence with Wilson intervals, and below it how many images fall in each bin. `calibrated`:
 /// `calibrated_ece`.
-bool plot_reliability(const std::vector<ReliabilityBin>& bins, const Metric& ece, const Metric& calibrated, const std::string& title,
-                      const std::filesystem::path& path);
+bool plot_reliability(const std::vector<ReliabilityBin>& bins, const Metric& ece, const Metric& calibrated,
+                      const std::string& title, const std::filesystem::path& path);
 
 }  // namespace fercli

@@ -116,10 +116,10 @@ TEST_F(Faults, AnEvaluationThatCannotBeWrittenLeavesTheEarlierOne) {
 
 TEST_F(Faults, ARecordingThatIsLostExitsWithOneAndSaysHowMuch) {
   for (const char* name : {"film.avi", "film.mp4"}) {
-    const auto result =
-        in_shell("ulimit -f 40;", {"live", "-m", model().string(), "--no-window", "--threads", "1", "--source",
-                                   "synthetic:faces=1,fps=10,seconds=3", "--record", place(name)},
-                 "");
+    const auto result = in_shell("ulimit -f 40;",
+                                 {"live", "-m", model().string(), "--no-window", "--threads", "1", "--source",
+                                  "synthetic:faces=1,fps=10,seconds=3", "--record", place(name)},
+                                 "");
     EXPECT_EQ(result.exit_code, 1) << name << ": " << result.err;
     EXPECT_THAT(result.err, HasSubstr("lost")) << name;
     EXPECT_THAT(result.err, HasSubstr(name));
@@ -128,10 +128,10 @@ TEST_F(Faults, ARecordingThatIsLostExitsWithOneAndSaysHowMuch) {
 
 TEST_F(Faults, ALogThatCannotGrowEndsTheSessionWithOne) {
   for (const char* option : {"--csv", "--jsonl"}) {
-    const auto result =
-        in_shell("ulimit -f 2;", {"live", "-m", model().string(), "--no-window", "--threads", "1", "--source",
+    const auto result = in_shell("ulimit -f 2;",
+                                 {"live", "-m", model().string(), "--no-window", "--threads", "1", "--source",
                                   "synthetic:faces=1,fps=10,seconds=3", option, place("log")},
-                 "");
+                                 "");
     EXPECT_EQ(result.exit_code, 1) << option << ": " << result.err;
     EXPECT_THAT(result.err, HasSubstr("log: cannot be written (File too large)")) << option;
   }
@@ -187,8 +187,9 @@ TEST_F(Faults, WhatAKilledRunLeftIsSweptAndWhatALivingOneWritesStays) {
 
 TEST_F(Faults, PicturesOfAnEarlierAttackMakeRoomAndOtherFilesStay) {
   const auto attack = [&](const std::string& faces) {
-    return run_fercli({"attack", "untargeted", "-m", model().string(), "-d", faces, "--split", "all", "--min-confidence",
-                       "0", "--attack", "fgsm", "--save-png", "all", "--threads", "1", "-q", "--out", place("out")});
+    return run_fercli({"attack", "untargeted", "-m", model().string(), "-d", faces, "--split", "all",
+                       "--min-confidence", "0", "--attack", "fgsm", "--save-png", "all", "--threads", "1", "-q",
+                       "--out", place("out")});
   };
   const auto first = attack("synthetic:n=14,seed=3");
   ASSERT_LE(first.exit_code, 1) << first.err;
@@ -245,9 +246,10 @@ TEST(OutputLocks, AreTakenTwiceByOneProcess) {
 
 TEST_F(Faults, AClosedTerminalSavesTheTrainingAsSigtermDoes) {
   const auto state = scratch_ / "run" / "training.state";
-  const auto result = run_fercli({"train", "-d", "synthetic:n=400,seed=1", "--arch", "small-cnn", "-e", "500", "-b", "8",
-                                  "--save-every", "0", "--threads", "1", "--out", place("run")},
-                                 [&] { return fs::exists(state); }, SIGHUP);
+  const auto result = run_fercli(
+      {"train", "-d", "synthetic:n=400,seed=1", "--arch", "small-cnn", "-e", "500", "-b", "8", "--save-every", "0",
+       "--threads", "1", "--out", place("run")},
+      [&] { return fs::exists(state); }, SIGHUP);
   EXPECT_EQ(result.exit_code, 130) << result.err;
   EXPECT_THAT(result.err, HasSubstr("the state is saved"));
   EXPECT_FALSE(fs::exists(scratch_ / "run" / ".fercli.lock"));

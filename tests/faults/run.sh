@@ -199,7 +199,8 @@ full_disks() {
     "eval -m $net -d $data --split all -q" "--help"; do
     # shellcheck disable=SC2086
     "$fercli" $words > /dev/full 2> "$work/err"
-    check "fercli $words > /dev/full ends with 1: $(tail -1 "$work/err")" [ $? -eq 1 ]
+    local code=$?
+    check "fercli $words > /dev/full ends with 1: exit $code, $(tail -1 "$work/err")" [ "$code" -eq 1 ]
   done
 }
 

@@ -7,9 +7,9 @@
 //
 // Differences from the authors' program. Defocus: the disk is drawn with soft edges, by the share of each pixel that it
 // covers. Glass: shifts are whole pixels, at least 1; where the first blur leaves a whole 8-bit level it is kept, while
-// that program may lose one to the rounding of a float. Motion: the line runs between pixels, bilinear, at an angle drawn
-// from ±45 degrees; the direction of motion has one side, as there. Zoom: none; the factors are 1, 1.01, 1.02, …, and the
-// rounding of numpy's arange lets the first two severities take one factor more than the others' pattern says.
+// that program may lose one to the rounding of a float. Motion: the line runs between pixels, bilinear, at an angle
+// drawn from ±45 degrees; the direction of motion has one side, as there. Zoom: none; the factors are 1, 1.01, 1.02, …,
+// and the rounding of numpy's arange lets the first two severities take one factor more than the others' pattern says.
 #include "data/corruptions/corruption.hpp"
 #include "data/corruptions/filters.hpp"
 
@@ -71,8 +71,9 @@ torch::Tensor defocus_blur(const torch::Tensor& image, int64_t severity, Rng&) {
   return gaussian_blurred(filtered(image, disk(radius * scale)), softness * scale);
 }
 
-/// Every pixel away from the border becomes one drawn nearby, up to `shift` to the left and up and one less to the right
-/// and down. The authors' program means to exchange the two, but its assignment between views of one array copies.
+/// Every pixel away from the border becomes one drawn nearby, up to `shift` to the left and up and one less to the
+/// right and down. The authors' program means to exchange the two, but its assignment between views of one array
+/// copies.
 void scatter_nearby(torch::Tensor& image, int64_t shift, Rng& rng) {
   const int64_t channels = image.size(0), height = image.size(1), width = image.size(2);
   auto* value = image.data_ptr<float>();

@@ -42,8 +42,8 @@ struct Listing {
   std::vector<std::string> images, folders;  ///< sorted paths below the root
 };
 
-/// Lists a tree; links to folders are followed, but no folder is entered twice, whatever leads to it. Folders come before
-/// links to them, so that an image has its real name.
+/// Lists a tree; links to folders are followed, but no folder is entered twice, whatever leads to it. Folders come
+/// before links to them, so that an image has its real name.
 class TreeWalk {
  public:
   explicit TreeWalk(const fs::path& root) : root_(root) {}

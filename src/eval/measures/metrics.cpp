@@ -58,9 +58,12 @@ double correlation_factor(const Counts& counts) {
   const auto classes = static_cast<double>(occurring.size());
   if (occurring.size() < 2) return 1;
   const double spread = 1 / (classes * (classes - 1)), per_class = 2 / classes, total = counts.n + 1;
-  const auto f1 = [&](int64_t k) { return 2 * counts.right[k] / (counts.support[k] + counts.predicted[k] + per_class); };
+  const auto f1 = [&](int64_t k) {
+    return 2 * counts.right[k] / (counts.support[k] + counts.predicted[k] + per_class);
+  };
   const auto slope = [&](int64_t k) { return 1 / (counts.support[k] + counts.predicted[k] + per_class); };
-  double sum = 0, squares = 0, alone = 0;  // of the changes that one image makes: to all F1 together, and class by class
+  double sum = 0, squares = 0,
+         alone = 0;  // of the changes that one image makes: to all F1 together, and class by class
   std::vector<double> means(static_cast<size_t>(counts.classes));
   for (const int64_t row : occurring) {
     for (const int64_t column : occurring) {

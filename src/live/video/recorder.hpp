@@ -16,8 +16,8 @@ class VideoRecorder {
   VideoRecorder(const std::filesystem::path& path, int64_t width, int64_t height, double fps);
   ~VideoRecorder();  ///< `finish`, with a warning where that throws
 
-  /// Completes the file, reads it back, and gives it its name. Throws RunError when frames are lost: on a full disk, the
-  /// encoder says nothing.
+  /// Completes the file, reads it back, and gives it its name. Throws RunError when frames are lost: on a full disk,
+  /// the encoder says nothing.
   void finish();
 
   VideoRecorder(const VideoRecorder&) = delete;

@@ -237,8 +237,7 @@ TEST(Intervals, HoldTheTrueValueAboutAsOftenAsTheySay) {
   };
   for (const bool brier : {true, false}) {
     const auto holds = [&](const Outcomes& outcomes, const Rng&) {
-      const Interval interval =
-          brier ? brier_score(outcomes).interval : negative_log_likelihood(outcomes).interval;
+      const Interval interval = brier ? brier_score(outcomes).interval : negative_log_likelihood(outcomes).interval;
       const double expected = truth(outcomes, brier);
       return interval.low <= expected && expected <= interval.high;
     };
@@ -250,12 +249,9 @@ TEST(Intervals, HoldTheTrueValueAboutAsOftenAsTheySay) {
 std::map<std::string, std::pair<Metric, double>> all_intervals(const Outcomes& outcomes) {
   constexpr double kEndless = std::numeric_limits<double>::infinity();
   const auto confusion = confusion_matrix(outcomes, outcomes.probabilities.size(1));
-  return {{"accuracy", {accuracy(confusion), 1}},
-          {"balanced", {balanced_accuracy(confusion), 1}},
-          {"macro F1", {macro_f1(confusion), 1}},
-          {"calibrated ECE", {calibrated_ece(outcomes, Rng(1)), 1}},
-          {"Brier", {brier_score(outcomes), 2}},
-          {"NLL", {negative_log_likelihood(outcomes), kEndless}}};
+  return {{"accuracy", {accuracy(confusion), 1}}, {"balanced", {balanced_accuracy(confusion), 1}},
+          {"macro F1", {macro_f1(confusion), 1}}, {"calibrated ECE", {calibrated_ece(outcomes, Rng(1)), 1}},
+          {"Brier", {brier_score(outcomes), 2}},  {"NLL", {negative_log_likelihood(outcomes), kEndless}}};
 }
 
 TEST(Intervals, HaveWidthAndStayInRangeForFewImagesAllRightAllWrongAndAllSure) {

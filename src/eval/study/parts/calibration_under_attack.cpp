@@ -53,12 +53,13 @@ torch::Tensor attacked_probabilities(const StudySubject& subject, const Attack& 
 
 json calibration(const Outcomes& outcomes, const Rng& rng) {
   const auto top = outcomes.probabilities.amax(1).contiguous();
-  return {{"accuracy", to_json(accuracy(confusion_matrix(outcomes, outcomes.probabilities.size(1))))},
-          {"ece", to_json(expected_calibration_error(outcomes))},
-          {"ece_if_calibrated", to_json(calibrated_ece(outcomes, rng))},
-          {"brier", to_json(brier_score(outcomes))},
-          {"nll", to_json(negative_log_likelihood(outcomes))},
-          {"mean_confidence", to_json(bounded_mean({top.data_ptr<double>(), top.data_ptr<double>() + top.numel()}, 1))}};
+  return {
+      {"accuracy", to_json(accuracy(confusion_matrix(outcomes, outcomes.probabilities.size(1))))},
+      {"ece", to_json(expected_calibration_error(outcomes))},
+      {"ece_if_calibrated", to_json(calibrated_ece(outcomes, rng))},
+      {"brier", to_json(brier_score(outcomes))},
+      {"nll", to_json(negative_log_likelihood(outcomes))},
+      {"mean_confidence", to_json(bounded_mean({top.data_ptr<double>(), top.data_ptr<double>() + top.numel()}, 1))}};
 }
 
 json reliability_table(const Outcomes& outcomes) {
