@@ -17,6 +17,7 @@ namespace fercli::apgd_t_attack {
 namespace {
 
 constexpr int64_t kTargets = 9;
+constexpr const char* kRanked = "apgd-t ranked";
 
 class ApgdT : public Attack {
  public:
@@ -40,24 +41,33 @@ class ApgdT : public Attack {
   }
 
  private:
+  /// One for each class.
+  int64_t parts(Norm, bool, int64_t classes) const override {
+    return std::max<int64_t>(1, std::min(settings_.targets, classes - 1));
+  }
+
   void perturb(Search& search) const override {
+    const int64_t rank = search.part();
+    if (rank == 0) rank_classes(search);
+    if (search.size() == 0 || rank + 1 >= search.classes()) return;
+    const auto ranked = search.recalled(kRanked).select(1, rank);
+    // By place in the attack's input, since the images in the search grow fewer.
+    const auto by_place =
+        torch::zeros({search.rows().max().item<int64_t>() + 1}, torch::kInt64).index_copy(0, search.rows(), ranked);
+    const auto loss = [&](const torch::Tensor& z, const Goal& goal, int64_t begin, int64_t count) {
+      return targeted_dlr_loss(z, goal.labels(), by_place.index_select(0, search.rows().narrow(0, begin, count)));
+    };
+    auto_pgd(search, {settings_.steps, settings_.batch_size, fmt::format("start {}", rank), loss});
+  }
+
+  /// The wrong ones, by the logits of the original.
+  void rank_classes(Search& search) const {
     auto originals = search.ball().x();
     const auto logits = search.scores(originals);
     if (search.size() == 0) return;
     const auto wrong_ones =
         logits.scatter(1, search.goal().labels().unsqueeze(1), -std::numeric_limits<float>::infinity());
-    const int64_t targets = std::min(settings_.targets, search.classes() - 1);
-    const auto ranked = wrong_ones.argsort(1, /*descending=*/true).narrow(1, 0, targets);
-    // By place in the attack's input, since the images in the search grow fewer.
-    const auto by_place = torch::zeros({search.rows().max().item<int64_t>() + 1, targets}, torch::kInt64)
-                              .index_copy(0, search.rows(), ranked);
-    for (int64_t rank = 0; rank < targets && search.size() > 0; ++rank) {
-      const auto loss = [&](const torch::Tensor& z, const Goal& goal, int64_t begin, int64_t count) {
-        const auto target = by_place.select(1, rank).index_select(0, search.rows().narrow(0, begin, count));
-        return targeted_dlr_loss(z, goal.labels(), target);
-      };
-      auto_pgd(search, {settings_.steps, settings_.batch_size, fmt::format("start {}", rank), loss});
-    }
+    search.remember(kRanked, wrong_ones.argsort(1, /*descending=*/true));
   }
 };
 
@@ -71,7 +81,8 @@ const Register<AttackEntry> registered{
      "min(9, K - 1) targets x (steps x (forward + backward) + 1 forward), until solved",
      "Croce & Hein, arXiv:2003.01690; L1: arXiv:2103.01208",
      [](const AttackSettings& settings) -> std::unique_ptr<Attack> { return std::make_unique<ApgdT>(settings); },
-     {"steps", "restarts", "random-start", "targets", "confidence"}}};
+     {"steps", "restarts", "random-start", "targets", "confidence"},
+     Precision::BFloat16}};
 
 }  // namespace
 

@@ -13,6 +13,8 @@
 //
 // In L1 Square is left out as long as that attack does not work there.
 //
+// Each part searches in the arithmetic of its own entry: FAB in float32, whatever the others do.
+//
 // `steps`, `queries` and `targets` can be lowered, for looks at a fraction of the cost; `describe` says so.
 #include <fmt/format.h>
 
@@ -37,7 +39,7 @@ struct Part {
   int64_t starts;
 };
 
-std::vector<Part> parts_of(Norm norm, bool targeted) {
+std::vector<Part> cascade(Norm norm, bool targeted) {
   const int64_t starts = norm == Norm::L1 ? kL1Starts : 1;
   if (targeted) {
     return {{"apgd-ce", 0, Begin::Random, starts},
@@ -82,6 +84,27 @@ class AutoAttack : public Attack {
   }
 
  private:
+  /// One part of one start of one attack of the cascade.
+  struct Leg {
+    Part of;
+    int64_t start, part;
+    std::shared_ptr<const Attack> attack;
+  };
+
+  std::vector<Leg> legs_of(Norm norm, bool targeted, int64_t classes) const {
+    std::vector<Leg> legs;
+    for (const Part& of : cascade(norm, targeted)) {
+      if (!works_in(of, norm)) continue;
+      const std::shared_ptr<const Attack> attack = make_attack(of.name, settings_of(of, norm), norm, targeted);
+      for (int64_t start = 0; start < of.starts; ++start) {
+        for (int64_t part = 0; part < parts_of(*attack, norm, targeted, classes); ++part) {
+          legs.push_back({of, start, part, attack});
+        }
+      }
+    }
+    return legs;
+  }
+
   AttackSettings settings_of(const Part& part, Norm norm) const {
     AttackSettings settings = settings_;
     settings.restarts = 1;
@@ -93,21 +116,17 @@ class AutoAttack : public Attack {
     return settings;
   }
 
+  int64_t parts(Norm norm, bool targeted, int64_t classes) const override {
+    return static_cast<int64_t>(legs_of(norm, targeted, classes).size());
+  }
+
   void perturb(Search& search) const override {
-    const Norm norm = search.ball().norm();
-    const bool targeted = search.goal().is_targeted();
-    bool first = true;
-    for (const Part& part : parts_of(norm, targeted)) {
-      if (!works_in(part, norm)) continue;
-      const auto attack = make_attack(part.name, settings_of(part, norm), norm, targeted);
-      search.enter_stage(part.stage);
-      for (int64_t start = 0; start < part.starts && search.size() > 0; ++start) {
-        // The very first start is the caller's when there is one.
-        if (!first) search.set_start(part.begin == Begin::Original ? search.ball().x() : torch::Tensor());
-        first = false;
-        perturb_as(*attack, fmt::format("{} {}", part.name, start), search);
-      }
-    }
+    const Leg leg = legs_of(search.ball().norm(), search.goal().is_targeted(), search.classes())
+                        .at(static_cast<size_t>(search.part()));
+    search.enter_stage(leg.of.stage);
+    // The very first start is the caller's when there is one.
+    if (search.part() > 0) search.set_start(leg.of.begin == Begin::Original ? search.ball().x() : torch::Tensor());
+    perturb_as(*leg.attack, fmt::format("{} {}", leg.of.name, leg.start), leg.part, search);
   }
 };
 
@@ -121,7 +140,8 @@ const Register<AttackEntry> registered{
      "200 + 200 T + 200 T + 5000 passes for an image that stands all (T = min(9, K - 1) targets), until solved",
      "Croce & Hein, arXiv:2003.01690",
      [](const AttackSettings& settings) -> std::unique_ptr<Attack> { return std::make_unique<AutoAttack>(settings); },
-     {"steps", "restarts", "queries", "targets", "confidence"}}};
+     {"steps", "restarts", "queries", "targets", "confidence"},
+     Precision::BFloat16}};
 
 }  // namespace
 

@@ -5,7 +5,7 @@
 // as the larger eps of the two rules min(eps + 4, 1.25 eps) in grey levels gives; here their number is the same for
 // every eps, so that the cost is, and the last step can reach the border of the ball (`alpha` and `steps` set the
 // paper's). The network sees the image that an 8-bit file would hold, and the best image is returned, not the last.
-// Deterministic: restarts and random_start are not used.
+// Deterministic: restarts and random_start are not used. Searches in bfloat16, as PGD does and for its reasons.
 #include "attacks/engine/descent.hpp"
 
 namespace fercli::bim_attack {
@@ -26,7 +26,8 @@ const Register<AttackEntry> registered{{"bim",
                                           single.random_start = false;
                                           return std::make_unique<Descent>(single, DescentRule{"bim", 10, 1.0});
                                         },
-                                        {"steps", "alpha", "loss", "confidence"}}};
+                                        {"steps", "alpha", "loss", "confidence"},
+                                        Precision::BFloat16}};
 
 }  // namespace
 

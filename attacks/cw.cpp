@@ -2,8 +2,10 @@
 // binary search. Carlini and Wagner, arXiv:1608.04644, sec. VI; confidence 0. `steps` is that of each of the nine
 // descents (trade_off.hpp), 300 unless told otherwise; alpha is Adam's rate, 0.01.
 //
-// Pure black and white pixels begin at tanh w = +-0.999999 and move, if slowly; an arc tangent of 1 would freeze them.
-// Nothing is shared between the images of a batch, the early end of a descent included.
+// Deviation: where a pixel is within 0.01 of black or white, x_adv goes on from the tanh along its tangent, which ends
+// exactly at 0 and 1. The tanh reaches them at infinity only: the paper's code begins a hair inside, where a step of w
+// moves nothing, so that black and white pixels stay as they are for all of the default budget. Nothing is shared
+// between the images of a batch, the early end of a descent included.
 #include <nlohmann/json.hpp>
 
 #include "attacks/engine/adam.hpp"
@@ -14,16 +16,30 @@ namespace fercli::cw_attack {
 namespace {
 
 constexpr int64_t kSteps = 300;
-constexpr double kRate = 0.01, kInwards = 0.999999;
+constexpr double kRate = 0.01;
+/// 2 x - 1 is the tanh of w up to here, and its tangent beyond.
+constexpr double kBend = 0.98;
+const double kBendAt = std::atanh(kBend), kTangent = 1 - kBend * kBend;
+/// Where the tangent reaches 1.
+const double kEnd = kBendAt + (1 - kBend) / kTangent;
 
 // w and Adam's memory are float64: squares of small gradients would be denormal numbers, a hundred times as slow, and
 // the vectorised tanh of float32 rounds otherwise than the one for the rest of a row.
 torch::Tensor to_w(const torch::Tensor& x) {
-  return x.to(torch::kFloat64).mul(2).sub(1).mul(kInwards).atanh();
+  const auto place = x.to(torch::kFloat64).mul(2).sub(1);
+  const auto beyond = (place.abs() - kBend).clamp_min(0);
+  return place.clamp(-kBend, kBend).atanh() + place.sign() * beyond / kTangent;
 }
 
 torch::Tensor to_image(const torch::Tensor& w) {
-  return w.tanh().add(1).div(2).to(torch::kFloat32);
+  const auto beyond = (w.abs() - kBendAt).clamp_min(0);
+  const auto place = w.clamp(-kBendAt, kBendAt).tanh() + w.sign() * beyond * kTangent;
+  return place.add(1).div(2).to(torch::kFloat32).clamp(0, 1);
+}
+
+/// d to_image / d w.
+torch::Tensor slope_at(const torch::Tensor& w) {
+  return (1 - w.clamp(-kBendAt, kBendAt).tanh().square()) / 2;
 }
 
 class CarliniWagner : public MinimumNormAttack {
@@ -50,8 +66,8 @@ class CarliniWagner : public MinimumNormAttack {
       const auto weight = trade_off.constant().masked_fill(margin.value.le(0), 0).to(torch::kFloat32);
       const auto delta = points - origin;
       const auto gradient = 2 * delta + sight.pullback(margin.gradient * weight.unsqueeze(1));
-      const auto slope = (1 - w.tanh().square()) / 2;
-      w = w - adam.direction(gradient * slope, over_pixels(trade_off.step() + 1)) * settings_.alpha;
+      w = w - adam.direction(gradient * slope_at(w), over_pixels(trade_off.step() + 1)) * settings_.alpha;
+      w = w.clamp(-kEnd, kEnd);
       const auto loss = row_sums(delta.square()) + weight * margin.value;
       restart_where(trade_off.advance(loss, sight.reached), start, w, adam);
       way.dismiss(trade_off.finished(), points, state);
@@ -78,7 +94,9 @@ const Register<AttackEntry> registered{
      [](const AttackSettings& settings) -> std::unique_ptr<Attack> {
        return std::make_unique<CarliniWagner>(settings);
      },
-     {"steps", "alpha", "restarts", "random-start"}}};
+     {"steps", "alpha", "restarts", "random-start"},
+     Precision::Float32,
+     StepUnit::OfAPixel}};
 
 }  // namespace
 

@@ -1,7 +1,9 @@
 // Decoupled direction and norm: gradient steps on the cross-entropy whose direction is followed and whose length is
 // not; after each the perturbation is put on a sphere that shrinks by 5 % after a success and grows by 5 % after a
 // failure. Rony et al., arXiv:1811.09600. Steps from 1 to 0.01 by cosine annealing, first radius 1, 100 steps.
-// An image without a gradient stays where it is (foolbox sends it in a random direction).
+// On the sphere within [0,1], that is: values that [0,1] cuts leave their share to the others (Ball::stretch); cut
+// after it was put on the sphere, as usual, a perturbation of a dark or light image would be shorter than its radius
+// says. An image without a gradient stays where it is (foolbox sends it in a random direction).
 #include <nlohmann/json.hpp>
 
 #include "attacks/engine/minimum_norm.hpp"
@@ -35,9 +37,8 @@ class Ddn : public MinimumNormAttack {
       const auto outwards = 1 - 2 * sight.reached.to(torch::kFloat64);
       radius = torch::minimum(radius * (1 + kGamma * outwards), largest());
       const auto stride = alpha / row_norms(gradient, Norm::L2).clamp_min(1e-300);
-      const auto moved = (points - way.x()) - gradient.to(torch::kFloat64) * over_pixels(stride);
-      const auto scale = radius / row_norms(moved, Norm::L2).clamp_min(1e-12);
-      points = (way.x() + moved * over_pixels(scale)).to(torch::kFloat32).clamp(0, 1);
+      const auto moved = points - (gradient.to(torch::kFloat64) * over_pixels(stride)).to(torch::kFloat32);
+      points = way.ball(radius).stretch(moved);
     }
   }
 };

@@ -92,7 +92,9 @@ AttackEntry entry(const std::string& name, const std::string& summary,
           "up to 9 x 300 x (2 forward + backward)",
           "Chen et al., arXiv:1709.04114",
           make,
-          {"steps", "alpha", "restarts", "random-start"}};
+          {"steps", "alpha", "restarts", "random-start"},
+          Precision::Float32,
+          StepUnit::OfAPixel};
 }
 
 const Register<AttackEntry> registered{entry("ead", "elastic-net attack, the success nearest in L1",

@@ -1,6 +1,8 @@
-// Fast gradient sign method: one step of length eps from the original, along the sign of the loss gradient (in L2 along
-// the gradient itself). Goodfellow et al., "Explaining and harnessing adversarial examples", arXiv:1412.6572.
-// Deterministic: restarts, steps and alpha are not used.
+// Fast gradient sign method: to the point of the ball where the linearised loss is worst. In Linf that is one step of
+// length eps along the sign of the gradient; in L2 along the gradient itself, in L1 in the values with the largest
+// gradient, as far as [0,1] lets each go, so that all of eps is used (Ball::steepest). Goodfellow et al., "Explaining
+// and harnessing adversarial examples", arXiv:1412.6572. Deterministic: restarts, steps and alpha are not used.
+// Searches in bfloat16: one direction is taken, from one gradient far from the boundary.
 #include <nlohmann/json.hpp>
 
 #include "attacks/engine/search.hpp"
@@ -35,7 +37,7 @@ class Fgsm : public Attack {
   void perturb(Search& search) const override {
     auto x_adv = search.ball().x();
     const auto gradient = search.gradient(x_adv, loss_).gradient;
-    x_adv = search.ball().step(x_adv, gradient, search.ball().eps());
+    x_adv = search.ball().steepest(gradient);
     search.finish(x_adv);
   }
 
@@ -52,7 +54,8 @@ const Register<AttackEntry> registered{
      "2 forward + 1 backward",
      "Goodfellow et al., arXiv:1412.6572",
      [](const AttackSettings& settings) -> std::unique_ptr<Attack> { return std::make_unique<Fgsm>(settings); },
-     {"loss"}}};
+     {"loss"},
+     Precision::BFloat16}};
 
 }  // namespace
 

@@ -3,7 +3,7 @@
 //
 // Default: alpha = 1.25 eps, on the cross-entropy, as in the paper. Deviations: the network sees the image that an
 // 8-bit file would hold, and of the random point and the last the better is returned. `steps` is not used; the start is
-// random unless the caller gives one.
+// random unless the caller gives one. Searches in bfloat16: see fgsm.cpp.
 #include "attacks/engine/descent.hpp"
 
 namespace fercli::fgsm_rs_attack {
@@ -24,7 +24,8 @@ const Register<AttackEntry> registered{{"fgsm-rs",
                                           single.random_start = true;
                                           return std::make_unique<Descent>(single, DescentRule{"fgsm-rs", 1, 1.25});
                                         },
-                                        {"alpha", "restarts", "random-start", "loss", "confidence"}}};
+                                        {"alpha", "restarts", "random-start", "loss", "confidence"},
+                                        Precision::BFloat16}};
 
 }  // namespace
 

@@ -5,9 +5,9 @@
 // whole radii.
 //
 // Deviations from foolbox 3.3.4: the L2 projection projects (there it multiplies by 1), the L0 projection keeps as many
-// values as the radius says (there one more), and the L1 projection knows of [0,1] (there the values are cut
-// afterwards), so that each lands on the nearest point allowed. A
-// point that has come to lie on the boundary itself is pushed over it (there it stays, on 2 of 18 linear cases).
+// values as the radius says (there one more), and all projections know of [0,1] (there the values are cut afterwards),
+// so that each lands on the nearest point allowed. A point that has come to lie on the boundary itself is pushed over
+// it (there it stays, on 2 of 18 linear cases).
 #include <nlohmann/json.hpp>
 
 #include "attacks/engine/minimum_norm.hpp"
@@ -89,7 +89,9 @@ const Register<AttackEntry> registered{
      "100 x (forward + backward)",
      "Pintor et al., arXiv:2102.12827",
      [](const AttackSettings& settings) -> std::unique_ptr<Attack> { return std::make_unique<Fmn>(settings); },
-     {"steps", "alpha", "restarts", "random-start"}}};
+     {"steps", "alpha", "restarts", "random-start"},
+     Precision::Float32,
+     StepUnit::OfL2}};
 
 }  // namespace
 

@@ -177,8 +177,8 @@ FrameAttackResult attack_frame(const Classifier& classifier, FaceDetector& detec
           kSteadyBoxes,
           steps,
           static_cast<int64_t>(boxes.size()),
-          row_norms(best.x - x, Norm::Linf).item<double>(),
-          row_norms(best.x - x, Norm::L2).item<double>()};
+          distances(best.x, x, Norm::Linf, true).item<double>(),
+          distances(best.x, x, Norm::L2, true).item<double>()};
 }
 
 }  // namespace fercli

@@ -11,9 +11,11 @@
 // stays unsolved; give a photograph of the target class as start.
 //
 // Deviations: probes are never shorter than 1/255 a value (root mean square), because shorter ones vanish when the
-// image is rounded to 8 bits, and in bfloat16; bisection takes 10 queries and the step search at most 6, for all images
+// image is rounded to 8 bits; bisection takes 10 queries and the step search at most 6, for all images
 // alike, so that results depend on no company. No query beyond the budget, the original's included; `steps` is not
 // used.
+//
+// Searches in float32: every query asks on which side of the boundary a point beside it lies.
 #include <cmath>
 #include <nlohmann/json.hpp>
 

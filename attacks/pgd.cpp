@@ -8,6 +8,9 @@
 // the network sees, and the gradient is taken at, the image that an 8-bit file would hold (see Ball::exportable). The
 // best image over all steps and starts is returned, not the last. How the defaults were chosen:
 // experiments/attack-settings.md. L1: sparse steps, Tramer and Boneh, arXiv:1904.13000.
+//
+// Searches in bfloat16: only the direction of the gradient is used, each step is as long as any error in it, and the
+// loss goes on rising past the boundary, so that how finely this is seen decides nothing.
 #include "attacks/engine/descent.hpp"
 
 namespace fercli::pgd_attack {
@@ -25,7 +28,8 @@ const Register<AttackEntry> registered{{"pgd",
                                         [](const AttackSettings& settings) -> std::unique_ptr<Attack> {
                                           return std::make_unique<Descent>(settings, DescentRule{"pgd", 20, 2.5});
                                         },
-                                        {"steps", "alpha", "restarts", "random-start", "loss", "confidence"}}};
+                                        {"steps", "alpha", "restarts", "random-start", "loss", "confidence"},
+                                        Precision::BFloat16}};
 
 }  // namespace
 

@@ -111,7 +111,9 @@ const Register<AttackEntry> registered{
      "up to 5000 forward, until solved",
      "Uesato et al., arXiv:1802.05666",
      [](const AttackSettings& settings) -> std::unique_ptr<Attack> { return std::make_unique<Spsa>(settings); },
-     {"alpha", "restarts", "random-start", "loss", "queries", "confidence"}}};
+     {"alpha", "restarts", "random-start", "loss", "queries", "confidence"},
+     Precision::Float32,
+     StepUnit::OfAPixel}};
 
 }  // namespace
 

@@ -25,6 +25,7 @@ namespace fercli::square_attack {
 namespace {
 
 constexpr int64_t kQueries = 5000;
+constexpr int64_t kPart = 250;  ///< queries between two points at which an interrupted run can go on
 constexpr double kFirstShare = 0.8;
 constexpr const char* kLoss = "margin";
 /// From these queries on the share of the image that a square covers is halved.
@@ -99,18 +100,27 @@ class Square : public Attack {
   }
 
  private:
+  int64_t updates() const { return settings_.queries - 2; }  ///< a query is for the original, one for the start
+
+  int64_t parts(Norm, bool, int64_t) const override { return std::max<int64_t>(1, (updates() + kPart - 1) / kPart); }
+
   void perturb(Search& search) const override {
-    const int64_t updates = settings_.queries - 2;  // one query for the original, one for the start
-    if (updates < 0) return;
-    auto best = first_point(search);
-    if (updates == 0) return search.offer(best);
-    auto lowest = torch::full({search.size()}, std::numeric_limits<float>::infinity());
-    improve(search, best, best, lowest);
-    for (int64_t step = 0; step < updates && search.size() > 0; ++step) {
+    if (updates() < 0) return;
+    auto best = search.recalled("square best"), lowest = search.recalled("square lowest");
+    if (search.part() == 0) {
+      best = first_point(search);
+      if (updates() == 0) return search.offer(best);
+      lowest = torch::full({search.size()}, std::numeric_limits<float>::infinity());
+      improve(search, best, best, lowest);
+    }
+    const int64_t begin = search.part() * kPart, end = std::min(updates(), begin + kPart);
+    for (int64_t step = begin; step < end && search.size() > 0; ++step) {
       auto candidate = search.ball().norm() == Norm::Linf ? next_linf(search, best, step) : next_l2(search, best, step);
-      if (step + 1 == updates) return search.offer(candidate);
+      if (step + 1 == updates()) return search.offer(candidate);
       improve(search, candidate, best, lowest);
     }
+    search.remember("square best", best);
+    search.remember("square lowest", lowest);
   }
 
   /// Keeps the candidate where its loss is lower.
@@ -163,9 +173,7 @@ class Square : public Attack {
 
   /// x + delta stretched to the length eps, in [0,1].
   static torch::Tensor on_sphere(const Ball& ball, const torch::Tensor& delta) {
-    const auto masked = ball.mask().defined() ? delta * ball.mask() : delta;
-    const auto scale = ball.eps() / row_norms(masked, Norm::L2).clamp_min(1e-30);
-    return ball.project(ball.x() + masked * scale.view({-1, 1, 1, 1}).to(torch::kFloat32));
+    return ball.stretch(ball.x() + delta);
   }
 
   static const float* mask_of(const torch::Tensor& mask, int64_t row) {

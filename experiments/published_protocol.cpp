@@ -15,9 +15,9 @@
 #include "core/text.hpp"
 #include "data/formats/reader.hpp"
 #include "data/image.hpp"
+#include "eval/campaign/campaign.hpp"
 #include "eval/evaluate.hpp"
 #include "eval/measures/subset.hpp"
-#include "eval/robustness.hpp"
 #include "models/checkpoint.hpp"
 #include "models/formats/import.hpp"
 
@@ -79,18 +79,16 @@ Metric accuracy_on(const Classifier& judge, const Dataset& images) {
 
 /// Robust accuracy of an attack on the model itself, stored in 8 bits without loss.
 Metric adaptive(const Model& model, const std::string& attack, const Dataset& images, const fs::path& state) {
-  RobustnessPlan plan;
+  Trial plan;
   plan.attacks = {attack};
   plan.ladder = parse_ladder("0.02", plan.norm);
   plan.goal.name = "untargeted";
   if (attack == "pgd") plan.settings.steps = 20;
-  const auto found = measure_robustness(model.classifier, model.digest, images, plan, state);
+  CampaignOptions options;
+  options.state = state;
+  ProgressObserver observer;
+  const auto found = run_campaign({model.classifier, images, model.digest}, plan, options, observer);
   return proportion(found.answers(found.attacks.front(), 0).eq(found.labels).sum().item<int64_t>(), found.size());
-}
-
-std::string percent(const Metric& metric) {
-  return fmt::format("{:.1f} ({:.1f}–{:.1f})", 100 * metric.value, 100 * metric.interval.low,
-                     100 * metric.interval.high);
 }
 
 int64_t image_limit() {
@@ -129,7 +127,7 @@ int run(const fs::path& data, const fs::path& out, const std::vector<std::string
     text += "| " + model.name + " |";
     auto& entry = json["models"][model.name] = {{"digest", model.digest}};
     for (const auto& [name, metric] : row) {
-      text += " " + percent(metric) + " |";
+      text += " " + format_share(metric) + " |";
       entry[name] = to_json(metric);
     }
     text += "\n";

@@ -4,5 +4,14 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-./setup.sh
+./setup.sh --no-advice
 build/release/fercli attack happy-to-sad --minimal-eps --out out/quickstart
+cat <<'END'
+
+Try next:
+  out/quickstart                              the pictures: look at them
+  build/release/fercli attack happy-to-sad --model robust    a network that is harder to fool
+  build/release/fercli predict PICTURE        what it sees in a picture of yours
+  build/release/fercli serve                  all of it in a web page
+  tests/run.sh                                the test suite
+END

@@ -14,7 +14,7 @@
 #include "core/progress.hpp"
 #include "core/text.hpp"
 #include "data/formats/reader.hpp"
-#include "eval/robustness.hpp"
+#include "eval/campaign/campaign.hpp"
 #include "models/checkpoint.hpp"
 #include "models/formats/import.hpp"
 
@@ -42,7 +42,7 @@ Reference load(const fs::path& folder, const std::string& model) {
 }
 
 /// "44.0, 41.5, 41.5, 41.5": robust accuracy in % after each part.
-std::string after_each(const Robustness& found, const AttackRecord& record) {
+std::string after_each(const Ledger& found, const AttackRecord& record) {
   std::vector<std::string> figures;
   for (const std::string part : {"apgd-ce", "apgd-t", "fab-t", "square"}) {
     const auto place = std::find(record.stages.begin(), record.stages.end(), part) - record.stages.begin();
@@ -62,7 +62,7 @@ std::string reference_after_each(const nlohmann::json& run) {
 }
 
 bool compare(const Reference& reference, const nlohmann::json& run) {
-  RobustnessPlan plan;
+  Trial plan;
   plan.attacks = {"autoattack"};
   plan.norm = parse_norm(run.at("norm"));
   const double eps = run.at("eps");
@@ -71,7 +71,7 @@ bool compare(const Reference& reference, const nlohmann::json& run) {
   plan.settings.pixel_grid = false;
   plan.seed = run.at("seed");
   const std::clock_t before = std::clock();
-  const auto found = measure_robustness(reference.classifier, "", reference.images, plan, {});
+  const auto found = run_campaign({reference.classifier, reference.images}, plan);
   const double seconds = static_cast<double>(std::clock() - before) / CLOCKS_PER_SEC;
   const auto& record = found.attacks.front();
   const auto standing = found.right().logical_and(record.broken.gt(0)).sum().item<int64_t>();

@@ -182,10 +182,8 @@ json table_json(const fs::path& out, const std::vector<std::string>& names) {
           {"pairs", pairs_json(subjects)}};
 }
 
-std::string percent(const json& metric) {
-  if (metric.at("n") == 0) return "–";
-  const Metric found = metric_from_json(metric);
-  return fmt::format("{:.1f} ({:.1f}–{:.1f})", 100 * found.value, 100 * found.interval.low, 100 * found.interval.high);
+std::string share(const json& metric) {
+  return format_share(metric_from_json(metric));
 }
 
 std::string p_value(double p) {
@@ -214,10 +212,10 @@ std::string accuracy_table(const json& models, const std::string& attack, const 
   std::vector<Row> rows;
   for (const auto& model : models) {
     const json part = entry_where(model.at("attacks"), "name", attack);
-    Row row{model.at("name"), part.at("n").dump(), percent(part.at(clean))};
+    Row row{model.at("name"), part.at("n").dump(), share(part.at(clean))};
     for (const auto& eps : kLadder) {
       const json rung = entry_where(part.at("ladder"), "eps", eps);
-      row.push_back(rung.is_null() ? "not run" : percent(rung.at(kind)));
+      row.push_back(rung.is_null() ? "not run" : share(rung.at(kind)));
     }
     rows.push_back(std::move(row));
   }
@@ -233,7 +231,7 @@ std::string class_table(const json& models) {
     for (const auto& found : rung.at("per_class")) {
       if (rows.empty()) head.push_back(found.at("class"));
       const json& kept = found.at("robust_accuracy");
-      row.push_back(fmt::format("{} of {}; answered {:.0f}", percent(kept), kept.at("n").get<int64_t>(),
+      row.push_back(fmt::format("{} of {}; answered {:.0f}", share(kept), kept.at("n").get<int64_t>(),
                                 100 * found.at("answered").at("value").get<double>()));
     }
     rows.push_back(std::move(row));
@@ -255,7 +253,7 @@ std::string flip_table(const json& models) {
       }
       const json& success = flips.at("success_8bit");
       row.push_back(success.is_null() ? "none is so sure"
-                                      : fmt::format("{} of {}", percent(success), success.at("n").get<int64_t>()));
+                                      : fmt::format("{} of {}", share(success), success.at("n").get<int64_t>()));
     }
     const json &minimal = model.at("median_minimal_eps"), &interval = minimal.at("interval");
     row.push_back(fmt::format("{} ({}–{}) of {}", levels(minimal.at("value")), levels(interval.at(0)),
@@ -274,7 +272,7 @@ std::string paired_table(const json& pairs) {
   for (const auto& pair : pairs) {
     const auto p = pair.at("p_holm").get<double>();
     rows.push_back({pair.at("first"), pair.at("second"), pair.at("attack"), pair.at("n").dump(),
-                    pair.at("only_first").dump(), pair.at("only_second").dump(), percent(pair.at("difference")),
+                    pair.at("only_first").dump(), pair.at("only_second").dump(), share(pair.at("difference")),
                     p_value(pair.at("p")), p_value(p) + (p < 0.05 ? " *" : "")});
   }
   return table(
@@ -310,7 +308,7 @@ std::string markdown(const json& found) {
     text += accuracy_table(models, attack, "balanced_accuracy", "balanced",
                            fmt::format("Balanced robust accuracy under {} (%)", attack));
   }
-  text += fmt::format("Always giving the most frequent answer scores {} at any eps (n = {}).\n\n", percent(constant),
+  text += fmt::format("Always giving the most frequent answer scores {} at any eps (n = {}).\n\n", share(constant),
                       constant.at("n").get<int64_t>());
   return text + class_table(models) + flip_table(models) + paired_table(found.at("pairs")) + training_table(models);
 }

@@ -9,8 +9,8 @@ if [ "${1:-}" = --asan ]; then
   # LibTorch and OpenCV leave their pools to the end of the process, which is no leak of fercli's.
   export ASAN_OPTIONS="detect_leaks=0:${ASAN_OPTIONS:-}"
   export UBSAN_OPTIONS="halt_on_error=1:print_stacktrace=1:${UBSAN_OPTIONS:-}"
-  ./setup.sh --asan
+  ./setup.sh --asan --no-advice
 else
-  ./setup.sh --all
+  ./setup.sh --all --no-advice
 fi
 ctest --preset "$preset" --parallel "$(nproc)"

@@ -244,7 +244,8 @@ AttackEntry apgd_entry(const std::string& name, const std::string& loss,
           "steps x (forward + backward) + 1 forward, until solved",
           "Croce & Hein, arXiv:2003.01690; L1: arXiv:2103.01208",
           make,
-          {"steps", "restarts", "random-start", "loss", "confidence"}};
+          {"steps", "restarts", "random-start", "loss", "confidence"},
+          Precision::BFloat16};
 }
 
 }  // namespace fercli

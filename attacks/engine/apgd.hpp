@@ -27,6 +27,9 @@ struct ApgdRun {
 /// normal noise projected into the first ball. On the pixel grid the network sees the exportable image of each iterate,
 /// and the iterate itself moves on off the grid.
 ///
+/// Searches in bfloat16: losses are compared with each other to choose step sizes and the best point, and where two are
+/// so near that bfloat16 confuses them, either serves.
+///
 /// Deviations: the cross-entropy's gradient does not underflow on very confident images; L1 projects exactly where the
 /// code sorts, and a start at the original takes the sparsity of a random start, not that of an empty perturbation.
 void auto_pgd(Search& search, const ApgdRun& run);

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <nlohmann/json.hpp>
+
 #include "attacks/engine/search.hpp"
 #include "core/digest.hpp"
 #include "core/error.hpp"
@@ -12,6 +14,11 @@ namespace fercli {
 namespace {
 
 constexpr int64_t kNoStage = -1;
+
+/// The finer of the two.
+Precision finer(Precision one, Precision other) {
+  return one == Precision::Float32 ? one : other;
+}
 
 void validate(const Classifier& classifier, const AttackInput& input) {
   const auto& x = input.x;
@@ -33,19 +40,6 @@ void validate(const Classifier& classifier, const AttackInput& input) {
   if (labels.min().item<int64_t>() < 0 || labels.max().item<int64_t>() >= classifier.classes().size()) {
     throw UserError(fmt::format("attack: labels must be 0 to {}", classifier.classes().size() - 1));
   }
-}
-
-Findings nothing_yet(const AttackInput& input, int64_t classes) {
-  const int64_t n = input.x.size(0);
-  const auto none = torch::zeros({n}, torch::kBool);
-  return {input.x.clone(),
-          torch::zeros({n, classes}),
-          torch::full({n}, std::numeric_limits<double>::infinity(), torch::kFloat64),
-          torch::full({n}, std::numeric_limits<float>::infinity()),
-          none.clone(),
-          none.clone(),
-          none.clone(),
-          torch::full({n}, kNoStage, torch::kInt64)};
 }
 
 /// The float32 network looks at the best image of those that are not solved.
@@ -83,56 +77,100 @@ Attack::Attack(AttackSettings settings, Reach reach) : settings_(std::move(setti
   }
 }
 
-void Attack::perturb_as(const Attack& attack, const std::string& label, Search& search) {
+void Attack::perturb_as(const Attack& attack, const std::string& label, int64_t part, Search& search) {
   const Attack* const outer = search.attack_;
   const Rng rng = search.rng_;
+  const int64_t outer_part = search.part_;
+  const auto networks = search.networks_;
   search.attack_ = &attack;
   search.rng_ = rng.split(label);
+  search.part_ = part;
+  if (attack.coarsest_ == Precision::Float32) search.networks_.fast = networks.judge;
   attack.perturb(search);
   search.attack_ = outer;
   search.rng_ = rng;
+  search.part_ = outer_part;
+  search.networks_ = networks;
 }
 
-AttackResult Attack::run(const Classifier& classifier, const ThreatModel& threat, const AttackInput& input,
-                         const Rng& rng) const {
-  validate(classifier, input);
-  const auto eps = threat.eps_rows(input.x.size(0));
-  const int64_t forwards = classifier.forwards(), backwards = classifier.backwards();
-  const Classifier judge = classifier.with_precision(Precision::Float32);
-  const Ball ball(threat.norm, input.x, eps, settings_.pixel_grid, input.mask);
-  Findings findings = nothing_yet(input, classifier.classes().size());
+Precision Attack::search_precision(Precision precision) const {
+  return finer(precision, coarsest_);
+}
 
-  // Restart -1 looks at the originals, which may be in the goal class already.
-  for (int64_t restart = -1; restart < settings_.restarts; ++restart) {
+nlohmann::json Attack::describe_on(Precision precision, const ThreatModel& threat) const {
+  auto description = describe(threat);
+  const std::string own = to_string(search_precision(precision));
+  description["search_precision"] = own;
+  description["verdict_precision"] = to_string(Precision::Float32);
+  if (stages().size() < 2) return description;
+  nlohmann::json by_stage;
+  bool differ = false;
+  for (const auto& stage : stages()) {
+    const auto coarsest = Registry<AttackEntry>::instance().get(stage).search_precision;
+    by_stage[stage] = to_string(finer(precision, coarsest));
+    differ = differ || by_stage[stage] != own;
+  }
+  if (differ) description["search_precision_by_stage"] = by_stage;
+  return description;
+}
+
+void Attack::run_leg(int64_t leg, const Classifier& classifier, const ThreatModel& threat, const AttackInput& input,
+                     const Rng& rng, Findings& findings) const {
+  validate(classifier, input);
+  const Classifier fast = classifier.with_precision(search_precision(classifier.precision()));
+  const Classifier judge = classifier.with_precision(Precision::Float32);
+  const Ball ball(threat.norm, input.x, threat.eps_rows(input.x.size(0)), settings_.pixel_grid, input.mask);
+  const int64_t parts = this->parts(threat.norm, input.goal.is_targeted(), classifier.classes().size());
+  const int64_t restart = leg / parts;
+  const auto search_of = [&](int64_t start) {
     const auto rows = findings.done.logical_not().nonzero().squeeze(1);
-    if (rows.size(0) == 0) break;
     std::vector<int64_t> index;
     for (int64_t i = 0; i < rows.size(0); ++i)
       index.push_back(input.index[static_cast<size_t>(rows[i].item<int64_t>())]);
-    Search search({classifier, judge}, *this, ball.select(rows), input.goal.select(rows), index, rows,
-                  rng.split("restart").split(static_cast<uint64_t>(restart)), &findings);
-    if (restart < 0) {
-      auto originals = search.ball().x();
-      search.enter_stage(kNoStage);
-      search.offer(originals);
-      continue;
-    }
+    return Search({&fast, &judge}, *this, ball.select(rows), input.goal.select(rows), index, rows,
+                  rng.split("restart").split(static_cast<uint64_t>(start)), leg % parts, &findings);
+  };
+  if (leg == 0) {  // the originals, which may be in the goal class already
+    Search search = search_of(-1);
+    auto originals = search.ball().x();
+    search.enter_stage(kNoStage);
+    search.offer(originals);
+  }
+  Search search = search_of(restart);
+  if (search.size() > 0) {
     if (restart == 0 && input.start.defined()) {
-      search.set_start(input.start.index_select(0, rows));
+      search.set_start(input.start.index_select(0, search.rows()));
     } else if (restart == 0 && !settings_.random_start) {
       search.set_start(search.ball().x());
     }
     perturb(search);
   }
-  judge_the_rest(judge, input.goal, static_cast<int64_t>(stages().size()) - 1, &findings);
+  if (leg + 1 == settings_.restarts * parts)
+    judge_the_rest(judge, input.goal, static_cast<int64_t>(stages().size()) - 1, &findings);
+}
+
+AttackResult Attack::run(const Classifier& classifier, const ThreatModel& threat, const AttackInput& input,
+                         const Rng& rng) const {
+  validate(classifier, input);
+  const int64_t forwards = classifier.forwards(), backwards = classifier.backwards();
+  Findings findings = Findings::none(input.x, classifier.classes().size());
+  const int64_t legs = this->legs(threat.norm, input.goal.is_targeted(), classifier.classes().size());
+  for (int64_t leg = 0; leg < legs && !findings.done.all().item<bool>(); ++leg)
+    run_leg(leg, classifier, threat, input, rng, findings);
+  return attack_result(findings, input.x, threat.norm, settings_.pixel_grid, classifier.forwards() - forwards,
+                       classifier.backwards() - backwards);
+}
+
+AttackResult attack_result(const Findings& findings, const torch::Tensor& x, Norm norm, bool pixel_grid,
+                           int64_t forward, int64_t backward) {
   return {findings.x_adv,
           findings.logits,
           findings.success,
           findings.float_success,
-          row_norms(findings.x_adv - input.x, threat.norm),
+          distances(findings.x_adv, x, norm, pixel_grid),
           findings.stage,
-          classifier.forwards() - forwards,
-          classifier.backwards() - backwards};
+          forward,
+          backward};
 }
 
 std::unique_ptr<Attack> make_attack(const std::string& name, const AttackSettings& settings, Norm norm, bool targeted) {
@@ -143,7 +181,9 @@ std::unique_ptr<Attack> make_attack(const std::string& name, const AttackSetting
   if (!(targeted ? entry.targeted : entry.untargeted)) {
     throw UserError(fmt::format("attack '{}' has no {} mode", name, targeted ? "targeted" : "untargeted"));
   }
-  return entry.make(settings);
+  auto attack = entry.make(settings);
+  attack->coarsest_ = entry.search_precision;
+  return attack;
 }
 
 std::vector<int64_t> image_keys(const torch::Tensor& images) {

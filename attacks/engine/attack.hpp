@@ -15,6 +15,7 @@
 namespace fercli {
 
 class Search;
+struct Findings;
 
 /// What an attack is asked to perturb.
 struct AttackInput {
@@ -62,11 +63,12 @@ struct AttackSettings {
 
 /// A way to search the ball of a threat model for an image that reaches the goal.
 ///
-/// `run` is not virtual: it validates, restarts, drops solved images from the batch (eval-mode images are independent,
-/// so no decision changes), projects, rounds to the pixel grid and judges. Subclasses implement `perturb` for one start
-/// of the images still unsolved. The search may run in bfloat16 (the classifier's precision); a success is one that the
-/// float32 network confirms, and an image that only bfloat16 sees solved is searched on. An image that is in the goal
-/// class already is a success at distance 0. Results depend on neither batch size, order, company nor threads.
+/// `run` and `run_leg` are not virtual: they validate, restart, drop solved images from the batch (eval-mode images are
+/// independent, so no decision changes), project, round to the pixel grid and judge. Subclasses implement `perturb` for
+/// one start of the images still unsolved. The search runs in `search_precision`; a success is
+/// one that the float32 network confirms, and an image that only bfloat16 sees solved is searched on. An image that is
+/// in the goal class already is a success at distance 0. Results depend on neither batch size, order, company nor
+/// threads.
 class Attack {
  public:
   /// Where the points that an attack shows to the network may lie. `Anywhere` in [0,1]: minimum-norm attacks, whose
@@ -81,11 +83,26 @@ class Attack {
   AttackResult run(const Classifier& classifier, const ThreatModel& threat, const AttackInput& input,
                    const Rng& rng) const;
 
+  /// A run is `legs` legs, one after the other: of each start one, of an attack of several parts one for each. What is
+  /// known between two of them are the findings, so that a run can be kept and gone on with, each image for itself.
+  int64_t legs(Norm norm, bool targeted, int64_t classes) const {
+    return settings_.restarts * parts(norm, targeted, classes);
+  }
+
+  /// The next leg for these images, all of which have `leg` legs behind them; `findings`: `Findings::none` before the
+  /// first. After the last one they are judged for good. Throws as `run` does.
+  void run_leg(int64_t leg, const Classifier& classifier, const ThreatModel& threat, const AttackInput& input,
+               const Rng& rng, Findings& findings) const;
+
   const AttackSettings& settings() const { return settings_; }
   Reach reach() const { return reach_; }
 
   /// Does it search on for the nearest success, wherever that lies, instead of stopping at one inside the ball?
   bool minimum_norm() const { return reach_ == Reach::Anywhere && settings_.nearest.value_or(true); }
+
+  /// The arithmetic in which it searches on a classifier of this precision: bfloat16 where both the classifier and the
+  /// attack's entry allow it, else float32.
+  Precision search_precision(Precision precision) const;
 
   /// The names of the parts that `AttackResult::stage` counts; one for an attack that is no cascade.
   virtual std::vector<std::string> stages() const { return {"attack"}; }
@@ -93,25 +110,44 @@ class Attack {
   /// {"name", "norm", "eps", "steps", "alpha", "restarts", "loss", …} as they take effect.
   virtual nlohmann::json describe(const ThreatModel& threat) const = 0;
 
+  /// The same with {"search_precision", "verdict_precision"}: "fp32" or "bf16", the arithmetic in which it searches on
+  /// a classifier of this precision, and that of the verdict, float32 always. For a cascade also
+  /// "search_precision_by_stage", an object, where its stages differ.
+  nlohmann::json describe_on(Precision precision, const ThreatModel& threat) const;
+
  protected:
   /// One start. `search` holds the unsolved images and loses each as it is solved; returns when it is empty or the
   /// budget is spent.
   virtual void perturb(Search& search) const = 0;
 
-  /// One start of another attack on the images of `search`, in that attack's own settings and reach, with the noise of
-  /// this label; for cascades.
-  static void perturb_as(const Attack& attack, const std::string& label, Search& search);
+  /// Into how many parts a start is cut, so that little is lost when a run is interrupted. `perturb` is called for each
+  /// (`Search::part`); what the next one needs is kept by `Search::remember`.
+  virtual int64_t parts(Norm, bool /*targeted*/, int64_t /*classes*/) const { return 1; }
+
+  /// One part of a start of another attack on the images of `search`, in that attack's own settings and reach, with the
+  /// noise of this label; for cascades.
+  static void perturb_as(const Attack& attack, const std::string& label, int64_t part, Search& search);
+  static int64_t parts_of(const Attack& attack, Norm norm, bool targeted, int64_t classes) {
+    return attack.parts(norm, targeted, classes);
+  }
 
   AttackSettings settings_;
 
  private:
+  friend std::unique_ptr<Attack> make_attack(const std::string&, const AttackSettings&, Norm, bool);
+
   Reach reach_;
+  Precision coarsest_ = Precision::Float32;
 };
 
 /// What an attack must see of the network: gradients, or logits alone, or the predicted class alone.
 enum class Access { Gradients, Scores, Decisions };
 
 const char* to_string(Access access);  ///< "gradients", "scores", "decisions"
+
+/// What --alpha measures: |step| in the threat model's norm, what a single value moves by (the rate of Adam, say), or
+/// the length in L2 whatever the norm.
+enum class StepUnit { OfTheNorm, OfAPixel, OfL2 };
 
 /// One attack, registered by its own file.
 struct AttackEntry {
@@ -125,7 +161,18 @@ struct AttackEntry {
   std::string paper;
   std::unique_ptr<Attack> (*make)(const AttackSettings& settings);
   std::vector<std::string> settings;  ///< those of AttackSettings that it uses, as options: "steps", "random-start", …
+
+  /// The coarsest arithmetic in which it may look at the network. bfloat16 keeps 8 bits of each activation, and logits
+  /// come out right to 1 or 2 in 100. That is fine for a direction to go in, not for where the decision boundary lies
+  /// or for differences of nearly equal logits. Float32 unless the attack's file says otherwise, and why.
+  Precision search_precision = Precision::Float32;
+
+  StepUnit alpha_unit = StepUnit::OfTheNorm;  ///< of an attack that uses "alpha"
 };
+
+/// The result of a run that has ended: of these images, with those findings and that many passes.
+AttackResult attack_result(const Findings& findings, const torch::Tensor& x, Norm norm, bool pixel_grid,
+                           int64_t forward, int64_t backward);
 
 /// Throws UserError: unknown name, a norm or kind of goal that this attack does not know.
 std::unique_ptr<Attack> make_attack(const std::string& name, const AttackSettings& settings, Norm norm, bool targeted);

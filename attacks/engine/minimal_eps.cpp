@@ -13,9 +13,10 @@ constexpr double kLevelSlack = 1e-3;
 /// What is known of each image. Levels are multiples of the resolution.
 class Bisection {
  public:
-  Bisection(const AttackInput& input, int64_t classes, Norm norm, const MinimalEpsSettings& settings)
+  Bisection(const AttackInput& input, int64_t classes, Norm norm, bool pixel_grid, const MinimalEpsSettings& settings)
       : input_(input),
         norm_(norm),
+        pixel_grid_(pixel_grid),
         resolution_(settings.resolution),
         top_(static_cast<int64_t>(std::floor(settings.max_eps / settings.resolution + kLevelSlack))),
         failed_(static_cast<size_t>(input.x.size(0)), 0),
@@ -68,8 +69,8 @@ class Bisection {
   }
 
   void note_success(int64_t row, const torch::Tensor& x_adv, const torch::Tensor& logits) {
-    const auto delta = (x_adv - input_.x[row]).unsqueeze(0);
-    const double distance = row_norms(delta, norm_).item<double>();
+    const double distance =
+        distances(x_adv.unsqueeze(0), input_.x[row].unsqueeze(0), norm_, pixel_grid_).item<double>();
     const auto level = static_cast<int64_t>(std::ceil(distance / resolution_ - kLevelSlack));
     auto& reached = reached_[static_cast<size_t>(row)];
     if (reached >= 0 && !(distance < result_.eps[row].item<double>())) return;
@@ -84,6 +85,7 @@ class Bisection {
  private:
   const AttackInput& input_;
   Norm norm_;
+  bool pixel_grid_;
   double resolution_;
   int64_t top_;
   std::vector<int64_t> failed_, reached_;  ///< levels; reached -1: none yet
@@ -98,7 +100,7 @@ MinimalEpsResult minimal_eps(const Classifier& classifier, const Attack& attack,
   if (!(settings.resolution > 0) || !(settings.max_eps >= settings.resolution)) {
     throw UserError("minimal eps: the largest eps must be at least the resolution, and both above 0");
   }
-  Bisection bisection(input, classifier.classes().size(), norm, settings);
+  Bisection bisection(input, classifier.classes().size(), norm, attack.settings().pixel_grid, settings);
   if (input.start.defined() && input.x.size(0) > 0) {
     const auto logits = classifier.with_precision(Precision::Float32).logits(input.start);
     const auto reached = input.goal.reached(logits);

@@ -78,7 +78,9 @@ class Approach {
 ///
 /// Points are looked at off the pixel grid, where the attack needs to see steps much smaller than a level; on the grid
 /// what it finds is then settled on it (lattice.hpp). `restarts` above 1 begin at random points of the ball of half the
-/// nearest distance yet. Images are worked on `batch_size` at a time. `confidence` is not used while `nearest`.
+/// nearest distance yet. All of them search in float32: they walk along the decision boundary by the difference of two
+/// nearly equal logits, and where bfloat16 sees that boundary is not where it is. Images are worked on `batch_size` at
+/// a time. `confidence` is not used while `nearest`.
 class MinimumNormAttack : public Attack {
  public:
   explicit MinimumNormAttack(AttackSettings settings) : Attack(std::move(settings), Reach::Anywhere) {}

@@ -19,7 +19,7 @@ torch::Tensor rows_where(const torch::Tensor& mask) {
 }  // namespace
 
 Search::Search(Networks networks, const Attack& attack, Ball ball, Goal goal, std::vector<int64_t> index,
-               torch::Tensor rows, const Rng& rng, Findings* findings)
+               torch::Tensor rows, const Rng& rng, int64_t part, Findings* findings)
     : networks_(networks),
       attack_(&attack),
       ball_(std::move(ball)),
@@ -27,6 +27,7 @@ Search::Search(Networks networks, const Attack& attack, Ball ball, Goal goal, st
       index_(std::move(index)),
       rows_(std::move(rows)),
       rng_(rng),
+      part_(part),
       findings_(findings) {}
 
 torch::Tensor Search::nearest_success() const {
@@ -56,7 +57,7 @@ Slope Search::gradient(torch::Tensor& x_adv, const RowLoss& loss, State state) {
   for (int64_t begin = 0; begin < size(); begin += batch) {
     throw_if_interrupted();
     const int64_t count = std::min(batch, size() - begin);
-    const auto line = networks_.fast.linearize(shown.narrow(0, begin, count));
+    const auto line = networks_.fast->linearize(shown.narrow(0, begin, count));
     const auto lost = loss(line.logits, goal_.narrow(begin, count), begin, count);
     logits.push_back(line.logits);
     values.push_back(lost.value);
@@ -77,7 +78,7 @@ Look Search::look(torch::Tensor& x_adv, State state) {
   for (int64_t begin = 0; begin < all; begin += batch) {
     throw_if_interrupted();
     lines.push_back(
-        networks_.fast.linearize(shown.narrow(0, begin, std::min(batch, all - begin)), /*keep_graph=*/true));
+        networks_.fast->linearize(shown.narrow(0, begin, std::min(batch, all - begin)), /*keep_graph=*/true));
     parts.push_back(lines.back().logits);
   }
   const auto logits = torch::cat(parts);
@@ -100,7 +101,7 @@ torch::Tensor Search::scores(torch::Tensor& x_adv, State state) {
   const auto shown = this->shown(x_adv);
   if (size() == 0) return torch::empty({0, classes()});
   throw_if_interrupted();
-  const auto logits = networks_.fast.logits(shown);
+  const auto logits = networks_.fast->logits(shown);
   const auto keep = judged(shown, logits, Verdict::OnTheWay);
   if (keep.size(0) == size()) return logits;
   keep_only(keep, x_adv, state);
@@ -111,7 +112,7 @@ void Search::offer(torch::Tensor& x_adv, State state) {
   if (size() == 0) return;
   throw_if_interrupted();
   const auto shown = this->shown(x_adv);
-  const auto keep = judged(shown, networks_.fast.logits(shown), Verdict::Last);
+  const auto keep = judged(shown, networks_.fast->logits(shown), Verdict::Last);
   if (keep.size(0) < size()) keep_only(keep, x_adv, state);
 }
 
@@ -124,9 +125,9 @@ void Search::finish(torch::Tensor& x_adv) {
   if (unsolved.size(0) == 0) return;
   const auto points = x_adv.index_select(0, unsolved);
   const auto goal = goal_.select(unsolved);
-  const auto claimed = rows_where(goal.reached(networks_.fast.logits(points)));
+  const auto claimed = rows_where(goal.reached(networks_.fast->logits(points)));
   if (claimed.size(0) == 0) return;
-  const auto reached = goal.select(claimed).reached(networks_.judge.logits(points.index_select(0, claimed)));
+  const auto reached = goal.select(claimed).reached(networks_.judge->logits(points.index_select(0, claimed)));
   const auto successes = unsolved.index_select(0, claimed).masked_select(reached);
   findings_->float_success.index_fill_(0, rows_.index_select(0, successes), true);
 }
@@ -156,7 +157,7 @@ torch::Tensor Search::judged(const torch::Tensor& shown, const torch::Tensor& fa
   const auto claimed = rows_where(asked);
   auto reached = torch::zeros_like(asked);
   if (claimed.size(0) > 0) {
-    const auto verdicts = networks_.judge.logits(shown.index_select(0, claimed));
+    const auto verdicts = networks_.judge->logits(shown.index_select(0, claimed));
     logits.index_copy_(0, claimed, verdicts);
     reached.index_copy_(0, claimed, goal_.select(claimed).reached(verdicts));
   }
@@ -193,7 +194,7 @@ void Search::note(const torch::Tensor& places, const torch::Tensor& shown, const
 
 Look Search::explore(const torch::Tensor& rows, const torch::Tensor& points) const {
   throw_if_interrupted();
-  const auto line = networks_.fast.linearize(points, /*keep_graph=*/true);
+  const auto line = networks_.fast->linearize(points, /*keep_graph=*/true);
   if (attack_->settings().trace) attack_->settings().trace(rows_.index_select(0, rows), points, line.logits);
   return {line.logits, line.pullback};
 }
@@ -203,7 +204,7 @@ torch::Tensor Search::test(const torch::Tensor& rows, const torch::Tensor& point
   throw_if_interrupted();
   const auto goal = goal_.select(rows);
   const auto places = rows_.index_select(0, rows);
-  const auto logits = networks_.judge.logits(points);
+  const auto logits = networks_.judge->logits(points);
   const auto reached = goal.reached(logits);
   const auto inside = ball_.select(rows).contains(points);
   findings_->float_success.index_fill_(0, places.masked_select(reached.logical_and(inside)), true);
@@ -221,6 +222,15 @@ torch::Tensor Search::test(const torch::Tensor& rows, const torch::Tensor& point
   const auto solved = nearest() ? cost.eq(0) : goal.probability(logits).ge(attack_->settings().confidence);
   findings_->done.index_fill_(0, places.masked_select(success.logical_and(solved)), true);
   return reached;
+}
+
+torch::Tensor Search::recalled(const std::string& name) const {
+  const auto found = findings_->memory.find(name);
+  return found == findings_->memory.end() ? torch::Tensor() : found->second.index_select(0, rows_);
+}
+
+void Search::remember(const std::string& name, const torch::Tensor& values) {
+  findings_->remember(name, rows_, values);
 }
 
 void Search::leave_solved() {

@@ -4,23 +4,11 @@
 #include <vector>
 
 #include "attacks/engine/attack.hpp"
+#include "attacks/engine/findings.hpp"
 #include "attacks/threat/ball.hpp"
 #include "attacks/threat/losses.hpp"
 
 namespace fercli {
-
-/// What has been found so far for all images of a run.
-struct Findings {
-  torch::Tensor x_adv;          ///< (N,C,H,W) the best image yet: a success before a failure; of two successes the
-                                ///< nearer when the attack searches the nearest; else the lower margin
-  torch::Tensor logits;         ///< (N,K) float32 network; valid where `success`
-  torch::Tensor distance;       ///< (N) float64 of x_adv; valid where `success`
-  torch::Tensor margin;         ///< (N) float32, margin_loss of the best image
-  torch::Tensor success;        ///< (N) bool
-  torch::Tensor float_success;  ///< (N) bool
-  torch::Tensor done;           ///< (N) bool: nothing more is to be found
-  torch::Tensor stage;          ///< (N) int64, see AttackResult
-};
 
 /// What `Search::gradient` finds at the images still unsolved.
 struct Slope {
@@ -44,13 +32,13 @@ struct Look {
 class Search {
  public:
   struct Networks {
-    const Classifier& fast;   ///< gradients and first look
-    const Classifier& judge;  ///< float32: the verdict
+    const Classifier* fast;   ///< gradients and first look
+    const Classifier* judge;  ///< float32: the verdict
   };
 
   /// rows: the positions in `findings` of the images of this start. `rng` is the start's own.
   Search(Networks networks, const Attack& attack, Ball ball, Goal goal, std::vector<int64_t> index, torch::Tensor rows,
-         const Rng& rng, Findings* findings);
+         const Rng& rng, int64_t part, Findings* findings);
 
   int64_t size() const { return rows_.size(0); }
   const Ball& ball() const { return ball_; }
@@ -58,8 +46,9 @@ class Search {
   const std::vector<int64_t>& index() const { return index_; }
   const torch::Tensor& rows() const { return rows_; }  ///< (M) int64: the places of the images in the attack's input
   const Rng& rng() const { return rng_; }
-  int64_t classes() const { return networks_.judge.classes().size(); }
-  const LabelSet& class_names() const { return networks_.judge.classes(); }
+  int64_t part() const { return part_; }  ///< which of `Attack::parts`
+  int64_t classes() const { return networks_.judge->classes().size(); }
+  const LabelSet& class_names() const { return networks_.judge->classes(); }
 
   /// (M) float64: how far the nearest success found for each image is; infinite where there is none.
   torch::Tensor nearest_success() const;
@@ -107,6 +96,11 @@ class Search {
   torch::Tensor solved() const { return findings_->done.index_select(0, rows_); }
   void leave_solved();
 
+  /// What the attack keeps of the M images for its next leg: (M,…), undefined where nothing was kept. `remember` takes
+  /// a row for each image that is still in the search.
+  torch::Tensor recalled(const std::string& name) const;
+  void remember(const std::string& name, const torch::Tensor& values);
+
   /// Ends a start: offers `x_adv`, and looks whether the points themselves, off the pixel grid, reach the goal.
   void finish(torch::Tensor& x_adv);
 
@@ -128,6 +122,7 @@ class Search {
   std::vector<int64_t> index_;
   torch::Tensor rows_, start_;
   Rng rng_;
+  int64_t part_;
   Findings* findings_;
   int64_t stage_ = 0;
 };

@@ -12,8 +12,15 @@ namespace {
 /// No probability reaches it: the search goes on to the end of its budget.
 constexpr double kNeverSure = 2;
 
-/// The same goal in the surrogate's class numbers.
-Goal translated(const Goal& goal, const LabelSet& from, const LabelSet& to) {
+}  // namespace
+
+AttackSettings transfer_settings(AttackSettings settings) {
+  if (settings.confidence == 0) settings.confidence = kNeverSure;
+  if (!settings.nearest) settings.nearest = false;
+  return settings;
+}
+
+Goal goal_on_surrogate(const Goal& goal, const LabelSet& from, const LabelSet& to) {
   const auto labels = torch::tensor(to.mapping_from(from), torch::kInt64).index_select(0, goal.labels());
   if (labels.numel() > 0 && labels.min().item<int64_t>() < 0) {
     const int64_t missing = goal.labels().masked_select(labels.lt(0))[0].item<int64_t>();
@@ -23,20 +30,8 @@ Goal translated(const Goal& goal, const LabelSet& from, const LabelSet& to) {
   return goal.is_targeted() ? Goal::targeted(labels) : Goal::untargeted(labels);
 }
 
-}  // namespace
-
-AttackSettings transfer_settings(AttackSettings settings) {
-  if (settings.confidence == 0) settings.confidence = kNeverSure;
-  if (!settings.nearest) settings.nearest = false;
-  return settings;
-}
-
-TransferResult run_transfer(const Attack& attack, const Classifier& surrogate, const Classifier& classifier,
-                            const ThreatModel& threat, const AttackInput& input, const Rng& rng) {
-  AttackInput on_surrogate = input;
-  on_surrogate.goal = translated(input.goal, classifier.classes(), surrogate.classes());
-  AttackResult result = attack.run(surrogate, threat, on_surrogate, rng);
-  const auto surrogate_success = result.success;
+void show_transferred(const Classifier& classifier, Norm norm, bool pixel_grid, const AttackInput& input,
+                      AttackResult& result) {
   const Classifier judge = classifier.with_precision(Precision::Float32);
   const int64_t forwards = classifier.forwards();
   const auto before = judge.logits(input.x);
@@ -45,9 +40,18 @@ TransferResult run_transfer(const Attack& attack, const Classifier& surrogate, c
   result.logits = torch::where(there.unsqueeze(1), before, judge.logits(result.x_adv));
   result.success = input.goal.reached(result.logits);
   result.float_success = result.success;
-  result.distance = row_norms(result.x_adv - input.x, threat.norm);
+  result.distance = distances(result.x_adv, input.x, norm, pixel_grid);
   result.forward += classifier.forwards() - forwards;
-  return {result, surrogate_success};
+}
+
+TransferResult run_transfer(const Attack& attack, const Classifier& surrogate, const Classifier& classifier,
+                            const ThreatModel& threat, const AttackInput& input, const Rng& rng) {
+  AttackInput on_surrogate = input;
+  on_surrogate.goal = goal_on_surrogate(input.goal, classifier.classes(), surrogate.classes());
+  TransferResult transferred{attack.run(surrogate, threat, on_surrogate, rng), {}};
+  transferred.surrogate_success = transferred.result.success;
+  show_transferred(classifier, threat.norm, attack.settings().pixel_grid, input, transferred.result);
+  return transferred;
 }
 
 }  // namespace fercli

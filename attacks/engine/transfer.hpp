@@ -16,6 +16,14 @@ struct TransferResult {
 /// cross another network's. A `confidence` that the user chose stays.
 AttackSettings transfer_settings(AttackSettings settings);
 
+/// The same goal in the surrogate's class numbers. Throws UserError: the surrogate lacks a class.
+Goal goal_on_surrogate(const Goal& goal, const LabelSet& classes, const LabelSet& surrogate);
+
+/// Shows what an attack made on a surrogate to the float32 `classifier`: its answers become those of the result.
+/// `input` counts classes as `classifier` does.
+void show_transferred(const Classifier& classifier, Norm norm, bool pixel_grid, const AttackInput& input,
+                      AttackResult& result);
+
 /// Papernot et al., "Transferability in machine learning", arXiv:1605.07277: the attack sees the surrogate alone, and
 /// the result is judged by the float32 `classifier`, which is asked twice per image, before and after. Where the
 /// original is in the goal class of `classifier` already, it is the result. `input.goal` counts classes as `classifier`

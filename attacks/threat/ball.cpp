@@ -7,14 +7,17 @@ namespace fercli {
 
 namespace {
 
-/// Slack, in units of 1/255, for the rounding of float32 pixels and of fractions such as 8/255.
+/// Slack, in units of 1/255, for the rounding of float32 pixels.
 constexpr double kSlack = 1e-4;
-/// A point counts as inside the ball when it is not farther out than this share of eps.
-constexpr double kInside = 1e-6;
+/// As in `within` for 8-bit images: what the last bits of a double may be wrong by.
+constexpr double kRounding = 1e-12;
 /// The share of the values that one step in L1 moves.
 constexpr double kSparse = 0.01;
 /// Halvings of the interval of the threshold in L1; its exact value is then computed from the values it leaves.
 constexpr int kHalvings = 30;
+/// Rounds in which the factor of a cut perturbation is found; each cuts at least one value more, few take ten.
+constexpr int kFactorRounds = 100;
+constexpr double kNoFactor = 1e300;
 
 torch::Tensor per_row(const torch::Tensor& values, const torch::Tensor& like) {
   return values.view({-1, 1, 1, 1}).to(like.scalar_type());
@@ -28,7 +31,7 @@ torch::Tensor from_levels(const torch::Tensor& levels) {
 }  // namespace
 
 bool fits_a_level(Norm norm, double eps) {
-  return (norm == Norm::L0 ? eps : eps * 255 + kSlack) >= 1;
+  return in_levels(norm, eps).most >= 1;
 }
 
 Ball::Ball(Norm norm, torch::Tensor x, torch::Tensor eps, bool pixel_grid, torch::Tensor mask)
@@ -53,9 +56,55 @@ torch::Tensor Ball::project(const torch::Tensor& x_adv) const {
     const auto sum = (x_ + nearest).clamp(0, 1);
     return torch::where((sum - x_).abs().gt(nearest.abs()), sum.nextafter(x_), sum);
   }
-  if (norm_ == Norm::L0) return torch::where(largest_values(delta.abs(), eps_.floor()), point, x_).clamp(0, 1);
-  const auto shrink = (eps_ / row_norms(delta, norm_).clamp_min(1e-30)).clamp_max(1);
-  return (x_ + delta * per_row(shrink, delta)).clamp(0, 1);
+  if (norm_ == Norm::L0) {
+    const auto allowed = point.clamp(0, 1) - x_;
+    const auto nearer_by = (allowed * (delta * 2 - allowed)).to(torch::kFloat32);  // in squared distance
+    return torch::where(largest_values(nearer_by, eps_.floor()), point, x_).clamp(0, 1);
+  }
+  return (x_ + on_sphere(delta, 1)).clamp(0, 1);
+}
+
+torch::Tensor Ball::stretch(const torch::Tensor& x_adv) const {
+  return (x_ + on_sphere(masked(x_adv - x_), kNoFactor)).clamp(0, 1);
+}
+
+/// clamp(factor delta, -x, 1 - x) with the factor, `most` at most, that gives it the length eps. Without the cut the
+/// factor would be too small; with the values that it cuts taken as they then are, the next is larger, and never too
+/// large. Once no more values are cut, it is exact.
+torch::Tensor Ball::on_sphere(const torch::Tensor& delta, double most) const {
+  const auto size = delta.abs().to(torch::kFloat64);
+  const auto room = torch::where(delta.gt(0), 1 - x_, x_).to(torch::kFloat64);
+  const auto squares = size.square(), cut_squares = room.square();
+  auto factor = (eps_ / row_sums(squares).sqrt().clamp_min(1 / kNoFactor)).clamp_max(most);
+  for (int round = 0; round < kFactorRounds; ++round) {
+    const auto cut = (size * factor.view({-1, 1, 1, 1})).gt(room);
+    const auto free = row_sums(squares.masked_fill(cut, 0));
+    const auto left = (eps_.square() - row_sums(cut_squares.masked_fill(cut.logical_not(), 0))).clamp_min(0);
+    const auto next = torch::where(free.gt(0), (left / free).sqrt(), torch::full_like(free, kNoFactor));
+    const auto larger = next.clamp_max(most).maximum(factor);
+    if (larger.equal(factor)) break;
+    factor = larger;
+  }
+  return (delta.sign() * torch::minimum(size * factor.view({-1, 1, 1, 1}), room)).to(torch::kFloat32);
+}
+
+torch::Tensor Ball::steepest(const torch::Tensor& raw_gradient) const {
+  if (size() == 0) return x_;
+  const auto gradient = masked(raw_gradient.nan_to_num(0, 0, 0));
+  if (norm_ == Norm::Linf) return project(x_ - gradient.sign() * per_row(eps_, gradient));
+  if (norm_ == Norm::L2) return stretch(x_ - gradient / per_row(row_norms(gradient, Norm::L2).clamp_min(1e-30), x_));
+  const auto room = torch::where(gradient.gt(0), x_, 1 - x_);
+  return project(x_ - gradient.sign() * spent_on_best(gradient.abs(), room, eps_));
+}
+
+/// (N,C,H,W) float32: how far each value goes when those of the most `worth` go first, each as far as `most` (those of
+/// no worth not at all), until `total` ((N) float64) is spent.
+torch::Tensor Ball::spent_on_best(const torch::Tensor& worth, const torch::Tensor& most,
+                                  const torch::Tensor& total) const {
+  const auto order = worth.flatten(1).argsort(/*stable=*/true, 1, /*descending=*/true);
+  const auto usable = most.to(torch::kFloat64).masked_fill(worth.le(0), 0).flatten(1).gather(1, order);
+  const auto spent = (total.unsqueeze(1) - (usable.cumsum(1) - usable)).clamp_min(0).minimum(usable);
+  return torch::zeros_like(spent).scatter(1, order, spent).view(x_.sizes()).to(torch::kFloat32);
 }
 
 /// The nearest delta to this one with |delta|_1 <= eps and x + delta in [0,1]: sign(delta) clamp(|delta| - t, 0, room),
@@ -95,7 +144,7 @@ torch::Tensor Ball::exportable(const torch::Tensor& x_adv) const {
   if (norm_ == Norm::L0) return rounded(x_adv);
   if (norm_ != Norm::Linf) return pulled_back(x_adv);
   const auto centre = (x_ * 255).round();
-  const auto radius = per_row((eps_ * 255 + kSlack).floor(), centre);
+  const auto radius = per_row((eps_ * 255 * (1 + kRounding)).floor(), centre);
   const auto levels = torch::minimum(torch::maximum((x_adv * 255).round(), centre - radius), centre + radius);
   return from_levels(levels.clamp(0, 255));
 }
@@ -104,8 +153,19 @@ torch::Tensor Ball::rounded(const torch::Tensor& x_adv) const {
   return pixel_grid_ ? from_levels((x_adv * 255).round().clamp(0, 255)) : x_adv;
 }
 
+torch::Tensor Ball::on_grid(const torch::Tensor& x_adv) const {
+  return rounded(x_adv).eq(x_adv).flatten(1).all(1);
+}
+
+torch::Tensor Ball::distance(const torch::Tensor& x_adv) const {
+  const auto plain = row_norms(x_adv - x_, norm_);
+  return pixel_grid_ ? torch::where(on_grid(x_adv), distances(x_adv, x_, norm_, true), plain) : plain;
+}
+
 torch::Tensor Ball::contains(const torch::Tensor& x_adv) const {
-  return distance(x_adv).le(eps_ * (1 + kInside) + kSlack / 255);
+  const auto far = distance(x_adv);
+  const auto roughly = within(far, eps_, false);
+  return pixel_grid_ ? torch::where(on_grid(x_adv), within(far, eps_, true), roughly) : roughly;
 }
 
 torch::Tensor Ball::pulled_back(const torch::Tensor& x_adv) const {
@@ -113,8 +173,9 @@ torch::Tensor Ball::pulled_back(const torch::Tensor& x_adv) const {
   const auto centre = (x_ * 255).round().to(torch::kFloat64);
   const auto delta = (x_adv.to(torch::kFloat64) * 255 - centre).flatten(1);
   const auto nearest = delta.round();
-  const auto limit = (eps_ * 255 + kSlack).unsqueeze(1);
-  const auto surplus = squared ? nearest.square().sum(1, true) - limit.square() : nearest.abs().sum(1, true) - limit;
+  const auto limit = (eps_ * 255 * (1 + kRounding)).unsqueeze(1);
+  const auto surplus =
+      squared ? nearest.square().sum(1, true) - limit.square().floor() : nearest.abs().sum(1, true) - limit.floor();
   // Rounding |q| to |q|-1 takes 2|q|-1 off the squared norm, or 1 off the sum. Go through the pixels that rounding
   // moved outwards, those it moved farthest first, until the surplus is gone; truncating all of them is always enough.
   const auto outwards = nearest.abs() - delta.abs();
@@ -135,12 +196,12 @@ torch::Tensor Ball::step(const torch::Tensor& x_adv, const torch::Tensor& raw_gr
   const auto gradient = masked(raw_gradient.nan_to_num(0, 0, 0));
   if (norm_ == Norm::Linf) return project(x_adv - gradient.sign() * per_row(alpha, gradient));
   if (norm_ == Norm::L1) {
-    const auto room = torch::where(gradient.gt(0), x_adv, 1 - x_adv).gt(0);
-    const auto usable = gradient * room.to(torch::kFloat32);
+    const auto room = torch::where(gradient.gt(0), x_adv, 1 - x_adv).clamp_min(0);
+    const auto usable = gradient.abs() * room.gt(0).to(torch::kFloat32);
     const double moved = std::ceil(kSparse * static_cast<double>(x_.numel()) / static_cast<double>(size()));
-    const auto chosen =
-        usable.sign() * largest_values(usable.abs(), torch::full_like(alpha, moved)).to(torch::kFloat32);
-    return project(x_adv - chosen * per_row(alpha / row_norms(chosen, Norm::L0).clamp_min(1), chosen));
+    const auto each = alpha / row_norms(usable, Norm::L0).clamp(1, moved);
+    const auto move = spent_on_best(usable, torch::minimum(room, per_row(each, room)), alpha);
+    return project(x_adv - gradient.sign() * move);
   }
   const auto scale = alpha / row_norms(gradient, Norm::L2).clamp_min(1e-300);
   return project(x_adv - (gradient.to(torch::kFloat64) * per_row(scale, scale)).to(torch::kFloat32));

@@ -13,6 +13,10 @@ namespace {
 
 /// Keeps the quotient finite where all leading logits are equal, as in the paper's code.
 constexpr double kTinyDenominator = 1e-12;
+/// The least that the cross-entropy's gradient gives to all other classes together.
+constexpr double kLeastMass = 1e-12;
+/// ln of the odds below which the cross-entropy, e to this power, is only ordered as it should be.
+constexpr double kTinyOdds = -60;
 
 /// (z_upper - z_lower) / (z_1 - mean of the logits of these ranks, counted from 0); upper, lower: (N,1) int64. Without
 /// the denominator when there are too few classes for it.
@@ -41,11 +45,21 @@ GoalLoss logit_ratio(const torch::Tensor& logits, const torch::Tensor& upper, co
 
 GoalLoss cross_entropy_loss(const torch::Tensor& logits, const Goal& goal) {
   const auto label = goal.labels().unsqueeze(1);
-  const auto others = logits.softmax(1).scatter(1, label, 0.0);
-  const auto gradient = others.scatter(1, label, -others.sum(1, true));
-  const auto value = logits.log_softmax(1).gather(1, label).squeeze(1).neg();
+  const auto others = logits.scatter(1, label, -std::numeric_limits<double>::infinity());
+  // ln of the odds against the label: its sigmoid is the probability of all others, its softplus the cross-entropy.
+  const auto odds = others.logsumexp(1, true) - logits.gather(1, label);
+  const auto mass = odds.sigmoid().clamp_min(kLeastMass);
+  const auto gradient = (others.softmax(1) * mass).scatter(1, label, -mass);
+  const auto plain = torch::where(odds.gt(0), odds, torch::zeros_like(odds)) + odds.abs().neg().exp().log1p();
+  const auto tiny = kTinyOdds / odds.clamp_max(kTinyOdds) * std::exp(kTinyOdds);
+  const auto value = torch::where(odds.lt(kTinyOdds), tiny, plain).squeeze(1);
   if (goal.is_targeted()) return {value, gradient};
   return {value.neg(), gradient.neg()};
+}
+
+torch::Tensor saturates_cross_entropy(const torch::Tensor& logits, const torch::Tensor& labels) {
+  const auto others = logits.softmax(1).scatter(1, labels.unsqueeze(1), 0.0);
+  return others.amax(1).eq(0);
 }
 
 GoalLoss margin_loss(const torch::Tensor& logits, const Goal& goal) {

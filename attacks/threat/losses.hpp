@@ -19,9 +19,16 @@ struct GoalLoss {
 /// logits: (N,K) float32.
 using GoalLossFunction = std::function<GoalLoss(const torch::Tensor& logits, const Goal& goal)>;
 
-/// Targeted: cross-entropy with the target. Untargeted: minus the cross-entropy with the true label. The gradient is
-/// formed without subtracting nearly equal probabilities, so that it does not vanish on very confident images.
+/// Targeted: cross-entropy with the target. Untargeted: minus the cross-entropy with the true label. Nothing vanishes
+/// on images of which the network is very sure, as it does in float32 from a lead of about 100 in the logits
+/// (cross-entropy and gradient 0 exactly, which stops every attack that follows them; networks with large logits look
+/// robust): the gradient is formed from the shares of the other classes among themselves and never shorter than 1e-12,
+/// and a cross-entropy below e^-60 is replaced by a smaller one that falls as the lead grows, so that the larger of two
+/// stays the larger.
 GoalLoss cross_entropy_loss(const torch::Tensor& logits, const Goal& goal);
+
+/// (N) bool: is the float32 cross-entropy's gradient, as it is usually formed (softmax minus one), exactly 0?
+torch::Tensor saturates_cross_entropy(const torch::Tensor& logits, const torch::Tensor& labels);
 
 /// Logit margin (Carlini & Wagner, arXiv:1608.04644, eq. f6 without the cut at 0): targeted, the highest other logit
 /// minus the target's; untargeted, the true label's minus the highest other. Below 0 exactly where the goal is reached.

@@ -2,10 +2,30 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
+#include <nlohmann/json.hpp>
+
 #include "core/error.hpp"
 #include "core/text.hpp"
 
 namespace fercli {
+
+namespace {
+
+constexpr double kLevelsOfAPixel = 255;
+/// The share of eps by which the last bits of a double may be wrong. Two 8-bit images of different distance differ by
+/// far more: in L2 by a half part in the sum of their squared levels, under 1e10.
+constexpr double kDoubleRounding = 1e-12;
+/// Off the pixel grid: the rounding of float32 pixels, as a share of eps and for each value.
+constexpr double kFloatRounding = 1e-6, kPixelRounding = 4e-7;
+/// In L2 a cut of eps by less than this share is not worth a word.
+constexpr double kWorthAWord = 1e-3;
+
+double limit_of_distance(double eps, bool pixel_grid) {
+  return pixel_grid ? eps * (1 + kDoubleRounding) : eps * (1 + kFloatRounding) + kPixelRounding;
+}
+
+}  // namespace
 
 const char* to_string(Norm norm) {
   switch (norm) {
@@ -38,6 +58,59 @@ torch::Tensor row_norms(const torch::Tensor& delta, Norm norm) {
   const auto values = delta.to(torch::kFloat64);
   if (norm == Norm::L2) return row_sums(values.square()).sqrt();
   return row_sums(norm == Norm::L1 ? values.abs() : values.ne(0).to(torch::kFloat64));
+}
+
+torch::Tensor distances(const torch::Tensor& x_adv, const torch::Tensor& x, Norm norm, bool pixel_grid) {
+  if (!pixel_grid || norm == Norm::L0) return row_norms(x_adv - x, norm);
+  const auto levels = (x_adv * kLevelsOfAPixel).round() - (x * kLevelsOfAPixel).round();
+  return row_norms(levels, norm) / kLevelsOfAPixel;
+}
+
+bool within(double distance, double eps, bool pixel_grid) {
+  return distance <= limit_of_distance(eps, pixel_grid);
+}
+
+torch::Tensor within(const torch::Tensor& distance, double eps, bool pixel_grid) {
+  return distance.le(limit_of_distance(eps, pixel_grid));
+}
+
+torch::Tensor within(const torch::Tensor& distance, const torch::Tensor& eps, bool pixel_grid) {
+  return distance.le(pixel_grid ? eps * (1 + kDoubleRounding) : eps * (1 + kFloatRounding) + kPixelRounding);
+}
+
+LevelEps in_levels(Norm norm, double eps) {
+  const double limit = limit_of_distance(eps, true) * (norm == Norm::L0 ? 1 : kLevelsOfAPixel);
+  const double most = std::floor(norm == Norm::L2 ? limit * limit : limit);
+  switch (norm) {
+    case Norm::L0:
+      return {static_cast<int64_t>(most), most};
+    case Norm::L2:
+      return {static_cast<int64_t>(most), std::sqrt(most) / kLevelsOfAPixel};
+    default:
+      return {static_cast<int64_t>(most), most / kLevelsOfAPixel};
+  }
+}
+
+nlohmann::json describe_levels(Norm norm, double eps) {
+  const auto levels = in_levels(norm, eps);
+  const char* counts = norm == Norm::Linf ? "levels"
+                       : norm == Norm::L1 ? "sum of levels"
+                       : norm == Norm::L2 ? "sum of squared levels"
+                                          : "values";
+  return {{"counts", counts}, {"at_most", levels.most}, {"distance", levels.distance}};
+}
+
+std::string levels_note(Norm norm, const std::string& eps_text, double eps) {
+  const auto levels = in_levels(norm, eps);
+  const double cut = eps - levels.distance;
+  if (cut <= eps * (norm == Norm::L2 ? kWorthAWord : kDoubleRounding)) return "";
+  const auto most = levels.most;
+  const std::string meaning = norm == Norm::Linf ? fmt::format("{} level{} of 255", most, most == 1 ? "" : "s")
+                              : norm == Norm::L1 ? fmt::format("{} level{} of 255 in sum", most, most == 1 ? "" : "s")
+                              : norm == Norm::L2
+                                  ? fmt::format("{:.4g}, {} in sum of squared levels", levels.distance, most)
+                                  : fmt::format("{} value{}", most, most == 1 ? "" : "s");
+  return fmt::format("eps {} is {}: 8-bit images hold whole levels only", eps_text, meaning);
 }
 
 torch::Tensor ThreatModel::eps_rows(int64_t n) const {

@@ -2,6 +2,7 @@
 
 #include <torch/types.h>
 
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 
 namespace fercli {
@@ -16,6 +17,33 @@ torch::Tensor row_sums(const torch::Tensor& values);
 
 /// |delta|_norm of each image: (N,C,H,W) -> (N) float64. Its bits do not depend on N or on the number of threads.
 torch::Tensor row_norms(const torch::Tensor& delta, Norm norm);
+
+/// |x_adv - x| of each image in this norm: (N) float64. `pixel_grid`: both are 8-bit images, multiples of 1/255, whose
+/// difference is counted in whole levels, so that the distance has no error but that of one division (L2: and of one
+/// square root). Its bits do not depend on N or on the number of threads.
+torch::Tensor distances(const torch::Tensor& x_adv, const torch::Tensor& x, Norm norm, bool pixel_grid);
+
+/// Is distance <= eps? The one test of it in the program. Distances of 8-bit images (`pixel_grid`) are whole numbers of
+/// levels (L2: their squares are), so that a rounding of the last bits of a double is all that is forgiven: no 8-bit
+/// image lies between. Off the pixel grid the rounding of float32 pixels is. Infinite: no.
+bool within(double distance, double eps, bool pixel_grid);
+torch::Tensor within(const torch::Tensor& distance, const torch::Tensor& eps,
+                     bool pixel_grid);                                             ///< (N) float64 -> bool
+torch::Tensor within(const torch::Tensor& distance, double eps, bool pixel_grid);  ///< any shape, float64 -> bool
+
+/// What eps means for 8-bit images.
+struct LevelEps {
+  int64_t most;     ///< Linf: levels; L1: the sum of the levels; L2: the sum of their squares; L0: values that differ
+  double distance;  ///< the largest distance that this is, at most eps
+};
+LevelEps in_levels(Norm norm, double eps);
+
+/// {"counts": "levels", "sum of levels", "sum of squared levels" or "values", "at_most", "distance"}.
+nlohmann::json describe_levels(Norm norm, double eps);
+
+/// "eps 5.1/255 is 5 levels of 255, all that 8-bit images can hold", where 8-bit images cannot use eps to the full (in
+/// L2: to a thousandth); "" elsewhere.
+std::string levels_note(Norm norm, const std::string& eps_text, double eps);
 
 /// How far an adversary may go from the original: |x_adv - x|_norm <= eps, pixels in [0,1], x_adv in [0,1].
 struct ThreatModel {

@@ -5,6 +5,7 @@
 
 #include "attacks/engine/attack.hpp"
 #include "core/command.hpp"
+#include "core/escape.hpp"
 #include "core/options.hpp"
 
 namespace fercli::attacks_command {
@@ -26,28 +27,49 @@ const char* kind_of(const AttackEntry& entry) {
   return entry.make({})->minimum_norm() ? "minimum norm" : "fixed eps";
 }
 
+/// "fp32", "bf16 where the hardware has it", or that with the stages of a cascade that do not.
+std::string precisions_of(const AttackEntry& entry) {
+  if (entry.search_precision == Precision::Float32) return "fp32 always";
+  std::string text = "bf16 where the hardware has it";
+  std::vector<std::string> exact;
+  for (const auto& stage : entry.make({})->stages()) {
+    const auto* part = Registry<AttackEntry>::instance().find(stage);
+    if (part != nullptr && part->search_precision == Precision::Float32) exact.push_back(stage);
+  }
+  return exact.empty() ? text : text + "; " + join(exact, ", ") + " in fp32 always";
+}
+
 nlohmann::json to_json(const AttackEntry& entry) {
   nlohmann::json norms = nlohmann::json::array();
   for (const Norm norm : entry.norms) norms.push_back(to_string(norm));
-  return {{"name", entry.name},     {"summary", entry.summary},
-          {"norms", norms},         {"targeted", entry.targeted},
-          {"kind", kind_of(entry)}, {"untargeted", entry.untargeted},
-          {"cost", entry.cost},     {"access", to_string(entry.access)},
-          {"paper", entry.paper},   {"settings", entry.settings}};
+  return {{"name", entry.name},
+          {"summary", entry.summary},
+          {"norms", norms},
+          {"targeted", entry.targeted},
+          {"kind", kind_of(entry)},
+          {"untargeted", entry.untargeted},
+          {"cost", entry.cost},
+          {"access", to_string(entry.access)},
+          {"paper", entry.paper},
+          {"settings", entry.settings},
+          {"search_precision", to_string(entry.search_precision)}};
 }
 
 void print_table(const std::vector<AttackEntry>& entries) {
-  fmt::print("{:<12} {:<17} {:<11} {:<10} {:<13} what it does\n", "attack", "norms", "goals", "sees", "kind");
+  print_text("{:<12} {:<17} {:<11} {:<10} {:<13} what it does\n", "attack", "norms", "goals", "sees", "kind");
   for (const auto& entry : entries) {
-    fmt::print("{:<12} {:<17} {:<11} {:<10} {:<13} {}\n", entry.name, norms_of(entry), goals_of(entry),
+    print_text("{:<12} {:<17} {:<11} {:<10} {:<13} {}\n", entry.name, norms_of(entry), goals_of(entry),
                to_string(entry.access), kind_of(entry), entry.summary);
-    fmt::print("{:<12} {}\n{:<12} cost: {}\n", "", entry.paper, "", entry.cost);
-    fmt::print("{:<12} options: --{}\n", "", join(entry.settings, ", --"));
+    print_text("{:<12} {}\n{:<12} cost: {}\n", "", entry.paper, "", entry.cost);
+    print_text("{:<12} options: --{}\n{:<12} searches in {}\n", "", join(entry.settings, ", --"), "",
+               precisions_of(entry));
   }
-  fmt::print(
+  print_text(
       "\nGoals: untargeted (any wrong class), targeted (one class), or both. Kind: fixed eps searches a ball, minimum\n"
       "norm the nearest adversarial image, which gives all eps at once. Cost per image and start, in network "
-      "passes.\n");
+      "passes.\nAttacks that walk along the decision boundary or compare nearly equal logits search in fp32; fp32 "
+      "gives all "
+      "verdicts.\n");
 }
 
 int run(const std::vector<std::string>& arguments) {
@@ -63,7 +85,7 @@ int run(const std::vector<std::string>& arguments) {
   }
   auto list = nlohmann::json::array();
   for (const auto& entry : entries) list.push_back(to_json(entry));
-  fmt::print("{}\n", list.dump(2));
+  print_text("{}\n", list.dump(2));
   return 0;
 }
 

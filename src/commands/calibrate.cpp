@@ -5,6 +5,7 @@
 #include "core/command.hpp"
 #include "core/digest.hpp"
 #include "core/error.hpp"
+#include "core/escape.hpp"
 #include "core/files.hpp"
 #include "core/json_text.hpp"
 #include "core/options.hpp"
@@ -36,8 +37,11 @@ void divide_logits(const Checkpoint& checkpoint, double temperature) {
       fmt::format("fercli calibrate: '{}' has no dense output layer of fercli's own to scale", checkpoint.arch));
 }
 
+/// In float32, which is what `fercli eval` reports.
 Predictions predictions_of(const Checkpoint& checkpoint, const Dataset& images) {
-  return predict(make_classifier(checkpoint, {}), images, kBatch);
+  Runtime runtime;
+  runtime.precision = "fp32";
+  return predict(make_classifier(checkpoint, runtime), images, kBatch);
 }
 
 /// The model card that `fercli train` left beside a checkpoint, or `fercli calibrate` under its name.
@@ -93,6 +97,7 @@ int run(const std::vector<std::string>& arguments) {
                     "scaling). No decision changes.");
   options.section("Network and images");
   model.declare(options);
+  declare_trust(options, &model.trust_code);
   data.declare(options);
   data.declare_split(options);
   options.section("Output");
@@ -106,7 +111,7 @@ int run(const std::vector<std::string>& arguments) {
   const OutputLock lock = OutputLock::of_file(out);
   prepare_machine({});
 
-  Checkpoint checkpoint = model.load();
+  Checkpoint checkpoint = model.load_and_warn();
   const Dataset all = data.read(model, checkpoint);
   const Dataset images = data.part(all);
   if (images.size() == 0) throw UserError("fercli calibrate: no images in this split");
@@ -127,9 +132,9 @@ int run(const std::vector<std::string>& arguments) {
     return fmt::format("ECE {:.4f}, negative log likelihood {:.4f}, accuracy {:.4f}", result.metrics.at("ece").value,
                        result.metrics.at("nll").value, result.metrics.at("accuracy").value);
   };
-  fmt::print("{}: temperature {:.4f}, fitted on {} images of {}\n", out, temperature, images.size(),
+  print_text("{}: temperature {:.4f}, fitted on {} images of {}\n", out, temperature, images.size(),
              data.split_name(all));
-  fmt::print("  before  {}\n  after   {}\n", score(before), score(after));
+  print_text("  before  {}\n  after   {}\n", score(before), score(after));
   return 0;
 }
 

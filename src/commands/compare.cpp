@@ -6,6 +6,7 @@
 
 #include "core/command.hpp"
 #include "core/error.hpp"
+#include "core/escape.hpp"
 #include "core/files.hpp"
 #include "core/json_text.hpp"
 #include "core/options.hpp"
@@ -47,12 +48,6 @@ std::vector<Subject> subjects_of(const std::vector<json>& reports) {
   return subjects;
 }
 
-std::string percent(const json& share) {
-  const Metric metric = metric_from_json(share);
-  return fmt::format("{:.1f} ({:.1f}–{:.1f})", 100 * metric.value, 100 * metric.interval.low,
-                     100 * metric.interval.high);
-}
-
 /// In percentage points.
 std::string points(const json& difference) {
   const Metric metric = metric_from_json(difference);
@@ -66,21 +61,22 @@ bool differs(const json& test) {
 
 void print(const json& comparison) {
   const std::string first = comparison.at("first"), second = comparison.at("second");
-  fmt::print("{} against {}: {} images in common\n", first, second, comparison.at("images").get<int64_t>());
-  fmt::print("  {:<24} {:>5} {:>18} {:>18} {:>23} {:>11} {:>12} {:>8} {:>8}\n", "(%, 95 % CI)", "n", "first", "second",
+  print_text("{} against {}: {} images in common\n", first, second, comparison.at("images").get<int64_t>());
+  print_text("  {:<24} {:>5} {:>18} {:>18} {:>23} {:>11} {:>12} {:>8} {:>8}\n", "(%, 95 % CI)", "n", "first", "second",
              "difference", "only first", "only second", "p", "p, Holm");
   for (const auto& test : comparison.at("tests")) {
-    fmt::print("  {:<24} {:>5} {:>18} {:>18} {:>23} {:>11} {:>12} {:>8.2g} {:>8.2g}{}\n",
-               test.at("condition").get<std::string>(), test.at("n").get<int64_t>(), percent(test.at("first")),
-               percent(test.at("second")), points(test.at("difference")), test.at("only_first").get<int64_t>(),
+    print_text("  {:<24} {:>5} {:>18} {:>18} {:>23} {:>11} {:>12} {:>8.2g} {:>8.2g}{}\n",
+               test.at("condition").get<std::string>(), test.at("n").get<int64_t>(),
+               format_share(metric_from_json(test.at("first"))), format_share(metric_from_json(test.at("second"))),
+               points(test.at("difference")), test.at("only_first").get<int64_t>(),
                test.at("only_second").get<int64_t>(), test.at("p").get<double>(), test.at("p_holm").get<double>(),
                (test.at("p_holm").get<double>() < kLevel ? " *" : "") + std::string(differs(test) ? " †" : ""));
   }
-  fmt::print("  exact McNemar tests; * p below {:g} after Holm's correction for the {} tests\n", kLevel,
+  print_text("  exact McNemar tests; * p below {:g} after Holm's correction for the {} tests\n", kLevel,
              comparison.at("tests").size());
   const json& tests = comparison.at("tests");
   if (std::any_of(tests.begin(), tests.end(), differs)) {
-    fmt::print("  † the attack's settings (steps, restarts, …) differ between the two results\n");
+    print_text("  † the attack's settings (steps, restarts, …) differ between the two results\n");
   }
 }
 
@@ -114,7 +110,7 @@ int run(const std::vector<std::string>& arguments) {
     }
   }
   const std::string text = pretty_json({{"schema", "fercli-comparison/1"}, {"comparisons", comparisons}}) + "\n";
-  if (settings.json) fmt::print("{}", text);
+  if (settings.json) print_text("{}", text);
   if (!settings.out.empty()) write_file(settings.out, text);
   return 0;
 }

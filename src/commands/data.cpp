@@ -6,6 +6,7 @@
 #include <set>
 
 #include "core/command.hpp"
+#include "core/escape.hpp"
 #include "core/files.hpp"
 #include "core/options.hpp"
 #include "core/output_lock.hpp"
@@ -32,7 +33,7 @@ struct SourceOptions {
 
   void declare(OptionSet& options) {
     options.section("Source");
-    options.text("split", &split, "NAME", "only this part: Training, PublicTest, PrivateTest, none, or all");
+    options.text("split", &split, "SPLIT", "only this part: Training, PublicTest, PrivateTest, none, or all");
     options.integer("size", &read.size, between(8, 4096), "images are resized to N x N");
     options.choice("channels", &channels, {"1", "3"}, "1: grey, 3: RGB");
     options.choice("labels", &labels, {"auto", "fer2013", "alphabetical", "raf-db"},
@@ -70,7 +71,7 @@ std::string percent(const Metric& share) {
 
 /// On stdout. File names need not be UTF-8; what is not is replaced.
 void print_json(const json& result) {
-  fmt::print("{}\n", result.dump(2, ' ', false, json::error_handler_t::replace));
+  print_text("{}\n", result.dump(2, ' ', false, json::error_handler_t::replace));
 }
 
 std::string emoji_of(const std::string& name) {
@@ -114,23 +115,23 @@ struct Distribution {
 };
 
 void print_distribution(const Dataset& data, const Distribution& table, const std::string& language) {
-  fmt::print("{}: {} images, {}, digest {}\n\n", data.name, data.size(), describe_shape(data),
+  print_text("{}: {} images, {}, digest {}\n\n", data.name, data.size(), describe_shape(data),
              data.digest().substr(0, 12));
-  fmt::print("{:<14}", "");
-  for (const Split split : table.splits) fmt::print("{:>12}", split == Split::None ? "no split" : to_string(split));
-  fmt::print("{:>10}   share of {} [95 % interval]\n", "total", data.size());
+  print_text("{:<14}", "");
+  for (const Split split : table.splits) print_text("{:>12}", split == Split::None ? "no split" : to_string(split));
+  print_text("{:>10}   share of {} [95 % interval]\n", "total", data.size());
   const auto classes = static_cast<size_t>(data.classes.size());
   for (size_t k = 0; k <= classes; ++k) {
     if (k == classes && table.of_class(k) == 0) continue;
     const std::string name = k < classes ? data.classes.names()[k] : "(no label)";
-    fmt::print("{} {:<11}", emoji_of(name), display_name(name, language));
-    for (const auto& counts : table.counts) fmt::print("{:>12}", counts[k]);
-    fmt::print("{:>10}   {}\n", table.of_class(k), percent(proportion(table.of_class(k), data.size())));
+    print_text("{} {:<11}", emoji_of(name), display_name(name, language));
+    for (const auto& counts : table.counts) print_text("{:>12}", counts[k]);
+    print_text("{:>10}   {}\n", table.of_class(k), percent(proportion(table.of_class(k), data.size())));
   }
-  fmt::print("{:<14}", "total");
-  for (size_t s = 0; s < table.splits.size(); ++s) fmt::print("{:>12}", table.of_split(s));
-  fmt::print("{:>10}\n", data.size());
-  if (data.skipped > 0) fmt::print("\n{} bad entries left out\n", data.skipped);
+  print_text("{:<14}", "total");
+  for (size_t s = 0; s < table.splits.size(); ++s) print_text("{:>12}", table.of_split(s));
+  print_text("{:>10}\n", data.size());
+  if (data.skipped > 0) print_text("\n{} bad entries left out\n", data.skipped);
 }
 
 json distribution_json(const Dataset& data, const Distribution& table, const std::string& language) {
@@ -196,7 +197,7 @@ int run_stats(const std::vector<std::string>& arguments) {
     print_json(result);
   } else {
     print_distribution(data, table, language);
-    if (!figure.empty()) fmt::print("\nfigure: {}\n", figure);
+    if (!figure.empty()) print_text("\nfigure: {}\n", figure);
   }
   return 0;
 }
@@ -217,31 +218,31 @@ struct Audit {
 };
 
 void print_duplicates(const std::string& title, const DuplicateReport& report, int64_t n) {
-  fmt::print("{}\n", title);
-  fmt::print("  {:<44}{:>7}\n", "groups of equal images", report.groups.size());
-  fmt::print("  {:<44}{:>7} of {} = {}\n", "redundant copies", report.redundant, n,
+  print_text("{}\n", title);
+  print_text("  {:<44}{:>7}\n", "groups of equal images", report.groups.size());
+  print_text("  {:<44}{:>7} of {} = {}\n", "redundant copies", report.redundant, n,
              percent(proportion(report.redundant, n)));
-  fmt::print("  {:<44}{:>7}\n", "groups with conflicting labels", report.conflicting);
-  fmt::print("  {:<44}{:>7}\n", "groups that span splits", report.across_splits);
+  print_text("  {:<44}{:>7}\n", "groups with conflicting labels", report.conflicting);
+  print_text("  {:<44}{:>7}\n", "groups that span splits", report.across_splits);
   for (const auto& leak : report.leaks) {
     const std::string what = fmt::format("{} images also in {}", to_string(leak.from), to_string(leak.into));
-    fmt::print("  {:<44}{:>7} of {} = {}\n", what, leak.images, leak.total,
+    print_text("  {:<44}{:>7} of {} = {}\n", what, leak.images, leak.total,
                percent(proportion(leak.images, leak.total)));
-    fmt::print("  {:<44}{:>7}\n", "    of them with a copy under another label", leak.other_label);
+    print_text("  {:<44}{:>7}\n", "    of them with a copy under another label", leak.other_label);
   }
 }
 
 void print_audit(const Dataset& data, const Audit& audit) {
-  fmt::print("{}: {} images, read as {} (proportions with 95 % interval)\n\n", data.name, data.size(),
+  print_text("{}: {} images, read as {} (proportions with 95 % interval)\n\n", data.name, data.size(),
              describe_shape(data));
   if (audit.by_files) {
     print_duplicates("Byte-identical files", audit.files, data.size());
-    fmt::print("\n");
+    print_text("\n");
   }
   print_duplicates("Pixel-identical images", audit.pixels, data.size());
-  fmt::print("\nBlank images: {}\n", audit.blank.size());
-  for (const int64_t row : audit.blank) fmt::print("  {}\n", data.ids[static_cast<size_t>(row)]);
-  if (data.skipped > 0) fmt::print("\n{} bad entries left out\n", data.skipped);
+  print_text("\nBlank images: {}\n", audit.blank.size());
+  for (const int64_t row : audit.blank) print_text("  {}\n", data.ids[static_cast<size_t>(row)]);
+  if (data.skipped > 0) print_text("\n{} bad entries left out\n", data.skipped);
 }
 
 std::string label_name(const Dataset& data, int64_t row) {
@@ -339,7 +340,7 @@ int run_audit(const std::vector<std::string>& arguments) {
     print_json(audit_json(data, audit));
   } else {
     print_audit(data, audit);
-    if (!list.empty()) fmt::print("\npairs: {}\n", list);
+    if (!list.empty()) print_text("\npairs: {}\n", list);
   }
   return 0;
 }
@@ -376,7 +377,7 @@ int run_convert(const std::vector<std::string>& arguments) {
                 {"skipped", data.skipped},
                 {"digest", data.digest()}});
   } else {
-    fmt::print("{}: {} images, {}, {} left out\n", destination.string(), data.size(), describe_shape(data),
+    print_text("{}: {} images, {}, {} left out\n", destination.string(), data.size(), describe_shape(data),
                data.skipped);
   }
   return 0;
@@ -384,24 +385,18 @@ int run_convert(const std::vector<std::string>& arguments) {
 
 // ---- data -----------------------------------------------------------------------------------------------------------
 
-struct Subcommand {
-  const char* name;
-  const char* summary;
-  int (*run)(const std::vector<std::string>& arguments);
-};
-
-constexpr Subcommand kSubcommands[] = {
+const std::vector<Subcommand> kSubcommands{
     {"stats", "class distribution per split, as a table and a figure", run_stats},
     {"audit", "identical images within and across splits, conflicting labels, blank images", run_audit},
     {"convert", "CSV, class folders or packed file into one another", run_convert},
 };
 
 int print_help() {
-  fmt::print(
+  print_text(
       "Usage: fercli data SUBCOMMAND SOURCE [options]\n\n"
       "SOURCE is a CSV file, a folder, a packed file, or synthetic: for drawn faces.\n\nSubcommands:\n");
-  for (const auto& each : kSubcommands) fmt::print("  {:<10} {}\n", each.name, each.summary);
-  fmt::print("\n`fercli data SUBCOMMAND --help` shows the options.\n");
+  for (const auto& each : kSubcommands) print_text("  {:<10} {}\n", each.name, each.summary);
+  print_text("\n`fercli data SUBCOMMAND --help` shows the options.\n");
   return 0;
 }
 
@@ -418,7 +413,7 @@ int run(const std::vector<std::string>& arguments) {
                                              did_you_mean(word, names), join(names, ", ")));
 }
 
-const Register<Command> registered{{"data", "look into data sets: stats, audit, convert", run}};
+const Register<Command> registered{{"data", "look into data sets: stats, audit, convert", run, kSubcommands}};
 
 }  // namespace
 

@@ -5,6 +5,7 @@
 #include "commands/options/data_options.hpp"
 #include "core/command.hpp"
 #include "core/error.hpp"
+#include "core/escape.hpp"
 #include "core/files.hpp"
 #include "core/options.hpp"
 #include "core/output_folder.hpp"
@@ -68,48 +69,41 @@ std::string format_score(const Metric& metric) {
                      metric.interval.high);
 }
 
-/// "72.3 (67.1–76.9)", in %; a dash where there is nothing to divide by.
-std::string format_percent(const Metric& metric) {
-  if (metric.n == 0) return "-";
-  return fmt::format("{:.1f} ({:.1f}–{:.1f})", 100 * metric.value, 100 * metric.interval.low,
-                     100 * metric.interval.high);
-}
-
 void print_metrics(const Result& result) {
   const auto& metrics = result.metrics;
-  fmt::print("Accuracy on test set: {:.0f}%\n\n", 100 * metrics.at("accuracy").value);
-  fmt::print("  accuracy             {}\n", format_proportion(metrics.at("accuracy")));
+  print_text("Accuracy on test set: {:.0f}%\n\n", 100 * metrics.at("accuracy").value);
+  print_text("  accuracy             {}\n", format_proportion(metrics.at("accuracy")));
   if (metrics.count("accuracy_deduplicated")) {
-    fmt::print("  not among Training   {}\n", format_proportion(metrics.at("accuracy_deduplicated")));
+    print_text("  not among Training   {}\n", format_proportion(metrics.at("accuracy_deduplicated")));
   }
-  fmt::print("  balanced accuracy    {}\n", format_proportion(metrics.at("balanced_accuracy")));
-  fmt::print("  macro F1             {}\n", format_proportion(metrics.at("macro_f1")));
-  fmt::print("  ECE                  {}\n", format_score(metrics.at("ece")));
-  fmt::print("    if calibrated      {}\n", format_score(metrics.at("ece_if_calibrated")));
-  fmt::print("  Brier score          {}\n", format_score(metrics.at("brier")));
-  fmt::print("  neg. log likelihood  {}\n\n", format_score(metrics.at("nll")));
+  print_text("  balanced accuracy    {}\n", format_proportion(metrics.at("balanced_accuracy")));
+  print_text("  macro F1             {}\n", format_proportion(metrics.at("macro_f1")));
+  print_text("  ECE                  {}\n", format_score(metrics.at("ece")));
+  print_text("    if calibrated      {}\n", format_score(metrics.at("ece_if_calibrated")));
+  print_text("  Brier score          {}\n", format_score(metrics.at("brier")));
+  print_text("  neg. log likelihood  {}\n\n", format_score(metrics.at("nll")));
 }
 
 void print_classes(const Result& result) {
-  fmt::print("  {:<10} {:>8} {:>10} {:>21} {:>21} {:>21}   (%, 95 % CI)\n", "class", "images", "predicted", "precision",
+  print_text("  {:<10} {:>8} {:>10} {:>21} {:>21} {:>21}   (%, 95 % CI)\n", "class", "images", "predicted", "precision",
              "recall", "F1");
   for (const auto& row : result.per_class) {
     const auto metric = [&](const char* name) { return metric_from_json(row.at(name)); };
-    fmt::print("  {:<10} {:>8} {:>10} {:>21} {:>21} {:>21}\n", row.at("class").get<std::string>(),
-               row.at("support").get<int64_t>(), metric("precision").n, format_percent(metric("precision")),
-               format_percent(metric("recall")), format_percent(metric("f1")));
+    print_text("  {:<10} {:>8} {:>10} {:>21} {:>21} {:>21}\n", row.at("class").get<std::string>(),
+               row.at("support").get<int64_t>(), metric("precision").n, format_share(metric("precision")),
+               format_share(metric("recall")), format_share(metric("f1")));
   }
 }
 
 void print_confusion(const Result& result, const LabelSet& classes) {
-  fmt::print("\n  {:<12}", "true \\ said");
-  for (const auto& name : classes.names()) fmt::print(" {:>8}", name);
-  fmt::print("\n");
+  print_text("\n  {:<12}", "true \\ said");
+  for (const auto& name : classes.names()) print_text(" {:>8}", name);
+  print_text("\n");
   size_t k = 0;
   for (const auto& row : result.tables.at("confusion_matrix")) {
-    fmt::print("  {:<12}", classes.names()[k++]);
-    for (const auto& count : row) fmt::print(" {:>8}", count.get<int64_t>());
-    fmt::print("\n");
+    print_text("  {:<12}", classes.names()[k++]);
+    for (const auto& count : row) print_text(" {:>8}", count.get<int64_t>());
+    print_text("\n");
   }
 }
 
@@ -152,13 +146,13 @@ std::vector<std::string> write_files(const Result& result, const Outcomes& outco
 }
 
 void print_result(const Result& result, const LabelSet& classes) {
-  fmt::print("{} ({}) on {}, split {}: {} images\n", result.model.at("model").get<std::string>(),
+  print_text("{} ({}) on {}, split {}: {} images\n", result.model.at("model").get<std::string>(),
              result.model.at("arch").get<std::string>(), result.dataset.at("name").get<std::string>(),
              result.dataset.at("split").get<std::string>(), result.n);
   print_metrics(result);
   print_classes(result);
   print_confusion(result, classes);
-  fmt::print("\n  {:.0f} images/s\n", result.timing.at("images_per_second"));
+  print_text("\n  {:.0f} images/s\n", result.timing.at("images_per_second"));
 }
 
 Result evaluate_clean(const Settings& settings, const OptionSet& options, const Checkpoint& checkpoint,
@@ -182,6 +176,7 @@ int run(const std::vector<std::string>& arguments) {
   OptionSet options("eval", "", "Measure accuracy, calibration and robustness of a model on labelled images.");
   declare(options, settings);
   if (!options.parse(arguments)) return 0;
+  settings.robustness.attack.trust_code = settings.model.trust_code;
   settings.robustness.check(options);
   silence_progress(settings.quiet);
   prepare_machine(settings.runtime);
@@ -211,7 +206,7 @@ int run(const std::vector<std::string>& arguments) {
                     {"tta", settings.tta}});
   }
 
-  if (settings.json) fmt::print("{}", format_result(result));
+  if (settings.json) print_text("{}", format_result(result));
   if (!settings.json) print_result(result, classifier.classes());
   if (!settings.json && robustness) print_robustness(result, *robustness, classifier.classes());
   if (place) {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "core/error.hpp"
+#include "core/escape.hpp"
 #include "core/options.hpp"
 #include "core/progress.hpp"
 #include "core/text.hpp"
@@ -15,8 +16,8 @@ namespace {
 
 constexpr int kNotRobustEnough = 3;
 
-RobustnessPlan plan_of(const RobustnessOptions& options, const RobustnessSubject& subject, const Runtime& runtime) {
-  RobustnessPlan plan;
+Trial plan_of(const RobustnessOptions& options, const RobustnessSubject& subject, const Runtime& runtime) {
+  Trial plan;
   plan.norm = options.attack.parsed_norm();
   plan.attacks = split(options.attacks, ',');
   plan.ladder = parse_ladder(options.eps.empty() ? default_ladder(plan.norm) : options.eps, plan.norm);
@@ -30,31 +31,24 @@ RobustnessPlan plan_of(const RobustnessOptions& options, const RobustnessSubject
   return plan;
 }
 
-/// "45.3 (43.7–46.9)"; a dash where there is nothing to divide by.
-std::string percent(const Metric& metric) {
-  if (metric.n == 0) return "-";
-  return fmt::format("{:.1f} ({:.1f}–{:.1f})", 100 * metric.value, 100 * metric.interval.low,
-                     100 * metric.interval.high);
-}
-
 void print_row(const std::string& name, const std::vector<std::string>& cells) {
-  fmt::print("    {:<22}", name);
-  for (const auto& cell : cells) fmt::print(" {:>17}", cell);
-  fmt::print("\n");
+  print_text("    {:<22}", name);
+  for (const auto& cell : cells) print_text(" {:>17}", cell);
+  print_text("\n");
 }
 
 /// The metric `kind` of every attack at every eps.
 void print_block(const Result& result, const RobustnessRun& run, const std::string& kind, const std::string& title) {
   std::vector<std::string> head;
   for (const auto& rung : run.plan.ladder) head.push_back("eps " + rung.text);
-  fmt::print("  {}\n", title);
+  print_text("  {}\n", title);
   print_row("", head);
   auto names = run.plan.attacks;
   if (names.size() > 1) names.push_back(kWorstCase);
   for (const auto& name : names) {
     std::vector<std::string> cells;
     for (const auto& rung : run.plan.ladder) {
-      cells.push_back(percent(result.metrics.at(fmt::format("{}.{}.{}", kind, name, rung.text))));
+      cells.push_back(format_share(result.metrics.at(fmt::format("{}.{}.{}", kind, name, rung.text))));
     }
     print_row(name, cells);
   }
@@ -63,11 +57,12 @@ void print_block(const Result& result, const RobustnessRun& run, const std::stri
 /// One line per class of a list inside the worst case's entries of the robustness table.
 void print_classes(const Result& result, const RobustnessRun& run, const LabelSet& classes, const char* list,
                    const char* value, const std::string& title) {
-  fmt::print("  {}\n", title);
+  print_text("  {}\n", title);
   for (size_t k = 0; k < classes.names().size(); ++k) {
     std::vector<std::string> cells;
     for (const auto& entry : result.tables.at("robustness")) {
-      if (entry.at("attack") == kWorstCase) cells.push_back(percent(metric_from_json(entry.at(list).at(k).at(value))));
+      if (entry.at("attack") == kWorstCase)
+        cells.push_back(format_share(metric_from_json(entry.at(list).at(k).at(value))));
     }
     print_row(classes.names()[k], cells);
   }
@@ -78,16 +73,16 @@ void print_medians(const Result& result, const RobustnessRun& run) {
     if (!record.minimum_norm) continue;
     const Metric& median = result.metrics.at("median_minimal_eps." + record.name);
     const Norm norm = run.plan.norm;
-    fmt::print("  median minimal eps, {}: {} (n = {}, 95 % CI {} to {})\n", record.name, format_eps(median.value, norm),
+    print_text("  median minimal eps, {}: {} (n = {}, 95 % CI {} to {})\n", record.name, format_eps(median.value, norm),
                median.n, format_eps(median.interval.low, norm), format_eps(median.interval.high, norm));
   }
 }
 
 void print_flags(const std::vector<SanityFlag>& flags) {
   const auto raised = std::count_if(flags.begin(), flags.end(), [](const auto& flag) { return flag.raised; });
-  fmt::print("  checks of the evaluation itself: {} of {} raised{}\n", raised, flags.size(), raised > 0 ? ":" : "");
+  print_text("  checks of the evaluation itself: {} of {} raised{}\n", raised, flags.size(), raised > 0 ? ":" : "");
   for (const auto& flag : flags) {
-    if (flag.raised) fmt::print("    {}: {}; {}\n", flag.name, flag.found, flag.meaning);
+    if (flag.raised) print_text("    {}: {}; {}\n", flag.name, flag.found, flag.meaning);
   }
 }
 
@@ -95,9 +90,9 @@ void print_flags(const std::vector<SanityFlag>& flags) {
 
 void RobustnessOptions::declare(OptionSet& options) {
   options.section("Robustness");
-  options.text("attacks", &attacks, "NAME,…",
-               "attack the images too; `fercli attacks` lists them. Without --precision they search in bf16 where the "
-               "hardware has it; float32 judges");
+  options.text("attacks", &attacks, "ATTACK,…",
+               "attack the images too; `fercli attacks` lists them and says which search in bf16 where the hardware "
+               "has it; the verdict is float32 always");
   options.text("eps", &eps, "EPS,…",
                "sizes of the perturbation, ascending, pixels in [0,1]; without it 1/255,2/255,4/255,8/255 in Linf");
   options.text("goal", &goal, "GOAL", "untargeted, SOURCE-to-TARGET, any-to-TARGET or SOURCE-to-any");
@@ -127,9 +122,15 @@ RobustnessRun run_robustness(const RobustnessOptions& options, const RobustnessS
                              const std::string& folder) {
   RobustnessRun run;
   run.plan = plan_of(options, subject, runtime);
-  std::optional<std::filesystem::path> state;
-  if (!folder.empty()) state = std::filesystem::path(folder) / "robustness.state";
-  run.robustness = measure_robustness(subject.classifier, subject.digest, subject.images, run.plan, state);
+  CampaignOptions campaign;
+  if (!folder.empty()) campaign.state = std::filesystem::path(folder) / "robustness.state";
+  ProgressObserver observer;
+  try {
+    run.robustness = run_campaign({subject.classifier, subject.images, subject.digest}, run.plan, campaign, observer);
+  } catch (const Interrupted& error) {
+    if (campaign.state) throw;
+    throw Interrupted(fmt::format("{}; with --out DIR the same command could go on from here", error.what()));
+  }
   run.flags = check_sanity(subject.classifier, subject.images, run.robustness, run.plan);
   return run;
 }
@@ -154,16 +155,22 @@ void save_if_wanted(const RobustnessOptions& options, const RobustnessRun& run, 
 void print_robustness(const Result& result, const RobustnessRun& run, const LabelSet& classes) {
   const auto& robustness = run.robustness;
   const auto constant = constant_answer(robustness, classes.size());
-  fmt::print("\nRobustness in {}, {}, {}: {} images, {} of them classified rightly\n", to_string(run.plan.norm),
+  print_text("\nRobustness in {}, {}, {}: {} images, {} of them classified rightly\n", to_string(run.plan.norm),
              run.plan.goal.name, run.plan.settings.pixel_grid ? "8-bit images" : "off the pixel grid",
              robustness.size(), robustness.right().sum().item<int64_t>());
+  if (run.plan.settings.pixel_grid) {
+    for (const auto& rung : run.plan.ladder) {
+      const auto note = levels_note(run.plan.norm, rung.text, rung.eps);
+      if (!note.empty()) print_text("  {}\n", note);
+    }
+  }
   print_block(result, run, "robust_accuracy", fmt::format("robust accuracy (%, 95 % CI, n = {})", robustness.size()));
   print_block(result, run, "balanced_robust_accuracy", "balanced robust accuracy (mean over the classes)");
   if (run.plan.goal.targeted()) {
     print_block(result, run, "attack_success",
                 fmt::format("goal reached (of the {} rightly classified)", robustness.right().sum().item<int64_t>()));
   }
-  print_row("always " + classes.name(constant.label), {percent(constant.accuracy)});
+  print_row("always " + classes.name(constant.label), {format_share(constant.accuracy)});
   print_classes(result, run, classes, "per_class", "robust_accuracy", "robust accuracy by class, worst case");
   print_classes(result, run, classes, "answers", "share", "share of each answer, worst case");
   print_medians(result, run);

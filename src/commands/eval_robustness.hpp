@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "commands/options/attack_options.hpp"
+#include "eval/campaign/campaign.hpp"
 #include "eval/result.hpp"
-#include "eval/robustness.hpp"
 #include "eval/sanity.hpp"
 
 namespace fercli {
@@ -35,8 +35,8 @@ struct RobustnessSubject {
 };
 
 struct RobustnessRun {
-  RobustnessPlan plan;
-  Robustness robustness;
+  Trial plan;
+  Ledger robustness;
   std::vector<SanityFlag> flags;
 };
 

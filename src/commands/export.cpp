@@ -3,6 +3,7 @@
 
 #include "commands/options/model_options.hpp"
 #include "core/command.hpp"
+#include "core/escape.hpp"
 #include "core/options.hpp"
 #include "core/output_lock.hpp"
 #include "core/runtime.hpp"
@@ -27,10 +28,10 @@ int run(const std::vector<std::string>& arguments) {
   if (out.empty()) throw UserError("fercli export: --out FILE is needed");
   const OutputLock lock = OutputLock::of_file(out);
   prepare_machine({});
-  const Checkpoint checkpoint = model.load();
+  const Checkpoint checkpoint = model.load_and_warn();
   export_model(checkpoint, format, out);
   const auto& input = checkpoint.preprocessing;
-  fmt::print("{}: {} for {}x{}x{} images, classes {}\n", out, format, input.size, input.columns(), input.channels,
+  print_text("{}: {} for {}x{}x{} images, classes {}\n", out, format, input.size, input.columns(), input.channels,
              join(checkpoint.classes.names(), ", "));
   return 0;
 }

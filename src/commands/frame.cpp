@@ -6,6 +6,8 @@
 #include "commands/set_attack.hpp"
 #include "core/command.hpp"
 #include "core/error.hpp"
+#include "core/escape.hpp"
+#include "core/file_name.hpp"
 #include "core/files.hpp"
 #include "core/options.hpp"
 #include "core/output_folder.hpp"
@@ -26,6 +28,7 @@ constexpr int64_t kDrawnSide = 480, kDrawnPeople = 8;
 struct Arguments {
   std::vector<std::string> goal;
   ModelOptions model;
+  SmallestFace smallest_face;
   std::string image, detector = "haar", norm = "linf", out, language = "en";
   int64_t face = 1;
   FrameAttackSettings settings;
@@ -47,6 +50,9 @@ OptionSet declare(Arguments& a) {
                "a picture with a face; without it a drawn portrait with the emotion SOURCE");
   options.integer("face", &a.face, at_least(1), "which of the faces found, the largest first");
   options.text("detector", &a.detector, "haar|FILE", "OpenCV's cascade, another cascade (.xml), or YuNet (.onnx)");
+  options.number(
+      "min-face", &a.smallest_face.pixels, "", at_least(24),
+      "smallest face looked for, in pixels; without it a fortieth of the picture's shorter side, but at least 24");
   options.section("Attack");
   options.choice("norm", &a.norm, {"linf", "l2"}, "how the size of the perturbation is measured, over the whole frame");
   options.number("eps", &a.settings.threat.eps, "", above(0),
@@ -73,6 +79,7 @@ void check(Arguments& a, const OptionSet& options) {
   threat.norm = parse_norm(a.norm);
   if (!options.given("eps")) threat.eps = threat.norm == Norm::Linf ? 8 / 255.0 : 4;
   check_eps(options, threat.norm, threat.eps);
+  if (options.given("alpha")) check_alpha(options, threat.norm == Norm::Linf, a.settings.alpha);
 }
 
 /// Of some drawn people, the first whom the program finds and reads as SOURCE; else the last one found.
@@ -90,7 +97,7 @@ Picture draw_portrait(const Arguments& a, const Classifier& classifier, FaceDete
     FaceParameters face = random_face(classes.name(wanted), rng.split(static_cast<uint64_t>(person)));
     face.framing = Framing::Portrait;
     const Picture picture = picture_of_image(draw_face(face, kDrawnSide, 3));
-    const auto boxes = detector.find(picture, FaceSearch::everywhere(picture));
+    const auto boxes = detector.find_all(picture);
     if (boxes.size() != 1) continue;
     shown = picture;
     if (read_faces(classifier, picture, boxes).front().top() == wanted) return picture;
@@ -157,18 +164,18 @@ std::string verdict(const FaceReading& face, const LabelSet& classes) {
 
 void print_report(const Arguments& a, const FrameAttackResult& found, const LabelSet& classes, const EmotionGoal& goal,
                   const fs::path& folder) {
-  fmt::print("{}: {} frame of {}x{} pixels, {} eps {}\n", goal.name, a.image.empty() ? "drawn" : a.image,
+  print_text("{}: {} frame of {}x{} pixels, {} eps {}\n", goal.name, a.image.empty() ? "drawn" : a.image,
              found.picture.width(), found.picture.height(), to_string(a.settings.threat.norm),
              format_eps(a.settings.threat.eps, a.settings.threat.norm));
-  fmt::print("  before   {}\n", verdict(found.before, classes));
-  fmt::print("  after    {}\n",
+  print_text("  before   {}\n", verdict(found.before, classes));
+  print_text("  after    {}\n",
              found.after.found ? verdict(found.after.face, classes) : "no face is found there any more");
-  fmt::print("  goal     {} (8-bit frame read back, face detected anew; {} steps, Linf {}/255, L2 {:.2f})\n",
+  print_text("  goal     {} (8-bit frame read back, face detected anew; {} steps, Linf {}/255, L2 {:.2f})\n",
              found.after.reached ? "reached" : "not reached", found.steps, std::lround(found.linf * 255), found.l2);
-  fmt::print("  boxes shifted by up to {:g} %: reached in {}\n", 100 * a.settings.shift,
+  print_text("  boxes shifted by up to {:g} %: reached in {}\n", 100 * a.settings.shift,
              format_proportion(proportion(found.steady, found.shifted)));
   if (!a.saves_files()) return;
-  fmt::print(
+  print_text(
       "\n  {0}/frame_attack.png   before | after\n  {0}/original_frame.png, adversarial_frame.png, result.json\n",
       folder.string());
 }
@@ -185,10 +192,10 @@ int run(const std::vector<std::string>& arguments) {
   const Classifier classifier = make_classifier(checkpoint, a.runtime);
   const LabelSet& classes = classifier.classes();
   const EmotionGoal goal = parse_emotion_goal(a.goal.front(), classes);
-  const fs::path folder = a.out.empty() ? fs::path("out") / ("frame-" + goal.name) : fs::path(a.out);
+  const fs::path folder = a.out.empty() ? fs::path("out") / file_name_of("frame-" + goal.name) : fs::path(a.out);
   std::optional<OutputFolder> place;
   if (a.saves_files()) place.emplace(folder, "frame");
-  const auto detector = make_face_detector(a.detector);
+  const auto detector = make_face_detector(a.detector, a.smallest_face);
   const Picture original =
       a.image.empty() ? draw_portrait(a, classifier, *detector, goal) : picture_of_image(read_image(a.image, 3));
 
@@ -218,7 +225,7 @@ int run(const std::vector<std::string>& arguments) {
     place->complete();
   }
   if (a.json)
-    fmt::print("{}", format_result(result));
+    print_text("{}", format_result(result));
   else
     print_report(a, found, classes, goal, folder);
   return 0;

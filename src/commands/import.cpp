@@ -3,6 +3,7 @@
 
 #include "commands/options/model_options.hpp"
 #include "core/command.hpp"
+#include "core/escape.hpp"
 #include "core/options.hpp"
 #include "core/output_lock.hpp"
 #include "core/runtime.hpp"
@@ -26,10 +27,10 @@ int run(const std::vector<std::string>& arguments) {
   const OutputLock lock = OutputLock::of_file(out);
   prepare_machine({});
   model.model = files.front();
-  const Checkpoint checkpoint = model.load();
+  const Checkpoint checkpoint = model.load_and_warn();
   save_checkpoint(checkpoint, out);
   const auto& input = checkpoint.preprocessing;
-  fmt::print("{}: {} network for {}x{}x{} images, classes {}\n", out, checkpoint.arch, input.size, input.columns(),
+  print_text("{}: {} network for {}x{}x{} images, classes {}\n", out, checkpoint.arch, input.size, input.columns(),
              input.channels, join(checkpoint.classes.names(), ", "));
   return 0;
 }

@@ -7,8 +7,10 @@
 #include <map>
 #include <thread>
 
+#include "commands/options/model_options.hpp"
 #include "core/command.hpp"
 #include "core/error.hpp"
+#include "core/escape.hpp"
 #include "core/files.hpp"
 #include "core/interrupt.hpp"
 #include "core/options.hpp"
@@ -19,7 +21,6 @@
 #include "eval/result.hpp"
 #include "live/screen/window.hpp"
 #include "live/session.hpp"
-#include "models/formats/import.hpp"
 
 namespace fercli::live_command {
 
@@ -34,7 +35,9 @@ constexpr int kEscape = 27;
 
 struct Arguments {
   std::vector<std::string> sources{"0"};
-  std::string model = "standard", detector = "haar", pace = "auto", attack, defend, every = "1s", language = "en";
+  ModelOptions model;
+  SmallestFace smallest_face{0, 1.0 / 12};
+  std::string detector = "haar", pace = "auto", attack, defend, every = "1s", language = "en";
   SessionOutputs outputs;
   Smoothing smoothing;
   double eps = 4 / 255.0, duration = 0;
@@ -49,15 +52,20 @@ void declare(OptionSet& options, Arguments& a) {
                 "camera number, /dev/videoN, video file, folder of images, URL (http, rtsp), or synthetic[:faces=2,…]; "
                 "of several the first that opens");
   options.flag("list-cameras", &a.list, "print the cameras of this machine and end");
-  options.text("model,m", &a.model, "MODEL", "checkpoint file, or the name of a shipped model");
+  a.model.declare(options);
   options.text("detector", &a.detector, "haar|FILE",
                "OpenCV's cascade, another cascade (.xml), or YuNet (.onnx); key d switches back to the cascade");
+  options.number(
+      "min-face", &a.smallest_face.pixels, "", at_least(24),
+      "smallest face looked for, in pixels; without it a twelfth of the picture's shorter side, but at least "
+      "24: smaller ones take more time");
   options.choice("pace", &a.pace, {"auto", "realtime", "every-frame"},
                  "realtime: the newest frame wins; every-frame: a file waits for the network; auto: every-frame for "
                  "files and folders without a window, else realtime");
   options.flag("mirror", &a.mirror, "flip the picture, as in a mirror");
   options.number("duration", &a.duration, "", above(0), "end after this many seconds of video");
   options.integer("max-frames", &a.max_frames, at_least(0), "end after this many analysed frames; 0: all");
+  a.model.declare_foreign(options);
   options.section("Labels");
   options.number("smooth", &a.smoothing.seconds, "0.4", at_least(0),
                  "seconds over which a face's probabilities are averaged; 0: raw, label by label");
@@ -129,10 +137,10 @@ void check(Arguments& a, const OptionSet& options) {
 int print_cameras() {
   const auto cameras = list_cameras();
   for (const auto& camera : cameras) {
-    fmt::print("{}  {}  {}\n", camera.device, camera.name,
+    print_text("{}  {}  {}\n", camera.device, camera.name,
                camera.opens ? fmt::format("{}x{}", camera.width, camera.height) : "(delivers no video)");
   }
-  if (cameras.empty()) fmt::print("no cameras\n");
+  if (cameras.empty()) print_text("no cameras\n");
   return 0;
 }
 
@@ -143,9 +151,9 @@ struct Networks {
 };
 
 Networks load_networks(const Arguments& a) {
-  Networks networks{make_classifier(load_model(resolve_model(a.model)), a.runtime), {}};
+  Networks networks{make_classifier(a.model.load_and_warn(), a.runtime), {}};
   if (a.defend.empty()) return networks;
-  networks.defender = make_classifier(load_model(resolve_model(a.defend)), a.runtime);
+  networks.defender = make_classifier(load_named_model(a.defend, "--defend", a.model.trust_code), a.runtime);
   const auto &ours = networks.classifier.classes(), &theirs = networks.defender->classes();
   const auto &input = networks.classifier.preprocessing(), &other = networks.defender->preprocessing();
   if (ours != theirs)
@@ -157,10 +165,10 @@ Networks load_networks(const Arguments& a) {
   return networks;
 }
 
-std::vector<std::shared_ptr<FaceDetector>> make_detectors(const std::string& word) {
-  std::vector<std::shared_ptr<FaceDetector>> detectors{make_face_detector(word)};
+std::vector<std::shared_ptr<FaceDetector>> make_detectors(const std::string& word, const SmallestFace& smallest) {
+  std::vector<std::shared_ptr<FaceDetector>> detectors{make_face_detector(word, smallest)};
   try {  // the other one, for the key d
-    if (word != "haar") detectors.push_back(make_face_detector("haar"));
+    if (word != "haar") detectors.push_back(make_face_detector("haar", smallest));
   } catch (const UserError&) {  // not installed: then there is nothing to change to
   }
   return detectors;
@@ -233,7 +241,7 @@ class LiveRun {
   }
 
   void print_course_line(const AnalysedFrame& frame, int64_t second) const {
-    print_out(fmt::format("Preprocessing ...\n{}\n\n", course_line(frame, classes_, clock(second))));
+    print_out(for_terminal(fmt::format("Preprocessing ...\n{}\n\n", course_line(frame, classes_, clock(second)))));
   }
 
   /// Of a camera, the time of the day; of a file, the place in it.
@@ -344,7 +352,7 @@ int run(const std::vector<std::string>& arguments) {
   settings.max_frames = a.max_frames;
   settings.mirror = a.mirror;
   settings.runtime = a.runtime;
-  LivePipeline pipeline(std::move(source), make_detectors(a.detector), networks.classifier,
+  LivePipeline pipeline(std::move(source), make_detectors(a.detector, a.smallest_face), networks.classifier,
                         std::make_unique<LiveAttack>(networks.classifier, defender, attack), settings);
   LiveRun live(a, pipeline, networks.classifier.classes(), goal);
   try {

@@ -5,6 +5,7 @@
 
 #include "commands/set_attack.hpp"
 #include "core/command.hpp"
+#include "core/escape.hpp"
 #include "core/files.hpp"
 #include "core/options.hpp"
 #include "core/progress.hpp"
@@ -59,19 +60,19 @@ torch::Tensor worn(const Patch& patch, const Dataset& images, const Arguments& a
 
 void print_report(const Result& result, const SetImages& sets, const std::vector<AttackedImage>& images,
                   const EmotionGoal& goal, const Arguments& a, const LabelSet& classes) {
-  fmt::print("{}: {} over {:.1f} % of the face crop\n", goal.name, a.shape,
+  print_text("{}: {} over {:.1f} % of the face crop\n", goal.name, a.shape,
              100 * result.tables.at("covered_share").get<double>());
-  fmt::print("learnt from {} images ({}), scored on {} others ({}) in new placements, all classified rightly\n\n",
+  print_text("learnt from {} images ({}), scored on {} others ({}) in new placements, all classified rightly\n\n",
              sets.learn.size(), sets.learn_split, sets.test.size(), sets.test_split);
-  fmt::print("Success, 8-bit images    {}\n", format_proportion(result.metrics.at("success_8bit")));
-  fmt::print("  where it was learnt    {}\n", format_proportion(result.metrics.at("success_learn")));
-  fmt::print("  random, the same shape {}\n", format_proportion(result.metrics.at("success_random")));
-  fmt::print("  grey, the same shape   {}\n", format_proportion(result.metrics.at("success_grey")));
-  fmt::print("The network then says    {}\n", verdicts_after(images, classes));
+  print_text("Success, 8-bit images    {}\n", format_proportion(result.metrics.at("success_8bit")));
+  print_text("  where it was learnt    {}\n", format_proportion(result.metrics.at("success_learn")));
+  print_text("  random, the same shape {}\n", format_proportion(result.metrics.at("success_random")));
+  print_text("  grey, the same shape   {}\n", format_proportion(result.metrics.at("success_grey")));
+  print_text("The network then says    {}\n", verdicts_after(images, classes));
   if (!a.set.saves_files()) return;
   const std::string folder = a.set.folder(goal).string();
-  fmt::print("\n  {0}/patch.png, patch_print.png\n  {0}/gallery.png, adversarial_attack.png\n", folder);
-  fmt::print("  {}/result.json, per_image.csv\n", folder);
+  print_text("\n  {0}/patch.png, patch_print.png\n  {0}/gallery.png, adversarial_attack.png\n", folder);
+  print_text("  {}/result.json, per_image.csv\n", folder);
 }
 
 int run(const std::vector<std::string>& arguments) {
@@ -90,9 +91,8 @@ int run(const std::vector<std::string>& arguments) {
   const Rng rng = Rng(a.set.runtime.seed).split("patch"), scoring = rng.split("score");
   const Patch patch = learn(a, classifier, sets.learn, goal, rng);
 
-  auto images = compare_images(classifier, sets.test, worn(patch, sets.test, a, scoring), goal);
-  if (place) round_trip_png(images, classifier, goal, place->work(), false);
-  Result result = summarise_set(a.set, options, images, sets, checkpoint, goal);
+  const auto images = compare_stored(classifier, sets.test, worn(patch, sets.test, a, scoring), goal);
+  Result result = summarise_set(a.set, options, images, sets, checkpoint);
   result.threat_model = {{"goal", goal.name}, {"shape", a.shape}, {"spread", a.spread}};
   result.attacks = {{{"name", "patch"}, {"shape", a.shape}, {"steps", a.settings.steps}}};
   result.tables["covered_share"] = patch.cover.mean().item<double>() * patch.size * patch.size;
@@ -112,7 +112,7 @@ int run(const std::vector<std::string>& arguments) {
     place->complete();
   }
   if (a.set.json)
-    fmt::print("{}", format_result(result));
+    print_text("{}", format_result(result));
   else
     print_report(result, sets, images, goal, a, classifier.classes());
   return 0;

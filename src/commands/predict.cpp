@@ -4,8 +4,10 @@
 #include <limits>
 #include <set>
 
+#include "commands/options/model_options.hpp"
 #include "core/command.hpp"
 #include "core/error.hpp"
+#include "core/escape.hpp"
 #include "core/files.hpp"
 #include "core/interrupt.hpp"
 #include "core/json_text.hpp"
@@ -18,7 +20,6 @@
 #include "faces/face_reader.hpp"
 #include "live/video/recorder.hpp"
 #include "live/video/video_source.hpp"
-#include "models/formats/import.hpp"
 
 namespace fercli::predict_command {
 
@@ -28,7 +29,9 @@ namespace fs = std::filesystem;
 
 struct Arguments {
   std::vector<std::string> inputs;
-  std::string model = "standard", detect = "auto", detector = "haar", annotate, language = "en";
+  ModelOptions model;
+  SmallestFace smallest_face;
+  std::string detect = "auto", detector = "haar", annotate, language = "en";
   int64_t batch_size = 64;
   bool json = false, csv = false, quiet = false;
   Runtime runtime;
@@ -37,11 +40,15 @@ struct Arguments {
 void declare(OptionSet& options, Arguments& a) {
   options.positional(&a.inputs, 1, std::numeric_limits<size_t>::max());
   options.section("Faces and network");
-  options.text("model,m", &a.model, "MODEL", "checkpoint file, or the name of a shipped model");
+  a.model.declare(options);
   options.choice("detect", &a.detect, {"auto", "always", "never"},
                  "look for faces in a picture, or take it as one face crop; auto: pictures of the network's input size "
                  "or up to 64x64 pixels are crops");
   options.text("detector", &a.detector, "haar|FILE", "OpenCV's cascade, another cascade (.xml), or YuNet (.onnx)");
+  options.number(
+      "min-face", &a.smallest_face.pixels, "", at_least(24),
+      "smallest face looked for, in pixels; without it a fortieth of the picture's shorter side, but at least 24");
+  a.model.declare_foreign(options);
   options.section("Output");
   options.flag("json", &a.json, "print one JSON array on stdout, nothing else");
   options.flag("csv", &a.csv, "print CSV on stdout, one line per face, nothing else");
@@ -70,20 +77,20 @@ class Report {
       : a_(arguments), classes_(classes), overlay_(classes.names(), arguments.language) {
     if (!a_.annotate.empty()) place_.emplace(a_.annotate, "predict");
     if (!a_.csv) return;
-    fmt::print("file,frame,time,face,x,y,width,height,emotion,confidence");
-    for (const auto& name : classes_.names()) fmt::print(",p_{}", csv_field(name));
-    fmt::print("\n");
+    print_text("file,frame,time,face,x,y,width,height,emotion,confidence");
+    for (const auto& name : classes_.names()) print_text(",p_{}", csv_field(name));
+    print_text("\n");
   }
 
   void add(const Item& item) {
     ++pictures_;
     faces_ += static_cast<int64_t>(item.faces.size());
     if (a_.json) {
-      fmt::print("{}\n{}", pictures_ == 1 ? "[" : ",", compact_json(to_json(item)));
+      print_text("{}\n{}", pictures_ == 1 ? "[" : ",", compact_json(to_json(item)));
     } else if (a_.csv) {
       print_csv(item);
     } else {
-      print_text(item);
+      print_faces(item);
     }
     if (!a_.annotate.empty()) annotate(item);
   }
@@ -91,8 +98,8 @@ class Report {
   void finish() {
     end_video();
     if (place_) place_->complete();
-    if (a_.json) fmt::print("{}]\n", pictures_ == 0 ? "[" : "\n");
-    if (!a_.json && !a_.csv && pictures_ > 1) fmt::print("{} pictures, {} faces\n", pictures_, faces_);
+    if (a_.json) print_text("{}]\n", pictures_ == 0 ? "[" : "\n");
+    if (!a_.json && !a_.csv && pictures_ > 1) print_text("{} pictures, {} faces\n", pictures_, faces_);
   }
 
  private:
@@ -119,23 +126,23 @@ class Report {
     int64_t number = 0;
     const std::string place = item.frame ? fmt::format("{},{:.3f}", *item.frame, item.time) : ",";
     for (const auto& face : item.faces) {
-      fmt::print("{},{},{},{:.0f},{:.0f},{:.0f},{:.0f},{},{:.6f}", csv_field(item.file), place, ++number, face.box.x,
+      print_text("{},{},{},{:.0f},{:.0f},{:.0f},{:.0f},{},{:.6f}", csv_field(item.file), place, ++number, face.box.x,
                  face.box.y, face.box.width, face.box.height, csv_field(classes_.name(face.top())), face.confidence());
-      for (const double probability : face.probabilities) fmt::print(",{:.6f}", probability);
-      fmt::print("\n");
+      for (const double probability : face.probabilities) print_text(",{:.6f}", probability);
+      print_text("\n");
     }
   }
 
-  void print_text(const Item& item) const {
-    fmt::print("{}{}\n", item.file, item.frame ? fmt::format(", frame {} at {:.2f} s", *item.frame, item.time) : "");
-    if (item.faces.empty()) fmt::print("  {}\n", overlay_.say("no face found", "aucun visage"));
+  void print_faces(const Item& item) const {
+    print_text("{}{}\n", item.file, item.frame ? fmt::format(", frame {} at {:.2f} s", *item.frame, item.time) : "");
+    if (item.faces.empty()) print_text("  {}\n", overlay_.say("no face found", "aucun visage"));
     for (const auto& face : item.faces) {
-      fmt::print("  {:<18}", fmt::format("{} {:.1f} %", overlay_.class_name(face.top()), 100 * face.confidence()));
-      fmt::print("  box {:.0f},{:.0f} {:.0f}x{:.0f} ", face.box.x, face.box.y, face.box.width, face.box.height);
+      print_text("  {:<18}", fmt::format("{} {:.1f} %", overlay_.class_name(face.top()), 100 * face.confidence()));
+      print_text("  box {:.0f},{:.0f} {:.0f}x{:.0f} ", face.box.x, face.box.y, face.box.width, face.box.height);
       for (size_t k = 0; k < face.probabilities.size(); ++k) {
-        fmt::print("  {} {:.1f}", overlay_.class_name(static_cast<int64_t>(k)), 100 * face.probabilities[k]);
+        print_text("  {} {:.1f}", overlay_.class_name(static_cast<int64_t>(k)), 100 * face.probabilities[k]);
       }
-      fmt::print("\n");
+      print_text("\n");
     }
   }
 
@@ -188,7 +195,7 @@ class Predictor {
   Predictor(const Arguments& arguments, const Classifier& classifier, Report& report)
       : a_(arguments), classifier_(classifier), report_(report) {
     mode_ = a_.detect == "never" ? Detect::Never : a_.detect == "always" ? Detect::Always : Detect::Auto;
-    if (mode_ != Detect::Never) detector_ = make_face_detector(a_.detector);
+    if (mode_ != Detect::Never) detector_ = make_face_detector(a_.detector, a_.smallest_face);
   }
 
   void add(Item item) {
@@ -271,7 +278,7 @@ void read_video(const std::string& file, Predictor& predictor, Report& report) {
 int run(const std::vector<std::string>& arguments) {
   Arguments a;
   OptionSet options(
-      "predict", "FILES|DIR|VIDEO",
+      "predict", "FILE|DIR …",
       "Name the emotion of every face in pictures and videos. Pictures of 48x48 pixels are taken as faces.");
   declare(options, a);
   if (!options.parse(arguments)) return 0;
@@ -280,7 +287,7 @@ int run(const std::vector<std::string>& arguments) {
   prepare_machine(a.runtime);
   const auto files = list_files(a.inputs);
   for (const auto& file : files) refuse_folder_of(file, a.annotate, options);
-  const Classifier classifier = make_classifier(load_model(resolve_model(a.model)), a.runtime);
+  const Classifier classifier = make_classifier(a.model.load_and_warn(), a.runtime);
 
   Report report(a, classifier.classes());
   Predictor predictor(a, classifier, report);

@@ -8,6 +8,7 @@
 #include "commands/options/data_options.hpp"
 #include "core/command.hpp"
 #include "core/error.hpp"
+#include "core/escape.hpp"
 #include "core/files.hpp"
 #include "core/json_text.hpp"
 #include "core/options.hpp"
@@ -56,7 +57,7 @@ void declare(OptionSet& options, Settings& s) {
       "quick", &s.quick,
       fmt::format("{} images unless --limit says otherwise, small budgets: minutes (the default)", kQuickImages));
   options.flag("full", &s.full, "all images and full budgets; says first how long that takes");
-  options.text("parts", &s.parts, "NAME,…", "only these: " + join(Registry<StudyPart>::instance().names(), ", "));
+  options.text("parts", &s.parts, "PART,…", "only these: " + join(Registry<StudyPart>::instance().names(), ", "));
   options.text("eps", &s.eps, "EPS,…", "Linf ladder, ascending, pixels in [0,1]; without it 1/255,2/255,4/255,8/255");
   options.number("at", &s.at, "4/255", Range{0, 1, true},
                  "the eps of the emotion map, transfer, calibration under attack and gallery");
@@ -205,13 +206,11 @@ json read_all(const std::vector<std::string>& files) {
 }
 
 void print_curve(const std::string& name, const json& eps, const json& values) {
-  fmt::print("  {:<12}", name);
+  print_text("  {:<12}", name);
   for (size_t i = 0; i < eps.size(); ++i) {
-    const Metric metric = metric_from_json(values.at(i));
-    fmt::print("  {} {:.1f} ({:.1f}–{:.1f})", eps[i].get<std::string>(), 100 * metric.value, 100 * metric.interval.low,
-               100 * metric.interval.high);
+    print_text("  {} {}", eps[i].get<std::string>(), format_share(metric_from_json(values.at(i))));
   }
-  fmt::print("   n = {}\n", values.at(0).at("n").get<int64_t>());
+  print_text("   n = {}\n", values.at(0).at("n").get<int64_t>());
 }
 
 /// What a part says of a model; null where the part or the model is missing from it.
@@ -225,13 +224,13 @@ const json* find_part(const json& report, const char* part, const std::string& m
 void print_summary(const json& report) {
   for (const auto& model : report.at("models")) {
     const std::string name = model.at("name");
-    fmt::print("{}\n", name);
+    print_text("{}\n", name);
     if (const json* part = find_part(report, "clean", name)) {
-      fmt::print("  {:<12}  {}\n", "accuracy", format_proportion(metric_from_json(part->at("metrics").at("accuracy"))));
+      print_text("  {:<12}  {}\n", "accuracy", format_proportion(metric_from_json(part->at("metrics").at("accuracy"))));
     }
     const json* part = find_part(report, "robustness", name);
     if (part != nullptr && part->contains("attacks")) {
-      fmt::print("  robust accuracy at {} eps (%, 95 % CI)\n", part->at("norm").get<std::string>());
+      print_text("  robust accuracy at {} eps (%, 95 % CI)\n", part->at("norm").get<std::string>());
       for (const auto& attack : part->at("attacks")) {
         print_curve(attack.at("name"), part->at("eps"), attack.at("robust_accuracy"));
       }
@@ -260,10 +259,10 @@ int run(const std::vector<std::string>& arguments) {
   write_report(report, s.render, place.work());
   place.complete();
   if (s.json) {
-    fmt::print("{}", read_file(fs::path(s.out) / "report.json"));
+    print_text("{}", read_file(fs::path(s.out) / "report.json"));
   } else {
     print_summary(report);
-    fmt::print("written to {}: report.html, report.md, report.json, figures/\n", s.out);
+    print_text("written to {}: report.html, report.md, report.json, figures/\n", s.out);
   }
   return 0;
 }

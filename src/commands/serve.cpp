@@ -1,60 +1,111 @@
 // fercli serve: the network over HTTP, with a web page.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
+#include <cstdlib>
 #include <thread>
 
+#include "commands/options/model_options.hpp"
 #include "core/command.hpp"
 #include "core/error.hpp"
+#include "core/escape.hpp"
+#include "core/files.hpp"
 #include "core/interrupt.hpp"
 #include "core/options.hpp"
 #include "core/progress.hpp"
+#include "core/text.hpp"
 #include "models/formats/import.hpp"
 #include "serve/http_server.hpp"
+#include "serve/request_rules.hpp"
 
 namespace fercli::serve_command {
 
 namespace {
 
 constexpr auto kNap = std::chrono::milliseconds(50);
+constexpr size_t kShortestToken = 8, kLongestToken = 1024;
+constexpr const char* kTokenVariable = "FERCLI_TOKEN";
 
 struct Arguments {
+  ModelOptions model;
   ApiSettings api;
   HttpSettings http;
+  std::string token_file;
   bool insecure = false, quiet = false;
   double most_megabytes = 16, most_megapixels = 16;
 };
 
 void declare(OptionSet& options, Arguments& a) {
   options.section("Network");
-  options.text("model,m", &a.api.model, "MODEL", "checkpoint file, or the name of a shipped model");
+  a.model.declare(options);
   options.text("detector", &a.api.detector, "haar|FILE", "OpenCV's cascade, another cascade (.xml), or YuNet (.onnx)");
+  options.number(
+      "min-face", &a.api.smallest_face.pixels, "", at_least(24),
+      "smallest face looked for, in pixels; without it a fortieth of the picture's shorter side, but at least 24");
+  a.model.declare_foreign(options);
   options.section("Server");
   options.text("host", &a.http.host, "ADDRESS", "where to listen; other addresses than 127.0.0.1 ask for --token");
   options.integer("port,p", &a.http.port, between(0, 65535), "0: any free port, which is printed");
-  options.text("token", &a.http.token, "TOKEN", "clients must send the header `Authorization: Bearer TOKEN`");
+  options.text(
+      "token", &a.http.token, "TOKEN",
+      "clients must send the header `Authorization: Bearer TOKEN`; other users of this machine can see an option");
+  options.text("token-file", &a.token_file, "FILE", "the same from the first line of a file; or set FERCLI_TOKEN");
   options.flag("insecure", &a.insecure, "listen on other addresses without a token");
   options.section("Limits");
   options.number("max-body", &a.most_megabytes, "16", {0, 1024, true}, "size of a request in MiB");
   options.number("max-pixels", &a.most_megapixels, "16", {0, 400, true}, "size of an image in millions of pixels");
   options.integer("max-connections", &a.http.most_connections, between(1, 4096), "at the same time");
   options.number("rate", &a.http.rate, "200", at_least(0), "requests per second and client address; 0: no limit");
-  options.number("timeout", &a.http.request_seconds, "20", above(0), "seconds for a request to arrive");
+  options.number("timeout", &a.http.request_seconds, "20", above(0),
+                 "seconds each for the head of a request, for its body, and for its answer to leave");
+  options.number(
+      "work-timeout", &a.api.work_seconds, "30", above(0),
+      "seconds for the work on a request, the wait for its turn included; what would take longer is answered 503");
   options.flag("quiet,q", &a.quiet, "no remarks");
   options.runtime(&a.api.runtime);
 }
 
-void check(Arguments& a, const OptionSet& options) {
-  if (!is_loopback(a.http.host) && a.http.token.empty() && !a.insecure) {
-    options.fail("host", "anyone who reaches this address could use the server; give --token TOKEN or --insecure");
+/// From --token, --token-file or the environment, in this order; "" when there is none.
+std::string find_token(const Arguments& a, const OptionSet& options) {
+  if (options.given("token") && options.given("token-file")) {
+    options.fail("token-file", "goes not with --token; give one of them");
   }
-  if (options.given("token") && a.http.token.size() < 8) options.fail("token", "must have at least 8 characters");
+  const char* variable = std::getenv(kTokenVariable);
+  if (options.given("token-file")) {
+    const std::string content = read_file(a.token_file);
+    return trim(content.substr(0, content.find('\n')));
+  }
+  return options.given("token") || variable == nullptr ? a.http.token : variable;
+}
+
+void check_token(const std::string& token, const OptionSet& options) {
+  const bool given = options.given("token") || options.given("token-file");
+  if (token.empty() && !given) return;
+  const bool sendable = std::all_of(token.begin(), token.end(), [](char c) { return c >= ' ' && c <= '~'; });
+  if (token.size() >= kShortestToken && token.size() <= kLongestToken && sendable) return;
+  const std::string allowed =
+      fmt::format("must have {} to {} characters, all of them printable ASCII", kShortestToken, kLongestToken);
+  if (options.given("token-file")) options.fail("token-file", "the token in its first line " + allowed);
+  if (options.given("token")) options.fail("token", allowed);
+  throw UserError(fmt::format("fercli serve: the token in {} {}", kTokenVariable, allowed));
+}
+
+void check(Arguments& a, const OptionSet& options) {
+  a.http.token = find_token(a, options);
+  check_token(a.http.token, options);
+  if (!is_loopback(a.http.host) && a.http.token.empty() && !a.insecure) {
+    options.fail("host",
+                 "anyone who reaches this address could use the server; give --token-file FILE, set FERCLI_TOKEN, or "
+                 "give --insecure");
+  }
   a.http.most_bytes = static_cast<int64_t>(a.most_megabytes * (1 << 20));
   a.api.most_pixels = static_cast<int64_t>(a.most_megapixels * 1e6);
   // One thread per lane: many small requests gain more from lanes than from threads in each.
   const auto cores = std::max<int64_t>(1, static_cast<int64_t>(std::thread::hardware_concurrency()));
   a.api.lanes = a.api.runtime.threads > 0 ? a.api.runtime.threads : cores;
   a.api.runtime.threads = 1;
+  a.api.longest_queue = static_cast<size_t>(a.http.most_connections);  // what may wait is bounded by its time
 }
 
 int run(const std::vector<std::string>& arguments) {
@@ -66,9 +117,10 @@ int run(const std::vector<std::string>& arguments) {
   silence_progress(a.quiet);
   prepare_machine(a.api.runtime);
 
-  Api api(load_model(resolve_model(a.api.model)), a.api);
+  a.api.model = a.model.model;
+  Api api(a.model.load_and_warn(), a.api);
   HttpServer server(api, a.http);
-  fmt::print("fercli serve: http://{}:{}/\n", a.http.host, server.port());
+  print_text("fercli serve: {}\n", server.url());
   std::fflush(stdout);
   std::thread listener([&server] { server.serve(); });
   while (!interrupted()) std::this_thread::sleep_for(kNap);

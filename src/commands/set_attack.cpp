@@ -3,11 +3,12 @@
 #include <fmt/format.h>
 
 #include "core/error.hpp"
+#include "core/file_name.hpp"
 #include "core/files.hpp"
 #include "core/options.hpp"
 #include "data/image.hpp"
+#include "eval/campaign/verdict.hpp"
 #include "eval/evaluate.hpp"
-#include "eval/measures/image_quality.hpp"
 #include "eval/measures/subset.hpp"
 #include "report/attack_export.hpp"
 
@@ -73,7 +74,7 @@ void SetAttack::declare_output(OptionSet& options) {
 }
 
 std::filesystem::path SetAttack::folder(const EmotionGoal& goal) const {
-  return out.empty() ? std::filesystem::path("out") / fmt::format("{}-{}", command, goal.name)
+  return out.empty() ? std::filesystem::path("out") / file_name_of(fmt::format("{}-{}", command, goal.name))
                      : std::filesystem::path(out);
 }
 
@@ -103,56 +104,17 @@ SetImages load_set_images(const SetAttack& options, const Checkpoint& checkpoint
   return sets;
 }
 
-std::vector<AttackedImage> compare_images(const Classifier& classifier, const Dataset& images,
-                                          const torch::Tensor& adversarial, const EmotionGoal& goal) {
-  const Classifier judge = classifier.with_precision(Precision::Float32);
-  const auto x = to_float(images.images), x_adv = to_float(adversarial);
-  const auto clean = judge.logits(x).to(torch::kFloat64).softmax(1);
-  const auto logits = judge.logits(x_adv);
-  const auto after = logits.to(torch::kFloat64).softmax(1);
-  const auto reached = goal.for_labels(images.labels).reached(logits);
-  const auto linf = row_norms(x_adv - x, Norm::Linf), l2 = row_norms(x_adv - x, Norm::L2);
-  const auto noise = psnr(x, x_adv), similarity = ssim(x, x_adv);
-  std::vector<AttackedImage> compared;
-  for (int64_t i = 0; i < images.size(); ++i) {
-    const bool success = reached[i].item<bool>();
-    compared.push_back({images.ids[static_cast<size_t>(i)],
-                        images.labels[i].item<int64_t>(),
-                        images.images[i].clone(),
-                        adversarial[i].clone(),
-                        row_values(clean, i),
-                        row_values(after, i),
-                        linf[i].item<double>(),
-                        l2[i].item<double>(),
-                        noise[i].item<double>(),
-                        similarity[i].item<double>(),
-                        success,
-                        success,
-                        {}});
-  }
-  return compared;
-}
-
 Metric success_of(const Classifier& classifier, const Dataset& images, const torch::Tensor& adversarial,
                   const EmotionGoal& goal) {
-  const auto logits = classifier.with_precision(Precision::Float32).logits(to_float(adversarial));
-  return proportion(goal.for_labels(images.labels).reached(logits).sum().item<int64_t>(), images.size());
+  const auto reached = judge_stored(classifier, adversarial, goal.for_labels(images.labels)).reached;
+  return proportion(reached.sum().item<int64_t>(), images.size());
 }
 
 Result summarise_set(const SetAttack& options, const OptionSet& given, const std::vector<AttackedImage>& images,
-                     const SetImages& sets, const Checkpoint& checkpoint, const EmotionGoal& goal) {
-  AttackOutcome outcome;
-  outcome.images = images;
-  outcome.seconds = 1;
-  AttackPlan plan;
-  plan.goal = goal;
-  plan.seed = options.runtime.seed;
-  Result result = summarise(outcome, {}, plan, checkpoint.classes);
+                     const SetImages& sets, const Checkpoint& checkpoint) {
+  Result result = summarise_images(images, checkpoint.classes);
   result.command = options.command;
-  result.metrics.erase("confident_share");
-  result.metrics.erase("success_float");
-  result.timing.clear();
-  result.tables.erase("network_passes");
+  result.seed = options.runtime.seed;
   result.tables["learnt_from"] = describe_dataset(sets.learn, sets.learn_split);
   result.warnings = checkpoint.warnings;
   result.options = given.provenance();

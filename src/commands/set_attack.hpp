@@ -44,17 +44,13 @@ struct SetImages {
 SetImages load_set_images(const SetAttack& options, const Checkpoint& checkpoint, const Classifier& classifier,
                           const EmotionGoal& goal);
 
-/// What the float32 network says of these images and of `adversarial` (uint8, one per image).
-std::vector<AttackedImage> compare_images(const Classifier& classifier, const Dataset& images,
-                                          const torch::Tensor& adversarial, const EmotionGoal& goal);
-
-/// The share of these images that reaches the goal as `adversarial`.
+/// The share of these images that reaches the goal as `adversarial` (uint8, one per image), see `judge_stored`.
 Metric success_of(const Classifier& classifier, const Dataset& images, const torch::Tensor& adversarial,
                   const EmotionGoal& goal);
 
 /// A result about `images`; the caller adds attacks, threat model and more metrics.
 Result summarise_set(const SetAttack& options, const OptionSet& given, const std::vector<AttackedImage>& images,
-                     const SetImages& sets, const Checkpoint& checkpoint, const EmotionGoal& goal);
+                     const SetImages& sets, const Checkpoint& checkpoint);
 
 /// Pictures, per_image.csv and result.json.
 void write_set_files(const Result& result, const std::vector<AttackedImage>& images, const PictureTexts& texts,

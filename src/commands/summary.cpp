@@ -1,11 +1,13 @@
 // fercli summary: what a network is made of, and for a checkpoint how it was trained.
 #include <nlohmann/json.hpp>
 
+#include "commands/options/model_options.hpp"
 #include "core/command.hpp"
+#include "core/escape.hpp"
+#include "core/file_name.hpp"
 #include "core/files.hpp"
 #include "core/options.hpp"
 #include "core/runtime.hpp"
-#include "models/formats/import.hpp"
 #include "models/summary.hpp"
 
 namespace fercli::summary_command {
@@ -20,10 +22,10 @@ struct Subject {
   std::shared_ptr<const ForeignModel> foreign = nullptr;
 };
 
-Subject from_model(const std::string& model) {
-  const auto path = resolve_model(model);
-  const Checkpoint checkpoint = load_model(path);
-  Subject subject{checkpoint.arch, checkpoint.options, "", describe_model(checkpoint, model), checkpoint.foreign};
+Subject from_model(const ModelOptions& model) {
+  const auto path = resolve_model(model.model);
+  const Checkpoint checkpoint = model.load_and_warn();
+  Subject subject{checkpoint.arch, checkpoint.options, "", describe_model(checkpoint, model.model), checkpoint.foreign};
   subject.record["training"] = checkpoint.training;
   const auto& input = checkpoint.preprocessing;
   subject.title = fmt::format("Model {}\nSHA-256 {}\nClasses {}\nInput ({}x{}x{} in [0,1] - {:.4f}) / {:.4f}\n",
@@ -61,25 +63,28 @@ nlohmann::json to_json(const Subject& subject) {
 }
 
 int run(const std::vector<std::string>& arguments) {
-  std::string arch, model, out;
+  std::string out;
+  ModelOptions model;
+  model.model.clear();
   int64_t size = 0;
   bool as_json = false;
   OptionSet options("summary", "", "Layers, shapes, parameters and FLOPs of an architecture or a trained model.");
   options.section("Subject");
-  options.choice("arch,a", &arch, Registry<Architecture>::instance().names(),
-                 "an architecture with its default settings");
-  options.text("model,m", &model, "MODEL", "a checkpoint, the name of a shipped model, or a foreign file");
+  options.choice("arch,a", &model.arch, Registry<Architecture>::instance().names(),
+                 "an architecture with its default settings; with --model, that of a file of weights only");
+  model.declare(options);
   options.integer("size", &size, Range{0, 1024}, "with --arch: input height and width; 0: the architecture's own");
+  model.declare_foreign(options, /*with_arch=*/false);
   options.section("Output");
   options.text("out,o", &out, "DIR", "also write DIR/ARCH_arch.txt");
   options.flag("json", &as_json, "print JSON");
   if (!options.parse(arguments)) return 0;
-  if (arch.empty() == model.empty()) throw UserError("fercli summary: give either --arch or --model");
-
-  if (options.given("size") && arch.empty()) options.fail("size", "goes with --arch, not with --model");
+  const std::string& arch = model.arch;
+  if (arch.empty() && model.model.empty()) throw UserError("fercli summary: give either --arch or --model");
+  if (options.given("size") && !model.model.empty()) options.fail("size", "goes with --arch, not with --model");
   prepare_machine({});
   Subject subject;
-  if (!model.empty()) {
+  if (!model.model.empty()) {
     subject = from_model(model);
   } else {
     subject = {arch, Registry<Architecture>::instance().get(arch).defaults, "", {}};
@@ -88,8 +93,8 @@ int run(const std::vector<std::string>& arguments) {
   const std::string text =
       subject.title + (subject.title.empty() ? "" : "\n") +
       (subject.foreign ? describe_foreign(*subject.foreign) : describe_architecture(subject.arch, subject.options));
-  if (!out.empty()) write_file(std::filesystem::path(out) / (subject.arch + "_arch.txt"), text);
-  fmt::print("{}",
+  if (!out.empty()) write_file(std::filesystem::path(out) / (file_name_of(subject.arch, "model") + "_arch.txt"), text);
+  print_text("{}",
              as_json ? to_json(subject).dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n" : text);
   return 0;
 }

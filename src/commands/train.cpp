@@ -6,6 +6,7 @@
 #include "core/build_info.hpp"
 #include "core/command.hpp"
 #include "core/digest.hpp"
+#include "core/escape.hpp"
 #include "core/files.hpp"
 #include "core/options.hpp"
 #include "core/output_lock.hpp"
@@ -31,7 +32,7 @@ struct Settings {
   std::vector<std::string> arch_settings;
   int64_t size = 0, channels = 0;
   double validation_share = 0.1, temperature = 4, teacher_share = 0.9;
-  bool resume = false, quiet = false, skip_bad = false, adversarial = false;
+  bool resume = false, quiet = false, skip_bad = false, adversarial = false, trust_code = false;
   TrainOptions train;
 };
 
@@ -105,6 +106,7 @@ void declare(OptionSet& options, Settings& settings) {
   options.number("ema", &train.ema, "0.999", share, "decay of the moving average of the weights, per step; 0: none");
   options.integer("patience", &train.patience, at_least(0), "stop after so many epochs without gain; 0: never");
   options.text("teacher", &settings.teacher, "MODEL", "learn what this model says of the images, besides their labels");
+  declare_trust(options, &settings.trust_code);
   options.number("temperature", &settings.temperature, "4", above(0), "with --teacher: softens its answers");
   options.number("teacher-share", &settings.teacher_share, "0.9", {0, 1, true}, "with --teacher: what they count");
   declare_adversarial(options, settings);
@@ -298,7 +300,7 @@ void check_schedule(const OptionSet& options, const Schedule& schedule) {
 /// The teacher, with classes in the order of the data.
 std::shared_ptr<const Distillation> load_teacher(const Settings& settings, const LabelSet& classes) {
   if (settings.teacher.empty()) return nullptr;
-  const Checkpoint teacher = load_model(resolve_model(settings.teacher, "--teacher"));
+  const Checkpoint teacher = load_named_model(settings.teacher, "--teacher", settings.trust_code);
   return std::make_shared<Distillation>(make_classifier(teacher, settings.train.runtime), classes, settings.temperature,
                                         settings.teacher_share, teacher.digest);
 }
@@ -371,7 +373,7 @@ int run(const std::vector<std::string>& arguments) {
     inform(describe_epoch(history.back(), start.classes));
   });
   const auto best = epoch_record_from_json(load_checkpoint(folder / "best.pt").training.at("last_epoch"));
-  fmt::print("{}: {}\n", (folder / "best.pt").string(), describe_best(best, splits.validation.size()));
+  print_text("{}: {}\n", (folder / "best.pt").string(), describe_best(best, splits.validation.size()));
   return 0;
 }
 

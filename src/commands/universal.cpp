@@ -9,6 +9,7 @@
 #include "commands/set_attack.hpp"
 #include "core/command.hpp"
 #include "core/error.hpp"
+#include "core/escape.hpp"
 #include "core/files.hpp"
 #include "core/options.hpp"
 #include "core/progress.hpp"
@@ -51,6 +52,7 @@ void check(Arguments& a, const OptionSet& options) {
   a.threat.norm = parse_norm(a.norm);
   if (!options.given("eps")) a.threat.eps = a.threat.norm == Norm::Linf ? 8 / 255.0 : 2;
   check_eps(options, a.threat.norm, a.threat.eps, kLargestEps);
+  if (options.given("alpha")) check_alpha(options, a.threat.norm == Norm::Linf, a.settings.alpha);
   check_mask(options, a.mask);
   if (!a.load.empty()) {
     for (const char* other : {"eps", "norm", "steps", "images-per-step", "alpha", "loss", "mask"}) {
@@ -86,25 +88,25 @@ UniversalPerturbation load_fitting(const std::string& file, const Dataset& image
 void print_report(const Result& result, const UniversalPerturbation& perturbation, const SetImages& sets,
                   const std::vector<AttackedImage>& images, const EmotionGoal& goal, const Arguments& a,
                   const LabelSet& classes) {
-  fmt::print("{}: one perturbation for all faces, {} eps {}\n", goal.name, to_string(perturbation.norm),
+  print_text("{}: one perturbation for all faces, {} eps {}\n", goal.name, to_string(perturbation.norm),
              format_eps(perturbation.eps, perturbation.norm));
   if (a.load.empty()) {
-    fmt::print("learnt from {} images ({}), scored on {} others ({}), all classified rightly\n\n", sets.learn.size(),
+    print_text("learnt from {} images ({}), scored on {} others ({}), all classified rightly\n\n", sets.learn.size(),
                sets.learn_split, sets.test.size(), sets.test_split);
   } else {
-    fmt::print("{} (learnt on {} for {}), scored on {} images ({}) classified rightly\n\n", a.load, perturbation.model,
+    print_text("{} (learnt on {} for {}), scored on {} images ({}) classified rightly\n\n", a.load, perturbation.model,
                perturbation.goal, sets.test.size(), sets.test_split);
   }
-  fmt::print("Success, 8-bit images    {}\n", format_proportion(result.metrics.at("success_8bit")));
+  print_text("Success, 8-bit images    {}\n", format_proportion(result.metrics.at("success_8bit")));
   if (a.load.empty())
-    fmt::print("  where it was learnt    {}\n", format_proportion(result.metrics.at("success_learn")));
-  fmt::print("  random, the same size  {}\n", format_proportion(result.metrics.at("success_random")));
-  fmt::print("The network then says    {}\n", verdicts_after(images, classes));
+    print_text("  where it was learnt    {}\n", format_proportion(result.metrics.at("success_learn")));
+  print_text("  random, the same size  {}\n", format_proportion(result.metrics.at("success_random")));
+  print_text("The network then says    {}\n", verdicts_after(images, classes));
   if (!a.set.saves_files()) return;
   const std::string folder = a.set.folder(goal).string();
-  fmt::print("\n  {0}/universal.pt, universal.png (128 + perturbation)\n  {0}/gallery.png, adversarial_attack.png\n",
+  print_text("\n  {0}/universal.pt, universal.png (128 + perturbation)\n  {0}/gallery.png, adversarial_attack.png\n",
              folder);
-  fmt::print("  {}/result.json, per_image.csv\n", folder);
+  print_text("  {}/result.json, per_image.csv\n", folder);
 }
 
 int run(const std::vector<std::string>& arguments) {
@@ -128,9 +130,8 @@ int run(const std::vector<std::string>& arguments) {
     perturbation.digest = checkpoint.digest;
   }
 
-  auto images = compare_images(classifier, sets.test, add_universal(sets.test.images, perturbation.levels), goal);
-  if (place) round_trip_png(images, classifier, goal, place->work(), false);
-  Result result = summarise_set(a.set, options, images, sets, checkpoint, goal);
+  const auto images = compare_stored(classifier, sets.test, add_universal(sets.test.images, perturbation.levels), goal);
+  Result result = summarise_set(a.set, options, images, sets, checkpoint);
   result.threat_model = {{"norm", to_string(perturbation.norm)}, {"eps", perturbation.eps}, {"goal", goal.name}};
   result.attacks = {{{"name", "universal"}, {"learnt_on", perturbation.model}, {"learnt_for", perturbation.goal}}};
   const auto random = random_levels(perturbation, rng.split("random"));
@@ -148,7 +149,7 @@ int run(const std::vector<std::string>& arguments) {
     place->complete();
   }
   if (a.set.json)
-    fmt::print("{}", format_result(result));
+    print_text("{}", format_result(result));
   else
     print_report(result, perturbation, sets, images, goal, a, classifier.classes());
   return 0;

@@ -1,6 +1,7 @@
 // fercli verify: looks at saved adversarial images again and recomputes what they claim.
 #include "commands/options/data_options.hpp"
 #include "core/command.hpp"
+#include "core/escape.hpp"
 #include "core/json_text.hpp"
 #include "core/options.hpp"
 #include "core/progress.hpp"
@@ -37,24 +38,24 @@ void declare(OptionSet& options, Settings& settings) {
 }
 
 void print_claim(const char* claim, int64_t images, const std::vector<std::string>& failing) {
-  fmt::print("  {:<42} {}", claim,
+  print_text("  {:<42} {}", claim,
              failing.empty() ? fmt::format("all {}", images) : fmt::format("{} of {} do not", failing.size(), images));
-  for (size_t i = 0; i < std::min(failing.size(), kIdsShown); ++i) fmt::print("{}{}", i ? ", " : ": ", failing[i]);
-  fmt::print("{}\n", failing.size() > kIdsShown ? ", ..." : "");
+  for (size_t i = 0; i < std::min(failing.size(), kIdsShown); ++i) print_text("{}{}", i ? ", " : ": ", failing[i]);
+  print_text("{}\n", failing.size() > kIdsShown ? ", ..." : "");
 }
 
 void print(const Verification& found, const AdversarialSet& set, const std::string& file) {
-  fmt::print("{}: {} images, {}, goal {}\n", file, found.images, set.claim.at("norm").get<std::string>(),
+  print_text("{}: {} images, {}, goal {}\n", file, found.images, set.claim.at("norm").get<std::string>(),
              set.claim.at("goal").get<std::string>());
   print_claim("8-bit, in [0,255]", found.images, {});
   print_claim("within the eps claimed", found.images, found.too_far);
   print_claim("reach the goal", found.images, found.not_reached);
   print_claim("originals are classified rightly", found.images, found.not_right);
-  fmt::print("Robust accuracy that follows\n");
+  print_text("Robust accuracy that follows\n");
   for (const auto& [eps, metric] : found.robust_accuracy) {
-    fmt::print("  eps {:<8} {}\n", eps, format_proportion(metric));
+    print_text("  eps {:<8} {}\n", eps, format_proportion(metric));
   }
-  fmt::print("{}\n", found.holds() ? "Every claim holds." : "Some claims do not hold.");
+  print_text("{}\n", found.holds() ? "Every claim holds." : "Some claims do not hold.");
 }
 
 nlohmann::json to_json(const Verification& found) {
@@ -76,7 +77,7 @@ int run(const std::vector<std::string>& arguments) {
   prepare_machine(settings.runtime);
 
   const AdversarialSet set = load_adversarial(settings.files.front());
-  const Checkpoint checkpoint = settings.model.load();
+  const Checkpoint checkpoint = settings.model.load_and_warn();
   const Tta tta = parse_tta(set.claim.value("tta", "none"));
   const Classifier classifier = make_classifier(checkpoint, settings.runtime).with_tta(tta);
   settings.data.split = set.claim.at("split").get<std::string>();
@@ -84,7 +85,7 @@ int run(const std::vector<std::string>& arguments) {
   const Dataset evaluated = settings.data.part(settings.data.read(settings.model, checkpoint));
   const Verification found = verify_adversarial(set, evaluated, classifier, checkpoint.digest);
   if (settings.json) {
-    fmt::print("{}\n", pretty_json(to_json(found)));
+    print_text("{}\n", pretty_json(to_json(found)));
   } else {
     print(found, set, settings.files.front());
   }

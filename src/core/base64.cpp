@@ -1,5 +1,7 @@
 #include "core/base64.hpp"
 
+#include <openssl/evp.h>
+
 #include <array>
 #include <cstdint>
 #include <stdexcept>
@@ -49,14 +51,10 @@ std::string decode_base64(std::string_view text) {
 }
 
 std::string encode_base64(std::string_view bytes) {
-  std::string text;
-  text.reserve((bytes.size() + 2) / 3 * 4);
-  for (size_t i = 0; i < bytes.size(); i += 3) {
-    const size_t digits = std::min<size_t>(3, bytes.size() - i) + 1;
-    uint32_t bits = 0;
-    for (size_t k = 0; k < 3; ++k) bits = bits << 8 | (k + 1 < digits ? static_cast<unsigned char>(bytes[i + k]) : 0u);
-    for (size_t k = 0; k < 4; ++k) text += k < digits ? kAlphabet[static_cast<size_t>(bits >> (18 - 6 * k) & 63)] : '=';
-  }
+  std::string text((bytes.size() + 2) / 3 * 4 + 1, '\0');  // OpenSSL ends it with a zero
+  const auto* data = reinterpret_cast<const unsigned char*>(bytes.data());
+  text.resize(static_cast<size_t>(
+      EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()), data, static_cast<int>(bytes.size()))));
   return text;
 }
 

@@ -7,6 +7,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "core/instruction_set.hpp"
 #include "core/runtime.hpp"
 
 namespace fercli {
@@ -16,6 +17,9 @@ const char* version() {
 }
 const char* git_revision() {
   return FERCLI_REVISION;
+}
+const char* revision_date() {
+  return FERCLI_REVISION_DATE;
 }
 const char* source_folder() {
   return FERCLI_SOURCE_DIR;
@@ -28,6 +32,7 @@ nlohmann::json environment_json() {
           {"compiler", __VERSION__},
           {"libtorch", TORCH_VERSION},
           {"cpu", cpu_summary()},
+          {"instruction_set", instruction_set()},
           {"threads", at::get_num_threads()}};
 }
 

@@ -9,6 +9,7 @@
 #include "core/error.hpp"
 #include "core/files.hpp"
 #include "core/json_text.hpp"
+#include "core/pickle.hpp"
 #include "core/untrusted.hpp"
 #include "core/zip_file.hpp"
 
@@ -17,6 +18,19 @@ namespace fercli {
 namespace {
 
 constexpr int kFormatVersion = 1;
+
+std::map<std::string, torch::Tensor> tensors_of(const PickleValue& dictionary) {
+  if (dictionary.kind != PickleValue::Kind::Dictionary) throw std::runtime_error("not a dictionary");
+  std::map<std::string, torch::Tensor> tensors;
+  for (size_t i = 0; i < dictionary.parts.size(); i += 2) {
+    const PickleValue &name = *dictionary.parts[i], &value = *dictionary.parts[i + 1];
+    if (name.kind != PickleValue::Kind::Text || value.kind != PickleValue::Kind::Tensor) {
+      throw std::runtime_error("not a dictionary of tensors");
+    }
+    tensors[std::string(name.text)] = value.tensor.contiguous();
+  }
+  return tensors;
+}
 
 std::string digest_of(const std::string& header, const std::map<std::string, torch::Tensor>& tensors) {
   Digest digest;
@@ -57,18 +71,16 @@ Container load_container(const std::filesystem::path& path, const std::string& k
   Container container;
   std::string text, digest;
   try {
-    check_torch_file(ZipFile(bytes, path.string()));
-    const c10::IValue value = torch::pickle_load(std::vector<char>(bytes.begin(), bytes.end()));
-    if (!value.isGenericDict()) throw std::runtime_error("not a dictionary");
-    const auto file = value.toGenericDict();
-    if (!file.contains("fercli")) {
+    const Pickle pickle = read_torch_pickle(ZipFile(bytes, path.string()));
+    const auto *about = pickle.root().find("fercli"), *sum = pickle.root().find("sha256"),
+               *tensors = pickle.root().find("tensors");
+    if (about == nullptr) {
       throw UserError(fmt::format("{}: is a PyTorch file, but not a fercli {}", path.string(), kind));
     }
-    text = file.at("fercli").toStringRef();
-    digest = file.at("sha256").toStringRef();
-    for (const auto& entry : file.at("tensors").toGenericDict()) {
-      container.tensors[entry.key().toStringRef()] = entry.value().toTensor().contiguous();
-    }
+    if (sum == nullptr || tensors == nullptr) throw std::runtime_error("incomplete");
+    text = about->text;
+    digest = sum->text;
+    container.tensors = tensors_of(*tensors);
     const auto header = parse_untrusted_json(text);
     if (header.at("format").get<int>() > kFormatVersion) {
       throw UserError(fmt::format("{}: was written by a newer fercli (format {}, this one reads {})", path.string(),

@@ -234,7 +234,8 @@ fs::path find_shipped(const fs::path& relative) {
   std::error_code error;
   const fs::path program = fs::read_symlink("/proc/self/exe", error);
   if (!error) roots.push_back(program.parent_path().parent_path() / "share" / "fercli");
-  roots.push_back(fs::path(source_folder()) / "results");
+  const fs::path sources = source_folder();
+  if (!sources.empty()) roots.push_back(sources / "results");
   for (const auto& root : roots) {
     if (fs::exists(root / relative, error)) return root / relative;
   }

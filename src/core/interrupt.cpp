@@ -11,6 +11,16 @@ namespace {
 
 volatile std::sig_atomic_t interrupt_count = 0;
 thread_local bool shielded = false;
+thread_local Clock::time_point deadline = Clock::time_point::max();
+
+bool is_late() {
+  return deadline != Clock::time_point::max() && Clock::now() > deadline;
+}
+
+/// A terminal that closes may send its signal twice, once for the shell: it asks to save, and never kills.
+extern "C" void on_hangup(int) {
+  if (interrupt_count == 0) interrupt_count = 1;
+}
 
 /// A terminal that closes may send its signal twice, once for the shell: it asks to save, and never kills.
 extern "C" void on_hangup(int) {
@@ -37,8 +47,25 @@ bool interrupted() {
   return interrupt_count > 0 && !shielded;
 }
 
+bool must_stop() {
+  return interrupted() || is_late();
+}
+
+void throw_if_late() {
+  if (is_late()) throw Late("the work took longer than it may");
+}
+
 void throw_if_interrupted() {
   if (interrupted()) throw Interrupted("interrupted");
+  throw_if_late();
+}
+
+Deadline::Deadline(Clock::time_point end) : before_(deadline) {
+  deadline = end;
+}
+
+Deadline::~Deadline() {
+  deadline = before_;
 }
 
 Uninterrupted::Uninterrupted() : before_(shielded) {

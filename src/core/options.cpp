@@ -11,6 +11,7 @@
 #include <stdexcept>
 
 #include "core/error.hpp"
+#include "core/escape.hpp"
 #include "core/files.hpp"
 #include "core/numbers.hpp"
 #include "core/text.hpp"
@@ -116,7 +117,9 @@ void OptionSet::texts(const std::string& name, std::vector<std::string>* values,
 
 void OptionSet::choice(const std::string& name, std::string* value, const std::vector<std::string>& allowed,
                        const std::string& help) {
-  add(name, join(allowed, "|"), *value, help).assign = [value, allowed](const auto& words) {
+  Option& option = add(name, join(allowed, "|"), *value, help);
+  option.choices = allowed;
+  option.assign = [value, allowed](const auto& words) {
     if (std::find(allowed.begin(), allowed.end(), words.back()) == allowed.end()) {
       throw std::invalid_argument("must be one of " + join(allowed, ", ") + did_you_mean(words.back(), allowed));
     }
@@ -269,8 +272,12 @@ void OptionSet::store_all(const std::vector<std::string>& arguments) {
                                 did_you_mean(error.get_option_name(), option_names())));
   } catch (const po::too_many_positional_options_error&) {
     throw UserError(fmt::format("fercli {}: takes no words without a dash (see fercli {} --help)", command_, command_));
-  } catch (const po::error& error) {
-    throw UserError(fmt::format("fercli {}: {}", command_, error.what()));
+  } catch (const po::error_with_option_name& error) {
+    throw UserError(fmt::format("fercli {}: {}: lacks its value, or is written wrongly (see fercli {} --help)",
+                                command_, error.get_option_name(), command_));
+  } catch (const po::error&) {
+    throw UserError(
+        fmt::format("fercli {}: the options are written wrongly (see fercli {} --help)", command_, command_));
   }
   const Option* config = find("config");
   if (config->given.empty()) return;
@@ -288,8 +295,12 @@ void OptionSet::store_all(const std::vector<std::string>& arguments) {
     std::vector<std::string> names;
     for (const auto& option : options_) names.push_back(option.name);
     throw UserError(fmt::format("fercli {}: {}: unknown key '{}'{}", command_, path, name, did_you_mean(name, names)));
-  } catch (const po::error& error) {
-    throw UserError(fmt::format("fercli {}: {}: {}", command_, path, error.what()));
+  } catch (const po::error_with_option_name& error) {
+    throw UserError(fmt::format("fercli {}: {}: '{}': lacks its value, or is written wrongly", command_, path,
+                                error.get_option_name()));
+  } catch (const po::error&) {
+    throw UserError(
+        fmt::format("fercli {}: {}: has a line that is no key = value, [section] or # remark", command_, path));
   }
 }
 
@@ -316,24 +327,32 @@ void OptionSet::assign(Option& option) const {
 }
 
 bool OptionSet::parse(const std::vector<std::string>& arguments) {
+  const std::string last = arguments.empty() ? "" : arguments.back();
+  if (last == kDeclareOnly) throw declaration();
+  const bool check_only = last == kCheckOnly;
   for (const auto& argument : arguments) {
     if (argument == "--") break;
     if (argument == "--help" || argument == "-h") {
-      fmt::print("{}", help());
+      if (check_only) throw Checked{};
+      print_text("{}", help());
       return false;
     }
   }
+  read({arguments.begin(), arguments.end() - (check_only ? 1 : 0)});
+  if (check_only) throw Checked{};
+  return true;
+}
+
+void OptionSet::read(const std::vector<std::string>& arguments) {
   store_all(arguments);
   for (auto& option : options_) assign(option);
-  if (positional_ == nullptr) return true;
-  if (positional_->size() < positional_minimum_ || positional_->size() > positional_maximum_) {
-    throw UserError(fmt::format(
-        "fercli {}: {} words given where {} are expected; usage: fercli {} {} [options]", command_, positional_->size(),
-        positional_minimum_ == positional_maximum_ ? std::to_string(positional_minimum_)
-                                                   : fmt::format("{} or more", positional_minimum_),
-        command_, positional_usage_));
-  }
-  return true;
+  if (positional_ == nullptr) return;
+  if (positional_->size() >= positional_minimum_ && positional_->size() <= positional_maximum_) return;
+  throw UserError(fmt::format(
+      "fercli {}: {} words given where {} are expected; usage: fercli {} {} [options]", command_, positional_->size(),
+      positional_minimum_ == positional_maximum_ ? std::to_string(positional_minimum_)
+                                                 : fmt::format("{} or more", positional_minimum_),
+      command_, positional_usage_));
 }
 
 bool OptionSet::given(const std::string& name) const {
@@ -358,18 +377,24 @@ nlohmann::json OptionSet::provenance() const {
   return record;
 }
 
+Declaration OptionSet::declaration() const {
+  return {command_, positional_usage_, summary_, {options_.begin(), options_.end()}};
+}
+
+std::vector<std::string> Declaration::sections() const {
+  std::vector<std::string> titles;
+  for (const auto& option : options) {
+    if (std::find(titles.begin(), titles.end(), option.section) == titles.end()) titles.push_back(option.section);
+  }
+  std::stable_partition(titles.begin(), titles.end(), [](const auto& title) { return !title.empty(); });
+  return titles;
+}
+
 std::string OptionSet::help() const {
   const std::string space = positional_usage_.empty() ? "" : " ";
   std::string text =
       fmt::format("Usage: fercli {}{}{} [options]\n\n{}\n", command_, space, positional_usage_, summary_);
-  std::vector<std::string> sections;
-  for (const auto& option : options_) {
-    if (std::find(sections.begin(), sections.end(), option.section) == sections.end())
-      sections.push_back(option.section);
-  }
-  // The unnamed section (--config, --help) closes the page.
-  std::stable_partition(sections.begin(), sections.end(), [](const auto& title) { return !title.empty(); });
-  for (const auto& title : sections) {
+  for (const auto& title : declaration().sections()) {
     text += fmt::format("\n{}:\n", title.empty() ? "General" : title);
     for (const auto& option : options_) {
       if (option.section != title) continue;

@@ -23,6 +23,33 @@ Range above(double low);     ///< (low, ∞)
 Range between(double low, double high);
 Range any_number();
 
+/// An option as it is declared: what help texts, man pages and completions are written from.
+struct DeclaredOption {
+  std::string name;                  ///< without dashes
+  char short_name = 0;               ///< 0: none
+  std::string metavar;               ///< what the value is called; "" for a flag
+  std::string help, default_text;    ///< "" without default
+  std::string section;               ///< its group; "" for the general options
+  std::vector<std::string> choices;  ///< the allowed values, where these can be listed
+  bool is_flag = false, many = false;
+};
+
+/// A command as it is declared.
+struct Declaration {
+  std::string command;  ///< "attack", "data stats"
+  std::string usage;    ///< the words without a dash: "GOAL", "[RESULT.json …]"
+  std::string summary;  ///< what it does, one or more lines
+  std::vector<DeclaredOption> options;
+
+  std::vector<std::string> sections() const;  ///< in the order of the help text; the general options ("") come last
+};
+
+/// A last argument that makes `OptionSet::parse` throw the declaration, or `Checked` when the others are accepted, so
+/// that the command does not run. See `declaration_of` and `check_usage` in core/command.hpp.
+constexpr const char* kDeclareOnly = "\x01only-declare";
+constexpr const char* kCheckOnly = "\x01only-check";
+struct Checked {};
+
 /// The options of one command. One declaration gives the command-line flag, the INI key (`--config FILE`), the line in
 /// `--help` with the default, the range check and the provenance record. The command line wins over the INI file, the
 /// file over the default. Values are written into the bound variables by `parse`.
@@ -56,7 +83,8 @@ class OptionSet {
   void positional(std::vector<std::string>* values, size_t minimum, size_t maximum);
 
   /// Reads the arguments after the command's name. Returns false when --help was asked for (and printed on stdout).
-  /// Throws UserError: unknown option (with suggestion), missing or wrong value, value out of range.
+  /// Throws UserError: unknown option (with suggestion), missing or wrong value, value out of range; a Declaration
+  /// after kDeclareOnly and Checked after kCheckOnly.
   bool parse(const std::vector<std::string>& arguments);
 
   bool given(const std::string& name) const;  ///< on the command line or in the file
@@ -64,16 +92,13 @@ class OptionSet {
   std::string as_given(const std::string& name) const;  ///< its text ("8/255"), else the default's text
   nlohmann::json provenance() const;                    ///< {"eps": {"value": "8/255", "source": "command line"}, …}
   std::string help() const;
+  Declaration declaration() const;
 
   /// A UserError "fercli COMMAND: --NAME VALUE: MESSAGE", for checks that need more than one option.
   [[noreturn]] void fail(const std::string& name, const std::string& message) const;
 
  private:
-  struct Option {
-    std::string name;
-    char short_name = 0;
-    std::string metavar, help, default_text, section;
-    bool is_flag = false, many = false;
+  struct Option : DeclaredOption {
     std::function<void(const std::vector<std::string>&)> assign;  ///< throws std::invalid_argument(reason)
     std::vector<std::string> given;
     std::string source = "default";
@@ -84,6 +109,7 @@ class OptionSet {
   const Option* find(const std::string& name) const;
   std::vector<std::string> option_names() const;
   void store_all(const std::vector<std::string>& arguments);
+  void read(const std::vector<std::string>& arguments);
   void assign(Option& option) const;
 
   std::string command_, positional_usage_, summary_, section_, config_;

@@ -1,10 +1,16 @@
 #include "core/progress.hpp"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
+#include <mutex>
+#include <set>
+
+#include "core/escape.hpp"
+#include "core/reason.hpp"
 
 namespace fercli {
 
@@ -15,6 +21,16 @@ bool& silenced() {
   return value;
 }
 
+/// Where messages go: stderr, or a copy of it of their own.
+std::FILE*& messages() {
+  static std::FILE* file = stderr;
+  return file;
+}
+
+bool on_terminal() {
+  return isatty(fileno(messages()));
+}
+
 double seconds_between(std::chrono::steady_clock::time_point from, std::chrono::steady_clock::time_point to) {
   return std::chrono::duration<double>(to - from).count();
 }
@@ -23,17 +39,18 @@ constexpr const char* kWipeLine = "\r\033[K";
 
 /// A terminal that is gone, or a full disk behind 2>FILE, ends no run.
 void to_stderr(const std::string& text) {
-  std::fputs(text.c_str(), stderr);
+  std::fputs(text.c_str(), messages());
+  std::fflush(messages());
   std::fflush(stderr);
 }
 
 }  // namespace
 
 Progress::Progress(std::string title, int64_t total, std::string unit)
-    : title_(std::move(title)),
+    : title_(printable(title)),
       unit_(std::move(unit)),
       total_(total),
-      shown_(!silenced() && isatty(STDERR_FILENO)),
+      shown_(!silenced() && on_terminal()),
       start_(std::chrono::steady_clock::now()) {}
 
 Progress::~Progress() {
@@ -51,7 +68,7 @@ void Progress::skip(int64_t count) {
 }
 
 void Progress::note(std::string text) {
-  note_ = std::move(text);
+  note_ = printable(text);
   draw();
 }
 
@@ -75,12 +92,32 @@ void silence_progress(bool quiet) {
   silenced() = quiet;
 }
 
+void write_message(const std::string& line) {
+  to_stderr(fmt::format("{}{}\n", on_terminal() ? kWipeLine : "", for_message(line)));
+}
+
 void inform(const std::string& line) {
-  if (!silenced()) to_stderr(fmt::format("{}{}\n", isatty(STDERR_FILENO) ? kWipeLine : "", line));
+  if (!silenced()) write_message(line);
 }
 
 void warn(const std::string& line) {
-  to_stderr(fmt::format("{}fercli: warning: {}\n", isatty(STDERR_FILENO) ? kWipeLine : "", line));
+  write_message("fercli: warning: " + line);
+}
+
+void warn_once(const std::string& kind, const std::string& line) {
+  static std::mutex mutex;
+  static std::set<std::string> said;
+  const std::lock_guard lock(mutex);
+  if (said.insert(kind).second) warn(line);
+}
+
+void keep_messages_apart() {
+  if (shows_library_messages()) return;
+  const int own = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+  const int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
+  std::FILE* file = own < 0 ? nullptr : fdopen(own, "w");
+  if (file != nullptr && nowhere >= 0 && dup2(nowhere, STDERR_FILENO) >= 0) messages() = file;
+  if (nowhere >= 0) close(nowhere);
 }
 
 std::string format_duration(double seconds) {

@@ -34,8 +34,19 @@ void silence_progress(bool quiet);
 /// One line of information on stderr, unless silenced.
 void inform(const std::string& line);
 
+/// One line on stderr, made harmless for terminals, under a progress bar that may be there.
+void write_message(const std::string& line);
+
+/// Libraries write to stderr by themselves: libjpeg, libpng, libtiff, FFmpeg, LibTorch. From now on only messages of
+/// this program reach it (unless FERCLI_DEBUG is set): they get a copy of it, and the number 2 leads nowhere. For the
+/// start of the program, before there are threads.
+void keep_messages_apart();
+
 /// One line "fercli: warning: …" on stderr, never silenced.
 void warn(const std::string& line);
+
+/// The same for the first line of its kind in this process: for what thousands of files may have.
+void warn_once(const std::string& kind, const std::string& line);
 
 /// "12 s", "3 min 20 s", "2 h 05 min".
 std::string format_duration(double seconds);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -21,7 +22,10 @@ class Registry {
     return registry;
   }
 
+  /// Throws std::logic_error when the name is taken: of two entries one would never be found.
   void add(Entry entry) {
+    if (find(entry.name))
+      throw std::logic_error(fmt::format("two entries are called {} '{}'", Entry::kKind, entry.name));
     const auto place = std::lower_bound(entries_.begin(), entries_.end(), entry,
                                         [](const Entry& a, const Entry& b) { return a.name < b.name; });
     entries_.insert(place, std::move(entry));

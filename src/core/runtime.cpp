@@ -1,5 +1,6 @@
 #include "core/runtime.hpp"
 
+#include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
 #include <torch/cuda.h>
@@ -15,6 +16,8 @@
 #include <thread>
 
 #include "core/error.hpp"
+#include "core/instruction_set.hpp"
+#include "core/progress.hpp"
 #include "core/text.hpp"
 
 namespace fercli {
@@ -40,7 +43,7 @@ bool cpu_has(const std::string& flag) {
 }  // namespace
 
 bool cpu_has_bfloat16() {
-  return cpu_has("avx512_bf16") || cpu_has("amx_bf16");
+  return multiplies_bfloat16(instruction_set());
 }
 
 std::string cpu_summary() {
@@ -54,6 +57,17 @@ std::string cpu_summary() {
 namespace {
 
 constexpr int64_t kMostThreads = 1024;
+
+/// Tried with a small convolution, since LibTorch does not tell.
+bool device_runs_bfloat16(const torch::Device& device) {
+  try {
+    const torch::NoGradGuard no_grad;
+    const auto ones = torch::ones({2, 8, 8, 8}, torch::TensorOptions(torch::kBFloat16).device(device));
+    return at::conv2d(ones, ones).to(torch::kCPU).isfinite().all().item<bool>();
+  } catch (const c10::Error&) {
+    return false;
+  }
+}
 
 /// Keeps freed activations in the process: glibc otherwise returns every large block to the kernel, and a training step
 /// spends a tenth of its time on page faults.
@@ -71,6 +85,10 @@ void prepare_machine(const Runtime& runtime) {
   if (runtime.threads < 0 || runtime.threads > kMostThreads) {
     throw UserError(fmt::format("--threads {}: must be in [0, {}]", runtime.threads, kMostThreads));
   }
+  if (runtime.precision == "bf16" && runtime.device == "cpu" && !cpu_has_bfloat16()) {
+    warn(fmt::format("--precision bf16: oneDNN uses {} here, which has no bfloat16; it is emulated, slower than fp32",
+                     instruction_set().empty() ? "an instruction set" : instruction_set()));
+  }
   keep_freed_memory();
   const auto cores = std::max(1u, std::thread::hardware_concurrency());
   at::set_num_threads(runtime.threads > 0 ? static_cast<int>(runtime.threads) : static_cast<int>(cores));
@@ -78,12 +96,17 @@ void prepare_machine(const Runtime& runtime) {
 
 Precision resolve_precision(const Runtime& runtime) {
   if (runtime.precision == "fp32") return Precision::Float32;
-  if (runtime.precision == "bf16") return Precision::BFloat16;
-  if (runtime.precision != "auto") {
+  if (runtime.precision != "auto" && runtime.precision != "bf16") {
     throw UserError(fmt::format("--precision {}: must be auto, fp32 or bf16", runtime.precision));
   }
-  const bool fast = runtime.device == "cpu" ? cpu_has_bfloat16() : true;
-  return fast ? Precision::BFloat16 : Precision::Float32;
+  const bool asked = runtime.precision == "bf16";
+  if (runtime.device == "cpu") return asked || cpu_has_bfloat16() ? Precision::BFloat16 : Precision::Float32;
+  if (device_runs_bfloat16(resolve_device(runtime))) return Precision::BFloat16;
+  if (asked) {
+    throw UserError(
+        fmt::format("--precision bf16: {} cannot run bfloat16 convolutions; use fp32 or auto", runtime.device));
+  }
+  return Precision::Float32;
 }
 
 torch::Device resolve_device(const Runtime& runtime) {

@@ -17,17 +17,20 @@ struct Runtime {
   uint64_t seed = 0;
 };
 
-/// True when the CPU has bfloat16 instructions (AVX512-BF16 or AMX).
+/// True when oneDNN has bfloat16 instructions to use (AVX512-BF16 or AMX): the CPU's, unless ONEDNN_MAX_CPU_ISA holds
+/// it below them. Without, bfloat16 is emulated, at a multiple of the time that float32 takes.
 bool cpu_has_bfloat16();
 
 /// "Intel(R) Xeon(R), 2 cores, avx512 bf16 amx".
 std::string cpu_summary();
 
 /// Sets LibTorch's thread count (Debian's starts with one) and the allocator's thresholds. Call once, before the first
-/// tensor work. Throws UserError on an impossible number of threads.
+/// tensor work. Warns where bfloat16 is asked for and would be emulated. Throws UserError on an impossible number of
+/// threads.
 void prepare_machine(const Runtime& runtime);
 
-/// auto: bfloat16 where the hardware has it, else float32. Throws UserError on an unknown word.
+/// auto: bfloat16 where the hardware has it (a CUDA device: where a trial runs), else float32. Throws UserError on an
+/// unknown word, and where bfloat16 is asked for on a CUDA device that cannot run it.
 Precision resolve_precision(const Runtime& runtime);
 
 /// Throws UserError when CUDA is asked for and this LibTorch or machine has none.

@@ -7,8 +7,10 @@
 namespace fercli {
 
 std::string to_lower(std::string_view text);  ///< ASCII letters only; other bytes unchanged
+std::string to_upper(std::string_view text);  ///< the same
 std::string trim(std::string_view text);
 std::vector<std::string> split(std::string_view text, char separator);  ///< pieces trimmed; "" gives {}
+std::vector<std::string> split_lines(std::string_view text);            ///< as they are, without their line ends
 std::string join(const std::vector<std::string>& pieces, std::string_view separator);
 
 /// The candidate nearest to `word` in edit distance, or "" when none is near enough to be a slip of the finger.

@@ -3,11 +3,13 @@
 #include <fmt/format.h>
 #include <zip.h>
 
+#include <fstream>
 #include <set>
 
 #include "core/error.hpp"
 #include "core/files.hpp"
 #include "core/text.hpp"
+#include "core/zip_structure.hpp"
 
 namespace fercli {
 
@@ -31,7 +33,15 @@ std::shared_ptr<void> own(zip_t* archive, const std::string& name) {
 ZipFile::ZipFile(const std::filesystem::path& path) : name_(path.string()) {
   require_file(path);
   archive_ = own(zip_open(path.c_str(), ZIP_RDONLY, nullptr), name_);
-  check(std::filesystem::file_size(path));
+  std::ifstream file(path, std::ios::binary);
+  check(std::filesystem::file_size(path), [&](uint64_t begin, uint64_t size) {
+    std::string part(size, '\0');
+    file.seekg(static_cast<std::streamoff>(begin));
+    if (!file.read(part.data(), static_cast<std::streamsize>(size))) {
+      throw UserError(fmt::format("{}: cannot be read", name_));
+    }
+    return part;
+  });
 }
 
 ZipFile::ZipFile(const std::string& bytes, const std::string& name) : name_(name) {
@@ -39,23 +49,32 @@ ZipFile::ZipFile(const std::string& bytes, const std::string& name) : name_(name
   zip_t* archive = zip_open_from_source(source, ZIP_RDONLY, nullptr);
   if (archive == nullptr) zip_source_free(source);
   archive_ = own(archive, name_);
-  check(bytes.size());
+  check(bytes.size(), [&](uint64_t begin, uint64_t size) { return bytes.substr(begin, size); });
 }
 
-void ZipFile::check(uint64_t packed_size) const {
+void ZipFile::check(uint64_t packed_size, const std::function<std::string(uint64_t, uint64_t)>& bytes) const {
+  std::vector<ZipEntry> entries;
+  try {
+    entries = zip_entries(bytes, packed_size);
+  } catch (const UserError&) {
+    throw;
+  } catch (const std::runtime_error& error) {
+    throw UserError(fmt::format("{}: {}", name_, error.what()));
+  }
   uint64_t total = 0;
   std::set<std::string> seen;
-  for (zip_int64_t i = 0; i < zip_get_num_entries(archive_of(archive_), 0); ++i) {
+  const auto count = static_cast<uint64_t>(zip_get_num_entries(archive_of(archive_), 0));
+  bool same = count == entries.size();
+  for (uint64_t i = 0; same && i < count; ++i) {
     zip_stat_t entry;
-    if (zip_stat_index(archive_of(archive_), static_cast<zip_uint64_t>(i), 0, &entry) != 0 ||
-        (entry.valid & ZIP_STAT_SIZE) == 0 || (entry.valid & ZIP_STAT_NAME) == 0) {
-      throw UserError(fmt::format("{}: is a damaged zip file", name_));
-    }
-    total += std::min<uint64_t>(entry.size, kLargestEntry);
-    if (!seen.insert(to_lower(entry.name)).second) {
-      throw UserError(fmt::format("{}: holds the entry '{}' twice", name_, entry.name));
+    same = zip_stat_index(archive_of(archive_), i, 0, &entry) == 0 && (entry.valid & ZIP_STAT_SIZE) != 0 &&
+           (entry.valid & ZIP_STAT_NAME) != 0 && entry.size == entries[i].size && entry.name == entries[i].name;
+    total += std::min<uint64_t>(entries[i].size, kLargestEntry);
+    if (!seen.insert(to_lower(entries[i].name)).second) {
+      throw UserError(fmt::format("{}: holds the entry '{}' twice", name_, entries[i].name));
     }
   }
+  if (!same) throw UserError(fmt::format("{}: is a damaged zip file, or two archives in one", name_));
   if (total > kFreeSize && total / kMostGrowth > packed_size) {
     throw UserError(fmt::format("{}: would unpack to {} times its size; this is no model", name_, total / packed_size));
   }
@@ -98,6 +117,30 @@ std::string ZipFile::read_ending(const std::string& ending) const {
     }
   }
   throw UserError(fmt::format("{}: has no entry '{}'", name_, ending));
+}
+
+std::string make_zip(const std::vector<std::pair<std::string, std::string>>& entries) {
+  const auto require = [](bool done) {
+    if (!done) throw RunError("an archive cannot be made in memory");
+  };
+  zip_source_t* memory = zip_source_buffer_create(nullptr, 0, /*freep=*/0, nullptr);
+  zip_t* archive = memory == nullptr ? nullptr : zip_open_from_source(memory, ZIP_TRUNCATE, nullptr);
+  require(archive != nullptr);
+  zip_source_keep(memory);
+  const std::unique_ptr<zip_source_t, void (*)(zip_source_t*)> kept(memory, &zip_source_free);
+  for (const auto& [name, content] : entries) {
+    zip_source_t* source = zip_source_buffer(archive, content.data(), content.size(), /*freep=*/0);
+    const auto place = zip_file_add(archive, name.c_str(), source, ZIP_FL_ENC_UTF_8);
+    require(place >= 0 && zip_set_file_compression(archive, static_cast<zip_uint64_t>(place), ZIP_CM_STORE, 0) == 0);
+  }
+  require(zip_close(archive) == 0);
+  zip_stat_t stat;
+  require(zip_source_stat(memory, &stat) == 0 && zip_source_open(memory) == 0);
+  std::string bytes(stat.size, '\0');
+  const auto count = zip_source_read(memory, bytes.data(), bytes.size());
+  zip_source_close(memory);
+  require(count == static_cast<zip_int64_t>(bytes.size()));
+  return bytes;
 }
 
 }  // namespace fercli

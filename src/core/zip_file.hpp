@@ -1,17 +1,22 @@
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace fercli {
 
-/// A zip archive for reading. Archives that would unpack to many times their size are refused (no model file does), and
-/// those that hold two entries of one name, of which readers take different ones.
+/// A zip archive for reading. It must be one archive, whichever program reads it: entries that follow one another
+/// without gaps from the first byte on, one list of them, one end record and nothing behind it. Archives that would
+/// unpack to many times their size are refused (no model file does), and those that hold two entries of one name, of
+/// which readers take different ones.
 class ZipFile {
  public:
-  /// Throws UserError when it is no zip archive, damaged, or a zip bomb.
+  /// Throws UserError when it is no zip archive, damaged, ambiguous, or a zip bomb.
   explicit ZipFile(const std::filesystem::path& path);
 
   /// An archive in memory, which must outlive it; `name` is for messages.
@@ -29,11 +34,17 @@ class ZipFile {
   /// The content of the entry whose path ends so.
   std::string read_ending(const std::string& ending) const;
 
+  /// What messages call it.
+  const std::string& name() const { return name_; }
+
  private:
-  void check(uint64_t packed_size) const;
+  void check(uint64_t packed_size, const std::function<std::string(uint64_t begin, uint64_t size)>& bytes) const;
 
   std::string name_;
   std::shared_ptr<void> archive_;
 };
+
+/// An archive of these entries (name, content), stored without compression.
+std::string make_zip(const std::vector<std::pair<std::string, std::string>>& entries);
 
 }  // namespace fercli

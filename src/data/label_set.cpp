@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "core/error.hpp"
+#include "core/escape.hpp"
 #include "core/text.hpp"
 
 namespace fercli {
@@ -66,6 +67,10 @@ const Emotion* find_emotion(std::string_view word) {
     if (std::find(emotion.aliases.begin(), emotion.aliases.end(), wanted) != emotion.aliases.end()) return &emotion;
   }
   return nullptr;
+}
+
+LabelSet::LabelSet(std::vector<std::string> names) : names_(std::move(names)) {
+  for (auto& name : names_) name = printable(name);
 }
 
 LabelSet LabelSet::fer2013() {

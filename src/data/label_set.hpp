@@ -26,7 +26,8 @@ const Emotion* find_emotion(std::string_view word);
 class LabelSet {
  public:
   LabelSet() = default;
-  explicit LabelSet(std::vector<std::string> names) : names_(std::move(names)) {}
+  /// What would steer a terminal, or is no UTF-8, becomes visible in the names (`printable`).
+  explicit LabelSet(std::vector<std::string> names);
 
   static LabelSet fer2013();       ///< Angry, Disgust, Fear, Happy, Sad, Surprise, Neutral
   static LabelSet alphabetical();  ///< Angry, Disgust, Fear, Happy, Neutral, Sad, Surprise

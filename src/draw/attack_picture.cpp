@@ -5,6 +5,7 @@
 #include <opencv2/imgproc.hpp>
 
 #include "data/image.hpp"
+#include "eval/measures/difference_picture.hpp"
 
 namespace fercli {
 
@@ -58,25 +59,6 @@ cv::Mat panel(const torch::Tensor& image, int side) {
   cv::Mat large;
   cv::resize(view, large, {side, side}, 0, 0, side % view.rows == 0 ? cv::INTER_NEAREST : cv::INTER_AREA);
   return large;
-}
-
-torch::Tensor signed_difference(const AttackedImage& image) {
-  return image.adversarial.to(torch::kInt32) - image.original.to(torch::kInt32);
-}
-
-int64_t amplification(const AttackedImage& image) {
-  const auto largest = signed_difference(image).abs().max().item<int64_t>();
-  return std::max<int64_t>(1, 127 / std::max<int64_t>(1, largest));
-}
-
-/// Grey images: lighter is red, darker is blue, unchanged is white. Colour images: the amplified difference on
-/// mid-grey.
-torch::Tensor perturbation(const AttackedImage& image) {
-  const auto delta = signed_difference(image) * amplification(image);
-  if (image.original.size(0) == 3) return (delta + 128).clamp(0, 255).to(torch::kUInt8);
-  const auto up = (delta.clamp_min(0) * 3 / 2).to(torch::kInt32),
-             down = (delta.clamp_max(0) * -3 / 2).to(torch::kInt32);
-  return torch::cat({255 - down, 255 - up - down, 255 - up}).clamp(0, 255).to(torch::kUInt8);
 }
 
 std::string verdict(const std::vector<double>& probabilities, const PictureTexts& texts) {
@@ -151,9 +133,10 @@ torch::Tensor draw_attack(const AttackedImage& image, const PictureTexts& texts)
   cv::arrowedLine(canvas, {x + 16, 46}, {x + arrow - 14, 46}, kInk, 2, cv::LINE_AA, 0, 0.3);
   write(canvas, after, {x + arrow, 56}, kTitleFont, after_colour);
 
-  const torch::Tensor images[] = {image.original, perturbation(image), image.adversarial};
-  const std::string headings[] = {french ? "original" : "original",
-                                  fmt::format("perturbation x {}", amplification(image)),
+  const int64_t factor = amplification(image.original, image.adversarial);
+  const torch::Tensor images[] = {image.original, coloured_difference(image.original, image.adversarial, factor),
+                                  image.adversarial};
+  const std::string headings[] = {french ? "original" : "original", fmt::format("perturbation x {}", factor),
                                   french ? "adverse" : "adversarial"};
   for (int i = 0; i < 3; ++i) {
     const int left = kPictureMargin + i * (kPanel + kPanelGap);

@@ -2,10 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "attacks/threat/ball.hpp"
 #include "core/container.hpp"
 #include "core/error.hpp"
 #include "core/text.hpp"
+#include "data/formats/packed.hpp"
 
 namespace fercli {
 
@@ -19,6 +22,23 @@ void require_same(const json& claim, const char* name, const std::string& now, c
                               name, claim.at(name).get<std::string>().substr(0, 12), now.substr(0, 12)));
 }
 
+/// What `collect_adversarial` writes; a file may hold anything.
+bool is_claim(const json& claim) {
+  const auto is_text = [](const json& value) { return value.is_string(); };
+  const auto has_text = [&](const char* name) { return claim.contains(name) && claim.at(name).is_string(); };
+  return claim.is_object() && has_text("model_digest") && has_text("data_digest") && has_text("norm") &&
+         has_text("goal") && claim.contains("ladder") && claim.at("ladder").is_array() &&
+         std::all_of(claim.at("ladder").begin(), claim.at("ladder").end(), is_text);
+}
+
+void require_rows_of(const Dataset& evaluated, const AdversarialSet& set) {
+  const auto& images = set.images.images;
+  const bool in_range = set.rows.numel() == 0 ||
+                        (set.rows.min().item<int64_t>() >= 0 && set.rows.max().item<int64_t>() < evaluated.size());
+  if (in_range && images[0].sizes() == evaluated.images[0].sizes()) return;
+  throw UserError(fmt::format("{}: the adversarial images do not belong to the images of --data", set.images.name));
+}
+
 std::vector<std::string> ids_where(const Dataset& images, const torch::Tensor& mask) {
   std::vector<std::string> ids;
   for (int64_t i = 0; i < images.size(); ++i) {
@@ -29,8 +49,7 @@ std::vector<std::string> ids_where(const Dataset& images, const torch::Tensor& m
 
 }  // namespace
 
-AdversarialSet collect_adversarial(const Robustness& robustness, const RobustnessPlan& plan, const Dataset& evaluated,
-                                   json claim) {
+AdversarialSet collect_adversarial(const Ledger& robustness, const Trial& plan, const Dataset& evaluated, json claim) {
   const AttackRecord worst = robustness.worst();
   if (!worst.adversarial.defined()) {
     throw UserError("--save-adv: holds 8-bit images, and --float makes others; leave one of them out");
@@ -60,21 +79,10 @@ AdversarialSet collect_adversarial(const Robustness& robustness, const Robustnes
 }
 
 void save_adversarial(const AdversarialSet& set, const std::filesystem::path& path) {
-  Container container;
-  container.kind = kDatasetKind;
-  container.header = {{"name", set.images.name},
-                      {"classes", set.images.classes.names()},
-                      {"ids", set.images.ids},
-                      {"adversarial", set.claim}};
-  auto splits = torch::empty({set.images.size()}, torch::kUInt8);
-  for (int64_t i = 0; i < set.images.size(); ++i) {
-    splits[i] = static_cast<int64_t>(set.images.splits[static_cast<size_t>(i)]);
-  }
-  container.tensors = {{"images", set.images.images},
-                       {"labels", set.images.labels},
-                       {"splits", splits},
-                       {"rows", set.rows},
-                       {"eps", set.eps}};
+  Container container = pack(set.images);
+  container.header["adversarial"] = set.claim;
+  container.tensors["rows"] = set.rows;
+  container.tensors["eps"] = set.eps;
   save_container(container, path);
 }
 
@@ -85,24 +93,22 @@ AdversarialSet load_adversarial(const std::filesystem::path& path) {
         fmt::format("{}: is a packed data set without adversarial images (see eval --save-adv)", path.string()));
   }
   AdversarialSet set;
-  try {
-    set.claim = container.header.at("adversarial");
-    set.images.name = path.string();
-    set.images.classes = LabelSet(container.header.at("classes").get<std::vector<std::string>>());
-    set.images.ids = container.header.at("ids").get<std::vector<std::string>>();
-    set.images.images = container.tensors.at("images");
-    set.images.labels = container.tensors.at("labels");
-    set.rows = container.tensors.at("rows");
-    set.eps = container.tensors.at("eps");
-  } catch (const std::exception&) {
-    throw UserError(fmt::format("{}: a part of the adversarial images is missing", path.string()));
+  set.claim = container.header["adversarial"];
+  if (!is_claim(set.claim)) {
+    throw UserError(fmt::format("{}: the record of how the adversarial images were made is damaged", path.string()));
   }
-  const int64_t n = set.images.size();
-  if (set.images.images.dim() != 4 || set.images.images.scalar_type() != torch::kUInt8 ||
-      set.images.images.size(0) != n || set.images.labels.numel() != n || set.rows.numel() != n ||
-      set.eps.numel() != n) {
-    throw UserError(fmt::format("{}: the parts of the adversarial images do not fit together", path.string()));
-  }
+  set.images = unpack(container, path.string());
+  const auto part = [&](const char* name, torch::ScalarType type) {
+    const auto found = container.tensors.find(name);
+    if (found == container.tensors.end() || found->second.scalar_type() != type ||
+        found->second.numel() != set.images.size()) {
+      throw UserError(
+          fmt::format("{}: the parts of the adversarial images do not fit together ({})", path.string(), name));
+    }
+    return found->second;
+  };
+  set.rows = part("rows", torch::kInt64);
+  set.eps = part("eps", torch::kFloat64);
   return set;
 }
 
@@ -112,6 +118,7 @@ Verification verify_adversarial(const AdversarialSet& set, const Dataset& evalua
   require_same(set.claim, "data_digest", evaluated.digest(), "--data");
   Verification verification;
   verification.images = set.images.size();
+  if (verification.images > 0) require_rows_of(evaluated, set);
   const Norm norm = parse_norm(set.claim.at("norm"));
   const EmotionGoal goal = parse_emotion_goal(set.claim.at("goal"), set.images.classes);
   const Classifier judge = classifier.with_precision(Precision::Float32);

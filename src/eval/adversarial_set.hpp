@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "eval/campaign/campaign.hpp"
 #include "eval/measures/metrics.hpp"
-#include "eval/robustness.hpp"
 
 namespace fercli {
 
@@ -26,7 +26,7 @@ struct AdversarialSet {
 
 /// `evaluated`: the data set that was attacked. `claim`: model, model_digest, data, split, limit and tta; the rest is
 /// added. Throws UserError when the evaluation ran off the pixel grid.
-AdversarialSet collect_adversarial(const Robustness& robustness, const RobustnessPlan& plan, const Dataset& evaluated,
+AdversarialSet collect_adversarial(const Ledger& robustness, const Trial& plan, const Dataset& evaluated,
                                    nlohmann::json claim);
 
 void save_adversarial(const AdversarialSet& set, const std::filesystem::path& path);

@@ -1,10 +1,7 @@
 #include "eval/attack_evaluation.hpp"
 
-#include "attacks/engine/minimal_eps.hpp"
-#include "core/clock.hpp"
 #include "core/error.hpp"
-#include "core/interrupt.hpp"
-#include "core/progress.hpp"
+#include "eval/campaign/verdict.hpp"
 #include "eval/evaluate.hpp"
 #include "eval/measures/image_quality.hpp"
 
@@ -12,78 +9,89 @@ namespace fercli {
 
 namespace {
 
-/// Images attacked side by side: what an interrupt may cost.
+Dataset part_of(const Dataset& images, const torch::Tensor& places) {
+  const auto list = places.contiguous();
+  return images.select({list.data_ptr<int64_t>(), list.data_ptr<int64_t>() + list.numel()});
+}
 
-/// The nearest successes of a minimum-norm attack: what its run found and, where that is nothing, what the same search
-/// finds in the largest ball.
-MinimalEpsResult nearest_successes(const Classifier& classifier, const Attack& attack, const AttackPlan& plan,
-                                   const AttackInput& input, const AttackResult& found, const Rng& rng) {
-  MinimalEpsResult nearest;
-  nearest.eps = found.distance.masked_fill(found.success.logical_not(), std::numeric_limits<double>::infinity());
-  nearest.x_adv = found.x_adv.clone();
-  nearest.logits = found.logits.clone();
-  const auto rest = found.success.logical_not().nonzero().squeeze(1);
-  if (rest.size(0) == 0) return nearest;
-  AttackInput others{input.x.index_select(0, rest), input.goal.select(rest), {}};
-  for (int64_t i = 0; i < rest.size(0); ++i)
-    others.index.push_back(input.index[static_cast<size_t>(rest[i].item<int64_t>())]);
-  if (input.mask.defined()) others.mask = input.mask.index_select(0, rest);
-  const double limit = std::max(plan.threat.eps, minimal_eps_limit(plan.threat.norm));
-  const auto farther = attack.run(classifier, {plan.threat.norm, limit}, others, rng);
-  nearest.x_adv.index_copy_(0, rest, farther.x_adv);
-  nearest.logits.index_copy_(0, rest, farther.logits);
-  nearest.eps.index_copy_(
-      0, rest, farther.distance.masked_fill(farther.success.logical_not(), std::numeric_limits<double>::infinity()));
-  nearest.forward = farther.forward;
-  nearest.backward = farther.backward;
+/// The nearest successes of these images.
+struct Nearest {
+  torch::Tensor eps;     ///< (N) float64, infinite where there is none
+  torch::Tensor stored;  ///< uint8 (N,C,H,W)
+  torch::Tensor known;   ///< (N) bool: searched to the end
+};
+
+/// Of a minimum-norm attack, what its run found and, where that is nothing, what it finds in the largest ball; of
+/// another, what the search for the smallest eps finds that begins where its run ended.
+Nearest search_nearest(const Bench& bench, const AttackPlan& plan, const AttackRecord& found,
+                       const CampaignOptions& options, Observer& observer, AttackOutcome* outcome) {
+  Nearest nearest{torch::full_like(found.distance, std::numeric_limits<double>::infinity()), found.adversarial.clone(),
+                  torch::ones_like(found.float_success)};
+  torch::Tensor left = torch::arange(found.broken.size(0));
+  if (found.minimum_norm) {
+    nearest.eps = found.distance.clone();
+    left = found.success().logical_not().nonzero().squeeze(1);
+    if (left.size(0) == 0) return nearest;
+  }
+  const Dataset images = part_of(bench.images, left);
+  const torch::Tensor start = found.minimum_norm ? torch::Tensor() : to_float(found.adversarial.index_select(0, left));
+  const Ledger ledger = run_campaign({bench.network, images, bench.digest, bench.verdict.index_select(0, left)},
+                                     plan.nearest(start), options, observer);
+  const AttackRecord& record = ledger.attacks.front();
+  nearest.eps.index_copy_(0, left, record.distance);
+  nearest.stored.index_copy_(0, left, record.adversarial);
+  nearest.known.index_copy_(0, left, ledger.through());
+  outcome->forward += record.forward.front();
+  outcome->backward += record.backward.front();
+  outcome->seconds += record.seconds.front();
   return nearest;
 }
 
-MinimalEpsResult smallest_eps(const Classifier& classifier, const Attack& attack, const AttackPlan& plan,
-                              const AttackInput& input, const AttackResult& found, const Rng& rng) {
-  if (attack.minimum_norm()) return nearest_successes(classifier, attack, plan, input, found, rng);
-  AttackInput from_here = input;
-  from_here.start = found.x_adv;
-  return minimal_eps(classifier, attack, plan.threat.norm, from_here, rng.split("minimal-eps"),
-                     {minimal_eps_limit(plan.threat.norm), minimal_eps_resolution(plan.threat.norm)});
+void add_nearest(const Bench& bench, const AttackPlan& plan, const Nearest& nearest, AttackOutcome* outcome) {
+  const auto goal = plan.goal.for_labels(bench.images.labels);
+  const auto reached = judge_stored(bench.network, nearest.stored, goal).reached;
+  for (int64_t i = 0; i < reached.size(0); ++i) {
+    auto& image = outcome->images[static_cast<size_t>(i)];
+    if (!nearest.known[i].item<bool>()) continue;
+    image.minimal_eps =
+        reached[i].item<bool>() ? nearest.eps[i].item<double>() : std::numeric_limits<double>::infinity();
+    image.minimal = nearest.stored[i];
+  }
 }
 
-/// One group of images through the attack and, when asked for, the search for the smallest eps.
-void attack_group(const Classifier& classifier, const Attack& attack, const AttackPlan& plan, const Dataset& images,
-                  AttackOutcome* outcome) {
-  const auto x = to_float(images.images);
-  const Rng rng = Rng(plan.seed).split("attack").split(plan.attack);
-  AttackInput input{x, plan.goal.for_labels(images.labels), image_keys(images.images)};
-  if (plan.mask.defined()) input.mask = plan.mask.expand_as(x).contiguous();
-  const auto found = plan.surrogate.run(attack, classifier, plan.threat, input, rng);
-  const auto clean = classifier.with_precision(Precision::Float32).logits(x).to(torch::kFloat64).softmax(1);
-  const auto after = found.logits.to(torch::kFloat64).softmax(1);
-  const auto linf = row_norms(found.x_adv - x, Norm::Linf), l2 = row_norms(found.x_adv - x, Norm::L2);
-  const auto noise = psnr(x, found.x_adv), similarity = ssim(x, found.x_adv);
-  MinimalEpsResult minimal;
-  if (plan.minimal_eps) minimal = smallest_eps(classifier, attack, plan, input, found, rng);
-  for (int64_t i = 0; i < images.size(); ++i) {
-    AttackedImage image{images.ids[static_cast<size_t>(i)],
-                        images.labels[i].item<int64_t>(),
-                        images.images[i].clone(),
-                        to_8bit(found.x_adv[i]),
-                        row_values(clean, i),
-                        row_values(after, i),
-                        linf[i].item<double>(),
-                        l2[i].item<double>(),
-                        noise[i].item<double>(),
-                        similarity[i].item<double>(),
-                        found.success[i].item<bool>(),
-                        found.float_success[i].item<bool>(),
-                        {}};
-    if (plan.minimal_eps) {
-      image.minimal_eps = minimal.eps[i].item<double>();
-      image.minimal = to_8bit(minimal.x_adv[i]);
-    }
-    outcome->images.push_back(std::move(image));
+/// The images of which every run has ended.
+AttackRecord finished_part(const Ledger& ledger, const torch::Tensor& places) {
+  AttackRecord part = ledger.attacks.front();
+  for (const auto& [name, column] : part.columns()) *column = column->index_select(0, places);
+  return part;
+}
+
+CampaignOptions beside(CampaignOptions options, const char* suffix) {
+  if (options.state) options.state->replace_filename(options.state->stem().string() + suffix);
+  return options;
+}
+
+void remove_state(const CampaignOptions& options) {
+  std::error_code error;
+  if (options.state) std::filesystem::remove(*options.state, error);
+}
+
+/// (N) bool: does the network give these labels more than this probability, and no other class as much? probabilities:
+/// (N,K) float64.
+torch::Tensor sure_rows(const torch::Tensor& probabilities, const torch::Tensor& labels, double min_confidence) {
+  const auto of_label = probabilities.gather(1, labels.unsqueeze(1)).squeeze(1);
+  return predicted_classes(probabilities).eq(labels).logical_and(of_label.gt(min_confidence));
+}
+
+/// A success counts only where the network was sure of the original.
+void count_only_sure(const AttackPlan& plan, const torch::Tensor& float_success, AttackOutcome* outcome) {
+  for (size_t i = 0; i < outcome->images.size(); ++i) {
+    auto& image = outcome->images[i];
+    const double of_label = image.clean[static_cast<size_t>(image.label)];
+    image.sure = top_of(image.clean) == image.label && of_label > plan.min_confidence;
+    image.success = image.success && image.sure;
+    image.float_success = image.sure && float_success[static_cast<int64_t>(i)].item<bool>();
   }
-  outcome->forward += found.forward + minimal.forward;
-  outcome->backward += found.backward + minimal.backward;
 }
 
 nlohmann::json per_image_json(const AttackedImage& image, const LabelSet& classes) {
@@ -97,6 +105,7 @@ nlohmann::json per_image_json(const AttackedImage& image, const LabelSet& classe
                           {"linf", image.linf},
                           {"linf_255", std::lround(image.linf * 255)},
                           {"l2", image.l2},
+                          {"sure", image.sure},
                           {"success", image.success},
                           {"success_float", image.float_success}};
   entry["psnr"] = finite_or_null(image.psnr);
@@ -111,37 +120,27 @@ nlohmann::json per_image_json(const AttackedImage& image, const LabelSet& classe
 
 }  // namespace
 
-std::vector<double> row_values(const torch::Tensor& matrix, int64_t row) {
-  const auto values = matrix[row].to(torch::kFloat64).contiguous();
-  return {values.data_ptr<double>(), values.data_ptr<double>() + values.numel()};
+Trial AttackPlan::trial() const {
+  Trial trial;
+  trial.attacks = {attack};
+  trial.ladder = {{"", threat.eps}};
+  trial.norm = threat.norm;
+  trial.goal = goal;
+  trial.settings = settings;
+  trial.seed = seed;
+  trial.mask = mask;
+  trial.surrogate = surrogate;
+  trial.misclassified_too = true;
+  trial.nearest_limit = threat.eps;
+  return trial;
 }
 
-double minimal_eps_limit(Norm norm) {
-  switch (norm) {
-    case Norm::Linf:
-      return 64 / 255.0;
-    case Norm::L2:
-      return 8;
-    case Norm::L1:
-      return 128;
-    case Norm::L0:
-      return 1024;
-  }
-  return 0;
-}
-
-double minimal_eps_resolution(Norm norm) {
-  switch (norm) {
-    case Norm::Linf:
-      return 1 / 255.0;
-    case Norm::L2:
-      return 0.01;
-    case Norm::L1:
-      return 0.1;
-    case Norm::L0:
-      return 1;
-  }
-  return 0;
+Trial AttackPlan::nearest(const torch::Tensor& start) const {
+  Trial nearest = trial();
+  nearest.start = start;
+  nearest.nearest = true;
+  nearest.nearest_limit = 0;
+  return nearest;
 }
 
 AttackSelection select_images(const Classifier& classifier, const Dataset& dataset, const AttackPlan& plan) {
@@ -153,68 +152,114 @@ AttackSelection select_images(const Classifier& classifier, const Dataset& datas
   const Dataset images = dataset.select(selection.of_source);
   selection.probabilities =
       predict(classifier.with_precision(Precision::Float32), images, plan.settings.batch_size).probabilities;
-  const auto predicted = predicted_classes(selection.probabilities);
+  const auto sure = sure_rows(selection.probabilities, images.labels, plan.min_confidence);
   const auto of_label = selection.probabilities.gather(1, images.labels.unsqueeze(1)).squeeze(1);
   selection.best = selection.of_source[static_cast<size_t>(of_label.argmax().item<int64_t>())];
   for (int64_t i = 0; i < images.size(); ++i) {
-    const bool right = predicted[i].item<int64_t>() == images.labels[i].item<int64_t>();
-    if (right && of_label[i].item<double>() > plan.min_confidence) {
-      selection.confident.push_back(selection.of_source[static_cast<size_t>(i)]);
-    }
+    if (sure[i].item<bool>()) selection.confident.push_back(selection.of_source[static_cast<size_t>(i)]);
   }
   return selection;
 }
 
-AttackOutcome attack_images(const Classifier& classifier, const Dataset& dataset, const std::vector<int64_t>& rows,
-                            const AttackPlan& plan) {
-  const auto attack =
-      make_attack(plan.attack, plan.surrogate.fitted(plan.settings), plan.threat.norm, plan.goal.targeted());
-  AttackOutcome outcome;
-  outcome.attack = attack->describe(plan.threat);
-  const auto start = Clock::now();
-  Progress progress("Attacking", static_cast<int64_t>(rows.size()), "images");
-  for (size_t begin = 0; begin < rows.size(); begin += kAttackGroup) {
-    const size_t end = std::min(begin + kAttackGroup, rows.size());
-    try {
-      attack_group(classifier, *attack, plan, dataset.select({rows.begin() + begin, rows.begin() + end}), &outcome);
-    } catch (const Interrupted&) {
-      if (outcome.images.empty()) throw;
-      outcome.complete = false;
-      break;
-    }
-    progress.advance(static_cast<int64_t>(end - begin));
+AttackOutcome attack_images(const Bench& bench, const std::vector<int64_t>& rows, const AttackPlan& plan,
+                            const CampaignOptions& options, Observer& observer) {
+  const Dataset chosen = bench.images.select(rows);
+  const auto verdict = predicted_classes(
+      predict(bench.network.with_precision(Precision::Float32), chosen, plan.settings.batch_size).probabilities);
+  CampaignOptions keeping = options;
+  keeping.partial = true;
+  const Trial trial = plan.trial();
+  const Ledger ledger = run_campaign({bench.network, chosen, bench.digest, verdict}, trial, keeping, observer);
+  const auto through = ledger.through().nonzero().squeeze(1);
+  if (through.size(0) == 0) {
+    throw Interrupted(fmt::format("interrupted before an image was finished{}",
+                                  options.state ? "; the same command goes on from " + options.state->string() : ""));
   }
-  outcome.seconds = seconds_since(start);
+  const AttackRecord found = finished_part(ledger, through);
+  const Dataset images = part_of(chosen, through);
+  AttackOutcome outcome;
+  outcome.complete = ledger.finished();
+  outcome.attack = found.settings;
+  outcome.forward = found.forward.front();
+  outcome.backward = found.backward.front();
+  outcome.seconds = found.seconds.front();
+  outcome.images = compare_stored(bench.network, images, found.adversarial, plan.goal);
+  count_only_sure(plan, found.float_success, &outcome);
+  if (plan.minimal_eps && outcome.complete) {
+    const Bench finished{bench.network, images, bench.digest, verdict};
+    const auto nearest = search_nearest(finished, plan, found, beside(keeping, ".nearest.state"), observer, &outcome);
+    add_nearest(finished, plan, nearest, &outcome);
+    outcome.complete = nearest.known.all().item<bool>();
+  }
+  if (outcome.complete) {
+    remove_state(options);
+    remove_state(beside(options, ".nearest.state"));
+  }
   return outcome;
+}
+
+std::vector<AttackedImage> compare_stored(const Classifier& classifier, const Dataset& images,
+                                          const torch::Tensor& stored, const EmotionGoal& goal) {
+  const auto clean = judge_stored(classifier, images.images, goal.for_labels(images.labels));
+  const auto after = judge_stored(classifier, stored, goal.for_labels(images.labels));
+  const auto x = to_float(images.images), x_adv = to_float(stored);
+  const auto linf = distances(x_adv, x, Norm::Linf, true), l2 = distances(x_adv, x, Norm::L2, true);
+  const auto noise = psnr(x, x_adv), similarity = ssim(x, x_adv);
+  std::vector<AttackedImage> compared;
+  for (int64_t i = 0; i < images.size(); ++i) {
+    AttackedImage image{};
+    image.id = images.ids[static_cast<size_t>(i)];
+    image.label = images.labels[i].item<int64_t>();
+    image.original = images.images[i].clone();
+    image.adversarial = stored[i].clone();
+    image.clean = clean.of(i);
+    image.after = after.of(i);
+    image.linf = linf[i].item<double>();
+    image.l2 = l2[i].item<double>();
+    image.psnr = noise[i].item<double>();
+    image.ssim = similarity[i].item<double>();
+    image.success = image.float_success = after.reached[i].item<bool>();
+    compared.push_back(std::move(image));
+  }
+  return compared;
+}
+
+Result summarise_images(const std::vector<AttackedImage>& images, const LabelSet& classes) {
+  Result result;
+  result.command = "attack";
+  int64_t successes = 0;
+  for (const auto& image : images) {
+    result.n += image.sure;
+    successes += image.success;
+    result.per_image.push_back(per_image_json(image, classes));
+  }
+  result.metrics["success_8bit"] = proportion(successes, result.n);
+  return result;
 }
 
 Result summarise(const AttackOutcome& outcome, const AttackSelection& selection, const AttackPlan& plan,
                  const LabelSet& classes) {
-  Result result;
-  result.command = "attack";
-  result.n = static_cast<int64_t>(outcome.images.size());
-  int64_t successes = 0, float_successes = 0;
+  Result result = summarise_images(outcome.images, classes);
+  int64_t float_successes = 0;
   std::vector<double> minimal;
   for (const auto& image : outcome.images) {
-    successes += image.success;
     float_successes += image.float_success;
-    if (image.minimal_eps) minimal.push_back(*image.minimal_eps);
-    result.per_image.push_back(per_image_json(image, classes));
+    if (image.minimal_eps && image.sure) minimal.push_back(*image.minimal_eps);
   }
-  result.metrics["success_8bit"] = proportion(successes, result.n);
   result.metrics["success_float"] = proportion(float_successes, result.n);
   result.metrics["confident_share"] =
       proportion(static_cast<int64_t>(selection.confident.size()), static_cast<int64_t>(selection.of_source.size()));
   if (plan.minimal_eps) result.metrics["median_minimal_eps"] = median(minimal);
   result.threat_model = {{"norm", to_string(plan.threat.norm)},
                          {"eps", plan.threat.eps},
+                         {"eps_levels", describe_levels(plan.threat.norm, plan.threat.eps)},
                          {"goal", plan.goal.name},
                          {"min_confidence", plan.min_confidence}};
   result.attacks = nlohmann::json::array({outcome.attack});
   result.seed = plan.seed;
   result.tables["network_passes"] = {{"forward", outcome.forward}, {"backward", outcome.backward}};
   result.timing = {{"seconds", outcome.seconds},
-                   {"images_per_second", static_cast<double>(result.n) / outcome.seconds}};
+                   {"images_per_second", static_cast<double>(outcome.images.size()) / outcome.seconds}};
   if (!outcome.complete) result.add_warning("interrupted: only the images finished until then are counted");
   return result;
 }

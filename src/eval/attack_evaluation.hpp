@@ -5,19 +5,10 @@
 #include <string>
 #include <vector>
 
-#include "attacks/engine/attack.hpp"
-#include "attacks/threat/emotion_goal.hpp"
-#include "data/dataset.hpp"
+#include "eval/campaign/campaign.hpp"
 #include "eval/result.hpp"
-#include "eval/surrogate.hpp"
 
 namespace fercli {
-
-/// The entries of one row, as AttackedImage keeps probabilities.
-std::vector<double> row_values(const torch::Tensor& matrix, int64_t row);
-
-/// Images attacked side by side; progress and interruption in between.
-inline constexpr int64_t kAttackGroup = 256;
 
 /// What is to be done to the images of a data set.
 struct AttackPlan {
@@ -30,6 +21,10 @@ struct AttackPlan {
   uint64_t seed = 0;
   torch::Tensor mask = {};   ///< (C,H,W), see `parse_masks`; undefined: everything may change
   Surrogate surrogate = {};  ///< images are made on it, when there is one
+
+  /// The trial of `attack_images`, and the one that searches the smallest eps from images that the first one left.
+  Trial trial() const;
+  Trial nearest(const torch::Tensor& start) const;
 };
 
 /// Which images a plan concerns.
@@ -47,12 +42,13 @@ AttackSelection select_images(const Classifier& classifier, const Dataset& datas
 struct AttackedImage {
   std::string id;
   int64_t label;
-  torch::Tensor original, adversarial;       ///< uint8 (C,H,W)
-  std::vector<double> clean, after;          ///< K probabilities of each
-  double linf, l2, psnr, ssim;               ///< between the two; distances with pixels in [0,1]; ssim may be NaN
-  bool success;                              ///< the 8-bit image reaches the goal
-  bool float_success;                        ///< it does, or a point of the ball off the pixel grid did
-  std::optional<double> minimal_eps;         ///< when searched; infinite: none found
+  torch::Tensor original, adversarial;  ///< uint8 (C,H,W)
+  std::vector<double> clean, after;     ///< K probabilities of each
+  double linf, l2, psnr, ssim;          ///< between the two; distances with pixels in [0,1]; ssim may be NaN
+  bool sure = true;    ///< the network classified the original rightly with more than the plan's min_confidence
+  bool success;        ///< the stored image (see `judge_stored`) reaches the goal, from an original it was sure of
+  bool float_success;  ///< it does, or a point of the ball off the pixel grid did
+  std::optional<double> minimal_eps = {};    ///< when searched; infinite: none found
   torch::Tensor minimal = {};                ///< uint8: the 8-bit image at that distance
   std::string file = {}, minimal_file = {};  ///< where they were saved
 };
@@ -65,16 +61,21 @@ struct AttackOutcome {
   bool complete = true;  ///< false: interrupted; `images` holds what was finished
 };
 
-/// Attacks these rows of the data set. Throws Interrupted when interrupted before anything was finished.
-AttackOutcome attack_images(const Classifier& classifier, const Dataset& dataset, const std::vector<int64_t>& rows,
-                            const AttackPlan& plan);
+/// Attacks these rows of the bench's images, and judges what is stored of them. Interrupted, it returns what was
+/// finished; throws Interrupted when that is nothing. A second state beside `options.state` keeps the search for the
+/// smallest eps; both are removed at the end.
+AttackOutcome attack_images(const Bench& bench, const std::vector<int64_t>& rows, const AttackPlan& plan,
+                            const CampaignOptions& options = {}, Observer& observer = Observer::none());
 
-/// The smallest eps is searched up to here, in steps of this size.
-double minimal_eps_limit(Norm norm);       ///< 64/255 in Linf, 8 in L2, 128 in L1, 1024 values in L0
-double minimal_eps_resolution(Norm norm);  ///< 1/255 in Linf, 0.01 in L2, 0.1 in L1, 1 value in L0
+/// These images and `stored` (uint8, one per image) as `judge_stored` sees them.
+std::vector<AttackedImage> compare_stored(const Classifier& classifier, const Dataset& images,
+                                          const torch::Tensor& stored, const EmotionGoal& goal);
 
-/// Metrics success_8bit, success_float, confident_share and, when searched, median_minimal_eps; n, threat model,
-/// attacks, per-image part and timing. The caller adds options, data set and model.
+/// Of the images that the network was sure of: metric success_8bit and n; of all: the per-image part.
+Result summarise_images(const std::vector<AttackedImage>& images, const LabelSet& classes);
+
+/// The same with success_float, confident_share and, when searched, median_minimal_eps; threat model, attacks and
+/// timing. The caller adds options, data set and model.
 Result summarise(const AttackOutcome& outcome, const AttackSelection& selection, const AttackPlan& plan,
                  const LabelSet& classes);
 

@@ -11,6 +11,7 @@
 #include "core/files.hpp"
 #include "core/json_text.hpp"
 #include "core/progress.hpp"
+#include "core/reason.hpp"
 
 namespace fercli {
 
@@ -130,8 +131,12 @@ Result read_result(const std::filesystem::path& path) {
   }
   try {
     return parse_result(document);
-  } catch (const json::exception& error) {
-    throw UserError(fmt::format("{}: is not a complete result of fercli ({})", path.string(), error.what()));
+  } catch (const UserError&) {
+    throw;
+  } catch (const std::bad_alloc&) {
+    throw;
+  } catch (const std::exception& error) {
+    throw UserError(fmt::format("{}: is not a complete result of fercli ({})", path.string(), reason_of(error)));
   }
 }
 
@@ -149,11 +154,10 @@ std::vector<std::string> describe_pixels(const torch::Tensor& images) {
   return texts;
 }
 
-std::string csv_field(const std::string& text) {
-  if (text.find_first_of(",\"\n") == std::string::npos) return text;
-  std::string field = "\"";
-  for (const char letter : text) field += letter == '"' ? std::string("\"\"") : std::string(1, letter);
-  return field + "\"";
+std::string format_share(const Metric& metric) {
+  if (metric.n == 0) return "–";
+  return fmt::format("{:.1f} ({:.1f}–{:.1f})", 100 * metric.value, 100 * metric.interval.low,
+                     100 * metric.interval.high);
 }
 
 std::string format_proportion(const Metric& metric) {

@@ -67,8 +67,8 @@ nlohmann::json describe_dataset(const Dataset& dataset, const std::string& split
 /// By which results tell images apart: "48x48x1:0123456789abcde", height x width x channels and a digest of the pixels.
 std::vector<std::string> describe_pixels(const torch::Tensor& images);
 
-/// The text as one field of a CSV file: in quotes where it needs them.
-std::string csv_field(const std::string& text);
+/// "72.3 (67.1–76.9)", in %, for the cells of a table that states n elsewhere; a dash for n = 0.
+std::string format_share(const Metric& metric);
 
 /// "72.3 % (n = 3589, 95 % CI 70.8–73.7 %)".
 std::string format_proportion(const Metric& metric);

@@ -14,8 +14,8 @@ using nlohmann::json;
 constexpr int64_t kCurvePoints = 33;
 
 /// The metrics and the table entry of one attack at one rung.
-void add_rung(Result& result, const Robustness& robustness, const AttackRecord& record, size_t rung,
-              const RobustnessPlan& plan, const LabelSet& classes) {
+void add_rung(Result& result, const Ledger& robustness, const AttackRecord& record, size_t rung, const Trial& plan,
+              const LabelSet& classes) {
   const std::string eps = plan.ladder[rung].text, place = record.name + "." + eps;
   const auto confusion =
       confusion_matrix(robustness.labels, robustness.answers(record, static_cast<int64_t>(rung)), classes.size());
@@ -26,6 +26,7 @@ void add_rung(Result& result, const Robustness& robustness, const AttackRecord& 
   result.metrics["attack_success." + place] = proportion(broken.sum().item<int64_t>(), right.sum().item<int64_t>());
 
   json entry = {{"attack", record.name}, {"eps", eps}, {"eps_value", plan.ladder[rung].eps}};
+  if (plan.settings.pixel_grid) entry["eps_levels"] = describe_levels(plan.norm, plan.ladder[rung].eps);
   const auto scores = class_scores(confusion);
   for (size_t k = 0; k < scores.size(); ++k) {
     entry["per_class"].push_back({{"class", classes.names()[k]}, {"robust_accuracy", to_json(scores[k].recall)}});
@@ -47,40 +48,44 @@ void add_rung(Result& result, const Robustness& robustness, const AttackRecord& 
   result.tables["robustness"].push_back(std::move(entry));
 }
 
+/// Where the curve of a minimum-norm attack has points: evenly from 0 to the largest eps, and at every eps of the
+/// ladder, where it says what the ladder says.
+std::vector<double> curve_eps(const std::vector<Rung>& ladder) {
+  std::vector<double> eps;
+  for (const auto& rung : ladder) eps.push_back(rung.eps);
+  for (int64_t point = 0; point < kCurvePoints; ++point) {
+    const double even = ladder.back().eps * static_cast<double>(point) / (kCurvePoints - 1);
+    const bool known = std::any_of(ladder.begin(), ladder.end(),
+                                   [&](const Rung& rung) { return std::abs(rung.eps - even) < 1e-9 * rung.eps; });
+    if (!known) eps.push_back(even);
+  }
+  std::sort(eps.begin(), eps.end());
+  return eps;
+}
+
 /// What a minimum-norm attack says beyond the ladder.
-void add_distances(Result& result, const Robustness& robustness, const AttackRecord& record,
-                   const RobustnessPlan& plan) {
+void add_distances(Result& result, const Ledger& robustness, const AttackRecord& record, const Trial& plan) {
   const auto of_right = record.distance.masked_select(robustness.right()).contiguous();
   const std::vector<double> distances(of_right.data_ptr<double>(), of_right.data_ptr<double>() + of_right.numel());
   result.metrics["median_minimal_eps." + record.name] = median(distances);
   json curve = {{"attack", record.name}};
-  for (int64_t point = 0; point < kCurvePoints; ++point) {
-    const double eps = plan.ladder.back().eps * static_cast<double>(point) / (kCurvePoints - 1);
-    const auto left = of_right.gt(eps * (1 + 1e-6)).sum().item<int64_t>();
+  for (const double eps : curve_eps(plan.ladder)) {
+    const auto left = within(of_right, eps, plan.settings.pixel_grid).logical_not().sum().item<int64_t>();
     curve["points"].push_back({{"eps", eps}, {"robust_accuracy", to_json(proportion(left, robustness.size()))}});
   }
   result.tables["curves"].push_back(std::move(curve));
 }
 
-json rung_answers(const Robustness& robustness, const AttackRecord& record, size_t rungs, int64_t row,
-                  const LabelSet& classes) {
-  const bool right = robustness.verdict[row].item<int64_t>() == robustness.labels[row].item<int64_t>();
-  const auto broken = static_cast<size_t>(record.broken[row].item<int64_t>());
-  auto answers = json::array();
-  for (size_t rung = 0; rung < rungs; ++rung) {
-    answers.push_back(
-        classes.name((right && broken <= rung ? record.answer : robustness.verdict)[row].item<int64_t>()));
-  }
-  return answers;
-}
-
-void add_images(Result& result, const Robustness& robustness, const RobustnessPlan& plan, const LabelSet& classes) {
-  for (int64_t row = 0; row < robustness.size(); ++row) {
-    json& image = result.per_image.at(static_cast<size_t>(robustness.rows[static_cast<size_t>(row)]));
-    for (const auto& record : robustness.attacks) {
-      const auto stage = record.stage[row].item<int64_t>();
-      image["answers"][record.name] = rung_answers(robustness, record, plan.ladder.size(), row, classes);
+void add_images(Result& result, const Ledger& robustness, const LabelSet& classes) {
+  for (const auto& record : robustness.attacks) {
+    std::vector<torch::Tensor> answers;
+    for (int64_t rung = 0; rung < record.rungs(); ++rung) answers.push_back(robustness.answers(record, rung));
+    for (int64_t row = 0; row < robustness.size(); ++row) {
+      json& image = result.per_image.at(static_cast<size_t>(robustness.rows[static_cast<size_t>(row)]));
+      auto& list = image["answers"][record.name] = json::array();
+      for (const auto& of_rung : answers) list.push_back(classes.name(of_rung[row].item<int64_t>()));
       image["distance"][record.name] = finite_or_null(record.distance[row].item<double>());
+      const auto stage = record.stage[row].item<int64_t>();
       if (record.stages.size() > 1) {
         image["stage"][record.name] = stage < 0 ? json() : json(record.stages[static_cast<size_t>(stage)]);
       }
@@ -90,14 +95,14 @@ void add_images(Result& result, const Robustness& robustness, const RobustnessPl
 
 }  // namespace
 
-ConstantAnswer constant_answer(const Robustness& robustness, int64_t classes) {
+ConstantAnswer constant_answer(const Ledger& robustness, int64_t classes) {
   const auto counts = confusion_matrix(robustness.labels, robustness.labels, classes).diagonal();
   const auto label = counts.argmax().item<int64_t>();
   return {label, proportion(counts[label].item<int64_t>(), robustness.size()),
           1.0 / static_cast<double>(counts.gt(0).sum().item<int64_t>())};
 }
 
-void add_robustness(Result& result, const Robustness& robustness, const RobustnessPlan& plan, const LabelSet& classes) {
+void add_robustness(Result& result, const Ledger& robustness, const Trial& plan, const LabelSet& classes) {
   result.tables["robustness"] = json::array();
   result.attacks = json::array();
   for (const auto& record : robustness.attacks) {
@@ -122,8 +127,11 @@ void add_robustness(Result& result, const Robustness& robustness, const Robustne
                          {"masked", plan.mask.defined()}};
   if (plan.mask.defined()) result.threat_model["mask"] = mask_digest(plan.mask);
   if (plan.surrogate.classifier) result.threat_model["surrogate"] = plan.surrogate.digest;
-  for (const auto& rung : plan.ladder) result.threat_model["eps"].push_back(rung.text);
-  add_images(result, robustness, plan, classes);
+  for (const auto& rung : plan.ladder) {
+    result.threat_model["eps"].push_back(rung.text);
+    if (plan.settings.pixel_grid) result.threat_model["eps_levels"].push_back(describe_levels(plan.norm, rung.eps));
+  }
+  add_images(result, robustness, classes);
 }
 
 }  // namespace fercli

@@ -2,8 +2,8 @@
 
 #include <string>
 
+#include "eval/campaign/campaign.hpp"
 #include "eval/result.hpp"
-#include "eval/robustness.hpp"
 
 namespace fercli {
 
@@ -14,7 +14,7 @@ struct ConstantAnswer {
   double balanced;  ///< 1 / classes that have images
 };
 
-ConstantAnswer constant_answer(const Robustness& robustness, int64_t classes);
+ConstantAnswer constant_answer(const Ledger& robustness, int64_t classes);
 
 /// Adds what was found to the result of the clean evaluation on the same data set. For each ATTACK, and for "worst",
 /// all of them together, and each EPS as it was written:
@@ -32,6 +32,6 @@ ConstantAnswer constant_answer(const Robustness& robustness, int64_t classes);
 /// timing   seconds.ATTACK.EPS
 ///
 /// Also attacks and threat_model, with the digests of mask and surrogate where there are any.
-void add_robustness(Result& result, const Robustness& robustness, const RobustnessPlan& plan, const LabelSet& classes);
+void add_robustness(Result& result, const Ledger& robustness, const Trial& plan, const LabelSet& classes);
 
 }  // namespace fercli

@@ -47,9 +47,22 @@ SanityFlag check_gradients(const Classifier& judge, const torch::Tensor& x, cons
   const auto line = judge.linearize(x);
   const auto gradient = line.pullback(dlr_loss(line.logits, Goal::untargeted(y)).gradient);
   const auto zero = gradient.abs().flatten(1).amax(1).eq(0).sum().item<int64_t>();
-  return {"zero-gradients", zero > 0, fmt::format("the gradient is zero at {} of {} images", zero, x.size(0)),
-          "gradients are masked (quantisation, saturation, a step that cannot be differentiated): white-box attacks "
-          "are blind there, trust the black-box ones more"};
+  const auto saturated = saturates_cross_entropy(line.logits, y).sum().item<int64_t>();
+  std::string found = fmt::format("the gradient is zero at {} of {} images", zero, x.size(0));
+  std::string meaning =
+      "gradients are masked (quantisation, saturation, a step that cannot be differentiated): white-box attacks are "
+      "blind there, trust the black-box ones more";
+  if (saturated > 0) {
+    found += fmt::format(", that of the float32 cross-entropy at {} (logits up to {:.3g})", saturated,
+                         line.logits.abs().max().item<double>());
+    if (zero == 0) {
+      meaning =
+          "the logits are so large that the softmax is 0 or 1: attacks of other libraries that follow the "
+          "cross-entropy "
+          "are blind there; these follow the odds, which do not saturate";
+    }
+  }
+  return {"zero-gradients", zero + saturated > 0, found, meaning};
 }
 
 SanityFlag check_unbounded(const Classifier& classifier, const AttackInput& input, uint64_t seed) {
@@ -92,14 +105,14 @@ SanityFlag check_loss(const Classifier& classifier, const AttackInput& input, co
           "following the gradient does not raise the loss: the gradients mislead, and white-box figures are too high"};
 }
 
-int64_t robust_at(const Robustness& robustness, const std::vector<const AttackRecord*>& attacks, int64_t rung) {
+int64_t robust_at(const Ledger& robustness, const std::vector<const AttackRecord*>& attacks, int64_t rung) {
   auto standing = robustness.right();
   for (const auto* attack : attacks) standing = standing.logical_and(attack->broken.gt(rung));
   return standing.sum().item<int64_t>();
 }
 
 /// Do the attacks that should be weaker leave clearly fewer images standing at some rung?
-SanityFlag compare(SanityFlag flag, const Robustness& robustness, const RobustnessPlan& plan,
+SanityFlag compare(SanityFlag flag, const Ledger& robustness, const Trial& plan,
                    const std::vector<const AttackRecord*>& weaker, const std::vector<const AttackRecord*>& stronger) {
   flag.found = "not both kinds of attack were run";
   if (weaker.empty() || stronger.empty()) return flag;
@@ -116,7 +129,7 @@ SanityFlag compare(SanityFlag flag, const Robustness& robustness, const Robustne
   return flag;
 }
 
-SanityFlag check_square(const Robustness& robustness) {
+SanityFlag check_square(const Ledger& robustness) {
   SanityFlag flag{
       "square-after-white-box", false, "no cascade was run",
       "a black-box attack finds what the gradients do not: they are masked, and the true robust accuracy is "
@@ -133,7 +146,7 @@ SanityFlag check_square(const Robustness& robustness) {
   return flag;
 }
 
-SanityFlag check_targets(const RobustnessPlan& plan, int64_t classes) {
+SanityFlag check_targets(const Trial& plan, int64_t classes) {
   return {
       "too-many-targets", plan.settings.targets > classes - 1,
       fmt::format("{} target classes asked for, {} wrong classes",
@@ -157,7 +170,7 @@ std::vector<SanityFlag> check_network(const Classifier& classifier, const torch:
           check_loss(classifier, input, threat, seed)};
 }
 
-std::vector<SanityFlag> compare_attacks(const Robustness& robustness, const RobustnessPlan& plan, int64_t classes) {
+std::vector<SanityFlag> compare_attacks(const Ledger& robustness, const Trial& plan, int64_t classes) {
   std::vector<const AttackRecord*> black, white, single, iterated;
   for (const auto& attack : robustness.attacks) {
     if (attack.access != Access::Gradients || attack.transferred) {
@@ -177,8 +190,8 @@ std::vector<SanityFlag> compare_attacks(const Robustness& robustness, const Robu
           check_targets(plan, classes)};
 }
 
-std::vector<SanityFlag> check_sanity(const Classifier& classifier, const Dataset& dataset, const Robustness& robustness,
-                                     const RobustnessPlan& plan) {
+std::vector<SanityFlag> check_sanity(const Classifier& classifier, const Dataset& dataset, const Ledger& robustness,
+                                     const Trial& plan) {
   const auto right = robustness.right().nonzero().squeeze(1);
   const int64_t stride = std::max<int64_t>(1, right.size(0) / kImages);
   std::vector<int64_t> rows, places;

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "eval/robustness.hpp"
+#include "eval/campaign/campaign.hpp"
 
 namespace fercli {
 
@@ -23,7 +23,7 @@ nlohmann::json to_json(const SanityFlag& flag);
 ///
 /// randomized-output    five passes over the same images differ (normalised logits by more than 1e-4, or accuracy)
 /// softmax-output       the outputs look like probabilities: all in [0,1], each row summing to 1
-/// zero-gradients       the gradient of the DLR loss is zero at an original
+/// zero-gradients       the gradient of the DLR loss is zero at an original, or the float32 softmax there is 0 and 1
 /// unbounded-eps        PGD that may change every pixel at will leaves images standing
 /// loss-not-rising      the loss along 20 PGD steps at eps is no higher in the last quarter than in the first
 ///
@@ -36,10 +36,10 @@ std::vector<SanityFlag> check_network(const Classifier& classifier, const torch:
 /// square-after-white-box   in a cascade Square broke more than 0.2 % of the images after the white-box attacks
 /// black-box-beats-white-box, single-step-beats-iterated   robust accuracy lower by more than 0.2 points at some eps
 /// too-many-targets         more target classes were asked for than the network has wrong ones
-std::vector<SanityFlag> compare_attacks(const Robustness& robustness, const RobustnessPlan& plan, int64_t classes);
+std::vector<SanityFlag> compare_attacks(const Ledger& robustness, const Trial& plan, int64_t classes);
 
 /// All of it for one evaluation, on at most 32 of its rightly classified images.
-std::vector<SanityFlag> check_sanity(const Classifier& classifier, const Dataset& dataset, const Robustness& robustness,
-                                     const RobustnessPlan& plan);
+std::vector<SanityFlag> check_sanity(const Classifier& classifier, const Dataset& dataset, const Ledger& robustness,
+                                     const Trial& plan);
 
 }  // namespace fercli

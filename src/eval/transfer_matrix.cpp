@@ -3,12 +3,9 @@
 #include <nlohmann/json.hpp>
 
 #include "attacks/engine/transfer.hpp"
-#include "core/clock.hpp"
 #include "core/error.hpp"
-#include "core/interrupt.hpp"
-#include "core/progress.hpp"
 #include "core/text.hpp"
-#include "eval/attack_evaluation.hpp"
+#include "eval/campaign/verdict.hpp"
 #include "eval/evaluate.hpp"
 #include "eval/result.hpp"
 
@@ -38,58 +35,50 @@ Dataset right_for_all(const std::vector<NamedClassifier>& models, const Dataset&
   return dataset.select({places.data_ptr<int64_t>(), places.data_ptr<int64_t>() + places.numel()});
 }
 
-/// How many of the images made on one model each judge is fooled by.
-std::vector<int64_t> fooled(const NamedClassifier& maker, const std::vector<Classifier>& judges, const Attack& attack,
-                            const Dataset& images, const TransferMatrixOptions& options, Progress* progress) {
-  const Rng rng = Rng(options.seed).split("transfer").split(options.attack);
-  std::vector<int64_t> counts(judges.size(), 0);
-  for (int64_t begin = 0; begin < images.size(); begin += kAttackGroup) {
-    throw_if_interrupted();
-    const int64_t count = std::min(kAttackGroup, images.size() - begin);
-    const auto pixels = images.images.narrow(0, begin, count);
-    const auto goal = Goal::untargeted(images.labels.narrow(0, begin, count));
-    const AttackInput input{to_float(pixels), goal, image_keys(pixels)};
-    const auto found = attack.run(*maker.classifier, {options.norm, options.eps.eps}, input, rng);
-    for (size_t judge = 0; judge < judges.size(); ++judge) {
-      counts[judge] += goal.reached(judges[judge].logits(found.x_adv)).sum().item<int64_t>();
-    }
-    progress->advance(count);
-  }
-  return counts;
-}
-
 }  // namespace
 
 json study_transfer(const std::vector<NamedClassifier>& models, const Dataset& dataset,
-                    const TransferMatrixOptions& options) {
+                    const TransferMatrixOptions& options, const CampaignOptions& campaign, Observer& observer) {
   check(models);
-  const auto attack =
-      make_attack(options.attack, transfer_settings(options.settings), options.norm, /*targeted=*/false);
+  Trial trial;
+  trial.attacks = {options.attack};
+  trial.ladder = {options.eps};
+  trial.norm = options.norm;
+  trial.goal.name = "untargeted";
+  trial.settings = transfer_settings(options.settings);
+  trial.seed = options.seed;
   const Dataset images = right_for_all(models, dataset, options.settings.batch_size);
-  json result = {{"eps", options.eps.text},         {"eps_value", options.eps.eps},
-                 {"norm", to_string(options.norm)}, {"attack", attack->describe({options.norm, options.eps.eps})},
-                 {"models", json::array()},         {"n", images.size()},
-                 {"success", json::array()},        {"seed", options.seed},
+  json result = {{"eps", options.eps.text},
+                 {"eps_value", options.eps.eps},
+                 {"norm", to_string(options.norm)},
+                 {"attack", trial.attack(options.attack)
+                                ->describe_on(models.front().classifier->precision(), {options.norm, options.eps.eps})},
+                 {"models", json::array()},
+                 {"n", images.size()},
+                 {"success", json::array()},
+                 {"seed", options.seed},
                  {"cost", json::object()}};
-  std::vector<Classifier> judges;
-  for (const auto& model : models) judges.push_back(model.classifier->with_precision(Precision::Float32));
-  Progress progress("Transferring", images.size() * static_cast<int64_t>(models.size()), "images");
-  for (const auto& maker : models) {
-    const auto start = Clock::now();
-    std::vector<int64_t> passes;
-    for (const auto& model : models) passes.push_back(model.classifier->forwards());
-    const int64_t backwards = maker.classifier->backwards();
+  const auto goal = Goal::untargeted(images.labels);
+  for (size_t maker = 0; maker < models.size(); ++maker) {
+    const auto& [name, classifier, digest] = models[maker];
+    CampaignOptions of_maker = campaign;
+    if (campaign.state) *of_maker.state += fmt::format("-{}", maker);
+    const auto ledger = run_campaign({*classifier, images, digest, images.labels}, trial, of_maker, observer);
+    const AttackRecord& record = ledger.attacks.front();
     auto row = json::array();
-    for (const int64_t count : fooled(maker, judges, *attack, images, options, &progress)) {
-      row.push_back(to_json(proportion(count, images.size())));
+    for (const auto& judge : models) {
+      const auto fooled = judge_stored(*judge.classifier, record.adversarial, goal).reached;
+      row.push_back(to_json(proportion(fooled.sum().item<int64_t>(), images.size())));
     }
-    int64_t forward = 0;
-    for (size_t i = 0; i < models.size(); ++i) forward += models[i].classifier->forwards() - passes[i];
-    result["models"].push_back(maker.name);
+    result["models"].push_back(name);
     result["success"].push_back(row);
-    result["cost"][maker.name] = {{"forward", forward},
-                                  {"backward", maker.classifier->backwards() - backwards},
-                                  {"seconds", seconds_since(start)}};
+    result["cost"][name] = {{"forward", record.forward.front() + images.size() * static_cast<int64_t>(models.size())},
+                            {"backward", record.backward.front()},
+                            {"seconds", record.seconds.front()}};
+  }
+  for (size_t maker = 0; campaign.state && maker < models.size(); ++maker) {
+    std::error_code error;
+    std::filesystem::remove(campaign.state->string() + fmt::format("-{}", maker), error);
   }
   return result;
 }

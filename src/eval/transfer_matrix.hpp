@@ -6,13 +6,14 @@
 
 #include "attacks/engine/attack.hpp"
 #include "data/dataset.hpp"
-#include "eval/robustness.hpp"
+#include "eval/campaign/campaign.hpp"
 
 namespace fercli {
 
 struct NamedClassifier {
   std::string name;
   const Classifier* classifier;  ///< outlives the call
+  std::string digest = {};       ///< of its file; needed for a state
 };
 
 struct TransferMatrixOptions {
@@ -34,6 +35,7 @@ struct TransferMatrixOptions {
 /// of the models' classes. Throws UserError: models with other classes than the first; what `make_attack` throws;
 /// Interrupted.
 nlohmann::json study_transfer(const std::vector<NamedClassifier>& models, const Dataset& dataset,
-                              const TransferMatrixOptions& options);
+                              const TransferMatrixOptions& options, const CampaignOptions& campaign = {},
+                              Observer& observer = Observer::none());
 
 }  // namespace fercli

@@ -75,13 +75,16 @@ std::filesystem::path find_cascade() {
 
 }  // namespace
 
-FaceSearch FaceSearch::everywhere(const Picture& picture) {
+FaceSearch FaceSearch::everywhere(const Picture& picture, const SmallestFace& smallest) {
   const auto height = static_cast<double>(picture.height()), width = static_cast<double>(picture.width());
   const double shorter = std::min(height, width);
-  return {{0, 0, width, height}, std::max(kCascadeFace, shorter / 12), shorter};
+  const double side = smallest.pixels > 0 ? smallest.pixels : shorter * smallest.share;
+  return {{0, 0, width, height}, std::max(kCascadeFace, side), shorter};
 }
 
-std::unique_ptr<FaceDetector> make_face_detector(const std::string& word) {
+namespace {
+
+std::unique_ptr<FaceDetector> open_detector(const std::string& word) {
   const bool haar = word == "haar";
   const std::filesystem::path file = haar ? find_cascade() : std::filesystem::path(word);
   if (haar && file.empty()) {
@@ -95,6 +98,14 @@ std::unique_ptr<FaceDetector> make_face_detector(const std::string& word) {
   }
   if (file.extension() == ".onnx") return make_yunet_detector(file);
   return std::make_unique<HaarDetector>(file);
+}
+
+}  // namespace
+
+std::unique_ptr<FaceDetector> make_face_detector(const std::string& word, const SmallestFace& smallest) {
+  auto detector = open_detector(word);
+  detector->smallest_ = smallest;
+  return detector;
 }
 
 }  // namespace fercli

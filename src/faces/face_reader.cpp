@@ -19,10 +19,11 @@ int64_t FaceReading::top() const {
 }
 
 torch::Tensor crop_faces(const Picture& picture, const std::vector<Box>& squares, const Preprocessing& input) {
-  std::vector<torch::Tensor> crops{torch::empty({0, input.channels, input.size, input.size}, torch::kUInt8)};
+  const int64_t side = input.shown_side();
+  std::vector<torch::Tensor> crops{torch::empty({0, input.channels, side, side}, torch::kUInt8)};
   const auto planes = input.channels == 3 ? picture.bgr.permute({2, 0, 1}) : picture.grey.unsqueeze(0);
   for (const Box& square : squares) {
-    const auto crop = crop_square(planes, square, input.size);
+    const auto crop = crop_square(planes, square, side);
     crops.push_back((input.channels == 3 ? crop.flip({0}) : crop).unsqueeze(0));
   }
   return torch::cat(crops);
@@ -55,7 +56,7 @@ std::vector<FaceReading> read_faces(const Classifier& classifier, const Picture&
 
 bool looks_like_crop(int64_t height, int64_t width, const Preprocessing& input) {
   const int64_t longer = std::max(height, width);
-  return longer <= kLargestCrop || (height == input.size && width == input.size);
+  return longer <= kLargestCrop || (height == input.shown_side() && width == input.shown_side());
 }
 
 FoundFaces find_faces(const Picture& picture, FaceDetector* detector, const Preprocessing& input, Detect detect) {
@@ -65,7 +66,7 @@ FoundFaces find_faces(const Picture& picture, FaceDetector* detector, const Prep
     found.boxes = found.squares = {centre_square(height, width)};
     return found;
   }
-  found.boxes = detector->find(picture, FaceSearch::everywhere(picture));
+  found.boxes = detector->find_all(picture);
   for (const Box& box : found.boxes) found.squares.push_back(face_square(box));
   return found;
 }

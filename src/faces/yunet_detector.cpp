@@ -1,6 +1,8 @@
 #include "faces/yunet_detector.hpp"
 
 #include <fmt/format.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -11,7 +13,9 @@
 #include <opencv2/objdetect.hpp>
 
 #include "core/error.hpp"
+#include "core/files.hpp"
 #include "faces/shrunk_region.hpp"
+#include "models/files/onnx_proto.hpp"
 
 namespace fercli {
 
@@ -132,15 +136,62 @@ class GridYunet : public Yunet {
   cv::Mat padded_;
 };
 
+/// The file's bytes, with a shape for every output: OpenCV refuses those without one, which are legal, and which it
+/// does not need to know.
+std::string with_shapes(const std::filesystem::path& file) {
+  std::string bytes = read_file(file);
+  onnx::ModelProto model;
+  if (!model.ParseFromString(bytes)) return bytes;
+  bool changed = false;
+  const auto add_shapes = [&](auto& values) {
+    for (auto& value : values) {
+      if (value.type().has_tensor_type() && value.type().tensor_type().has_shape()) continue;
+      auto& type = *value.mutable_type()->mutable_tensor_type();
+      if (type.elem_type() == onnx::TensorProto_DataType_UNDEFINED)
+        type.set_elem_type(onnx::TensorProto_DataType_FLOAT);
+      type.mutable_shape();
+      changed = true;
+    }
+  };
+  add_shapes(*model.mutable_graph()->mutable_output());
+  add_shapes(*model.mutable_graph()->mutable_value_info());
+  return changed ? model.SerializeAsString() : bytes;
+}
+
+/// A file that is there as long as this.
+class TemporaryFile {
+ public:
+  TemporaryFile(const std::string& bytes, const std::string& ending) {
+    std::string name = (std::filesystem::temp_directory_path() / "fercli-XXXXXX").string() + ending;
+    const int file = mkstemps(name.data(), static_cast<int>(ending.size()));
+    if (file < 0) throw RunError(fmt::format("{}: no temporary file can be made", name));
+    close(file);
+    path_ = name;
+    write_file(path_, bytes);
+  }
+  ~TemporaryFile() {
+    std::error_code ignored;
+    std::filesystem::remove(path_, ignored);
+  }
+  TemporaryFile(const TemporaryFile&) = delete;
+  TemporaryFile& operator=(const TemporaryFile&) = delete;
+
+  std::string path() const { return path_.string(); }
+
+ private:
+  std::filesystem::path path_;
+};
+
 /// Tried once on an empty picture: OpenCV only finds out in use that a network is of another kind.
 std::unique_ptr<Yunet> load_yunet(const std::filesystem::path& file) {
   try {
-    auto network = cv::dnn::readNetFromONNX(file.string());
+    const std::string bytes = with_shapes(file);
+    auto network = cv::dnn::readNetFromONNX(bytes.data(), bytes.size());
     std::unique_ptr<Yunet> yunet;
     if (GridYunet::fits(network)) {
       yunet = std::make_unique<GridYunet>(std::move(network));
     } else {
-      yunet = std::make_unique<OpenCvYunet>(file.string());
+      yunet = std::make_unique<OpenCvYunet>(TemporaryFile(bytes, ".onnx").path());
     }
     yunet->find(cv::Mat::zeros(96, 64, CV_8UC3));
     return yunet;

@@ -51,7 +51,7 @@ void FaceFollower::look_around_known(const Picture& picture, std::vector<Box>& f
 }
 
 void FaceFollower::look_for_new(const Picture& picture, std::vector<Box>& found) {
-  FaceSearch search = FaceSearch::everywhere(picture);
+  FaceSearch search = detector_->everywhere(picture);
   const auto bands =
       std::max<int64_t>(1, std::lround(std::log(search.largest / search.smallest) / std::log(kBandWidth)));
   const double width = std::pow(search.largest / search.smallest, 1.0 / static_cast<double>(bands));
@@ -67,7 +67,7 @@ std::vector<Track> FaceFollower::follow(const Picture& picture) {
     look_around_known(picture, found);
     look_for_new(picture, found);
   } else {
-    found = detector_->find(picture, FaceSearch::everywhere(picture));
+    found = detector_->find_all(picture);
   }
   std::vector<Track> shown;
   for (const Track& track : tracker_.update(found, steady_)) {

@@ -3,25 +3,13 @@
 #include <chrono>
 
 #include "data/dataset.hpp"
+#include "eval/campaign/faces.hpp"
 #include "faces/face_reader.hpp"
 
 namespace fercli {
 
-namespace {
-
-std::unique_ptr<Attack> make_live_attack(const LiveAttackSettings& settings) {
-  AttackSettings attack;
-  attack.steps = settings.steps;
-  return make_attack("pgd", attack, Norm::Linf, settings.goal.targeted());
-}
-
-}  // namespace
-
 LiveAttack::LiveAttack(const Classifier& classifier, const Classifier* defender, LiveAttackSettings settings)
-    : classifier_(classifier),
-      defender_(defender),
-      settings_(std::move(settings)),
-      attack_(make_live_attack(settings_)) {}
+    : classifier_(classifier), defender_(defender), settings_(std::move(settings)) {}
 
 torch::Tensor LiveAttack::warm_start(const std::vector<Face>& faces, const std::vector<size_t>& rows,
                                      const torch::Tensor& x) {
@@ -42,28 +30,29 @@ void LiveAttack::attack_rows(const std::vector<Face>& faces, const std::vector<s
     labels.push_back(top_of(faces[row].probabilities));
   }
   const auto pixels = torch::stack(crops), x = to_float(pixels);
-  AttackInput input{x, settings_.goal.for_labels(torch::tensor(labels)), image_keys(pixels)};
-  input.start = warm_start(faces, rows, x);
-  ThreatModel threat;
-  threat.eps = settings_.eps;
-  const AttackResult result = attack_->run(classifier_, threat, input, Rng(0));
-  const auto stored = to_8bit(result.x_adv);
-  const auto probabilities = to_probabilities(result.logits);
+  Trial trial;
+  trial.attacks = {"pgd"};
+  trial.ladder = {{"", settings_.eps}};
+  trial.goal = settings_.goal;
+  trial.settings.steps = settings_.steps;
+  trial.start = warm_start(faces, rows, x);
+  const auto found = attack_faces(classifier_, pixels, torch::tensor(labels), trial);
+  const auto changes = to_float(found.stored) - x;
   std::map<int64_t, torch::Tensor> deltas;
   for (size_t i = 0; i < rows.size(); ++i) {
     const auto row = static_cast<int64_t>(i);
     PerturbedFace& face = perturbed[rows[i]];
-    face.success = result.success[row].item<bool>();
-    face.adversarial = stored[row];
-    face.after = probabilities[i];
-    face.largest_change = (stored[row].to(torch::kInt32) - pixels[row].to(torch::kInt32)).abs().max().item<int64_t>();
-    deltas[face.id] = result.x_adv[row] - x[row];
+    face.success = found.verdict.reached[row].item<bool>();
+    face.adversarial = found.stored[row];
+    face.after = found.verdict.of(row);
+    face.largest_change = (changes[row].abs().max() * 255).round().item<int64_t>();
+    deltas[face.id] = changes[row];
     ++tally_.faces;
     tally_.successes += face.success;
   }
   deltas_ = std::move(deltas);
-  tally_.forward += result.forward;
-  tally_.backward += result.backward;
+  tally_.forward += found.forward;
+  tally_.backward += found.backward;
 }
 
 void LiveAttack::ask_defender(std::vector<PerturbedFace>& perturbed) {

@@ -66,7 +66,6 @@ class LiveAttack {
   const Classifier& classifier_;
   const Classifier* defender_;
   LiveAttackSettings settings_;
-  std::unique_ptr<Attack> attack_;
   std::map<int64_t, torch::Tensor> deltas_;  ///< by face, float32 (C,S,S)
   LiveAttackTally tally_;
 };

@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "core/escape.hpp"
 #include "core/files.hpp"
 #include "core/json_text.hpp"
 #include "core/standard_output.hpp"
@@ -102,7 +103,7 @@ std::string SessionLog::json_line(const AnalysedFrame& frame) const {
     line["faces"].push_back(entry);
   }
   line["ms"] = rounded(frame.latency_ms, 10);
-  return compact_json(line) + "\n";
+  return for_terminal(compact_json(line)) + "\n";
 }
 
 }  // namespace fercli

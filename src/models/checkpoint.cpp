@@ -53,6 +53,7 @@ nlohmann::json to_json(const Preprocessing& preprocessing) {
                          {"mean", preprocessing.mean},
                          {"std", preprocessing.std}};
   if (preprocessing.columns() != preprocessing.size) json["width"] = preprocessing.width;
+  if (preprocessing.crop_from > 0) json["crop_from"] = preprocessing.crop_from;
   return json;
 }
 
@@ -81,12 +82,16 @@ std::shared_ptr<Network> restore_network(Checkpoint& checkpoint, const Container
   return network;
 }
 
-std::shared_ptr<const ForeignModel> restore_foreign(const Container& file, const std::string& path) {
+std::shared_ptr<const ForeignModel> restore_foreign(const Container& file, const std::string& path, bool trust_code) {
   try {
     const auto& header = file.header.at("foreign");
-    return Registry<StoredModel>::instance().get(header.at("kind")).restore(header, file.tensors);
-  } catch (const std::exception& error) {
-    throw UserError(fmt::format("{}: the imported network in it is damaged ({})", path, error.what()));
+    return Registry<StoredModel>::instance().get(header.at("kind")).restore(header, file.tensors, trust_code);
+  } catch (const UserError& error) {
+    throw UserError(fmt::format("{}: {}", path, error.what()));
+  } catch (const std::bad_alloc&) {
+    throw;
+  } catch (const std::exception&) {
+    throw UserError(fmt::format("{}: the imported network in it is damaged", path));
   }
 }
 
@@ -117,11 +122,13 @@ namespace {
 void check_header(const Checkpoint& checkpoint, const std::string& path) {
   const auto& input = checkpoint.preprocessing;
   const auto is_side = [](int64_t side) { return side >= 1 && side <= kLargestSide; };
+  const int64_t cut = input.crop_from;
+  const bool crops = cut == 0 || (is_side(cut) && cut >= input.size && cut >= input.columns());
   const auto fits = [&](const std::vector<double>& values) {
     return (values.size() == 1 || static_cast<int64_t>(values.size()) == input.channels) &&
            std::all_of(values.begin(), values.end(), [](double value) { return std::isfinite(value); });
   };
-  if ((input.channels != 1 && input.channels != 3) || !is_side(input.size) || !is_side(input.columns()) ||
+  if ((input.channels != 1 && input.channels != 3) || !is_side(input.size) || !is_side(input.columns()) || !crops ||
       checkpoint.options.channels != input.channels || checkpoint.options.size != input.size || !fits(input.mean) ||
       !fits(input.std)) {
     throw UserError(fmt::format("{}: the checkpoint's header asks for impossible images ({}x{}x{})", path, input.size,
@@ -132,7 +139,7 @@ void check_header(const Checkpoint& checkpoint, const std::string& path) {
 
 }  // namespace
 
-Checkpoint load_checkpoint(const fs::path& path) {
+Checkpoint load_checkpoint(const fs::path& path, bool trust_code) {
   const Container file = load_container(path, kCheckpointKind);
   Checkpoint checkpoint;
   try {
@@ -141,16 +148,21 @@ Checkpoint load_checkpoint(const fs::path& path) {
     checkpoint.options = {file.header.at("channels"), file.header.at("size"), checkpoint.classes.size(),
                           file.header.at("settings")};
     const auto& input = file.header.at("preprocessing");
-    checkpoint.preprocessing = {input.at("channels"), input.at("size"), input.at("mean"), input.at("std"),
-                                input.value("width", int64_t{0})};
+    checkpoint.preprocessing = {input.at("channels"),
+                                input.at("size"),
+                                input.at("mean"),
+                                input.at("std"),
+                                input.value("width", int64_t{0}),
+                                input.value("crop_from", int64_t{0})};
     check_header(checkpoint, path.string());
     checkpoint.warnings = file.header.value("warnings", std::vector<std::string>{});
     checkpoint.training = file.header.at("training");
-  } catch (const nlohmann::json::exception& error) {
-    throw UserError(fmt::format("{}: the checkpoint's header is not complete ({})", path.string(), error.what()));
+  } catch (const nlohmann::json::exception&) {
+    throw UserError(
+        fmt::format("{}: the checkpoint's header is not complete, or its values have wrong types", path.string()));
   }
   if (file.header.contains("foreign")) {
-    checkpoint.foreign = restore_foreign(file, path.string());
+    checkpoint.foreign = restore_foreign(file, path.string(), trust_code);
   } else {
     checkpoint.network = restore_network(checkpoint, file, path.string());
   }

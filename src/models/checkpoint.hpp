@@ -27,8 +27,9 @@ struct Checkpoint {
 /// they came.
 void save_checkpoint(const Checkpoint& checkpoint, const std::filesystem::path& path);
 
-/// Throws UserError: no such file, foreign, damaged, unknown architecture, tensors missing or of the wrong shape.
-Checkpoint load_checkpoint(const std::filesystem::path& path);
+/// Throws UserError: no such file, foreign, damaged, unknown architecture, tensors missing or of the wrong shape, or
+/// TorchScript in it that does more than compute with tensors, without `trust_code`.
+Checkpoint load_checkpoint(const std::filesystem::path& path, bool trust_code = false);
 
 /// The classifier of a checkpoint, in the precision and on the device asked for.
 Classifier make_classifier(const Checkpoint& checkpoint, const Runtime& runtime);

@@ -5,6 +5,7 @@
 #include <torch/csrc/autograd/autograd.h>
 
 #include "core/error.hpp"
+#include "core/interrupt.hpp"
 #include "models/networks/network_model.hpp"
 
 namespace fercli {
@@ -113,7 +114,14 @@ torch::Tensor Classifier::prepare(const torch::Tensor& x) const {
       input = (input * per_channel({0.299, 0.587, 0.114}, device_)).sum(1, /*keepdim=*/true);  // ITU-R BT.601
     }
   }
-  input = resized(input, preprocessing_.size, preprocessing_.columns());
+  const int64_t height = preprocessing_.size, width = preprocessing_.columns(), side = preprocessing_.crop_from;
+  if (side > 0) {
+    input = resized(input, side, side);
+    input = input.slice(2, (side - height) / 2, (side - height) / 2 + height)
+                .slice(3, (side - width) / 2, (side - width) / 2 + width);
+  } else {
+    input = resized(input, height, width);
+  }
   input = (input - per_channel(preprocessing_.mean, device_)) / per_channel(preprocessing_.std, device_);
   return input.to(scalar_type(precision_)).contiguous(torch::MemoryFormat::ChannelsLast);
 }
@@ -121,6 +129,7 @@ torch::Tensor Classifier::prepare(const torch::Tensor& x) const {
 /// One chunk. oneDNN takes another algorithm for a batch of one, with other roundings: such an image is sent twice, so
 /// that its bits do not depend on the company it is in.
 torch::Tensor Classifier::run(const torch::Tensor& x) const {
+  throw_if_late();
   const bool alone = x.size(0) == 1;
   torch::Tensor sum;
   const auto all = views(alone ? x.expand({2, -1, -1, -1}) : x, tta_);

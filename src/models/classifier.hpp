@@ -19,15 +19,18 @@ namespace fercli {
 class Model;     // models/networks/model.hpp
 class Executor;  // models/networks/model.hpp
 
-/// From stored image to network input: grey/RGB conversion, bilinear resize, (x - mean) / std per channel.
+/// From stored image to network input: grey/RGB conversion, bilinear resize (or a cut from the middle), (x - mean) /
+/// std per channel.
 struct Preprocessing {
   int64_t channels = 1;
   int64_t size = 48;              ///< input height, and width unless that is given
   std::vector<double> mean{0.5};  ///< one value, or one per channel; pixels in [0,1]
   std::vector<double> std{0.5};
-  int64_t width = 0;  ///< 0: square
+  int64_t width = 0;      ///< 0: square
+  int64_t crop_from = 0;  ///< side that images are brought to before their middle is cut out; 0: no cut
 
   int64_t columns() const { return width > 0 ? width : size; }
+  int64_t shown_side() const { return crop_from > 0 ? crop_from : size; }  ///< of a square image that loses nothing
 };
 
 /// Test-time augmentation: logits are averaged over views of the image.

@@ -4,6 +4,8 @@
 
 #include <set>
 
+#include "core/escape.hpp"
+#include "core/file_name.hpp"
 #include "core/files.hpp"
 #include "core/text.hpp"
 #include "data/image.hpp"
@@ -14,11 +16,6 @@ namespace fs = std::filesystem;
 
 namespace {
 
-torch::Tensor write_and_read(const torch::Tensor& image, const fs::path& path) {
-  write_png(image, path);
-  return read_image(path, image.size(0));
-}
-
 /// Different ids may give one path (a.jpg and a.png): later ones get a number.
 fs::path unused(fs::path path, std::set<fs::path>* used) {
   const std::string stem = path.stem().string();
@@ -27,20 +24,12 @@ fs::path unused(fs::path path, std::set<fs::path>* used) {
   return path;
 }
 
-/// What the float32 network says of these 8-bit images: (N,K) probabilities, (N) goal reached.
-std::pair<torch::Tensor, torch::Tensor> judge(const std::vector<torch::Tensor>& images,
-                                              const std::vector<int64_t>& labels, const Classifier& classifier,
-                                              const EmotionGoal& goal) {
-  const auto logits = classifier.with_precision(Precision::Float32).logits(to_float(torch::stack(images)));
-  return {logits.to(torch::kFloat64).softmax(1), goal.for_labels(torch::tensor(labels, torch::kInt64)).reached(logits)};
-}
-
 }  // namespace
 
 fs::path png_path(const std::string& id) {
   fs::path path;
   for (const auto& part : split(id, '/')) {
-    if (!part.empty() && part != "." && part != "..") path /= part;
+    if (!part.empty() && part != "." && part != "..") path /= file_name_of(part, "image");
   }
   if (path.empty()) path = "image";
   static const std::set<std::string> extensions{".png", ".jpg", ".jpeg", ".bmp", ".webp",
@@ -49,39 +38,15 @@ fs::path png_path(const std::string& id) {
   return path += ".png";
 }
 
-void round_trip_png(std::vector<AttackedImage>& images, const Classifier& classifier, const EmotionGoal& goal,
-                    const fs::path& folder, bool keep) {
-  if (images.empty()) return;
-  make_folder(folder);
-  const fs::path temporary = folder / ".round-trip.png";
+void write_adversarial(std::vector<AttackedImage>& images, const fs::path& folder) {
   std::set<fs::path> used;
-  std::vector<torch::Tensor> read_back, read_back_minimal;
-  std::vector<int64_t> labels;
   for (auto& image : images) {
     const fs::path name = unused(png_path(image.id), &used);
-    const fs::path path = keep ? folder / "adversarial" / name : temporary;
-    read_back.push_back(write_and_read(image.adversarial, path));
-    labels.push_back(image.label);
-    if (keep) image.file = (fs::path("adversarial") / name).string();
-    if (!image.minimal_eps) continue;
-    const fs::path minimal = keep ? folder / "minimal" / name : temporary;
-    read_back_minimal.push_back(write_and_read(image.minimal, minimal));
-    if (keep && std::isfinite(*image.minimal_eps)) image.minimal_file = (fs::path("minimal") / name).string();
-  }
-  std::error_code ignored;
-  fs::remove(temporary, ignored);
-
-  const auto [probabilities, reached] = judge(read_back, labels, classifier, goal);
-  for (size_t i = 0; i < images.size(); ++i) {
-    const auto row = probabilities[static_cast<int64_t>(i)].contiguous();
-    images[i].after.assign(row.data_ptr<double>(), row.data_ptr<double>() + row.numel());
-    images[i].success = reached[static_cast<int64_t>(i)].item<bool>();
-  }
-  if (read_back_minimal.empty()) return;
-  const auto minimal_reached = judge(read_back_minimal, labels, classifier, goal).second;
-  for (size_t i = 0; i < images.size(); ++i) {
-    if (!minimal_reached[static_cast<int64_t>(i)].item<bool>())
-      images[i].minimal_eps = std::numeric_limits<double>::infinity();
+    write_png(image.adversarial, folder / "adversarial" / name);
+    image.file = final_name(folder / "adversarial" / name).string();
+    if (!image.minimal_eps || !std::isfinite(*image.minimal_eps)) continue;
+    write_png(image.minimal, folder / "minimal" / name);
+    image.minimal_file = final_name(folder / "minimal" / name).string();
   }
 }
 
@@ -109,17 +74,17 @@ std::string format_per_image_csv(const std::vector<AttackedImage>& images, const
   std::string text =
       "id,label,clean_class,clean_probability,adversarial_class,adversarial_probability,label_probability_after,linf_"
       "255,l2,"
-      "psnr,ssim,success_8bit,success_float,minimal_eps,file,minimal_file\n";
+      "psnr,ssim,success_8bit,success_float,minimal_eps,file,minimal_file,sure\n";
   for (const auto& image : images) {
     const auto before = static_cast<size_t>(top_of(image.clean)), after = static_cast<size_t>(top_of(image.after));
     const std::string minimal = !image.minimal_eps ? "" : fmt::format("{:.6g}", *image.minimal_eps);
     const std::string similarity = std::isfinite(image.ssim) ? fmt::format("{:.5f}", image.ssim) : "";
-    text +=
-        fmt::format("{},{},{},{:.6f},{},{:.6f},{:.6f},{},{:.6f},{:.3f},{},{:d},{:d},{},{},{}\n", csv_field(image.id),
-                    classes[static_cast<size_t>(image.label)], classes[before], image.clean[before], classes[after],
-                    image.after[after], image.after[static_cast<size_t>(image.label)], std::lround(image.linf * 255),
-                    image.l2, image.psnr, similarity, image.success, image.float_success, minimal,
-                    csv_field(image.file), csv_field(image.minimal_file));
+    text += fmt::format("{},{},{},{:.6f},{},{:.6f},{:.6f},{},{:.6f},{:.3f},{},{:d},{:d},{},{},{}\n",
+                        csv_field(image.id), csv_field(classes[static_cast<size_t>(image.label)]),
+                        csv_field(classes[before]), image.clean[before], csv_field(classes[after]), image.after[after],
+                        image.after[static_cast<size_t>(image.label)], std::lround(image.linf * 255), image.l2,
+                        image.psnr, similarity, image.success, image.float_success, minimal, csv_field(image.file),
+                        csv_field(image.minimal_file));
   }
   return text;
 }

@@ -9,12 +9,10 @@
 
 namespace fercli {
 
-/// Writes the adversarial image of every success and failure as PNG, reads the file back, and lets the float32 network
-/// judge what was read: `after` and `success` of the images are from then on about the files. With `keep` the files
-/// stay as FOLDER/adversarial/ID.png, and the images of the smallest eps as FOLDER/minimal/ID.png, and `file` and
-/// `minimal_file` say where. Throws UserError when the folder cannot be written.
-void round_trip_png(std::vector<AttackedImage>& images, const Classifier& classifier, const EmotionGoal& goal,
-                    const std::filesystem::path& folder, bool keep);
+/// Writes the adversarial image of every success and failure as FOLDER/adversarial/ID.png, and the images of the
+/// smallest eps as FOLDER/minimal/ID.png; `file` and `minimal_file` then say where. Throws UserError when the folder
+/// cannot be written.
+void write_adversarial(std::vector<AttackedImage>& images, const std::filesystem::path& folder);
 
 /// An id as a path below a folder: no "..", no empty parts, the image's extension replaced by ".png".
 std::filesystem::path png_path(const std::string& id);

@@ -12,6 +12,7 @@
 #include <memory>
 
 #include "core/error.hpp"
+#include "core/escape.hpp"
 #include "core/files.hpp"
 #include "core/progress.hpp"
 #include "core/text.hpp"
@@ -107,7 +108,9 @@ set title textcolor rgb '#101010'
 
 std::string gnuplot_text(const std::string& text) {
   std::string result = "'";
-  for (const char letter : text) result += letter == '\'' ? "''" : std::string(1, letter == '\n' ? ' ' : letter);
+  for (const char letter : for_terminal(text)) {
+    result += letter == '\'' ? "''" : std::string(1, letter == '\n' ? ' ' : letter);
+  }
   return result + "'";
 }
 

@@ -3,35 +3,13 @@
 #include <fmt/format.h>
 
 #include "core/base64.hpp"
+#include "core/escape.hpp"
 #include "core/files.hpp"
 #include "report/html_style.hpp"
 
 namespace fercli {
 
 namespace {
-
-std::string escape_html(const std::string& text) {
-  std::string result;
-  for (const char letter : text) {
-    switch (letter) {
-      case '&':
-        result += "&amp;";
-        break;
-      case '<':
-        result += "&lt;";
-        break;
-      case '>':
-        result += "&gt;";
-        break;
-      case '"':
-        result += "&quot;";
-        break;
-      default:
-        result += letter;
-    }
-  }
-  return result;
-}
 
 std::string html(const Span& span) {
   if (span.pointer.empty()) return escape_html(span.text);

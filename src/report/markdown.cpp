@@ -2,18 +2,11 @@
 
 #include <fmt/format.h>
 
+#include "core/escape.hpp"
+
 namespace fercli {
 
 namespace {
-
-std::string escape_markdown(const std::string& text) {
-  std::string result;
-  for (const char letter : text) {
-    if (letter == '|' || letter == '<' || letter == '*' || letter == '`' || letter == '\\') result += '\\';
-    result += letter == '\n' ? ' ' : letter;
-  }
-  return result;
-}
 
 std::string markdown(const Text& text) {
   std::string result;

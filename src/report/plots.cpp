@@ -7,6 +7,7 @@
 
 #include "core/text.hpp"
 #include "report/gnuplot.hpp"
+#include "report/number_format.hpp"
 
 namespace fercli {
 
@@ -17,15 +18,6 @@ std::string tics(const std::vector<std::string>& names) {
   std::vector<std::string> entries;
   for (size_t i = 0; i < names.size(); ++i) entries.push_back(fmt::format("{} {}", gnuplot_text(names[i]), i));
   return "(" + join(entries, ", ") + ")";
-}
-
-/// 28709 -> "28 709".
-std::string grouped(int64_t number) {
-  std::string digits = std::to_string(number);
-  for (int64_t place = static_cast<int64_t>(digits.size()) - 3; place > 0; place -= 3) {
-    digits.insert(static_cast<size_t>(place), " ");
-  }
-  return digits;
 }
 
 std::string margins(double left, double right, double bottom, double top) {
@@ -71,7 +63,7 @@ std::string best_epoch_marks(const std::vector<EpochPoint>& epochs, int64_t vali
     const auto successes = static_cast<int64_t>(std::llround(best->validation_accuracy * validation_images));
     const Interval interval = wilson_interval(std::min(successes, validation_images), validation_images);
     words += fmt::format(" (95 % CI {:.1f}–{:.1f}, n = {})", 100 * interval.low, 100 * interval.high,
-                         grouped(validation_images));
+                         format_number(static_cast<double>(validation_images), NumberFormat::Count, "en"));
   }
   return mark(*best, best->validation_accuracy, words + fmt::format(", epoch {}", best->epoch));
 }
@@ -149,9 +141,10 @@ bool plot_class_distribution(const std::vector<ClassCounts>& splits, const std::
     }
     const std::string block = fmt::format("split{}", s);
     script += data_block(block, rows);
-    pieces.push_back(fmt::format("${} using 1:2:({}) with boxes lc rgb '{}' title {}", block, width * 0.92,
-                                 kColours[s % kColours.size()],
-                                 gnuplot_text(fmt::format("{} (n = {})", splits[s].split, grouped(total)))));
+    pieces.push_back(fmt::format(
+        "${} using 1:2:({}) with boxes lc rgb '{}' title {}", block, width * 0.92, kColours[s % kColours.size()],
+        gnuplot_text(fmt::format("{} (n = {})", splits[s].split,
+                                 format_number(static_cast<double>(total), NumberFormat::Count, "en")))));
     pieces.push_back(
         fmt::format("${} using 1:2:(sprintf('%d', int($2))) with labels offset 0,0.6 font ',{}' "
                     "textcolor rgb '#303030' notitle",
@@ -169,7 +162,7 @@ bool plot_confusion_matrix(const torch::Tensor& confusion, const std::vector<std
     const int64_t* counts = matrix.data_ptr<int64_t>() + row * classes_count;
     int64_t total = 0;
     for (int64_t column = 0; column < classes_count; ++column) total += counts[column];
-    names[row] += fmt::format("  (n = {})", grouped(total));
+    names[row] += fmt::format("  (n = {})", format_number(static_cast<double>(total), NumberFormat::Count, "en"));
     for (int64_t column = 0; column < classes_count; ++column) {
       cells.push_back(
           fmt::format("{} {} {:.4f} {}", column, row, total ? 100.0 * counts[column] / total : 0, counts[column]));
@@ -213,8 +206,8 @@ bool plot_reliability(const std::vector<ReliabilityBin>& bins, const Metric& ece
       "set key top left\n",
       gnuplot_text(title),
       gnuplot_text(fmt::format("ECE {:.3f} (n = {}); a calibrated network would have {:.3f} (95 %: {:.3f}–{:.3f})",
-                               ece.value, grouped(ece.n), calibrated.value, calibrated.interval.low,
-                               calibrated.interval.high)));
+                               ece.value, format_number(static_cast<double>(ece.n), NumberFormat::Count, "en"),
+                               calibrated.value, calibrated.interval.low, calibrated.interval.high)));
   script += fmt::format(
       "plot $bins using 1:3:({0}) with boxes lc rgb '#b7d7ea' title 'accuracy in the bin', "
       "x with lines lc rgb '#606060' dt 2 lw 1 title 'perfect calibration', "

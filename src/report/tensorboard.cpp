@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <array>
+#include <boost/crc.hpp>
 #include <chrono>
 
 #include "report/proto/tensorboard_event.pb.h"
@@ -12,18 +12,7 @@ namespace fercli {
 
 namespace {
 
-constexpr uint32_t kPolynomial = 0x82F63B78;  // Castagnoli, bits reversed
-constexpr uint32_t kMaskDelta = 0xA282EAD8;   // TFRecord's, so that a CRC of a CRC stays a good check
-
-std::array<uint32_t, 256> make_table() {
-  std::array<uint32_t, 256> table{};
-  for (uint32_t byte = 0; byte < 256; ++byte) {
-    uint32_t value = byte;
-    for (int bit = 0; bit < 8; ++bit) value = value & 1 ? (value >> 1) ^ kPolynomial : value >> 1;
-    table[byte] = value;
-  }
-  return table;
-}
+constexpr uint32_t kMaskDelta = 0xA282EAD8;  // TFRecord's, so that a CRC of a CRC stays a good check
 
 double wall_time() {
   return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
@@ -55,10 +44,10 @@ std::filesystem::path new_event_file(const std::filesystem::path& folder) {
 }  // namespace
 
 uint32_t crc32c(std::string_view bytes) {
-  static const auto kTable = make_table();
-  uint32_t crc = 0xFFFFFFFF;
-  for (const char byte : bytes) crc = kTable[(crc ^ static_cast<uint8_t>(byte)) & 0xFF] ^ (crc >> 8);
-  return ~crc;
+  constexpr uint32_t kCastagnoli = 0x1EDC6F41;
+  boost::crc_optimal<32, kCastagnoli, 0xFFFFFFFF, 0xFFFFFFFF, true, true> crc;
+  crc.process_bytes(bytes.data(), bytes.size());
+  return crc.checksum();
 }
 
 TensorBoardWriter::TensorBoardWriter(const std::filesystem::path& folder) {

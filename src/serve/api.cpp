@@ -6,15 +6,16 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
-#include "attacks/engine/attack.hpp"
 #include "core/base64.hpp"
-#include "core/clock.hpp"
 #include "core/error.hpp"
+#include "core/interrupt.hpp"
 #include "core/json_text.hpp"
 #include "core/progress.hpp"
 #include "core/text.hpp"
 #include "data/dataset.hpp"
 #include "data/image.hpp"
+#include "eval/campaign/faces.hpp"
+#include "eval/measures/difference_picture.hpp"
 #include "eval/measures/image_quality.hpp"
 #include "serve/page_files.hpp"
 #include "serve/upload.hpp"
@@ -178,18 +179,12 @@ size_t largest(const std::vector<Box>& boxes) {
   return best;
 }
 
-/// The difference, enlarged by `factor`, on mid-grey.
-torch::Tensor magnified(const torch::Tensor& before, const torch::Tensor& after, int64_t factor) {
-  const auto delta = (after.to(torch::kInt32) - before.to(torch::kInt32)) * factor;
-  return (delta + 128).clamp(0, 255).to(torch::kUInt8);
-}
-
 Json norms_json(const torch::Tensor& x, const torch::Tensor& x_adv) {
-  const auto delta = x_adv - x;
+  const double linf = distances(x_adv, x, Norm::Linf, true)[0].item<double>();
   const double noise = psnr(x, x_adv)[0].item<double>();
-  return {{"linf_255", (delta.abs().max() * 255).round().item<int64_t>()},
-          {"linf", row_norms(delta, Norm::Linf)[0].item<double>()},
-          {"l2", row_norms(delta, Norm::L2)[0].item<double>()},
+  return {{"linf_255", std::lround(linf * 255)},
+          {"linf", linf},
+          {"l2", distances(x_adv, x, Norm::L2, true)[0].item<double>()},
           {"psnr", std::isfinite(noise) ? Json(noise) : Json()}};
 }
 
@@ -227,10 +222,10 @@ std::string error_json(const std::string& message) {
 
 Api::Api(const Checkpoint& checkpoint, ApiSettings settings)
     : classifier_(make_classifier(checkpoint, settings.runtime)),
-      judge_(classifier_.with_precision(Precision::Float32)),
       settings_(std::move(settings)),
       model_json_(describe(checkpoint, classifier_, settings_.model)),
-      lanes_(settings_.lanes, settings_.detector, settings_.runtime, settings_.longest_queue) {}
+      lanes_({settings_.lanes, settings_.detector, settings_.smallest_face, settings_.runtime, settings_.longest_queue,
+              settings_.work_seconds}) {}
 
 std::string Api::method_of(const std::string& path) {
   const auto found = methods().find(path);
@@ -241,25 +236,26 @@ bool Api::is_open(const std::string& path) {
   return path == "/" || path == "/page.js" || path == "/page.css" || path == "/test";
 }
 
-ApiAnswer Api::answer(const ApiRequest& request) {
-  const auto start = Clock::now();
+ApiAnswer Api::answer(ApiRequest request) {
   ApiAnswer answer;
   try {
     answer = dispatch(request);
   } catch (const RequestError& error) {
     answer = {error.status(), "application/json", error_json(error.what())};
+  } catch (const Late&) {
+    answer = {
+        503, "application/json",
+        error_json(fmt::format("the work on this request took longer than {:g} seconds", settings_.work_seconds))};
   } catch (const UserError& error) {
     answer = {400, "application/json", error_json(error.what())};
   } catch (const std::exception& error) {
     warn(fmt::format("{} {}: {}", request.method, request.path, error.what()));
     answer = {500, "application/json", error_json("the server failed to work on this request")};
   }
-  const double seconds = seconds_since(start);
-  metrics_.count_request(method_of(request.path).empty() ? "other" : request.path, answer.status, seconds);
   return answer;
 }
 
-ApiAnswer Api::dispatch(const ApiRequest& request) {
+ApiAnswer Api::dispatch(ApiRequest& request) {
   const std::string& path = request.path;
   const std::string allowed = method_of(path);
   if (allowed.empty()) throw RequestError(404, "there is nothing at this address");
@@ -292,12 +288,12 @@ nlohmann::ordered_json Api::verdict(const std::vector<double>& probabilities, co
           {"probabilities", all}};
 }
 
-ApiAnswer Api::predict(const ApiRequest& given) {
-  ApiRequest request = given;
+ApiAnswer Api::predict(ApiRequest& request) {
   const std::string bytes = image_of(request), language = language_of(request);
   Json predictions = Json::array();
-  lanes_.run([&](FaceDetector& detector) {
+  lanes_.run(request.path, [&](FaceDetector& detector) {
     const Picture picture = decode_upload(bytes, settings_.most_pixels);
+    throw_if_late();
     const auto found = find_faces(picture, &detector, classifier_.preprocessing(), Detect::Auto);
     const auto readings = read_crops(classifier_, crop_faces(picture, found.squares, classifier_.preprocessing()));
     for (size_t i = 0; i < readings.size(); ++i) {
@@ -311,13 +307,13 @@ ApiAnswer Api::predict(const ApiRequest& given) {
           compact_json({{"faces_detected", predictions.size()}, {"predictions", predictions}})};
 }
 
-ApiAnswer Api::attack(const ApiRequest& given) {
-  ApiRequest request = given;
+ApiAnswer Api::attack(ApiRequest& request) {
   const std::string bytes = image_of(request), language = language_of(request);
   const AttackOrder order = order_of(request, classifier_.classes(), settings_.most_steps);
   Json out{{"goal", order.goal.name}, {"eps", order.eps}};
-  lanes_.run([&](FaceDetector& detector) {
+  lanes_.run(request.path, [&](FaceDetector& detector) {
     const Picture picture = decode_upload(bytes, settings_.most_pixels);
+    throw_if_late();
     const auto found = find_faces(picture, &detector, classifier_.preprocessing(), Detect::Auto);
     if (found.boxes.empty()) throw RequestError(422, "there is no face in the image");
     const size_t chosen = largest(found.boxes);
@@ -330,37 +326,34 @@ ApiAnswer Api::attack(const ApiRequest& given) {
 /// crop: uint8 (1,C,S,S). Adds both verdicts, the norms and the pictures to `out`.
 void Api::attack_crop(const torch::Tensor& crop, const AttackOrder& order, const std::string& language,
                       nlohmann::ordered_json& out) {
-  const auto x = to_float(crop);
   const auto before = read_crops(classifier_, crop)[0];
   const auto label = torch::tensor({top_of(before)});
   const bool concerned = order.goal.concerns(top_of(before));
-  auto stored = crop;
+  AttackedFaces attacked{crop, {}, 0, 0};
   if (concerned) {
-    AttackSettings settings;
-    settings.steps = order.steps;
-    ThreatModel threat;
-    threat.eps = order.eps;
-    const AttackInput input{x, order.goal.for_labels(label), image_keys(crop)};
-    const auto attack = make_attack("pgd", settings, Norm::Linf, order.goal.targeted());
-    const AttackResult result = attack->run(classifier_, threat, input, Rng(settings_.runtime.seed));
-    stored = to_8bit(result.x_adv);
-    out["passes"] = {{"forward", result.forward}, {"backward", result.backward}};
+    Trial trial;
+    trial.attacks = {"pgd"};
+    trial.ladder = {{"", order.eps}};
+    trial.goal = order.goal;
+    trial.settings.steps = order.steps;
+    trial.seed = settings_.runtime.seed;
+    attacked = attack_faces(classifier_, crop, label, trial);
+    out["passes"] = {{"forward", attacked.forward}, {"backward", attacked.backward}};
+  } else {
+    attacked.verdict = judge_stored(classifier_, crop, order.goal.for_labels(label));
   }
-  // What is judged is what is sent: the PNG, read back.
-  const std::string png = encode_png(stored[0]);
-  const auto read_back = decode_image(png, crop.size(1), "the adversarial image").unsqueeze(0);
-  const auto after = judge_.logits(to_float(read_back));
-  const bool success = concerned && order.goal.for_labels(label).reached(after)[0].item<bool>();
+  const auto stored = attacked.stored;
+  const bool success = concerned && attacked.verdict.reached[0].item<bool>();
   if (concerned) metrics_.count_attack(success);
   out["attacked"] = concerned;
   out["success"] = success;
   out["original"] = verdict(before, language);
-  out["adversarial"] = verdict(to_probabilities(after)[0], language);
-  out["norms"] = norms_json(x, to_float(read_back));
-  const int64_t factor = std::max<int64_t>(1, 127 / std::max<int64_t>(1, out["norms"]["linf_255"].get<int64_t>()));
+  out["adversarial"] = verdict(attacked.verdict.of(0), language);
+  out["norms"] = norms_json(to_float(crop), to_float(stored));
+  const int64_t factor = amplification(crop[0], stored[0]);
   out["images"] = {{"original", png_json(crop[0])},
-                   {"adversarial", encode_base64(png)},
-                   {"perturbation", png_json(magnified(crop[0], read_back[0], factor))},
+                   {"adversarial", png_json(stored[0])},
+                   {"perturbation", png_json(amplified_difference(crop[0], stored[0], factor))},
                    {"perturbation_factor", factor}};
 }
 

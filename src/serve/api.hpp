@@ -29,8 +29,10 @@ struct ApiAnswer {
 struct ApiSettings {
   std::string model = "standard";  ///< as it is shown
   std::string detector = "haar";
+  SmallestFace smallest_face;
   int64_t lanes = 1;
   size_t longest_queue = 128;
+  double work_seconds = 30;  ///< for the work on a request, waiting for its turn included
   int64_t most_pixels = 16'000'000;
   int64_t most_steps = 50;
   Runtime runtime;  ///< threads: of one lane
@@ -52,8 +54,9 @@ class Api {
  public:
   Api(const Checkpoint& checkpoint, ApiSettings settings);
 
-  /// Never throws: errors become {"error": sentence} with their status.
-  ApiAnswer answer(const ApiRequest& request);
+  /// Never throws: errors become {"error": sentence} with their status; 503 for work that would be late (before it
+  /// starts) or turns out late.
+  ApiAnswer answer(ApiRequest request);
 
   /// The allowed methods of a path ("GET", "POST"); "" for a path that does not exist.
   static std::string method_of(const std::string& path);
@@ -64,15 +67,15 @@ class Api {
   ServerMetrics& metrics() { return metrics_; }
 
  private:
-  ApiAnswer dispatch(const ApiRequest& request);
-  ApiAnswer predict(const ApiRequest& request);
-  ApiAnswer attack(const ApiRequest& request);
+  ApiAnswer dispatch(ApiRequest& request);
+  ApiAnswer predict(ApiRequest& request);
+  ApiAnswer attack(ApiRequest& request);
   nlohmann::ordered_json verdict(const std::vector<double>& probabilities, const std::string& language) const;
 
   void attack_crop(const torch::Tensor& crop, const AttackOrder& order, const std::string& language,
                    nlohmann::ordered_json& out);
 
-  Classifier classifier_, judge_;  ///< the second in float32
+  Classifier classifier_;
   ApiSettings settings_;
   std::string model_json_;
   ServerMetrics metrics_;

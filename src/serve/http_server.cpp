@@ -1,357 +1,383 @@
 #include "serve/http_server.hpp"
 
-#include <arpa/inet.h>
 #include <fmt/format.h>
-#include <httplib.h>
-#include <poll.h>
+#include <netinet/tcp.h>
 
 #include <atomic>
-#include <chrono>
-#include <map>
-#include <mutex>
+#include <boost/asio/post.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/http.hpp>
 #include <thread>
 
 #include "core/error.hpp"
+#include "core/progress.hpp"
 #include "core/text.hpp"
+#include "serve/deadline_stream.hpp"
+#include "serve/form.hpp"
+#include "serve/request_rules.hpp"
 #include "serve/upload.hpp"
 
 namespace fercli {
 
 namespace {
 
-using Clock = std::chrono::steady_clock;
+namespace http = boost::beast::http;
+using HttpError = boost::system::error_code;
+using HttpParser = http::request_parser<http::string_body>;
+using HttpHead = http::request_header<>;
 
-constexpr int kKeepAliveSeconds = 5;
+constexpr double kKeepAliveSeconds = 5;
+constexpr double kLingerSeconds = 1;
 constexpr size_t kRequestsPerConnection = 1000;
-constexpr size_t kMostAddresses = 10000;  ///< remembered for the rate limit
-constexpr size_t kSpareThreads = 8;       ///< to turn connections away while all others are busy
-constexpr int kPollMilliseconds = 50;
+constexpr size_t kSpareThreads = 32;  ///< to turn connections away while all others are busy
+constexpr uint32_t kMostHead = 16 << 10;
+constexpr size_t kReadAhead = 64 << 10;
+constexpr int kPollMilliseconds = 50, kFullMilliseconds = 2;
+constexpr int kBacklog = 512;
 
 /// Scripts, styles and pictures come from this server alone; cameras and uploads stay in the page.
 constexpr const char* kContentPolicy =
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// A socket with one deadline for a whole request, so that nobody holds a thread by sending a byte now and then.
-class DeadlineStream : public httplib::Stream {
- public:
-  explicit DeadlineStream(socket_t socket) : socket_(socket) {}
+/// A field of the head; "" where there is none.
+template <class Name>
+std::string header_of(const HttpHead& head, const Name& name) {
+  const auto value = head[name];
+  return {value.data(), value.size()};
+}
 
-  void set_deadline(Clock::time_point deadline) { deadline_ = deadline; }
+bool announces_body(const HttpHead& head) {
+  const std::string length = header_of(head, http::field::content_length);
+  return head.count(http::field::transfer_encoding) > 0 || length.find_first_not_of('0') != std::string::npos;
+}
 
-  bool is_readable() const override { return ready(POLLIN); }
-  bool is_writable() const override { return ready(POLLOUT); }
-
-  ssize_t read(char* data, size_t size) override { return is_readable() ? recv(socket_, data, size, 0) : -1; }
-  ssize_t write(const char* data, size_t size) override {
-    return is_writable() ? send(socket_, data, size, MSG_NOSIGNAL) : -1;
-  }
-
-  void get_remote_ip_and_port(std::string& ip, int& port) const override { name(getpeername, ip, port); }
-  void get_local_ip_and_port(std::string& ip, int& port) const override { name(getsockname, ip, port); }
-  socket_t socket() const override { return socket_; }
-
-  /// Something to read within `milliseconds`?
-  bool readable_within(int milliseconds) const {
-    pollfd entry{socket_, POLLIN, 0};
-    return poll(&entry, 1, milliseconds) > 0;
-  }
-
- private:
-  bool ready(short events) const {
-    for (;;) {
-      const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline_ - Clock::now()).count();
-      if (left <= 0) return false;
-      pollfd entry{socket_, events, 0};
-      const int result = poll(&entry, 1, static_cast<int>(left));
-      if (result > 0) return true;
-      if (result < 0 && errno != EINTR) return false;
-    }
-  }
-
-  template <class Get>
-  void name(Get get, std::string& ip, int& port) const {
-    sockaddr_storage address{};
-    socklen_t length = sizeof(address);
-    char host[NI_MAXHOST] = "", service[NI_MAXSERV] = "0";
-    if (get(socket_, reinterpret_cast<sockaddr*>(&address), &length) != 0) return;
-    getnameinfo(reinterpret_cast<sockaddr*>(&address), length, host, sizeof(host), service, sizeof(service),
-                NI_NUMERICHOST | NI_NUMERICSERV);
-    ip = host;
-    port = std::atoi(service);
-  }
-
-  socket_t socket_;
-  Clock::time_point deadline_ = Clock::time_point::max();
-};
-
-/// Whether the connection in hand must end after this answer: set for every refusal, for its body was not read.
-thread_local bool close_after_answer = false;
-
-/// httplib's server with limits on connections and time.
-class LimitedServer : public httplib::Server {
- public:
-  LimitedServer(int64_t most_connections, double request_seconds)
-      : most_connections_(most_connections), request_time_(request_seconds) {
-    new_task_queue = [most_connections] {
-      return new httplib::ThreadPool(static_cast<size_t>(most_connections) + kSpareThreads);
-    };
-  }
-
-  void drain() { draining_ = true; }
-
- private:
-  bool process_and_close_socket(socket_t socket) override {
-    const int64_t open = ++connections_;
-    DeadlineStream stream(socket);
-    if (open > most_connections_) {
-      turn_away(stream);
-    } else {
-      for (size_t served = 1; wait_for_request(stream) && answer(stream, served >= kRequestsPerConnection); ++served) {
-      }
-    }
-    linger(stream);
-    shutdown(socket, SHUT_RDWR);
-    close(socket);
-    --connections_;
-    return true;
-  }
-
-  /// False when the connection is to end.
-  bool answer(DeadlineStream& stream, bool is_last) {
-    stream.set_deadline(Clock::now() + std::chrono::duration_cast<Clock::duration>(request_time_));
-    bool closed = false;
-    close_after_answer = false;
-    // A range is a wish that a server may leave unheard (RFC 9110, 14.2); a thousand overlapping ones are an attack.
-    const auto whole = [](httplib::Request& request) { request.ranges.clear(); };
-    const bool well = process_request(stream, is_last || draining_, closed, whole);
-    return well && !closed && !close_after_answer && !is_last;
-  }
-
-  bool wait_for_request(const DeadlineStream& stream) const {
-    const auto end = Clock::now() + std::chrono::seconds(kKeepAliveSeconds);
-    while (!draining_ && Clock::now() < end) {
-      if (stream.readable_within(kPollMilliseconds)) return true;
-    }
-    return false;
-  }
-
-  void turn_away(DeadlineStream& stream) const {
-    const std::string body = error_json("too many connections, try again");
-    stream.set_deadline(Clock::now() + std::chrono::seconds(1));
-    const std::string text = fmt::format(
-        "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nContent-Length: {}\r\n"
-        "Retry-After: 1\r\nConnection: close\r\n\r\n{}",
-        body.size(), body);
-    stream.write(text.data(), text.size());
-  }
-
-  /// Reads a little of what the sender still sends: closing at once would throw the answer away on its way.
-  static void linger(DeadlineStream& stream) {
-    if (!close_after_answer) return;
-    shutdown(stream.socket(), SHUT_WR);
-    stream.set_deadline(Clock::now() + std::chrono::milliseconds(500));
-    char waste[4096];
-    for (int i = 0; i < 256 && stream.read(waste, sizeof(waste)) > 0; ++i) {
-    }
-  }
-
-  int64_t most_connections_;
-  std::chrono::duration<double> request_time_;
-  std::atomic<int64_t> connections_{0};
-  std::atomic<bool> draining_{false};
-};
-
-/// Token buckets, one per address.
-class RateLimiter {
- public:
-  explicit RateLimiter(double rate) : rate_(rate) {}
-
-  bool allows(const std::string& address) {
-    if (rate_ <= 0) return true;
-    const std::lock_guard lock(mutex_);
-    if (buckets_.size() >= kMostAddresses) buckets_.clear();
-    const auto now = Clock::now();
-    const double most = std::max(1.0, 2 * rate_);
-    Bucket& bucket = buckets_.try_emplace(address, Bucket{most, now}).first->second;
-    const double passed = std::chrono::duration<double>(now - bucket.time).count();
-    bucket = {std::min(most, bucket.tokens + passed * rate_), now};
-    if (bucket.tokens < 1) return false;
-    bucket.tokens -= 1;
-    return true;
-  }
-
- private:
-  struct Bucket {
-    double tokens;
-    Clock::time_point time;
+/// What to answer to a head or body that cannot be read. Status 0: nobody is there to be answered.
+ApiAnswer answer_to(const HttpError& error) {
+  const auto refusal = [](int status, const char* sentence) {
+    return ApiAnswer{status, "application/json", error_json(sentence)};
   };
-  double rate_;
-  std::mutex mutex_;
-  std::map<std::string, Bucket> buckets_;
+  if (error == boost::system::errc::timed_out) return refusal(408, "the request took too long to arrive");
+  if (error == http::error::header_limit || error == http::error::buffer_overflow) {
+    return refusal(431, "the head of the request is too long");
+  }
+  if (error == http::error::end_of_stream || error == http::error::partial_message ||
+      error.category() != make_error_code(http::error::bad_method).category()) {
+    return ApiAnswer{0, "", ""};
+  }
+  return refusal(400, "the request is not well formed");
+}
+
+/// Sends one answer. `path`: what was asked for. False when it could not be sent whole.
+bool send_answer(DeadlineStream& stream, const HttpHead& head, const std::string& path, ApiAnswer answer, bool keep) {
+  http::response<http::string_body> response;
+  response.result(static_cast<unsigned>(answer.status));
+  response.version(head.version() == 10 ? 10 : 11);
+  response.set(http::field::content_type, answer.content_type);
+  response.set("X-Content-Type-Options", "nosniff");
+  response.set("Content-Security-Policy", kContentPolicy);
+  response.set("Referrer-Policy", "no-referrer");
+  response.set(http::field::cache_control, "no-store");
+  if (answer.status == 503 || answer.status == 429) response.set(http::field::retry_after, "1");
+  if (answer.status == 401) response.set(http::field::www_authenticate, "Bearer");
+  if (answer.status == 405) response.set(http::field::allow, Api::method_of(path) == "GET" ? "GET, HEAD" : "POST");
+  response.keep_alive(keep);
+  if (keep) response.set("Keep-Alive", fmt::format("timeout={:g}", kKeepAliveSeconds));
+  response.body() = std::move(answer.body);
+  response.prepare_payload();
+  HttpError error;
+  if (head.method() == http::verb::head) {
+    http::response_serializer<http::string_body> serializer(response);
+    http::write_header(stream, serializer, error);
+  } else {
+    http::write(stream, response, error);
+  }
+  return !error;
+}
+
+/// How a request ends.
+struct Ending {
+  std::string path;
+  Clock::time_point start;  ///< when it had arrived
+  bool keep, unread;        ///< the connection goes on; something of the request was not read
 };
 
-/// In a time that does not tell how much of it was right.
-bool same_secret(const std::string& a, const std::string& b) {
-  unsigned char difference = a.size() == b.size() ? 0 : 1;
-  for (size_t i = 0; i < a.size(); ++i)
-    difference |= static_cast<unsigned char>(a[i] ^ b[i % std::max<size_t>(1, b.size())]);
-  return difference == 0;
-}
-
-/// "localhost:7860" -> "localhost", "[::1]:7860" -> "::1".
-std::string host_part(const std::string& header) {
-  if (!header.empty() && header[0] == '[') return header.substr(1, header.find(']') - 1);
-  return header.substr(0, header.find(':'));
-}
-
-const char* status_sentence(int status) {
-  switch (status) {
-    case 400:
-      return "the request is not well formed";
-    case 404:
-      return "there is nothing at this address";
-    case 405:
-      return "this method is not allowed here";
-    case 413:
-      return "the body is too long";
-    case 414:
-      return "the address is too long";
-    case 416:
-      return "this range is not available";
-    default:
-      return "the request cannot be served";
+/// Reads the body of a request that may be served.
+HttpError read_body(DeadlineStream& stream, boost::beast::flat_buffer& buffer, HttpParser& parser) {
+  HttpError error;
+  if (to_lower(header_of(parser.get(), http::field::expect)) == "100-continue") {
+    http::response<http::empty_body> go_on(http::status::continue_, 11);
+    http::write(stream, go_on, error);
   }
+  if (!error) http::read(stream, buffer, parser, error);
+  return error;
+}
+
+/// The request as the Api takes it. Throws RequestError for a form that is not well formed.
+ApiRequest call_of(HttpParser::value_type& request, const RequestTarget& target) {
+  const auto method = request.method_string();
+  ApiRequest call{{method.data(), method.size()},
+                  target.path,
+                  header_of(request, http::field::content_type),
+                  std::move(request.body()),
+                  target.fields,
+                  false,
+                  ""};
+  const HeaderValue type = parse_header_value(call.content_type);
+  if (type.value != "multipart/form-data") return call;
+  const auto boundary = type.parameters.find("boundary");
+  for (auto& [name, part] : parse_multipart(call.body, boundary != type.parameters.end() ? boundary->second : "")) {
+    if (name == "file") {
+      call.has_file = true;
+      call.file = std::move(part);
+    } else {
+      call.fields[name] = std::move(part);
+    }
+  }
+  return call;
+}
+
+/// "[::1]" -> "::1".
+std::string without_brackets(const std::string& host) {
+  const bool in_brackets = host.size() > 2 && host.front() == '[' && host.back() == ']';
+  return in_brackets ? host.substr(1, host.size() - 2) : host;
+}
+
+/// A socket that listens at one address, or -1 with errno.
+int listen_at(const addrinfo& place) {
+  const int socket = ::socket(place.ai_family, place.ai_socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (socket < 0) return -1;
+  const int yes = 1;  // not SO_REUSEPORT: two servers would share a port, and each get some of the requests
+  setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
+  if (bind(socket, place.ai_addr, place.ai_addrlen) == 0 && listen(socket, kBacklog) == 0) return socket;
+  const int reason = errno;
+  close(socket);
+  errno = reason;
+  return -1;
+}
+
+/// Listens at `host`:`port`, where a name has several addresses at the first of version 4. Throws UserError when they
+/// cannot be had.
+int listening_socket(const std::string& host, int64_t port) {
+  addrinfo hints{};
+  hints.ai_family = AF_UNSPEC;
+  hints.ai_socktype = SOCK_STREAM;
+  hints.ai_flags = AI_PASSIVE;
+  addrinfo* found = nullptr;
+  if (getaddrinfo(without_brackets(host).c_str(), std::to_string(port).c_str(), &hints, &found) != 0) {
+    throw UserError(fmt::format("fercli serve: --host {}: is no address, and no name that is known here", host));
+  }
+  const std::unique_ptr<addrinfo, void (*)(addrinfo*)> owner(found, freeaddrinfo);
+  int reason = 0;
+  for (const bool version_4 : {true, false}) {
+    for (const addrinfo* place = found; place != nullptr; place = place->ai_next) {
+      if ((place->ai_family == AF_INET) != version_4) continue;
+      const int socket = listen_at(*place);
+      if (socket >= 0) return socket;
+      reason = errno;
+    }
+  }
+  if (reason == EADDRNOTAVAIL) {
+    throw UserError(fmt::format("fercli serve: --host {}: is not an address of this machine", host));
+  }
+  if (reason == EACCES) {
+    throw UserError(
+        fmt::format("fercli serve: --port {}: only root may listen there; 1024 to 65535 are free to all", port));
+  }
+  throw UserError(fmt::format("fercli serve: {}:{} cannot be had; is another server running there?", host, port));
+}
+
+int port_of(int socket) {
+  sockaddr_storage address{};
+  socklen_t length = sizeof(address);
+  getsockname(socket, reinterpret_cast<sockaddr*>(&address), &length);
+  const bool is_v6 = address.ss_family == AF_INET6;
+  return ntohs(is_v6 ? reinterpret_cast<const sockaddr_in6&>(address).sin6_port
+                     : reinterpret_cast<const sockaddr_in&>(address).sin_port);
 }
 
 }  // namespace
 
-bool is_loopback(const std::string& host) {
-  in_addr address{};
-  const bool is_number = inet_pton(AF_INET, host.c_str(), &address) == 1;  // 127.example.com is none
-  return host == "localhost" || host == "::1" || (is_number && ntohl(address.s_addr) >> 24 == 127);
-}
-
 struct HttpServer::State {
   State(Api& the_api, const HttpSettings& given)
-      : api(the_api), settings(given), server(given.most_connections, given.request_seconds), limiter(given.rate) {}
+      : api(the_api),
+        settings(given),
+        rules({given.host, given.token, given.most_bytes, given.rate}),
+        listener(listening_socket(given.host, given.port)) {
+    port = port_of(listener);
+  }
+  ~State() { close_listener(); }
 
-  void refuse_early(const httplib::Request& request) const;
-  void check_body(const httplib::Request& request) const;
-  void answer(const httplib::Request& request, httplib::Response& response);
-  static void fill(const ApiAnswer& answer, httplib::Response& response);
-  void set_up();
+  void close_listener();
+  void accept_connections();
+  void serve_connection(DeadlineStream& stream);
+  void converse(DeadlineStream& stream);
+  bool exchange(DeadlineStream& stream, boost::beast::flat_buffer& buffer, const std::string& address, bool is_last);
+  void give_up(DeadlineStream& stream, const HttpHead& head, const HttpError& error);
+  void turn_away(DeadlineStream& stream);
+  bool wait_for_request(const DeadlineStream& stream) const;
+  bool finish(DeadlineStream& stream, const HttpHead& head, const Ending& ending, ApiAnswer answer);
 
   Api& api;
   HttpSettings settings;
-  LimitedServer server;
-  mutable RateLimiter limiter;
-  int port = 0;
-  std::atomic<bool> served{false};
+  RequestRules rules;
+  int listener, port;
+  std::atomic<int64_t> accepted{0}, connections{0};
+  std::atomic<bool> draining{false};
 };
 
-void HttpServer::State::fill(const ApiAnswer& answer, httplib::Response& response) {
-  response.status = answer.status;
-  response.set_content(answer.body, answer.content_type);
-  if (answer.status == 503 || answer.status == 429) response.set_header("Retry-After", "1");
+void HttpServer::State::close_listener() {
+  if (listener >= 0) close(listener);
+  listener = -1;
 }
 
-void HttpServer::State::check_body(const httplib::Request& request) const {
-  if (request.has_header("Transfer-Encoding") || !request.has_header("Content-Length")) {
-    throw RequestError(411, "the body needs a Content-Length");
+/// The facts of a head that the rules ask for.
+RequestFacts facts_of(const HttpHead& head, const RequestTarget& target, const std::string& peer) {
+  const auto method = head.method_string();
+  RequestFacts facts;
+  facts.method = {method.data(), method.size()};
+  facts.path = target.path;
+  facts.peer = peer;
+  facts.hosts = static_cast<int>(head.count(http::field::host));
+  facts.is_http_1_0 = head.version() == 10;
+  facts.has_transfer_encoding = head.count(http::field::transfer_encoding) > 0;
+  facts.target_bytes = head.target().size();
+  facts.host = target.authority.empty() ? header_of(head, http::field::host) : target.authority;
+  facts.authorization = header_of(head, http::field::authorization);
+  facts.origin = header_of(head, http::field::origin);
+  facts.fetch_site = to_lower(header_of(head, "Sec-Fetch-Site"));
+  facts.content_length = header_of(head, http::field::content_length);
+  facts.content_encoding = header_of(head, http::field::content_encoding);
+  facts.expect = header_of(head, http::field::expect);
+  return facts;
+}
+
+/// Answers, counts what was answered, and says whether the connection goes on.
+bool HttpServer::State::finish(DeadlineStream& stream, const HttpHead& head, const Ending& ending, ApiAnswer answer) {
+  const int status = answer.status;
+  stream.set_deadline(settings.request_seconds);
+  if (!send_answer(stream, head, ending.path, std::move(answer), ending.keep)) {
+    api.metrics().count_undelivered();
+    return false;
   }
-  if (request.has_header("Content-Encoding")) throw RequestError(415, "packed bodies are not taken");
-  const std::string length = request.get_header_value("Content-Length");
-  if (length.empty() || length.size() > 18 || length.find_first_not_of("0123456789") != std::string::npos) {
-    throw RequestError(400, "the Content-Length is not a number");
+  api.metrics().count_request(Api::method_of(ending.path).empty() ? "other" : ending.path, status,
+                              seconds_since(ending.start));
+  if (ending.unread) stream.linger(kLingerSeconds);
+  return ending.keep;
+}
+
+/// Ends a connection whose request could not be read.
+void HttpServer::State::give_up(DeadlineStream& stream, const HttpHead& head, const HttpError& error) {
+  ApiAnswer refusal = answer_to(error);
+  if (refusal.status != 0) finish(stream, head, {"other", Clock::now(), false, true}, std::move(refusal));
+}
+
+/// One request and its answer. False when the connection is to end.
+bool HttpServer::State::exchange(DeadlineStream& stream, boost::beast::flat_buffer& buffer, const std::string& address,
+                                 bool is_last) {
+  HttpParser parser;
+  parser.header_limit(kMostHead);
+  parser.body_limit(boost::none);  // the rules have a sentence for it
+  stream.set_deadline(settings.request_seconds);
+  HttpError error;
+  http::read_header(stream, buffer, parser, error);
+  const HttpHead& head = parser.get();
+  if (error) {
+    give_up(stream, head, error);
+    return false;
   }
-  if (std::stoll(length) > settings.most_bytes) {
-    throw RequestError(413, fmt::format("the body has {} bytes, more than {}", length, settings.most_bytes));
+  const auto text = head.target();
+  const RequestTarget target = parse_target({text.data(), text.size()});
+  Ending ending{target.path, Clock::now(), false, announces_body(head)};
+  ApiAnswer answer;
+  try {
+    rules.check(facts_of(head, target, address));
+    stream.set_deadline(settings.request_seconds);
+    error = read_body(stream, buffer, parser);
+    if (error) {
+      give_up(stream, head, error);
+      return false;
+    }
+    ending.unread = false;
+    ending.start = Clock::now();
+    answer = api.answer(call_of(parser.get(), target));
+  } catch (const RequestError& refusal) {
+    answer = {refusal.status(), "application/json", error_json(refusal.what())};
+  }
+  ending.keep = parser.keep_alive() && !is_last && !draining && !ending.unread;
+  return finish(stream, head, ending, std::move(answer));
+}
+
+bool HttpServer::State::wait_for_request(const DeadlineStream& stream) const {
+  const auto start = Clock::now();
+  while (!draining && seconds_since(start) < kKeepAliveSeconds) {
+    if (stream.readable_within(kPollMilliseconds)) return true;
+  }
+  return false;
+}
+
+void HttpServer::State::converse(DeadlineStream& stream) {
+  boost::beast::flat_buffer buffer(kMostHead + kReadAhead);
+  const std::string address = stream.peer();
+  for (size_t served = 1; served <= kRequestsPerConnection; ++served) {
+    if (buffer.size() == 0 && !wait_for_request(stream)) return;
+    if (!exchange(stream, buffer, address, served == kRequestsPerConnection)) return;
   }
 }
 
-void HttpServer::State::refuse_early(const httplib::Request& request) const {
-  if (!limiter.allows(request.remote_addr)) throw RequestError(429, "too many requests, slow down");
-  // A page of another site, whose name was made to point here, must not reach a server without token.
-  if (settings.token.empty() && is_loopback(settings.host) &&
-      !is_loopback(host_part(request.get_header_value("Host")))) {
-    throw RequestError(403, "this server answers on localhost only");
-  }
-  const std::string allowed = Api::method_of(request.path);
-  if (allowed.empty()) throw RequestError(404, status_sentence(404));
-  if (request.method != allowed && !(request.method == "HEAD" && allowed == "GET")) {
-    throw RequestError(405, fmt::format("{} takes {} only", request.path, allowed));
-  }
-  if (!settings.token.empty() && !Api::is_open(request.path) &&
-      !same_secret(request.get_header_value("Authorization"), "Bearer " + settings.token)) {
-    throw RequestError(401, "the header Authorization: Bearer TOKEN is missing or wrong");
-  }
-  if (allowed == "POST") check_body(request);
+void HttpServer::State::turn_away(DeadlineStream& stream) {
+  HttpHead nothing;
+  nothing.version(11);
+  finish(stream, nothing, {"other", Clock::now(), false, true},
+         {503, "application/json", error_json("too many connections, try again")});
 }
 
-void HttpServer::State::answer(const httplib::Request& request, httplib::Response& response) {
-  ApiRequest call{request.method, request.path, request.get_header_value("Content-Type"), request.body, {}, false, ""};
-  for (const auto& [name, value] : request.params) call.fields[name] = value;
-  for (const auto& [name, part] : request.files) {
-    if (name == "file") {
-      call.has_file = true;
-      call.file = part.content;
+/// Serves one connection from its beginning to its end.
+void HttpServer::State::serve_connection(DeadlineStream& stream) {
+  const int64_t open = ++connections;
+  try {
+    if (open > settings.most_connections) {
+      turn_away(stream);
     } else {
-      call.fields[name] = part.content;
+      converse(stream);
     }
+  } catch (const std::exception& error) {  // no memory left, for one
+    warn(fmt::format("a connection ends: {}", error.what()));
   }
-  fill(api.answer(call), response);
+  --connections;
 }
 
-void HttpServer::State::set_up() {
-  server.set_tcp_nodelay(true);
-  // Not httplib's SO_REUSEPORT: two servers would share a port, and each get some of the requests.
-  server.set_socket_options([](socket_t socket) {
+void HttpServer::State::accept_connections() {
+  boost::asio::thread_pool threads(static_cast<size_t>(settings.most_connections) + kSpareThreads);
+  const auto most = settings.most_connections + static_cast<int64_t>(kSpareThreads);
+  while (!draining) {
+    if (accepted >= most) {  // all threads are taken: others wait in the system's queue
+      std::this_thread::sleep_for(std::chrono::milliseconds(kFullMilliseconds));
+      continue;
+    }
+    pollfd entry{listener, POLLIN, 0};
+    if (poll(&entry, 1, kPollMilliseconds) <= 0) continue;
+    const int socket = accept4(listener, nullptr, nullptr, SOCK_CLOEXEC);
+    if (socket < 0) {
+      // No descriptors are left: the connection waits until another has ended.
+      if (errno == EMFILE || errno == ENFILE) std::this_thread::sleep_for(std::chrono::milliseconds(kPollMilliseconds));
+      continue;
+    }
     const int yes = 1;
-    setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
-  });
-  server.set_payload_max_length(static_cast<size_t>(settings.most_bytes));
-  server.set_keep_alive_max_count(kRequestsPerConnection);
-  server.set_default_headers({{"X-Content-Type-Options", "nosniff"},
-                              {"Content-Security-Policy", kContentPolicy},
-                              {"Referrer-Policy", "no-referrer"},
-                              {"Cache-Control", "no-store"}});
-  server.set_pre_routing_handler([this](const httplib::Request& request, httplib::Response& response) {
-    try {
-      refuse_early(request);
-      return httplib::Server::HandlerResponse::Unhandled;
-    } catch (const RequestError& error) {
-      const std::string path = Api::method_of(request.path).empty() ? "other" : request.path;
-      api.metrics().count_request(path, error.status(), 0);
-      fill({error.status(), "application/json", error_json(error.what())}, response);
-      return httplib::Server::HandlerResponse::Handled;
-    }
-  });
-  // Answers of httplib's own (a broken request line, a field without end) have no body yet.
-  server.set_error_handler([](const httplib::Request&, httplib::Response& response) {
-    close_after_answer = true;
-    if (response.body.empty()) response.set_content(error_json(status_sentence(response.status)), "application/json");
-  });
-  const auto handler = [this](const httplib::Request& request, httplib::Response& response) {
-    answer(request, response);
-  };
-  for (const char* path : {"/", "/page.js", "/page.css", "/openapi.json", "/test", "/labels", "/model", "/metrics"}) {
-    server.Get(path, handler);
+    setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
+    ++accepted;
+    boost::asio::post(threads, [this, stream = std::make_unique<DeadlineStream>(socket)]() mutable {
+      serve_connection(*stream);
+      stream.reset();
+      --accepted;
+    });
   }
-  for (const char* path : {"/predict", "/attack"}) server.Post(path, httplib::Server::Handler(handler));
+  close_listener();
+  threads.join();
 }
 
-HttpServer::HttpServer(Api& api, const HttpSettings& settings) : state_(std::make_unique<State>(api, settings)) {
-  state_->set_up();
-  auto& server = state_->server;
-  const bool bound = settings.port > 0 ? server.bind_to_port(settings.host, static_cast<int>(settings.port))
-                                       : (state_->port = server.bind_to_any_port(settings.host)) > 0;
-  if (!bound) {
-    throw UserError(fmt::format("fercli serve: {}:{} cannot be had; is another server running there?", settings.host,
-                                settings.port));
-  }
-  if (settings.port > 0) state_->port = static_cast<int>(settings.port);
-}
+HttpServer::HttpServer(Api& api, const HttpSettings& settings) : state_(std::make_unique<State>(api, settings)) {}
 
 HttpServer::~HttpServer() = default;
 
@@ -359,16 +385,17 @@ int HttpServer::port() const {
   return state_->port;
 }
 
+std::string HttpServer::url() const {
+  const std::string host = without_brackets(state_->settings.host);
+  return fmt::format(host.find(':') == std::string::npos ? "http://{}:{}/" : "http://[{}]:{}/", host, port());
+}
+
 void HttpServer::serve() {
-  state_->server.listen_after_bind();
-  state_->served = true;
+  state_->accept_connections();
 }
 
 void HttpServer::stop() {
-  state_->server.drain();
-  // httplib forgets a stop that comes before it has begun to listen.
-  while (!state_->server.is_running() && !state_->served) std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  state_->server.stop();
+  state_->draining = true;
 }
 
 }  // namespace fercli

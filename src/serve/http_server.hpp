@@ -14,29 +14,27 @@ struct HttpSettings {
   int64_t most_bytes = 16 << 20;
   int64_t most_connections = 96;
   double rate = 200;            ///< requests per second and address, twice as many in a burst; 0: without limit
-  double request_seconds = 20;  ///< for a request to arrive and its answer to leave, the work between not counted
+  double request_seconds = 20;  ///< each for a head to arrive, for a body, and for an answer to leave
 };
-
-/// True for 127.0.0.0/8, ::1 and localhost.
-bool is_loopback(const std::string& host);
 
 /// The HTTP/1.1 face of an Api. Everything about a request that can be refused is refused before its body is read:
 /// unknown addresses, missing tokens, too many requests, bodies that are too long, packed or of unknown length. No
 /// file is read or written.
 class HttpServer {
  public:
-  /// The api must outlive the server. Throws UserError when the port cannot be had.
+  /// The api must outlive the server. Throws UserError when the host or port cannot be had.
   HttpServer(Api& api, const HttpSettings& settings);
   ~HttpServer();
   HttpServer(const HttpServer&) = delete;
   HttpServer& operator=(const HttpServer&) = delete;
 
   int port() const;
+  std::string url() const;  ///< "http://127.0.0.1:7860/", "http://[::1]:7860/"
 
   /// Serves until `stop`; then finishes the requests it has begun.
   void serve();
 
-  void stop();  ///< from any thread; waits until `serve` has been called
+  void stop();  ///< from any thread, before `serve` or during it
 
  private:
   struct State;

@@ -6,9 +6,22 @@
 
 namespace fercli {
 
-Lanes::Lanes(int64_t count, const std::string& detector, const Runtime& runtime, size_t longest_queue)
-    : runtime_(runtime), longest_queue_(longest_queue) {
-  for (int64_t i = 0; i < count; ++i) detectors_.push_back(make_face_detector(detector));
+namespace {
+
+/// Work that waited less found a free lane: it is tried however long its like took before.
+constexpr double kFreeLaneSeconds = 0.01;
+/// How much the latest work counts in what is usual.
+constexpr double kLatestShare = 0.2;
+
+[[noreturn]] void turn_work_away() {
+  throw RequestError(503, "the server is busy, try again");
+}
+
+}  // namespace
+
+Lanes::Lanes(const LaneSettings& settings) : settings_(settings) {
+  for (int64_t i = 0; i < settings.count; ++i)
+    detectors_.push_back(make_face_detector(settings.detector, settings.smallest_face));
   for (const auto& each : detectors_) threads_.emplace_back([this, &each] { serve(*each); });
 }
 
@@ -22,7 +35,7 @@ Lanes::~Lanes() {
 }
 
 void Lanes::serve(FaceDetector& detector) {
-  prepare_machine(runtime_);  // the number of threads belongs to the thread that calls the network
+  prepare_machine(settings_.runtime);  // the number of threads belongs to the thread that calls the network
   keep_memory_steady();
   const Uninterrupted to_the_end;  // a server that stops finishes what it accepted
   for (;;) {
@@ -31,21 +44,54 @@ void Lanes::serve(FaceDetector& detector) {
     if (tasks_.empty()) return;
     Task task = std::move(tasks_.front());
     tasks_.pop_front();
+    const bool too_late = is_too_late(task);
     lock.unlock();
-    task(detector);
+    const auto start = Clock::now();
+    const Deadline deadline(task.deadline);
+    task.work(too_late ? nullptr : &detector);
+    if (!too_late) note_seconds(task.kind, seconds_since(start));
   }
 }
 
-void Lanes::run(const std::function<void(FaceDetector&)>& work) {
-  Task task(work);
-  auto done = task.get_future();
-  {
-    const std::lock_guard lock(mutex_);
-    if (closing_ || tasks_.size() >= longest_queue_) throw RequestError(503, "the server is busy, try again");
-    tasks_.push_back(std::move(task));
-  }
+std::future<void> Lanes::add(const std::string& kind, const std::function<void(FaceDetector&)>& work) {
+  const std::lock_guard lock(mutex_);
+  double wait = 0;
+  for (const auto& task : tasks_) wait += usual_seconds(task.kind) / static_cast<double>(settings_.count);
+  const bool late = !tasks_.empty() && wait + usual_seconds(kind) > settings_.work_seconds;
+  if (closing_ || late || tasks_.size() >= settings_.longest_queue) turn_work_away();
+  const auto now = Clock::now();
+  const auto time = std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(settings_.work_seconds));
+  Task task{kind, now, now + time, std::packaged_task<void(FaceDetector*)>([work](FaceDetector* detector) {
+              if (detector == nullptr) turn_work_away();
+              work(*detector);
+            })};
+  auto done = task.work.get_future();
+  tasks_.push_back(std::move(task));
+  return done;
+}
+
+void Lanes::run(const std::string& kind, const std::function<void(FaceDetector&)>& work) {
+  auto done = add(kind, work);
   changed_.notify_one();
   done.get();
+}
+
+bool Lanes::is_too_late(const Task& task) const {
+  const auto now = Clock::now();
+  const double left = std::chrono::duration<double>(task.deadline - now).count();
+  const bool waited = std::chrono::duration<double>(now - task.accepted).count() > kFreeLaneSeconds;
+  return left <= 0 || (waited && usual_seconds(task.kind) > left);
+}
+
+double Lanes::usual_seconds(const std::string& kind) const {
+  const auto found = usual_seconds_.find(kind);
+  return found != usual_seconds_.end() ? found->second : 0;
+}
+
+void Lanes::note_seconds(const std::string& kind, double seconds) {
+  const std::lock_guard lock(mutex_);
+  double& usual = usual_seconds_.try_emplace(kind, seconds).first->second;
+  usual += kLatestShare * (seconds - usual);
 }
 
 size_t Lanes::waiting() const {

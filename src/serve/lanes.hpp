@@ -4,42 +4,63 @@
 #include <deque>
 #include <functional>
 #include <future>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "core/clock.hpp"
 #include "core/runtime.hpp"
 #include "faces/face_detector.hpp"
 
 namespace fercli {
 
+struct LaneSettings {
+  int64_t count = 1;              ///< threads
+  std::string detector = "haar";  ///< each thread has its own
+  SmallestFace smallest_face;
+  Runtime runtime;  ///< threads: of the network, in each lane
+  size_t longest_queue = 128;
+  double work_seconds = 30;  ///< from the moment when work comes to its end
+};
+
 /// The threads that do the work of a server: decoding, face detection and the network stay on few threads however many
-/// connections there are, so that memory and caches stay in bounds. Work that finds the queue full is turned away.
+/// connections there are, so that memory and caches stay in bounds. Work that would be late is turned away before it
+/// starts; work that turns out late finds a Deadline passed.
 class Lanes {
  public:
-  /// `count` threads, each with its own face detector; `runtime.threads` threads for the network in each.
-  Lanes(int64_t count, const std::string& detector, const Runtime& runtime, size_t longest_queue);
+  explicit Lanes(const LaneSettings& settings);
   ~Lanes();  ///< finishes what was accepted
   Lanes(const Lanes&) = delete;
   Lanes& operator=(const Lanes&) = delete;
 
-  /// Runs `work` on one of the lanes and waits for it; rethrows what it throws. Throws RequestError 503 when the queue
-  /// is full.
-  void run(const std::function<void(FaceDetector&)>& work);
+  /// Runs `work` on one of the lanes and waits for it; rethrows what it throws. Throws RequestError 503, without
+  /// having started, when the queue is full or the work would end late: works of one `kind` take about as long as each
+  /// other.
+  void run(const std::string& kind, const std::function<void(FaceDetector&)>& work);
 
   size_t waiting() const;
 
  private:
-  using Task = std::packaged_task<void(FaceDetector&)>;
-  void serve(FaceDetector& detector);
+  struct Task {
+    std::string kind;
+    Clock::time_point accepted, deadline;
+    std::packaged_task<void(FaceDetector*)> work;  ///< given no detector, it turns itself away
+  };
 
-  Runtime runtime_;
-  size_t longest_queue_;
+  void serve(FaceDetector& detector);
+  std::future<void> add(const std::string& kind, const std::function<void(FaceDetector&)>& work);
+  bool is_too_late(const Task& task) const;
+  double usual_seconds(const std::string& kind) const;
+  void note_seconds(const std::string& kind, double seconds);
+
+  LaneSettings settings_;
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<Task> tasks_;
+  std::map<std::string, double> usual_seconds_;
   bool closing_ = false;
   std::vector<std::unique_ptr<FaceDetector>> detectors_;
   std::vector<std::thread> threads_;

@@ -24,6 +24,11 @@ void ServerMetrics::count_request(const std::string& path, int status, double se
   seconds_ += seconds;
 }
 
+void ServerMetrics::count_undelivered() {
+  const std::lock_guard lock(mutex_);
+  ++undelivered_;
+}
+
 void ServerMetrics::count_faces(size_t faces) {
   const std::lock_guard lock(mutex_);
   faces_ += static_cast<int64_t>(faces);
@@ -37,11 +42,13 @@ void ServerMetrics::count_attack(bool success) {
 
 std::string ServerMetrics::text(const std::map<std::string, double>& gauges) const {
   const std::lock_guard lock(mutex_);
-  std::string out = heading("requests_total", "counter", "Answered requests by path and status.");
+  std::string out = heading("requests_total", "counter", "Answers that were sent whole, by path and status.");
   for (const auto& [key, count] : requests_) {
     out += fmt::format("fercli_requests_total{{path=\"{}\",status=\"{}\"}} {}\n", key.first, key.second, count);
   }
-  out += heading("request_seconds", "histogram", "Time from the complete request to its answer.");
+  out += heading("undelivered_total", "counter", "Answers that could not be sent whole.") +
+         fmt::format("fercli_undelivered_total {}\n", undelivered_);
+  out += heading("request_seconds", "histogram", "Time from the complete request to the end of its answer.");
   int64_t sum = 0;
   for (size_t i = 0; i < durations_.size(); ++i) {
     sum += durations_[i];

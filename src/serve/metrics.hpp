@@ -12,7 +12,8 @@ namespace fercli {
 /// server does not know are counted as one.
 class ServerMetrics {
  public:
-  void count_request(const std::string& path, int status, double seconds);
+  void count_request(const std::string& path, int status, double seconds);  ///< an answer that was sent whole
+  void count_undelivered();  ///< one that was not: the client had gone, or took too long to take it
   void count_faces(size_t faces);
   void count_attack(bool success);
 
@@ -26,7 +27,7 @@ class ServerMetrics {
   std::map<std::pair<std::string, int>, int64_t> requests_;
   std::array<int64_t, kBounds.size() + 1> durations_{};
   double seconds_ = 0;
-  int64_t faces_ = 0, attacks_ = 0, attack_successes_ = 0;
+  int64_t undelivered_ = 0, faces_ = 0, attacks_ = 0, attack_successes_ = 0;
 };
 
 /// Bytes of memory that this process occupies; 0 where the system does not say.

@@ -3,7 +3,6 @@
 #include <cstdint>
 #include <stdexcept>
 #include <string>
-#include <string_view>
 
 #include "faces/picture.hpp"
 
@@ -19,17 +18,9 @@ class RequestError : public std::runtime_error {
   int status_;
 };
 
-/// What an image's first bytes promise, read without decoding.
-struct ImageHeader {
-  std::string format;  ///< "PNG", "JPEG", "WEBP"; "" when it is none of these
-  int64_t width = 0, height = 0;
-};
-
-/// Width and height are 0 when the header is damaged.
-ImageHeader read_image_header(std::string_view bytes);
-
-/// Decodes an uploaded image in memory. Throws RequestError: 415 for anything but PNG, JPEG and WEBP, 413 when its
-/// header promises more than `most_pixels` (nothing is decoded then), 400 when it is empty, cut short or damaged.
+/// Decodes an uploaded image in memory. Throws RequestError: 415 for anything but PNG, JPEG and WEBP, 413 when it has
+/// more than `most_pixels` (nothing is decoded then) or more scans than any camera makes, 400 when it is empty, cut
+/// short or damaged; Late when the thread's Deadline passes.
 Picture decode_upload(const std::string& bytes, int64_t most_pixels);
 
 }  // namespace fercli

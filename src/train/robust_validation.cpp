@@ -2,23 +2,22 @@
 
 #include <ATen/ATen.h>
 
-#include "attacks/engine/attack.hpp"
+#include <numeric>
+
+#include "eval/campaign/campaign.hpp"
 
 namespace fercli {
 
 namespace {
 
-Rng stream() {
-  return Rng(0).split("robust validation");
-}
-
 /// Row numbers class by class in turn, within a class in an order that their keys decide, until there are `count`.
 std::vector<int64_t> class_balanced_rows(const Dataset& data, int64_t count) {
   const auto keys = image_keys(data.images);
+  const Rng order = Rng(0).split("robust validation");
   const auto* labels = data.labels.data_ptr<int64_t>();
   std::vector<std::vector<std::pair<uint64_t, int64_t>>> by_class(data.classes.size());
   for (int64_t row = 0; row < data.size(); ++row) {
-    by_class[labels[row]].emplace_back(stream().split(static_cast<uint64_t>(keys[row])).key(), row);
+    by_class[labels[row]].emplace_back(order.split(static_cast<uint64_t>(keys[row])).key(), row);
   }
   for (auto& rows : by_class) std::sort(rows.begin(), rows.end());
   std::vector<int64_t> chosen;
@@ -55,23 +54,26 @@ double RobustCounts::accuracy(const std::vector<int64_t>& class_sizes) const {
 
 RobustValidation::RobustValidation(const Dataset& validation, double eps, int64_t images, int64_t steps)
     : part_(validation.select(class_balanced_rows(validation, images))),
-      keys_(image_keys(part_.images)),
       class_sizes_(count_classes(validation.labels, validation.classes.size())),
       eps_(eps),
       steps_(steps) {}
 
 RobustCounts RobustValidation::measure(const Classifier& classifier, int64_t images) const {
   const int64_t count = std::min(images, part_.size());
-  const auto labels = part_.labels.slice(0, 0, count);
-  AttackSettings settings;
-  settings.steps = steps_;
-  const auto attack = make_attack("pgd", settings, Norm::Linf, /*targeted=*/false);
-  const AttackInput input{
-      to_float(part_.images.slice(0, 0, count)), Goal::untargeted(labels), {keys_.begin(), keys_.begin() + count}};
-  const auto result = attack->run(classifier, {Norm::Linf, eps_}, input, stream());
+  std::vector<int64_t> first(static_cast<size_t>(count));
+  std::iota(first.begin(), first.end(), 0);
+  const Dataset shown = part_.select(first);
+  Trial trial;
+  trial.attacks = {"pgd"};
+  trial.ladder = {{"", eps_}};
+  trial.goal.name = "untargeted";
+  trial.settings.steps = steps_;
+  // The attack looks at the originals first, and finds those that are misclassified in the goal already.
+  trial.misclassified_too = true;
+  const auto broken = run_campaign({classifier, shown, {}, shown.labels}, trial).attacks.front().success();
   const int64_t classes = part_.classes.size();
-  const auto kept = labels.index_select(0, result.success.logical_not().nonzero().squeeze(1));
-  return {count_classes(kept, classes), count_classes(labels, classes)};
+  const auto kept = shown.labels.masked_select(broken.logical_not());
+  return {count_classes(kept, classes), count_classes(shown.labels, classes)};
 }
 
 }  // namespace fercli

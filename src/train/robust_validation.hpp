@@ -32,7 +32,7 @@ class RobustValidation {
 
  private:
   Dataset part_;
-  std::vector<int64_t> keys_, class_sizes_;
+  std::vector<int64_t> class_sizes_;
   double eps_;
   int64_t steps_;
 };

@@ -14,9 +14,8 @@
 #include "core/interrupt.hpp"
 #include "core/json_text.hpp"
 #include "core/progress.hpp"
-#include "core/untrusted.hpp"
-#include "core/zip_file.hpp"
 #include "data/batches.hpp"
+#include "models/formats/torch/script_archive.hpp"
 #include "models/networks/network.hpp"
 #include "train/freezing.hpp"
 #include "train/training_loss.hpp"
@@ -97,8 +96,7 @@ torch::Tensor to_bytes(const torch::optim::Optimizer& optimizer) {
 /// `name` is for messages.
 void from_bytes(torch::optim::Optimizer& optimizer, const torch::Tensor& tensor, const std::string& name) {
   const std::string bytes(reinterpret_cast<const char*>(tensor.data_ptr<uint8_t>()), tensor.nbytes());
-  check_torch_file(ZipFile(bytes, name));
-  std::istringstream stream(bytes);
+  std::istringstream stream(checked_script_archive(bytes, name, CodeRule::Declarations));
   torch::serialize::InputArchive archive;
   archive.load_from(stream);
   optimizer.load(archive);

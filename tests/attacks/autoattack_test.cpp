@@ -77,18 +77,16 @@ TEST(AutoAttack, NamesThePartThatBrokeEachImage) {
   EXPECT_TRUE(result.success.any().item<bool>());
 }
 
-TEST(AutoAttack, BreaksWhatItsFirstPartBreaks) {
+TEST(AutoAttack, BreaksEachImageThatItsFirstPartBreaksAlone) {
   const Classifier classifier = confident_cnn(kSide);
   const auto input = make_input(classifier, test_images(16, kSide, 0, 255), false);
-  const auto settings = short_settings();
+  auto settings = short_settings();
   const auto cascade = run_autoattack(classifier, {Norm::Linf, 3 / 255.0}, input, settings);
-  auto random = settings;
-  random.random_start = true;
-  for (const char* part : {"apgd-ce", "fab-t"}) {
-    const auto alone =
-        make_attack(part, random, Norm::Linf, false)->run(classifier, {Norm::Linf, 3 / 255.0}, input, Rng(0));
-    EXPECT_LE(alone.success.sum().item<int64_t>(), cascade.success.sum().item<int64_t>() + 1) << part;
-  }
+  settings.random_start = true;
+  const auto alone =
+      make_attack("apgd-ce", settings, Norm::Linf, false)->run(classifier, {Norm::Linf, 3 / 255.0}, input, Rng(0));
+  EXPECT_TRUE(alone.success.any().item<bool>());
+  EXPECT_FALSE(alone.success.logical_and(cascade.success.logical_not()).any().item<bool>());
 }
 
 /// The reference ladder: robust accuracy of the authors' AutoAttack on the same network and images, here on the first

@@ -14,9 +14,10 @@ class LinearAnswers : public testing::Test {
   LinearAnswers() {
     weight_ = uniform_rows(Rng(5), {0, 1}, {kSide * kSide});
     normal_ = weight_[0] - weight_[1];
-    const auto middle = to_float(images_).flatten(1).mm(normal_.unsqueeze(1)).mean().item<float>();
+    middle_ = to_float(images_).flatten(1).mm(normal_.unsqueeze(1)).mean().item<float>();
     // Every image is well on the side of class 0.
-    classifier_ = std::make_unique<Classifier>(linear_classifier(weight_, torch::tensor({3.0f - middle, 0.0f}), kSide));
+    classifier_ =
+        std::make_unique<Classifier>(linear_classifier(weight_, torch::tensor({3.0f - middle_, 0.0f}), kSide));
     input_ = std::make_unique<AttackInput>(make_input(*classifier_, images_, true));
   }
 
@@ -30,6 +31,7 @@ class LinearAnswers : public testing::Test {
 
   torch::Tensor images_ = test_images(kImages, kSide, 100, 150);
   torch::Tensor weight_, normal_;
+  float middle_ = 0;
   std::unique_ptr<Classifier> classifier_;
   std::unique_ptr<AttackInput> input_;
 };
@@ -45,6 +47,34 @@ TEST_F(LinearAnswers, LinfAttacksChangeTheMarginByEpsTimesTheL1NormOfTheWeights)
       const auto change = margin(input_->x) - margin(result.x_adv);
       EXPECT_TRUE(change.sub(threat.eps * l1()).abs().lt(1e-4).all().item<bool>()) << name << " " << change;
     }
+  }
+}
+
+TEST_F(LinearAnswers, FgsmInL1SpendsAllOfEpsHoweverLarge) {
+  // The values with the largest weights go to 0 or 1, one after another: what step_onto calls the nearest step in L1.
+  AttackSettings settings;
+  settings.pixel_grid = false;
+  double last = 0;
+  for (const double eps : {0.3, 1.0, 2.0, 4.0}) {
+    const auto result = make_attack("fgsm", settings, Norm::L1, false)
+                            ->run(*classifier_, {Norm::L1, eps}, make_input(*classifier_, images_, false), Rng(1));
+    const auto change = margin(input_->x) - margin(result.x_adv);
+    const auto failed = result.success.logical_not();
+    ASSERT_TRUE(failed.any().item<bool>());
+    EXPECT_TRUE(result.distance.sub(eps).abs().lt(1e-4).masked_select(failed).all().item<bool>()) << result.distance;
+    EXPECT_GT(change.masked_select(failed).min().item<double>(), last);
+    last = change.masked_select(failed).min().item<double>();
+  }
+}
+
+TEST_F(LinearAnswers, AttacksOnTheCrossEntropyWorkHoweverLargeTheLogits) {
+  const auto large = linear_classifier(weight_ * 1e5, torch::tensor({(3.0f - middle_) * 1e5f, 0.0f}), kSide);
+  const ThreatModel threat{Norm::Linf, 60 / 255.0};
+  for (const char* name : {"fgsm", "pgd", "bim", "mi-fgsm", "apgd-ce"}) {
+    const auto plain = make_attack(name, {}, Norm::Linf, true)->run(*classifier_, threat, *input_, Rng(1));
+    const auto scaled = make_attack(name, {}, Norm::Linf, true)->run(large, threat, *input_, Rng(1));
+    ASSERT_TRUE(plain.success.all().item<bool>()) << name;
+    EXPECT_TRUE(scaled.success.all().item<bool>()) << name;
   }
 }
 

@@ -150,6 +150,65 @@ TEST_F(MinimumNormAnswers, NothingChangesOutsideTheMask) {
   }
 }
 
+/// Two classes and images of which two thirds are black or white, so that much of the gradient points out of [0,1].
+class MinimumNormOnHardImages : public MinimumNormAnswers {
+ protected:
+  MinimumNormOnHardImages() {
+    images_.slice(2, 0, 3).zero_();
+    images_.slice(2, 3, 6).fill_(255);
+    const auto side = to_float(images_).flatten(1).mm(normal_.unsqueeze(1));
+    classifier_ = std::make_unique<Classifier>(
+        linear_classifier(weight_, torch::tensor({0.8f - side.min().item<float>(), 0.0f}), kSide));
+  }
+
+  /// (N) float64: the distance to the boundary within [0,1].
+  torch::Tensor exact_in_range(Norm norm) const {
+    const auto logits = classifier_->logits(to_float(images_));
+    const auto margin = (logits.select(1, 0) - logits.select(1, 1)).to(torch::kFloat64);
+    const auto normal = normal_.view({1, 1, kSide, kSide}).expand({kImages, 1, kSide, kSide});
+    return row_norms(step_onto(to_float(images_), normal, -margin, norm), norm);
+  }
+};
+
+TEST_F(MinimumNormOnHardImages, FmnReachesTheBoundaryInEveryNorm) {
+  for (const auto& [norm, farthest] :
+       {std::pair{Norm::L2, 1.02}, std::pair{Norm::L1, 1.1}, std::pair{Norm::Linf, 1.02}}) {
+    const auto result = run("fmn", everything(norm), off_grid());
+    EXPECT_TRUE(result.success.all().item<bool>()) << to_string(norm) << result.distance << exact_in_range(norm);
+    const auto ratio = result.distance / exact_in_range(norm);
+    EXPECT_GE(ratio.min().item<double>(), 1 - 1e-4) << to_string(norm);
+    EXPECT_LE(ratio.max().item<double>(), farthest) << to_string(norm) << ratio;
+  }
+}
+
+TEST_F(MinimumNormOnHardImages, DdnReachesTheBoundary) {
+  const auto result = run("ddn", everything(Norm::L2), off_grid());
+  EXPECT_TRUE(result.success.all().item<bool>());
+  const auto ratio = result.distance / exact_in_range(Norm::L2);
+  EXPECT_GE(ratio.min().item<double>(), 1 - 1e-4);
+  EXPECT_LE(ratio.max().item<double>(), 1.15) << ratio;
+}
+
+TEST(CarliniWagner, MovesBlackAndWhitePixels) {
+  // All values count alike; the boundary lies where each has moved by 0.03: 0.24 in L2.
+  constexpr double kMove = 0.03;
+  const auto weight = torch::stack({torch::ones({kSide * kSide}), torch::zeros({kSide * kSide})});
+  for (const int64_t shade : {0, 255}) {
+    const auto images = torch::full({1, 1, kSide, kSide}, shade, torch::kUInt8);
+    const double sum = static_cast<double>(shade) / 255 * kSide * kSide;
+    const double edge = sum + (shade == 0 ? kMove : -kMove) * kSide * kSide;
+    const double sign = shade == 0 ? -1 : 1;
+    const auto classifier =
+        linear_classifier(weight * sign, torch::tensor({static_cast<float>(-sign * edge), 0.0f}), kSide);
+    AttackSettings settings;
+    settings.pixel_grid = false;
+    const auto input = make_input(classifier, images, false);
+    const auto result = make_attack("cw", settings, Norm::L2, false)->run(classifier, {Norm::L2, 8}, input, Rng(1));
+    EXPECT_TRUE(result.success.item<bool>()) << shade;
+    EXPECT_NEAR(result.distance.item<double>(), kMove * kSide, 0.05 * kMove * kSide) << shade;
+  }
+}
+
 TEST(StepOnto, IsTheNearestPointOfTheHyperplaneInsideTheUnitRange) {
   const auto points = to_float(test_images(kImages, kSide, 0, 255));
   const auto normal = normal_rows(Rng(3), {0, 1, 2, 3, 4, 5}, {1, kSide, kSide});

@@ -5,6 +5,7 @@
 #include "core/files.hpp"
 #include "data/formats/reader.hpp"
 #include "data/image.hpp"
+#include "faces/face_reader.hpp"
 #include "models/checkpoint.hpp"
 #include "models/networks/network.hpp"
 #include "tests/cli/run_program.hpp"
@@ -152,6 +153,39 @@ TEST_F(AttackCommand, JsonWithoutAFolderWritesNoFiles) {
   EXPECT_TRUE(fs::is_empty(out_.path()));
 }
 
+TEST_F(AttackCommand, TheVerdictIsTheSameWhetherOrNotFilesAreWritten) {
+  const std::vector<std::string> words{"--data", faces().string(), "--eps", "2/255", "--minimal-eps"};
+  auto with_files = words;
+  with_files.insert(with_files.end(), {"--out", (out_ / "files").string(), "--save-png", "all"});
+  const json with = attack_json("untargeted", with_files);
+  json without = attack_json("untargeted", words);
+  EXPECT_EQ(with["metrics"], without["metrics"]);
+  for (size_t i = 0; i < without["per_image"].size(); ++i) {
+    for (const char* key : {"success", "adversarial_probabilities", "minimal_eps"}) {
+      EXPECT_EQ(with["per_image"][i][key], without["per_image"][i][key]) << key;
+    }
+  }
+  EXPECT_FALSE(fs::exists(out_ / "files" / "attack.state"));
+}
+
+TEST_F(AttackCommand, AnInterruptedAttackGoesOnAndEndsTheSame) {
+  const std::vector<std::string> plan{"--data", faces().string(), "--eps", "1/255", "--attack", "autoattack"};
+  auto kept = plan;
+  const fs::path folder = out_ / "kept";
+  kept.insert(kept.end(), {"--out", folder.string()});
+  auto first = with_model("untargeted", kept);
+  first.insert(first.begin(), "attack");
+  const auto interrupted = run_fercli(
+      first, [&] { return fs::exists(folder / "attack.state"); }, 2);
+  EXPECT_EQ(interrupted.exit_code, 130) << interrupted.err;
+  EXPECT_TRUE(fs::exists(folder / "attack.state"));
+  const json whole = attack_json("untargeted", plan), resumed = attack_json("untargeted", kept);
+  EXPECT_EQ(resumed["metrics"], whole["metrics"]);
+  EXPECT_EQ(resumed["per_image"], whole["per_image"]);
+  EXPECT_EQ(resumed["tables"], whole["tables"]);
+  EXPECT_FALSE(fs::exists(folder / "attack.state"));
+}
+
 TEST_F(AttackCommand, BatchSizeThreadsAndOrderChangeNoResult) {
   std::vector<std::string> forwards{"--image"}, backwards{"--image"};
   for (const auto& entry : fs::recursive_directory_iterator(faces())) {
@@ -277,6 +311,65 @@ TEST_F(AttackCommand, WithoutAnySureImageTheBestIsShownAndTheRunFails) {
   EXPECT_THAT(result.err, testing::HasSubstr("images of class " + source_ + " is classified rightly with more than"));
   EXPECT_THAT(result.err, testing::HasSubstr("the best is "));
   EXPECT_TRUE(fs::exists(out_ / "adversarial_attack.png"));
+  EXPECT_THAT(result.out, testing::HasSubstr("No success is counted"));
+  EXPECT_THAT(result.out, testing::Not(testing::HasSubstr("100.0 %")));
+  EXPECT_THAT(result.out, testing::Not(testing::HasSubstr("->")));
+}
+
+TEST_F(AttackCommand, ASuccessNeedsAnOriginalThatTheNetworkIsSureOf) {
+  const auto result = run_in_process({"attack", "untargeted", "--model", unsure_model().string(), "--image",
+                                      first_face().string(), "--eps", "64/255", "--threads", "1", "--json"});
+  EXPECT_EQ(result.exit_code, 1);
+  const json document = json::parse(result.out);
+  EXPECT_EQ(document["n"], 0);
+  EXPECT_EQ(document["metrics"]["success_8bit"]["n"], 0);
+  EXPECT_TRUE(document["metrics"]["success_8bit"]["value"].is_null());
+  EXPECT_EQ(document["per_image"][0]["sure"], false);
+  EXPECT_EQ(document["per_image"][0]["success"], false);
+  EXPECT_EQ(document["per_image"][0]["success_float"], false);
+}
+
+TEST_F(AttackCommand, APictureIsSearchedForFacesAsInPredict) {
+  ReadOptions large;
+  large.size = 240;
+  large.channels = 3;
+  const auto portrait = read_dataset("synthetic:n=1,seed=5,classes=happy,framing=portrait,size=240", large);
+  write_png(portrait.images[0], out_ / "portrait.png");
+  write_png(torch::full({3, 200, 200}, 90, torch::kUInt8), out_ / "wall.png");
+  const auto wall = attack("untargeted", {"--image", (out_ / "wall.png").string(), "--min-confidence", "0"});
+  expect_error(wall, "no face was found in it; with --detect never its centre is taken as one");
+  const auto found = attack("untargeted", {"--image", (out_ / "portrait.png").string(), "--min-confidence", "0",
+                                           "--out", (out_ / "result").string()});
+  EXPECT_EQ(found.exit_code, 0) << found.err;
+  const Classifier& network = *classifier_;
+  const auto picture = picture_of_image(portrait.images[0]);
+  const auto squares =
+      find_faces(picture, make_face_detector("haar").get(), network.preprocessing(), Detect::Auto).squares;
+  ASSERT_EQ(squares.size(), 1u);
+  EXPECT_TRUE(
+      read_image(out_ / "result" / "original.png", 1).equal(crop_faces(picture, squares, network.preprocessing())[0]));
+}
+
+TEST_F(AttackCommand, AnAlphaThatIsNoStepIsExplained) {
+  const std::string range = "must be in (0, 1]; pixels are scaled to [0,1], did you mean 2/255?";
+  expect_error(attack(goal(), {"--alpha", "2"}), "--alpha 2: " + range);
+  expect_error(attack(goal(), {"--alpha", "2", "--norm", "l2", "--attack", "cw"}), "--alpha 2: " + range);
+  expect_error(attack(goal(), {"--alpha", "inf", "--norm", "l2"}), "--alpha inf: must be");
+  expect_error(run_in_process({"universal", "untargeted", "--alpha", "2"}), "--alpha 2: " + range);
+  expect_error(run_in_process({"frame", "happy-to-sad", "--alpha", "2"}), "--alpha 2: " + range);
+  EXPECT_EQ(attack(goal(), {"--alpha", "2", "--norm", "l2", "--eps", "4", "--image", first_face().string(), "--json"})
+                .exit_code,
+            0);
+}
+
+TEST_F(AttackCommand, AnEpsThatIsCutToWholeLevelsIsSaid) {
+  const auto result =
+      attack(goal(), {"--eps", "5.1/255", "--image", first_face().string(), "--out", out_.path().string()});
+  EXPECT_THAT(result.out, testing::HasSubstr("eps 5.1/255 is 5 levels of 255"));
+  const auto document = json::parse(read_file(out_ / "result.json"));
+  EXPECT_EQ(document["threat_model"]["eps_levels"]["at_most"], 5);
+  EXPECT_EQ(document["attacks"][0]["search_precision"], "fp32");
+  EXPECT_TRUE(document["environment"].contains("instruction_set"));
 }
 
 TEST_F(AttackCommand, AFileOfAnotherEmotionIsNotAttacked) {
@@ -343,8 +436,8 @@ TEST_F(AttackCommand, ASettingThatTheAttackDoesNotUseIsSaid) {
 TEST_F(AttackCommand, FilesOfAnySizeAndColourAreTakenAsFaceCrops) {
   const fs::path wide = out_ / "wide.png";
   write_png(read_image(first_face(), 3).repeat_interleave(8, 1).repeat_interleave(9, 2), wide);
-  const auto result =
-      attack("untargeted", {"--image", wide.string(), "--min-confidence", "0", "--out", out_.path().string()});
+  const auto result = attack("untargeted", {"--image", wide.string(), "--detect", "never", "--min-confidence", "0",
+                                            "--out", out_.path().string()});
   EXPECT_EQ(result.exit_code, 0) << result.err;
   EXPECT_THAT(result.err,
               testing::HasSubstr("432x384 pixels, taken as a face crop: its centre square, resized to 48x48"));

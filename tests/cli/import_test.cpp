@@ -246,6 +246,78 @@ TEST(Import, FrozenLayersKeepEveryBit) {
               HasSubstr("--freeze-until 99: the network has"));
 }
 
+/// A network of nine outputs, which no label order of fercli's has.
+fs::path nine_outputs(const ScratchFolder& folder) {
+  Graph graph;
+  graph.input = "x";
+  const auto flat = graph.add("Flatten", "flatten", {"x"});
+  graph.output = graph.add("Gemm", "dense", {flat, graph.constant("w", torch::ones({48 * 48, 9}).cumsum(1) / 48 / 48)});
+  write_onnx(graph, {1, 48, 48}, 9, folder / "nine.onnx");
+  return folder / "nine.onnx";
+}
+
+TEST(Import, CommandsThatAskForLabelsTakeThem) {
+  const ScratchFolder folder;
+  const auto file = nine_outputs(folder).string();
+  write_png(torch::full({1, 48, 48}, 90, torch::kUInt8), folder / "face.png");
+  const std::vector<std::vector<std::string>> commands = {{"summary", "--model", file},
+                                                          {"predict", "--model", file, (folder / "face.png").string()}};
+  for (auto command : commands) {
+    const auto refused = run_in_process(command);
+    EXPECT_EQ(refused.exit_code, 2);
+    EXPECT_THAT(refused.err, HasSubstr("has 9 outputs; name them in order with --labels"));
+    command.insert(command.end(), {"--labels", "a,b,c,d,e,f,g,h,i"});
+    EXPECT_EQ(run_in_process(command).exit_code, 0) << command[0];
+  }
+  for (const char* command : {"summary", "predict", "live", "serve", "frame", "eval", "attack", "import", "export"}) {
+    for (const char* option : {"--labels", "--output", "--crop-input", "--scale"}) {
+      EXPECT_THAT(run_in_process({command, "--help"}).out, HasSubstr(option)) << command;
+    }
+  }
+}
+
+TEST(Import, SummaryOfWeightsTakesTheirArchitecture) {
+  const ScratchFolder folder;
+  Checkpoint checkpoint;
+  checkpoint.arch = "small-cnn";
+  checkpoint.options = {1, 48, 7, complete_settings("small-cnn", {{"width", 4}})};
+  checkpoint.preprocessing = {1, 48, {0.5}, {0.5}};
+  checkpoint.classes = LabelSet::fer2013();
+  checkpoint.network = make_network("small-cnn", checkpoint.options, 3);
+  export_model(checkpoint, "safetensors", folder / "net.safetensors");
+  const auto run = run_in_process({"summary", "--model", (folder / "net.safetensors").string(), "--arch", "small-cnn"});
+  EXPECT_EQ(run.exit_code, 0) << run.err;
+}
+
+TEST(Import, EveryCommandSaysThatASoftmaxIsKept) {
+  const ScratchFolder folder;
+  auto graph = Graph();
+  graph.input = "x";
+  auto y = graph.add("Flatten", "flatten", {"x"});
+  y = graph.add("Gemm", "dense", {y, graph.constant("w", torch::ones({48 * 48, 7}).cumsum(1) / 48 / 48)});
+  graph.output = graph.add("Softmax", "softmax", {y});
+  write_onnx(graph, {1, 48, 48}, 7, folder / "net.onnx");
+  const auto file = (folder / "net.onnx").string(), out = (folder / "out").string(), own = (folder / "own.pt").string();
+  const auto warned = [](const std::vector<std::string>& command) {
+    const auto run = run_in_process(command);
+    EXPECT_THAT(run.err, HasSubstr("a softmax is kept")) << command[0] << run.err;
+  };
+  warned({"import", file, "--no-strip-softmax", "--out", own});
+  warned({"export", "--model", file, "--no-strip-softmax", "--out", out});
+  warned({"export", "--model", own, "--out", out});
+  warned({"summary", "--model", own});
+  warned({"calibrate", "--model", own, "--out", out, "--data", kFaces, "--split", "all"});
+  EXPECT_THAT(eval_json({"--model", own})["warnings"].dump(), HasSubstr("a softmax is kept"));
+}
+
+TEST(Import, FilesOfBeforePyTorch16SayHowToWriteThemAnew) {
+  const ScratchFolder folder;
+  write_file(folder / "old.pth", std::string("\x80\x02\x8a\nl\xfc\x9c\x46\xf9 j\xa8P\x19.", 15));
+  const auto run = run_in_process({"summary", "--model", (folder / "old.pth").string()});
+  EXPECT_EQ(run.exit_code, 2);
+  EXPECT_THAT(run.err, HasSubstr("torch.save(torch.load('OLD', map_location='cpu'), 'NEW')"));
+}
+
 }  // namespace
 
 }  // namespace fercli

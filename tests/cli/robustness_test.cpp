@@ -92,7 +92,7 @@ TEST_F(RobustnessCommand, TheJsonNamesAttackAndEpsAsWritten) {
 TEST_F(RobustnessCommand, MinimumNormAttacksGiveTheWholeLadderAndTheMedian) {
   const json result = figures(eval({"--attacks", "deepfool", "--norm", "l2", "--eps", "0.25,0.5", "--json"}));
   EXPECT_TRUE(result["metrics"].contains("median_minimal_eps.deepfool"));
-  EXPECT_EQ(result["tables"]["curves"][0]["points"].size(), 33u);
+  EXPECT_EQ(result["tables"]["curves"][0]["points"].size(), 33u);  // 0.25 and 0.5 are among them
 }
 
 TEST_F(RobustnessCommand, BelowTheLeastRobustAccuracyItExitsWithThree) {
@@ -206,6 +206,9 @@ TEST(AttacksCommand, ListsEveryAttack) {
   for (const auto& entry : entries) {
     EXPECT_THAT(text.out, HasSubstr("\n" + entry.name));
     EXPECT_THAT(text.out, HasSubstr(entry.paper));
+    const auto listed =
+        std::find_if(list.begin(), list.end(), [&](const json& one) { return one["name"] == entry.name; });
+    EXPECT_EQ((*listed)["search_precision"], to_string(entry.search_precision)) << entry.name;
   }
 }
 

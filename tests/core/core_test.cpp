@@ -77,6 +77,19 @@ TEST(RandomRows, AreKeyedByIndexNotByPosition) {
   EXPECT_NEAR(normal_rows(rng, {1}, {100000}).var().item<double>(), 1, 0.02);
 }
 
+struct NamedThing {
+  static constexpr const char* kKind = "thing";
+  std::string name;
+};
+
+TEST(ARegistry, RefusesASecondEntryOfTheSameName) {
+  Registry<NamedThing> things;
+  things.add({"pgd"});
+  things.add({"cw"});
+  EXPECT_THROW(things.add({"pgd"}), std::logic_error);
+  EXPECT_EQ(things.names(), (std::vector<std::string>{"cw", "pgd"}));
+}
+
 TEST(Permutations, HoldEveryNumberOnce) {
   auto order = Rng(2).permutation(1000);
   EXPECT_FALSE(std::is_sorted(order.begin(), order.end()));
@@ -258,7 +271,7 @@ TEST(Program, HelpEqualsTheGoldenText) {
   std::set<std::string> texts, commands;
   for (const auto& entry : std::filesystem::directory_iterator(golden))
     if (entry.path().extension() == ".txt") texts.insert(entry.path().stem().string());
-  for (const auto& command : Registry<Command>::instance().names()) commands.insert(command);
+  for (const auto& command : shown_commands()) commands.insert(command.name);
   ASSERT_EQ(texts, commands);
   for (const auto& command : commands) {
     auto result = test::run_in_process({command, "--help"});

@@ -124,5 +124,27 @@ TEST(Image, UnwritablePlaceIsNamed) {
   EXPECT_THAT(user_error([&] { write_png(red_then_blue(), folder / "file" / "a.png"); }), HasSubstr("file"));
 }
 
+/// A 16-bit PNG whose pixels run from 0 to `most`.
+std::string deep_png(int most) {
+  cv::Mat mat(4, 4, CV_16UC1);
+  for (int i = 0; i < 16; ++i) mat.at<uint16_t>(i / 4, i % 4) = static_cast<uint16_t>(most * i / 15);
+  std::vector<uint8_t> bytes;
+  cv::imencode(".png", mat, bytes);
+  return {bytes.begin(), bytes.end()};
+}
+
+TEST(Image, SixteenBitsThatHoldEightAreAWarning) {
+  const auto warning_of = [](const std::string& bytes) {
+    testing::internal::CaptureStderr();
+    decode_image(bytes, 1, "face.png");
+    return testing::internal::GetCapturedStderr();
+  };
+  EXPECT_EQ(warning_of(deep_png(65535)), "");
+  EXPECT_EQ(warning_of(deep_png(256)), "");
+  EXPECT_EQ(decode_image(deep_png(65535), 1, "face.png").max().item<uint8_t>(), 255);
+  EXPECT_THAT(warning_of(deep_png(255)), HasSubstr("face.png: has 16-bit pixels, but none above 255 of 65535"));
+  EXPECT_EQ(warning_of(deep_png(255)), "") << "once is enough";
+}
+
 }  // namespace
 }  // namespace fercli

@@ -37,10 +37,16 @@ TEST(LetteringOnFrames, AnAccentedLetterIsAsWideAsThePlainOne) {
 }
 
 TEST(LetteringOnFrames, TextBeyondTheEdgeIsCutOff) {
-  const auto picture = black(20, 20);
   Lettering letters;
-  for (const int left : {-500, -10, 10, 500}) letters.write(picture, "Surprise", left, 5, 20, {255, 255, 255});
-  EXPECT_GT(picture.sum().item<int64_t>(), 0);
+  const auto whole = black(60, 400);
+  letters.write(whole, "Surprise", 100, 20, 20, {255, 255, 255});
+  for (const int left : {-500, -10, 10, 500}) {
+    const auto part = black(20, 20);
+    letters.write(part, "Surprise", left, 5, 20, {255, 255, 255});
+    const auto expected =
+        std::abs(left) == 500 ? black(20, 20) : whole.slice(0, 15, 35).slice(1, 100 - left, 120 - left);
+    EXPECT_TRUE(torch::equal(part, expected)) << left;
+  }
 }
 
 TEST(TheOverlay, SpeaksFrench) {
@@ -56,7 +62,11 @@ TEST(TheOverlay, DrawsFacesThatStickOutOfThePicture) {
   overlay.draw_face(picture, face);
   overlay.draw_avatar_of(picture, face);
   overlay.draw_bars(picture, face.probabilities, 60, 60, 120);
-  EXPECT_GT(picture.sum().item<int64_t>(), 0);
+  const auto inked = [&](int top, int bottom, int left, int right) {
+    return picture.slice(0, top, bottom).slice(1, left, right).gt(0).sum().item<int64_t>();
+  };
+  EXPECT_GT(inked(0, 60, 0, 60), 100) << "the part of the box inside the picture";
+  EXPECT_GT(inked(60, 100, 60, 100), 100) << "the bars";
 }
 
 TEST(Avatars, DifferBetweenTheEmotions) {

@@ -97,6 +97,14 @@ TEST(Sanity, QuantisedInputsHaveNoGradientAndNoRisingLoss) {
   EXPECT_FALSE(flags.at("softmax-output"));
 }
 
+TEST(Sanity, LogitsSoLargeThatTheSoftmaxSaturatesAreSaidAndAttackedAllTheSame) {
+  const auto flags =
+      raised(twisted([](const torch::Tensor& input, const Executor& network) { return network.forward(input) * 1e4; }));
+  EXPECT_TRUE(flags.at("zero-gradients"));
+  EXPECT_FALSE(flags.at("unbounded-eps"));
+  EXPECT_FALSE(flags.at("loss-not-rising"));
+}
+
 TEST(Sanity, AGradientThatPointsBackwardsLowersTheLoss) {
   const auto flags = raised(twisted(
       [](const torch::Tensor& input, const Executor& network) { return network.forward(2 * input.detach() - input); }));
@@ -128,6 +136,7 @@ class Comparison : public testing::Test {
     record.name = name;
     record.access = access;
     record.broken = torch::arange(10).ge(broken).to(torch::kInt64);
+    record.forward = {0};
     record.stage = torch::full({10}, -1, torch::kInt64);
     robustness_.attacks.push_back(record);
     return robustness_.attacks.back();
@@ -141,8 +150,8 @@ class Comparison : public testing::Test {
     return false;
   }
 
-  Robustness robustness_;
-  RobustnessPlan plan_;
+  Ledger robustness_;
+  Trial plan_;
 };
 
 TEST_F(Comparison, BlackBoxMustNotBeatWhiteBox) {

@@ -1,7 +1,9 @@
 // YuNet's layout of 2023, decoded from a network made to find bright cells.
 #include <ATen/ATen.h>
 
+#include "core/files.hpp"
 #include "faces/face_detector.hpp"
+#include "models/files/onnx_proto.hpp"
 #include "tests/cli/run_program.hpp"
 #include "tests/models/formats/onnx/onnx_file.hpp"
 #include "tests/precompiled_tests.hpp"
@@ -94,6 +96,51 @@ TEST(Yunet, LargePicturesAreShrunkAndRegionsMovedBack) {
   const Box square = face_square(boxes[0]);
   EXPECT_NEAR(square.centre_x(), 100 + 3.5 * 64, 0.1);
   EXPECT_NEAR(square.y + 0.38 * square.height, 40 + 2.25 * 64, 0.1);
+}
+
+/// As exporters leave it who know no shapes.
+void drop_output_shapes(const std::filesystem::path& file) {
+  onnx::ModelProto model;
+  ASSERT_TRUE(model.ParseFromString(read_file(file)));
+  for (auto& output : *model.mutable_graph()->mutable_output()) {
+    output.mutable_type()->mutable_tensor_type()->clear_shape();
+  }
+  model.mutable_graph()->mutable_output(0)->clear_type();
+  write_file(file, model.SerializeAsString());
+}
+
+TEST(Yunet, OutputsNeedNoShapes) {
+  const ScratchFolder folder;
+  write_yunet(folder / "yunet.onnx");
+  drop_output_shapes(folder / "yunet.onnx");
+  const auto detector = make_face_detector((folder / "yunet.onnx").string());
+  auto bgr = torch::zeros({192, 320, 3}, torch::kUInt8);
+  bgr.slice(0, 96, 112).slice(1, 160, 176).fill_(255);
+  EXPECT_EQ(detector->find_all(make_picture(bgr)).size(), 1u);
+}
+
+TEST(FaceSearch, SmallFacesOfAGroupPictureAreLookedForUnlessToldOtherwise) {
+  const ScratchFolder folder;
+  write_yunet(folder / "yunet.onnx");
+  const auto file = (folder / "yunet.onnx").string();
+  const Picture group = black(1600, 2400);
+  EXPECT_EQ(make_face_detector(file)->everywhere(group).smallest, 40);  // a fortieth
+  EXPECT_EQ(make_face_detector(file, {0, 1.0 / 12})->everywhere(group).smallest, 1600 / 12.0);
+  EXPECT_EQ(make_face_detector(file, {90, 1.0 / 12})->everywhere(group).smallest, 90);
+  EXPECT_EQ(make_face_detector(file)->everywhere(black(300, 400)).smallest, 24);
+}
+
+TEST(FaceSearch, SixFacesOfATwentiethOfThePictureAreFound) {
+  const ScratchFolder folder;
+  write_yunet(folder / "yunet.onnx");
+  auto bgr = torch::zeros({1280, 1920, 3}, torch::kUInt8);
+  // The search shrinks 1280 rows to 960, so that a cell of 16 pixels there is one of 21.3 here: three of them are 64.
+  for (int64_t face = 0; face < 6; ++face) {
+    bgr.slice(0, 640, 640 + 64).slice(1, 128 + 256 * face, 128 + 256 * face + 64).fill_(255);
+  }
+  const Picture picture = make_picture(bgr);
+  EXPECT_EQ(make_face_detector((folder / "yunet.onnx").string())->find_all(picture).size(), 6u);
+  EXPECT_EQ(make_face_detector((folder / "yunet.onnx").string(), {0, 1.0 / 12})->find_all(picture).size(), 0u);
 }
 
 TEST(Yunet, OtherNetworksAreRefusedAtOnce) {

@@ -30,7 +30,8 @@ class HttpClient {
 
   bool send(const std::string& bytes);
   HttpAnswer read();
-  bool ended();  ///< waits until the other side closes or sends
+  std::string rest();  ///< all that comes until the other side closes
+  bool ended();        ///< waits until the other side closes or sends
 
   /// One request with a Content-Length where there is a body. `headers`: whole lines, each ended with \r\n.
   HttpAnswer request(const std::string& method, const std::string& target, const std::string& headers = "",
@@ -97,6 +98,15 @@ inline HttpAnswer HttpClient::read() {
   }
   answer.body = text.substr(head + 4, wanted - head - 4);
   return answer;
+}
+
+inline std::string HttpClient::rest() {
+  std::string text;
+  char buffer[65536];
+  for (ssize_t count = 0; (count = recv(socket_, buffer, sizeof(buffer), 0)) > 0;) {
+    text.append(buffer, static_cast<size_t>(count));
+  }
+  return text;
 }
 
 inline bool HttpClient::ended() {

@@ -10,6 +10,7 @@
 #include "data/image.hpp"
 #include "live/video/video_source.hpp"
 #include "serve/http_server.hpp"
+#include "serve/lanes.hpp"
 #include "serve/upload.hpp"
 #include "tests/cli/run_program.hpp"
 #include "tests/serve/http_client.hpp"
@@ -49,6 +50,7 @@ class RunningServer {
   }
 
   int port() const { return server_.port(); }
+  std::string url() const { return server_.url(); }
 
  private:
   static HttpSettings with_free_port(HttpSettings settings) {
@@ -252,12 +254,24 @@ TEST_F(Serving, BodiesOfUnknownPackedOrTooGreatLengthAreRefusedUnread) {
   expect_refused(request("POST", "/predict", "Content-Encoding: gzip\r\n", "x"), 415, "packed bodies");
 }
 
+/// The check sum of a PNG's chunk.
+uint32_t png_sum(const std::string& bytes) {
+  uint32_t sum = 0xffffffff;
+  for (const char byte : bytes) {
+    sum ^= static_cast<unsigned char>(byte);
+    for (int bit = 0; bit < 8; ++bit) sum = sum >> 1 ^ (0xedb88320 & (0 - (sum & 1)));
+  }
+  return ~sum;
+}
+
 TEST_F(Serving, DecompressionBombsAreRefusedByTheirHeader) {
   std::string bomb = encode_png(torch::zeros({1, 16, 16}, torch::kUInt8));
   bomb[18] = '\x4e';  // 20,000 pixels wide
   bomb[19] = '\x20';
   bomb[22] = '\x4e';
   bomb[23] = '\x20';
+  const uint32_t sum = png_sum(bomb.substr(12, 17));
+  for (int i = 0; i < 4; ++i) bomb[static_cast<size_t>(29 + i)] = static_cast<char>(sum >> (24 - 8 * i));
   expect_refused(request("POST", "/predict", kPng, bomb), 413, "20000x20000 pixels");
   expect_refused(request("POST", "/predict", kPng, people_->substr(0, people_->size() / 2)), 400, "cut short");
 }
@@ -265,6 +279,116 @@ TEST_F(Serving, DecompressionBombsAreRefusedByTheirHeader) {
 TEST_F(Serving, KeepsAConnectionForTheNextRequest) {
   HttpClient client(server_.port());
   for (int i = 0; i < 3; ++i) EXPECT_EQ(client.request("GET", "/test").status, 200);
+}
+
+TEST_F(Serving, ARefusalWithoutBodyKeepsTheConnection) {
+  HttpClient client(server_.port());
+  const auto refused = client.request("GET", "/nowhere");
+  EXPECT_EQ(refused.status, 404);
+  EXPECT_EQ(refused.headers.count("connection"), 0u);
+  EXPECT_EQ(client.request("GET", "/test").status, 200);
+}
+
+TEST_F(Serving, ARefusalBeforeTheBodyWasReadSaysThatTheConnectionEnds) {
+  HttpClient client(server_.port());
+  const auto refused = client.request("POST", "/nowhere", kPng, "some bytes");
+  EXPECT_EQ(refused.status, 404);
+  EXPECT_EQ(refused.headers.at("connection"), "close");
+  EXPECT_TRUE(client.ended());
+}
+
+TEST_F(Serving, TheBodyOfAGetIsNotTakenAsTheNextRequest) {
+  HttpClient client(server_.port());
+  const std::string smuggled = "GET /model HTTP/1.1\r\nHost: localhost\r\n\r\n";
+  client.send(
+      fmt::format("GET /test HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n{}", smuggled.size(), smuggled));
+  EXPECT_EQ(client.read().body, R"({"status":"ok"})");
+  EXPECT_EQ(client.request("GET", "/labels").body.substr(0, 10), R"({"labels":)");
+}
+
+TEST_F(Serving, RefusesABodyBeforeItAsksForIt) {
+  HttpClient client(server_.port());
+  client.send("POST /predict HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 99999999\r\n\r\n");
+  expect_refused(client.read(), 413, "the body has 99999999 bytes");
+}
+
+TEST_F(Serving, HeadGivesTheHeadersOfGet) {
+  HttpClient client(server_.port());
+  client.send("HEAD /test HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+  const std::string text = client.rest();
+  EXPECT_THAT(text, testing::HasSubstr("Content-Length: 15\r\n"));
+  EXPECT_THAT(text, testing::EndsWith("\r\n\r\n"));
+}
+
+TEST_F(Serving, WholeAddressesAsProxiesSendThemAreUnderstood) {
+  EXPECT_EQ(request("GET", "http://localhost/test").body, R"({"status":"ok"})");
+}
+
+TEST_F(Serving, AHeadThatIsTooLongIsRefused) {
+  expect_refused(request("GET", "/test", "X-Long: " + std::string(20000, 'a') + "\r\n"), 431,
+                 "the head of the request is too long");
+  expect_refused(request("GET", "/" + std::string(9000, 'a')), 414, "the address is too long");
+}
+
+TEST_F(Serving, ASecondDifferentContentLengthIsRefused) {
+  HttpClient client(server_.port());
+  client.send("POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcd");
+  expect_refused(client.read(), 400, "not well formed");
+}
+
+TEST_F(Serving, PicturesOfOtherFormatsAreRefused) {
+  for (const char* start : {"BM", "P5 9 9 255\n", "II*", "RIFF....WAVE"}) {
+    expect_refused(request("POST", "/predict", kPng, start), 415, "PNG, JPEG or WEBP");
+  }
+}
+
+TEST_F(Serving, APictureTooSmallForAFaceIsRefused) {
+  const std::string tiny = encode_png(torch::zeros({1, 7, 9}, torch::kUInt8));
+  expect_refused(request("POST", "/predict", kPng, tiny), 400, "smaller than 8x8 pixels");
+}
+
+TEST_F(Serving, AnswersSayWhichMethodAndTokenTheyMiss) {
+  EXPECT_EQ(request("GET", "/predict").headers.at("allow"), "POST");
+  EXPECT_EQ(request("POST", "/test", kPng, "x").headers.at("allow"), "GET, HEAD");
+  HttpSettings settings = limits();
+  settings.token = "open sesame";
+  RunningServer server(*api_, settings);
+  EXPECT_EQ(HttpClient(server.port()).request("GET", "/model").headers.at("www-authenticate"), "Bearer");
+}
+
+TEST_F(Serving, PagesOfOtherSitesMayNotPost) {
+  const std::string foreign = std::string(kPng) + "Origin: http://evil.example\r\n";
+  expect_refused(request("POST", "/predict", foreign, *crop_), 403, "pages of other sites");
+  expect_refused(request("POST", "/predict", std::string(kPng) + "sec-fetch-site: Cross-Site\r\n", *crop_), 403, "");
+  EXPECT_EQ(request("POST", "/predict", std::string(kPng) + "Origin: http://localhost\r\n", *crop_).status, 200);
+}
+
+TEST_F(Serving, AWholeAddressNamesTheHostThatCounts) {
+  expect_refused(request("GET", "http://evil.example/test"), 403, "localhost only");
+  EXPECT_EQ(request("GET", "HTTP://LOCALHOST/test", "Host: LocalHost\r\n").status, 200);
+}
+
+TEST_F(Serving, ARequestThatAsksTwoHostsIsRefused) {
+  expect_refused(request("GET", "/test", "Host: localhost\r\nHost: localhost\r\n"), 400, "more than one");
+  HttpClient client(server_.port());
+  client.send("GET /test HTTP/1.1\r\n\r\n");
+  expect_refused(client.read(), 400, "Host is missing");
+}
+
+TEST_F(Serving, ListensOnTheSixthVersionOfTheProtocolToo) {
+  HttpSettings settings = limits();
+  settings.host = "[::1]";
+  RunningServer server(*api_, settings);
+  EXPECT_EQ(server.url(), fmt::format("http://[::1]:{}/", server.port()));
+}
+
+TEST_F(Serving, AHostThatIsNoneIsSaid) {
+  HttpSettings settings = limits();
+  settings.host = "no such host";
+  EXPECT_THAT(message_of([&] { HttpServer(*api_, settings); }),
+              testing::HasSubstr("--host no such host: is no address"));
+  settings.host = "192.0.2.1";
+  EXPECT_THAT(message_of([&] { HttpServer(*api_, settings); }), testing::HasSubstr("not an address of this machine"));
 }
 
 TEST_F(Serving, StoppingFinishesTheRequestInHand) {
@@ -401,23 +525,101 @@ TEST_F(ServingWithLimits, ARequestThatTricklesInIsGivenUp) {
   RunningServer server(*api_, settings);
   HttpClient client(server.port());
   client.send("POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\nabc");
-  const auto answer = client.read();
-  EXPECT_TRUE(answer.status == 0 || answer.status == 400) << answer.status;
+  expect_refused(client.read(), 408, "took too long to arrive");
+  EXPECT_TRUE(client.ended());
 }
 
-TEST(Uploads, HeadersOfTheThreeFormatsAreRead) {
-  const auto image = torch::zeros({3, 30, 50}, torch::kUInt8);
-  const ImageHeader png = read_image_header(encode_png(image));
-  EXPECT_EQ(png.format, "PNG");
-  EXPECT_EQ(png.width, 50);
-  EXPECT_EQ(png.height, 30);
-  const std::string jpeg("\xff\xd8\xff\xe0\x00\x04\x00\x00\xff\xc0\x00\x11\x08\x01\x02\x03\x04\x03\x01", 19);
-  EXPECT_EQ(read_image_header(jpeg).width, 0x304);
-  EXPECT_EQ(read_image_header(jpeg).height, 0x102);
-  const std::string webp("RIFF\x20\x00\x00\x00WEBPVP8X\x0a\x00\x00\x00\x00\x00\x00\x00\x31\x00\x00\x1d\x00\x00", 30);
-  EXPECT_EQ(read_image_header(webp).width, 50);
-  EXPECT_EQ(read_image_header(webp).height, 30);
-  EXPECT_EQ(read_image_header("GIF89a").format, "");
+TEST_F(ServingWithLimits, AHeadSentByteByByteDoesNotPutTheDeadlineOff) {
+  HttpSettings settings = limits();
+  settings.request_seconds = 0.3;
+  RunningServer server(*api_, settings);
+  HttpClient client(server.port());
+  client.send("GET /test HTTP/1.1\r\nX-Long: ");
+  for (int i = 0; i < 10; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    client.send("a");
+  }
+  expect_refused(client.read(), 408, "took too long to arrive");
+}
+
+TEST_F(ServingWithLimits, AnAnswerThatTakesLongerThanTheRequestMayTakeStillArrives) {
+  HttpSettings settings = limits();
+  settings.request_seconds = 0.05;
+  RunningServer server(*api_, settings);
+  const auto answer =
+      HttpClient(server.port()).request("POST", "/attack?goal=any-to-disgust&eps=1/255&steps=50", kPng, *crop_);
+  EXPECT_EQ(answer.status, 200) << answer.body;
+}
+
+TEST_F(ServingWithLimits, WorkThatTakesTooLongIsEndedAndCounted) {
+  ApiSettings hasty = api_settings();
+  hasty.work_seconds = 0.001;
+  Api api(load_checkpoint(resolve_model("standard")), hasty);
+  RunningServer server(api, limits());
+  const auto answer =
+      HttpClient(server.port()).request("POST", "/attack?goal=any-to-disgust&eps=1/255&steps=50", kPng, *crop_);
+  expect_refused(answer, 503, "took longer than 0.001 seconds");
+  EXPECT_EQ(answer.headers.at("retry-after"), "1");
+  HttpClient client(server.port());
+  std::string metrics;
+  const std::string line = "fercli_requests_total{path=\"/attack\",status=\"503\"} 1";
+  for (int i = 0; i < 100 && metrics.find(line) == std::string::npos; ++i) {
+    metrics = client.request("GET", "/metrics").body;
+  }
+  EXPECT_THAT(metrics, testing::HasSubstr(line));
+  EXPECT_THAT(metrics, testing::Not(testing::HasSubstr("path=\"/attack\",status=\"200\"")));
+}
+
+TEST_F(ServingWithLimits, ThreeHundredConnectionsAtOnceAreAllAnswered) {
+  std::atomic<int> answered{0};
+  std::vector<std::unique_ptr<HttpClient>> clients;
+  for (int i = 0; i < 320; ++i) clients.push_back(std::make_unique<HttpClient>(server_.port()));
+  for (auto& client : clients) client->send("GET /test HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+  for (auto& client : clients) {
+    const int status = client->read().status;
+    answered += status == 200 || status == 503;
+    client.reset();
+  }
+  EXPECT_EQ(answered, 320);
+}
+
+TEST(LanesTest, WorkThatWouldBeLateIsTurnedAwayBeforeItStarts) {
+  LaneSettings settings;
+  settings.work_seconds = 0.4;
+  Lanes lanes(settings);
+  const auto nap = [](double seconds) { std::this_thread::sleep_for(std::chrono::duration<double>(seconds)); };
+  lanes.run("work", [&](FaceDetector&) { nap(0.25); });  // what is usual from now on
+  std::atomic<int> started{0}, turned_away{0};
+  std::vector<std::thread> clients;
+  for (int i = 0; i < 4; ++i) {
+    clients.emplace_back([&] {
+      try {
+        lanes.run("work", [&](FaceDetector&) {
+          ++started;
+          nap(0.25);
+        });
+      } catch (const RequestError& error) {
+        turned_away += error.status() == 503;
+      }
+    });
+  }
+  for (auto& client : clients) client.join();
+  EXPECT_EQ(started, 1);
+  EXPECT_EQ(turned_away, 3);
+}
+
+TEST(LanesTest, AFreeLaneTriesWorkHoweverLongItsLikeTook) {
+  LaneSettings settings;
+  settings.work_seconds = 0.05;
+  Lanes lanes(settings);
+  int runs = 0;
+  for (int i = 0; i < 3; ++i) {
+    lanes.run("work", [&](FaceDetector&) {
+      ++runs;
+      std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    });
+  }
+  EXPECT_EQ(runs, 3);
 }
 
 TEST(ServeCommand, ASignalLetsTheAttackInHandComeToItsEnd) {
@@ -448,8 +650,40 @@ TEST(ServeCommand, ASignalLetsTheAttackInHandComeToItsEnd) {
 TEST(ServeCommand, OtherHostsDemandATokenOrAWord) {
   const auto result = run_in_process({"serve", "--host", "0.0.0.0"});
   EXPECT_EQ(result.exit_code, 2);
-  EXPECT_THAT(result.err, testing::HasSubstr("give --token TOKEN or --insecure"));
-  EXPECT_THAT(run_in_process({"serve", "--token", "short"}).err, testing::HasSubstr("at least 8 characters"));
+  EXPECT_THAT(result.err, testing::HasSubstr("give --token-file FILE, set FERCLI_TOKEN, or give --insecure"));
+}
+
+TEST(ServeCommand, ATokenHasEightCharactersWhereverItComesFrom) {
+  const ScratchFolder folder;
+  write_file(folder / "token", "short\nand much more below\n");
+  const std::string file = (folder / "token").string();
+  EXPECT_THAT(run_in_process({"serve", "--token", "short"}).err, testing::HasSubstr("must have 8 to 1024 characters"));
+  EXPECT_THAT(run_in_process({"serve", "--token-file", file}).err, testing::HasSubstr("in its first line must have 8"));
+  setenv("FERCLI_TOKEN", "short", 1);
+  EXPECT_THAT(run_in_process({"serve"}).err, testing::HasSubstr("the token in FERCLI_TOKEN must have 8"));
+  unsetenv("FERCLI_TOKEN");
+  EXPECT_THAT(run_in_process({"serve", "--token-file", "nowhere"}).err, testing::HasSubstr("nowhere: no such file"));
+  EXPECT_THAT(run_in_process({"serve", "--token-file", file, "--token", "long enough"}).err,
+              testing::HasSubstr("give one of them"));
+}
+
+TEST(ServeCommand, TheTokenOfAFileIsAskedFor) {
+  const ScratchFolder folder;
+  write_file(folder / "token", "open sesame\r\n");
+  const int port = 21860 + static_cast<int>(getpid() % 4000);
+  std::vector<int> statuses;
+  const auto asked = [&] {
+    try {
+      HttpClient client(port);
+      statuses.push_back(client.request("GET", "/model").status);
+      statuses.push_back(client.request("GET", "/model", "Authorization: Bearer open sesame\r\n").status);
+      return true;
+    } catch (const std::runtime_error&) {
+      return false;  // not up yet
+    }
+  };
+  run_fercli({"serve", "--token-file", (folder / "token").string(), "--port", std::to_string(port)}, asked, SIGTERM);
+  EXPECT_EQ(statuses, (std::vector<int>{401, 200}));
 }
 
 }  // namespace

@@ -118,13 +118,11 @@ TEST_P(EachAdversarialLoss, ResumedAfterAnEpochEndsWithTheSameWeights) {
   EXPECT_EQ(read_file(whole / "last.pt") == read_file(parts / "last.pt"), true);
 }
 
-INSTANTIATE_TEST_SUITE_P(Losses, EachAdversarialLoss,
-                         testing::Values("pgd-at", "fgsm-rs", "n-fgsm", "free", "trades", "mart"),
-                         [](const auto& info) {
-                           std::string name = info.param;
-                           std::replace(name.begin(), name.end(), '-', '_');
-                           return name;
-                         });
+INSTANTIATE_TEST_SUITE_P(Losses, EachAdversarialLoss, testing::ValuesIn(adversarial_losses()), [](const auto& info) {
+  std::string name = info.param;
+  std::replace(name.begin(), name.end(), '-', '_');
+  return name;
+});
 
 TEST(AdversarialTraining, RaisesEpsEvenlyThenHoldsIt) {
   const test::ScratchFolder folder;

@@ -8,6 +8,8 @@
 #include "commands/attack/attack_report.hpp"
 #include "commands/options/attack_options.hpp"
 #include "core/command.hpp"
+#include "core/escape.hpp"
+#include "core/file_name.hpp"
 #include "core/files.hpp"
 #include "core/options.hpp"
 #include "core/output_folder.hpp"
@@ -22,6 +24,8 @@ namespace fercli::attack_command {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr const char* kState = "attack.state";  ///< in the folder, while the attack is unfinished
 
 struct Arguments {
   std::vector<std::string> goal;
@@ -45,8 +49,14 @@ OptionSet declare(Arguments& a) {
   options.positional(&a.goal, 1, 1);
   options.section("Images and network");
   a.model.declare(options);
-  options.text("data,d", &a.source.data, "DATA", "data set; without it the shipped drawn faces");
-  options.texts("image", &a.source.images, "FILE", "image files (face crops) instead of a data set");
+  options.text("data,d", &a.source.data, "SOURCE", "data set; without it the shipped drawn faces");
+  options.texts("image", &a.source.images, "FILE", "image files instead of a data set: each face in them is attacked");
+  options.choice(
+      "detect", &a.source.detect, {"auto", "always", "never"},
+      "look for faces in --image, or take each file as one face crop; auto: files of the network's input size "
+      "or up to 64x64 pixels are crops");
+  options.text("detector", &a.source.detector, "haar|FILE",
+               "OpenCV's cascade, another cascade (.xml), or YuNet (.onnx)");
   options.text("split", &a.source.split, "SPLIT",
                "Training, PublicTest, PrivateTest or all; auto takes PublicTest, else PrivateTest, else all");
   options.flag("skip-bad", &a.source.skip_bad, "leave unreadable images out and count them");
@@ -54,7 +64,7 @@ OptionSet declare(Arguments& a) {
                  "attack images that the network classifies rightly with more than this probability");
   options.integer("limit", &a.limit, at_least(0), "attack at most this many images; 0: all");
   options.section("Attack");
-  options.text("attack", &a.plan.attack, "NAME", "the attack; `fercli attacks` lists them");
+  options.text("attack", &a.plan.attack, "ATTACK", "the attack; `fercli attacks` lists them");
   options.number("eps", &a.plan.threat.eps, "", above(0),
                  "largest perturbation, pixels in [0,1]; without it 8/255 in Linf, 0.5 in L2, 8 in L1, 24 in L0");
   a.attack.declare(options);
@@ -64,7 +74,9 @@ OptionSet declare(Arguments& a) {
   a.model.declare_foreign(options);
   a.model.declare_space(options);
   options.section("Output");
-  options.text("out,o", &a.out, "DIR", "folder for pictures, result.json and per_image.csv; without it out/GOAL");
+  options.text("out,o", &a.out, "DIR",
+               "folder for pictures, result.json and per_image.csv; without it out/GOAL. An interrupted attack goes on "
+               "from there");
   options.choice("save-png", &a.save_png, {"none", "all"}, "all: every adversarial image as DIR/adversarial/ID.png");
   options.choice("lang", &a.language, {"en", "fr"}, "language of the pictures");
   options.flag("json", &a.json, "print the result as JSON on stdout, nothing else");
@@ -86,6 +98,7 @@ void check(Arguments& a, const OptionSet& options) {
   if (a.plan.minimal_eps && !a.attack.surrogate.empty()) options.fail("minimal-eps", "does not go with --surrogate");
   a.plan.settings = a.attack.settings;
   a.plan.seed = a.runtime.seed;
+  a.attack.trust_code = a.model.trust_code;
   a.plan.surrogate = a.attack.load_surrogate(a.runtime);
 }
 
@@ -146,7 +159,8 @@ using Place = std::unique_ptr<OutputFolder>;
 
 Place make_place(const Arguments& a, const std::string& goal) {
   if (!a.saves_files()) return nullptr;
-  return std::make_unique<OutputFolder>(a.out.empty() ? fs::path("out") / goal : fs::path(a.out), "attack");
+  return std::make_unique<OutputFolder>(a.out.empty() ? fs::path("out") / file_name_of(goal) : fs::path(a.out),
+                                        "attack");
 }
 
 /// Attacks one model. Its files go to `place`, which is made where there is none yet, and there to `subfolder`.
@@ -176,15 +190,14 @@ Subject attack_model(const Arguments& a, const std::string& name, const OptionSe
   const auto [rows, exit_code] = rows_to_attack(report.selection, dataset, report.plan, a, warnings);
   for (const auto& line : warnings) warn(line);
 
-  report.outcome = attack_images(classifier, dataset, rows, report.plan);
+  CampaignOptions campaign;
   if (place) {
-    round_trip_png(report.outcome.images, classifier, report.plan.goal, work, report.keeps_images);
-    for (auto& image : report.outcome.images) {
-      for (auto* file : {&image.file, &image.minimal_file}) {
-        if (!file->empty()) *file = (report.folder / *file).string();
-      }
-    }
+    make_folder(report.folder);
+    campaign.state = report.folder / kState;
   }
+  ProgressObserver observer;
+  report.outcome = attack_images({classifier, dataset, checkpoint.digest}, rows, report.plan, campaign, observer);
+  if (place && report.keeps_images) write_adversarial(report.outcome.images, work);
   Result& result = report.result = summarise(report.outcome, report.selection, report.plan, report.classes);
   result.warnings.insert(result.warnings.begin(), warnings.begin(), warnings.end());
   result.options = options.provenance();
@@ -196,7 +209,9 @@ Subject attack_model(const Arguments& a, const std::string& name, const OptionSe
 
 void throw_if_incomplete(const AttackReport& report) {
   if (report.outcome.complete) return;
-  throw Interrupted(fmt::format("interrupted: {} images were finished", report.outcome.images.size()));
+  const fs::path state = report.folder / kState;
+  throw Interrupted(fmt::format("interrupted: {} images were finished{}", report.outcome.images.size(),
+                                fs::exists(state) ? "; the same command goes on from " + state.string() : ""));
 }
 
 const AttackedImage* find_image(const AttackReport& report, const std::string& id) {
@@ -258,7 +273,7 @@ AttackedImage attacked_face(const Subject& subject, const std::string& id) {
   if (const auto* image = find_image(subject.report, id)) return *image;
   const auto& ids = subject.dataset.ids;
   const int64_t row = std::find(ids.begin(), ids.end(), id) - ids.begin();
-  return attack_images(subject.classifier, subject.dataset, {row}, subject.report.plan).images.front();
+  return attack_images({subject.classifier, subject.dataset}, {row}, subject.report.plan).images.front();
 }
 
 /// One face, drawn once per model, one above the other: the best example that all models were attacked on, else the
@@ -300,11 +315,11 @@ int compare_models(const Arguments& a, const std::vector<std::string>& models, c
     print_comparison(reports, drawn ? place->path() / "adversarial_attack.png" : fs::path());
     return worst_code;
   }
-  fmt::print("[\n");
+  print_text("[\n");
   for (size_t i = 0; i < subjects.size(); ++i) {
-    fmt::print("{}{}", i ? "," : "", format_result(subjects[i].report.result));
+    print_text("{}{}", i ? "," : "", format_result(subjects[i].report.result));
   }
-  fmt::print("]\n");
+  print_text("]\n");
   return worst_code;
 }
 
@@ -322,7 +337,7 @@ int run(const std::vector<std::string>& arguments) {
   if (place) place->complete();
   const AttackReport& report = subject.report;
   if (a.json) {
-    fmt::print("{}", format_result(report.result));
+    print_text("{}", format_result(report.result));
   } else {
     print_attack(report);
   }

@@ -7,6 +7,7 @@
 #include "core/progress.hpp"
 #include "data/formats/reader.hpp"
 #include "data/image.hpp"
+#include "faces/face_reader.hpp"
 
 namespace fercli {
 
@@ -28,23 +29,58 @@ torch::Tensor as_face_crop(const torch::Tensor& image, const std::string& path, 
 
 constexpr int64_t kLargestNative = 256;
 
-/// As stored: the size and colours of the first file.
-void take_native_shape(const std::string& path, ReadOptions& read) {
-  const auto image = read_image(path, 3);
-  read.size = std::min({image.size(1), image.size(2), kLargestNative});
-  read.channels = image[0].equal(image[1]) && image[0].equal(image[2]) ? 1 : 3;
+/// One face of a file; in a face crop, all of it.
+struct FileFace {
+  std::string id;
+  const torch::Tensor image;  ///< uint8 (3,H,W), the whole file
+  Box square;                 ///< what is attacked of it; of a crop, its centre
+  bool crop;
+};
+
+std::vector<FileFace> faces_of_files(const AttackSource& source, const Preprocessing& input) {
+  const Detect detect = source.detect == "never"    ? Detect::Never
+                        : source.detect == "always" ? Detect::Always
+                                                    : Detect::Auto;
+  std::unique_ptr<FaceDetector> detector;
+  std::vector<FileFace> faces;
+  for (const auto& path : source.images) {
+    const auto image = read_image(path, 3);
+    const bool crop =
+        detect == Detect::Never || (detect == Detect::Auto && looks_like_crop(image.size(1), image.size(2), input));
+    if (!crop && !detector) detector = make_face_detector(source.detector);
+    const auto squares = find_faces(picture_of_image(image), detector.get(), input, detect).squares;
+    if (squares.empty()) {
+      throw UserError(fmt::format(
+          "fercli attack: --image {}: no face was found in it; with --detect never its centre is taken as one", path));
+    }
+    for (size_t i = 0; i < squares.size(); ++i) {
+      faces.push_back({squares.size() == 1 ? path : fmt::format("{} face {}", path, i + 1), image, squares[i], crop});
+    }
+  }
+  return faces;
+}
+
+/// As stored: the size and colours of the first face.
+void take_native_shape(const FileFace& face, ReadOptions& read) {
+  read.size = std::clamp<int64_t>(std::lround(face.square.width), 1, kLargestNative);
+  read.channels = face.image[0].equal(face.image[1]) && face.image[0].equal(face.image[2]) ? 1 : 3;
 }
 
 AttackImages read_files(const AttackSource& source, const EmotionGoal& goal, const Classifier& classifier,
                         ReadOptions read) {
-  if (read.native) take_native_shape(source.images.front(), read);
+  const auto faces = faces_of_files(source, classifier.preprocessing());
+  if (read.native) take_native_shape(faces.front(), read);
+  Preprocessing shape;
+  shape.channels = read.channels;
+  shape.size = read.size;
   Dataset dataset;
   dataset.name = "files";
   dataset.classes = classifier.classes();
   std::vector<torch::Tensor> images;
-  for (const auto& path : source.images) {
-    images.push_back(as_face_crop(read_image(path, read.channels), path, read.size));
-    dataset.ids.push_back(path);
+  for (const auto& face : faces) {
+    images.push_back(face.crop ? as_face_crop(read_image(face.id, read.channels), face.id, read.size)
+                               : crop_faces(picture_of_image(face.image), {face.square}, shape)[0]);
+    dataset.ids.push_back(face.id);
     dataset.splits.push_back(Split::None);
   }
   dataset.images = torch::stack(images);

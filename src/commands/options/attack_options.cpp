@@ -8,9 +8,9 @@
 #include "attacks/threat/ball.hpp"
 #include "attacks/threat/losses.hpp"
 #include "attacks/threat/masks.hpp"
+#include "commands/options/model_options.hpp"
 #include "core/options.hpp"
 #include "core/progress.hpp"
-#include "models/formats/import.hpp"
 
 namespace fercli {
 
@@ -40,6 +40,11 @@ void AttackOptions::check(const OptionSet& options, const std::vector<std::strin
       options.fail("norm", fmt::format("attack '{}' does not work in {}", name, to_string(parsed_norm())));
     }
   }
+  for (const auto& name : attacks) {
+    const auto unit = Registry<AttackEntry>::instance().get(name).alpha_unit;
+    const bool of_pixels = unit == StepUnit::OfAPixel || (unit == StepUnit::OfTheNorm && parsed_norm() == Norm::Linf);
+    if (options.given("alpha")) check_alpha(options, of_pixels, settings.alpha);
+  }
   for (const char* name : {"steps", "alpha", "restarts", "random-start", "loss", "queries", "targets"}) {
     warn_if_unused(options, name, attacks);
   }
@@ -66,9 +71,18 @@ torch::Tensor AttackOptions::load_mask(int64_t channels, int64_t height, int64_t
 
 Surrogate AttackOptions::load_surrogate(const Runtime& runtime) const {
   if (surrogate.empty()) return {};
-  const Checkpoint checkpoint = load_model(resolve_model(surrogate));
+  const Checkpoint checkpoint = load_named_model(surrogate, "--surrogate", trust_code);
   for (const auto& line : checkpoint.warnings) warn(line);
   return {std::make_shared<Classifier>(make_classifier(checkpoint, runtime)), checkpoint.digest};
+}
+
+void check_alpha(const OptionSet& options, bool of_pixels, double alpha) {
+  if (!std::isfinite(alpha)) options.fail("alpha", "must be a finite number");
+  if (!of_pixels || alpha <= 1) return;
+  options.fail(
+      "alpha",
+      fmt::format("must be in (0, 1]{}",
+                  alpha <= 255 ? fmt::format("; pixels are scaled to [0,1], did you mean {:g}/255?", alpha) : ""));
 }
 
 void require_level(const OptionSet& options, Norm norm, double eps, const std::string& way_out) {

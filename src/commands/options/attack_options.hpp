@@ -3,7 +3,7 @@
 #include <string>
 
 #include "attacks/engine/attack.hpp"
-#include "eval/surrogate.hpp"
+#include "eval/campaign/trial.hpp"
 
 namespace fercli {
 
@@ -14,6 +14,7 @@ class OptionSet;
 struct AttackOptions {
   std::string norm = "linf", mask, surrogate;
   AttackSettings settings;
+  bool trust_code = false;  ///< of the surrogate's file, as ImportOptions has it for the model's; no option of its own
 
   void declare(OptionSet& options);
 
@@ -38,6 +39,9 @@ void warn_if_unused(const OptionSet& options, const std::string& name, const std
 
 /// Refuses an --eps that is no size of a perturbation (`most`: the largest in Linf), or too small for an 8-bit image.
 void check_eps(const OptionSet& options, Norm norm, double eps, double most = 1);
+
+/// Refuses an --alpha that is no size of a step; `of_pixels`: it moves single pixels, by 1 at most.
+void check_alpha(const OptionSet& options, bool of_pixels, double alpha);
 
 /// Refuses an --eps of which an 8-bit image shows nothing; `way_out` ends the message.
 void require_level(const OptionSet& options, Norm norm, double eps, const std::string& way_out = "");

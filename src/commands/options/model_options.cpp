@@ -4,6 +4,7 @@
 
 #include "core/error.hpp"
 #include "core/options.hpp"
+#include "core/progress.hpp"
 #include "models/formats/import.hpp"
 
 namespace fercli {
@@ -95,17 +96,29 @@ void ModelOptions::declare(OptionSet& options) {
       "checkpoint, the name of a shipped model, or a foreign file: Keras, ONNX, TorchScript, state dictionary");
 }
 
-void ModelOptions::declare_foreign(OptionSet& options) {
+void ModelOptions::declare_foreign(OptionSet& options, bool with_arch) {
   options.section("Foreign model files (what they do not say)");
   options.text("input", &input, "SHAPE", "input of the network: gray48, rgb224 or HEIGHTxWIDTHxCHANNELS");
+  options.flag("crop-input", &crop_input,
+               "cut the network's input out of the middle of the image, where it would be resized as a whole: inputs "
+               "under 48 pixels out of 48x48, larger ones out of 8/7 of their side (224 of 256)");
   options.text("scale", &scale, "A,B", "values that black and white pixels take; without it 0,1");
   options.text("mean", &mean, "M,…", "subtracted after scaling, one value or one per channel");
   options.text("std", &std, "S,…", "divided by after that");
   options.text("labels", &labels, "ORDER",
                "order of the outputs: fer2013, alphabetical, raf-db, or names separated by commas");
+  options.text("output", &output, "NAME", "which output has the logits, where there are several; without it the first");
   options.flag("no-strip-softmax", &keep_softmax, "keep a softmax at the end of the network");
-  options.choice("arch", &arch, Registry<Architecture>::instance().names(), "architecture, for files of weights only");
+  if (with_arch)
+    options.choice("arch", &arch, Registry<Architecture>::instance().names(),
+                   "architecture, for files of weights only");
   options.texts("set", &settings, "NAME=VALUE", "settings of that architecture");
+  declare_trust(options, &trust_code);
+}
+
+void declare_trust(OptionSet& options, bool* trust_code) {
+  options.flag("trust-code", trust_code,
+               "run TorchScript that does more than compute with tensors: it can read and write your files");
 }
 
 void ModelOptions::declare_space(OptionSet& options) {
@@ -114,12 +127,21 @@ void ModelOptions::declare_space(OptionSet& options) {
                  "network's input");
 }
 
+Checkpoint load_named_model(const std::string& model, const std::string& option, bool trust_code) {
+  ImportOptions options;
+  options.trust_code = trust_code;
+  return load_model(resolve_model(model, option), options);
+}
+
 ImportOptions ModelOptions::import_options() const {
   ImportOptions options;
   parse_input_shape(input, options);
   set_normalisation(*this, options);
   if (!labels.empty()) options.labels = LabelSet::parse(labels);
   options.strip_softmax = !keep_softmax;
+  options.output = output;
+  options.crop_input = crop_input;
+  options.trust_code = trust_code;
   options.arch = arch;
   options.settings = parse_arch_settings(settings);
   return options;
@@ -129,9 +151,18 @@ Checkpoint ModelOptions::load() const {
   return load_model(resolve_model(model), import_options());
 }
 
+Checkpoint ModelOptions::load_and_warn() const {
+  Checkpoint checkpoint = load();
+  for (const auto& line : checkpoint.warnings) warn(line);
+  return checkpoint;
+}
+
 void ModelOptions::fit(ReadOptions& read, const Checkpoint& checkpoint) const {
   if (!checkpoint.foreign && space != "stored") {
     throw UserError("--space input: is for foreign networks; images come to fercli's own in the size of its input");
+  }
+  if (checkpoint.preprocessing.crop_from > 0 && space == "input") {
+    throw UserError("--space input: the network sees the middle of the image alone; use --space stored");
   }
   read.native = checkpoint.foreign != nullptr && space == "stored";
   read.size = checkpoint.preprocessing.size;

@@ -11,26 +11,33 @@ namespace fercli {
 
 class OptionSet;
 
-/// The options by which a command is told its model: --model, and for foreign files --input, --scale, --mean, --std,
-/// --labels, --no-strip-softmax, --arch, --set and --space.
+/// The options by which a command is told its model: --model, and for foreign files --input, --crop-input, --scale,
+/// --mean, --std, --labels, --output, --no-strip-softmax, --arch, --set, --trust-code and --space.
 struct ModelOptions {
-  std::string model = "standard", input, scale, mean, std, labels, arch, space = "stored";
+  std::string model = "standard", input, scale, mean, std, labels, output, arch, space = "stored";
   std::vector<std::string> settings;
-  bool keep_softmax = false;
+  bool keep_softmax = false, crop_input = false, trust_code = false;
 
   /// Declares --model only; the others follow with `declare_foreign`, in a section of their own.
   void declare(OptionSet& options);
-  void declare_foreign(OptionSet& options);
+  void declare_foreign(OptionSet& options, bool with_arch = true);  ///< --arch may be the command's own
   void declare_space(OptionSet& options);
 
   /// Throws UserError, also about options that do not fit the file.
   Checkpoint load() const;
+  Checkpoint load_and_warn() const;  ///< the same, with its warnings on stderr: for commands that write no result
 
   /// The size and channels to read images in, so that what is perturbed is the stored image, or the network's input.
   void fit(ReadOptions& read, const Checkpoint& checkpoint) const;
 
   ImportOptions import_options() const;
 };
+
+/// --trust-code, for commands that load models without the other options about foreign files.
+void declare_trust(OptionSet& options, bool* trust_code);
+
+/// The model that `option` ("--teacher") names: a file, or a shipped one.
+Checkpoint load_named_model(const std::string& model, const std::string& option, bool trust_code);
 
 /// "gray48", "rgb224" or "HxWxC" into channels, height and width. Throws UserError.
 void parse_input_shape(const std::string& text, ImportOptions& options);

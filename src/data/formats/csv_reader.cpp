@@ -125,6 +125,12 @@ struct Columns {
   size_t count = 0;
 };
 
+/// What a column of this name holds.
+const char* meaning_of(const std::string& name) {
+  if (name == "pixels") return "the pixels";
+  return name == "emotion" || name == "label" ? "the class" : "the part of the data set";
+}
+
 Columns read_header(const std::string& path, std::string_view line) {
   std::vector<std::string_view> fields;
   Columns columns;
@@ -135,9 +141,17 @@ Columns read_header(const std::string& path, std::string_view line) {
   }
   for (size_t i = 0; i < fields.size(); ++i) {
     const std::string name = to_lower(fields[i]);
-    if (name == "emotion" || name == "label") columns.emotion = static_cast<int>(i);
-    if (name == "pixels") columns.pixels = static_cast<int>(i);
-    if (name == "usage" || name == "split") columns.usage = static_cast<int>(i);
+    int* column = nullptr;
+    if (name == "emotion" || name == "label") column = &columns.emotion;
+    if (name == "pixels") column = &columns.pixels;
+    if (name == "usage" || name == "split") column = &columns.usage;
+    if (column == nullptr) continue;
+    if (*column >= 0) {
+      throw UserError(fmt::format("{}:1: the columns {} and {} are both {} ('{}', '{}'); take one away", path,
+                                  *column + 1, i + 1, meaning_of(name), fields[static_cast<size_t>(*column)],
+                                  fields[i]));
+    }
+    *column = static_cast<int>(i);
   }
   columns.count = fields.size();
   if (columns.pixels < 0) {

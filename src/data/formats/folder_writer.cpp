@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <set>
 
+#include "core/file_name.hpp"
 #include "core/files.hpp"
 #include "core/interrupt.hpp"
 #include "data/formats/writer.hpp"
@@ -18,26 +19,26 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// The last part of an id without its extension, with nothing in it that a file system or the reader would trip over.
+/// The last part of an id without its extension, and without blanks, over which the reader would trip.
 std::string stem_of(const std::string& id) {
   std::string stem = fs::path(id).filename().string();
   const size_t dot = stem.rfind('.');
   if (dot != std::string::npos && dot > 0 && stem.size() - dot <= 5) stem.resize(dot);
-  std::replace_if(
-      stem.begin(), stem.end(), [](char c) { return c == '/' || c == '\\' || c == ':' || c == ' '; }, '_');
-  if (stem.empty() || stem[0] == '.') stem.insert(0, "image");
-  return stem;
+  std::replace(stem.begin(), stem.end(), ' ', '_');
+  return file_name_of(stem, "image");
 }
 
 /// Where each image goes, below the destination. Names that would collide get their row number.
 std::vector<std::string> plan_names(const Dataset& data) {
-  std::vector<std::string> names;
+  std::vector<std::string> names, folders;
+  for (const auto& name : data.classes.names()) folders.push_back(to_lower(name));
+  folders = file_names_of(folders, "class");
   std::set<std::string> taken;
   const auto* label = data.labels.data_ptr<int64_t>();
   for (int64_t i = 0; i < data.size(); ++i) {
     const Split split = data.splits[static_cast<size_t>(i)];
     std::string folder = split == Split::None ? "" : fmt::format("{}/", to_string(split));
-    if (label[i] >= 0) folder += to_lower(data.classes.name(label[i])) + "/";
+    if (label[i] >= 0) folder += folders[static_cast<size_t>(label[i])] + "/";
     const std::string wanted = folder + stem_of(data.ids[static_cast<size_t>(i)]);
     std::string name = wanted;
     for (int64_t number = i; !taken.insert(to_lower(name)).second; ++number) {

@@ -1,26 +1,23 @@
 // All of a data set in one file (core/container, kind "dataset") that loads in a fraction of a second.
+#include "data/formats/packed.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <fstream>
 
-#include "core/container.hpp"
 #include "data/formats/reader.hpp"
 #include "data/formats/writer.hpp"
 #include "data/image.hpp"
 
-namespace fercli::packed_format {
+namespace fercli {
+
+namespace packed_format {
 
 namespace {
 
 void write(const Dataset& data, const std::filesystem::path& destination) {
-  torch::Tensor splits = torch::empty({data.size()}, torch::kUInt8);
-  std::transform(data.splits.begin(), data.splits.end(), splits.data_ptr<uint8_t>(),
-                 [](Split split) { return static_cast<uint8_t>(split); });
-  Container container;
-  container.kind = kDatasetKind;
-  container.header = {{"name", data.name}, {"classes", data.classes.names()}, {"ids", data.ids}};
-  container.tensors = {{"images", data.images}, {"labels", data.labels}, {"splits", splits}};
+  const Container container = pack(data);
   try {
     static_cast<void>(
         container.header.dump());  // a container would replace what is not UTF-8, and names may fall together
@@ -56,30 +53,15 @@ void require_consistent(const Dataset& data, const torch::Tensor& splits) {
                           data.images.size(0) == n && data.labels.scalar_type() == torch::kInt64 &&
                           data.labels.numel() == n && splits.scalar_type() == torch::kUInt8 && splits.numel() == n;
   const bool in_range =
-      consistent && (n == 0 || (data.labels.max().item<int64_t>() < data.classes.size() &&
-                                splits.max().item<uint8_t>() <= static_cast<uint8_t>(Split::PrivateTest)));
+      consistent &&
+      (n == 0 || (data.labels.max().item<int64_t>() < data.classes.size() && data.labels.min().item<int64_t>() >= 0 &&
+                  splits.max().item<uint8_t>() <= static_cast<uint8_t>(Split::PrivateTest)));
   if (!in_range) throw UserError(fmt::format("{}: the parts of the packed data set do not fit together", data.name));
 }
 
 Dataset read(const std::string& source, const ReadOptions& options) {
-  const Container container = load_container(source, kDatasetKind);
-  Dataset data;
-  data.name = source;
-  torch::Tensor splits;
-  try {
-    data.classes = LabelSet(container.header.at("classes").get<std::vector<std::string>>());
-    data.ids = container.header.at("ids").get<std::vector<std::string>>();
-    data.images = container.tensors.at("images");
-    data.labels = container.tensors.at("labels");
-    splits = container.tensors.at("splits");
-  } catch (const std::exception&) {
-    throw UserError(fmt::format("{}: a part of the packed data set is missing", source));
-  }
-  require_consistent(data, splits);
+  Dataset data = unpack(load_container(source, kDatasetKind), source);
   if (!options.native) data.images = fitted(data.images, options);
-  const auto* split = splits.data_ptr<uint8_t>();
-  std::transform(split, split + data.size(), std::back_inserter(data.splits),
-                 [](uint8_t value) { return static_cast<Split>(value); });
   return data;
 }
 
@@ -88,4 +70,37 @@ const Register<DatasetWriter> registered_writer{{"packed", ".ferpack", write}};
 
 }  // namespace
 
-}  // namespace fercli::packed_format
+}  // namespace packed_format
+
+Container pack(const Dataset& data) {
+  torch::Tensor splits = torch::empty({data.size()}, torch::kUInt8);
+  std::transform(data.splits.begin(), data.splits.end(), splits.data_ptr<uint8_t>(),
+                 [](Split split) { return static_cast<uint8_t>(split); });
+  Container container;
+  container.kind = kDatasetKind;
+  container.header = {{"name", data.name}, {"classes", data.classes.names()}, {"ids", data.ids}};
+  container.tensors = {{"images", data.images}, {"labels", data.labels}, {"splits", splits}};
+  return container;
+}
+
+Dataset unpack(const Container& container, const std::string& name) {
+  Dataset data;
+  data.name = name;
+  torch::Tensor splits;
+  try {
+    data.classes = LabelSet(container.header.at("classes").get<std::vector<std::string>>());
+    data.ids = container.header.at("ids").get<std::vector<std::string>>();
+    data.images = container.tensors.at("images");
+    data.labels = container.tensors.at("labels");
+    splits = container.tensors.at("splits");
+  } catch (const std::exception&) {
+    throw UserError(fmt::format("{}: a part of the packed data set is missing", name));
+  }
+  packed_format::require_consistent(data, splits);
+  const auto* split = splits.data_ptr<uint8_t>();
+  std::transform(split, split + data.size(), std::back_inserter(data.splits),
+                 [](uint8_t value) { return static_cast<Split>(value); });
+  return data;
+}
+
+}  // namespace fercli

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/registry.hpp"
+#include "eval/campaign/campaign.hpp"
 #include "eval/study/cache.hpp"
 #include "eval/study/study.hpp"
 
@@ -38,6 +39,9 @@ struct StudySubject {
   nlohmann::json key;           ///< all that the figures depend on
   std::filesystem::path state;  ///< where an unfinished measurement may keep itself
 };
+
+/// A campaign on the subject's images, kept in its state file while it is unfinished.
+Ledger run_part(const StudySubject& subject, const Trial& trial, const torch::Tensor& verdict = {});
 
 /// What a part found.
 struct StudyFindings {

@@ -7,9 +7,10 @@
 
 #include "core/error.hpp"
 #include "core/files.hpp"
+#include "core/reason.hpp"
 #include "data/label_set.hpp"
+#include "eval/campaign/campaign.hpp"
 #include "eval/result.hpp"
-#include "eval/robustness.hpp"
 #include "eval/study/invariants.hpp"
 #include "eval/study/study.hpp"
 
@@ -316,8 +317,12 @@ std::string unused_name(const std::string& name, const std::vector<std::string>&
 json read_report(const std::filesystem::path& path) {
   try {
     return parse_saved(path);
-  } catch (const json::exception& error) {
-    throw UserError(fmt::format("{}: is not a complete result ({})", path.string(), error.what()));
+  } catch (const UserError&) {
+    throw;
+  } catch (const std::bad_alloc&) {
+    throw;
+  } catch (const std::exception& error) {
+    throw UserError(fmt::format("{}: is not a complete result ({})", path.string(), reason_of(error)));
   }
 }
 

@@ -138,14 +138,14 @@ class Study {
   /// A few steps of PGD on a few images.
   Pilot look_at(const StudyModel& model) const {
     const Dataset images = subset(model.images, kPilotImages);
-    RobustnessPlan look;
+    Trial look;
     look.attacks = {"pgd"};
     look.ladder = plan_.ladder;
     look.goal = parse_emotion_goal("untargeted", images.classes);
     look.settings.steps = kPilotSteps;
     look.settings.batch_size = plan_.batch_size;
     look.seed = plan_.seed;
-    const auto found = measure_robustness(model.search, model.digest, images, look, {});
+    const auto found = run_campaign({model.search, images}, look);
     Pilot pilot;
     pilot.seconds_per_pass = time_pass(model.search, images);
     const auto n = static_cast<double>(images.size());
@@ -333,6 +333,13 @@ void check_models(const std::vector<StudyModel>& models) {
 }
 
 }  // namespace
+
+Ledger run_part(const StudySubject& subject, const Trial& trial, const torch::Tensor& verdict) {
+  CampaignOptions options;
+  options.state = subject.state;
+  ProgressObserver observer;
+  return run_campaign({subject.model.search, subject.images, subject.model.digest, verdict}, trial, options, observer);
+}
 
 double Pilot::standing_at(Norm norm, double size) const {
   const double linf = norm == Norm::L2 ? size / std::sqrt(static_cast<double>(values)) : size;

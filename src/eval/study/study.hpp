@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "data/dataset.hpp"
-#include "eval/robustness.hpp"
+#include "eval/campaign/campaign.hpp"
 #include "models/classifier.hpp"
 
 namespace fercli {

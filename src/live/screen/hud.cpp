@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "eval/measures/difference_picture.hpp"
 #include "eval/measures/metrics.hpp"
 #include "faces/face_reader.hpp"
 
@@ -19,19 +20,6 @@ Ink on_dark(Ink ink) {
   const auto lighter = [](int value) { return value + (255 - value) * 4 / 10; };
   const bool dark = 0.114 * ink.blue + 0.587 * ink.green + 0.299 * ink.red < 135;
   return dark ? Ink{lighter(ink.blue), lighter(ink.green), lighter(ink.red)} : ink;
-}
-
-/// Lighter is red, darker is blue, unchanged is white, as in the attack's pictures; for grey crops. Colour crops: the
-/// enlarged difference on grey.
-torch::Tensor magnified(const PerturbedFace& face, int64_t factor) {
-  const auto delta = (face.adversarial.to(torch::kInt32) - face.original.to(torch::kInt32)) * factor;
-  if (delta.size(0) == 3) return (delta + 128).clamp(0, 255).to(torch::kUInt8);
-  const auto up = delta.clamp_min(0) * 2, down = delta.clamp_max(0) * -2;
-  return torch::cat({255 - down, 255 - up - down, 255 - up}).clamp(0, 255).to(torch::kUInt8);
-}
-
-int64_t factor_of(const PerturbedFace& face) {
-  return std::max<int64_t>(1, 127 / std::max<int64_t>(1, face.largest_change));
 }
 
 /// "87 % (n = 120, 95 % CI 80-92)".
@@ -119,12 +107,13 @@ void Hud::draw_attack_panel(const torch::Tensor& canvas, const AnalysedFrame& fr
   }
   y += 14;
   const int below = y + side + 18;
-  draw_tile(canvas, magnified(*face, factor_of(*face)), left + kPad, y, side);
+  const int64_t factor = amplification(face->original, face->adversarial);
+  draw_tile(canvas, coloured_difference(face->original, face->adversarial, factor), left + kPad, y, side);
   const auto line = [&](const std::string& text, Ink ink) {
     y += 17;
     letters.write(canvas, text, second, y, kSmall, ink);
   };
-  line(fmt::format("{} x {}", overlay_.say("perturbation", "perturbation"), factor_of(*face)), kPale);
+  line(fmt::format("{} x {}", overlay_.say("perturbation", "perturbation"), factor), kPale);
   line(fmt::format("Linf {}/255", face->largest_change), kPale);
   if (!face->concerned) line(overlay_.say("not attacked", "non attaqué"), kPale);
   if (face->concerned) {

@@ -2,13 +2,14 @@
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>
-#include <torch/csrc/jit/serialization/unpickler.h>
 
 #include <cstring>
 #include <nlohmann/json.hpp>
 
 #include "core/error.hpp"
 #include "core/files.hpp"
+#include "core/pickle.hpp"
+#include "core/reason.hpp"
 #include "core/untrusted.hpp"
 #include "core/zip_file.hpp"
 
@@ -68,53 +69,25 @@ StateDict parse_safetensors(const std::string& bytes) {
   return tensors;
 }
 
-/// The value of what was a dictionary of one entry before plain_pickle.
-c10::IValue without_tuples(c10::IValue value) {
-  while (value.isTuple() && value.toTupleRef().elements().size() == 3) {
-    const c10::IValue part = value.toTupleRef().elements()[2];
-    value = part;
+/// The dictionary that holds the tensors: the outermost, or the one that training scripts wrap.
+const PickleValue& find_tensors(const PickleValue& value) {
+  if (value.kind != PickleValue::Kind::Dictionary) throw std::runtime_error("is no dictionary");
+  for (const char* wrapper : {"state_dict", "model_state_dict", "model", "net", "tensors"}) {
+    const PickleValue* inner = value.find(wrapper);
+    if (inner != nullptr && inner->kind == PickleValue::Kind::Dictionary) return *inner;
   }
   return value;
 }
 
-/// The dictionary that holds the tensors: the outermost, or the one that training scripts wrap.
-c10::impl::GenericDict find_tensors(const c10::IValue& value) {
-  const auto dictionary = without_tuples(value).toGenericDict();
-  for (const char* wrapper : {"state_dict", "model_state_dict", "model", "net", "tensors"}) {
-    if (!dictionary.contains(wrapper)) continue;
-    const auto inner = without_tuples(dictionary.at(wrapper));
-    if (inner.isGenericDict()) return inner.toGenericDict();
-  }
-  return dictionary;
-}
-
-/// Unpickles with LibTorch's machine.
-c10::IValue unpickle(const ZipFile& zip) {
-  const std::string pickle = plain_pickle(zip.read_ending("data.pkl"), [&](const std::string& record) {
-    return static_cast<uint64_t>(zip.read_ending("/data/" + record).size());
-  });
-  size_t place = 0;
-  const auto reader = [&](char* to, size_t size) {
-    const size_t count = std::min(size, pickle.size() - place);
-    std::memcpy(to, pickle.data() + place, count);
-    place += count;
-    return count;
-  };
-  const auto record = [&](const std::string& name) -> at::DataPtr {
-    auto* content = new std::string(zip.read_ending("/data/" + name));
-    return {content->data(), content, [](void* held) { delete static_cast<std::string*>(held); }, torch::kCPU};
-  };
-  return torch::jit::Unpickler(reader, nullptr, nullptr, record, torch::Device(torch::kCPU)).parse_ivalue();
-}
-
 StateDict read_pickle(const std::string& bytes, const std::string& name) {
-  const auto value = unpickle(ZipFile(bytes, name));
+  const Pickle pickle = read_torch_pickle(ZipFile(bytes, name));
+  const auto& parts = find_tensors(pickle.root()).parts;
   StateDict tensors;
-  for (const auto& entry : find_tensors(value)) {
-    if (!entry.value().isTensor() || !entry.key().isString()) continue;
-    std::string key = entry.key().toStringRef();
+  for (size_t i = 0; i < parts.size(); i += 2) {
+    if (parts[i]->kind != PickleValue::Kind::Text || parts[i + 1]->kind != PickleValue::Kind::Tensor) continue;
+    std::string key(parts[i]->text);
     if (key.compare(0, 7, "module.") == 0) key.erase(0, 7);  // nn.DataParallel's
-    tensors[key] = entry.value().toTensor().clone();
+    tensors[key] = parts[i + 1]->tensor.clone();
   }
   return tensors;
 }
@@ -139,10 +112,9 @@ StateDict read_state_dict(const fs::path& path) {
   } catch (const UserError&) {
     throw;
   } catch (const std::exception& error) {
-    const std::string reason = error.what();
     throw UserError(
         fmt::format("{}: is no zip-format PyTorch state dictionary and no safetensors file, or is damaged ({})",
-                    path.string(), reason.substr(0, reason.find('\n'))));
+                    path.string(), reason_of(error)));
   }
   if (tensors.empty()) throw UserError(fmt::format("{}: holds no tensors", path.string()));
   return tensors;

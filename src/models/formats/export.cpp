@@ -36,7 +36,7 @@ Trace trace_of(const Checkpoint& checkpoint) {
   };
   const auto mean = channels(input.mean), std = channels(input.std);
   const auto network = plain_forward(checkpoint);
-  return Trace([&](const torch::Tensor& x) { return network((x - mean) / std); },
+  return Trace([=](const torch::Tensor& x) { return network((x - mean) / std); },
                {input.channels, input.size, input.columns()});
 }
 

@@ -1,5 +1,6 @@
 #include "models/formats/import.hpp"
 
+#include <ATen/ATen.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -10,6 +11,8 @@
 #include "core/error.hpp"
 #include "core/files.hpp"
 #include "core/progress.hpp"
+#include "core/random.hpp"
+#include "core/reason.hpp"
 #include "core/untrusted.hpp"
 #include "core/zip_file.hpp"
 #include "models/files/limits.hpp"
@@ -41,25 +44,27 @@ bool is_checkpoint(const FileProbe& file) {
   return is_state_dictionary(file) && ZipFile(file.path).read_ending("data.pkl").find("fercli") < 64;
 }
 
-/// The first line of a library's message, without its call stack.
-std::string first_line(const std::exception& error) {
-  const std::string text = error.what();
-  return text.substr(0, text.find('\n'));
+/// Two images of noise, as the network sees them.
+torch::Tensor trial_images(const Preprocessing& input) {
+  const auto channels = [](const std::vector<double>& values) {
+    return torch::tensor(values, torch::kFloat32).view({1, -1, 1, 1});
+  };
+  const auto noise = uniform_rows(Rng(1).split("trial"), {0, 1}, {input.channels, input.size, input.columns()});
+  return ((noise + 1) / 2 - channels(input.mean)) / channels(input.std);
 }
 
-/// Sends two black images through. Returns the number of classes.
-int64_t count_outputs(const Model& model, const Preprocessing& input, const fs::path& path) {
+/// Its outputs for two images. Throws UserError when they are none, or no logits.
+torch::Tensor try_network(const Model& model, const Preprocessing& input, const fs::path& path) {
   const torch::NoGradGuard no_grad;
   const std::string shape = fmt::format("{}x{}x{}", input.size, input.columns(), input.channels);
   torch::Tensor logits;
   try {
-    logits = model.executor(Precision::Float32, torch::kCPU)
-                 ->forward(torch::zeros({2, input.channels, input.size, input.columns()}));
+    logits = model.executor(Precision::Float32, torch::kCPU)->forward(trial_images(input));
   } catch (const UserError&) {
     throw;
   } catch (const std::exception& error) {
     throw UserError(fmt::format("{}: the network does not take {} images; give the right --input HxWxC ({})",
-                                path.string(), shape, first_line(error)));
+                                path.string(), shape, reason_of(error)));
   }
   if (logits.dim() != 2 || logits.size(0) != 2 || logits.size(1) < 2) {
     throw UserError(
@@ -67,7 +72,28 @@ int64_t count_outputs(const Model& model, const Preprocessing& input, const fs::
                     "needed",
                     path.string(), shape, fmt::join(logits.sizes(), ",")));
   }
-  return logits.size(1);
+  return logits.to(torch::kFloat32);
+}
+
+constexpr double kSameProbability = 1e-4, kSumOfOne = 1e-3;
+
+bool are_probabilities(const torch::Tensor& outputs) {
+  return outputs.min().item<double>() >= 0 && (outputs.sum(1) - 1).abs().max().item<double>() < kSumOfOne;
+}
+
+constexpr const char* kProbabilities =
+    "the network's outputs are probabilities, not logits: a softmax is kept, under which gradients vanish and "
+    "confidences come out too low";
+
+/// The model without the softmax at its end, if its softmax is what the file says; else with it.
+std::shared_ptr<const ForeignModel> settled_model(const ImportedModel& imported, const Preprocessing& input,
+                                                  const fs::path& path) {
+  if (!imported.with_softmax) return imported.model;
+  const auto wanted = try_network(*imported.with_softmax, input, path);
+  const auto logits = try_network(*imported.model, input, path);
+  const bool same = logits.sizes() == wanted.sizes() &&
+                    (at::softmax(logits, 1) - wanted).abs().max().item<double>() < kSameProbability;
+  return same ? imported.model : imported.with_softmax;
 }
 
 LabelSet choose_labels(const ImportOptions& options, int64_t outputs, const fs::path& path,
@@ -78,11 +104,19 @@ LabelSet choose_labels(const ImportOptions& options, int64_t outputs, const fs::
                                 path.string(), outputs));
   }
   if (outputs != LabelSet::fer2013().size()) {
-    throw UserError(
-        fmt::format("{}: has {} outputs; --labels A,B,C,… must name them in order", path.string(), outputs));
+    throw UserError(fmt::format(
+        "{}: has {} outputs; name them in order with --labels A,B,C,… (`fercli import` keeps the names in a "
+        "checkpoint)",
+        path.string(), outputs));
   }
   assumed.push_back("--labels fer2013");
   return LabelSet::fer2013();
+}
+
+/// What networks of this side are usually cut from: those for FER2013 from its 48 pixels, larger ones from 8/7 of their
+/// side (224 of 256).
+int64_t usual_crop(int64_t side) {
+  return side < kUsualSize ? kUsualSize : (side * 8 + 3) / 7;
 }
 
 Preprocessing choose_input(const ImportOptions& options, const ImportedModel& imported, const fs::path& path,
@@ -110,7 +144,11 @@ Preprocessing choose_input(const ImportOptions& options, const ImportedModel& im
   if (options.height == 0 && (imported.height == 0 || imported.channels == 0)) {
     assumed.push_back(fmt::format("--input {}x{}x{}", input.size, input.columns(), input.channels));
   }
-  if (options.mean.empty() && options.std.empty()) assumed.push_back("--scale 0,1");
+  if (options.mean.empty() && options.std.empty()) {
+    assumed.push_back(imported.whole_pixels ? "--scale 0,255" : "--scale 0,1");
+    if (imported.whole_pixels) input.std = {1.0 / 255};
+  }
+  if (options.crop_input) input.crop_from = usual_crop(std::max(input.size, input.columns()));
   if (!options.mean.empty()) input.mean = options.mean;
   if (!options.std.empty()) input.std = options.std;
   for (const auto* values : {&input.mean, &input.std}) {
@@ -130,16 +168,20 @@ Checkpoint import_foreign(const fs::path& path, const ModelFormat& format, const
   Checkpoint checkpoint;
   std::vector<std::string> assumed;
   checkpoint.arch = format.name;
-  checkpoint.foreign = imported.model;
   checkpoint.preprocessing = choose_input(options, imported, path, assumed);
-  const int64_t outputs = count_outputs(*imported.model, checkpoint.preprocessing, path);
+  checkpoint.foreign = settled_model(imported, checkpoint.preprocessing, path);
+  const auto trial = try_network(*checkpoint.foreign, checkpoint.preprocessing, path);
+  const int64_t outputs = trial.size(1);
   checkpoint.classes = choose_labels(options, outputs, path, assumed);
   checkpoint.options = {checkpoint.preprocessing.channels, checkpoint.preprocessing.size, outputs, {}};
   checkpoint.digest = file_sha256_hex(path);
   checkpoint.training = {{"imported", {{"file", path.filename().string()}, {"sha256", checkpoint.digest}}}};
-  if (imported.keeps_softmax)
-    checkpoint.warnings.push_back(
-        "the network's outputs are probabilities, not logits: a softmax is kept, under which gradients vanish");
+  if (are_probabilities(trial)) checkpoint.warnings.emplace_back(kProbabilities);
+  if (imported.rounds) {
+    checkpoint.warnings.emplace_back(
+        "the network rounds to 8-bit numbers inside (QuantizeLinear): gradients pass the rounding as if it were not "
+        "there (straight-through), so that white-box attacks may look weaker than they are");
+  }
   if (!assumed.empty()) inform(fmt::format("{}: assumed {}", path.string(), fmt::join(assumed, " ")));
   return checkpoint;
 }
@@ -180,7 +222,7 @@ ImportOptions with_metadata(ImportOptions options, const fs::path& path) {
   } catch (const UserError&) {
     throw;
   } catch (const std::exception& error) {
-    throw UserError(fmt::format("{}: its metadata is damaged ({})", path.string(), first_line(error)));
+    throw UserError(fmt::format("{}: its metadata is damaged ({})", path.string(), reason_of(error)));
   }
   return options;
 }
@@ -214,8 +256,8 @@ Checkpoint import_weights(const fs::path& path, const ImportOptions& options) {
 }  // namespace
 
 bool ImportOptions::empty() const {
-  return channels == 0 && mean.empty() && std.empty() && labels.size() == 0 && strip_softmax && arch.empty() &&
-         settings.empty();
+  return channels == 0 && mean.empty() && std.empty() && labels.size() == 0 && strip_softmax && output.empty() &&
+         !crop_input && arch.empty() && settings.empty();
 }
 
 bool FileProbe::starts_with(std::string_view magic) const {
@@ -231,13 +273,15 @@ bool FileProbe::has_entry(std::string_view ending) const {
 namespace {
 
 /// An imported network is tried, as when it was imported.
-Checkpoint load_own(const fs::path& path) {
-  Checkpoint checkpoint = load_checkpoint(path);
-  if (checkpoint.foreign &&
-      count_outputs(*checkpoint.foreign, checkpoint.preprocessing, path) != checkpoint.classes.size()) {
+Checkpoint load_own(const fs::path& path, bool trust_code) {
+  Checkpoint checkpoint = load_checkpoint(path, trust_code);
+  if (!checkpoint.foreign) return checkpoint;
+  const auto trial = try_network(*checkpoint.foreign, checkpoint.preprocessing, path);
+  if (trial.size(1) != checkpoint.classes.size()) {
     throw UserError(
         fmt::format("{}: names {} classes, which its network does not have", path.string(), checkpoint.classes.size()));
   }
+  if (checkpoint.warnings.empty() && are_probabilities(trial)) checkpoint.warnings.emplace_back(kProbabilities);
   return checkpoint;
 }
 
@@ -247,10 +291,11 @@ Checkpoint load_any(const fs::path& path, const ImportOptions& options) {
     if (!options.empty()) {
       throw UserError(
           fmt::format("{}: is a fercli checkpoint, which says input, labels and architecture itself; leave "
-                      "--input, --scale, --mean, --std, --labels, --arch, --set and --no-strip-softmax out",
+                      "--input, --crop-input, --scale, --mean, --std, --labels, --output, --arch, --set and "
+                      "--no-strip-softmax out",
                       path.string()));
     }
-    return load_own(path);
+    return load_own(path, options.trust_code);
   }
   std::vector<std::string> known{"fercli checkpoint"};
   for (const auto& format : Registry<ModelFormat>::instance().all()) {
@@ -260,8 +305,10 @@ Checkpoint load_any(const fs::path& path, const ImportOptions& options) {
   if (is_state_dictionary(file)) return import_weights(path, options);
   if (is_safetensors(file)) return import_weights(path, with_metadata(options, path));
   if (file.starts_with("\x80\x02")) {
-    throw UserError(fmt::format(
-        "{}: is in PyTorch's format of before version 1.6; load it there and torch.save it again", path.string()));
+    throw UserError(
+        fmt::format("{}: is in PyTorch's format of before version 1.6, which is not read; write it anew with PyTorch "
+                    "1.6 or later: torch.save(torch.load('OLD', map_location='cpu'), 'NEW')",
+                    path.string()));
   }
   throw UserError(
       fmt::format("{}: is none of the known model formats ({}, PyTorch state dictionary, safetensors), or is "
@@ -281,7 +328,7 @@ Checkpoint load_model(const fs::path& path, const ImportOptions& options) {
   } catch (const std::bad_alloc&) {
     throw UserError(fmt::format("{}: needs more memory than there is", path.string()));
   } catch (const std::exception& error) {
-    throw UserError(fmt::format("{}: is damaged ({})", path.string(), first_line(error)));
+    throw UserError(fmt::format("{}: is damaged ({})", path.string(), reason_of(error)));
   }
 }
 

@@ -23,12 +23,13 @@ class ForeignModel : public Model {
   virtual std::string kind() const = 0;
 };
 
-/// How one kind of foreign model comes out of a fercli checkpoint.
+/// How one kind of foreign model comes out of a fercli checkpoint. Code in it runs only where it computes with tensors,
+/// or the user trusts it.
 struct StoredModel {
   static constexpr const char* kKind = "kind of stored model";
   std::string name;
   std::shared_ptr<const ForeignModel> (*restore)(const nlohmann::json& header,
-                                                 const std::map<std::string, torch::Tensor>& tensors);
+                                                 const std::map<std::string, torch::Tensor>& tensors, bool trust_code);
 };
 
 /// What a foreign file does not say about its network; what is left open is taken from the file or assumed.
@@ -37,17 +38,22 @@ struct ImportOptions {
   std::vector<double> mean, std;                ///< on pixels in [0,1]; empty: pixels as they are
   LabelSet labels;                              ///< order of the outputs; empty: FER2013's, where there are seven
   bool strip_softmax = true;                    ///< leave a trailing softmax out, so that outputs are logits
+  std::string output;                           ///< which of several outputs, by name; empty: the first
+  bool crop_input = false;                      ///< the middle of an image is the input, not the whole image resized
   std::string arch;                             ///< for files that hold weights only
   std::map<std::string, double> settings;       ///< of that architecture
+  bool trust_code = false;                      ///< run TorchScript that does more than compute with tensors
 
-  bool empty() const;  ///< nothing given
+  bool empty() const;  ///< nothing said about the network
 };
 
 /// A foreign model with what its file says.
 struct ImportedModel {
   std::shared_ptr<const ForeignModel> model;
-  int64_t channels = 0, height = 0, width = 0;  ///< of its input; 0: the file does not say
-  bool keeps_softmax = false;                   ///< the outputs are probabilities
+  int64_t channels = 0, height = 0, width = 0;            ///< of its input; 0: the file does not say
+  std::shared_ptr<const ForeignModel> with_softmax = {};  ///< the same before a softmax was left out; null: none was
+  bool whole_pixels = false;                              ///< its input is declared as whole numbers, 0 to 255
+  bool rounds = false;                                    ///< it rounds to 8-bit numbers inside
 };
 
 /// One foreign file format, in a file of its own. Formats are asked in order of name.

@@ -7,6 +7,8 @@
 #include <unordered_map>
 
 #include "core/error.hpp"
+#include "core/progress.hpp"
+#include "core/reason.hpp"
 #include "models/graph/operator.hpp"
 
 namespace fercli {
@@ -31,8 +33,7 @@ Tensors run_node(const GraphNode& node, Tensors inputs, int64_t most_elements) {
   } catch (const UserError&) {
     throw;
   } catch (const std::exception& error) {
-    const std::string reason = error.what();
-    call.fail(reason.substr(0, reason.find('\n')));
+    call.fail(reason_of(error));
   }
 }
 
@@ -118,7 +119,7 @@ void merge_batch_norm(Graph& graph, GraphNode& layer, const GraphNode& norm) {
   if (layer.inputs.size() > 2 && !layer.inputs[2].empty()) {
     bias = graph.constants.at(layer.inputs[2]).to(torch::kFloat64) * layer.attributes.value("beta", 1.0);
   }
-  layer.attributes["beta"] = 1.0;
+  if (dense) layer.attributes["beta"] = 1.0;  // it is in the weights now; a convolution knows no such attribute
   layer.inputs.resize(3);
   layer.inputs[1] = graph.constant(norm.name + ".weight", (weight * factor.view(shape)).to(torch::kFloat32));
   layer.inputs[2] = graph.constant(norm.name + ".bias", (bias * factor + shift).to(torch::kFloat32));
@@ -272,7 +273,7 @@ GraphNode node_from_json(const nlohmann::json& json) {
 }
 
 std::shared_ptr<const ForeignModel> restore(const nlohmann::json& header,
-                                            const std::map<std::string, torch::Tensor>& tensors) {
+                                            const std::map<std::string, torch::Tensor>& tensors, bool /*trust_code*/) {
   Graph graph;
   for (const auto& node : header.at("nodes")) graph.nodes.push_back(node_from_json(node));
   graph.input = header.at("input");
@@ -305,11 +306,20 @@ void check_graph(const Graph& graph, const std::string& file) {
   for (const auto& node : graph.nodes) {
     if (Registry<GraphOperator>::instance().find(node.op) == nullptr) unsupported[node.op].push_back(node.name);
   }
+  const auto check_attributes = [&](const GraphNode& node) {
+    const auto& known = Registry<GraphOperator>::instance().get(node.op).attributes;
+    for (const auto& [name, value] : node.attributes.items()) {
+      if (std::find(known.begin(), known.end(), name) != known.end()) continue;
+      throw UserError(
+          fmt::format("{}: node '{}' ({}): its attribute '{}' is not supported", file, node.name, node.op, name));
+    }
+  };
   std::vector<std::string> list;
   for (const auto& [op, nodes] : unsupported) list.push_back(fmt::format("{} ({})", op, join(nodes, ", ")));
   if (!list.empty()) {
     throw UserError(fmt::format("{}: operators that are not supported, with their nodes: {}", file, join(list, "; ")));
   }
+  for (const auto& node : graph.nodes) check_attributes(node);
   std::set<std::string> defined{"", graph.input};
   for (const auto& entry : graph.constants) defined.insert(entry.first);
   for (const auto& node : graph.nodes) {
@@ -330,16 +340,55 @@ void check_graph(const Graph& graph, const std::string& file) {
   }
 }
 
+namespace {
+
+/// The node that makes a value, or null.
+const GraphNode* maker_of(const Graph& graph, const std::string& value) {
+  for (const auto& node : graph.nodes) {
+    if (std::find(node.outputs.begin(), node.outputs.end(), value) != node.outputs.end()) return &node;
+  }
+  return nullptr;
+}
+
+/// Nodes that pass all numbers of their first input on, in another shape or type.
+bool keeps_numbers(const std::string& op) {
+  static const std::set<std::string> keeping = {"Reshape", "Flatten",  "Squeeze", "Unsqueeze",
+                                                "Cast",    "Identity", "Dropout", "Transpose"};
+  return keeping.count(op) > 0;
+}
+
+/// The node whose numbers `value` holds, past nodes that only shape them.
+const GraphNode* source_of(const Graph& graph, const std::string& value) {
+  const GraphNode* node = maker_of(graph, value);
+  for (size_t i = 0; node != nullptr && keeps_numbers(node->op) && i < graph.nodes.size(); ++i) {
+    node = maker_of(graph, node->inputs.at(0));
+  }
+  return node;
+}
+
+/// The node that computes e^x of x / sum e^x, where `node` divides: by Div, or by Mul with a Reciprocal.
+const GraphNode* exponential_of(const Graph& graph, const GraphNode& node) {
+  for (const auto& input : node.inputs) {
+    const GraphNode* source = source_of(graph, input);
+    if (source != nullptr && source->op == "Exp") return source;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
 bool strip_softmax(Graph& graph) {
   bypass_idle_nodes(graph);
-  for (size_t i = 0; i < graph.nodes.size(); ++i) {
-    const auto& node = graph.nodes[i];
-    if (node.op != "Softmax" || node.outputs.at(0) != graph.output) continue;
-    graph.output = node.inputs.at(0);
-    graph.nodes.erase(graph.nodes.begin() + static_cast<int64_t>(i));
-    return true;
-  }
-  return false;
+  const GraphNode* last = source_of(graph, graph.output);
+  if (last == nullptr) return false;
+  const GraphNode* softmax = last->op == "Softmax" ? last : nullptr;
+  if (last->op == "Div" || last->op == "Mul") softmax = exponential_of(graph, *last);
+  if (softmax == nullptr) return false;
+  const std::string probabilities = last->outputs.at(0), logits = softmax->inputs.at(0);
+  for (auto& node : graph.nodes) std::replace(node.inputs.begin(), node.inputs.end(), probabilities, logits);
+  if (graph.output == probabilities) graph.output = logits;
+  drop_unread(graph);
+  return true;
 }
 
 Graph simplify(Graph graph) {
@@ -368,16 +417,36 @@ void GraphModel::store(nlohmann::json& header, std::map<std::string, torch::Tens
   tensors.insert(graph_.constants.begin(), graph_.constants.end());
 }
 
+std::string choose_output(const std::vector<std::string>& values, std::vector<std::string> names,
+                          const ImportOptions& options, const std::string& file) {
+  if (values.empty()) throw UserError(fmt::format("{}: it has no output", file));
+  names.resize(values.size());
+  for (size_t i = 0; i < names.size(); ++i) {
+    const bool twice = std::count(names.begin(), names.end(), names[i]) > 1;
+    if (names[i].empty() || twice) names[i] = fmt::format("{}:{}", names[i], i);
+  }
+  if (options.output.empty()) {
+    if (values.size() > 1) {
+      inform(fmt::format("{}: has {} outputs ({}); '{}' is taken, --output NAME takes another", file, values.size(),
+                         join(names, ", "), names.front()));
+    }
+    return values.front();
+  }
+  for (size_t i = 0; i < names.size(); ++i) {
+    if (names[i] == options.output) return values[i];
+  }
+  throw UserError(fmt::format("--output {}: must be an output of {} ({})", options.output, file, join(names, ", ")));
+}
+
 ImportedModel import_graph(Graph graph, const std::string& file, const ImportOptions& options) {
   check_graph(graph, file);
   ImportedModel imported;
+  for (const auto& node : graph.nodes) imported.rounds = imported.rounds || node.op == "QuantizeLinear";
   if (options.strip_softmax) {
-    strip_softmax(graph);
-  } else {
-    Graph copy = graph;
-    imported.keeps_softmax = strip_softmax(copy);
+    Graph whole = graph;
+    if (strip_softmax(graph)) imported.with_softmax = std::make_shared<GraphModel>(std::move(whole));
+    check_graph(graph, file);
   }
-  check_graph(graph, file);
   imported.model = std::make_shared<GraphModel>(std::move(graph));
   return imported;
 }

@@ -35,12 +35,19 @@ struct Graph {
   std::string constant(const std::string& hint, const torch::Tensor& value);
 };
 
-/// Throws UserError with `file` in front: unsupported operators (all of them, with their nodes), a value that is read
+/// Throws UserError with `file` in front: unsupported operators (all of them, with their nodes), attributes that an
+/// operator does not know, a value that is read
 /// before anything defines it (a cycle), or defined twice, no output.
 void check_graph(const Graph& graph, const std::string& file);
 
-/// Leaves a softmax at the output out; true when there was one.
+/// Leaves a softmax at the output out, also where nodes that only reshape follow it, or where it is spelt as exp, sum
+/// and division; true when there was one. Whether softmax of what is left is what was there is for the caller to try.
 bool strip_softmax(Graph& graph);
+
+/// One of a file's outputs: `options.output` by its name, else the first, and says so where there are more. `names`
+/// are those of `values`; empty ones and names that stand twice get their number. Throws UserError.
+std::string choose_output(const std::vector<std::string>& values, std::vector<std::string> names,
+                          const ImportOptions& options, const std::string& file);
 
 /// Folds BatchNorm into the convolution or dense layer before it, and nodes of constants into constants; nodes that do
 /// nothing or that nobody reads are left out.
@@ -62,7 +69,7 @@ class GraphModel : public ForeignModel {
   Graph graph_;
 };
 
-/// Checks the graph, takes care of a softmax at its end, and makes a model of it.
+/// Checks the graph, leaves a softmax at its end out, and makes a model of it.
 ImportedModel import_graph(Graph graph, const std::string& file, const ImportOptions& options);
 
 }  // namespace fercli

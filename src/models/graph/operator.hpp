@@ -50,6 +50,7 @@ struct GraphOperator {
   static constexpr const char* kKind = "operator";
   std::string name;
   Tensors (*run)(const OperatorCall& call);
+  std::vector<std::string> attributes = {};  ///< those it understands; a graph with others is refused
 };
 
 /// Registers a table of operators.

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "models/graph/operator.hpp"
+#include "models/kernels/bfloat16_emulation.hpp"
 
 namespace fercli::graph_operators_layers {
 
@@ -104,7 +105,10 @@ Tensors convolution(const OperatorCall& c) {
   auto x = c[0].to(c[1].scalar_type());
   if (!window.symmetric()) x = padded(x, window, 0);
   const auto padding = window.symmetric() ? window.before : std::vector<int64_t>{0, 0};
-  return {at::conv2d(x, c[1], optional(c, 2), window.stride, padding, window.dilation, groups)};
+  const auto convolve = [&](const torch::Tensor& input, const torch::Tensor& weight, const torch::Tensor& bias) {
+    return at::conv2d(input, weight, bias, window.stride, padding, window.dilation, groups);
+  };
+  return {with_bfloat16_emulated(x, c[1], optional(c, 2), convolve)};
 }
 
 /// The full result is cut by the padding (ONNX) or to in * stride (auto_pad SAME_UPPER, as Keras does).
@@ -119,7 +123,13 @@ Tensors transposed_convolution(const OperatorCall& c) {
       (!wanted.empty() && wanted.size() != 2)) {
     c.fail("only two-dimensional convolutions are supported");
   }
+  if (c.integers("kernel_shape", kernel) != kernel) c.fail("its kernel_shape is not that of its weights");
   const std::string rule = c.word("auto_pad", "NOTSET");
+  if (rule == "VALID") {
+    pads = {0, 0, 0, 0};
+  } else if (rule != "NOTSET" && rule != "SAME_UPPER" && rule != "SAME_LOWER") {
+    c.fail(fmt::format("auto_pad '{}' is unknown", rule));
+  }
   std::vector<int64_t> full(2), sides(2);
   for (size_t d = 0; d < 2; ++d) {
     if (stride[d] < 1 || dilation[d] < 1 || stride[d] > 64 || dilation[d] > 64) c.fail("has impossible strides");
@@ -141,35 +151,74 @@ Tensors transposed_convolution(const OperatorCall& c) {
   const int64_t groups = groups_of(c);
   c.allow({c[0].size(0), c[1].size(1) * groups, full[0], full[1]});
   c.allow({c[0].size(0), c[1].size(1) * groups, sides[0], sides[1]});
-  const auto y = at::conv_transpose2d(c[0].to(c[1].scalar_type()), c[1], {}, stride, {0, 0}, {0, 0}, groups, dilation);
+  const auto convolve = [&](const torch::Tensor& input, const torch::Tensor& weight, const torch::Tensor&) {
+    return at::conv_transpose2d(input, weight, {}, stride, {0, 0}, {0, 0}, groups, dilation);
+  };
+  const auto y = with_bfloat16_emulated(c[0].to(c[1].scalar_type()), c[1], {}, convolve);
   const auto cut = at::constant_pad_nd(y, {-pads[1], extra[1] - pads[3], -pads[0], extra[0] - pads[2]});
   return {c.has(2) ? cut + c[2].view({1, -1, 1, 1}) : cut};
+}
+
+/// LibTorch's own pooling takes padding that is the same on both sides and at most half a window.
+bool is_plain(const Window& window) {
+  return window.symmetric() && window.before[0] * 2 <= window.kernel[0] && window.before[1] * 2 <= window.kernel[1];
+}
+
+/// What is added after the image, so that windows without any rounding fit it exactly: the padding, less what no window
+/// reaches, or with ceil_mode more. Windows that would begin after the image and its padding in front are left out.
+std::vector<int64_t> fitting_padding(const OperatorCall& c, const Window& window, bool ceil) {
+  std::vector<int64_t> after(2);
+  for (size_t d = 0; d < 2; ++d) {
+    if (window.before[d] >= window.span(d) || window.after[d] >= window.span(d)) {
+      c.fail("its padding is no smaller than its window");
+    }
+    const int64_t side = c[0].size(static_cast<int64_t>(d) + 2), stride = window.stride[d];
+    const int64_t room = side + window.before[d] + window.after[d] - window.span(d);
+    int64_t steps = ceil ? (room + stride - 1) / stride : room / stride;
+    if (ceil && steps * stride >= side + window.before[d]) --steps;
+    after[d] = steps * stride + window.span(d) - side - window.before[d];
+  }
+  return after;
+}
+
+/// Negative padding after the image cuts it.
+torch::Tensor fitted(const torch::Tensor& x, const Window& window, const std::vector<int64_t>& after, double value) {
+  return at::constant_pad_nd(x, {window.before[1], after[1], window.before[0], after[0]}, value);
 }
 
 Tensors max_pooling(const OperatorCall& c) {
   const Window window = window_of(c, {1, 1});
   const bool ceil = c.integer("ceil_mode", 0) != 0;
-  const bool inside =
-      window.symmetric() && window.before[0] * 2 <= window.kernel[0] && window.before[1] * 2 <= window.kernel[1];
-  const auto x = inside ? c[0] : padded(c[0], window, -std::numeric_limits<float>::infinity());
-  const auto padding = inside ? window.before : std::vector<int64_t>{0, 0};
-  return {at::max_pool2d(x, window.kernel, window.stride, padding, window.dilation, ceil)};
+  if (is_plain(window)) {
+    return {at::max_pool2d(c[0], window.kernel, window.stride, window.before, window.dilation, ceil)};
+  }
+  const auto x = fitted(c[0], window, fitting_padding(c, window, ceil), -std::numeric_limits<float>::infinity());
+  return {at::max_pool2d(x, window.kernel, window.stride, {0, 0}, window.dilation, /*ceil_mode=*/false)};
 }
 
-/// Padding counts in the mean only when count_include_pad says so; TensorFlow's never does.
+/// Padding counts in the mean only when count_include_pad says so; TensorFlow's never does. What ceil_mode adds beyond
+/// the padding never counts.
 Tensors average_pooling(const OperatorCall& c) {
   const Window window = window_of(c, {1, 1});
   if (window.dilation != std::vector<int64_t>{1, 1}) c.fail("dilations are not supported");
   const bool ceil = c.integer("ceil_mode", 0) != 0, count_padding = c.integer("count_include_pad", 0) != 0;
-  if (window.symmetric() && window.before[0] * 2 <= window.kernel[0] && window.before[1] * 2 <= window.kernel[1]) {
+  if (is_plain(window)) {
     return {at::avg_pool2d(c[0], window.kernel, window.stride, window.before, ceil, count_padding)};
   }
+  const auto after = fitting_padding(c, window, ceil);
   const auto sums = [&](const torch::Tensor& x) {
-    return at::avg_pool2d(padded(x, window, 0), window.kernel, window.stride, {0, 0}, ceil, false, 1);
+    return at::avg_pool2d(x, window.kernel, window.stride, {0, 0}, /*ceil_mode=*/false, false, 1);
   };
-  if (count_padding) return {sums(c[0]) / static_cast<double>(window.kernel[0] * window.kernel[1])};
   const auto ones = torch::ones({1, 1, c[0].size(2), c[0].size(3)}, c[0].options().memory_format({}));
-  return {sums(c[0]) / sums(ones)};
+  auto counted = fitted(ones, window, after, 0);
+  if (count_padding) {
+    counted = fitted(torch::ones_like(ones), window,
+                     {std::min(after[0], window.after[0]), std::min(after[1], window.after[1])}, 1);
+    counted = at::constant_pad_nd(
+        counted,
+        {0, std::max<int64_t>(after[1] - window.after[1], 0), 0, std::max<int64_t>(after[0] - window.after[0], 0)}, 0);
+  }
+  return {sums(fitted(c[0], window, after, 0)) / sums(counted)};
 }
 
 Tensors global_average_pooling(const OperatorCall& c) {
@@ -246,17 +295,23 @@ Tensors instance_normalization(const OperatorCall& c) {
 }
 
 const RegisterOperators registered{
-    {"Conv", convolution},
-    {"ConvTranspose", transposed_convolution},
-    {"MaxPool", max_pooling},
-    {"AveragePool", average_pooling},
+    {"Conv", convolution, {"auto_pad", "dilations", "group", "kernel_shape", "pads", "strides"}},
+    {"ConvTranspose",
+     transposed_convolution,
+     {"auto_pad", "dilations", "group", "kernel_shape", "output_padding", "output_shape", "pads", "strides"}},
+    {"MaxPool",
+     max_pooling,
+     {"auto_pad", "ceil_mode", "dilations", "kernel_shape", "pads", "storage_order", "strides"}},
+    {"AveragePool",
+     average_pooling,
+     {"auto_pad", "ceil_mode", "count_include_pad", "dilations", "kernel_shape", "pads", "strides"}},
     {"GlobalAveragePool", global_average_pooling},
     {"GlobalMaxPool", global_max_pooling},
-    {"Gemm", gemm},
-    {"MatMul", matrix_product},
-    {"BatchNormalization", batch_normalization},
-    {"LayerNormalization", layer_normalization},
-    {"InstanceNormalization", instance_normalization},
+    {"Gemm", gemm, {"alpha", "beta", "transA", "transB"}},
+    {"MatMul", matrix_product, {"transB"}},
+    {"BatchNormalization", batch_normalization, {"epsilon", "momentum", "spatial", "training_mode"}},
+    {"LayerNormalization", layer_normalization, {"axis", "epsilon", "stash_type"}},
+    {"InstanceNormalization", instance_normalization, {"epsilon"}},
 };
 
 }  // namespace

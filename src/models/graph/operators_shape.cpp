@@ -340,7 +340,8 @@ Tensors resize(const OperatorCall& c) {
     const auto length = scales.empty() ? static_cast<double>(shape[static_cast<size_t>(d)])
                                        : static_cast<double>(x.size(d)) * scales[static_cast<size_t>(d)];
     if (shape[static_cast<size_t>(d)] < 1) c.fail("would leave no pixel");
-    if (shape[static_cast<size_t>(d)] != x.size(d)) y = resize_axis(c, y, d, shape[static_cast<size_t>(d)], length);
+    const bool same = shape[static_cast<size_t>(d)] == x.size(d) && length == static_cast<double>(x.size(d));
+    if (!same) y = resize_axis(c, y, d, shape[static_cast<size_t>(d)], length);
   }
   return {y};
 }
@@ -361,26 +362,29 @@ Tensors pass(const OperatorCall& c) {
 
 const RegisterOperators registered{
     {"Identity", pass},
-    {"Dropout", pass},
-    {"Cast", cast},
-    {"Shape", shape_of},
-    {"Reshape", reshape},
-    {"Flatten", flatten},
-    {"Transpose", transpose},
-    {"Squeeze", squeeze},
-    {"Unsqueeze", unsqueeze},
-    {"Concat", concat},
-    {"Split", split},
-    {"Slice", slice},
-    {"Gather", gather},
+    {"Dropout", pass, {"ratio", "seed"}},
+    {"Cast", cast, {"to", "saturate"}},
+    {"Shape", shape_of, {"start", "end"}},
+    {"Reshape", reshape, {"allowzero"}},
+    {"Flatten", flatten, {"axis"}},
+    {"Transpose", transpose, {"perm"}},
+    {"Squeeze", squeeze, {"axes"}},
+    {"Unsqueeze", unsqueeze, {"axes"}},
+    {"Concat", concat, {"axis"}},
+    {"Split", split, {"axis", "split", "num_outputs"}},
+    {"Slice", slice, {"axes", "starts", "ends"}},
+    {"Gather", gather, {"axis"}},
     {"Expand", expand},
     {"Tile", tile},
     {"ConstantOfShape", constant_of_shape},
     {"Where", where},
-    {"Pad", pad},
-    {"Resize", resize},
-    {"Upsample", resize},
-    {"DepthToSpace", depth_to_space},
+    {"Pad", pad, {"mode", "pads", "value"}},
+    {"Resize",
+     resize,
+     {"antialias", "axes", "coordinate_transformation_mode", "cubic_coeff_a", "exclude_outside", "extrapolation_value",
+      "keep_aspect_ratio_policy", "mode", "nearest_mode"}},
+    {"Upsample", resize, {"coordinate_transformation_mode", "mode", "nearest_mode"}},
+    {"DepthToSpace", depth_to_space, {"blocksize", "mode"}},
 };
 
 }  // namespace

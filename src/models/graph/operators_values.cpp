@@ -53,14 +53,14 @@ Tensors clip(const OperatorCall& c) {
   return {y};
 }
 
-/// One slope, or one for each channel.
+/// The slope is broadcast to x as numpy does, from the last axis on: one of shape (C) belongs to the last axis, one for
+/// each channel of an image has the shape (C,1,1).
 Tensors prelu(const OperatorCall& c) {
-  auto slope = c[1].to(c[0].scalar_type());
-  if (slope.dim() == 1 && slope.numel() > 1) {
-    slope = slope.view({1, -1}).unsqueeze(-1).unsqueeze(-1).reshape(c[0].dim() == 4 ? std::vector<int64_t>{1, -1, 1, 1}
-                                                                                    : std::vector<int64_t>{1, -1});
+  const auto slope = c[1].to(c[0].scalar_type());
+  if (at::infer_size(c[0].sizes(), slope.sizes()) != c[0].sizes().vec()) {
+    c.fail(fmt::format("its slope of shape ({}) does not fit its input of shape ({})", fmt::join(slope.sizes(), ","),
+                       fmt::join(c[0].sizes(), ",")));
   }
-  c.allow(at::infer_size(c[0].sizes(), slope.sizes()));
   return {at::clamp_min(c[0], 0) + slope * at::clamp_max(c[0], 0)};
 }
 
@@ -90,7 +90,41 @@ Tensors reduce(const OperatorCall& c, const Function& function) {
   return {function(x, axes, c.integer("keepdims", 1) != 0)};
 }
 
+/// A scale or zero point: one number, or one for each place along `axis` of x.
+torch::Tensor along(const OperatorCall& c, size_t input, const torch::Tensor& x) {
+  const auto values = c[input].to(torch::kFloat32);
+  if (values.numel() == 1) return values.reshape({});
+  const int64_t given = c.integer("axis", 1), axis = given < 0 ? given + x.dim() : given;
+  if (values.dim() != 1 || axis < 0 || axis >= x.dim() || values.numel() != x.size(axis)) {
+    c.fail(fmt::format("has {} scales along axis {} of a value of shape ({})", values.numel(), given,
+                       fmt::join(x.sizes(), ",")));
+  }
+  std::vector<int64_t> shape(static_cast<size_t>(x.dim()), 1);
+  shape[static_cast<size_t>(axis)] = -1;
+  return values.reshape(shape);
+}
+
+/// Whole numbers of 8 bits, kept as float32: clamp(round(x / scale) + zero, lowest, highest), halves to the even
+/// neighbour. The gradient passes the rounding as if it were not there (straight-through), but not the clamping.
+Tensors quantize(const OperatorCall& c) {
+  const auto x = c[0].to(torch::kFloat32);
+  const bool is_signed = c.has(2) && c[2].scalar_type() == torch::kInt8;
+  if (c.has(2) && !is_signed && c[2].scalar_type() != torch::kUInt8) c.fail("its zero point is no 8-bit number");
+  const auto zero = c.has(2) ? along(c, 2, x) : torch::zeros({});
+  const auto exact = x / along(c, 1, x);
+  // The difference is 0, and carries the gradient.
+  const auto whole = (at::round(exact) + zero).detach() + (exact - exact.detach());
+  return {at::clamp(whole, is_signed ? -128 : 0, is_signed ? 127 : 255)};
+}
+
+/// (x - zero) * scale.
+Tensors dequantize(const OperatorCall& c) {
+  const auto x = c[0].to(torch::kFloat32);
+  return {((c.has(2) ? x - along(c, 2, x) : x) * along(c, 1, x))};
+}
+
 Tensors arg_max(const OperatorCall& c) {
+  if (c.integer("select_last_index", 0) != 0) c.fail("select_last_index is not supported");
   return {c[0].argmax(c.integer("axis", 0), c.integer("keepdims", 1) != 0)};
 }
 
@@ -127,32 +161,38 @@ const RegisterOperators registered{
     {"Max", [](const OperatorCall& c) { return fold(c, [](const T& a, const T& b) { return at::maximum(a, b); }); }},
     {"Min", [](const OperatorCall& c) { return fold(c, [](const T& a, const T& b) { return at::minimum(a, b); }); }},
     {"Relu", [](const OperatorCall& c) -> Tensors { return {at::relu(c[0])}; }},
-    {"LeakyRelu", [](const OperatorCall& c) -> Tensors { return {at::leaky_relu(c[0], c.number("alpha", 0.01))}; }},
+    {"LeakyRelu",
+     [](const OperatorCall& c) -> Tensors { return {at::leaky_relu(c[0], c.number("alpha", 0.01))}; },
+     {"alpha"}},
     {"PRelu", prelu},
     {"ThresholdedRelu",
-     [](const OperatorCall& c) -> Tensors { return {at::threshold(c[0], c.number("alpha", 1), 0)}; }},
-    {"Elu", [](const OperatorCall& c) -> Tensors { return {at::elu(c[0], c.number("alpha", 1))}; }},
-    {"Selu", selu},
-    {"Celu", [](const OperatorCall& c) -> Tensors { return {at::celu(c[0], c.number("alpha", 1))}; }},
-    {"Gelu", gelu},
+     [](const OperatorCall& c) -> Tensors { return {at::threshold(c[0], c.number("alpha", 1), 0)}; },
+     {"alpha"}},
+    {"Elu", [](const OperatorCall& c) -> Tensors { return {at::elu(c[0], c.number("alpha", 1))}; }, {"alpha"}},
+    {"Selu", selu, {"alpha", "gamma"}},
+    {"Celu", [](const OperatorCall& c) -> Tensors { return {at::celu(c[0], c.number("alpha", 1))}; }, {"alpha"}},
+    {"Gelu", gelu, {"approximate"}},
     {"Silu", [](const OperatorCall& c) -> Tensors { return {at::silu(c[0])}; }},
     {"Mish", [](const OperatorCall& c) -> Tensors { return {c[0] * at::tanh(at::softplus(c[0]))}; }},
     {"HardSigmoid",
      [](const OperatorCall& c) -> Tensors {
        return {hard_sigmoid(c[0], c.number("alpha", 0.2), c.number("beta", 0.5))};
-     }},
+     },
+     {"alpha", "beta"}},
     {"HardSwish", [](const OperatorCall& c) -> Tensors { return {c[0] * hard_sigmoid(c[0], 1.0 / 6, 0.5)}; }},
     {"Sigmoid", [](const OperatorCall& c) -> Tensors { return {at::sigmoid(c[0])}; }},
     {"Tanh", [](const OperatorCall& c) -> Tensors { return {at::tanh(c[0])}; }},
     {"Softplus", [](const OperatorCall& c) -> Tensors { return {at::softplus(c[0])}; }},
     {"Softsign", [](const OperatorCall& c) -> Tensors { return {c[0] / (1 + c[0].abs())}; }},
     {"Softmax",
-     [](const OperatorCall& c) { return softmax(c, [](const T& x, int64_t axis) { return at::softmax(x, axis); }); }},
+     [](const OperatorCall& c) { return softmax(c, [](const T& x, int64_t axis) { return at::softmax(x, axis); }); },
+     {"axis", "over_all_from"}},
     {"LogSoftmax",
      [](const OperatorCall& c) {
        return softmax(c, [](const T& x, int64_t axis) { return at::log_softmax(x, axis); });
-     }},
-    {"Clip", clip},
+     },
+     {"axis", "over_all_from"}},
+    {"Clip", clip, {"min", "max"}},
     {"Exp", [](const OperatorCall& c) -> Tensors { return {at::exp(c[0])}; }},
     {"Log", [](const OperatorCall& c) -> Tensors { return {at::log(c[0])}; }},
     {"Erf", [](const OperatorCall& c) -> Tensors { return {at::erf(c[0])}; }},
@@ -165,25 +205,30 @@ const RegisterOperators registered{
     {"ReduceMean",
      [](const OperatorCall& c) {
        return reduce(c, [](const T& x, const std::vector<int64_t>& axes, bool keep) { return x.mean(axes, keep); });
-     }},
+     },
+     {"axes", "keepdims", "noop_with_empty_axes"}},
     {"ReduceSum",
      [](const OperatorCall& c) {
        return reduce(c, [](const T& x, const std::vector<int64_t>& axes, bool keep) { return x.sum(axes, keep); });
-     }},
+     },
+     {"axes", "keepdims", "noop_with_empty_axes"}},
     {"ReduceMax",
      [](const OperatorCall& c) {
        return reduce(c, [](const T& x, const std::vector<int64_t>& axes, bool keep) { return x.amax(axes, keep); });
-     }},
+     },
+     {"axes", "keepdims", "noop_with_empty_axes"}},
     {"ReduceMin",
      [](const OperatorCall& c) {
        return reduce(c, [](const T& x, const std::vector<int64_t>& axes, bool keep) { return x.amin(axes, keep); });
-     }},
+     },
+     {"axes", "keepdims", "noop_with_empty_axes"}},
     {"ReduceL2",
      [](const OperatorCall& c) {
        return reduce(c, [](const T& x, const std::vector<int64_t>& axes, bool keep) {
          return x.square().sum(axes, keep).sqrt();
        });
-     }},
+     },
+     {"axes", "keepdims", "noop_with_empty_axes"}},
     {"ReduceProd",
      [](const OperatorCall& c) {
        return reduce(c, [](const T& x, std::vector<int64_t> axes, bool keep) {
@@ -192,8 +237,11 @@ const RegisterOperators registered{
          for (const int64_t axis : axes) y = y.prod(axis, keep);
          return y;
        });
-     }},
-    {"ArgMax", arg_max},
+     },
+     {"axes", "keepdims", "noop_with_empty_axes"}},
+    {"QuantizeLinear", quantize, {"axis", "saturate"}},
+    {"DequantizeLinear", dequantize, {"axis"}},
+    {"ArgMax", arg_max, {"axis", "keepdims", "select_last_index"}},
 };
 
 }  // namespace

@@ -11,8 +11,8 @@
 
 #include <cstring>
 #include <mutex>
-#include <oneapi/dnnl/dnnl.hpp>
 
+#include "core/onednn_version.hpp"
 #include "models/kernels/element_type.hpp"
 #include "models/kernels/nhwc_kernels.hpp"
 #include "models/kernels/winograd.hpp"
@@ -75,8 +75,10 @@ struct Problem {
   memory::desc x() const { return {{n, in, height, width}, type(), Tag::nhwc}; }
   memory::desc y() const { return {{n, out, out_height, out_width}, type(), Tag::nhwc}; }
   memory::desc weight(memory::data_type of_type) const { return {{out, in, kernel, kernel}, of_type, Tag::any}; }
-  memory::dims strides() const { return {stride, stride}; }
-  memory::dims paddings() const { return {padding, padding}; }
+  /// With weights, or their gradients, of this type.
+  onednn::Convolution convolution(memory::data_type of_weight) const {
+    return {x(), weight(of_weight), y(), {stride, stride}, {padding, padding}};
+  }
 };
 
 struct Prepared {
@@ -107,44 +109,35 @@ torch::Tensor bytes(size_t count) {
   return torch::empty({static_cast<int64_t>(count)}, torch::kUInt8);
 }
 
-dnnl::convolution_forward::primitive_desc describe_forward(const Problem& problem) {
+dnnl::primitive_attr with_own_scratchpad() {
   dnnl::primitive_attr attributes;
   attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+  return attributes;
+}
+
+dnnl::convolution_forward::primitive_desc describe_convolution(const Problem& problem) {
+  dnnl::primitive_attr attributes = with_own_scratchpad();
   dnnl::post_ops post;
   if (problem.shortcut) post.append_sum();  // with a binary addition oneDNN 2.6 takes a slower algorithm
-  if (problem.relu) post.append_eltwise(1, dnnl::algorithm::eltwise_relu, 0, 0);
+  if (problem.relu) onednn::append_relu(post);
   attributes.set_post_ops(post);
   const memory::desc bias({problem.out}, memory::data_type::f32, Tag::x);
-  const auto direct = dnnl::algorithm::convolution_direct;
-  const auto kind = dnnl::prop_kind::forward_training;
-  const auto weight = problem.weight(problem.type());
-  const auto description =
-      problem.bias ? dnnl::convolution_forward::desc(kind, direct, problem.x(), weight, bias, problem.y(),
-                                                     problem.strides(), problem.paddings(), problem.paddings())
-                   : dnnl::convolution_forward::desc(kind, direct, problem.x(), weight, problem.y(), problem.strides(),
-                                                     problem.paddings(), problem.paddings());
-  return {description, attributes, engine()};
+  return onednn::describe_forward(problem.convolution(problem.type()), problem.bias ? &bias : nullptr, attributes,
+                                  engine());
 }
 
 Prepared make_prepared(const Problem& problem) {
-  const auto forward = describe_forward(problem);
+  const auto forward = describe_convolution(problem);
   if (problem.pass == Pass::Forward) {
     return {dnnl::convolution_forward(forward), forward.weights_desc(), forward.scratchpad_desc()};
   }
-  dnnl::primitive_attr attributes;
-  attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
-  const auto direct = dnnl::algorithm::convolution_direct;
   if (problem.pass == Pass::Data) {
-    const dnnl::convolution_backward_data::primitive_desc backward(
-        {direct, problem.x(), problem.weight(problem.type()), problem.y(), problem.strides(), problem.paddings(),
-         problem.paddings()},
-        attributes, engine(), forward);
+    const auto backward =
+        onednn::describe_backward_data(problem.convolution(problem.type()), forward, with_own_scratchpad(), engine());
     return {dnnl::convolution_backward_data(backward), backward.weights_desc(), backward.scratchpad_desc()};
   }
-  const dnnl::convolution_backward_weights::primitive_desc backward(
-      {direct, problem.x(), problem.weight(memory::data_type::f32), problem.y(), problem.strides(), problem.paddings(),
-       problem.paddings()},
-      attributes, engine(), forward);
+  const auto backward = onednn::describe_backward_weights(problem.convolution(memory::data_type::f32), forward,
+                                                          with_own_scratchpad(), engine());
   return {dnnl::convolution_backward_weights(backward), backward.diff_weights_desc(), backward.scratchpad_desc()};
 }
 
@@ -165,12 +158,11 @@ struct Products {
 };
 
 Prepared make_prepared(const Products& products) {
-  dnnl::primitive_attr attributes;
-  attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
   const memory::desc weight({products.planes, products.in, products.out}, memory::data_type::f32, Tag::any);
   const int threads = omp_get_max_threads();
   omp_set_num_threads(1);  // of this thread alone: the primitive is made for, and run in, one of many threads
-  const dnnl::matmul::primitive_desc description({products.x(), weight, products.y()}, attributes, engine());
+  const auto description =
+      onednn::describe_product(products.x(), weight, products.y(), with_own_scratchpad(), engine());
   Prepared made{dnnl::matmul(description), description.weights_desc(), description.scratchpad_desc()};
   omp_set_num_threads(threads);
   return made;

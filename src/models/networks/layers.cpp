@@ -5,6 +5,7 @@
 
 #include <cmath>
 
+#include "models/kernels/bfloat16_emulation.hpp"
 #include "models/kernels/fused_conv.hpp"
 
 namespace fercli {
@@ -96,7 +97,10 @@ torch::Tensor Conv::run_fused(const torch::Tensor& x, const torch::Tensor& short
 }
 
 torch::Tensor Conv::run_unfused(const torch::Tensor& x, const torch::Tensor& shortcut) {
-  auto y = at::conv2d(x, cast(weight_, x), cast(bias_, x), options_.stride, options_.padding, 1, options_.groups);
+  const auto convolve = [this](const torch::Tensor& input, const torch::Tensor& weight, const torch::Tensor& bias) {
+    return at::conv2d(input, weight, bias, options_.stride, options_.padding, 1, options_.groups);
+  };
+  auto y = with_bfloat16_emulated(x, cast(weight_, x), cast(bias_, x), convolve);
   if (scale_.defined()) {
     y = at::batch_norm(y, scale_, shift_, running_mean_, running_var_, is_training(), kBatchNormMomentum, kBatchNormEps,
                        /*cudnn_enabled=*/true);
@@ -159,8 +163,11 @@ torch::Tensor Dense::forward(const torch::Tensor& x) {
   const auto input = role_ == Role::Output ? x.to(torch::kFloat32) : x;
   // The stride means nothing on one pixel, but with it LibTorch takes oneDNN always; without it small batches on a
   // single thread go another way, with other roundings.
-  auto y = at::conv2d(input.view({-1, in_, 1, 1}), cast(weight_, input).view({out_, in_, 1, 1}), cast(bias_, input),
-                      /*stride=*/2)
+  const auto multiply = [](const torch::Tensor& x, const torch::Tensor& weight, const torch::Tensor& bias) {
+    return at::conv2d(x, weight, bias, /*stride=*/2);
+  };
+  auto y = with_bfloat16_emulated(input.view({-1, in_, 1, 1}), cast(weight_, input).view({out_, in_, 1, 1}),
+                                  cast(bias_, input), multiply)
                .flatten(1);
   if (scale_.defined()) {
     y = at::batch_norm(y, scale_, shift_, running_mean_, running_var_, is_training(), kBatchNormMomentum, kBatchNormEps,

@@ -47,6 +47,29 @@ TEST(BallTest, L2RoundingStaysInsideTheBallAndMovesNoPixelFurtherThanRoundingWou
   }
 }
 
+TEST(BallTest, OnThePixelGridNoNormIsExceededByAnything) {
+  const auto x = originals();
+  for (const auto& [norm, eps] :
+       {std::pair{Norm::L2, 0.9001}, std::pair{Norm::L2, 0.5}, std::pair{Norm::L2, 0.0123}, std::pair{Norm::L1, 0.9001},
+        std::pair{Norm::L1, 3.3}, std::pair{Norm::Linf, 5.1 / 255}, std::pair{Norm::Linf, 0.031}}) {
+    const Ball ball(norm, x, eps_of(eps), true);
+    const auto point = ball.project(x + normal_rows(Rng(3), kIndex, {1, kSide, kSide}));
+    const auto shown = ball.exportable(point);
+    EXPECT_LE(distances(shown, x, norm, true).max().item<double>(), eps) << to_string(norm) << " " << eps;
+    EXPECT_TRUE(ball.contains(shown).all().item<bool>());
+  }
+}
+
+TEST(BallTest, AnImageOneSquaredLevelOutsideIsOutside) {
+  // 3 and 4 levels: 5 levels in L2; with another value at 1, the square root of 26.
+  const auto x = to_float(torch::full({1, 1, 1, 3}, 100, torch::kUInt8));
+  const Ball ball(Norm::L2, x, torch::full({1}, 5 / 255.0, torch::kFloat64), true);
+  EXPECT_TRUE(
+      ball.contains(to_float(torch::tensor({103, 104, 100}).to(torch::kUInt8).view({1, 1, 1, 3}))).item<bool>());
+  EXPECT_FALSE(
+      ball.contains(to_float(torch::tensor({103, 104, 101}).to(torch::kUInt8).view({1, 1, 1, 3}))).item<bool>());
+}
+
 TEST(BallTest, L2RepairUsesTheBallAsFarAsItReaches) {
   const Ball ball(Norm::L2, originals(), eps_of(1.0), true);
   const auto shown = ball.exportable(ball.project(ball.random_point(Rng(3), kIndex)));

@@ -2,6 +2,8 @@
 
 #include "attacks/threat/losses.hpp"
 #include "core/error.hpp"
+#include "core/random.hpp"
+#include "data/dataset.hpp"
 
 namespace fercli::test {
 
@@ -106,6 +108,90 @@ TEST(GoalLossTest, TheCrossEntropyGradientDoesNotVanishOnVeryConfidentImages) {
   const auto logits = torch::tensor({{40.0f, 0.0f, -1.0f}});
   const auto gradient = cross_entropy_loss(logits, Goal::untargeted(torch::tensor({0}))).gradient;
   EXPECT_GT(gradient[0][0].item<float>(), 0);
+}
+
+TEST(GoalLossTest, TheCrossEntropyKeepsItsOrderAndItsGradientHoweverLargeTheLogits) {
+  for (const bool targeted : {false, true}) {
+    float last = -std::numeric_limits<float>::infinity();
+    for (const float lead : {1e5f, 1e4f, 1e3f, 120.0f, 61.0f, 59.0f, 20.0f, 1.0f, 0.0f, -5.0f, -1e4f}) {
+      // Untargeted, a smaller lead of the true class is nearer to the goal; so is, targeted, a smaller one of another.
+      const auto logits = targeted ? torch::tensor({{lead, 0.0f}}) : torch::tensor({{lead, 0.0f}});
+      const auto goal = targeted ? Goal::targeted(torch::tensor({0})) : Goal::untargeted(torch::tensor({0}));
+      const auto loss = cross_entropy_loss(logits, goal);
+      const float value = loss.value[0].item<float>();
+      EXPECT_GT(targeted ? value : -value, last) << lead;
+      last = targeted ? value : -value;
+      const float slope = loss.gradient[0][0].item<float>();
+      EXPECT_TRUE(targeted ? slope < 0 : slope > 0) << lead;
+      EXPECT_TRUE(loss.gradient[0][0].item<float>() == -loss.gradient[0][1].item<float>()) << lead;
+    }
+  }
+}
+
+TEST(GoalLossTest, TheCrossEntropyIsThatOfTheTextbookWhereFloat32HoldsIt) {
+  const auto logits = normal_rows(Rng(1), {1, 2, 3, 4, 5}, {7}) * 6;
+  const auto labels = torch::tensor({0, 1, 2, 3, 4});
+  const auto loss = cross_entropy_loss(logits, Goal::targeted(labels));
+  const auto exact = logits.to(torch::kFloat64);
+  const auto expected = exact.log_softmax(1).gather(1, labels.unsqueeze(1)).squeeze(1).neg();
+  EXPECT_TRUE(loss.value.to(torch::kFloat64).allclose(expected, 1e-5, 1e-6));
+  const auto gradient = exact.softmax(1) - torch::one_hot(labels, 7);
+  EXPECT_TRUE(loss.gradient.to(torch::kFloat64).allclose(gradient, 1e-5, 1e-7));
+}
+
+TEST(GoalLossTest, ASoftmaxOfZeroAndOneIsSaidToBeSaturated) {
+  const auto logits = torch::tensor({{2000.0f, 0.0f, -1.0f}, {20.0f, 0.0f, -1.0f}, {0.0f, 2000.0f, 0.0f}});
+  const auto saturated = saturates_cross_entropy(logits, torch::tensor({0, 0, 0}));
+  EXPECT_TRUE(saturated.equal(torch::tensor({true, false, false})));
+}
+
+TEST(Within, DistancesOf8BitImagesAreWholeLevels) {
+  const auto x = to_float(torch::randint(0, 200, {3, 1, 8, 8}).to(torch::kUInt8));
+  const auto moved = to_float(((x * 255).round() + 3).to(torch::kUInt8));
+  EXPECT_EQ(distances(moved, x, Norm::Linf, true)[0].item<double>(), 3 / 255.0);
+  EXPECT_EQ(distances(moved, x, Norm::L1, true)[0].item<double>(), 192 / 255.0);
+  EXPECT_EQ(distances(moved, x, Norm::L2, true)[0].item<double>(), std::sqrt(64 * 9.0) / 255);
+  EXPECT_EQ(distances(moved, x, Norm::L0, true)[0].item<double>(), 64);
+}
+
+TEST(Within, ForgivesTheLastBitsOfAFractionAndNothingElseOnThePixelGrid) {
+  for (int64_t level = 1; level < 256; ++level) {
+    const double distance = static_cast<double>(level) / 255;
+    EXPECT_TRUE(within(distance, static_cast<double>(level) / 255, true));
+    EXPECT_TRUE(within(distance, static_cast<double>(level) * (1 / 255.0), true));
+    EXPECT_FALSE(within(distance, distance - 1e-9, true));
+  }
+  // 0.9001^2 is 52681.95 squared levels.
+  EXPECT_TRUE(within(std::sqrt(52681) / 255, 0.9001, true));
+  EXPECT_FALSE(within(std::sqrt(52682) / 255, 0.9001, true));
+  EXPECT_FALSE(within(std::numeric_limits<double>::infinity(), 1, true));
+}
+
+TEST(Within, OffThePixelGridForgivesTheRoundingOfFloat32) {
+  EXPECT_TRUE(within(8 / 255.0 + 1e-7, 8 / 255.0, false));
+  EXPECT_FALSE(within(8 / 255.0 + 1e-5, 8 / 255.0, false));
+}
+
+TEST(InLevels, IsWhatEpsMeansForAn8BitImage) {
+  EXPECT_EQ(in_levels(Norm::Linf, 8 / 255.0).most, 8);
+  EXPECT_EQ(in_levels(Norm::Linf, 5.1 / 255).most, 5);
+  EXPECT_EQ(in_levels(Norm::Linf, 0.03).most, 7);
+  EXPECT_EQ(in_levels(Norm::L1, 0.03).most, 7);
+  EXPECT_EQ(in_levels(Norm::L2, 0.9001).most, 52681);
+  EXPECT_EQ(in_levels(Norm::L0, 2.9).most, 2);
+}
+
+TEST(InLevels, OnlyAnEpsThatIsCutIsWorthANote) {
+  EXPECT_EQ(levels_note(Norm::Linf, "8/255", 8 / 255.0), "");
+  EXPECT_EQ(levels_note(Norm::L2, "0.5", 0.5), "");
+  EXPECT_EQ(levels_note(Norm::L1, "8", 8), "");
+  EXPECT_EQ(levels_note(Norm::L0, "24", 24), "");
+  EXPECT_EQ(levels_note(Norm::Linf, "5.1/255", 5.1 / 255),
+            "eps 5.1/255 is 5 levels of 255: 8-bit images hold whole levels only");
+  EXPECT_EQ(levels_note(Norm::Linf, "1.5/255", 1.5 / 255),
+            "eps 1.5/255 is 1 level of 255: 8-bit images hold whole levels only");
+  EXPECT_NE(levels_note(Norm::L0, "2.9", 2.9), "");
+  EXPECT_NE(levels_note(Norm::L2, "0.005", 0.005), "");
 }
 
 TEST(GoalLossTest, AnUnknownLossIsNamed) {

@@ -196,5 +196,14 @@ TEST_F(Csv, SkippingCountsBadRows) {
   EXPECT_EQ(data.images[1][0][1][1].item<int>(), 8);
 }
 
+TEST_F(Csv, AColumnThatStandsTwiceIsRefused) {
+  EXPECT_THAT(error("emotion,pixels,emotion\n0,1 2 3 4,3\n"),
+              HasSubstr("faces.csv:1: the columns 1 and 3 are both the class ('emotion', 'emotion')"));
+  EXPECT_THAT(error("emotion,label,pixels\n0,3,1 2 3 4\n"), HasSubstr("are both the class"));
+  EXPECT_THAT(error("pixels,emotion,Pixels\n1 2 3 4,0,5 6 7 8\n"), HasSubstr("are both the pixels"));
+  EXPECT_THAT(error("Usage,pixels,split\nTraining,1 2 3 4,PublicTest\n"),
+              HasSubstr("are both the part of the data set"));
+}
+
 }  // namespace
 }  // namespace fercli

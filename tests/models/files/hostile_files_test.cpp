@@ -15,8 +15,8 @@
 
 #include "core/container.hpp"
 #include "core/files.hpp"
+#include "core/pickle.hpp"
 #include "core/random.hpp"
-#include "core/untrusted.hpp"
 #include "core/zip_file.hpp"
 #include "models/files/onnx_proto.hpp"
 #include "models/formats/export.hpp"
@@ -598,7 +598,9 @@ TEST(HostileFiles, RecalledTextTakesNoMemory) {
 TEST(HostileFiles, PicklesOfEndlessValuesAreRefused) {
   const auto message = [](const std::string& instructions) -> std::string {
     try {
-      check_pickle("\x80\x02" + instructions, [](const std::string&) { return 0; });
+      PickleRecords records;
+      records.size = [](const std::string&) { return uint64_t{0}; };
+      const Pickle pickle("\x80\x02" + instructions, records);
     } catch (const std::runtime_error& error) {
       return error.what();
     }

@@ -15,6 +15,8 @@
 #include "models/networks/weights.hpp"
 #include "tests/attacks/reference_models.hpp"
 #include "tests/cli/run_program.hpp"
+#include "tests/models/formats/onnx/onnx_exports.hpp"
+#include "tests/models/formats/onnx/onnx_file.hpp"
 #include "tests/precompiled_tests.hpp"
 #include "tests/user_error.hpp"
 
@@ -98,10 +100,11 @@ TEST_P(Exports, OpenCvReadsTheOnnxFileWithTheSameLogits) {
             1e-4);
 }
 
-TEST_P(Exports, TheOnnxFileComesBackWithTheSameLogits) {
+TEST_P(Exports, TheOnnxFileIsValidAndComesBackWithTheSameLogits) {
   const ScratchFolder folder;
   const Checkpoint checkpoint = own_network(GetParam());
   export_model(checkpoint, "onnx", folder / "net.onnx");
+  test::expect_valid_export(GetParam(), folder / "net.onnx", checkpoint);
   const Checkpoint back = load_model(folder / "net.onnx");
   EXPECT_EQ(back.preprocessing.channels, checkpoint.preprocessing.channels);
   EXPECT_EQ(back.preprocessing.size, checkpoint.preprocessing.size);
@@ -138,12 +141,13 @@ INSTANTIATE_TEST_SUITE_P(All, Exports, testing::Values("resnet", "mini-xception"
 /// Their widths are fixed, so that one network each must do for all.
 class LargeExports : public testing::TestWithParam<std::string> {};
 
-TEST_P(LargeExports, OpenCvAndLibTorchReadThemWithTheSameLogits) {
+TEST_P(LargeExports, OnnxOpenCvAndLibTorchReadThemWithTheSameLogits) {
   const ScratchFolder folder;
   const Checkpoint checkpoint = own_network(GetParam());
   const auto x = random_images(1, checkpoint.preprocessing);
   const auto logits = make_classifier(checkpoint, {0, "fp32"}).logits(x);
   export_model(checkpoint, "onnx", folder / "net.onnx");
+  test::expect_valid_export(GetParam(), folder / "net.onnx", checkpoint);
   EXPECT_LT(difference(logits, logits_by_opencv(folder / "net.onnx", x)), 1e-4);
   export_model(checkpoint, "torchscript", folder / "net.pt");
   auto script = torch::jit::load((folder / "net.pt").string());
@@ -155,6 +159,95 @@ INSTANTIATE_TEST_SUITE_P(All, LargeExports, testing::Values("vgg16", "fer-vgg", 
   std::replace(name.begin(), name.end(), '-', '_');
   return name;
 });
+
+TEST(ForeignExports, ShippedAndImportedNetworksAreValidFiles) {
+  const ScratchFolder folder;
+  const fs::path shipped = fs::path(FERCLI_TEST_FOLDER).parent_path() / "results" / "models";
+  for (const auto& file :
+       {shipped / "standard.pt", shipped / "robust.pt", reference("std.onnx"), reference("std.ts.pt")}) {
+    const Checkpoint checkpoint = load_model(file);
+    export_model(checkpoint, "onnx", folder / "net.onnx");
+    test::expect_valid_export(file.filename().string(), folder / "net.onnx", checkpoint);
+    EXPECT_LT(difference(make_classifier(load_model(folder / "net.onnx"), {0, "fp32"})
+                             .logits(random_images(2, checkpoint.preprocessing)),
+                         make_classifier(checkpoint, {0, "fp32"}).logits(random_images(2, checkpoint.preprocessing))),
+              1e-4);
+  }
+}
+
+/// Sizes are read from the image, computed with, and used as shapes; axes are squeezed by number.
+void write_sized_network(const fs::path& path) {
+  const auto whole = [](std::vector<int64_t> values) { return torch::tensor(values, torch::kInt64); };
+  const auto weight = normal_rows(Rng(3), {0}, {4, 1, 3, 3})[0], dense = normal_rows(Rng(4), {0}, {4 * 36, 7})[0] / 12;
+  test::write_onnx({"sized",
+                    13,
+                    "x",
+                    {1, 6, 6},
+                    {{"Conv", {"x", weight}, {{"pads", {1, 1, 1, 1}}}, {"c"}},
+                     {"Shape", {"c"}, {}, {"shape"}},
+                     {"Gather", {"shape", torch::tensor(int64_t{0})}, {{"axis", 0}}, {"n"}},
+                     {"Unsqueeze", {"n", whole({0})}, {}, {"n1"}},
+                     {"Mul", {"n1", whole({2})}, {}, {"n2"}},
+                     {"Concat", {"n2", whole({2, 36})}, {{"axis", 0}}, {"halves"}},
+                     {"Reshape", {"c", "halves"}, {}, {"h"}},
+                     {"Relu", {"h"}, {}, {"r"}},
+                     {"Concat", {"n1", whole({4 * 36, 1, 1})}, {{"axis", 0}}, {"flat"}},
+                     {"Reshape", {"r", "flat"}, {}, {"f"}},
+                     {"Squeeze", {"f", whole({2, 3})}, {}, {"s"}},
+                     {"Gemm", {"s", dense}, {}, {"logits"}}},
+                    {"logits"}},
+                   path);
+}
+
+TEST(ForeignExports, TorchScriptRunsAtOtherBatchesThanItWasTracedWith) {
+  const ScratchFolder folder;
+  write_sized_network(folder / "net.onnx");
+  const Checkpoint checkpoint = load_model(folder / "net.onnx");
+  export_model(checkpoint, "torchscript", folder / "net.pt");
+  auto script = torch::jit::load((folder / "net.pt").string());
+  for (const int64_t n : {1, 2, 7, 11, 16}) {
+    const auto x = random_images(n, checkpoint.preprocessing);
+    EXPECT_LT(difference(make_classifier(checkpoint, {0, "fp32"}).logits(x), script.forward({x}).toTensor()), 1e-5)
+        << n;
+  }
+  export_model(checkpoint, "onnx", folder / "again.onnx");
+  test::expect_valid_export("sized", folder / "again.onnx", checkpoint);
+}
+
+TEST(ForeignExports, WhatGoesByTheNumberOfImagesIsNoTorchScript) {
+  const ScratchFolder folder;
+  const auto network = [](const torch::Tensor& x) {
+    const auto flat = x.flatten(1).slice(1, 0, 7);
+    return x.size(0) > 12 ? flat.relu() : flat;
+  };
+  EXPECT_THAT(message_of([&] {
+                Trace(network, {1, 4, 4}).save_torchscript(folder / "net.pt");
+              }),
+              HasSubstr("does other things for other numbers of images"));
+  EXPECT_FALSE(fs::exists(folder / "net.pt"));
+}
+
+TEST(ForeignExports, BothFormsOfGeluAreWritten) {
+  const ScratchFolder folder;
+  for (const char* form : {"none", "tanh"}) {
+    Graph graph;
+    graph.input = "x";
+    const auto y = graph.add("Gelu", "gelu", {"x"}, {{"approximate", form}});
+    graph.output = graph.add("Flatten", "flat", {y});
+    Checkpoint checkpoint;
+    checkpoint.arch = "onnx";
+    checkpoint.foreign = std::make_shared<GraphModel>(graph);
+    checkpoint.preprocessing = {1, 3, {0.5}, {0.1}};
+    checkpoint.classes = LabelSet({"a", "b", "c", "d", "e", "f", "g", "h", "i"});
+    export_model(checkpoint, "onnx", folder / "net.onnx");
+    test::expect_valid_export(std::string("gelu-") + form, folder / "net.onnx", checkpoint);
+    ImportOptions options;
+    options.labels = checkpoint.classes;
+    const auto x = random_images(2, checkpoint.preprocessing), z = ((x - 0.5) / 0.1).flatten(1);
+    const auto logits = make_classifier(load_model(folder / "net.onnx", options), {0, "fp32"}).logits(x);
+    EXPECT_LT(difference(logits, at::gelu(z, form)), 1e-4) << form;
+  }
+}
 
 TEST(ForeignFormats, TracedResizingKeepsItsSizeWhateverTheRatio) {
   const ScratchFolder folder;

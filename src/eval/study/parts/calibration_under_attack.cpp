@@ -1,6 +1,5 @@
 // Is the network still sure of itself on adversarial images?
-#include "core/progress.hpp"
-#include "eval/attack_evaluation.hpp"
+#include "eval/campaign/verdict.hpp"
 #include "eval/evaluate.hpp"
 #include "eval/measures/subset.hpp"
 #include "eval/study/part.hpp"
@@ -26,29 +25,16 @@ double passes(const StudyPlan&, int64_t images, const Pilot&) {
 }
 
 /// PGD that goes on after its first success to the end of its budget: an adversary who wants the network to be sure.
-std::unique_ptr<Attack> insistent_pgd(const StudyPlan& plan) {
-  AttackSettings settings;
-  settings.confidence = 2;
-  settings.batch_size = plan.batch_size;
-  return make_attack("pgd", settings, Norm::Linf, false);
-}
-
-torch::Tensor attacked_probabilities(const StudySubject& subject, const Attack& attack) {
-  const Dataset& data = subject.images;
-  const Rng rng = Rng(subject.plan.seed).split("attack").split("pgd");
-  std::vector<torch::Tensor> probabilities;
-  Progress progress("Attacking", data.size(), "images");
-  for (int64_t first = 0; first < data.size(); first += kAttackGroup) {
-    const int64_t count = std::min(kAttackGroup, data.size() - first);
-    const auto shown = data.images.narrow(0, first, count);
-    const auto found =
-        attack.run(subject.model.search, {Norm::Linf, subject.plan.at.eps},
-                   {to_float(shown), Goal::untargeted(data.labels.narrow(0, first, count)), image_keys(shown)}, rng);
-    const auto logits = subject.model.judge.logits(found.x_adv);
-    probabilities.push_back(torch::softmax(logits.to(torch::kFloat64), 1));
-    progress.advance(count);
-  }
-  return torch::cat(probabilities);
+Trial insistent_pgd(const StudyPlan& plan) {
+  Trial trial;
+  trial.attacks = {"pgd"};
+  trial.ladder = {plan.at};
+  trial.goal.name = "untargeted";
+  trial.settings.confidence = 2;
+  trial.settings.batch_size = plan.batch_size;
+  trial.seed = plan.seed;
+  trial.misclassified_too = true;
+  return trial;
 }
 
 json calibration(const Outcomes& outcomes, const Rng& rng) {
@@ -75,15 +61,17 @@ json reliability_table(const Outcomes& outcomes) {
 }
 
 StudyFindings measure(const StudySubject& subject) {
-  const auto attack = insistent_pgd(subject.plan);
+  const Dataset& images = subject.images;
   const Rng rng = Rng(subject.plan.seed).split("calibration");
-  const Outcomes clean{predict(subject.model.judge, subject.images, subject.plan.batch_size).probabilities,
-                       subject.images.labels};
-  const Outcomes attacked{attacked_probabilities(subject, *attack), subject.images.labels};
+  const Outcomes clean{predict(subject.model.judge, images, subject.plan.batch_size).probabilities, images.labels};
+  const Ledger ledger = run_part(subject, insistent_pgd(subject.plan), predicted_classes(clean.probabilities));
+  const AttackRecord& record = ledger.attacks.front();
+  const auto verdict = judge_stored(subject.model.judge, record.adversarial, Goal::untargeted(images.labels));
+  const Outcomes attacked{verdict.probabilities, images.labels};
   return {{{"eps", subject.plan.at.text},
            {"eps_value", subject.plan.at.eps},
-           {"attack", attack->describe({Norm::Linf, subject.plan.at.eps})},
-           {"n", subject.images.size()},
+           {"attack", record.settings},
+           {"n", images.size()},
            {"clean", calibration(clean, rng.split("clean"))},
            {"attacked", calibration(attacked, rng.split("attacked"))},
            {"reliability", reliability_table(attacked)},

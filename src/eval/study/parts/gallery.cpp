@@ -2,6 +2,7 @@
 #include "core/base64.hpp"
 #include "data/image.hpp"
 #include "eval/attack_evaluation.hpp"
+#include "eval/measures/difference_picture.hpp"
 #include "eval/result.hpp"
 #include "eval/study/part.hpp"
 
@@ -32,20 +33,13 @@ EmotionGoal goal_for(int64_t source, const LabelSet& classes) {
           fmt::format("{}-to-{}", to_lower(classes.name(source)), to_sad ? "sad" : "any")};
 }
 
-torch::Tensor difference_picture(const AttackedImage& image, int64_t* factor) {
-  const auto delta = image.adversarial.to(torch::kInt64) - image.original.to(torch::kInt64);
-  constexpr int64_t kMiddle = 128, kRoom = 127;
-  *factor = kRoom / std::max<int64_t>(1, delta.abs().max().item<int64_t>());
-  return (delta * *factor + kMiddle).clamp(0, 255).to(torch::kUInt8);
-}
-
 json shown(const AttackedImage& image, const std::string& goal, const StudySubject& subject, bool drawn) {
   const auto verdict = [&](const std::vector<double>& probabilities) -> json {
     const int64_t top = top_of(probabilities);
     return {{"class", subject.images.classes.name(top)}, {"confidence", probabilities[static_cast<size_t>(top)]}};
   };
-  int64_t factor = 1;
-  const auto perturbation = difference_picture(image, &factor);
+  const int64_t factor = amplification(image.original, image.adversarial);
+  const auto perturbation = amplified_difference(image.original, image.adversarial, factor);
   return {{"id", image.id},
           {"label", subject.images.classes.name(image.label)},
           {"goal", goal},
@@ -73,7 +67,7 @@ void add_faces(json& gallery, const StudySubject& subject, const Dataset& faces,
     plan.settings.batch_size = subject.plan.batch_size;
     const auto selection = select_images(subject.model.search, faces, plan);
     if (!selection.best) continue;
-    const auto outcome = attack_images(subject.model.search, faces, {*selection.best}, plan);
+    const auto outcome = attack_images({subject.model.search, faces}, {*selection.best}, plan);
     gallery.push_back(shown(outcome.images.front(), plan.goal.name, subject, drawn));
   }
 }

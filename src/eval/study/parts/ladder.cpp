@@ -15,7 +15,7 @@ struct RungCounts {
   torch::Tensor broken;     ///< (M) bool
 };
 
-RungCounts count_rung(const Robustness& robustness, const AttackRecord& record, int64_t rung, int64_t classes) {
+RungCounts count_rung(const Ledger& robustness, const AttackRecord& record, int64_t rung, int64_t classes) {
   return {confusion_matrix(robustness.labels, robustness.answers(record, rung), classes),
           robustness.right().logical_and(record.broken.le(rung))};
 }
@@ -83,7 +83,7 @@ void add_classes(json& figures, const LadderRun& run, const AttackRecord& worst,
 }
 
 /// -1: misclassified as it stands; else the first rung at which it breaks, or their number.
-std::vector<int64_t> broken_list(const Robustness& robustness, const AttackRecord& record) {
+std::vector<int64_t> broken_list(const Ledger& robustness, const AttackRecord& record) {
   const auto broken = record.broken.masked_fill(robustness.right().logical_not(), -1).contiguous();
   return {broken.data_ptr<int64_t>(), broken.data_ptr<int64_t>() + broken.numel()};
 }
@@ -110,8 +110,9 @@ json ladder_options(const LadderPlan& ladder) {
   json options = {{"norm", to_string(ladder.norm)}, {"attacks", json::array()}};
   for (const auto& rung : ladder.ladder) options["eps"].push_back(rung.text);
   for (const auto& name : ladder.attacks) {
-    options["attacks"].push_back(
-        make_attack(name, ladder.settings, ladder.norm, false)->describe({ladder.norm, ladder.ladder.back().eps}));
+    // With the precision that the attack allows, so that figures from before it was decided are not taken for today's.
+    options["attacks"].push_back(make_attack(name, ladder.settings, ladder.norm, false)
+                                     ->describe_on(Precision::BFloat16, {ladder.norm, ladder.ladder.back().eps}));
   }
   return options;
 }
@@ -125,8 +126,7 @@ LadderRun run_ladder(const StudySubject& subject, const LadderPlan& ladder) {
   run.plan.settings = ladder.settings;
   run.plan.settings.batch_size = subject.plan.batch_size;
   run.plan.seed = subject.plan.seed;
-  run.robustness =
-      measure_robustness(subject.model.search, subject.model.digest, subject.images, run.plan, subject.state);
+  run.robustness = run_part(subject, run.plan);
   return run;
 }
 

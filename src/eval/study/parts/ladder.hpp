@@ -15,10 +15,10 @@ struct LadderPlan {
   AttackSettings settings = {};
 };
 
-/// `measure_robustness` on the subject's images, kept in its state file while it is unfinished.
+/// A campaign on the subject's images.
 struct LadderRun {
-  RobustnessPlan plan;
-  Robustness robustness;
+  Trial plan;
+  Ledger robustness;
 };
 LadderRun run_ladder(const StudySubject& subject, const LadderPlan& ladder);
 

@@ -10,7 +10,7 @@ namespace {
 using nlohmann::json;
 
 constexpr double kPasses = 220;  ///< 100 steps, forward and backward, and verdicts
-constexpr double kStep = 1 / 255.0, kTolerance = 1e-6;
+constexpr double kStep = 1 / 255.0;
 constexpr double kQuantiles[] = {0.1, 0.25, 0.5, 0.75, 0.9};
 
 Dataset images(const StudyPlan& plan, const StudyModel& model) {
@@ -38,9 +38,10 @@ json quantile(const std::vector<double>& ascending, double q) {
 
 json curve(const std::vector<double>& ascending, double limit, int64_t images) {
   auto points = json::array();
-  for (int64_t k = 0; static_cast<double>(k) * kStep <= limit + kTolerance; ++k) {
+  for (int64_t k = 0; within(static_cast<double>(k) * kStep, limit, true); ++k) {
     const double eps = static_cast<double>(k) * kStep;
-    const auto standing = ascending.end() - std::upper_bound(ascending.begin(), ascending.end(), eps + kTolerance);
+    const auto standing = std::count_if(ascending.begin(), ascending.end(),
+                                        [&](double distance) { return !within(distance, eps, true); });
     points.push_back({{"eps", eps}, {"robust_accuracy", to_json(proportion(standing, images))}});
   }
   return points;

@@ -29,8 +29,9 @@ StudyFindings measure(const StudySubject& subject) {
   options.settings.batch_size = subject.plan.batch_size;
   options.seed = subject.plan.seed;
   std::vector<NamedClassifier> models;
-  for (const auto& model : subject.models) models.push_back({model.name, &model.search});
-  json figures = study_transfer(models, subject.images, options);
+  for (const auto& model : subject.models) models.push_back({model.name, &model.search, model.digest});
+  ProgressObserver observer("Transferring");
+  json figures = study_transfer(models, subject.images, options, {{}, subject.state}, observer);
   const json cost = figures.at("cost");
   figures.erase("cost");
   return {std::move(figures), {}, {}, cost};

@@ -13,21 +13,15 @@ namespace {
 
 using Shape = std::vector<int64_t>;
 
-void require_image(const KerasCall& call) {
-  if (!call.input().is_image())
-    call.fail(fmt::format("its input has shape ({}), where (H,W,C) is needed", fmt::join(call.input().shape, ",")));
-  if (call.word("data_format", "channels_last") != "channels_last") call.fail("channels_first is not supported");
-}
-
-/// Attributes of a window, and the sides of its result by TensorFlow's rules.
+/// A window that goes over an image: operator attributes, and the sides of its result by TensorFlow's rules.
 struct KerasWindow {
   nlohmann::json attributes;
   Shape sides;
 };
 
-KerasWindow window_of(const KerasCall& call, const Shape& kernel, const Shape& stride, const Shape& dilation) {
-  require_image(call);
-  const bool same = call.word("padding", "valid") == "same";
+KerasWindow window_of(const KerasCall& call, const KerasImage& x, const Shape& kernel, const Shape& stride,
+                      const Shape& dilation) {
+  const bool same = call.choice("padding", {"valid", "same"}) == "same";
   KerasWindow window{{{"kernel_shape", kernel},
                       {"strides", stride},
                       {"dilations", dilation},
@@ -35,7 +29,7 @@ KerasWindow window_of(const KerasCall& call, const Shape& kernel, const Shape& s
                      {}};
   for (size_t d = 0; d < 2; ++d) {
     if (kernel[d] < 1 || stride[d] < 1 || dilation[d] < 1) call.fail("has a kernel, stride or dilation below 1");
-    const int64_t side = call.input().shape[d], span = dilation[d] * (kernel[d] - 1) + 1;
+    const int64_t side = x.sides[d], span = dilation[d] * (kernel[d] - 1) + 1;
     window.sides.push_back(same ? (side + stride[d] - 1) / stride[d] : (side - span) / stride[d] + 1);
     if (window.sides.back() < 1 || (!same && side < span)) call.fail("its window is larger than the image");
   }
@@ -47,83 +41,110 @@ void require_rank(const KerasCall& call, const torch::Tensor& weight, int64_t ra
     call.fail(fmt::format("a weight has shape ({}), where {} axes are needed", fmt::join(weight.sizes(), ","), rank));
 }
 
+/// A setting that the weights say too. Throws UserError when they differ.
+void require_fitting(const KerasCall& call, const char* key, int64_t by_weights) {
+  if (call.integer(key, by_weights) != by_weights)
+    call.fail(fmt::format("{} {} does not fit its weights, which say {}", key, call.setting(key).dump(), by_weights));
+}
+
+/// Sides of a kernel (kh,kw,…).
+Shape kernel_sides(const KerasCall& call, const torch::Tensor& kernel) {
+  require_rank(call, kernel, 4);
+  const auto sides = kernel.sizes().slice(0, 2).vec();
+  if (call.pair("kernel_size", sides) != sides) {
+    call.fail(fmt::format("kernel_size {} does not fit its weights, which say [{}]", call.setting("kernel_size").dump(),
+                          fmt::join(sides, ",")));
+  }
+  return sides;
+}
+
+KerasWindow convolution_window(const KerasCall& call, const KerasImage& x, const torch::Tensor& kernel) {
+  return window_of(call, x, kernel_sides(call, kernel), call.pair("strides", {1, 1}),
+                   call.pair("dilation_rate", {1, 1}));
+}
+
 void add_bias(KerasCall& call, std::vector<std::string>& inputs) {
   if (call.flag("use_bias", true)) inputs.push_back(call.constant("bias", call.weight("bias")));
 }
 
-KerasValue convolve(KerasCall& call, const KerasValue& x, const torch::Tensor& weight, int64_t groups,
+KerasImage convolve(KerasCall& call, const KerasImage& x, const torch::Tensor& weight, int64_t groups,
                     const KerasWindow& window, bool bias) {
   auto attributes = window.attributes;
   attributes["group"] = groups;
   std::vector<std::string> inputs{x.name, call.constant("kernel", weight.contiguous())};
   if (bias) add_bias(call, inputs);
-  return call.add("Conv", inputs, {window.sides[0], window.sides[1], weight.size(0)}, attributes);
+  return {call.add("Conv", inputs, {}, attributes).name, window.sides, weight.size(0), x.channels_first};
+}
+
+KerasValue activated(KerasCall& call, const KerasValue& value) {
+  return call.activate(value, call.setting("activation"));
 }
 
 /// Keras' (kh,kw,in,out) is the graph's (out,in,kh,kw).
 KerasValue conv2d(KerasCall& call) {
+  const auto x = call.image();
   const auto kernel = call.weight("kernel");
-  require_rank(call, kernel, 4);
-  const auto window = window_of(call, kernel.sizes().slice(0, 2).vec(), call.pair("strides", {1, 1}),
-                                call.pair("dilation_rate", {1, 1}));
-  return call.activate(
-      convolve(call, call.input(), kernel.permute({3, 2, 0, 1}), call.integer("groups", 1), window, true),
-      call.config.value("activation", nlohmann::json()));
+  const auto window = convolution_window(call, x, kernel);
+  require_fitting(call, "filters", kernel.size(3));
+  return activated(call,
+                   convolve(call, x, kernel.permute({3, 2, 0, 1}), call.integer("groups", 1), window, true).value());
 }
 
 /// Keras' (kh,kw,in,multiplier): the results of a channel lie side by side.
 torch::Tensor depthwise_weight(const KerasCall& call, const torch::Tensor& kernel) {
   require_rank(call, kernel, 4);
+  require_fitting(call, "depth_multiplier", kernel.size(3));
   return kernel.permute({2, 3, 0, 1}).reshape({kernel.size(2) * kernel.size(3), 1, kernel.size(0), kernel.size(1)});
 }
 
 KerasValue depthwise_conv2d(KerasCall& call) {
+  const auto x = call.image();
   const auto kernel = call.weight("depthwise_kernel", "kernel");  // Keras 3 has another name
   const auto weight = depthwise_weight(call, kernel);
-  const auto window = window_of(call, kernel.sizes().slice(0, 2).vec(), call.pair("strides", {1, 1}),
-                                call.pair("dilation_rate", {1, 1}));
-  return call.activate(convolve(call, call.input(), weight, kernel.size(2), window, true),
-                       call.config.value("activation", nlohmann::json()));
+  const auto window = convolution_window(call, x, kernel);
+  return activated(call, convolve(call, x, weight, kernel.size(2), window, true).value());
 }
 
 KerasValue separable_conv2d(KerasCall& call) {
+  const auto x = call.image();
   const auto depthwise = call.weight("depthwise_kernel"), pointwise = call.weight("pointwise_kernel");
   require_rank(call, pointwise, 4);
-  const auto window = window_of(call, depthwise.sizes().slice(0, 2).vec(), call.pair("strides", {1, 1}),
-                                call.pair("dilation_rate", {1, 1}));
-  const auto spread = convolve(call, call.input(), depthwise_weight(call, depthwise), depthwise.size(2), window, false);
+  require_fitting(call, "filters", pointwise.size(3));
+  const auto window = convolution_window(call, x, depthwise);
+  const auto spread = convolve(call, x, depthwise_weight(call, depthwise), depthwise.size(2), window, false);
   const KerasWindow point{{{"kernel_shape", {1, 1}}}, window.sides};
-  return call.activate(convolve(call, spread, pointwise.permute({3, 2, 0, 1}), 1, point, true),
-                       call.config.value("activation", nlohmann::json()));
+  return activated(call, convolve(call, spread, pointwise.permute({3, 2, 0, 1}), 1, point, true).value());
 }
 
 /// Keras' (kh,kw,out,in). "same" gives side * stride, "valid" as much as the windows cover, but no less than that.
 KerasValue conv2d_transpose(KerasCall& call) {
-  require_image(call);
+  const auto x = call.image();
   const auto kernel = call.weight("kernel");
-  require_rank(call, kernel, 4);
+  const auto spans = kernel_sides(call, kernel);
+  require_fitting(call, "filters", kernel.size(2));
   const auto stride = call.pair("strides", {1, 1}), dilation = call.pair("dilation_rate", {1, 1});
-  if (!call.config.value("output_padding", nlohmann::json()).is_null()) call.fail("output_padding is not supported");
-  const bool same = call.word("padding", "valid") == "same";
-  Shape sides, extra;
+  if (!call.setting("output_padding").is_null()) call.fail("output_padding is not supported");
+  const bool same = call.choice("padding", {"valid", "same"}) == "same";
+  KerasImage y{"", {}, kernel.size(2), x.channels_first};
+  Shape extra;
   for (size_t d = 0; d < 2; ++d) {
-    const int64_t side = call.input().shape[d], span = dilation[d] * (kernel.size(static_cast<int64_t>(d)) - 1) + 1;
+    const int64_t side = x.sides[d], span = dilation[d] * (spans[d] - 1) + 1;
     extra.push_back(same ? 0 : std::max<int64_t>(stride[d] - span, 0));
-    sides.push_back(same ? side * stride[d] : (side - 1) * stride[d] + span + extra[d]);
+    y.sides.push_back(same ? side * stride[d] : (side - 1) * stride[d] + span + extra[d]);
   }
-  std::vector<std::string> inputs{call.input().name,
-                                  call.constant("kernel", kernel.permute({3, 2, 0, 1}).contiguous())};
+  std::vector<std::string> inputs{x.name, call.constant("kernel", kernel.permute({3, 2, 0, 1}).contiguous())};
   add_bias(call, inputs);
   nlohmann::json attributes = {{"strides", stride}, {"dilations", dilation}, {"output_padding", extra}};
   if (same) attributes["auto_pad"] = "SAME_UPPER";
-  return call.activate(call.add("ConvTranspose", inputs, {sides[0], sides[1], kernel.size(2)}, attributes),
-                       call.config.value("activation", nlohmann::json()));
+  y.name = call.add("ConvTranspose", inputs, {}, attributes).name;
+  return activated(call, y.value());
 }
 
 /// On the last axis, whatever the rank.
 KerasValue dense(KerasCall& call) {
   const auto kernel = call.weight("kernel");
   require_rank(call, kernel, 2);
+  require_fitting(call, "units", kernel.size(1));
   const auto& x = call.input();
   auto shape = x.shape;
   if (shape.empty() || shape.back() != kernel.size(0))
@@ -131,84 +152,124 @@ KerasValue dense(KerasCall& call) {
                           fmt::join(kernel.sizes(), ",")));
   shape.back() = kernel.size(1);
   std::vector<std::string> bias;
-  if (call.flag("use_bias", true)) bias.push_back(call.constant("bias", call.weight("bias")));
+  add_bias(call, bias);
   KerasValue y;
-  if (x.is_image()) {
+  if (x.turned) {
     const auto weight =
         call.constant("kernel", kernel.t().reshape({kernel.size(1), kernel.size(0), 1, 1}).contiguous());
     std::vector<std::string> inputs{x.name, weight};
     inputs.insert(inputs.end(), bias.begin(), bias.end());
     y = call.add("Conv", inputs, shape);
+    y.turned = true;
   } else if (shape.size() == 1) {
     std::vector<std::string> inputs{x.name, call.constant("kernel", kernel)};
     inputs.insert(inputs.end(), bias.begin(), bias.end());
     y = call.add("Gemm", inputs, shape);
   } else {
     y = call.add("MatMul", {x.name, call.constant("kernel", kernel)}, shape);
-    if (!bias.empty()) y = call.add("Add", {y.name, bias[0]}, shape);
+    if (!bias.empty()) y = call.map("Add", y, {bias[0]});
   }
-  return call.activate(y, call.config.value("activation", nlohmann::json()));
+  return activated(call, y);
 }
 
-/// The axis as a place in Keras' shape with the batch in front; lists hold one.
+/// A place in Keras' shape with the batch in front, counted from the front.
+int64_t axis_place(const KerasCall& call, int64_t axis) {
+  const auto rank = static_cast<int64_t>(call.inputs.at(0).shape.size()) + 1;
+  if (axis < -rank || axis >= rank) call.fail(fmt::format("axis {} of a value with {} axes", axis, rank));
+  const int64_t place = axis < 0 ? axis + rank : axis;
+  if (place == 0) call.fail("its axis is that of the batch");
+  return place;
+}
+
+/// The axes among its settings, in order; `otherwise` when there are none.
+Shape axes_of(const KerasCall& call, int64_t otherwise) {
+  const auto given = call.setting("axis");
+  Shape axes;
+  if (!given.is_array()) {
+    axes.push_back(axis_place(call, given.is_null() ? otherwise : given.get<int64_t>()));
+  } else {
+    for (const auto& axis : given) axes.push_back(axis_place(call, axis.get<int64_t>()));
+  }
+  std::sort(axes.begin(), axes.end());
+  return axes;
+}
+
 int64_t axis_of(const KerasCall& call, int64_t otherwise) {
-  auto axis = call.config.value("axis", nlohmann::json(otherwise));
-  if (axis.is_array()) {
-    if (axis.size() != 1) call.fail("only one axis is supported");
-    axis = axis[0];
-  }
-  const int64_t place = axis.get<int64_t>(), rank = static_cast<int64_t>(call.inputs.at(0).shape.size()) + 1;
-  if (place < -rank || place >= rank) call.fail(fmt::format("axis {} of a value with {} axes", place, rank));
-  return place < 0 ? place + rank : place;
+  const auto axes = axes_of(call, otherwise);
+  if (axes.size() != 1) call.fail("only one axis is supported");
+  return axes.front();
 }
 
-/// Where that axis lies in the graph.
-int64_t graph_axis(const KerasCall& call, int64_t axis) {
-  constexpr int64_t kOfImage[] = {0, 2, 3, 1};
-  return call.inputs.at(0).is_image() ? kOfImage[axis] : axis;
+/// Where that axis of a value lies in the graph.
+int64_t graph_axis(const KerasValue& value, int64_t axis) {
+  constexpr int64_t kTurned[] = {0, 2, 3, 1};
+  return value.turned ? kTurned[axis] : axis;
 }
 
-void require_last_axis(const KerasCall& call, int64_t axis) {
-  if (axis != static_cast<int64_t>(call.input().shape.size())) call.fail("only the last axis is supported");
+/// Values along one axis of `x`, ready to be joined with it.
+torch::Tensor along_axis(const KerasValue& x, int64_t axis, const torch::Tensor& values) {
+  Shape shape(x.shape.size(), 1);
+  shape[static_cast<size_t>(graph_axis(x, axis)) - 1] = -1;
+  return values.reshape(shape);
 }
 
+KerasValue affine(KerasCall& call, const KerasValue& x, const torch::Tensor& factor, const torch::Tensor& shift) {
+  return call.map("Add", call.map("Mul", x, {call.constant("scale", factor)}), {call.constant("offset", shift)});
+}
+
+/// As BatchNormalization where its axis lies as the graph's channels do, so that it can be folded.
 KerasValue batch_normalization(KerasCall& call) {
-  require_last_axis(call, axis_of(call, -1));
-  if (call.input().shape.size() == 2) call.fail("only images and vectors are supported");
-  const auto ones = torch::ones({call.input().channels()});
+  const auto& x = call.input();
+  const int64_t axis = axis_of(call, -1), size = x.shape[static_cast<size_t>(axis) - 1];
+  const auto ones = torch::ones({size});
   const auto gamma = call.flag("scale", true) ? call.weight("gamma") : ones;
   const auto beta = call.flag("center", true) ? call.weight("beta") : torch::zeros_like(ones);
   const auto mean = call.weight("moving_mean"), variance = call.weight("moving_variance");
-  return call.add("BatchNormalization",
-                  {call.input().name, call.constant("gamma", gamma), call.constant("beta", beta),
-                   call.constant("mean", mean), call.constant("variance", variance)},
-                  call.input().shape, {{"epsilon", call.number("epsilon", 1e-3)}});
+  for (const auto* values : {&gamma, &beta, &mean, &variance}) {
+    if (values->dim() != 1 || values->numel() != size) call.fail("its weights do not fit its input");
+  }
+  const double epsilon = call.number("epsilon", 1e-3);
+  if (graph_axis(x, axis) == 1 && x.shape.size() != 2) {
+    return call.map("BatchNormalization", x,
+                    {call.constant("gamma", gamma), call.constant("beta", beta), call.constant("mean", mean),
+                     call.constant("variance", variance)},
+                    {{"epsilon", epsilon}});
+  }
+  const auto factor = gamma / (variance + epsilon).sqrt();
+  return affine(call, x, along_axis(x, axis, factor), along_axis(x, axis, beta - mean * factor));
 }
 
+/// Over the last axes.
 KerasValue layer_normalization(KerasCall& call) {
-  require_last_axis(call, axis_of(call, -1));
-  const auto x = call.in_keras_order(call.input());
-  const auto ones = torch::ones({x.channels()});
-  const auto gamma = call.flag("scale", true) ? call.weight("gamma") : ones;
-  const auto beta = call.flag("center", true) ? call.weight("beta") : torch::zeros_like(ones);
-  return call.from_keras_order(call.add("LayerNormalization",
-                                        {x.name, call.constant("gamma", gamma), call.constant("beta", beta)}, x.shape,
-                                        {{"axis", -1}, {"epsilon", call.number("epsilon", 1e-3)}}));
+  const auto axes = axes_of(call, -1);
+  const auto rank = static_cast<int64_t>(call.input().shape.size());
+  Shape shape;
+  for (size_t i = 0; i < axes.size(); ++i) {
+    if (axes[i] != rank - static_cast<int64_t>(axes.size() - i) + 1) call.fail("only the last axes are supported");
+    shape.push_back(call.input().shape[static_cast<size_t>(axes[i]) - 1]);
+  }
+  const auto x = call.plain(call.input());
+  const auto ones = torch::ones(shape);
+  const auto gamma = call.flag("scale", true) ? call.weight("gamma").reshape(shape) : ones;
+  const auto beta = call.flag("center", true) ? call.weight("beta").reshape(shape) : torch::zeros_like(ones);
+  return call.map("LayerNormalization", x, {call.constant("gamma", gamma), call.constant("beta", beta)},
+                  {{"axis", -static_cast<int64_t>(axes.size())}, {"epsilon", call.number("epsilon", 1e-3)}});
 }
 
 KerasValue pool(KerasCall& call, const char* op) {
+  const auto x = call.image();
   const auto size = call.pair("pool_size", {2, 2});
-  const auto window = window_of(call, size, call.pair("strides", size), {1, 1});
+  const auto window = window_of(call, x, size, call.pair("strides", size), {1, 1});
   auto attributes = window.attributes;
   attributes.erase("dilations");
-  return call.add(op, {call.input().name}, {window.sides[0], window.sides[1], call.input().channels()}, attributes);
+  return KerasImage{call.add(op, {x.name}, {}, attributes).name, window.sides, x.channels, x.channels_first}.value();
 }
 
 KerasValue global_pool(KerasCall& call, const char* op) {
-  require_image(call);
-  const int64_t channels = call.input().channels();
-  const auto y = call.add(op, {call.input().name}, {1, 1, channels});
-  return call.flag("keepdims", false) ? y : call.add("Flatten", {y.name}, {channels});
+  const auto x = call.image();
+  const auto y = call.add(op, {x.name}, {});
+  if (call.flag("keepdims", false)) return KerasImage{y.name, {1, 1}, x.channels, x.channels_first}.value();
+  return call.add("Flatten", {y.name}, {x.channels});
 }
 
 int64_t product(const Shape& shape) {
@@ -217,29 +278,37 @@ int64_t product(const Shape& shape) {
   return count;
 }
 
+/// With data_format channels_first, the first axis becomes the last before.
 KerasValue flatten(KerasCall& call) {
   auto x = call.input();
-  if (x.is_image() && x.shape[0] * x.shape[1] > 1) x = call.in_keras_order(x);
+  const bool first = call.choice("data_format", {"channels_last", "channels_first"}) == "channels_first";
+  if (x.is_image() && x.shape[0] * x.shape[1] > 1) x = call.plain(x);
+  if (first && x.shape.size() > 1) {
+    x = call.plain(x);
+    Shape order{0};
+    for (size_t d = 2; d <= x.shape.size(); ++d) order.push_back(static_cast<int64_t>(d));
+    order.push_back(1);
+    x = call.add("Transpose", {x.name}, x.shape, {{"perm", order}});
+  }
   return call.add("Flatten", {x.name}, {product(call.input().shape)});
 }
 
 KerasValue reshape(KerasCall& call) {
-  auto shape = call.config.at("target_shape").get<Shape>();
+  auto shape = call.setting("target_shape").get<Shape>();
   const int64_t count = product(call.input().shape), known = std::abs(product(shape));
   for (int64_t& side : shape) {
     if (side == -1 && known > 0) side = count / known;
   }
   if (product(shape) != count)
     call.fail(fmt::format("cannot make ({}) of ({})", fmt::join(shape, ","), fmt::join(call.input().shape, ",")));
-  const auto x = call.in_keras_order(call.input());
+  const auto x = call.plain(call.input());
   Shape target{0};
   target.insert(target.end(), shape.begin(), shape.end());
-  return call.from_keras_order(
-      call.add("Reshape", {x.name, call.constant("shape", torch::tensor(target, torch::kInt64))}, shape));
+  return call.add("Reshape", {x.name, call.constant("shape", torch::tensor(target, torch::kInt64))}, shape);
 }
 
 KerasValue permute(KerasCall& call) {
-  const auto dims = call.config.at("dims").get<Shape>();
+  const auto dims = call.setting("dims").get<Shape>();
   if (dims.size() != call.input().shape.size()) call.fail("its dims do not fit its input");
   Shape order{0}, shape;
   for (const int64_t d : dims) {
@@ -247,63 +316,87 @@ KerasValue permute(KerasCall& call) {
     order.push_back(d);
     shape.push_back(call.input().shape[static_cast<size_t>(d) - 1]);
   }
-  const auto x = call.in_keras_order(call.input());
-  return call.from_keras_order(call.add("Transpose", {x.name}, shape, {{"perm", order}}));
+  const auto x = call.plain(call.input());
+  return call.add("Transpose", {x.name}, shape, {{"perm", order}});
 }
 
-/// Inputs of lower rank get sides of one in front, as Keras does.
-KerasValue merge(KerasCall& call, const char* op) {
+/// The inputs with one rank and one place of their axes. Those of lower rank get sides of one in front, as in Keras.
+std::vector<KerasValue> aligned_inputs(KerasCall& call) {
   size_t rank = 0;
-  for (const auto& x : call.inputs) rank = std::max(rank, x.shape.size());
-  KerasValue sum;
+  bool mixed = false, turned = false;
+  for (const auto& x : call.inputs) {
+    mixed = mixed || (rank > 0 && x.shape.size() != rank);
+    rank = std::max(rank, x.shape.size());
+    turned = turned || x.turned;
+  }
+  std::vector<KerasValue> aligned;
   for (auto x : call.inputs) {
+    x = turned && !mixed ? call.turned(x) : call.plain(x);
     if (x.shape.size() < rank) {
-      if (rank != 3 || x.shape.size() != 1) call.fail("inputs of these ranks cannot be merged");
-      x = call.add("Unsqueeze", {x.name, call.constant("axes", torch::tensor({2, 3}, torch::kInt64))},
-                   {1, 1, x.channels()});
+      Shape axes, shape = x.shape;
+      for (size_t d = 1; d <= rank - x.shape.size(); ++d) axes.push_back(static_cast<int64_t>(d));
+      shape.insert(shape.begin(), axes.size(), 1);
+      x = call.add("Unsqueeze", {x.name, call.constant("axes", torch::tensor(axes, torch::kInt64))}, shape);
     }
-    if (sum.name.empty()) {
-      sum = x;
-      continue;
-    }
+    aligned.push_back(x);
+  }
+  if (aligned.empty()) call.fail("has no inputs");
+  return aligned;
+}
+
+KerasValue merge(KerasCall& call, const char* op) {
+  const auto inputs = aligned_inputs(call);
+  KerasValue sum = inputs.front();
+  for (size_t i = 1; i < inputs.size(); ++i) {
+    const auto& x = inputs[i];
     Shape shape;
-    for (size_t d = 0; d < rank; ++d) {
+    for (size_t d = 0; d < x.shape.size(); ++d) {
       if (sum.shape[d] != x.shape[d] && sum.shape[d] != 1 && x.shape[d] != 1)
         call.fail(fmt::format("inputs of shapes ({}) and ({}) cannot be merged", fmt::join(sum.shape, ","),
                               fmt::join(x.shape, ",")));
       shape.push_back(std::max(sum.shape[d], x.shape[d]));
     }
-    sum = call.add(op, {sum.name, x.name}, shape);
+    sum = call.map(op, sum, {x.name});
+    sum.shape = shape;
   }
-  if (sum.name.empty()) call.fail("has no inputs");
   return sum;
+}
+
+KerasValue subtract(KerasCall& call) {
+  if (call.inputs.size() != 2) call.fail(fmt::format("has {} inputs, where two are needed", call.inputs.size()));
+  return merge(call, "Sub");
 }
 
 KerasValue average(KerasCall& call) {
   const auto sum = merge(call, "Add");
-  return call.add("Mul",
-                  {sum.name, call.constant("share", torch::tensor(1.0F / static_cast<float>(call.inputs.size())))},
-                  sum.shape);
+  const float share = 1.0F / static_cast<float>(call.inputs.size());
+  return call.map("Mul", sum, {call.constant("share", torch::tensor(share))});
 }
 
 KerasValue concatenate(KerasCall& call) {
   const int64_t axis = axis_of(call, -1);
-  if (axis < 1) call.fail("cannot join along the batch");
-  Shape shape = call.inputs[0].shape;
-  std::vector<std::string> names;
-  auto& side = shape[static_cast<size_t>(axis) - 1];
-  side = 0;
   for (const auto& x : call.inputs) {
-    if (x.shape.size() != shape.size()) call.fail("its inputs have different ranks");
-    side += x.shape[static_cast<size_t>(axis) - 1];
+    if (x.shape.size() != call.inputs[0].shape.size()) call.fail("its inputs have different ranks");
+  }
+  const auto inputs = aligned_inputs(call);
+  KerasValue joined = inputs.front();
+  const auto place = static_cast<size_t>(axis) - 1;
+  joined.shape[place] = 0;
+  std::vector<std::string> names;
+  for (const auto& x : inputs) {
+    auto others = x.shape;
+    others[place] = joined.shape[place];
+    if (others != joined.shape) call.fail("its inputs differ along other axes than the one joined");
+    joined.shape[place] += x.shape[place];
     names.push_back(x.name);
   }
-  return call.add("Concat", names, shape, {{"axis", graph_axis(call, axis)}});
+  joined.name = call.add("Concat", names, joined.shape, {{"axis", graph_axis(joined, axis)}}).name;
+  return joined;
 }
 
 /// {{top, bottom}, {left, right}} of a number, two numbers or two pairs.
 std::array<Shape, 2> margins(const KerasCall& call, const char* key) {
-  const auto& value = call.config.at(key);
+  const auto value = call.setting(key);
   if (value.is_number()) return {Shape{value, value}, Shape{value, value}};
   if (value.at(0).is_number()) return {Shape{value.at(0), value.at(0)}, Shape{value.at(1), value.at(1)}};
   return {Shape{value.at(0).at(0), value.at(0).at(1)}, Shape{value.at(1).at(0), value.at(1).at(1)}};
@@ -311,111 +404,145 @@ std::array<Shape, 2> margins(const KerasCall& call, const char* key) {
 
 /// Negative margins crop.
 KerasValue pad(KerasCall& call, const char* key, int64_t sign) {
-  require_image(call);
+  auto x = call.image();
   const auto [rows, columns] = margins(call, key);
   const Shape pads{0, 0, sign * rows[0], sign * columns[0], 0, 0, sign * rows[1], sign * columns[1]};
-  const auto& x = call.input().shape;
-  const Shape shape{x[0] + pads[2] + pads[6], x[1] + pads[3] + pads[7], x[2]};
-  if (shape[0] < 1 || shape[1] < 1) call.fail("leaves nothing of the image");
-  return call.add("Pad", {call.input().name, call.constant("pads", torch::tensor(pads, torch::kInt64))}, shape);
+  x.sides = {x.sides[0] + pads[2] + pads[6], x.sides[1] + pads[3] + pads[7]};
+  if (x.sides[0] < 1 || x.sides[1] < 1) call.fail("leaves nothing of the image");
+  x.name = call.add("Pad", {x.name, call.constant("pads", torch::tensor(pads, torch::kInt64))}, {}).name;
+  return x.value();
 }
 
-/// `nearest`: which pixel is the nearest, in ONNX's words.
-KerasValue resized(KerasCall& call, const Shape& sides, const nlohmann::json& nearest) {
-  require_image(call);
-  const std::string rule = call.word("interpolation", "nearest");
-  if (rule != "nearest" && rule != "bilinear") call.fail(fmt::format("interpolation '{}' is not supported", rule));
-  const Shape sizes{1, call.input().channels(), sides[0], sides[1]};
+/// `nearest`: which pixel is the nearest, in ONNX's words; `rules`: the interpolations allowed.
+KerasValue resized(KerasCall& call, KerasImage x, const Shape& sides, const nlohmann::json& nearest,
+                   const std::vector<std::string>& rules) {
   nlohmann::json attributes = {{"mode", "linear"}, {"coordinate_transformation_mode", "half_pixel"}};
-  if (rule == "nearest") attributes = nearest;
-  return call.add("Resize", {call.input().name, "", "", call.constant("sizes", torch::tensor(sizes, torch::kInt64))},
-                  {sides[0], sides[1], call.input().channels()}, attributes);
+  if (call.choice("interpolation", rules) == "nearest") attributes = nearest;
+  const Shape sizes{1, x.channels, sides[0], sides[1]};
+  x.name =
+      call.add("Resize", {x.name, "", "", call.constant("sizes", torch::tensor(sizes, torch::kInt64))}, {}, attributes)
+          .name;
+  x.sides = sides;
+  return x.value();
 }
 
 KerasValue up_sampling(KerasCall& call) {
-  require_image(call);
+  const auto x = call.image();
   const auto factor = call.pair("size", {2, 2});
-  return resized(call, {call.input().shape[0] * factor[0], call.input().shape[1] * factor[1]},
-                 {{"mode", "nearest"}, {"coordinate_transformation_mode", "asymmetric"}, {"nearest_mode", "floor"}});
+  return resized(call, x, {x.sides[0] * factor[0], x.sides[1] * factor[1]},
+                 {{"mode", "nearest"}, {"coordinate_transformation_mode", "asymmetric"}, {"nearest_mode", "floor"}},
+                 {"nearest", "bilinear"});
 }
 
 KerasValue resizing(KerasCall& call) {
+  const auto x = call.image();
   const Shape sides{call.integer("height", 0), call.integer("width", 0)};
   if (sides[0] < 1 || sides[1] < 1) call.fail("leaves no pixel");
-  for (const char* key : {"crop_to_aspect_ratio", "pad_to_aspect_ratio"}) {
+  for (const char* key : {"crop_to_aspect_ratio", "pad_to_aspect_ratio", "antialias"}) {
     if (call.flag(key, false)) call.fail(fmt::format("{} is not supported", key));
   }
+  for (const char* key : {"fill_mode", "fill_value"}) call.setting(key);  // of the padding, which there is none of
   // The pixel in which the centre of the new one lies.
   return resized(
-      call, sides,
-      {{"mode", "nearest"}, {"coordinate_transformation_mode", "half_pixel"}, {"nearest_mode", "round_prefer_ceil"}});
+      call, x, sides,
+      {{"mode", "nearest"}, {"coordinate_transformation_mode", "half_pixel"}, {"nearest_mode", "round_prefer_ceil"}},
+      {"bilinear", "nearest"});
 }
 
-/// A number or one for each channel, ready to be joined with the input.
-torch::Tensor per_channel(const KerasCall& call, const nlohmann::json& value) {
-  if (value.is_number()) return torch::tensor(value.get<float>());
-  auto values = torch::tensor(value.get<std::vector<float>>());
-  return call.input().is_image() ? values.view({-1, 1, 1}) : values;
+void collect_numbers(const nlohmann::json& value, std::vector<float>& numbers) {
+  if (value.is_array()) {
+    for (const auto& part : value) collect_numbers(part, numbers);
+  } else {
+    numbers.push_back(value.get<float>());
+  }
 }
 
-KerasValue affine(KerasCall& call, const torch::Tensor& factor, const torch::Tensor& shift) {
+/// A number, or one for each place of the last axis, ready to be joined with the input.
+torch::Tensor per_channel(const KerasCall& call, const torch::Tensor& values) {
+  if (values.numel() == 1) return values.reshape({});
   const auto& x = call.input();
-  const auto scaled = call.add("Mul", {x.name, call.constant("scale", factor)}, x.shape);
-  return call.add("Add", {scaled.name, call.constant("offset", shift)}, x.shape);
+  if (x.shape.empty() || values.numel() != x.shape.back()) {
+    call.fail(fmt::format("has {} values for an input of shape ({})", values.numel(), fmt::join(x.shape, ",")));
+  }
+  return along_axis(x, static_cast<int64_t>(x.shape.size()), values);
+}
+
+torch::Tensor given_numbers(const KerasCall& call, const char* key, double otherwise) {
+  const auto value = call.setting(key);
+  std::vector<float> numbers;
+  if (value.is_null()) {
+    numbers.push_back(static_cast<float>(otherwise));
+  } else {
+    collect_numbers(value, numbers);
+  }
+  return torch::tensor(numbers);
 }
 
 KerasValue rescaling(KerasCall& call) {
-  return affine(call, per_channel(call, call.config.at("scale")),
-                per_channel(call, call.config.value("offset", nlohmann::json(0.0))));
+  return affine(call, call.input(), per_channel(call, given_numbers(call, "scale", 1)),
+                per_channel(call, given_numbers(call, "offset", 0)));
 }
 
-/// (x - mean) / max(sqrt(variance), 1e-7), learnt from data (weights) or given.
+/// (x - mean) / max(sqrt(variance), 1e-7), learnt from data (weights) or given; one of each where axis is null.
 KerasValue normalization(KerasCall& call) {
-  require_last_axis(call, axis_of(call, -1));
+  const bool single = call.config.contains("axis") && call.setting("axis").is_null();
+  if (!single && axis_of(call, -1) != static_cast<int64_t>(call.input().shape.size()))
+    call.fail("only the last axis is supported");
   if (call.flag("invert", false)) call.fail("invert is not supported");
-  const bool given = !call.config.value("mean", nlohmann::json()).is_null();
-  const auto flat = [&](const char* key) {
-    const auto values = given ? per_channel(call, call.config.at(key)) : call.weight(key);
-    return call.input().is_image() && values.numel() > 1 ? values.reshape({-1, 1, 1}) : values.reshape({-1});
+  const bool given = !call.setting("mean").is_null();
+  const auto values = [&](const char* key) {
+    return per_channel(call, given ? given_numbers(call, key, 0) : call.weight(key));
   };
-  const auto mean = flat("mean"), deviation = flat("variance").sqrt().clamp_min(1e-7);
-  return affine(call, 1 / deviation, -mean / deviation);
+  const auto mean = values("mean"), deviation = values("variance").sqrt().clamp_min(1e-7);
+  return affine(call, call.input(), 1 / deviation, -mean / deviation);
 }
 
+/// x above the threshold, at most max_value; below it negative_slope * (x - threshold).
 KerasValue relu_layer(KerasCall& call) {
   const auto& x = call.input();
-  const double slope = call.number("negative_slope", 0), threshold = call.number("threshold", 0);
-  if (threshold != 0) call.fail("a threshold is not supported");
-  auto y =
-      slope == 0 ? call.add("Relu", {x.name}, x.shape) : call.add("LeakyRelu", {x.name}, x.shape, {{"alpha", slope}});
-  const double most = call.number("max_value", -1);
-  return most < 0 ? y : call.add("Clip", {y.name}, x.shape, {{"max", most}});
+  const double slope = call.number("negative_slope", call.number("alpha", 0)), threshold = call.number("threshold", 0);
+  const auto most = call.setting("max_value");
+  auto y = threshold == 0 ? call.map("Relu", x) : call.map("ThresholdedRelu", x, {}, {{"alpha", threshold}});
+  if (!most.is_null()) {
+    const double bound = call.number("max_value", 0);
+    if (bound < 0) call.fail(fmt::format("max_value {} is below 0", bound));
+    y = call.map("Clip", y, {}, {{"min", 0.0}, {"max", bound}});
+  }
+  if (slope == 0) return y;
+  const auto level = call.constant("threshold", torch::tensor(static_cast<float>(threshold)));
+  const auto below = call.map("Relu", call.map("Neg", call.map("Sub", x, {level})));
+  const auto factor = call.constant("slope", torch::tensor(static_cast<float>(slope)));
+  return call.map("Sub", y, {call.map("Mul", below, {factor}).name});
+}
+
+KerasValue thresholded_relu(KerasCall& call) {
+  return call.map("ThresholdedRelu", call.input(), {}, {{"alpha", call.number("theta", 1)}});
 }
 
 KerasValue leaky_relu(KerasCall& call) {
   const double slope = call.number("negative_slope", call.number("alpha", 0.3));
-  return call.add("LeakyRelu", {call.input().name}, call.input().shape, {{"alpha", slope}});
+  return call.map("LeakyRelu", call.input(), {}, {{"alpha", slope}});
 }
 
+/// Axes of size one in its weight are shared, whatever shared_axes says.
 KerasValue prelu(KerasCall& call) {
   auto slope = call.weight("alpha");
-  if (call.input().is_image()) {
-    require_rank(call, slope, 3);
-    slope = slope.permute({2, 0, 1}).contiguous();
-  }
-  return call.add("PRelu", {call.input().name, call.constant("alpha", slope)}, call.input().shape);
+  call.setting("shared_axes");
+  require_rank(call, slope, static_cast<int64_t>(call.input().shape.size()));
+  if (call.input().turned) slope = slope.permute({2, 0, 1}).contiguous();
+  return call.map("PRelu", call.input(), {call.constant("alpha", slope)});
 }
 
 KerasValue elu(KerasCall& call) {
-  return call.add("Elu", {call.input().name}, call.input().shape, {{"alpha", call.number("alpha", 1)}});
+  return call.map("Elu", call.input(), {}, {{"alpha", call.number("alpha", 1)}});
 }
 
 KerasValue softmax(KerasCall& call) {
-  return call.add("Softmax", {call.input().name}, call.input().shape, {{"axis", graph_axis(call, axis_of(call, -1))}});
+  return call.map("Softmax", call.input(), {}, {{"axis", graph_axis(call.input(), axis_of(call, -1))}});
 }
 
 KerasValue activation(KerasCall& call) {
-  return call.activate(call.input(), call.config.at("activation"));
+  return call.activate(call.input(), call.setting("activation"));
 }
 
 KerasValue pass(KerasCall& call) {
@@ -434,8 +561,10 @@ const std::vector<ActivationRule>& activation_rules() {
   static const std::vector<ActivationRule> rules = {
       {"relu", "Relu", none},
       {"relu6", "Clip", {{"min", 0}, {"max", 6}}},
+      {"hard_tanh", "Clip", {{"min", -1}, {"max", 1}}},
       {"leaky_relu", "LeakyRelu", {{"alpha", 0.2}}},
       {"elu", "Elu", none},
+      {"celu", "Celu", none},
       {"selu", "Selu", none},
       {"gelu", "Gelu", none},
       {"silu", "Silu", none},
@@ -474,7 +603,7 @@ const RegisterLayers registered_layers{
     {"Reshape", reshape},
     {"Permute", permute},
     {"Add", [](KerasCall& call) { return merge(call, "Add"); }},
-    {"Subtract", [](KerasCall& call) { return merge(call, "Sub"); }},
+    {"Subtract", subtract},
     {"Multiply", [](KerasCall& call) { return merge(call, "Mul"); }},
     {"Maximum", [](KerasCall& call) { return merge(call, "Max"); }},
     {"Minimum", [](KerasCall& call) { return merge(call, "Min"); }},
@@ -489,43 +618,140 @@ const RegisterLayers registered_layers{
     {"Activation", activation},
     {"ReLU", relu_layer},
     {"LeakyReLU", leaky_relu},
+    {"ThresholdedReLU", thresholded_relu},
     {"PReLU", prelu},
     {"ELU", elu},
     {"Softmax", softmax},
     // What does something in training only.
-    {"Dropout", pass},
-    {"SpatialDropout2D", pass},
-    {"AlphaDropout", pass},
-    {"GaussianDropout", pass},
-    {"GaussianNoise", pass},
-    {"ActivityRegularization", pass},
-    {"RandomFlip", pass},
-    {"RandomRotation", pass},
-    {"RandomZoom", pass},
-    {"RandomTranslation", pass},
-    {"RandomContrast", pass},
-    {"RandomBrightness", pass},
+    {"Dropout", pass, true},
+    {"SpatialDropout2D", pass, true},
+    {"AlphaDropout", pass, true},
+    {"GaussianDropout", pass, true},
+    {"GaussianNoise", pass, true},
+    {"ActivityRegularization", pass, true},
+    {"RandomFlip", pass, true},
+    {"RandomRotation", pass, true},
+    {"RandomZoom", pass, true},
+    {"RandomTranslation", pass, true},
+    {"RandomContrast", pass, true},
+    {"RandomBrightness", pass, true},
 };
+
+/// Settings that say nothing about what a trained layer computes.
+bool is_harmless(const std::string& key) {
+  static const std::set<std::string> harmless = {"name",        "trainable",
+                                                 "dtype",       "batch_input_shape",
+                                                 "batch_shape", "build_input_shape",
+                                                 "input_shape", "input_dim",
+                                                 "ragged",      "sparse",
+                                                 "momentum",    "synchronized",
+                                                 "fused",       "input_dtype",
+                                                 "autocast",    "virtual_batch_size"};
+  const auto ends_with = [&](std::string_view ending) {
+    return key.size() > ending.size() && key.compare(key.size() - ending.size(), ending.size(), ending) == 0;
+  };
+  return harmless.count(key) > 0 || ends_with("_initializer") || ends_with("_regularizer") || ends_with("_constraint");
+}
+
+/// Settings that are read at one value alone, at which they have no effect.
+const std::map<std::string, nlohmann::json>& only_values() {
+  static const std::map<std::string, nlohmann::json> values = {{"groups", 1},  // of a depthwise convolution
+                                                               {"renorm", false},
+                                                               {"rms_scaling", false},
+                                                               {"filters", nullptr},
+                                                               {"mode", 0}};
+  return values;
+}
+
+/// The arithmetic a layer asks for: "float32", or {"class_name": "Policy", "config": {"name": "mixed_float16"}}.
+void check_dtype(const KerasCall& call) {
+  const auto given = call.setting("dtype");
+  const auto& name = given.is_object() && given.contains("config") ? given.at("config").value("name", given) : given;
+  if (name.is_null()) return;
+  static const std::set<std::string> real = {"float16",  "float32",       "float64",
+                                             "bfloat16", "mixed_float16", "mixed_bfloat16"};
+  if (!name.is_string() || real.count(name.get<std::string>()) == 0) {
+    call.fail(fmt::format("its dtype {} is not supported", name.dump()));
+  }
+}
 
 }  // namespace
 
+KerasValue KerasImage::value() const {
+  if (channels_first) return {name, {channels, sides.at(0), sides.at(1)}, false};
+  return {name, {sides.at(0), sides.at(1), channels}, true};
+}
+
+KerasImage KerasCall::image() {
+  if (!input().is_image())
+    fail(fmt::format("its input has shape ({}), where an image is needed", fmt::join(input().shape, ",")));
+  const bool first = choice("data_format", {"channels_last", "channels_first"}) == "channels_first";
+  const auto x = first ? plain(input()) : turned(input());
+  if (first) return {x.name, {x.shape[1], x.shape[2]}, x.shape[0], true};
+  return {x.name, {x.shape[0], x.shape[1]}, x.shape[2], false};
+}
+
+void KerasCall::check_settings() const {
+  check_dtype(*this);
+  for (const auto& [key, value] : config.items()) {
+    if (read.count(key) > 0 || is_harmless(key) || value.is_null()) continue;
+    const auto only = only_values().find(key);
+    if (only != only_values().end() && only->second == value) continue;
+    fail(fmt::format("its setting {} = {} is not supported", key, value.dump()));
+  }
+}
+
+KerasValue lower_layer(const std::string& class_name, KerasCall& call) {
+  const auto& entry = Registry<KerasLayer>::instance().get(class_name);
+  try {
+    const auto value = entry.lower(call);
+    if (!entry.training_only) call.check_settings();
+    return value;
+  } catch (const UserError&) {
+    throw;
+  } catch (const nlohmann::json::exception&) {
+    call.fail("one of its settings is missing, or is no value for it");
+  } catch (const std::exception& error) {
+    const std::string reason = error.what();
+    call.fail(reason.substr(0, reason.find('\n')));
+  }
+}
+
+namespace {
+
+/// The layers that Keras accepts as an activation and that have no weights.
+bool is_activation_layer(const std::string& class_name) {
+  static const std::set<std::string> layers = {"ReLU", "LeakyReLU", "ELU", "Softmax", "ThresholdedReLU", "Activation"};
+  return layers.count(class_name) > 0;
+}
+
+}  // namespace
+
+/// Keras writes a function as its name or, since 3, as {"class_name": "function", "config": name}; a layer as
+/// {"class_name": "ReLU", "config": {…}}.
 KerasValue KerasCall::activate(KerasValue value, const nlohmann::json& activation) {
   if (activation.is_null()) return value;
   std::string name;
   if (activation.is_string()) {
     name = activation;
-  } else if (activation.is_object()) {  // Keras 3 writes functions and layers as objects
-    const auto& inner = activation.contains("config") ? activation.at("config") : activation;
-    name = inner.is_string() ? inner.get<std::string>() : to_lower(activation.value("class_name", ""));
+  } else if (activation.is_object() && activation.value("config", nlohmann::json()).is_string()) {
+    name = activation.at("config");
+  } else if (activation.is_object() && activation.value("config", nlohmann::json()).is_object()) {
+    const std::string class_name = activation.value("class_name", "");
+    if (!is_activation_layer(class_name)) fail(fmt::format("the activation {} is not supported", class_name));
+    KerasCall inner{layer, activation.at("config"), {value}, weights, graph, keras3};
+    return lower_layer(class_name, inner);
   }
   if (name == "linear") return value;
-  if (name == "softmax") return add("Softmax", {value.name}, value.shape, {{"axis", value.is_image() ? 1 : -1}});
+  if (name == "softmax") return map("Softmax", value, {}, {{"axis", value.turned ? 1 : -1}});
+  if (name == "log_softmax") return map("LogSoftmax", value, {}, {{"axis", value.turned ? 1 : -1}});
+  if (name == "log_sigmoid") return map("Neg", map("Softplus", map("Neg", value)));
   if (name == "hard_sigmoid") {
     // Keras 2: clip(0.2 x + 0.5); Keras 3: clip(x / 6 + 0.5).
-    return add("HardSigmoid", {value.name}, value.shape, {{"alpha", keras3 ? 1.0 / 6 : 0.2}});
+    return map("HardSigmoid", value, {}, {{"alpha", keras3 ? 1.0 / 6 : 0.2}});
   }
   for (const auto& rule : activation_rules()) {
-    if (name == rule.name) return add(rule.op, {value.name}, value.shape, rule.attributes);
+    if (name == rule.name) return map(rule.op, value, {}, rule.attributes);
   }
   fail(fmt::format("the activation {} is not supported", activation.dump()));
 }

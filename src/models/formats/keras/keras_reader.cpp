@@ -5,10 +5,12 @@
 
 #include <cctype>
 #include <set>
+#include <tuple>
 #include <unordered_map>
 
 #include "core/error.hpp"
 #include "core/files.hpp"
+#include "core/reason.hpp"
 #include "core/untrusted.hpp"
 #include "core/zip_file.hpp"
 #include "models/files/hdf5_file.hpp"
@@ -125,14 +127,21 @@ const json& layers_of(const json& config) {
   return config.is_array() ? config : config.at("layers");  // Keras before 2.2.3 wrote Sequential as a list
 }
 
-/// A reference to an output of a layer: its name, and which of its calls.
-using Reference = std::pair<std::string, int64_t>;
+/// A reference to an output of a layer: its name, which of its calls, and which of that call's outputs.
+struct Reference {
+  std::string layer;
+  int64_t call = 0, output = 0;
+
+  bool operator<(const Reference& other) const {
+    return std::tie(layer, call, output) < std::tie(other.layer, other.call, other.output);
+  }
+};
 
 /// All references in the arguments of one call, in order: Keras 2 writes ["name", call, output, {}], Keras 3
 /// {"class_name": "__keras_tensor__", "config": {"keras_history": ["name", call, output]}}.
 void collect_references(const json& value, std::vector<Reference>& found) {
   if (value.is_array() && value.size() >= 3 && value[0].is_string() && value[1].is_number() && value[2].is_number()) {
-    found.emplace_back(value[0].get<std::string>(), value[1].get<int64_t>());
+    found.push_back({value[0].get<std::string>(), value[1].get<int64_t>(), value[2].get<int64_t>()});
   } else if (value.is_array()) {
     for (const auto& part : value) collect_references(part, found);
   } else if (value.is_object() && value.value("class_name", "") == "__keras_tensor__") {
@@ -148,7 +157,38 @@ std::vector<Reference> references(const json& value) {
   return found;
 }
 
-/// The shape in the configuration of an input, without the batch.
+/// The named arguments of one call, in which a layer may be told to do something else. `value`: as for references.
+void check_named_arguments(const json& value, const std::string& layer) {
+  if (value.is_array() && value.size() == 4 && value[0].is_string() && value[3].is_object()) {
+    for (const auto& [name, argument] : value[3].items()) {
+      const bool idle = argument.is_null() || (name == "training" && !(argument.is_boolean() && argument.get<bool>()));
+      if (!idle) {
+        throw UserError(
+            fmt::format("layer '{}': is called with {} = {}, which is not supported", layer, name, argument.dump()));
+      }
+    }
+  } else if (value.is_array()) {
+    for (const auto& part : value) check_named_arguments(part, layer);
+  } else if (value.is_object() && value.contains("args")) {
+    check_named_arguments(json::array({layer, 0, 0, value.value("kwargs", json::object())}), layer);
+  }
+}
+
+/// Keras counts the calls of a layer from 0, but those of a model within the model from 1: its own making is call 0.
+/// Which it is, is read off the references to it in `config`.
+int64_t first_call(const json& config, const std::string& layer) {
+  std::vector<Reference> all = references(config.at("output_layers"));
+  for (const auto& reader : layers_of(config)) {
+    for (const auto& reference : references(reader.value("inbound_nodes", json::array()))) all.push_back(reference);
+  }
+  std::optional<int64_t> first;
+  for (const auto& reference : all) {
+    if (reference.layer == layer) first = std::min(first.value_or(reference.call), reference.call);
+  }
+  return std::min<int64_t>(first.value_or(0), 1);
+}
+
+/// The shape in the configuration of an input, without the batch; 0 where it is left open.
 std::optional<std::vector<int64_t>> declared_shape(const json& config) {
   for (const char* key : {"batch_input_shape", "batch_shape", "build_input_shape"}) {
     const auto shape = config.find(key);
@@ -171,12 +211,15 @@ class KerasReading {
     if (!unsupported.empty()) {
       throw UserError(fmt::format("{}: Keras layers that are not supported: {}", file_, fmt::join(unsupported, "; ")));
     }
-    const auto shape = input_shape(model.at("config"), options);
-    graph_.input = "input";
-    const auto outputs = read_model(model, {{graph_.input, shape}}, {}, 0);
-    graph_.output = outputs.at(0).name;
+    const auto image = input_image(model.at("config"), options);
+    graph_.input = image.name;
+    const auto outputs = read_model(model, {image.value()}, {}, 0);
+    std::vector<std::string> names;
+    for (const auto& output : outputs) names.push_back(output.name);
+    graph_.output = choose_output(names, output_names(model), options, file_);
     ImportedModel imported = import_graph(std::move(graph_), file_, options);
-    imported.height = shape[0], imported.width = shape[1], imported.channels = shape[2];
+    imported.height = image.sides[0], imported.width = image.sides[1], imported.channels = image.channels;
+    imported.whole_pixels = whole_pixels_;
     return imported;
   }
 
@@ -198,22 +241,35 @@ class KerasReading {
     }
   }
 
-  /// Height, width, channels; the user's where the file leaves them open.
-  std::vector<int64_t> input_shape(const json& config, const ImportOptions& options) const {
+  /// The layers that make the outputs.
+  static std::vector<std::string> output_names(const json& model) {
+    std::vector<std::string> names;
+    if (model.at("class_name") == "Sequential") return names;
+    for (const auto& output : references(model.at("config").at("output_layers"))) names.push_back(output.layer);
+    return names;
+  }
+
+  /// Its sides; the user's where the file leaves them open. Channels are the last axis, unless only the first can be.
+  KerasImage input_image(const json& config, const ImportOptions& options) const {
     std::optional<std::vector<int64_t>> shape;
     for (const auto& layer : layers_of(config)) {
       if (!shape) shape = declared_shape(layer.at("config"));
     }
     if (!shape && config.is_object()) shape = declared_shape(config);
-    auto sides = shape.value_or(std::vector<int64_t>{0, 0, 0});
-    const int64_t wanted[] = {options.height, options.width, options.channels};
-    for (size_t d = 0; d < 3; ++d) {
-      if (sides[d] == 0) sides[d] = wanted[d];
-      if (sides[d] < 1 || sides[d] > 4096) {
-        throw UserError(fmt::format("{}: leaves the shape of its input open; give --input HxWxC", file_));
-      }
-    }
-    return sides;
+    const auto sides = shape.value_or(std::vector<int64_t>{0, 0, 0});
+    const auto is_channels = [](int64_t side) { return side == 1 || side == 3; };
+    const bool first = is_channels(sides[0]) && !is_channels(sides[2]);
+    KerasImage image{"input", {}, first ? sides[0] : sides[2], first};
+    image.sides = first ? std::vector<int64_t>{sides[1], sides[2]} : std::vector<int64_t>{sides[0], sides[1]};
+    const auto settle = [&](int64_t& side, int64_t wanted) {
+      if (side == 0) side = wanted;
+      if (side >= 1 && side <= 4096) return;
+      throw UserError(fmt::format("{}: leaves the shape of its input open; give --input HxWxC", file_));
+    };
+    settle(image.sides[0], options.height);
+    settle(image.sides[1], options.width);
+    settle(image.channels, options.channels);
+    return image;
   }
 
   std::vector<KerasValue> read_model(const json& model, const std::vector<KerasValue>& inputs, const Place& place,
@@ -222,6 +278,7 @@ class KerasReading {
     const bool sequential = model.at("class_name") == "Sequential";
     std::map<std::string, int64_t> counted;  // classes, as Keras 3 numbers them
     std::map<Reference, KerasValue> values;
+    std::map<std::string, int64_t> first_calls;
     std::vector<Reference> entries;
     if (!sequential) entries = references(config.at("input_layers"));
     for (size_t i = 0; i < entries.size() && i < inputs.size(); ++i) values[entries[i]] = inputs[i];
@@ -234,27 +291,41 @@ class KerasReading {
       std::string name = snake_case(layer.at("class_name"));
       if (const int64_t number = counted[name]++; number > 0) name += fmt::format("_{}", number);
       const Place inner = place.inside(layer.at("config").at("name"), name);
-      if (layer.at("class_name") == "InputLayer") continue;
+      if (layer.at("class_name") == "InputLayer") {
+        read_input_type(layer.at("config"));
+        continue;
+      }
       if (sequential) {
         last = read_call(layer, {last}, inner, depth);
       } else {
         waiting.emplace_back(&layer, inner);
+        const std::string name = layer.value("name", inner.names.back());
+        first_calls[name] = is_model(layer.at("class_name")) ? first_call(config, name) : 0;
       }
     }
     if (sequential) return {last};
-    settle(waiting, values, depth);
+    settle(waiting, values, first_calls, depth);
     std::vector<KerasValue> outputs;
-    for (const auto& output : references(config.at("output_layers"))) outputs.push_back(values.at(output));
+    for (const auto& output : references(config.at("output_layers"))) {
+      const auto found = values.find(output);
+      if (found == values.end()) {
+        throw UserError(fmt::format("{}: its output {} of the layer '{}' (call {}) is made by nothing", file_,
+                                    output.output, output.layer, output.call));
+      }
+      outputs.push_back(found->second);
+    }
     if (outputs.empty()) throw UserError(fmt::format("{}: a model has no output", file_));
     return outputs;
   }
 
   /// Each call of each layer as soon as its inputs are there; what never gets them is in a cycle.
-  void settle(std::vector<std::pair<const json*, Place>> waiting, std::map<Reference, KerasValue>& values, int depth) {
+  void settle(std::vector<std::pair<const json*, Place>> waiting, std::map<Reference, KerasValue>& values,
+              const std::map<std::string, int64_t>& first_calls, int depth) {
     while (!waiting.empty()) {
       std::vector<std::pair<const json*, Place>> later;
       for (const auto& [layer, place] : waiting) {
-        if (!try_calls(*layer, place, values, depth)) later.emplace_back(layer, place);
+        const int64_t first = first_calls.at(layer->value("name", place.names.back()));
+        if (!try_calls(*layer, place, first, values, depth)) later.emplace_back(layer, place);
       }
       if (later.size() == waiting.size()) {
         throw UserError(fmt::format(
@@ -265,11 +336,12 @@ class KerasReading {
     }
   }
 
-  bool try_calls(const json& layer, const Place& place, std::map<Reference, KerasValue>& values, int depth) {
+  bool try_calls(const json& layer, const Place& place, int64_t first, std::map<Reference, KerasValue>& values,
+                 int depth) {
     const std::string name = layer.value("name", place.names.back());
     const auto& nodes = layer.at("inbound_nodes");
     for (size_t call = 0; call < nodes.size(); ++call) {
-      const Reference key{name, static_cast<int64_t>(call)};
+      Reference key{name, static_cast<int64_t>(call) + first, 0};
       if (values.count(key) > 0) continue;
       std::vector<KerasValue> inputs;
       for (const auto& source : references(nodes[call])) {
@@ -277,9 +349,26 @@ class KerasReading {
         if (found == values.end()) return false;
         inputs.push_back(found->second);
       }
-      values[key] = read_call(layer, inputs, place, depth);
+      check_named_arguments(nodes[call], join(place.names, "/"));
+      for (const auto& output : read_outputs(layer, inputs, place, depth)) {
+        values[key] = output;
+        ++key.output;
+      }
     }
     return true;
+  }
+
+  /// An input of whole numbers is given pixels of 0 to 255.
+  void read_input_type(const json& config) {
+    const auto& type = config.value("dtype", json());
+    const std::string name = type.is_string() ? type.get<std::string>() : "";
+    whole_pixels_ = whole_pixels_ || name.compare(0, 3, "int") == 0 || name.compare(0, 4, "uint") == 0;
+  }
+
+  std::vector<KerasValue> read_outputs(const json& layer, const std::vector<KerasValue>& inputs, const Place& place,
+                                       int depth) {
+    if (is_model(layer.at("class_name"))) return read_model(layer, inputs, place, depth + 1);
+    return {read_call(layer, inputs, place, depth)};
   }
 
   KerasValue read_call(const json& layer, const std::vector<KerasValue>& inputs, const Place& place, int depth) {
@@ -287,18 +376,11 @@ class KerasReading {
     if (is_model(class_name)) return read_model(layer, inputs, place, depth + 1).at(0);
     const LayerWeights weights(weights_, place);
     KerasCall call{join(place.names, "/"), layer.at("config"), inputs, weights, graph_, keras3_};
-    try {
-      return Registry<KerasLayer>::instance().get(class_name).lower(call);
-    } catch (const UserError&) {
-      throw;
-    } catch (const std::exception& error) {
-      const std::string reason = error.what();
-      call.fail(reason.substr(0, reason.find('\n')));
-    }
+    return lower_layer(class_name, call);
   }
 
   const WeightFile& weights_;
-  bool keras3_;
+  bool keras3_, whole_pixels_ = false;
   std::string file_;
   Graph graph_;
 };
@@ -312,7 +394,7 @@ ImportedModel read_configured(const std::string& text, const WeightFile& weights
     if (message.compare(0, path.string().size(), path.string()) == 0) throw;
     throw UserError(fmt::format("{}: {}", path.string(), message));
   } catch (const std::exception& error) {
-    throw UserError(fmt::format("{}: the model's configuration is damaged ({})", path.string(), error.what()));
+    throw UserError(fmt::format("{}: the model's configuration is damaged ({})", path.string(), reason_of(error)));
   }
 }
 
@@ -385,30 +467,41 @@ torch::Tensor KerasCall::weight(const std::string& name, const std::string& othe
   fail(fmt::format("its weight '{}' is missing in the file", name));
 }
 
+nlohmann::json KerasCall::setting(const char* key) const {
+  read.insert(key);
+  return config.value(key, nlohmann::json());
+}
+
 bool KerasCall::flag(const char* key, bool otherwise) const {
-  return config.value(key, otherwise);
+  const auto value = setting(key);
+  return value.is_null() ? otherwise : value.get<bool>();
 }
 
 int64_t KerasCall::integer(const char* key, int64_t otherwise) const {
-  return config.value(key, otherwise);
+  const auto value = setting(key);
+  return value.is_null() ? otherwise : value.get<int64_t>();
 }
 
 double KerasCall::number(const char* key, double otherwise) const {
-  const auto value = config.find(key);
-  if (value == config.end() || value->is_null()) return otherwise;
-  return value->is_array() || value->is_object() ? value->at("value").get<double>() : value->get<double>();
+  const auto value = setting(key);
+  if (value.is_null()) return otherwise;
+  return value.is_array() || value.is_object() ? value.at("value").get<double>() : value.get<double>();
 }
 
-std::string KerasCall::word(const char* key, const std::string& otherwise) const {
-  const auto value = config.find(key);
-  return value == config.end() || value->is_null() ? otherwise : value->get<std::string>();
+std::string KerasCall::choice(const char* key, const std::vector<std::string>& allowed) const {
+  const auto value = setting(key);
+  if (value.is_null()) return allowed.front();
+  for (const auto& word : allowed) {
+    if (value == word) return word;
+  }
+  fail(fmt::format("its setting {} = {} is not supported ({} are)", key, value.dump(), join(allowed, ", ")));
 }
 
 std::vector<int64_t> KerasCall::pair(const char* key, std::vector<int64_t> otherwise) const {
-  const auto value = config.find(key);
-  if (value == config.end() || value->is_null()) return otherwise;
-  if (value->is_number()) return {value->get<int64_t>(), value->get<int64_t>()};
-  auto values = value->get<std::vector<int64_t>>();
+  const auto value = setting(key);
+  if (value.is_null()) return otherwise;
+  if (value.is_number()) return {value.get<int64_t>(), value.get<int64_t>()};
+  auto values = value.get<std::vector<int64_t>>();
   if (values.size() != 2) fail(fmt::format("{} must have two values", key));
   return values;
 }
@@ -418,18 +511,27 @@ KerasValue KerasCall::add(const std::string& op, std::vector<std::string> from, 
   return {graph.add(op, layer, std::move(from), std::move(attributes)), std::move(shape)};
 }
 
+KerasValue KerasCall::map(const std::string& op, const KerasValue& x, const std::vector<std::string>& more,
+                          nlohmann::json attributes) {
+  std::vector<std::string> from{x.name};
+  from.insert(from.end(), more.begin(), more.end());
+  return {graph.add(op, layer, std::move(from), std::move(attributes)), x.shape, x.turned};
+}
+
 std::string KerasCall::constant(const std::string& name, const torch::Tensor& value) {
   return graph.constant(layer + "/" + name, value);
 }
 
-KerasValue KerasCall::in_keras_order(KerasValue value) {
-  if (!value.is_image()) return value;
+KerasValue KerasCall::plain(KerasValue value) {
+  if (!value.turned) return value;
   return add("Transpose", {value.name}, value.shape, {{"perm", {0, 2, 3, 1}}});
 }
 
-KerasValue KerasCall::from_keras_order(KerasValue value) {
-  if (!value.is_image()) return value;
-  return add("Transpose", {value.name}, value.shape, {{"perm", {0, 3, 1, 2}}});
+KerasValue KerasCall::turned(KerasValue value) {
+  if (!value.is_image() || value.turned) return value;
+  auto y = add("Transpose", {value.name}, value.shape, {{"perm", {0, 3, 1, 2}}});
+  y.turned = true;
+  return y;
 }
 
 void KerasCall::fail(const std::string& message) const {

@@ -6,6 +6,7 @@
 
 #include "core/error.hpp"
 #include "core/files.hpp"
+#include "core/reason.hpp"
 #include "models/files/onnx_proto.hpp"
 #include "models/graph/graph.hpp"
 
@@ -98,9 +99,11 @@ class OnnxReading {
     if (source_.sparse_initializer_size() > 0) throw UserError("sparse weights are not supported");
     const ImportedModel shape = read_input();
     for (const auto& node : source_.node()) read_node(node);
-    if (source_.output_size() == 0) throw UserError("it has no output");
-    graph_.output = source_.output(0).name();
+    std::vector<std::string> outputs;
+    for (const auto& output : source_.output()) outputs.push_back(output.name());
+    graph_.output = choose_output(outputs, outputs, options, file_);
     ImportedModel imported = import_graph(std::move(graph_), file_, options);
+    imported.whole_pixels = whole_pixels_;
     imported.channels = shape.channels;
     imported.height = shape.height;
     imported.width = shape.width;
@@ -128,6 +131,7 @@ class OnnxReading {
     }
     if (input == nullptr) throw UserError("has no input");
     graph_.input = input->name();
+    read_input_type(*input);
     const auto& shape = input->type().tensor_type().shape();
     if (shape.dim_size() == 0) return {};
     if (shape.dim_size() != 4)
@@ -145,6 +149,29 @@ class OnnxReading {
     return {nullptr, sides[1], sides[2], sides[3]};
   }
 
+  /// Whole numbers are pixels of 0 to 255.
+  void read_input_type(const onnx::ValueInfoProto& input) {
+    switch (input.type().tensor_type().elem_type()) {
+      case onnx::TensorProto_DataType_UNDEFINED:
+      case onnx::TensorProto_DataType_FLOAT:
+      case onnx::TensorProto_DataType_FLOAT16:
+      case onnx::TensorProto_DataType_BFLOAT16:
+      case onnx::TensorProto_DataType_DOUBLE:
+        return;
+      case onnx::TensorProto_DataType_UINT8:
+      case onnx::TensorProto_DataType_UINT16:
+      case onnx::TensorProto_DataType_INT16:
+      case onnx::TensorProto_DataType_UINT32:
+      case onnx::TensorProto_DataType_INT32:
+      case onnx::TensorProto_DataType_INT64:
+        whole_pixels_ = true;
+        return;
+      default:
+        throw UserError(fmt::format("its input '{}' has the element type {}, which pixels cannot have", input.name(),
+                                    onnx::TensorProto_DataType_Name(input.type().tensor_type().elem_type())));
+    }
+  }
+
   void read_node(const onnx::NodeProto& source) {
     const bool standard = source.domain().empty() || source.domain() == "ai.onnx";
     GraphNode node{standard ? source.op_type() : source.domain() + "." + source.op_type(),
@@ -157,7 +184,33 @@ class OnnxReading {
     }
     for (const auto& attribute : source.attribute()) read_attribute(attribute, node);
     settle_version(node);
-    graph_.nodes.push_back(std::move(node));
+    if (node.op == "QLinearConv" || node.op == "QLinearMatMul") {
+      spell_out(node);
+    } else {
+      graph_.nodes.push_back(std::move(node));
+    }
+  }
+
+  /// Arithmetic of 8-bit numbers as what it stands for: numbers made of them, arithmetic, and 8-bit numbers again.
+  /// Inputs: a, its scale and zero point, b, its own, those of the result, and the bias of a convolution, whose scale
+  /// is the product of the first two.
+  void spell_out(const GraphNode& node) {
+    if (node.inputs.size() < 8) throw UserError(fmt::format("node '{}' ({}): lacks inputs", node.name, node.op));
+    const bool convolution = node.op == "QLinearConv";
+    const auto add = [&](const char* op, std::vector<std::string> inputs, nlohmann::json attributes) {
+      const std::string output = node.outputs.at(0) + ":" + std::to_string(graph_.nodes.size());
+      graph_.nodes.push_back({op, node.name, std::move(inputs), {output}, std::move(attributes)});
+      return output;
+    };
+    const auto& in = node.inputs;
+    std::vector<std::string> inputs{add("DequantizeLinear", {in[0], in[1], in[2]}, {{"axis", 1}}),
+                                    add("DequantizeLinear", {in[3], in[4], in[5]}, {{"axis", convolution ? 0 : 1}})};
+    if (in.size() > 8 && !in[8].empty()) {
+      const auto scale = add("Mul", {in[1], in[4]}, nlohmann::json::object());
+      inputs.push_back(add("DequantizeLinear", {in[8], scale}, {{"axis", 0}}));
+    }
+    const auto y = add(convolution ? "Conv" : "MatMul", inputs, node.attributes);
+    graph_.nodes.push_back({"QuantizeLinear", node.name, {y, in[6], in[7]}, {node.outputs.at(0)}, {{"axis", 1}}});
   }
 
   std::string node_name(const onnx::NodeProto& source) const {
@@ -268,6 +321,7 @@ class OnnxReading {
   std::string file_;
   Graph graph_;
   int64_t opset_ = 0, fixed_batch_ = 0;
+  bool whole_pixels_ = false;
 };
 
 ImportedModel read(const std::filesystem::path& path, const ImportOptions& options) {
@@ -283,7 +337,7 @@ ImportedModel read(const std::filesystem::path& path, const ImportOptions& optio
     if (message.compare(0, path.string().size(), path.string()) == 0) throw;
     throw UserError(fmt::format("{}: {}", path.string(), message));
   } catch (const std::exception& error) {
-    throw UserError(fmt::format("{}: is a damaged ONNX file ({})", path.string(), error.what()));
+    throw UserError(fmt::format("{}: is a damaged ONNX file ({})", path.string(), reason_of(error)));
   }
 }
 

@@ -8,6 +8,7 @@
 #include "core/files.hpp"
 #include "models/files/onnx_proto.hpp"
 #include "models/formats/export.hpp"
+#include "models/formats/onnx/onnx_checker.hpp"
 
 namespace fercli {
 
@@ -67,6 +68,15 @@ void write_tensor(const std::string& name, const torch::Tensor& value, onnx::Ten
     case torch::kInt64:
       target.set_data_type(onnx::TensorProto_DataType_INT64);
       break;
+    case torch::kInt32:
+      target.set_data_type(onnx::TensorProto_DataType_INT32);
+      break;
+    case torch::kInt8:
+      target.set_data_type(onnx::TensorProto_DataType_INT8);
+      break;
+    case torch::kUInt8:
+      target.set_data_type(onnx::TensorProto_DataType_UINT8);
+      break;
     case torch::kBool:
       target.set_data_type(onnx::TensorProto_DataType_BOOL);
       break;
@@ -94,6 +104,14 @@ void write_attribute(const std::string& name, const nlohmann::json& value, onnx:
     target.set_type(onnx::AttributeProto_AttributeType_INT);
     target.set_i(value.get<int64_t>());
   }
+}
+
+constexpr int64_t kFloat = onnx::TensorProto_DataType_FLOAT;
+
+/// One of ONNX's codes for element types.
+bool is_floating(int64_t code) {
+  return code == kFloat || code == onnx::TensorProto_DataType_FLOAT16 || code == onnx::TensorProto_DataType_DOUBLE ||
+         code == onnx::TensorProto_DataType_BFLOAT16;
 }
 
 /// Which attributes are real numbers whatever their JSON type.
@@ -137,7 +155,8 @@ class OnnxWriting {
         return output;
       };
       const auto scalar = [&](float value) { return graph_.constant("scalar", torch::tensor(value)); };
-      const auto step = [&](const char* what) { return node.outputs[0] + "/" + what; };
+      // No value of the graph begins with "w:".
+      const auto step = [&](const std::string& what) { return "w:" + node.outputs[0] + "/" + what; };
       const std::string x = node.inputs.empty() ? "" : node.inputs[0];
       if (node.op == "Silu") {
         add("Mul", {x, add("Sigmoid", {x}, step("gate"))}, node.outputs[0]);
@@ -153,8 +172,12 @@ class OnnxWriting {
         const auto share = add(node.op, {flat}, step("share"));
         nodes.back().attributes["axis"] = 1;
         add("Reshape", {share, add("Shape", {x}, step("shape"))}, node.outputs[0]);
-      } else if (node.op == "Gelu") {
-        throw UserError(fmt::format("node '{}': the tanh form of GELU cannot be written to ONNX", node.name));
+      } else if (node.op == "Gelu") {  // 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3)))
+        const auto square = add("Mul", {x, x}, step("square"));
+        const auto bend = add("Add", {add("Mul", {square, scalar(0.044715F)}, step("share")), scalar(1)}, step("bend"));
+        const auto scaled = add("Mul", {add("Mul", {x, bend}, step("bent")), scalar(0.79788456F)}, step("scaled"));
+        const auto shifted = add("Add", {add("Tanh", {scaled}, step("tanh")), scalar(1)}, step("shifted"));
+        add("Mul", {x, add("Mul", {shifted, scalar(0.5F)}, step("gate"))}, node.outputs[0]);
       } else {
         const bool has_sizes = node.inputs.size() > 3, has_axes = node.attributes.contains("axes");
         if (node.op == "Resize" && has_sizes && (has_axes || graph_.constants.count(node.inputs[3]) > 0)) {
@@ -162,7 +185,7 @@ class OnnxWriting {
           const auto sides = over_four_axes<int64_t>(node, 3, 0);
           const auto shape = add("Shape", {x}, step("shape"));
           const auto side = [&](int64_t from, int64_t to) {
-            return add("Slice", {shape, whole({from}), whole({to})}, fmt::format("{}/side{}", node.outputs[0], from));
+            return add("Slice", {shape, whole({from}), whole({to})}, step(fmt::format("side{}", from)));
           };
           std::vector<std::string> parts{side(0, 2)};
           for (const int64_t d : {2, 3}) {
@@ -207,6 +230,8 @@ class OnnxWriting {
     if (left_out != attributes_left_out().end()) {
       for (const auto& name : left_out->second) attributes.erase(name);
     }
+    // Constants are float32 here, whatever they were in the file, and so is the arithmetic between them.
+    if (node.op == "Cast" && is_floating(attributes.value("to", kFloat))) attributes["to"] = kFloat;
     if (node.op == "Reshape" && attributes.value("allowzero", 0) == 0) attributes.erase("allowzero");
     if (node.op == "Split" && (node.inputs.size() > 1 || attributes.contains("split"))) attributes.erase("num_outputs");
     while (!node.inputs.empty() && node.inputs.back().empty()) node.inputs.pop_back();
@@ -270,10 +295,17 @@ class OnnxWriting {
     }
   }
 
-  static void write_node(const GraphNode& node, onnx::GraphProto& graph) {
+  /// ONNX wants names of nodes unique; layers of other formats may become several nodes of one name.
+  std::string unique_name(const std::string& wanted) {
+    std::string name = wanted;
+    for (int64_t number = 1; !names_.insert(name).second; ++number) name = fmt::format("{}#{}", wanted, number);
+    return name;
+  }
+
+  void write_node(const GraphNode& node, onnx::GraphProto& graph) {
     auto& target = *graph.add_node();
     target.set_op_type(node.op);
-    target.set_name(node.name);
+    target.set_name(unique_name(node.name));
     for (const auto& input : node.inputs) target.add_input(input);
     for (const auto& output : node.outputs) target.add_output(output);
     for (const auto& [name, value] : node.attributes.items()) {
@@ -292,6 +324,7 @@ class OnnxWriting {
 
   Graph graph_;
   int64_t opset_ = kUsualOpset;
+  std::set<std::string> names_;  // of nodes written
 };
 
 /// "input" and "logits", whatever the graph called them.
@@ -323,6 +356,10 @@ void write_onnx(Graph graph, const std::vector<int64_t>& shape, int64_t classes,
   std::string bytes;
   if (!model.SerializeToString(&bytes))
     throw RunError(fmt::format("{}: the network is too large for an ONNX file", path.string()));
+  if (!onnx_fault(bytes).empty()) {
+    throw RunError(fmt::format(
+        "{}: not written, as ONNX's checker refuses what it would be; --format torchscript may do", path.string()));
+  }
   write_file(path, bytes);
 }
 

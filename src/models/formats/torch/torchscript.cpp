@@ -14,8 +14,7 @@
 #include "core/files.hpp"
 #include "core/progress.hpp"
 #include "core/random.hpp"
-#include "core/untrusted.hpp"
-#include "core/zip_file.hpp"
+#include "models/formats/torch/script_archive.hpp"
 #include "models/formats/torch/trace.hpp"
 #include "models/graph/graph.hpp"
 
@@ -26,26 +25,7 @@ namespace {
 constexpr const char* kKind = "torchscript";
 constexpr const char* kBytes = "torchscript";
 constexpr int64_t kUsualSize = 48;
-constexpr int kDeepestCode = 256;
 constexpr double kTolerance = 1e-4;  // of a traced network's logits, relative to the largest
-
-/// LibTorch's parser recurses into brackets.
-void check_code(const std::string& code) {
-  int depth = 0;
-  for (const char letter : code) {
-    if (letter == '(' || letter == '[' || letter == '{') ++depth;
-    if (letter == ')' || letter == ']' || letter == '}') --depth;
-    if (depth > kDeepestCode) throw std::runtime_error("its code is nested too deeply");
-  }
-}
-
-void check_archive(const std::string& bytes) {
-  const ZipFile zip(bytes, "the TorchScript network");
-  check_torch_file(zip);
-  for (const auto& name : zip.names()) {
-    if (std::filesystem::path(name).extension() == ".py") check_code(zip.read(name));
-  }
-}
 
 /// The first tensor of what a network returned.
 torch::Tensor first_tensor(const c10::IValue& value) {
@@ -71,20 +51,25 @@ class TorchScriptExecutor : public Executor {
 
 class TorchScriptModel : public ForeignModel {
  public:
-  /// Throws std::runtime_error or UserError when the file has what LibTorch would stumble over.
-  explicit TorchScriptModel(std::string bytes) : bytes_(std::move(bytes)) { check_archive(bytes_); }
+  /// Throws std::runtime_error or UserError when the file has what LibTorch would stumble over, or code that needs
+  /// trust.
+  TorchScriptModel(const std::string& bytes, const std::string& name, bool trust_code)
+      : name_(name),
+        rule_(trust_code ? CodeRule::Anything : CodeRule::TensorOperators),
+        bytes_(checked_script_archive(bytes, name, rule_)) {}
 
   std::shared_ptr<const Executor> executor(Precision, torch::Device device) const override {
     std::istringstream stream(bytes_);
     try {
       auto module = torch::jit::load(stream, device);
+      check_compiled(module, name_, rule_);
       module.eval();
       for (auto parameter : module.parameters()) parameter.set_requires_grad(false);
       return std::make_shared<TorchScriptExecutor>(std::move(module));
-    } catch (const std::exception& error) {
-      const std::string reason = error.what();
-      throw UserError(fmt::format("the TorchScript network cannot be loaded, or is damaged ({})",
-                                  reason.substr(0, reason.find('\n'))));
+    } catch (const UserError&) {
+      throw;
+    } catch (const std::exception&) {
+      throw UserError(fmt::format("{}: its TorchScript is damaged, or needs another version of LibTorch", name_));
     }
   }
 
@@ -97,6 +82,8 @@ class TorchScriptModel : public ForeignModel {
   }
 
  private:
+  std::string name_;
+  CodeRule rule_;
   std::string bytes_;
 };
 
@@ -120,26 +107,32 @@ ImportedModel as_graph(const TorchScriptModel& script, const std::string& file, 
   return import_graph(graph, file, options);
 }
 
+void inform_of_interpreter(const std::filesystem::path& path, const std::string& reason) {
+  inform(fmt::format("{}: run by LibTorch's interpreter, in float32 and with a softmax if it has one ({})",
+                     path.string(), reason));
+}
+
 ImportedModel read(const std::filesystem::path& path, const ImportOptions& options) {
-  const auto script = std::make_shared<TorchScriptModel>(read_file(path));
+  const auto script = std::make_shared<TorchScriptModel>(read_file(path), path.string(), options.trust_code);
   try {
     return as_graph(*script, path.string(), options);
-  } catch (const std::exception& error) {
-    const std::string reason = error.what();
-    inform(fmt::format("{}: run by LibTorch's interpreter, in float32 and with a softmax if it has one ({})",
-                       path.string(), reason.substr(0, reason.find('\n'))));
+  } catch (const UserError& error) {
+    inform_of_interpreter(path, error.what());
+    return ImportedModel{script};
+  } catch (const std::exception&) {
+    inform_of_interpreter(path, "it has no equal graph");
     return ImportedModel{script};
   }
 }
 
 const Register<StoredModel> stored{
     {kKind,
-     [](const nlohmann::json&,
-        const std::map<std::string, torch::Tensor>& tensors) -> std::shared_ptr<const ForeignModel> {
+     [](const nlohmann::json&, const std::map<std::string, torch::Tensor>& tensors,
+        bool trust_code) -> std::shared_ptr<const ForeignModel> {
        const auto found = tensors.find(kBytes);
        if (found == tensors.end()) throw UserError("the TorchScript network is missing");
-       return std::make_shared<TorchScriptModel>(
-           std::string(static_cast<const char*>(found->second.data_ptr()), found->second.nbytes()));
+       const std::string bytes(static_cast<const char*>(found->second.data_ptr()), found->second.nbytes());
+       return std::make_shared<TorchScriptModel>(bytes, "the TorchScript network in it", trust_code);
      }}};
 
 const Register<ModelFormat> registered{

@@ -6,6 +6,7 @@
 #include <torch/csrc/jit/api/module.h>
 #include <torch/csrc/jit/frontend/tracer.h>
 #include <torch/csrc/jit/ir/constants.h>
+#include <torch/csrc/jit/passes/dead_code_elimination.h>
 #include <sstream>
 
 #include <set>
@@ -35,19 +36,33 @@ bool is_structure(const Node& node) {
 }  // namespace
 
 struct Trace::Record {
+  std::function<torch::Tensor(const torch::Tensor&)> network;
+  std::vector<int64_t> shape;  // (C,H,W)
   std::shared_ptr<torch::jit::Graph> graph;
+
+  torch::Tensor images(int64_t n) const {
+    std::vector<int64_t> sizes{n};
+    sizes.insert(sizes.end(), shape.begin(), shape.end());
+    return torch::zeros(sizes);
+  }
+
+  std::shared_ptr<torch::jit::Graph> run(int64_t n) const {
+    const torch::NoGradGuard no_grad;
+    const auto forward = [&](torch::jit::Stack inputs) -> torch::jit::Stack {
+      return {network(inputs.at(0).toTensor())};
+    };
+    const auto name_of = [](const torch::autograd::Variable&) { return std::string(); };
+    return torch::jit::tracer::trace({images(n)}, forward, name_of, /*strict=*/true, /*force_outplace=*/true, nullptr,
+                                     {"input"})
+        .first->graph;
+  }
 };
 
-Trace::Trace(const std::function<torch::Tensor(const torch::Tensor&)>& network, const std::vector<int64_t>& shape)
+Trace::Trace(std::function<torch::Tensor(const torch::Tensor&)> network, const std::vector<int64_t>& shape)
     : record_(std::make_unique<Record>()) {
-  const torch::NoGradGuard no_grad;
-  std::vector<int64_t> sizes{kTracedBatch};
-  sizes.insert(sizes.end(), shape.begin(), shape.end());
-  const auto run = [&](torch::jit::Stack inputs) -> torch::jit::Stack { return {network(inputs.at(0).toTensor())}; };
-  const auto name_of = [](const torch::autograd::Variable&) { return std::string(); };
-  record_->graph = torch::jit::tracer::trace({torch::zeros(sizes)}, run, name_of, /*strict=*/true,
-                                             /*force_outplace=*/true, nullptr, {"input"})
-                       .first->graph;
+  record_->network = std::move(network);
+  record_->shape = shape;
+  record_->graph = record_->run(kTracedBatch);
 }
 
 Trace::~Trace() = default;
@@ -78,9 +93,100 @@ Graph Trace::graph() const {
   return graph;
 }
 
+namespace {
+
+constexpr int64_t kOtherBatch = 13;  // whatever differs between this trace and the first depends on the batch
+
+/// Makes a trace hold for any number of images: constants that differ from those of a trace with another number are
+/// computed from the input's size.
+class BatchFreeing {
+ public:
+  explicit BatchFreeing(torch::jit::Graph& graph) : graph_(graph) {}
+
+  void run(torch::jit::Graph& other) {
+    torch::jit::EliminateDeadCode(graph_.block());  // shapes that were read while tracing
+    torch::jit::EliminateDeadCode(other.block());
+    std::vector<Node*> nodes(graph_.nodes().begin(), graph_.nodes().end());
+    auto twin = other.nodes().begin();
+    for (Node* node : nodes) {
+      if (twin == other.nodes().end() || twin->kind() != node->kind()) refuse();
+      if (node->kind() == c10::prim::Constant) compare(*node, **twin);
+      ++twin;
+    }
+    if (twin != other.nodes().end()) refuse();
+  }
+
+ private:
+  [[noreturn]] static void refuse() {
+    throw UserError(
+        "the network does other things for other numbers of images, which TorchScript cannot say; "
+        "export it as onnx");
+  }
+
+  void compare(Node& node, const Node& twin) {
+    const auto here = torch::jit::toIValue(node.output()), there = torch::jit::toIValue(twin.output());
+    if (!here || !there || here->tagKind() != there->tagKind()) refuse();
+    if (here->isInt() && here->toInt() != there->toInt()) {
+      replace(node, of_batch(node, here->toInt(), there->toInt()));
+    } else if (here->isIntList() && here->toIntVector() != there->toIntVector()) {
+      replace(node, list(node, here->toIntVector(), there->toIntVector()));
+    } else if (here->isDouble() && here->toDouble() != there->toDouble()) {
+      refuse();
+    } else if (here->isTensor() && !at::equal(here->toTensor(), there->toTensor())) {
+      refuse();
+    }
+  }
+
+  static void replace(Node& node, Value* value) { node.output()->replaceAllUsesWith(value); }
+
+  /// The number that is `here` for the one batch and `there` for the other: a multiple of the batch and a rest.
+  Value* of_batch(Node& node, int64_t here, int64_t there) {
+    constexpr int64_t kStep = kOtherBatch - kTracedBatch;
+    if ((there - here) % kStep != 0) refuse();
+    const int64_t factor = (there - here) / kStep, rest = here - factor * kTracedBatch;
+    const torch::jit::WithInsertPoint before(&node);
+    Value* value = batch();
+    if (factor != 1) value = number(c10::aten::mul, {value, graph_.insertConstant(factor)});
+    if (rest != 0) value = number(c10::aten::add, {value, graph_.insertConstant(rest)});
+    return value;
+  }
+
+  Value* list(Node& node, const std::vector<int64_t>& here, const std::vector<int64_t>& there) {
+    if (here.size() != there.size()) refuse();
+    std::vector<Value*> elements;
+    for (size_t i = 0; i < here.size(); ++i) {
+      const torch::jit::WithInsertPoint before(&node);
+      elements.push_back(here[i] == there[i] ? graph_.insertConstant(here[i]) : of_batch(node, here[i], there[i]));
+    }
+    const torch::jit::WithInsertPoint before(&node);
+    return graph_.insertNode(graph_.createList(c10::IntType::get(), elements))->output();
+  }
+
+  Value* number(c10::Symbol op, torch::ArrayRef<Value*> inputs) {
+    Node* made = graph_.insertNode(graph_.create(op, inputs));
+    made->output()->setType(c10::IntType::get());
+    return made->output();
+  }
+
+  Value* batch() {
+    if (batch_ == nullptr) {
+      const torch::jit::WithInsertPoint first(graph_.block()->nodes().front());
+      Value* axis = graph_.insertConstant(0);
+      batch_ = number(c10::aten::size, {graph_.inputs().at(0), axis});
+    }
+    return batch_;
+  }
+
+  torch::jit::Graph& graph_;
+  Value* batch_ = nullptr;
+};
+
+}  // namespace
+
 void Trace::save_torchscript(const std::filesystem::path& path) const {
   torch::jit::Module module("FercliNetwork");
   auto graph = record_->graph->copy();
+  BatchFreeing(*graph).run(*record_->run(kOtherBatch));
   graph->insertInput(0, "self")->setType(module._ivalue()->type());
   const auto function = module._ivalue()->compilation_unit()->create_function(
       c10::QualifiedName(*module.type()->name(), "forward"), graph);

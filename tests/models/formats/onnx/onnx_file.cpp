@@ -32,9 +32,12 @@ std::string add_constant(const torch::Tensor& value, onnx::GraphProto& graph) {
   auto& tensor = *graph.add_initializer();
   tensor.set_name("constant" + std::to_string(graph.initializer_size()));
   const auto type = value.scalar_type();
-  tensor.set_data_type(type == torch::kInt64  ? onnx::TensorProto_DataType_INT64
-                       : type == torch::kBool ? onnx::TensorProto_DataType_BOOL
-                                              : onnx::TensorProto_DataType_FLOAT);
+  tensor.set_data_type(type == torch::kInt64   ? onnx::TensorProto_DataType_INT64
+                       : type == torch::kInt32 ? onnx::TensorProto_DataType_INT32
+                       : type == torch::kInt8  ? onnx::TensorProto_DataType_INT8
+                       : type == torch::kUInt8 ? onnx::TensorProto_DataType_UINT8
+                       : type == torch::kBool  ? onnx::TensorProto_DataType_BOOL
+                                               : onnx::TensorProto_DataType_FLOAT);
   for (const int64_t side : value.sizes()) tensor.add_dims(side);
   const auto plain = value.contiguous();
   tensor.set_raw_data(plain.data_ptr(), plain.nbytes());

@@ -7,6 +7,7 @@
 #include "models/formats/export.hpp"
 #include "models/formats/import.hpp"
 #include "tests/cli/run_program.hpp"
+#include "tests/models/formats/onnx/onnx_exports.hpp"
 #include "tests/models/formats/onnx/onnx_file.hpp"
 #include "tests/precompiled_tests.hpp"
 #include "tests/user_error.hpp"
@@ -328,8 +329,11 @@ void expect_known(const std::filesystem::path& file) {
 TEST(OnnxOpsets, ExportedOperatorsMeanTheSameInTheOpsetDeclared) {
   expect_meaning([](const auto& file, const auto& options) {
     const auto again = file.parent_path() / "again.onnx";
-    export_model(load_model(file, options), "onnx", again);
+    const Checkpoint original = load_model(file, options);
+    export_model(original, "onnx", again);
     expect_known(again);
+    static int number = 0;
+    test::expect_valid_export("opset-case-" + std::to_string(++number), again, original);
     return load_model(again, options);
   });
 }

@@ -1,4 +1,4 @@
-#include "eval/robustness.hpp"
+#include "eval/campaign/campaign.hpp"
 
 #include "core/container.hpp"
 #include "eval/adversarial_set.hpp"
@@ -41,13 +41,15 @@ class RobustnessOf : public testing::Test {
     plan_.settings.steps = 5;
   }
 
-  Robustness measure(const std::optional<std::filesystem::path>& state = {}) const {
-    return measure_robustness(classifier_, "digest", data_, plan_, state);
+  Ledger measure(const std::optional<std::filesystem::path>& state = {}) const {
+    CampaignOptions options;
+    options.state = state;
+    return run_campaign({classifier_, data_, "digest"}, plan_, options);
   }
 
   Classifier classifier_ = test::confident_cnn(kSide);
   Dataset data_ = labelled_images(classifier_);
-  RobustnessPlan plan_;
+  Trial plan_;
 };
 
 TEST_F(RobustnessOf, MisclassifiedImagesAreNotRobustAndCostNothing) {
@@ -72,8 +74,8 @@ TEST_F(RobustnessOf, EveryBrokenImageLiesInsideItsBallAndGetsTheAnswerRecorded) 
       if (rung == plan_.ladder.size()) continue;
       ++broken;
       EXPECT_LE(attack.distance[i].item<double>(), plan_.ladder[rung].eps + 1e-6);
-      EXPECT_EQ(attack.answer[i].item<int64_t>(), verdict[i].item<int64_t>());
-      EXPECT_NE(attack.answer[i].item<int64_t>(), data_.labels[i].item<int64_t>());
+      EXPECT_EQ(attack.answer()[i].item<int64_t>(), verdict[i].item<int64_t>());
+      EXPECT_NE(attack.answer()[i].item<int64_t>(), data_.labels[i].item<int64_t>());
     }
     EXPECT_GT(broken, 1) << attack.name;
   }
@@ -89,9 +91,9 @@ TEST_F(RobustnessOf, AnImageBrokenAtASmallerEpsIsBrokenAtEveryLargerOneAndNotAtt
     EXPECT_LE(robust, before);
     before = robust;
   }
-  RobustnessPlan largest = plan_;
+  Trial largest = plan_;
   largest.ladder = {plan_.ladder[2]};
-  const auto alone = measure_robustness(classifier_, "digest", data_, largest, {});
+  const auto alone = run_campaign({classifier_, data_}, largest);
   EXPECT_LT(attack.forward[2], alone.attacks[0].forward[0]);
 }
 
@@ -107,17 +109,53 @@ TEST_F(RobustnessOf, TheWorstCaseIsTheUnionOfTheAttacks) {
 TEST_F(RobustnessOf, AMinimumNormAttackGivesTheWholeLadderInOneRun) {
   plan_.attacks = {"fmn"};
   plan_.settings.steps = 30;
-  if (Registry<AttackEntry>::instance().find("fmn") == nullptr) GTEST_SKIP() << "no minimum-norm attack";
   const auto found = measure();
   const auto& attack = found.attacks[0];
   EXPECT_TRUE(attack.minimum_norm);
   EXPECT_EQ(attack.forward[1] + attack.forward[2], 0);
   for (int64_t i = 1; i < kImages; ++i) {
-    const double distance = attack.distance[i].item<double>();
+    const auto level = std::lround(attack.distance[i].item<double>() * 255);
     int64_t first = 0;
-    while (first < 3 && distance > plan_.ladder[static_cast<size_t>(first)].eps + 1e-6) ++first;
+    while (first < 3 && level > std::lround(plan_.ladder[static_cast<size_t>(first)].eps * 255)) ++first;
     EXPECT_EQ(attack.broken[i].item<int64_t>(), first);
   }
+}
+
+TEST_F(RobustnessOf, TheCurveSaysWhatTheLadderSaysAtEachOfItsEps) {
+  for (const auto& [norm, ladder] :
+       {std::pair{Norm::Linf, "1/255,3/255,5.1/255,7/255"}, std::pair{Norm::L2, "0.05,0.1,0.2"}}) {
+    plan_.attacks = {"fmn"};
+    plan_.norm = norm;
+    plan_.ladder = parse_ladder(ladder, norm);
+    plan_.settings.steps = 20;
+    Result result;
+    for (int64_t i = 0; i < kImages; ++i) result.per_image.push_back({{"id", data_.ids[static_cast<size_t>(i)]}});
+    add_robustness(result, measure(), plan_, data_.classes);
+    const auto& points = result.tables["curves"][0]["points"];
+    for (const auto& rung : plan_.ladder) {
+      bool met = false;
+      for (const auto& point : points) {
+        if (point["eps"].get<double>() != rung.eps) continue;
+        met = true;
+        EXPECT_EQ(point["robust_accuracy"]["value"].get<double>(),
+                  result.metrics.at("robust_accuracy.fmn." + rung.text).value)
+            << rung.text;
+      }
+      EXPECT_TRUE(met) << rung.text;
+    }
+  }
+}
+
+TEST_F(RobustnessOf, TheResultSaysWhatEpsMeansInLevelsAndWhichArithmeticWasUsed) {
+  plan_.ladder = parse_ladder("5.1/255,0.03", Norm::Linf);
+  Result result;
+  for (int64_t i = 0; i < kImages; ++i) result.per_image.push_back({{"id", data_.ids[static_cast<size_t>(i)]}});
+  add_robustness(result, measure(), plan_, data_.classes);
+  EXPECT_EQ(result.threat_model["eps_levels"][0]["at_most"], 5);
+  EXPECT_EQ(result.threat_model["eps_levels"][1]["at_most"], 7);
+  EXPECT_EQ(result.tables["robustness"][0]["eps_levels"]["counts"], "levels");
+  EXPECT_EQ(result.attacks[0]["search_precision"], "fp32");
+  EXPECT_EQ(result.attacks[0]["verdict_precision"], "fp32");
 }
 
 TEST_F(RobustnessOf, OnlyTheImagesThatTheGoalConcernsAreAttacked) {
@@ -127,7 +165,7 @@ TEST_F(RobustnessOf, OnlyTheImagesThatTheGoalConcernsAreAttacked) {
   for (const int64_t row : found.rows) EXPECT_NE(data_.classes.name(data_.labels[row].item<int64_t>()), target);
   for (const auto& attack : found.attacks) {
     const auto broken = attack.broken.lt(3);
-    EXPECT_TRUE(attack.answer.masked_select(broken).eq(data_.classes.index(target)).all().item<bool>());
+    EXPECT_TRUE(attack.answer().masked_select(broken).eq(data_.classes.index(target)).all().item<bool>());
   }
 }
 
@@ -136,14 +174,14 @@ TEST_F(RobustnessOf, AResumedRunEqualsAnUndisturbedOne) {
   const auto whole = measure();
   measure(folder / "robustness.state");
   // As if the program had been killed when half of the second attack was done.
-  Container container = load_container(folder / "robustness.state", "robustness-state");
+  Container container = load_container(folder / "robustness.state", "ledger");
   container.tensors.at("pgd/settled").slice(0, kImages / 2, kImages).zero_();
   container.tensors.at("pgd/broken").slice(0, kImages / 2, kImages).fill_(3);
   save_container(container, folder / "robustness.state");
   const auto resumed = measure(folder / "robustness.state");
   for (size_t i = 0; i < 2; ++i) {
     EXPECT_TRUE(resumed.attacks[i].broken.equal(whole.attacks[i].broken));
-    EXPECT_TRUE(resumed.attacks[i].answer.equal(whole.attacks[i].answer));
+    EXPECT_TRUE(resumed.attacks[i].logits.equal(whole.attacks[i].logits));
     EXPECT_TRUE(resumed.attacks[i].adversarial.equal(whole.attacks[i].adversarial));
   }
 }
@@ -245,6 +283,28 @@ TEST_F(RobustnessOf, ForgedClaimsAreFound) {
   other.images = 255 - data_.images;
   EXPECT_THAT(user_error([&] { verify_adversarial(honest, other, classifier_, "digest"); }),
               HasSubstr("--data: is not"));
+}
+
+TEST_F(RobustnessOf, ASavedSetWhosePartsLieOutOfRangeIsRefused) {
+  const test::ScratchFolder folder;
+  const auto honest = collect_adversarial(measure(), plan_, data_, {{"model_digest", "digest"}});
+  const auto message_of = [&](auto change) {
+    auto set = honest;
+    set.images.labels = honest.images.labels.clone();
+    set.rows = honest.rows.clone();
+    change(set);
+    save_adversarial(set, folder / "adv.ferpack");
+    return user_error(
+        [&] { verify_adversarial(load_adversarial(folder / "adv.ferpack"), data_, classifier_, "digest"); });
+  };
+  EXPECT_EQ(message_of([](auto&) {}), "");
+  EXPECT_THAT(message_of([](auto& set) { set.images.labels[0] = 7; }), HasSubstr("do not fit together"));
+  EXPECT_THAT(message_of([](auto& set) { set.images.labels[0] = -1; }), HasSubstr("do not fit together"));
+  EXPECT_THAT(message_of([](auto& set) { set.rows[0] = kImages; }), HasSubstr("do not belong to the images of --data"));
+  EXPECT_THAT(message_of([](auto& set) { set.rows[0] = -1; }), HasSubstr("do not belong to the images of --data"));
+  EXPECT_THAT(message_of([](auto& set) { set.eps = set.eps.narrow(0, 0, 1); }), HasSubstr("do not fit together (eps)"));
+  EXPECT_THAT(message_of([](auto& set) { set.claim["goal"] = 3; }), HasSubstr("is damaged"));
+  EXPECT_THAT(message_of([](auto& set) { set.claim["ladder"] = "1/255"; }), HasSubstr("is damaged"));
 }
 
 TEST(Ladder, IsReadAsWritten) {

@@ -1,0 +1,79 @@
+#include "commands/tasks.hpp"
+
+namespace fercli {
+
+const std::vector<Task>& common_tasks() {
+  static const std::vector<Task> tasks{
+      {"make a Happy face Sad", "fercli attack happy-to-sad"},
+      {"the same with a face of your own", "fercli attack happy-to-sad --image face.png"},
+      {"the same with a network of your own", "fercli attack happy-to-sad --model net.h5 --labels fer2013"},
+      {"name the emotions in a picture", "fercli predict photo.jpg"},
+      {"watch a camera", "fercli live"},
+      {"use it in a web browser", "fercli serve"},
+      {"look into a data set", "fercli data stats FER2013"},
+      {"train a network", "fercli train --data FER2013 --out out/mine"},
+      {"train a robust network", "fercli train --adversarial --data FER2013 --out out/robust"},
+      {"measure a network's accuracy", "fercli eval --model standard --data FER2013"},
+      {"measure its robustness", "fercli eval --model standard --data FER2013 --attacks autoattack"},
+      {"everything about it on one page", "fercli report --model standard --data FER2013 --quick"},
+  };
+  return tasks;
+}
+
+const std::vector<Task>& further_tasks() {
+  static const std::vector<Task> tasks{
+      {"make any face of a data set Happy within 4/255, and find the smallest eps that suffices",
+       "fercli attack any-to-happy --data FER2013 --split PublicTest --eps 4/255 --minimal-eps"},
+      {"change only the eyes and the mouth", "fercli attack happy-to-sad --mask eyes,mouth --eps 16/255"},
+      {"make the images on one network and show them to another",
+       "fercli attack happy-to-sad --model robust --surrogate standard"},
+      {"show two networks side by side", "fercli attack happy-to-sad --model standard,robust"},
+      {"find images that occur in more than one split", "fercli data audit FER2013 --out pairs.csv"},
+      {"pack a data set into one file", "fercli data convert FER2013 fer.ferpack"},
+      {"count drawn faces instead of photographs", "fercli data stats synthetic:n=700,seed=1,size=48"},
+      {"go on with a run that was stopped", "fercli train --data FER2013 --out out/mine --resume"},
+      {"learn from a larger network", "fercli train --data FER2013 --teacher net.h5 --temperature 4"},
+      {"robust accuracy at four eps on 500 images, with the adversarial images kept",
+       "fercli eval --model robust --data FER2013 --attacks autoattack --eps 1/255,2/255,4/255,8/255 --limit 500 "
+       "--save-adv worst.ferpack --out out/robustness"},
+      {"fail unless 30 % of the images are robust",
+       "fercli eval --model robust --data FER2013 --attacks pgd --eps 4/255 --min-robust 0.3"},
+      {"judge saved adversarial images again",
+       "fercli verify worst.ferpack --model robust --data FER2013 --split PublicTest"},
+      {"compare two networks in full", "fercli report --model standard,robust --data FER2013 --full --out out/full"},
+      {"test whether two networks differ", "fercli compare out/one/result.json out/two/result.json"},
+      {"make the probabilities of a checkpoint fit held-out images",
+       "fercli calibrate --model out/mine/best.pt --data FER2013 --split PublicTest --out out/mine/calibrated.pt"},
+      {"one perturbation for all faces", "fercli universal any-to-happy --data FER2013"},
+      {"glasses to print and wear", "fercli patch any-to-happy --shape glasses --data FER2013"},
+      {"perturb a whole photograph", "fercli frame happy-to-sad --image photo.png"},
+      {"list the attacks as JSON", "fercli attacks --json"},
+      {"attack the faces of the camera, with a robust network's answer beside",
+       "fercli live --attack any-to-sad --defend robust"},
+      {"twenty seconds of drawn people, recorded",
+       "fercli live --source synthetic --no-window --duration 20 --csv faces.csv --record clean.mp4"},
+      {"draw the boxes of all pictures of a folder", "fercli predict pictures --annotate out/boxes --csv faces.csv"},
+      {"serve to other machines", "fercli serve --host 0.0.0.0 --token SECRET-WORD"},
+      {"store all that a foreign file leaves open", "fercli import net.h5 --scale=-1,1 --labels fer2013 --out net.pt"},
+      {"write a network for ONNX Runtime", "fercli export --model standard --format onnx --out standard.onnx"},
+      {"what a network is made of", "fercli summary --arch resnet"},
+      {"the options of a command", "fercli help attack"},
+      {"what this program was built from, as JSON", "fercli version --json"},
+  };
+  return tasks;
+}
+
+std::vector<Task> tasks_of(const std::string& command) {
+  const std::string start = "fercli " + command;
+  std::vector<Task> found;
+  for (const auto* list : {&common_tasks(), &further_tasks()}) {
+    for (const auto& task : *list) {
+      const std::string& line = task.command;
+      if (line.compare(0, start.size(), start) == 0 && (line.size() == start.size() || line[start.size()] == ' '))
+        found.push_back(task);
+    }
+  }
+  return found;
+}
+
+}  // namespace fercli

@@ -1,0 +1,36 @@
+// fercli version: which program this is, and what it runs on.
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "core/build_info.hpp"
+#include "core/command.hpp"
+#include "core/escape.hpp"
+#include "core/options.hpp"
+
+namespace fercli::version_command {
+
+namespace {
+
+int run(const std::vector<std::string>& arguments) {
+  bool as_json = false;
+  OptionSet options("version", "", "Show the version, the revision it was built from, LibTorch and the processor.");
+  options.section("Output");
+  options.flag("json", &as_json, "print JSON");
+  if (!options.parse(arguments)) return 0;
+  const auto facts = environment_json();
+  if (as_json) {
+    print_text("{}\n", facts.dump(2));
+    return 0;
+  }
+  const auto text = [&](const char* name) { return facts.at(name).get<std::string>(); };
+  print_text("fercli {} ({})\n{} build, compiler {}, LibTorch {}\n{}\n", version(), git_revision(), text("build"),
+             text("compiler"), text("libtorch"), text("cpu"));
+  return 0;
+}
+
+const Register<Command> registered{{"version", "the version of the program, LibTorch and the processor", run}};
+
+}  // namespace
+
+}  // namespace fercli::version_command

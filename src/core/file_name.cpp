@@ -1,0 +1,43 @@
+#include "core/file_name.hpp"
+
+#include <fmt/format.h>
+
+#include <set>
+
+#include "core/escape.hpp"
+#include "core/text.hpp"
+
+namespace fercli {
+
+namespace {
+
+constexpr size_t kLongestName = 120;
+
+}  // namespace
+
+std::string file_name_of(std::string_view text, const std::string& stem) {
+  std::string name;
+  for (const char letter : printable(text)) {
+    name += std::string_view("/\\:*?\"<>|").find(letter) == std::string_view::npos ? letter : '_';
+  }
+  if (name.empty() || name[0] == '.' || name[0] == '-') name.insert(0, stem);
+  if (name.size() <= kLongestName) return name;
+  size_t end = kLongestName;
+  while (end > 0 && (static_cast<unsigned char>(name[end]) & 0xc0) == 0x80) --end;
+  name.resize(end);
+  return name;
+}
+
+std::vector<std::string> file_names_of(const std::vector<std::string>& texts, const std::string& stem) {
+  std::vector<std::string> names;
+  std::set<std::string> taken;
+  for (const auto& text : texts) {
+    const std::string wanted = file_name_of(text, stem);
+    std::string name = wanted;
+    for (int number = 2; !taken.insert(to_lower(name)).second; ++number) name = fmt::format("{}-{}", wanted, number);
+    names.push_back(name);
+  }
+  return names;
+}
+
+}  // namespace fercli

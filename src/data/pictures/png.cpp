@@ -1,0 +1,127 @@
+#include <algorithm>
+#include <csetjmp>
+
+#include <png.h>
+
+#include "core/interrupt.hpp"
+#include "data/pictures/decoders.hpp"
+
+namespace fercli {
+
+namespace {
+
+enum class PngEnd { Damaged, CutShort, Stopped };
+
+/// One decoding; of jumps the same holds as for JpegReading. Chunks other than the pixels' own and EXIF are passed
+/// over unread: texts and colour profiles are packed, and unpack to any size.
+class PngReading {
+ public:
+  explicit PngReading(std::string_view bytes) : left_(bytes) {}
+  ~PngReading() { png_destroy_read_struct(&png_, &info_, nullptr); }
+  PngReading(const PngReading&) = delete;
+  PngReading& operator=(const PngReading&) = delete;
+
+  bool start();  ///< false: see `end`
+  bool rows(uint8_t* out, int64_t channels);
+  PngEnd end() const { return end_; }
+
+  int64_t width() const { return png_get_image_width(png_, info_); }
+  int64_t height() const { return png_get_image_height(png_, info_); }
+  int orientation();
+
+ private:
+  [[noreturn]] void leave(PngEnd end);
+  void convert_to(int64_t channels);
+  static PngReading& of(png_structp png) { return *static_cast<PngReading*>(png_get_io_ptr(png)); }
+  static void on_error(png_structp png, png_const_charp) {
+    static_cast<PngReading*>(png_get_error_ptr(png))->leave(PngEnd::Damaged);
+  }
+  static void on_warning(png_structp, png_const_charp) {}
+  static void on_read(png_structp png, png_bytep out, size_t count);
+
+  std::string_view left_;
+  png_structp png_ = nullptr;
+  png_infop info_ = nullptr;
+  std::jmp_buf escape_{};
+  PngEnd end_ = PngEnd::Damaged;
+};
+
+void PngReading::leave(PngEnd end) {
+  end_ = end;
+  std::longjmp(escape_, 1);
+}
+
+void PngReading::on_read(png_structp png, png_bytep out, size_t count) {
+  PngReading& reading = of(png);
+  if (count > reading.left_.size()) reading.leave(PngEnd::CutShort);
+  std::copy_n(reading.left_.data(), count, reinterpret_cast<char*>(out));
+  reading.left_.remove_prefix(count);
+}
+
+bool PngReading::start() {
+  if (setjmp(escape_) != 0) return false;
+  png_ = png_create_read_struct(PNG_LIBPNG_VER_STRING, this, on_error, on_warning);
+  info_ = png_ != nullptr ? png_create_info_struct(png_) : nullptr;
+  if (info_ == nullptr) return false;
+  png_set_read_fn(png_, this, on_read);
+  png_set_user_limits(png_, PNG_UINT_31_MAX, PNG_UINT_31_MAX);  // ours come with a sentence
+  png_set_keep_unknown_chunks(png_, PNG_HANDLE_CHUNK_NEVER, nullptr, -1);
+  png_set_keep_unknown_chunks(png_, PNG_HANDLE_CHUNK_AS_DEFAULT, reinterpret_cast<png_const_bytep>("eXIf"), 1);
+  png_read_info(png_, info_);
+  return true;
+}
+
+/// 8 bits, no opacity, one or three channels.
+void PngReading::convert_to(int64_t channels) {
+  png_set_strip_16(png_);
+  png_set_strip_alpha(png_);
+  png_set_palette_to_rgb(png_);
+  if ((png_get_color_type(png_, info_) & PNG_COLOR_MASK_COLOR) == 0) png_set_expand_gray_1_2_4_to_8(png_);
+  if (channels == 1) {
+    png_set_rgb_to_gray(png_, PNG_ERROR_ACTION_NONE, 0.299, 0.587);
+  } else {
+    png_set_gray_to_rgb(png_);
+  }
+}
+
+bool PngReading::rows(uint8_t* out, int64_t channels) {
+  if (setjmp(escape_) != 0) return false;
+  convert_to(channels);
+  const int passes = png_set_interlace_handling(png_);
+  png_read_update_info(png_, info_);
+  const size_t stride = static_cast<size_t>(width() * channels);
+  if (png_get_rowbytes(png_, info_) != stride) return false;
+  for (int pass = 0; pass < passes; ++pass) {
+    for (int64_t y = 0; y < height(); ++y) {
+      if (must_stop()) leave(PngEnd::Stopped);
+      png_read_row(png_, out + static_cast<size_t>(y) * stride, nullptr);
+    }
+  }
+  png_read_end(png_, info_);
+  return true;
+}
+
+int PngReading::orientation() {
+  png_uint_32 count = 0;
+  png_bytep exif = nullptr;
+  if (png_get_eXIf_1(png_, info_, &count, &exif) == 0) return 1;
+  return exif_orientation({reinterpret_cast<const char*>(exif), count});
+}
+
+[[noreturn]] void refuse_png(PngEnd end) {
+  throw_if_interrupted();  // the reason for Stopped
+  throw PictureRefused(PictureRefused::Why::Damaged,
+                       end == PngEnd::CutShort ? "is a PNG cut short" : "is a damaged PNG");
+}
+
+}  // namespace
+
+RawPicture decode_png(std::string_view bytes, int64_t channels, const DecodeLimits& limits) {
+  PngReading reading(bytes);
+  if (!reading.start()) refuse_png(reading.end());
+  RawPicture picture = sized_picture("PNG", reading.width(), reading.height(), channels, limits);
+  if (!reading.rows(picture.values.data(), channels)) refuse_png(reading.end());
+  return upright(std::move(picture), reading.orientation());
+}
+
+}  // namespace fercli

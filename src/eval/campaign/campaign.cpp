@@ -1,0 +1,318 @@
+#include "eval/campaign/campaign.hpp"
+
+#include <fmt/format.h>
+
+#include <set>
+
+#include "attacks/engine/minimal_eps.hpp"
+#include "attacks/engine/transfer.hpp"
+#include "attacks/threat/ball.hpp"
+#include "core/clock.hpp"
+#include "core/digest.hpp"
+#include "core/error.hpp"
+#include "core/text.hpp"
+#include "eval/evaluate.hpp"
+#include "models/checkpoint.hpp"
+
+namespace fercli {
+
+namespace {
+
+using nlohmann::json;
+
+/// What a group of images may take: what an interrupt costs, and how often the progress line moves.
+constexpr double kSecondsPerGroup = 4;
+constexpr int64_t kFirstGroup = 8, kLargestGroup = 256, kGrowth = 4;
+/// Saving waits this long, and longer where it takes more than a twentieth of the time.
+constexpr double kSecondsBetweenSaves = 4, kSavingPays = 20;
+
+std::vector<int64_t> list_of(const torch::Tensor& numbers) {
+  const auto values = numbers.contiguous();
+  return {values.data_ptr<int64_t>(), values.data_ptr<int64_t>() + values.numel()};
+}
+
+std::string tensor_digest(const torch::Tensor& tensor) {
+  const auto values = tensor.contiguous();
+  return Digest().add(values.data_ptr(), values.nbytes()).hex();
+}
+
+/// The rows that a trial is about.
+std::vector<int64_t> concerned_rows(const Bench& bench, const Trial& trial) {
+  std::vector<int64_t> rows;
+  for (int64_t row = 0; row < bench.images.size(); ++row) {
+    if (trial.targets.defined() || trial.goal.concerns(bench.images.labels[row].item<int64_t>())) rows.push_back(row);
+  }
+  if (rows.empty() && bench.images.size() > 0) {
+    throw UserError(fmt::format("{}: has no image that the goal {} concerns", bench.images.name, trial.goal.name));
+  }
+  return rows;
+}
+
+AttackRecord new_record(const Trial& trial, const std::string& name, const Dataset& images, Precision precision) {
+  const auto attack = trial.attack(name);
+  const int64_t n = images.size(), classes = images.classes.size();
+  const auto rungs = trial.ladder.size();
+  AttackRecord record;
+  record.name = name;
+  record.access = Registry<AttackEntry>::instance().get(name).access;
+  record.transferred = trial.surrogate.classifier != nullptr;
+  record.minimum_norm = trial.one_run(*attack);
+  record.stages = attack->stages();
+  record.settings = attack->describe_on(
+      precision, {trial.norm, attack->minimum_norm() ? trial.search_limit() : trial.ladder.back().eps});
+  record.single_step = record.settings.value("steps", int64_t{0}) == 1;
+  const bool in_one = trial.nearest && !attack->minimum_norm();
+  record.legs = in_one ? 1 : attack->legs(trial.norm, trial.targets.defined() || trial.goal.targeted(), classes);
+  record.broken = torch::full({n}, static_cast<int64_t>(rungs), torch::kInt64);
+  record.logits = torch::zeros({n, classes});
+  record.distance = torch::full({n}, std::numeric_limits<double>::infinity(), torch::kFloat64);
+  record.stage = torch::full({n}, -1, torch::kInt64);
+  record.float_success = torch::zeros({n}, torch::kBool);
+  if (trial.settings.pixel_grid) record.adversarial = images.images.clone();
+  record.settled = torch::zeros({n}, torch::kInt64);
+  record.leg = torch::zeros({n}, torch::kInt64);
+  record.forward.assign(rungs, 0);
+  record.backward.assign(rungs, 0);
+  record.seconds.assign(rungs, 0);
+  return record;
+}
+
+/// What must be the same for a state to be gone on with.
+json identity_of(const Bench& bench, const Trial& trial, const Dataset& images, const Ledger& ledger, Shard shard) {
+  json identity = {{"model", bench.digest},
+                   {"data set", images.digest()},
+                   {"norm", to_string(trial.norm)},
+                   {"goal", trial.goal.name},
+                   {"seed", trial.seed},
+                   {"precision", to_string(bench.network.precision())},
+                   {"shard", {shard.index, shard.of}}};
+  identity.update(describe_classifier(bench.network));
+  for (const auto& rung : trial.ladder) identity["eps"].push_back(rung.text);
+  for (const auto& record : ledger.attacks) identity["attacks"].push_back(record.settings);
+  identity["surrogate"] = trial.surrogate.digest;
+  if (trial.nearest) identity["nearest"] = trial.search_limit();
+  if (trial.misclassified_too) identity["misclassified too"] = true;
+  if (trial.mask.defined()) identity["mask"] = mask_digest(trial.mask);
+  if (trial.targets.defined()) identity["targets"] = tensor_digest(trial.targets);
+  if (trial.start.defined()) identity["start"] = tensor_digest(trial.start);
+  return identity;
+}
+
+/// How many images the next group takes.
+class GroupSize {
+ public:
+  int64_t next() const { return next_; }
+
+  void took(int64_t images, double seconds) {
+    const double fitting = static_cast<double>(images) * kSecondsPerGroup / std::max(seconds, 1e-3);
+    next_ = std::clamp(static_cast<int64_t>(fitting), int64_t{1}, std::min(kLargestGroup, images * kGrowth));
+  }
+
+ private:
+  int64_t next_ = kFirstGroup;
+};
+
+class Campaign {
+ public:
+  Campaign(const Bench& bench, const Trial& trial, const CampaignOptions& options, Observer& observer)
+      : bench_(bench),
+        trial_(trial),
+        options_(options),
+        observer_(observer),
+        maker_(trial.surrogate.classifier ? *trial.surrogate.classifier : bench.network) {
+    const auto concerned = concerned_rows(bench, trial);
+    const Dataset all = bench.images.select(concerned);
+    const auto keys = image_keys(all.images);
+    for (size_t i = 0; i < keys.size(); ++i) {
+      if (!options.shard.holds(keys[i])) continue;
+      ledger_.rows.push_back(concerned[i]);
+      keys_.push_back(keys[i]);
+    }
+    images_ = bench.images.select(ledger_.rows);
+    ledger_.labels = images_.labels;
+    ledger_.verdict = verdict();
+    ledger_.attacked = trial.misclassified_too ? torch::ones_like(ledger_.labels, torch::kBool) : ledger_.right();
+    for (const auto& name : trial.attacks)
+      ledger_.attacks.push_back(new_record(trial, name, images_, maker_.precision()));
+    ledger_.identity = identity_of(bench, trial, all, ledger_, options.shard);
+    std::error_code error;
+    if (!options.state || !std::filesystem::exists(*options.state, error)) return;
+    ledger_ = Ledger::load(*options.state, ledger_.identity);
+    observer.resumed(options.state->string());
+  }
+
+  Ledger run() {
+    observer_.begin(ledger_.steps(), ledger_.done());
+    if (!ledger_.finished()) save();
+    try {
+      for (auto& record : ledger_.attacks) attack_all(record);
+    } catch (const Interrupted&) {
+      save();
+      observer_.end();
+      if (options_.partial) return std::move(ledger_);
+      throw Interrupted(options_.state ? fmt::format("interrupted in {}; the same command goes on from {}", now_,
+                                                     options_.state->string())
+                                       : fmt::format("interrupted in {}", now_));
+    }
+    save();
+    observer_.end();
+    return std::move(ledger_);
+  }
+
+ private:
+  torch::Tensor rows() const { return torch::tensor(ledger_.rows, torch::kInt64); }
+
+  torch::Tensor verdict() const {
+    if (bench_.verdict.defined()) return bench_.verdict.index_select(0, rows());
+    const auto judge = bench_.network.with_precision(Precision::Float32);
+    return predicted_classes(predict(judge, images_, trial_.settings.batch_size).probabilities);
+  }
+
+  void attack_all(AttackRecord& record) {
+    const auto attack = trial_.attack(record.name);
+    for (int64_t run = 0; run < record.runs(); ++run) {
+      now_ = record.minimum_norm ? record.name : fmt::format("{} {}", record.name, trial_.ladder[run].text);
+      settle_broken(record, run);
+      for (int64_t leg = 0; leg < record.legs; ++leg) {
+        observer_.at(record.legs > 1 ? fmt::format("{}, {} of {}", now_, leg + 1, record.legs) : now_);
+        attack_leg(*attack, record, run, leg);
+      }
+      record.open = {};
+    }
+  }
+
+  /// Images broken at a smaller eps are broken here too.
+  void settle_broken(AttackRecord& record, int64_t run) const {
+    const auto known = record.settled.eq(run).logical_and(record.broken.lt(run)).logical_and(ledger_.attacked);
+    record.settled.masked_fill_(known, run + 1);
+    observer_.advance(0, record.legs * known.sum().item<int64_t>());
+  }
+
+  void attack_leg(const Attack& attack, AttackRecord& record, int64_t run, int64_t leg) {
+    const auto pending = ledger_.attacked.logical_and(record.settled.eq(run)).logical_and(record.leg.eq(leg));
+    const auto places = pending.nonzero().squeeze(1);
+    GroupSize group;
+    for (int64_t begin = 0, count = 0; begin < places.size(0); begin += count) {
+      count = std::min(group.next(), places.size(0) - begin);
+      const auto start = Clock::now();
+      const int64_t before = ledger_.done();
+      attack_group(attack, record, run, leg, places.narrow(0, begin, count));
+      record.seconds[static_cast<size_t>(run)] += seconds_since(start);
+      group.took(count, seconds_since(start));
+      observer_.advance(count, ledger_.done() - before - count);
+      if (seconds_since(saved_) > pause_) save();
+    }
+  }
+
+  AttackInput input_of(const torch::Tensor& places) const {
+    std::vector<int64_t> keys;
+    for (const int64_t place : list_of(places)) keys.push_back(keys_[static_cast<size_t>(place)]);
+    const auto of_bench = rows().index_select(0, places);
+    const auto goal = trial_.targets.defined() ? Goal::targeted(trial_.targets.index_select(0, of_bench))
+                                               : trial_.goal.for_labels(images_.labels.index_select(0, places));
+    AttackInput input{to_float(images_.images.index_select(0, places)), goal, keys};
+    if (trial_.start.defined()) input.start = trial_.start.index_select(0, of_bench);
+    if (trial_.mask.defined()) input.mask = trial_.mask.expand_as(input.x).contiguous();
+    return input;
+  }
+
+  /// One leg for these images; nothing is written before it has ended.
+  void attack_group(const Attack& attack, AttackRecord& record, int64_t run, int64_t leg, const torch::Tensor& places) {
+    const auto input = input_of(places);
+    const Rng noise = trial_.noise(record.name);
+    const int64_t forwards = maker_.forwards(), backwards = maker_.backwards();
+    if (trial_.nearest && !attack.minimum_norm()) {
+      const auto nearest = minimal_eps(maker_, attack, trial_.norm, input, noise.split("minimal-eps"),
+                                       {trial_.search_limit(), minimal_eps_resolution(trial_.norm)});
+      const auto found = nearest.eps.isfinite();
+      settle(record, run, places, input,
+             {nearest.x_adv, nearest.logits, found, found, nearest.eps, torch::zeros_like(places), nearest.forward,
+              nearest.backward});
+      return;
+    }
+    const double eps = record.minimum_norm ? trial_.search_limit() : trial_.ladder[static_cast<size_t>(run)].eps;
+    AttackInput shown = input;
+    if (&maker_ != &bench_.network) {
+      shown.goal = goal_on_surrogate(input.goal, bench_.network.classes(), maker_.classes());
+    }
+    Findings findings = leg > 0 ? record.open.select(places) : Findings::none(input.x, maker_.classes().size());
+    attack.run_leg(leg, maker_, {trial_.norm, eps}, shown, noise, findings);
+    record.forward[static_cast<size_t>(run)] += maker_.forwards() - forwards;
+    record.backward[static_cast<size_t>(run)] += maker_.backwards() - backwards;
+    const auto ended = leg + 1 == record.legs ? torch::ones_like(findings.done) : findings.done;
+    keep_open(record, places, findings, leg + 1);
+    const auto over = ended.nonzero().squeeze(1);
+    if (over.size(0) == 0) return;
+    const auto input_over = over.size(0) == places.size(0) ? input : input_of(places.index_select(0, over));
+    settle(record, run, places.index_select(0, over), input_over,
+           attack_result(findings.select(over), input_over.x, trial_.norm, trial_.settings.pixel_grid, 0, 0));
+  }
+
+  void keep_open(AttackRecord& record, const torch::Tensor& places, const Findings& findings, int64_t legs) const {
+    record.leg.index_fill_(0, places, legs);
+    if (legs == record.legs) return;
+    if (!record.open.x_adv.defined()) record.open = Findings::like(findings, images_.size());
+    record.open.put(places, findings);
+  }
+
+  /// Writes what became of images whose run has ended.
+  void settle(AttackRecord& record, int64_t run, const torch::Tensor& places, const AttackInput& input,
+              AttackResult found) const {
+    if (&maker_ != &bench_.network)
+      show_transferred(bench_.network, trial_.norm, trial_.settings.pixel_grid, input, found);
+    const auto broken = record.minimum_norm ? first_rungs(found)
+                                            : torch::full_like(places, record.rungs()).masked_fill(found.success, run);
+    const auto none = found.success.logical_not();
+    record.broken.index_copy_(0, places, broken);
+    record.logits.index_copy_(0, places, found.logits);
+    record.distance.index_copy_(0, places, found.distance.masked_fill(none, std::numeric_limits<double>::infinity()));
+    record.stage.index_copy_(0, places, found.stage.masked_fill(none, -1));
+    record.float_success.index_copy_(0, places, found.float_success);
+    if (record.adversarial.defined()) record.adversarial.index_copy_(0, places, to_8bit(found.x_adv));
+    record.settled.index_fill_(0, places, run + 1);
+    record.leg.index_fill_(0, places, 0);
+    record.forward[static_cast<size_t>(run)] += found.forward;
+    record.backward[static_cast<size_t>(run)] += found.backward;
+  }
+
+  /// (N) int64: the first rung whose ball holds the success; the number of rungs where there is none.
+  torch::Tensor first_rungs(const AttackResult& found) const {
+    const auto rungs = static_cast<int64_t>(trial_.ladder.size());
+    auto first = torch::full_like(found.stage, rungs);
+    for (int64_t rung = rungs - 1; rung >= 0; --rung) {
+      const double eps = trial_.ladder[static_cast<size_t>(rung)].eps;
+      first.masked_fill_(within(found.distance, eps, trial_.settings.pixel_grid).logical_and(found.success), rung);
+    }
+    return first;
+  }
+
+  void save() {
+    const auto start = Clock::now();
+    if (options_.state) ledger_.save(*options_.state);
+    pause_ = std::max(kSecondsBetweenSaves, kSavingPays * seconds_since(start));
+    saved_ = Clock::now();
+  }
+
+  const Bench& bench_;
+  const Trial& trial_;
+  const CampaignOptions& options_;
+  Observer& observer_;
+  const Classifier& maker_;  ///< of the images: the surrogate, or the network itself
+  Ledger ledger_;
+  Dataset images_;  ///< those of the ledger
+  std::vector<int64_t> keys_;
+  std::string now_;
+  Clock::time_point saved_ = Clock::now();
+  double pause_ = kSecondsBetweenSaves;
+};
+
+}  // namespace
+
+Ledger run_campaign(const Bench& bench, const Trial& trial, const CampaignOptions& options, Observer& observer) {
+  if (std::set<std::string>(trial.attacks.begin(), trial.attacks.end()).size() != trial.attacks.size()) {
+    throw UserError(fmt::format("--attacks {}: names an attack twice", join(trial.attacks, ",")));
+  }
+  return Campaign(bench, trial, options, observer).run();
+}
+
+}  // namespace fercli

@@ -1,0 +1,85 @@
+#include "eval/campaign/trial.hpp"
+
+#include <fmt/format.h>
+
+#include <cmath>
+
+#include "attacks/engine/transfer.hpp"
+#include "core/digest.hpp"
+#include "core/error.hpp"
+#include "core/text.hpp"
+
+namespace fercli {
+
+AttackSettings Surrogate::fitted(const AttackSettings& settings) const {
+  return classifier ? transfer_settings(settings) : settings;
+}
+
+std::unique_ptr<Attack> Trial::attack(const std::string& name) const {
+  return make_attack(name, surrogate.fitted(settings), norm, targets.defined() || goal.targeted());
+}
+
+double Trial::search_limit() const {
+  return std::max(ladder.back().eps, nearest_limit > 0 ? nearest_limit : minimal_eps_limit(norm));
+}
+
+std::string mask_digest(const torch::Tensor& mask) {
+  const auto values = mask.contiguous();
+  return Digest().add(values.data_ptr(), values.nbytes()).hex();
+}
+
+std::vector<Rung> parse_ladder(const std::string& text, Norm norm) {
+  std::vector<Rung> ladder;
+  for (const auto& word : split(text, ',')) {
+    try {
+      ladder.push_back({word, parse_number(word)});
+    } catch (const std::invalid_argument&) {
+      throw UserError(fmt::format("--eps {}: '{}' must be a number or a fraction like 8/255", text, word));
+    }
+    const double eps = ladder.back().eps;
+    if (norm == Norm::Linf && eps > 1) {
+      throw UserError(fmt::format(
+          "--eps {}: must be in (0, 1] in Linf; pixels are scaled to [0,1], did you mean {}/255?", text, word));
+    }
+    if (norm == Norm::L0 && eps < 1) {
+      throw UserError(fmt::format("--eps {}: must be at least 1 in L0, the number of changed values", text));
+    }
+    if (!(eps > 0)) throw UserError(fmt::format("--eps {}: must be above 0", text));
+    if (!std::isfinite(eps)) throw UserError(fmt::format("--eps {}: must be finite", text));
+    if (ladder.size() > 1 && eps <= ladder[ladder.size() - 2].eps) {
+      throw UserError(fmt::format("--eps {}: must be ascending", text));
+    }
+  }
+  if (ladder.empty()) throw UserError("--eps: at least one value is needed");
+  return ladder;
+}
+
+double minimal_eps_limit(Norm norm) {
+  switch (norm) {
+    case Norm::Linf:
+      return 64 / 255.0;
+    case Norm::L2:
+      return 8;
+    case Norm::L1:
+      return 128;
+    case Norm::L0:
+      return 1024;
+  }
+  return 0;
+}
+
+double minimal_eps_resolution(Norm norm) {
+  switch (norm) {
+    case Norm::Linf:
+      return 1 / 255.0;
+    case Norm::L2:
+      return 0.01;
+    case Norm::L1:
+      return 0.1;
+    case Norm::L0:
+      return 1;
+  }
+  return 0;
+}
+
+}  // namespace fercli

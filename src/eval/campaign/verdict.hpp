@@ -1,0 +1,24 @@
+#pragma once
+
+#include <torch/types.h>
+
+#include <vector>
+
+#include "attacks/threat/threat_model.hpp"
+#include "models/classifier.hpp"
+
+namespace fercli {
+
+/// What the float32 network says of stored images.
+struct StoredVerdict {
+  torch::Tensor probabilities;  ///< (N,K) float64
+  torch::Tensor reached;        ///< (N) bool: the goal
+
+  std::vector<double> of(int64_t row) const;  ///< the probabilities of one image
+};
+
+/// The verdict on what a file holds: each image goes through PNG and back in memory, and the float32 network reads what
+/// comes out. It is the same whether or not files are written. stored: uint8 (N,C,H,W). Throws Interrupted.
+StoredVerdict judge_stored(const Classifier& classifier, const torch::Tensor& stored, const Goal& goal);
+
+}  // namespace fercli

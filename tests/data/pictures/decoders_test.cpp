@@ -1,0 +1,262 @@
+#include "data/pictures/decoders.hpp"
+
+#include <png.h>
+
+#include <opencv2/imgcodecs.hpp>
+
+#include "core/clock.hpp"
+#include "core/interrupt.hpp"
+#include "data/formats/reader.hpp"
+#include "data/image.hpp"
+#include "serve/metrics.hpp"
+#include "tests/user_error.hpp"
+
+namespace fercli {
+
+namespace {
+
+using Why = PictureRefused::Why;
+
+/// A drawn face in false colours, not square, of odd sides.
+cv::Mat scene() {
+  const torch::Tensor grey = read_dataset("synthetic:n=1,seed=3").images[0][0];
+  cv::Mat mat(37, 43, CV_8UC3);
+  for (int y = 0; y < mat.rows; ++y) {
+    for (int x = 0; x < mat.cols; ++x) {
+      const auto value = grey[y][x].item<uint8_t>();
+      mat.at<cv::Vec3b>(y, x) = {value, static_cast<uint8_t>(value / 2 + 5 * x), static_cast<uint8_t>(255 - value)};
+    }
+  }
+  return mat;
+}
+
+std::string encoded(const char* extension, const cv::Mat& mat, const std::vector<int>& parameters = {}) {
+  std::vector<uint8_t> bytes;
+  EXPECT_TRUE(cv::imencode(extension, mat, bytes, parameters)) << extension;
+  return {bytes.begin(), bytes.end()};
+}
+
+/// What OpenCV's own reader makes of it: (channels,H,W), red first.
+torch::Tensor by_opencv(const std::string& bytes, int channels) {
+  const cv::Mat view(1, static_cast<int>(bytes.size()), CV_8UC1, const_cast<char*>(bytes.data()));
+  const cv::Mat mat = cv::imdecode(view, channels == 1 ? cv::IMREAD_GRAYSCALE : cv::IMREAD_COLOR);
+  return torch::from_blob(mat.data, {mat.rows, mat.cols, channels}, torch::kUInt8).permute({2, 0, 1}).flip(0).clone();
+}
+
+/// `worst`: how far grey values may lie apart, where two roundings are right.
+void expect_as_opencv(const std::string& bytes, const std::string& name, int64_t worst = 0) {
+  for (const int channels : {1, 3}) {
+    const auto ours = decode_image(bytes, channels, name), theirs = by_opencv(bytes, channels);
+    ASSERT_EQ(ours.sizes(), theirs.sizes()) << name;
+    const auto apart = (ours.to(torch::kInt32) - theirs.to(torch::kInt32)).abs().max().item<int64_t>();
+    EXPECT_LE(apart, channels == 1 ? worst : 0) << name << ", " << channels << " channels";
+  }
+}
+
+std::string refusal(const std::string& bytes, Why why, const DecodeLimits& limits = {}) {
+  try {
+    decode_image(bytes, 3, "a", limits);
+  } catch (const PictureRefused& error) {
+    EXPECT_EQ(error.why(), why) << error.what();
+    return error.what();
+  }
+  return "";
+}
+
+TEST(Decoders, EveryFormatIsReadAsOpenCvReadsIt) {
+  const cv::Mat colour = scene();
+  cv::Mat grey, opaque, deep;
+  cv::extractChannel(colour, grey, 0);
+  std::vector<cv::Mat> planes{grey, grey, grey, grey / 2};
+  cv::merge(planes, opaque);
+  colour.convertTo(deep, CV_16U, 257);
+  for (const char* extension : {".png", ".jpg", ".bmp", ".tif"}) {
+    expect_as_opencv(encoded(extension, grey), extension);
+  }
+  expect_as_opencv(encoded(".png", colour), "colour.png");
+  expect_as_opencv(encoded(".png", opaque), "opaque.png");
+  expect_as_opencv(encoded(".png", deep), "deep.png");
+  expect_as_opencv(encoded(".png", grey > 100, {cv::IMWRITE_PNG_BILEVEL, 1}), "bits.png");
+  expect_as_opencv(encoded(".jpg", colour), "colour.jpg");
+  expect_as_opencv(encoded(".jpg", colour, {cv::IMWRITE_JPEG_PROGRESSIVE, 1}), "progressive.jpg");
+  expect_as_opencv(encoded(".webp", colour), "colour.webp", 1);
+  expect_as_opencv(encoded(".webp", colour, {cv::IMWRITE_WEBP_QUALITY, 101}), "lossless.webp", 1);
+  expect_as_opencv(encoded(".bmp", colour), "colour.bmp", 1);
+  expect_as_opencv(encoded(".tif", colour), "colour.tif", 1);
+  expect_as_opencv(encoded(".tif", deep), "deep.tif", 1);
+  for (const int binary : {0, 1}) {
+    expect_as_opencv(encoded(".pgm", grey, {cv::IMWRITE_PXM_BINARY, binary}), "grey.pgm");
+    expect_as_opencv(encoded(".ppm", colour, {cv::IMWRITE_PXM_BINARY, binary}), "colour.ppm", 1);
+  }
+}
+
+std::string exif_segment(int orientation) {
+  const std::string exif = std::string("Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0", 25) +
+                           static_cast<char>(orientation) + std::string("\0\0\0\0\0\0", 6);
+  return std::string("\xff\xe1\0", 3) + static_cast<char>(exif.size() + 2) + exif;
+}
+
+TEST(Decoders, PhotographsAreTurnedUprightAsTheirCameraSays) {
+  const std::string lying = encoded(".jpg", scene());
+  for (int orientation = 1; orientation <= 8; ++orientation) {
+    expect_as_opencv(lying.substr(0, 2) + exif_segment(orientation) + lying.substr(2), std::to_string(orientation));
+  }
+  expect_as_opencv(lying.substr(0, 2) + exif_segment(77) + lying.substr(2), "nonsense");
+}
+
+TEST(Decoders, AWindowsBitmapWithPaletteOrRunsIsRead) {
+  std::string bmp("BM\0\0\0\0\0\0\0\0\x3e\0\0\0\x28\0\0\0\x04\0\0\0\x02\0\0\0\x01\0\x04\0\x02\0\0\0", 34);
+  bmp += std::string("\0\0\0\0\0\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\0", 20);
+  bmp += std::string("\x0a\x14\x1e\0\x28\x32\x3c\0", 8);  // blue, green, red of two colours
+  bmp +=
+      std::string("\x04\x01\0\0\0\x04\x01\x01\0\x01", 10);  // a run of 1 and 0, a new line, four as they are, the end
+  const auto image = decode_image(bmp, 3, "runs.bmp");
+  EXPECT_TRUE(
+      torch::equal(image[0], torch::tensor({{0x1e, 0x3c, 0x1e, 0x3c}, {0x1e, 0x3c, 0x1e, 0x3c}}, torch::kUInt8)) ||
+      torch::equal(image[0][1], torch::tensor({0x1e, 0x3c, 0x1e, 0x3c}, torch::kUInt8)))
+      << image[0];
+  EXPECT_EQ(image[2][1][1].item<int>(), 0x28);
+}
+
+TEST(Decoders, ABitmapOfLettersIsBlackWhereItSaysOne) {
+  const auto image = decode_image("P1 # two by two\n2 2\n10 01\n", 1, "a.pbm");
+  EXPECT_TRUE(torch::equal(image[0], torch::tensor({{0, 255}, {255, 0}}, torch::kUInt8)));
+  const auto packed = decode_image(std::string("P4 2 2\n\x80\x40", 9), 1, "a.pbm");
+  EXPECT_TRUE(torch::equal(packed, image));
+  EXPECT_EQ(decode_image("P2 1 1 15 3", 1, "a.pgm")[0][0][0].item<int>(), 51);
+}
+
+/// A JPEG that claims this size, behind markers that a search for its size stumbles over.
+std::string hidden_size(int side) {
+  std::string jpeg = encoded(".jpg", cv::Mat(16, 16, CV_8UC1, cv::Scalar(9)));
+  const size_t frame = jpeg.find("\xff\xc0");
+  for (const size_t place : {frame + 5, frame + 7}) {
+    jpeg[place] = static_cast<char>(side >> 8);
+    jpeg[place + 1] = static_cast<char>(side & 255);
+  }
+  const std::string decoy("\xff\xc0\0\x0b\x08\0\x10\0\x10\x01\x01\x11\0", 13);
+  return std::string("\xff\xd8\xff\xd0\xff\xfe\0\x0f", 8) + decoy + jpeg.substr(2) + decoy;
+}
+
+TEST(Decoders, TheSizeThatCountsIsTheDecodersOwn) {
+  EXPECT_EQ(refusal(hidden_size(12000), Why::TooLarge), "a: has 12000x12000 pixels, more than 128 million");
+  DecodeLimits limits;
+  limits.most_pixels = 500;
+  EXPECT_EQ(decode_image(hidden_size(16), 3, "a", limits).size(1), 16);
+}
+
+TEST(Decoders, EveryFormatKeepsToTheLimitOfPixels) {
+  DecodeLimits limits;
+  limits.most_pixels = 37 * 43 - 1;
+  for (const char* extension : {".png", ".jpg", ".webp", ".bmp", ".tif", ".ppm"}) {
+    const std::string bytes = encoded(extension, scene());
+    EXPECT_EQ(refusal(bytes, Why::TooLarge, limits), "a: has 43x37 pixels, more than 1590") << extension;
+  }
+  limits.most_pixels += 1;
+  for (const char* extension : {".png", ".jpg", ".webp", ".bmp", ".tif", ".ppm"}) {
+    EXPECT_EQ(decode_image(encoded(extension, scene()), 3, "a", limits).size(1), 37) << extension;
+  }
+}
+
+TEST(Decoders, AJpegThatGoesOverItsPictureForeverIsRefused) {
+  std::string jpeg = encoded(".jpg", scene(), {cv::IMWRITE_JPEG_PROGRESSIVE, 1});
+  const size_t last = jpeg.rfind("\xff\xda"), end = jpeg.rfind("\xff\xd9");
+  const std::string scan = jpeg.substr(last, end - last);
+  for (int i = 0; i < 200; ++i) jpeg.insert(end, scan);
+  EXPECT_EQ(refusal(jpeg, Why::TooLarge), "a: is a JPEG of more than 100 scans, the most for its size");
+}
+
+/// A small PNG whose texts unpack to `megabytes`.
+std::string png_of_texts(int megabytes) {
+  std::string out;
+  png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, nullptr, nullptr, nullptr);
+  png_infop info = png_create_info_struct(png);
+  png_set_write_fn(
+      png, &out,
+      [](png_structp to, png_bytep data, size_t count) {
+        static_cast<std::string*>(png_get_io_ptr(to))->append(reinterpret_cast<char*>(data), count);
+      },
+      nullptr);
+  png_set_IHDR(png, info, 8, 8, 8, PNG_COLOR_TYPE_GRAY, PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT,
+               PNG_FILTER_TYPE_DEFAULT);
+  std::string zeros(7 << 20, 'x'), key = "Comment";
+  png_text text{};
+  text.compression = PNG_TEXT_COMPRESSION_zTXt;
+  text.key = key.data();
+  text.text = zeros.data();
+  text.text_length = zeros.size();
+  for (int i = 0; i < megabytes / 7; ++i) png_set_text(png, info, &text, 1);
+  png_write_info(png, info);
+  std::vector<uint8_t> row(8, 77);
+  for (int y = 0; y < 8; ++y) png_write_row(png, row.data());
+  png_write_end(png, nullptr);
+  png_destroy_write_struct(&png, &info);
+  return out;
+}
+
+TEST(Decoders, PackedTextsInAPngStayPacked) {
+  const std::string png = png_of_texts(350);
+  const double before = resident_bytes();
+  const auto start = Clock::now();
+  EXPECT_EQ(decode_image(png, 1, "a")[0][0][0].item<int>(), 77);
+  EXPECT_LT(seconds_since(start), 0.5);
+  EXPECT_LT(resident_bytes() - before, 50e6);
+}
+
+TEST(Decoders, FormatsWithoutADecoderAreRefusedByName) {
+  const std::vector<std::pair<std::string, std::string>> known{{std::string("GIF89a\1\0\1\0", 10), "GIF"},
+                                                               {std::string("\0\0\0\x20"
+                                                                            "ftypavif",
+                                                                            12),
+                                                                "AVIF"},
+                                                               {std::string("\0\0\0\x0cjP  \r\n", 10), "JPEG 2000"},
+                                                               {"P7\nWIDTH 1", "PAM"},
+                                                               {"%PDF-1.7", "PDF"}};
+  for (const auto& [bytes, words] : known) {
+    EXPECT_EQ(refusal(bytes, Why::OtherFormat),
+              "a: is " + words + ", which is not read; PNG, JPEG, WEBP, BMP, TIFF and PNM are");
+  }
+}
+
+TEST(Decoders, PicturesCutShortAreRefusedInEveryFormat) {
+  for (const char* extension : {".png", ".jpg", ".webp", ".bmp", ".ppm", ".tif"}) {
+    const std::string bytes = encoded(extension, scene());
+    for (const size_t share : {4, 2}) {
+      EXPECT_THAT(refusal(bytes.substr(0, bytes.size() / share), Why::Damaged), testing::HasSubstr("a: is a"))
+          << extension;
+    }
+  }
+}
+
+TEST(Decoders, APassedDeadlineEndsTheDecoding) {
+  const Deadline passed(Clock::now() - std::chrono::seconds(1));
+  for (const char* extension : {".png", ".jpg", ".webp", ".bmp", ".ppm", ".tif"}) {
+    EXPECT_THROW(decode_image(encoded(extension, scene()), 3, "a"), Late) << extension;
+  }
+}
+
+TEST(Decoders, ChangedBytesNeverDoHarm) {
+  Rng rng(11);
+  for (const char* extension : {".png", ".jpg", ".webp", ".bmp", ".ppm", ".tif"}) {
+    const std::string whole = encoded(extension, scene());
+    for (int i = 0; i < 300; ++i) {
+      std::string bytes = whole;
+      for (int64_t k = rng.below(6); k >= 0; --k) {
+        const int64_t among = rng.below(2) == 0 ? std::min<int64_t>(80, static_cast<int64_t>(bytes.size()))
+                                                : static_cast<int64_t>(bytes.size());
+        bytes[static_cast<size_t>(rng.below(among))] = static_cast<char>(rng.below(256));
+      }
+      DecodeLimits limits;
+      limits.most_pixels = 1'000'000;
+      try {
+        const auto image = decode_image(bytes, 1, "a", limits);
+        EXPECT_LE(image.numel(), limits.most_pixels);
+      } catch (const PictureRefused&) {
+      }
+    }
+  }
+}
+
+}  // namespace
+
+}  // namespace fercli

@@ -1,0 +1,274 @@
+#include "eval/campaign/campaign.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "core/error.hpp"
+#include "core/files.hpp"
+#include "eval/attack_evaluation.hpp"
+#include "eval/campaign/verdict.hpp"
+#include "tests/attacks/linear_network.hpp"
+#include "tests/cli/run_program.hpp"
+#include "tests/data/sample_data.hpp"
+
+namespace fercli {
+
+namespace {
+
+using test::ScratchFolder;
+using test::user_error;
+using testing::HasSubstr;
+
+constexpr int64_t kSide = 8, kPixels = kSide * kSide, kImages = 20;
+
+/// Logits v·x + bias, -v·x and -100: an eps of 1/255 breaks some of the images and leaves others.
+Classifier two_sided() {
+  const auto v = torch::arange(kPixels).remainder(2) * 2 - 1;
+  const auto weight = torch::stack({v, -v, torch::zeros({kPixels}, torch::kInt64)}).to(torch::kFloat32);
+  return test::linear_classifier(weight, torch::tensor({0.4f, 0.0f, -100.0f}), kSide);
+}
+
+Dataset labelled(const Classifier& network) {
+  Dataset data;
+  data.name = "blobs";
+  data.images = test::test_images(kImages, kSide, 80, 175);
+  data.labels = network.logits(to_float(data.images)).argmax(1);
+  data.labels[0] = 1 - data.labels[0];
+  data.classes = network.classes();
+  data.splits.assign(kImages, Split::None);
+  for (int64_t i = 0; i < kImages; ++i) data.ids.push_back(fmt::format("blob-{}", i));
+  return data;
+}
+
+/// Interrupts a campaign after so many groups, and counts what it is told.
+class Impatient : public Observer {
+ public:
+  explicit Impatient(int64_t groups) : left_(groups) {}
+  void begin(int64_t steps, int64_t done) override { all = steps, moved = done; }
+  void advance(int64_t worked, int64_t skipped) override {
+    moved += worked + skipped;
+    if (worked > 0 && left_-- == 0) throw Interrupted("interrupted");
+  }
+
+  int64_t all = 0, moved = 0;
+
+ private:
+  int64_t left_;
+};
+
+void without_seconds(Ledger& ledger) {
+  for (auto& record : ledger.attacks) std::fill(record.seconds.begin(), record.seconds.end(), 0.0);
+}
+
+/// The bytes of its file, apart from the seconds.
+std::string bytes_of(Ledger ledger, const ScratchFolder& folder) {
+  without_seconds(ledger);
+  ledger.save(folder / "bytes.ledger");
+  return read_file(folder / "bytes.ledger");
+}
+
+class CampaignOf : public testing::Test {
+ protected:
+  CampaignOf() {
+    trial_.attacks = {"autoattack"};
+    trial_.ladder = parse_ladder("1/255,2/255", Norm::Linf);
+    trial_.goal.name = "untargeted";
+    trial_.settings.steps = 4;
+    trial_.settings.queries = 700;
+  }
+
+  Bench bench() const { return {network_, data_, "digest"}; }
+
+  CampaignOptions keeping(const ScratchFolder& folder) const {
+    CampaignOptions options;
+    options.state = folder / "campaign.state";
+    return options;
+  }
+
+  Classifier network_ = two_sided();
+  Dataset data_ = labelled(network_);
+  Trial trial_;
+};
+
+TEST_F(CampaignOf, AnAutoAttackThatIsInterruptedAgainAndAgainGetsOnEachTimeAndEndsAsAnUndisturbedOne) {
+  const ScratchFolder folder;
+  const auto whole = run_campaign(bench(), trial_);
+  ASSERT_GT(whole.attacks[0].legs, 5);
+  const auto options = keeping(folder);
+  int64_t done = 0, rounds = 0;
+  for (bool finished = false; !finished; ++rounds) {
+    Impatient observer(0);
+    try {
+      const auto resumed = run_campaign(bench(), trial_, options, observer);
+      finished = true;
+      EXPECT_EQ(bytes_of(resumed, folder), bytes_of(whole, folder));
+    } catch (const Interrupted& error) {
+      EXPECT_THAT(error.what(), HasSubstr("goes on from"));
+      const auto kept = Ledger::load(*options.state);
+      EXPECT_GT(kept.done(), done);
+      done = kept.done();
+    }
+  }
+  EXPECT_GT(rounds, whole.attacks[0].legs);
+}
+
+TEST_F(CampaignOf, ProgressMovesByImageAndLegToItsEnd) {
+  Impatient observer(1000);
+  const auto ledger = run_campaign(bench(), trial_, {}, observer);
+  EXPECT_EQ(observer.all, ledger.steps());
+  EXPECT_EQ(observer.all, (kImages - 1) * 2 * ledger.attacks[0].legs);
+  EXPECT_EQ(observer.moved, observer.all);
+  EXPECT_TRUE(ledger.finished());
+}
+
+TEST_F(CampaignOf, AnInterruptedOneReturnsWhatIsFinishedWhereThatIsWanted) {
+  trial_.attacks = {"pgd"};
+  trial_.ladder = {trial_.ladder[0]};
+  CampaignOptions options;
+  options.partial = true;
+  Impatient observer(0);
+  const auto ledger = run_campaign(bench(), trial_, options, observer);
+  const auto through = ledger.through().logical_and(ledger.attacked).sum().item<int64_t>();
+  EXPECT_GT(through, 0);
+  EXPECT_LT(through, kImages - 1);
+}
+
+TEST_F(CampaignOf, ImagesInTheSameShardStayThereWhenOthersAreAdded) {
+  trial_.attacks = {"fgsm"};
+  CampaignOptions options;
+  options.shard = {1, 3};
+  std::vector<int64_t> some;
+  for (int64_t i = 0; i < kImages; i += 2) some.push_back(i);
+  const Dataset fewer = data_.select(some);
+  std::set<std::string> of_all, of_fewer;
+  for (const int64_t row : run_campaign(bench(), trial_, options).rows) of_all.insert(data_.ids[row]);
+  for (const int64_t row : run_campaign({network_, fewer}, trial_, options).rows) of_fewer.insert(fewer.ids[row]);
+  EXPECT_FALSE(of_fewer.empty());
+  EXPECT_TRUE(std::includes(of_all.begin(), of_all.end(), of_fewer.begin(), of_fewer.end()));
+}
+
+/// The kinds of trial that shards are tried on.
+class ShardsOf : public CampaignOf, public testing::WithParamInterface<const char*> {
+ protected:
+  ShardsOf() {
+    const std::string kind = GetParam();
+    trial_.attacks = {"pgd", "autoattack"};
+    trial_.settings.random_start = true;
+    if (kind == "l2") trial_.norm = Norm::L2, trial_.ladder = parse_ladder("0.1,0.2", Norm::L2);
+    if (kind == "minimum-norm") trial_.attacks = {"fmn", "deepfool"};
+    if (kind == "targeted") trial_.goal = parse_emotion_goal("class0-to-class1", data_.classes);
+    if (kind == "transfer") trial_.surrogate = {std::make_shared<Classifier>(two_sided()), "surrogate"};
+    if (kind == "nearest") trial_.attacks = {"pgd"}, trial_.nearest = true;
+  }
+
+  std::vector<Ledger> shards(int64_t of) const {
+    std::vector<Ledger> all;
+    for (int64_t index = of - 1; index >= 0; --index) {
+      CampaignOptions options;
+      options.shard = {index, of};
+      all.push_back(run_campaign(bench(), trial_, options));
+    }
+    return all;
+  }
+};
+
+TEST_P(ShardsOf, MergeToTheBytesOfTheSingleRun) {
+  const ScratchFolder folder;
+  const std::string single = bytes_of(run_campaign(bench(), trial_), folder);
+  EXPECT_EQ(bytes_of(Ledger::merge(shards(1)), folder), single);
+  std::vector<Ledger> loaded;
+  for (const auto& shard : shards(3)) {
+    EXPECT_LT(shard.size(), kImages);
+    shard.save(folder / "shard.ledger");
+    loaded.push_back(Ledger::load(folder / "shard.ledger"));
+  }
+  EXPECT_EQ(bytes_of(Ledger::merge(loaded), folder), single);
+}
+
+INSTANTIATE_TEST_SUITE_P(Trials, ShardsOf,
+                         testing::Values("linf", "l2", "minimum-norm", "targeted", "transfer", "nearest"),
+                         [](const auto& info) {
+                           std::string name = info.param;
+                           name.erase(std::remove(name.begin(), name.end(), '-'), name.end());
+                           return name;
+                         });
+
+class MergeOf : public CampaignOf {
+ protected:
+  MergeOf() { trial_.attacks = {"fgsm"}; }
+
+  Ledger shard(int64_t index, int64_t of) const {
+    CampaignOptions options;
+    options.shard = {index, of};
+    return run_campaign(bench(), trial_, options);
+  }
+};
+
+TEST_F(MergeOf, NamesTheShardThatIsMissingDoubledOrOfAnotherRun) {
+  const auto first = shard(0, 3), second = shard(1, 3), third = shard(2, 3);
+  EXPECT_THAT(user_error([&] { Ledger::merge({first, third}); }), HasSubstr("shard 2/3 is missing"));
+  EXPECT_THAT(user_error([&] {
+                Ledger::merge({first, second, third, second});
+              }),
+              HasSubstr("shard 2/3 is there twice"));
+  trial_.seed = 7;
+  EXPECT_THAT(user_error([&] {
+                Ledger::merge({first, second, shard(2, 3)});
+              }),
+              HasSubstr("shard 3/3 is of another run, which differs in seed"));
+}
+
+TEST_F(MergeOf, RefusesAnUnfinishedShard) {
+  CampaignOptions options;
+  options.partial = true;
+  Impatient observer(0);
+  const auto unfinished = run_campaign(bench(), trial_, options, observer);
+  EXPECT_THAT(user_error([&] { Ledger::merge({unfinished}); }), HasSubstr("shard 1/1 is not finished"));
+}
+
+TEST_F(CampaignOf, AnInterruptedAttackGoesOnToTheOutcomeOfAnUndisturbedOne) {
+  const ScratchFolder folder;
+  AttackPlan plan;
+  plan.goal.name = "untargeted";
+  plan.settings.steps = 4;
+  plan.threat.eps = 2 / 255.0;
+  plan.minimal_eps = true;
+  std::vector<int64_t> rows;
+  for (int64_t row = 0; row < kImages; ++row) rows.push_back(row);
+  const auto whole = attack_images(bench(), rows, plan);
+  int64_t finished = 0, rounds = 0;
+  AttackOutcome resumed;
+  do {
+    Impatient observer(0);
+    resumed = attack_images(bench(), rows, plan, keeping(folder), observer);
+    EXPECT_GE(static_cast<int64_t>(resumed.images.size()), finished);
+    finished = static_cast<int64_t>(resumed.images.size());
+    ASSERT_LT(++rounds, 50);
+  } while (!resumed.complete);
+  EXPECT_GT(rounds, 2);
+  ASSERT_EQ(resumed.images.size(), whole.images.size());
+  for (size_t i = 0; i < whole.images.size(); ++i) {
+    EXPECT_TRUE(resumed.images[i].adversarial.equal(whole.images[i].adversarial));
+    EXPECT_EQ(resumed.images[i].success, whole.images[i].success);
+    EXPECT_EQ(resumed.images[i].minimal_eps, whole.images[i].minimal_eps);
+  }
+  EXPECT_EQ(resumed.forward, whole.forward);
+  EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
+}
+
+TEST(JudgeStored, GivesTheAnswersOfTheNetworkToTheImagesThatAPngHolds) {
+  const Classifier network = two_sided();
+  const auto images = test::test_images(5, kSide, 0, 255);
+  const auto logits = network.logits(to_float(images));
+  const auto goal = Goal::untargeted(torch::zeros({5}, torch::kInt64));
+  const auto verdict = judge_stored(network, images, goal);
+  EXPECT_TRUE(verdict.probabilities.equal(logits.to(torch::kFloat64).softmax(1)));
+  EXPECT_TRUE(verdict.reached.equal(goal.reached(logits)));
+  EXPECT_EQ(
+      judge_stored(network, images.slice(0, 0, 0), Goal::untargeted(torch::zeros({0}, torch::kInt64))).reached.size(0),
+      0);
+}
+
+}  // namespace
+
+}  // namespace fercli

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace fercli::test {
+
+/// One border of the program over which bytes of strangers come.
+struct FuzzTarget {
+  std::string name;
+
+  /// Reads the bytes as this format; `folder` is for a file. A refusal in the program's own words (UserError,
+  /// RequestError) is a good end; any other exception leaves, which is a finding.
+  std::function<void(const std::string& bytes, const std::filesystem::path& folder)> run;
+
+  /// Small sound inputs to begin with.
+  std::function<std::vector<std::string>(const std::filesystem::path& folder)> seeds;
+};
+
+const std::vector<FuzzTarget>& fuzz_targets();
+
+/// Throws std::invalid_argument that lists the names.
+const FuzzTarget& fuzz_target(const std::string& name);
+
+}  // namespace fercli::test

@@ -1,0 +1,192 @@
+// TorchScript of strangers: what computes with tensors loads, anything else is refused by name before it runs.
+#include <ATen/ATen.h>
+
+#include "core/files.hpp"
+#include "core/zip_file.hpp"
+#include "models/formats/export.hpp"
+#include "models/formats/import.hpp"
+#include "models/formats/torch/script_archive.hpp"
+#include "models/networks/network.hpp"
+#include "tests/cli/run_program.hpp"
+#include "tests/precompiled_tests.hpp"
+#include "tests/user_error.hpp"
+
+namespace fercli {
+
+namespace {
+
+namespace fs = std::filesystem;
+using test::ScratchFolder;
+using testing::HasSubstr;
+
+Checkpoint tiny_checkpoint() {
+  Checkpoint checkpoint;
+  checkpoint.arch = "small-cnn";
+  checkpoint.options = {1, 48, 7, complete_settings("small-cnn", {{"width", 2}})};
+  checkpoint.classes = LabelSet::fer2013();
+  checkpoint.network = make_network("small-cnn", checkpoint.options, 1);
+  checkpoint.training = nlohmann::json::object();
+  return checkpoint;
+}
+
+class ScriptArchive : public testing::Test {
+ protected:
+  ScriptArchive() { export_model(tiny_checkpoint(), "torchscript", whole_); }
+
+  /// The network's file with its code changed; `edit` gets the text of the class that has `forward`.
+  fs::path with_code(const std::function<void(std::string&)>& edit) {
+    const ZipFile zip(whole_);
+    std::vector<std::pair<std::string, std::string>> entries;
+    for (const auto& name : zip.names()) {
+      std::string content = zip.read(name);
+      if (content.find("def forward") != std::string::npos) edit(content);
+      entries.emplace_back(name, content);
+    }
+    write_file(victim_, make_zip(entries));
+    return victim_;
+  }
+
+  /// These lines run at the beginning of `forward`, whose image is called `input` there.
+  fs::path with_line(const std::string& line) {
+    return with_code([&](std::string& code) {
+      const size_t header = code.find("-> Tensor:", code.find("def forward"));
+      code.insert(code.find('\n', header) + 1, "    " + line + "\n");
+    });
+  }
+
+  static std::string refusal(const fs::path& path, bool trust = false) {
+    ImportOptions options;
+    options.trust_code = trust;
+    return test::message_of([&] { load_model(path, options); });
+  }
+
+  ScratchFolder folder_;
+  fs::path whole_ = folder_ / "net.pt", victim_ = folder_ / "victim.pt";
+};
+
+TEST_F(ScriptArchive, WhatThisProgramExportsLoads) {
+  EXPECT_EQ(refusal(whole_), "");
+}
+
+TEST_F(ScriptArchive, ComputingCodeLoads) {
+  EXPECT_EQ(refusal(with_line("y = torch.mul(torch.relu(input), 2.)")), "");
+  EXPECT_EQ(refusal(with_line("y = input.abs().sum().item()")), "");
+  EXPECT_EQ(refusal(with_line("if torch.gt(torch.size(input, 0), 100000): ops.prim.RaiseException(\"too many\")")), "");
+}
+
+TEST_F(ScriptArchive, CodeThatDoesMoreIsRefusedByName) {
+  const std::vector<std::pair<std::string, std::string>> kinds = {
+      {"torch.save(input, \"loot\")", "aten::save"},
+      {"input.save(\"loot\")", "aten::save"},
+      {"torch.relu(input).save(\"loot\")", "aten::save"},
+      {"(input).save(\"loot\")", "aten::save"},
+      {"[input][0].save(\"loot\")", "aten::save"},
+      {"ops.aten.save(input, \"loot\")", "aten::save"},
+      {"keep = torch.save", "aten::save"},
+      {"t = torch\n    t.save(input, \"loot\")", "aten::save"},
+      {"x = torch.from_file(\"loot\", True, 16)", "aten::from_file"},
+      {"print(input)", "prim::Print"},
+      {"p = print", "prim::Print"},
+      {"torch.warn(\"text\", 2)", "aten::warn"},
+      {"torch.manual_seed(3)", "aten::manual_seed"},
+      {"torch.set_grad_enabled(True)", "aten::set_grad_enabled"},
+      {"f = fork(torch.relu, input)", "fork"},
+      {"x = ops.image.read_file(\"loot\")", "ops.image"},
+      {"x = ops.quantized.linear(input, input)", "ops.quantized"},
+      {"x = ops.prim.IgnoredPythonOp(input)", "prim::IgnoredPythonOp"},
+      {"x = annotate(__torch__.torch.classes.quantized.LinearPackedParamsBase, None)", "torch.classes"},
+      {"__torch__ = input\n    __torch__.save(\"loot\")", "__torch__"}};
+  for (const auto& [line, name] : kinds) {
+    const std::string message = refusal(with_line(line));
+    EXPECT_THAT(message, HasSubstr(name)) << line;
+    EXPECT_THAT(message, HasSubstr("--trust-code")) << line;
+    EXPECT_THAT(message, HasSubstr("victim.pt")) << line;
+  }
+  EXPECT_FALSE(fs::exists("loot"));
+}
+
+TEST_F(ScriptArchive, MethodsThatAreNeverCalledAreHeldToTheSameRule) {
+  const auto path = with_code([](std::string& code) {
+    code += "  def unused(self,\n    x: Tensor) -> NoneType:\n    torch.save(x, \"loot\")\n    return None\n";
+  });
+  EXPECT_THAT(refusal(path), HasSubstr("aten::save"));
+}
+
+TEST_F(ScriptArchive, CodeThatLoadingItselfRunsIsRefusedBeforeItRuns) {
+  const auto loot = folder_ / "loot";
+  const auto path = with_code([&](std::string& code) {
+    code += "  def __setstate__(self,\n    state: Tuple[()]) -> NoneType:\n    torch.save([1], \"" + loot.string() +
+            "\")\n    return None\n";
+  });
+  EXPECT_THAT(refusal(path), HasSubstr("aten::save"));
+  EXPECT_FALSE(fs::exists(loot));
+}
+
+TEST_F(ScriptArchive, CodeInFilesThatNobodyAsksForIsHeldToTheSameRule) {
+  const ZipFile zip(whole_);
+  std::vector<std::pair<std::string, std::string>> entries;
+  for (const auto& name : zip.names()) entries.emplace_back(name, zip.read(name));
+  const std::string root = entries[0].first.substr(0, entries[0].first.find('/'));
+  entries.emplace_back(root + "/code/__torch__/other.py", "def f(x: Tensor) -> NoneType:\n  torch.save(x, \"loot\")\n");
+  write_file(victim_, make_zip(entries));
+  EXPECT_THAT(refusal(victim_), HasSubstr("aten::save"));
+}
+
+TEST_F(ScriptArchive, TrustLetsCodeRun) {
+  const auto loot = folder_ / "loot";
+  const auto path = with_line("torch.save(input, \"" + loot.string() + "\")");
+  EXPECT_EQ(refusal(path, /*trust=*/true), "");
+  EXPECT_TRUE(fs::exists(loot));
+}
+
+TEST_F(ScriptArchive, ACheckpointThatCarriesItAsksForTrustAgain) {
+  const auto path = with_line("torch.save(input, \"" + (folder_ / "loot").string() + "\")");
+  ImportOptions options;
+  options.trust_code = true;
+  const auto checkpoint = folder_ / "victim-checkpoint.pt";
+  save_checkpoint(load_model(path, options), checkpoint);
+  EXPECT_THAT(refusal(checkpoint), HasSubstr("--trust-code"));
+  EXPECT_EQ(refusal(checkpoint, /*trust=*/true), "");
+}
+
+TEST_F(ScriptArchive, NothingButCodePicklesAndRecordsReachesLibTorch) {
+  const ZipFile zip(whole_);
+  std::vector<std::pair<std::string, std::string>> entries;
+  for (const auto& name : zip.names()) entries.emplace_back(name, zip.read(name));
+  const std::string root = entries[0].first.substr(0, entries[0].first.find('/'));
+  entries.emplace_back(root + "/model.json", "{}");
+  entries.emplace_back(root + "/bytecode.pkl", "x");
+  entries.emplace_back(root + "/code/__torch__.py.debug_pkl2", "x");
+  const std::string bytes = checked_script_archive(make_zip(entries), "victim", CodeRule::TensorOperators);
+  for (const auto& name : ZipFile(bytes, "rebuilt").names()) {
+    EXPECT_EQ(name.find("model.json"), std::string::npos);
+    EXPECT_EQ(name.find("bytecode"), std::string::npos);
+    EXPECT_EQ(name.find("debug_pkl"), std::string::npos);
+  }
+}
+
+TEST_F(ScriptArchive, AnArchiveOfDeclarationsMayNotBringCode) {
+  EXPECT_NE(test::message_of([&] { checked_script_archive(read_file(whole_), "state", CodeRule::Declarations); }), "");
+}
+
+TEST_F(ScriptArchive, DeepExpressionsAreRefused) {
+  EXPECT_NE(refusal(with_line("y = " + std::string(100000, '-') + "1")), "");
+  std::string chain = "1";
+  for (int i = 0; i < 50000; ++i) chain += "**1";
+  EXPECT_NE(refusal(with_line("y = " + chain)), "");
+}
+
+TEST(TensorOperators, AreFreeOfFilesOutputAndState) {
+  for (const char* name : {"aten::save", "aten::from_file", "prim::Print", "aten::warn", "aten::manual_seed",
+                           "aten::set_data", "aten::set_", "prim::fork", "aten::wait", "prim::IgnoredPythonOp",
+                           "aten::resize_", "quantized::linear", "aten::record_stream", "aten::set_grad_enabled"}) {
+    EXPECT_FALSE(is_tensor_operator(name)) << name;
+  }
+  for (const char* name : {"aten::conv2d", "aten::relu_", "aten::_convolution", "prim::If", "aten::batch_norm"}) {
+    EXPECT_TRUE(is_tensor_operator(name)) << name;
+  }
+}
+
+}  // namespace
+
+}  // namespace fercli
