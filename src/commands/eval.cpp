@@ -79,6 +79,7 @@ void print_metrics(const Result& result) {
   print_text("  balanced accuracy    {}\n", format_proportion(metrics.at("balanced_accuracy")));
   print_text("  macro F1             {}\n", format_proportion(metrics.at("macro_f1")));
   print_text("  ECE                  {}\n", format_score(metrics.at("ece")));
+  print_text("    if calibrated      {}\n", format_score(metrics.at("ece_if_calibrated")));
   print_text("  Brier score          {}\n", format_score(metrics.at("brier")));
   print_text("  neg. log likelihood  {}\n\n", format_score(metrics.at("nll")));
 }
@@ -137,8 +138,8 @@ std::vector<std::string> write_files(const Result& result, const Outcomes& outco
                             folder / "confusion_matrix.png")) {
     names.push_back("confusion_matrix.png");
   }
-  if (plot_reliability(reliability(outcomes), result.metrics.at("ece"), "Reliability: " + subject,
-                       folder / "reliability.png")) {
+  if (plot_reliability(reliability(outcomes), result.metrics.at("ece"), result.metrics.at("ece_if_calibrated"),
+                       "Reliability: " + subject, folder / "reliability.png")) {
     names.push_back("reliability.png");
   }
   return names;

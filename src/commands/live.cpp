@@ -208,7 +208,6 @@ class LiveRun {
 
   void finish() {
     const auto status = pipeline_.status();
-    session_.finish(status, pipeline_.faces_seen(), hud_.overlay(), pipeline_.source().name());
     const auto summary = session_.summary(status, pipeline_.faces_seen(), pipeline_.source().name());
     inform(fmt::format(
         "{:.1f} s of {}: {} frames, {} analysed, {} dropped; {} faces; latency p50 {:.1f} ms, p95 {:.1f} ms",
@@ -222,6 +221,7 @@ class LiveRun {
     if (summary.contains("attack")) {
       inform("attack success: " + format_proportion(metric_from_json(summary["attack"]["success"])));
     }
+    session_.finish(status, pipeline_.faces_seen(), hud_.overlay(), pipeline_.source().name());
   }
 
  private:

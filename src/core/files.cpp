@@ -95,9 +95,19 @@ std::optional<pid_t> writer_of_part(const std::string& name) {
 }  // namespace
 
 fs::path final_name(const fs::path& path) {
+  const std::string working = part_name(kWorkingFolder).filename().string();
   fs::path name;
   for (const auto& part : path) {
-    if (!writer_of_part(part.string())) name /= part;
+    const std::string text = part.string();
+    const auto writer = writer_of_part(text);
+    if (text == working) continue;
+    if (!writer) {
+      name /= part;
+      continue;
+    }
+    const std::string mark = fmt::format(".{}.part", *writer);
+    const size_t place = text.rfind(mark);
+    name /= text.substr(1, place - 1) + text.substr(place + mark.size());
   }
   return name.empty() ? path : name;
 }
@@ -159,6 +169,7 @@ void sweep_parts(const fs::path& folder) {
   std::error_code error, ignored;
   std::vector<fs::path> dead;
   for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
+    if (entry->path().extension() == ".old") continue;  // a folder that was being replaced: the only whole one, perhaps
     const auto writer = writer_of_part(entry->path().filename().string());
     if (writer && *writer != getpid() && !is_alive(*writer)) dead.push_back(entry->path());
   }

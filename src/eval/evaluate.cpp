@@ -105,14 +105,15 @@ Predictions predict(const Classifier& classifier, const Dataset& dataset, int64_
 Result summarise(const Predictions& predictions, const Dataset& dataset, const LabelSet& classes, uint64_t seed) {
   const Outcomes outcomes{predictions.probabilities, dataset.labels};
   const auto confusion = confusion_matrix(outcomes, classes.size());
-  const Rng rng = Rng(seed).split("bootstrap");
+  const Rng rng = Rng(seed).split("calibration");
   Result result;
   result.n = dataset.size();
   result.seed = seed;
   result.metrics = {{"accuracy", accuracy(confusion)},
                     {"balanced_accuracy", balanced_accuracy(confusion)},
-                    {"macro_f1", macro_f1(confusion, rng.split("macro_f1"))},
-                    {"ece", expected_calibration_error(outcomes, rng.split("ece"))},
+                    {"macro_f1", macro_f1(confusion)},
+                    {"ece", expected_calibration_error(outcomes)},
+                    {"ece_if_calibrated", calibrated_ece(outcomes, rng.split("ece"))},
                     {"brier", brier_score(outcomes)},
                     {"nll", negative_log_likelihood(outcomes)}};
   result.tables["confusion_matrix"] = matrix_rows(confusion);

@@ -21,10 +21,11 @@ struct Predictions {
 /// of threads or the order of the images. Throws Interrupted on Ctrl-C, RunError when the network gives NaN.
 Predictions predict(const Classifier& classifier, const Dataset& dataset, int64_t batch_size);
 
-/// Metrics accuracy, balanced_accuracy, macro_f1, ece, brier and nll; tables confusion_matrix and reliability; n, seed,
-/// per-class part, per-image part (`describe_pixels`; probabilities with six digits, in the order of the classes) and
-/// timing. The caller adds options, data set and model. `dataset` must have labels in the order of `classes`, and none
-/// missing.
+/// Metrics accuracy, balanced_accuracy, macro_f1, ece, ece_if_calibrated (what a perfectly
+/// calibrated network with these confidences would have), brier and nll; tables confusion_matrix and reliability; n,
+/// seed, per-class part, per-image part (`describe_pixels`; probabilities with six digits, in the order of the classes)
+/// and timing. The caller adds options, data set and model. `dataset` must have labels in the order of `classes`, and
+/// none missing.
 Result summarise(const Predictions& predictions, const Dataset& dataset, const LabelSet& classes, uint64_t seed);
 
 /// Accuracy over the images of `dataset` whose pixels do not occur in `training`.

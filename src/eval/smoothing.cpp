@@ -84,7 +84,7 @@ json curve(const std::vector<Certificate>& certificates, const torch::Tensor& la
                  {"certified_accuracy", json::array()},
                  {"abstained", abstained},
                  {"accuracy", certified(0)},
-                 {"average_certified_radius", to_json(mean(radius_if_right))},
+                 {"average_certified_radius", to_json(positive_mean(radius_if_right))},
                  {"largest_radius", largest}};
   for (int64_t step = 0;; ++step) {
     const double radius = sigma * static_cast<double>(step) / kStepsPerSigma;

@@ -94,13 +94,14 @@ Text Page::metric(const View& view, NumberFormat format, Sample n) const {
   if (!view || !view.json().is_object()) return text;
   const View interval = view.at("interval");
   const bool with_n = n == Sample::Shown && view.at("n");
-  if (!interval && !with_n) return text;
+  const bool has_interval = interval && (interval.at(0) || interval.at(1));  // an end may be infinite, which is null
+  if (!has_interval && !with_n) return text;
   text = text + plain(" ") + small(plain("("));
-  if (interval) {
+  if (has_interval) {
     const NumberFormat bare = format == NumberFormat::Percent ? NumberFormat::Points : format;
     text = text + small(number(interval.at(0), bare) + plain("–") + number(interval.at(1), bare));
   }
-  if (with_n) text = text + small(plain(interval ? "; n = " : "n = ") + number(view.at("n"), NumberFormat::Count));
+  if (with_n) text = text + small(plain(has_interval ? "; n = " : "n = ") + number(view.at("n"), NumberFormat::Count));
   return text + small(plain(")"));
 }
 

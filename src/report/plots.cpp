@@ -186,8 +186,8 @@ bool plot_confusion_matrix(const torch::Tensor& confusion, const std::vector<std
   return draw_figure(script, {1500, 1120}, path);
 }
 
-bool plot_reliability(const std::vector<ReliabilityBin>& bins, const Metric& ece, const std::string& title,
-                      const std::filesystem::path& path) {
+bool plot_reliability(const std::vector<ReliabilityBin>& bins, const Metric& ece, const Metric& calibrated,
+                      const std::string& title, const std::filesystem::path& path) {
   int64_t fullest = 0;
   std::vector<std::string> rows;
   for (const auto& bin : bins) {
@@ -205,9 +205,9 @@ bool plot_reliability(const std::vector<ReliabilityBin>& bins, const Metric& ece
       "set title {} . \"\\n\" . {}\nset ylabel 'accuracy'\nset yrange [0:1]\nset xtics 0.2 format ''\nset ytics 0.2\n"
       "set key top left\n",
       gnuplot_text(title),
-      gnuplot_text(fmt::format("ECE {:.3f} (95 % CI {:.3f}–{:.3f}, n = {})", ece.value, ece.interval.low,
-                               ece.interval.high,
-                               format_number(static_cast<double>(ece.n), NumberFormat::Count, "en"))));
+      gnuplot_text(fmt::format("ECE {:.3f} (n = {}); a calibrated network would have {:.3f} (95 %: {:.3f}–{:.3f})",
+                               ece.value, format_number(static_cast<double>(ece.n), NumberFormat::Count, "en"),
+                               calibrated.value, calibrated.interval.low, calibrated.interval.high)));
   script += fmt::format(
       "plot $bins using 1:3:({0}) with boxes lc rgb '#b7d7ea' title 'accuracy in the bin', "
       "x with lines lc rgb '#606060' dt 2 lw 1 title 'perfect calibration', "

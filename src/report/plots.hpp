@@ -44,8 +44,9 @@ bool plot_class_distribution(const std::vector<ClassCounts>& splits, const std::
 bool plot_confusion_matrix(const torch::Tensor& confusion, const std::vector<std::string>& classes,
                            const std::string& title, const std::filesystem::path& path);
 
-/// Accuracy against confidence with Wilson intervals, and below it how many images fall in each bin.
-bool plot_reliability(const std::vector<ReliabilityBin>& bins, const Metric& ece, const std::string& title,
-                      const std::filesystem::path& path);
+/// Accuracy against confidence with Wilson intervals, and below it how many images fall in each bin. `calibrated`:
+/// `calibrated_ece`.
+bool plot_reliability(const std::vector<ReliabilityBin>& bins, const Metric& ece, const Metric& calibrated,
+                      const std::string& title, const std::filesystem::path& path);
 
 }  // namespace fercli

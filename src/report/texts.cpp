@@ -50,6 +50,7 @@ const TextTable& texts() {
        {"Balanced accuracy (mean over the classes)", "Exactitude équilibrée (moyenne des classes)"}},
       {"metric.macro_f1", {"Macro F1", "F1 macro"}},
       {"metric.ece", {"Calibration error (ECE)", "Erreur de calibration (ECE)"}},
+      {"metric.ece_if_calibrated", {"ECE of a calibrated network", "ECE d’un réseau calibré"}},
       {"metric.brier", {"Brier score (0 is best, 2 worst)", "Score de Brier (0 : parfait, 2 : le pire)"}},
       {"metric.nll", {"Negative log-likelihood (nats)", "Log-vraisemblance négative (nats)"}},
       {"metric.mean_confidence", {"Mean confidence", "Confiance moyenne"}},

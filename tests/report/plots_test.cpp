@@ -40,7 +40,8 @@ TEST(Plots, AreWrittenAsPng) {
   EXPECT_TRUE(plot_class_distribution({{"Training", {5, 0}}, {"PublicTest", {1, 2}}}, kClasses, "title",
                                       scratch / "classes.png"));
   EXPECT_TRUE(plot_confusion_matrix(confusion(), kClasses, "title", scratch / "confusion.png"));
-  EXPECT_TRUE(plot_reliability(reliability(outcomes), {0.1, {0.0, 0.2}, 2}, "title", scratch / "reliability.png"));
+  EXPECT_TRUE(plot_reliability(reliability(outcomes), {0.1, {0.0, 0.2}, 2}, {0.05, {0.0, 0.1}, 2}, "title",
+                               scratch / "reliability.png"));
   for (const char* name : {"curves.png", "classes.png", "confusion.png", "reliability.png"}) {
     EXPECT_TRUE(is_png(scratch / name)) << name;
   }

@@ -3,12 +3,13 @@
 //   defocus_blur  radius of the disk     0.5    1     1.5   2.5   3     and a Gaussian of 0.6 0.1 0.1 0.01 0.1 after it
 //   glass_blur    sigma, shift, passes   0.1 1 1   0.5 1 1   0.6 1 2   0.7 2 1   0.9 2 2
 //   motion_blur   radius, sigma          10 1   10 1.5   10 2   10 2.5   12 3
-//   zoom_blur     largest factor         1.05  1.1  1.15  1.2  1.25   (no length)
+//   zoom_blur     largest factor         1.06  1.11  1.15  1.2  1.25   (no length)
 //
 // Differences from the authors' program. Defocus: the disk is drawn with soft edges, by the share of each pixel that it
-// covers. Glass: shifts are whole pixels, at least 1. Motion: the line runs between pixels, bilinear, at an angle drawn
-// from ±45 degrees; the direction of motion has one side, as there. Zoom: the factors 1.01, 1.02, …, the middle staying
-// where it is.
+// covers. Glass: shifts are whole pixels, at least 1; where the first blur leaves a whole 8-bit level it is kept, while
+// that program may lose one to the rounding of a float. Motion: the line runs between pixels, bilinear, at an angle
+// drawn from ±45 degrees; the direction of motion has one side, as there. Zoom: none; the factors are 1, 1.01, 1.02, …,
+// and the rounding of numpy's arange lets the first two severities take one factor more than the others' pattern says.
 #include "data/corruptions/corruption.hpp"
 #include "data/corruptions/filters.hpp"
 
@@ -33,8 +34,8 @@ struct Motion {
 constexpr std::array<Motion, kSeverities> kMotion{{{10, 1}, {10, 1.5}, {10, 2}, {10, 2.5}, {12, 3}}};
 constexpr double kMotionAngle = 45;
 
-constexpr std::array<int64_t, kSeverities> kZoomSteps{5, 10, 15, 20, 25};
-constexpr double kZoomStep = 0.01;
+constexpr std::array<int64_t, kSeverities> kZoomSteps{6, 11, 15, 20, 25};
+constexpr double kZoomStep = (1 + 0.01) - 1;  ///< as numpy's arange takes it, with the rounding
 
 constexpr int64_t kSubpixels = 9;  ///< to a side, when the disk's cover of a pixel is counted
 
@@ -70,16 +71,17 @@ torch::Tensor defocus_blur(const torch::Tensor& image, int64_t severity, Rng&) {
   return gaussian_blurred(filtered(image, disk(radius * scale)), softness * scale);
 }
 
-/// Every pixel away from the border changes places with one drawn nearby, up to `shift` to the left and up and one less
-/// to the right and down.
-void shuffle_nearby(torch::Tensor& image, int64_t shift, Rng& rng) {
+/// Every pixel away from the border becomes one drawn nearby, up to `shift` to the left and up and one less to the
+/// right and down. The authors' program means to exchange the two, but its assignment between views of one array
+/// copies.
+void scatter_nearby(torch::Tensor& image, int64_t shift, Rng& rng) {
   const int64_t channels = image.size(0), height = image.size(1), width = image.size(2);
   auto* value = image.data_ptr<float>();
   for (int64_t y = height - shift; y > shift; --y) {
     for (int64_t x = width - shift; x > shift; --x) {
       const int64_t other_x = x + rng.below(2 * shift) - shift, other_y = y + rng.below(2 * shift) - shift;
       for (int64_t c = 0; c < channels; ++c) {
-        std::swap(value[(c * height + y) * width + x], value[(c * height + other_y) * width + other_x]);
+        value[(c * height + y) * width + x] = value[(c * height + other_y) * width + other_x];
       }
     }
   }
@@ -88,11 +90,12 @@ void shuffle_nearby(torch::Tensor& image, int64_t shift, Rng& rng) {
 torch::Tensor glass_blur(const torch::Tensor& image, int64_t severity, Rng& rng) {
   const auto [sigma, shift, passes] = kGlass[severity - 1];
   const double scale = length_scale(image);
-  auto shuffled = gaussian_blurred(image, sigma * scale).clone();
+  constexpr double kTolerance = 1e-3;  // of a level
+  auto scattered = (gaussian_blurred(image, sigma * scale) * 255 + kTolerance).floor() / 255;
   for (int64_t pass = 0; pass < passes; ++pass) {
-    shuffle_nearby(shuffled, std::max<int64_t>(1, std::lround(shift * scale)), rng);
+    scatter_nearby(scattered, std::max<int64_t>(1, std::lround(shift * scale)), rng);
   }
-  return gaussian_blurred(shuffled, sigma * scale);
+  return gaussian_blurred(scattered, sigma * scale);
 }
 
 torch::Tensor motion_blur(const torch::Tensor& image, int64_t severity, Rng& rng) {

@@ -151,18 +151,30 @@ torch::Tensor motion_blurred(const torch::Tensor& image, double radius, double s
   return filtered(image, taps);
 }
 
+namespace {
+
+/// One axis of `zoomed`: the places in the image that its pixels are taken from.
+std::vector<double> zoomed_places(int64_t size, double factor) {
+  const auto kept = static_cast<int64_t>(std::ceil(static_cast<double>(size) / factor)), first = (size - kept) / 2;
+  const auto enlarged = static_cast<int64_t>(std::nearbyint(static_cast<double>(kept) * factor));
+  const double step = enlarged > 1 ? static_cast<double>(kept - 1) / static_cast<double>(enlarged - 1) : 0;
+  const int64_t trimmed = (enlarged - size) / 2;
+  std::vector<double> places;
+  for (int64_t i = 0; i < size; ++i) {
+    places.push_back(static_cast<double>(first) + static_cast<double>(trimmed + i) * step);
+  }
+  return places;
+}
+
+}  // namespace
+
 torch::Tensor zoomed(const torch::Tensor& image, double factor) {
   auto result = torch::empty_like(image);
   auto* out = result.data_ptr<float>();
-  const double middle_y = static_cast<double>(image.size(1) - 1) / 2,
-               middle_x = static_cast<double>(image.size(2) - 1) / 2;
+  const auto rows = zoomed_places(image.size(1), factor), columns = zoomed_places(image.size(2), factor);
   for (int64_t c = 0; c < image.size(0); ++c) {
-    for (int64_t y = 0; y < image.size(1); ++y) {
-      const double from_y = middle_y + (static_cast<double>(y) - middle_y) / factor;
-      for (int64_t x = 0; x < image.size(2); ++x) {
-        const double from_x = middle_x + (static_cast<double>(x) - middle_x) / factor;
-        *out++ = static_cast<float>(sample(image, c, from_x, from_y, Border::Nearest));
-      }
+    for (const double y : rows) {
+      for (const double x : columns) *out++ = static_cast<float>(sample(image, c, x, y, Border::Nearest));
     }
   }
   return result;

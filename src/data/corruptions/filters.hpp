@@ -32,7 +32,8 @@ torch::Tensor gaussian_blurred(const torch::Tensor& image, double sigma);
 /// tap per pixel up to `radius`.
 torch::Tensor motion_blurred(const torch::Tensor& image, double radius, double sigma, double angle);
 
-/// The middle of the image enlarged by `factor` >= 1 to the whole of it, bilinear.
+/// The middle of the image enlarged by `factor` >= 1 to the whole of it, bilinear, as the corruptions' authors do it: a
+/// middle of whole pixels, its corners on the corners of the enlargement, which is trimmed to the image's size.
 torch::Tensor zoomed(const torch::Tensor& image, double factor);
 
 /// A cloud of fractal noise (H,W) in [0,1], by the diamond-square method (Fournier, Fussell & Carpenter, CACM 1982) on

@@ -1,8 +1,10 @@
 // A tree split/class/id.png that the folder reader gives back without loss.
 #include <ATen/Parallel.h>
+#include <fcntl.h>
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <set>
 
 #include "core/file_name.hpp"
@@ -75,6 +77,12 @@ void write_images(const Dataset& data, const fs::path& root) {
   throw_if_interrupted();
 }
 
+/// Exchanges two folders in one step, so that a run killed at any moment leaves one of them whole; false where the file
+/// system cannot.
+bool exchanged(const fs::path& one, const fs::path& other) {
+  return ::renameat2(AT_FDCWD, one.c_str(), AT_FDCWD, other.c_str(), RENAME_EXCHANGE) == 0;
+}
+
 void write(const Dataset& data, const fs::path& destination) {
   const fs::path place = (fs::absolute(destination).lexically_normal() / "").parent_path();  // no slash at the end
   std::error_code error;
@@ -85,13 +93,17 @@ void write(const Dataset& data, const fs::path& destination) {
   old += ".old";
   try {
     write_images(data, temporary);
-    if (replaces) fs::rename(place, old);
-    fs::rename(temporary, place);
-    fs::remove_all(old, error);
+    if (replaces && exchanged(temporary, place)) {
+      fs::remove_all(temporary, error);
+    } else {
+      if (replaces) fs::rename(place, old);
+      fs::rename(temporary, place);
+      fs::remove_all(old, error);
+    }
   } catch (const fs::filesystem_error& problem) {
     fs::remove_all(temporary, error);
     if (replaces && !fs::exists(place, error)) fs::rename(old, place, error);
-    throw UserError(fmt::format("{}: cannot be written ({})", destination.string(), problem.code().message()));
+    throw_write_error(destination, problem.code().value());
   } catch (...) {
     fs::remove_all(temporary, error);
     throw;

@@ -1,8 +1,10 @@
 #include "eval/measures/metrics.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <functional>
+#include <limits>
 #include <numeric>
 #include <stdexcept>
 
@@ -14,7 +16,8 @@ namespace fercli {
 namespace {
 
 constexpr double kNormal975 = 1.959963984540054;  // 97.5 % quantile of the standard normal distribution
-constexpr int64_t kBootstrapDraws = 500;
+constexpr int64_t kDraws = 1000;
+constexpr int64_t kFewestForMedian = 6;  // with fewer, no two order statistics enclose it so surely
 constexpr double kSmallestProbability = 1e-45;
 
 const Metric kNothing{kNaN, {kNaN, kNaN}, 0};
@@ -46,37 +49,57 @@ struct Counts {
   std::vector<int64_t> right, support, predicted;
 };
 
-/// Mean F1 over the classes that occur.
-double macro_f1_of(const Counts& counts) {
-  double sum = 0;
-  int64_t occurring = 0;
+/// How much wider than that of independent classes the standard error of macro F1 is; see `macro_f1`.
+double correlation_factor(const Counts& counts) {
+  std::vector<int64_t> occurring;
   for (int64_t k = 0; k < counts.classes; ++k) {
-    const int64_t both = counts.support[k] + counts.predicted[k];
-    if (both == 0) continue;
-    sum += 2.0 * counts.right[k] / both;
-    ++occurring;
+    if (counts.support[k] + counts.predicted[k] > 0) occurring.push_back(k);
   }
-  return sum / occurring;
+  const auto classes = static_cast<double>(occurring.size());
+  if (occurring.size() < 2) return 1;
+  const double spread = 1 / (classes * (classes - 1)), per_class = 2 / classes, total = counts.n + 1;
+  const auto f1 = [&](int64_t k) {
+    return 2 * counts.right[k] / (counts.support[k] + counts.predicted[k] + per_class);
+  };
+  const auto slope = [&](int64_t k) { return 1 / (counts.support[k] + counts.predicted[k] + per_class); };
+  double sum = 0, squares = 0,
+         alone = 0;  // of the changes that one image makes: to all F1 together, and class by class
+  std::vector<double> means(static_cast<size_t>(counts.classes));
+  for (const int64_t row : occurring) {
+    for (const int64_t column : occurring) {
+      const double count = counts.matrix.data_ptr<int64_t>()[row * counts.classes + column];
+      const double share = (count + (row == column ? 0 : spread)) / total;
+      const double of_row = (row == column ? 2 * (1 - f1(row)) : -f1(row)) * slope(row);
+      const double of_column = row == column ? 0 : -f1(column) * slope(column);
+      sum += share * (of_row + of_column);
+      squares += share * std::pow(of_row + of_column, 2);
+      alone += share * (of_row * of_row + of_column * of_column);
+      means[static_cast<size_t>(row)] += share * of_row;
+      means[static_cast<size_t>(column)] += share * of_column;
+    }
+  }
+  for (const double mean : means) alone -= mean * mean;
+  if (!(alone > 0)) return std::sqrt(2.0);
+  return std::sqrt(std::clamp((squares - sum * sum) / alone, 1.0, 2.0));
 }
 
-/// Standard deviation of a statistic over resamples of n rows with replacement; `statistic` gets the drawn rows.
-double bootstrap_error(int64_t n, const Rng& rng, const std::function<double(const std::vector<int64_t>&)>& statistic) {
-  std::vector<double> values;
-  std::vector<int64_t> rows(n);
-  for (int64_t draw = 0; draw < kBootstrapDraws; ++draw) {
-    Rng stream = rng.split(static_cast<uint64_t>(draw));
-    for (auto& row : rows) row = stream.below(n);
-    values.push_back(statistic(rows));
-  }
-  const double centre = std::accumulate(values.begin(), values.end(), 0.0) / kBootstrapDraws;
-  double squares = 0;
-  for (const double value : values) squares += (value - centre) * (value - centre);
-  return std::sqrt(squares / (kBootstrapDraws - 1));
+/// Wilson's interval for a proportion over `n` images, which need not be whole.
+Interval score_interval(double p, double n) {
+  const double z2 = kNormal975 * kNormal975, centre = (p + z2 / (2 * n)) / (1 + z2 / n);
+  const double half = kNormal975 / (1 + z2 / n) * std::sqrt(p * (1 - p) / n + z2 / (4 * n * n));
+  return {p == 0 ? 0.0 : std::max(0.0, centre - half), p == 1 ? 1.0 : std::min(1.0, centre + half)};
 }
 
-Metric with_error(double value, double standard_error, int64_t n) {
-  const double half = kNormal975 * standard_error;
-  return {value, {std::max(0.0, value - half), std::min(1.0, value + half)}, n};
+/// Mean of values and the variance of one, to which an observation of variance `widest` is added.
+struct Moments {
+  double mean, variance;
+};
+Moments moments(std::vector<double> values, const std::function<double(double)>& widest) {
+  const auto n = static_cast<double>(values.size());
+  const double mean = ordered_sum(values) / n;
+  std::vector<double> squares;
+  for (const double value : values) squares.push_back((value - mean) * (value - mean));
+  return {mean, (ordered_sum(squares) + widest(mean)) / n};
 }
 
 /// Confidence of the predicted class and whether it is the true one.
@@ -115,8 +138,8 @@ int64_t bin_of(double confidence, int64_t bins) {
   return std::clamp(static_cast<int64_t>(std::ceil(confidence * bins)) - 1, int64_t{0}, bins - 1);
 }
 
-/// Mean over images of a score of (probabilities of the image, its label).
-Metric mean_score(const Outcomes& outcomes, const std::function<double(const double*, int64_t)>& score) {
+/// A score of (probabilities of an image, its label) for each image.
+std::vector<double> scores_of(const Outcomes& outcomes, const std::function<double(const double*, int64_t)>& score) {
   const auto probabilities = checked_probabilities(outcomes);
   const auto labels = outcomes.labels.to(torch::kCPU).contiguous();
   const int64_t classes = probabilities.size(1);
@@ -124,7 +147,32 @@ Metric mean_score(const Outcomes& outcomes, const std::function<double(const dou
   for (int64_t row = 0; row < labels.size(0); ++row) {
     scores.push_back(score(probabilities.data_ptr<double>() + row * classes, labels.data_ptr<int64_t>()[row]));
   }
-  return mean(std::move(scores));
+  return scores;
+}
+
+/// A prediction as ECE sees it.
+struct BinnedConfidence {
+  double confidence;
+  int64_t bin;
+};
+
+/// ECE of these predictions, of which `right(i)` says whether the i-th is right.
+template <class Right>
+double ece_of(const std::vector<BinnedConfidence>& predictions, Right right) {
+  std::array<double, kReliabilityBins> sums{};
+  for (size_t i = 0; i < predictions.size(); ++i) {
+    sums[static_cast<size_t>(predictions[i].bin)] += predictions[i].confidence - (right(i) ? 1 : 0);
+  }
+  const double sum = std::accumulate(sums.begin(), sums.end(), 0.0, [](double a, double b) { return a + std::abs(b); });
+  return sum / static_cast<double>(predictions.size());
+}
+
+std::vector<BinnedConfidence> binned(const std::vector<Judgement>& judgements) {
+  std::vector<BinnedConfidence> predictions;
+  for (const auto& judgement : judgements) {
+    predictions.push_back({judgement.confidence, bin_of(judgement.confidence, kReliabilityBins)});
+  }
+  return predictions;
 }
 
 }  // namespace
@@ -132,10 +180,7 @@ Metric mean_score(const Outcomes& outcomes, const std::function<double(const dou
 Interval wilson_interval(int64_t successes, int64_t n) {
   if (successes < 0 || successes > n) throw std::invalid_argument("wilson_interval: needs 0 <= successes <= n");
   if (n == 0) return {0, 1};
-  const double total = static_cast<double>(n), p = successes / total, z2 = kNormal975 * kNormal975;
-  const double centre = (p + z2 / (2 * total)) / (1 + z2 / total);
-  const double half = kNormal975 / (1 + z2 / total) * std::sqrt(p * (1 - p) / total + z2 / (4 * total * total));
-  return {successes == 0 ? 0.0 : centre - half, successes == n ? 1.0 : centre + half};
+  return score_interval(static_cast<double>(successes) / n, static_cast<double>(n));
 }
 
 Metric proportion(int64_t successes, int64_t n) {
@@ -147,19 +192,29 @@ Metric median(std::vector<double> values) {
   std::sort(values.begin(), values.end());
   const auto n = static_cast<int64_t>(values.size());
   const double middle = n % 2 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
+  if (n < kFewestForMedian) return {middle, {0, std::numeric_limits<double>::infinity()}, n};
   int64_t rank = 1;  // of the lower end, from 1; the upper end is its mirror image
   while (2 * rank < n && binomial_half_cdf(rank, n) <= 0.025) ++rank;
   return {middle, {values[rank - 1], values[n - rank]}, n};
 }
 
-Metric mean(std::vector<double> values) {
+Metric bounded_mean(std::vector<double> values, double top) {
   if (values.empty()) return kNothing;
   const auto n = static_cast<int64_t>(values.size());
-  const double centre = ordered_sum(values) / n;
-  std::vector<double> squares;
-  for (const double value : values) squares.push_back((value - centre) * (value - centre));
-  const double half = n > 1 ? kNormal975 * std::sqrt(ordered_sum(squares) / (n - 1) / n) : kNaN;
-  return {centre, {centre - half, centre + half}, n};
+  for (double& value : values) value /= top;
+  const auto [p, variance] = moments(std::move(values), [](double mean) { return mean * (1 - mean); });
+  const double images = variance > 0 ? n * p * (1 - p) / variance : n;
+  const Interval interval = score_interval(p, images);
+  return {p * top, {interval.low * top, interval.high * top}, n};
+}
+
+Metric positive_mean(std::vector<double> values) {
+  if (values.empty()) return kNothing;
+  const auto n = static_cast<int64_t>(values.size());
+  const auto [centre, variance] = moments(std::move(values), [](double mean) { return mean * mean; });
+  if (centre == 0) return {0, {0, -std::log(0.025) / static_cast<double>(n)}, n};
+  const double factor = std::exp(kNormal975 * std::sqrt(variance / static_cast<double>(n)) / centre);
+  return {centre, {centre / factor, centre * factor}, n};
 }
 
 torch::Tensor predicted_classes(const torch::Tensor& probabilities) {
@@ -214,21 +269,6 @@ Metric balanced_accuracy(const torch::Tensor& confusion) {
   return {value, {value - std::sqrt(below) / occurring, value + std::sqrt(above) / occurring}, counts.n};
 }
 
-Metric macro_f1(const torch::Tensor& confusion, const Rng& rng) {
-  const Counts counts(confusion);
-  if (counts.n == 0) return kNothing;
-  std::vector<int64_t> cells;  // of each image
-  for (int64_t cell = 0; cell < counts.matrix.numel(); ++cell) {
-    cells.insert(cells.end(), counts.matrix.data_ptr<int64_t>()[cell], cell);
-  }
-  const double error = bootstrap_error(counts.n, rng, [&](const std::vector<int64_t>& rows) {
-    auto drawn = torch::zeros_like(counts.matrix);
-    for (const int64_t row : rows) ++drawn.data_ptr<int64_t>()[cells[row]];
-    return macro_f1_of(Counts(drawn));
-  });
-  return with_error(macro_f1_of(counts), error, counts.n);
-}
-
 std::vector<ClassScore> class_scores(const torch::Tensor& confusion) {
   const Counts counts(confusion);
   const auto from_jaccard = [](double jaccard) { return 2 * jaccard / (1 + jaccard); };
@@ -242,6 +282,24 @@ std::vector<ClassScore> class_scores(const torch::Tensor& confusion) {
                       f1, counts.support[k]});
   }
   return scores;
+}
+
+Metric macro_f1(const torch::Tensor& confusion) {
+  const Counts counts(confusion);
+  if (counts.n == 0) return kNothing;
+  double sum = 0, below = 0, above = 0;
+  int64_t occurring = 0;
+  for (const auto& score : class_scores(confusion)) {
+    if (score.f1.n == 0) continue;
+    sum += score.f1.value;
+    below += std::pow(score.f1.value - score.f1.interval.low, 2);
+    above += std::pow(score.f1.interval.high - score.f1.value, 2);
+    ++occurring;
+  }
+  const double value = sum / occurring, factor = correlation_factor(counts) / occurring;
+  return {value,
+          {std::max(0.0, value - factor * std::sqrt(below)), std::min(1.0, value + factor * std::sqrt(above))},
+          counts.n};
 }
 
 std::vector<ReliabilityBin> reliability(const Outcomes& outcomes, int64_t bins) {
@@ -262,39 +320,46 @@ std::vector<ReliabilityBin> reliability(const Outcomes& outcomes, int64_t bins) 
   return result;
 }
 
-Metric expected_calibration_error(const Outcomes& outcomes, const Rng& rng) {
+Metric expected_calibration_error(const Outcomes& outcomes) {
   const auto judgements = judge(outcomes);
-  const auto n = static_cast<int64_t>(judgements.size());
-  if (n == 0) return kNothing;
-  std::vector<int64_t> bins;
-  std::vector<double> gaps;
-  for (const auto& judgement : judgements) {
-    bins.push_back(bin_of(judgement.confidence, kReliabilityBins));
-    gaps.push_back(judgement.confidence - judgement.right);
+  if (judgements.empty()) return kNothing;
+  const double value = ece_of(binned(judgements), [&](size_t i) { return judgements[i].right; });
+  return {value, {kNaN, kNaN}, static_cast<int64_t>(judgements.size())};
+}
+
+Metric calibrated_ece(const Outcomes& outcomes, const Rng& rng) {
+  const auto predictions = binned(judge(outcomes));
+  if (predictions.empty()) return kNothing;
+  std::vector<double> draws;
+  for (int64_t draw = 0; draw < kDraws; ++draw) {
+    Rng stream = rng.split(static_cast<uint64_t>(draw));
+    draws.push_back(ece_of(predictions, [&](size_t i) { return stream.chance(predictions[i].confidence); }));
   }
-  const auto statistic = [&](const std::vector<int64_t>& rows) {
-    std::array<double, kReliabilityBins> sums{};
-    for (const int64_t row : rows) sums[bins[row]] += gaps[row];
-    return std::accumulate(sums.begin(), sums.end(), 0.0, [](double a, double b) { return a + std::abs(b); }) / n;
-  };
-  std::vector<int64_t> every(n);
-  std::iota(every.begin(), every.end(), int64_t{0});
-  return with_error(statistic(every), bootstrap_error(n, rng, statistic), n);
+  const double value = ordered_sum(draws) / kDraws;  // sorts them
+  Interval interval{draws[kDraws / 40 - 1], draws[kDraws - kDraws / 40]};
+  const auto n = static_cast<int64_t>(predictions.size());
+  if (interval.low == interval.high) {
+    const double image = 1.0 / static_cast<double>(n);
+    interval = {std::max(0.0, interval.low - image), std::min(1.0, interval.high + image)};
+  }
+  return {value, interval, n};
 }
 
 Metric brier_score(const Outcomes& outcomes) {
   const int64_t classes = outcomes.probabilities.size(-1);
-  return mean_score(outcomes, [classes](const double* probability, int64_t label) {
+  constexpr double kLargest = 2;
+  const auto scores = scores_of(outcomes, [classes](const double* probability, int64_t label) {
     double sum = 0;
     for (int64_t k = 0; k < classes; ++k) sum += std::pow(probability[k] - (k == label), 2);
-    return sum;
+    return std::min(sum, kLargest);
   });
+  return bounded_mean(scores, kLargest);
 }
 
 Metric negative_log_likelihood(const Outcomes& outcomes) {
-  return mean_score(outcomes, [](const double* probability, int64_t label) {
-    return -std::log(std::max(probability[label], kSmallestProbability));
-  });
+  return positive_mean(scores_of(outcomes, [](const double* probability, int64_t label) {
+    return std::max(0.0, -std::log(std::max(probability[label], kSmallestProbability)));
+  }));
 }
 
 }  // namespace fercli

@@ -29,13 +29,22 @@ Interval wilson_interval(int64_t successes, int64_t n);
 /// successes / n with its Wilson interval.
 Metric proportion(int64_t successes, int64_t n);
 
-/// Sample median; the interval's ends are the order statistics whose ranks enclose the median with at least 95 %
-/// probability (exact binomial), or the extremes when there are fewer than 6 values. Infinite values are allowed: they
-/// stand for "larger than anything searched".
+/// Sample median of distances; the interval's ends are the order statistics whose ranks enclose the median with at
+/// least 95 % probability (exact binomial). Fewer than 6 values tell so much of no two of them: [0, infinity). Infinite
+/// values are allowed: they stand for "larger than anything searched". Equal values may leave an interval without
+/// width.
 Metric median(std::vector<double> values);
 
-/// Sample mean with normal interval, mean ± 1.96 s/√n. The same bits for any order of the values.
-Metric mean(std::vector<double> values);
+// Means. One observation of the widest kind is added to the sample's variance, so that few or equal values do not look
+// certain. The same bits for any order of the values. How often the intervals hold: experiments/interval-coverage.md.
+
+/// Mean of values in [0, top]. Interval: Wilson's score interval of the proportion mean/top, from as many images as
+/// would give a proportion the variance of this mean.
+Metric bounded_mean(std::vector<double> values, double top);
+
+/// Mean of values >= 0 without an upper bound. Interval: mean · exp(± 1.96 s / (mean √n)), the delta method on the
+/// logarithm; of zeros alone, [0, 3.69/n], the exact one of an exponential distribution's mean that rarely shows.
+Metric positive_mean(std::vector<double> values);
 
 /// What a classifier said, and what is true.
 struct Outcomes {
@@ -56,10 +65,11 @@ Metric accuracy(const torch::Tensor& confusion);
 /// variance estimates recovery (Zou and Donner, Statistics in Medicine 2008, eq. 4).
 Metric balanced_accuracy(const torch::Tensor& confusion);
 
-/// Unweighted mean of the F1 of the classes that have images or predictions. Interval: ± 1.96 bootstrap standard
-/// errors; a point, which means nothing, where every resample gives the same: a single image, or all right or all
-/// wrong.
-Metric macro_f1(const torch::Tensor& confusion, const Rng& rng);
+/// Unweighted mean of the F1 of the classes that have images or predictions. Interval: the classes' intervals of F1
+/// (`class_scores`) joined as in `balanced_accuracy`, and widened by what their correlation adds to the standard error:
+/// an image taken for another class's lowers two F1. The factor, in [1, √2], is the delta method's, with one more wrong
+/// image spread over the cells.
+Metric macro_f1(const torch::Tensor& confusion);
 
 /// One class against the rest.
 struct ClassScore {
@@ -84,8 +94,15 @@ constexpr int64_t kReliabilityBins = 15;
 std::vector<ReliabilityBin> reliability(const Outcomes& outcomes, int64_t bins = kReliabilityBins);
 
 /// Expected calibration error (Guo et al., ICML 2017, eq. 3) over 15 bins of equal width. The estimate is biased
-/// upwards for small n. Interval: ± 1.96 bootstrap standard errors, cut to [0,1].
-Metric expected_calibration_error(const Outcomes& outcomes, const Rng& rng);
+/// upwards, and positive for a perfectly calibrated network too, so that it has no interval (NaN): compare it with
+/// `calibrated_ece`.
+Metric expected_calibration_error(const Outcomes& outcomes);
+
+/// What `expected_calibration_error` would be if these confidences were right: mean and central 95 % of 1000 draws in
+/// which each prediction is right with the probability of its confidence (consistency resampling; Bröcker and Smith,
+/// Weather and Forecasting 2007). An ECE above the interval speaks against calibration. Where all draws agree, the
+/// interval is wider by what one image can change, 1/n.
+Metric calibrated_ece(const Outcomes& outcomes, const Rng& rng);
 
 /// Mean over images of the squared distance between probabilities and the one-hot label, in [0,2] (Brier 1950).
 Metric brier_score(const Outcomes& outcomes);

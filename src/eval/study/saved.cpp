@@ -21,8 +21,8 @@ using nlohmann::json;
 namespace {
 
 constexpr const char* kSavedMode = "saved";
-const std::vector<std::string> kCleanMetrics{"accuracy", "balanced_accuracy",    "macro_f1", "ece", "brier",
-                                             "nll",      "accuracy_deduplicated"};
+const std::vector<std::string> kCleanMetrics{
+    "accuracy", "balanced_accuracy", "macro_f1", "ece", "ece_if_calibrated", "brier", "nll", "accuracy_deduplicated"};
 
 json clean_part(const Result& result) {
   json part = {{"per_class", result.per_class},

@@ -66,6 +66,7 @@ VideoRecorder::VideoRecorder(const std::filesystem::path& path, int64_t width, i
   writer_->part = part_name(path);
   writer_->size = {static_cast<int>(width), static_cast<int>(height)};
   writer_->fps = fps;
+  require_room();
   const int code =
       extension == ".mp4" ? cv::VideoWriter::fourcc('m', 'p', '4', 'v') : cv::VideoWriter::fourcc('M', 'J', 'P', 'G');
   try {
@@ -76,10 +77,8 @@ VideoRecorder::VideoRecorder(const std::filesystem::path& path, int64_t width, i
     writer_->finished = true;
     std::error_code error;
     std::filesystem::remove(writer_->part, error);
-    require_room();
     throw UserError(fmt::format("{}: cannot be written as a video", path.string()));
   }
-  require_room();
 }
 
 VideoRecorder::~VideoRecorder() {

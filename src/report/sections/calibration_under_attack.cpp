@@ -9,11 +9,9 @@ struct MeasureRow {
   const char* name;
   NumberFormat format;
 };
-constexpr MeasureRow kMeasures[] = {{"accuracy", NumberFormat::Percent},
-                                    {"mean_confidence", NumberFormat::Percent},
-                                    {"ece", NumberFormat::Percent},
-                                    {"brier", NumberFormat::Fixed},
-                                    {"nll", NumberFormat::Fixed}};
+constexpr MeasureRow kMeasures[] = {{"accuracy", NumberFormat::Percent}, {"mean_confidence", NumberFormat::Percent},
+                                    {"ece", NumberFormat::Percent},      {"ece_if_calibrated", NumberFormat::Percent},
+                                    {"brier", NumberFormat::Fixed},      {"nll", NumberFormat::Fixed}};
 
 Table measures(const Page& page, const View& part) {
   Table table{page.say("calibration_under_attack.table"),

@@ -16,6 +16,7 @@ constexpr MetricRow kMetrics[] = {{"accuracy", NumberFormat::Percent},
                                   {"balanced_accuracy", NumberFormat::Percent},
                                   {"macro_f1", NumberFormat::Percent},
                                   {"ece", NumberFormat::Percent},
+                                  {"ece_if_calibrated", NumberFormat::Percent},
                                   {"brier", NumberFormat::Fixed},
                                   {"nll", NumberFormat::Fixed}};
 

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <set>
 
 #include "data/formats/reader.hpp"
@@ -185,11 +186,61 @@ TEST(Corruptions, FrostHidesMoreOfThePictureWithItsSeverity) {
   }
 }
 
-TEST(Corruptions, GlassShufflesTheValuesInsideTheBorder) {
-  const auto image = faces(1);
-  const auto shuffled = corrupted("glass_blur", image, 1);  // sigma below a pixel's reach: nothing but shuffling
-  EXPECT_TRUE(torch::equal(std::get<0>(shuffled.flatten().sort()), std::get<0>(image.flatten().sort())));
-  EXPECT_TRUE(torch::equal(shuffled[0][0][0], image[0][0][0]));
+TEST(Corruptions, GlassTakesEachPixelInsideTheBorderFromNearby) {
+  auto image = torch::arange(kSide * kSide, torch::kInt64).remainder(251).to(torch::kUInt8).view({1, 1, kSide, kSide});
+  const auto result = corrupted("glass_blur", image, 1)[0][0];  // sigma below a pixel's reach: nothing else happens
+  EXPECT_TRUE(torch::equal(result[0], image[0][0][0]));
+  EXPECT_FALSE(torch::equal(result, image[0][0]));
+  const auto distinct = [](const torch::Tensor& values) {
+    const auto flat = values.to(torch::kInt64).flatten().contiguous();
+    return std::set<int64_t>(flat.data_ptr<int64_t>(), flat.data_ptr<int64_t>() + flat.numel());
+  };
+  const auto all = distinct(image);
+  for (const int64_t value : distinct(result)) EXPECT_EQ(all.count(value), 1u);
+}
+
+TEST(Corruptions, GlassCopiesPixelsAsTheAuthorsProgramDoesSoThatSomeAreLost) {
+  auto image = torch::zeros({1, 1, kSide, kSide}, torch::kUInt8);
+  image.slice(2, 10, 30).slice(3, 10, 30).fill_(200);
+  int64_t changes = 0;
+  for (uint64_t seed = 0; seed < 8; ++seed) {
+    const auto result = corrupted("glass_blur", image, 1, seed);
+    changes += result.eq(200).sum().item<int64_t>() != image.eq(200).sum().item<int64_t>();
+  }
+  EXPECT_GT(changes, 0);  // exchanging keeps the number
+}
+
+TEST(Corruptions, PixelateKeepsPixelsThatAreAloneInTheirShareOfTheRow) {
+  // 48 pixels become 43: Pillow's BOX filter gives a new pixel the mean of those whose centres it covers, here one or
+  // two, and no parts of others. The picture is the column's number times 5.
+  auto image = (torch::arange(kSide, torch::kInt64) * 5).to(torch::kUInt8).view({1, 1, 1, kSide});
+  image = image.expand({1, 1, kSide, kSide}).contiguous();
+  const auto row = corrupted("pixelate", image, 1)[0][0][7];
+  // Independent: the new pixel i covers ((i) * 48/43, (i+1) * 48/43]; source centres x + 0.5 in it are averaged.
+  for (int64_t x = 0; x < kSide; ++x) {
+    const int64_t i = (2 * x + 1) * 43 / (2 * kSide);
+    int64_t sum = 0, count = 0;
+    for (int64_t from = 0; from < kSide; ++from) {
+      const int64_t twice = (2 * from + 1) * 43;  // the centre, in units of 1/(2·48·…) of a new pixel
+      if (twice > 2 * i * kSide && twice <= 2 * (i + 1) * kSide) {
+        sum += 5 * from;
+        ++count;
+      }
+    }
+    EXPECT_EQ(row[x].item<int64_t>(), (2 * sum + count) / (2 * count)) << "column " << x;
+  }
+}
+
+TEST(Corruptions, ZoomBlurTakesAsManyFactorsAsNumpysRanges) {
+  // A white first column of 64. A factor z keeps the middle ceil(64 / z) columns; those of 1, 1.01, 1.02 and 1.03 begin
+  // at the first, those of more do not. With the picture itself, 5 of 8, 13, 17, 22 and 27 pictures are white there.
+  auto image = torch::zeros({1, 1, 64, 64}, torch::kUInt8);
+  image.slice(3, 0, 1).fill_(255);
+  const std::array<int64_t, 5> pictures{8, 13, 17, 22, 27};
+  for (int64_t severity = 1; severity <= 5; ++severity) {
+    const double share = 5.0 / static_cast<double>(pictures[static_cast<size_t>(severity - 1)]);
+    EXPECT_NEAR(corrupted("zoom_blur", image, severity)[0][0][30][0].item<int>(), 255 * share, 0.51) << severity;
+  }
 }
 
 TEST(Corruptions, PixelateAveragesSquaresOfTwo) {

@@ -47,6 +47,27 @@ TEST_F(Folder, ClassIsTheFoldersNameInAnyCaseOrLanguage) {
   EXPECT_THAT(labels(data), ElementsAre("Angry", "Happy", "Disgust", "Happy", "Sad"));
 }
 
+TEST_F(Folder, LinksToItsParentAddNoImages) {
+  put({"happy/1.png", "sad/2.png"});
+  std::filesystem::create_directory_symlink("..", root() / "happy" / "up");
+  std::filesystem::create_directory_symlink("..", root() / "sad" / "up");
+  EXPECT_THAT(read().ids, ElementsAre("happy/1.png", "sad/2.png"));
+}
+
+TEST_F(Folder, LinksBetweenFoldersAddNoImages) {
+  put({"happy/1.png", "sad/2.png"});
+  std::filesystem::create_directory_symlink("../sad", root() / "happy" / "a");
+  std::filesystem::create_directory_symlink("../happy", root() / "sad" / "b");
+  EXPECT_THAT(read().ids, ElementsAre("happy/1.png", "sad/2.png"));
+}
+
+TEST_F(Folder, ALinkedFolderIsReadUnderTheLinksNameWhereItLiesOutside) {
+  write_png(test::sample_dataset(1).images[0], scratch_ / "elsewhere" / "1.png");
+  put({"sad/2.png"});
+  std::filesystem::create_directory_symlink("../elsewhere", root() / "happy");
+  EXPECT_THAT(labels(read()), ElementsAre("Happy", "Sad"));
+}
+
 TEST_F(Folder, NumbersOneToSevenAreRafDbs) {
   put({"1/a.png", "2/a.png", "3/a.png", "4/a.png", "5/a.png", "6/a.png", "7/a.png"});
   EXPECT_THAT(labels(read()), ElementsAre("Surprise", "Fear", "Disgust", "Happy", "Sad", "Angry", "Neutral"));

@@ -3,7 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <limits>
+#include <map>
 #include <numeric>
 
 namespace fercli {
@@ -84,9 +86,11 @@ TEST(Median, IntervalOfElevenValuesIsFromTheSecondToTheTenth) {
   EXPECT_EQ(median(values).interval.high, 10);
 }
 
-TEST(Median, IntervalOfFewValuesIsTheirRange) {
-  EXPECT_EQ(median({5, 1, 3}).interval.low, 1);
-  EXPECT_EQ(median({5, 1, 3}).interval.high, 5);
+TEST(Median, IntervalOfFewerThanSixValuesExcludesNoDistance) {
+  EXPECT_EQ(median({5, 1, 3}).interval.low, 0);
+  EXPECT_EQ(median({5, 1, 3, 4, 2}).interval.high, std::numeric_limits<double>::infinity());
+  EXPECT_EQ(median({5, 1, 3, 4, 2, 6}).interval.low, 1);
+  EXPECT_EQ(median({5, 1, 3, 4, 2, 6}).interval.high, 6);
 }
 
 TEST(Median, TakesInfinityAsLargerThanEverything) {
@@ -95,10 +99,21 @@ TEST(Median, TakesInfinityAsLargerThanEverything) {
   EXPECT_EQ(median({1, kInfinity, kInfinity}).value, kInfinity);
 }
 
-TEST(Mean, HasTheNormalInterval) {
-  const Metric metric = mean({1, 2, 3, 4});
-  EXPECT_EQ(metric.value, 2.5);
-  EXPECT_NEAR(metric.interval.high - metric.value, 1.96 * std::sqrt(5.0 / 3 / 4), 1e-4);
+TEST(BoundedMean, OfZerosAndOnesIsNearTheWilsonIntervalOfTheirShare) {
+  std::vector<double> values(400, 0.0);
+  std::fill(values.begin(), values.begin() + 100, 1.0);
+  const Metric metric = bounded_mean(values, 1);
+  const Interval wilson = wilson_interval(100, 400);
+  EXPECT_NEAR(metric.value, 0.25, 1e-15);
+  EXPECT_NEAR(metric.interval.low, wilson.low, 1e-3);
+  EXPECT_NEAR(metric.interval.high, wilson.high, 1e-3);
+}
+
+TEST(PositiveMean, IsTheDeltaMethodOnTheLogarithm) {
+  const Metric metric = positive_mean({1, 2, 3, 4});
+  EXPECT_EQ(metric.value, 2.5);  // squares 5, one observation more 6.25: variance 11.25 / 4
+  EXPECT_NEAR(metric.interval.high, 2.5 * std::exp(1.959964 * std::sqrt(11.25 / 4 / 4) / 2.5), 1e-4);
+  EXPECT_NEAR(metric.interval.low * metric.interval.high, 2.5 * 2.5, 1e-9);
 }
 
 TEST(PredictedClasses, GiveATieToTheLowerClass) {
@@ -150,7 +165,7 @@ TEST(ClassScores, HaveNoPrecisionWithoutPredictions) {
 }
 
 TEST(MacroF1, IsTheMeanOverClassesThatOccur) {
-  const Metric metric = macro_f1(matrix({{6, 2, 0}, {3, 9, 0}, {0, 0, 0}}), Rng(1));
+  const Metric metric = macro_f1(matrix({{6, 2, 0}, {3, 9, 0}, {0, 0, 0}}));
   EXPECT_NEAR(metric.value, (12.0 / 17 + 18.0 / 23) / 2, 1e-15);
   EXPECT_LT(metric.interval.low, metric.value);
 }
@@ -159,20 +174,102 @@ TEST(ExpectedCalibrationError, WeighsTheGapsOfTheBins) {
   // Two bins: confidence 0.9 with 1 of 2 right (gap 0.4), confidence 0.6 with 2 of 2 right (gap 0.4), and 0.7 alone,
   // right (0.3).
   const auto outcomes = two_classes({0.9, 0.9, 0.6, 0.6, 0.7}, {0, 1, 0, 0, 0});
-  EXPECT_NEAR(expected_calibration_error(outcomes, Rng(0)).value, (2 * 0.4 + 2 * 0.4 + 0.3) / 5, 1e-12);
+  EXPECT_NEAR(expected_calibration_error(outcomes).value, (2 * 0.4 + 2 * 0.4 + 0.3) / 5, 1e-12);
 }
 
 TEST(ExpectedCalibrationError, IsZeroWhenConfidenceEqualsAccuracy) {
   const auto outcomes = two_classes({0.75, 0.75, 0.75, 0.75}, {0, 0, 1, 0});
-  EXPECT_NEAR(expected_calibration_error(outcomes, Rng(0)).value, 0, 1e-12);
+  EXPECT_NEAR(expected_calibration_error(outcomes).value, 0, 1e-12);
 }
 
-TEST(ExpectedCalibrationError, HasAnIntervalAroundItsValueInsideZeroAndOne) {
-  const Metric metric = expected_calibration_error(shuffled_pair().first, Rng(0));
-  EXPECT_GE(metric.interval.low, 0);
-  EXPECT_LT(metric.interval.low, metric.value);
-  EXPECT_GT(metric.interval.high, metric.value);
-  EXPECT_LE(metric.interval.high, 1);
+TEST(ExpectedCalibrationError, HasNoIntervalOfItsOwnAsItIsBiased) {
+  EXPECT_TRUE(std::isnan(expected_calibration_error(shuffled_pair().first).interval.low));
+}
+
+TEST(CalibratedEce, IsTheExpectedOneOfASingleCoin) {
+  // Confidence 0.8: right with 0.8 gives 0.2, wrong with 0.2 gives 0.8; mean 0.32.
+  const Metric metric = calibrated_ece(two_classes({0.8}, {0}), Rng(0));
+  EXPECT_NEAR(metric.value, 0.32, 0.03);
+  EXPECT_NEAR(metric.interval.low, 0.2, 1e-12);
+  EXPECT_NEAR(metric.interval.high, 0.8, 1e-12);
+}
+
+/// A network that is right as often as it says, `n` images of 7 classes.
+Outcomes calibrated_outcomes(int64_t n, Rng rng) {
+  Outcomes outcomes{torch::empty({n, 7}, torch::kFloat64), torch::empty({n}, torch::kInt64)};
+  for (int64_t i = 0; i < 7 * n; ++i) outcomes.probabilities.data_ptr<double>()[i] = 2 * rng.normal();
+  outcomes.probabilities = torch::softmax(outcomes.probabilities, 1).contiguous();
+  for (int64_t i = 0; i < n; ++i) {
+    const double* row = outcomes.probabilities.data_ptr<double>() + 7 * i;
+    double left = rng.uniform();
+    int64_t label = 0;
+    while (label < 6 && (left -= row[label]) >= 0) ++label;
+    outcomes.labels.data_ptr<int64_t>()[i] = label;
+  }
+  return outcomes;
+}
+
+/// How often `holds` is true of 300 draws.
+double share_of(const std::function<bool(const Outcomes&, const Rng&)>& holds, int64_t n) {
+  constexpr int64_t kRepeats = 300;
+  int64_t count = 0;
+  for (int64_t i = 0; i < kRepeats; ++i) {
+    const Rng rng = Rng(17).split(static_cast<uint64_t>(n)).split(static_cast<uint64_t>(i));
+    count += holds(calibrated_outcomes(n, rng.split("images")), rng.split("draws"));
+  }
+  return static_cast<double>(count) / kRepeats;
+}
+
+TEST(CalibratedEce, IntervalHoldsTheEceOfACalibratedNetworkAsOftenAsItSays) {
+  const auto holds = [](const Outcomes& outcomes, const Rng& rng) {
+    const double ece = expected_calibration_error(outcomes).value;
+    const Interval interval = calibrated_ece(outcomes, rng).interval;
+    return interval.low <= ece && ece <= interval.high;
+  };
+  EXPECT_NEAR(share_of(holds, 100), 0.95, 0.035);  // ± 2.8 standard errors of 300 draws
+}
+
+TEST(Intervals, HoldTheTrueValueAboutAsOftenAsTheySay) {
+  // Brier and NLL of a calibrated network are, image by image, known without the label.
+  const auto truth = [](const Outcomes& outcomes, bool brier) {
+    const auto p = outcomes.probabilities;
+    return (brier ? (1 - p.square().sum(1)) : -(p * p.log()).sum(1)).mean().item<double>();
+  };
+  for (const bool brier : {true, false}) {
+    const auto holds = [&](const Outcomes& outcomes, const Rng&) {
+      const Interval interval = brier ? brier_score(outcomes).interval : negative_log_likelihood(outcomes).interval;
+      const double expected = truth(outcomes, brier);
+      return interval.low <= expected && expected <= interval.high;
+    };
+    EXPECT_GE(share_of(holds, 100), 0.93) << (brier ? "brier" : "nll");
+  }
+}
+
+/// Every interval of one set of outcomes, by name, with the range of its measure.
+std::map<std::string, std::pair<Metric, double>> all_intervals(const Outcomes& outcomes) {
+  constexpr double kEndless = std::numeric_limits<double>::infinity();
+  const auto confusion = confusion_matrix(outcomes, outcomes.probabilities.size(1));
+  return {{"accuracy", {accuracy(confusion), 1}}, {"balanced", {balanced_accuracy(confusion), 1}},
+          {"macro F1", {macro_f1(confusion), 1}}, {"calibrated ECE", {calibrated_ece(outcomes, Rng(1)), 1}},
+          {"Brier", {brier_score(outcomes), 2}},  {"NLL", {negative_log_likelihood(outcomes), kEndless}}};
+}
+
+TEST(Intervals, HaveWidthAndStayInRangeForFewImagesAllRightAllWrongAndAllSure) {
+  for (const int64_t n : {1, 2, 10}) {
+    for (const double p : {0.0, 0.5, 0.6, 0.999, 1.0}) {
+      for (const int64_t label : {0, 1}) {
+        const auto outcomes = two_classes(std::vector<double>(n, p), std::vector<int64_t>(n, label));
+        for (const auto& [name, entry] : all_intervals(outcomes)) {
+          const auto& [metric, top] = entry;
+          EXPECT_LT(metric.interval.low, metric.interval.high) << name << " n " << n << " p " << p;
+          EXPECT_LE(metric.interval.low, metric.value + 1e-12) << name;
+          EXPECT_GE(metric.interval.high, metric.value - 1e-12) << name;
+          EXPECT_GE(metric.interval.low, 0) << name;
+          EXPECT_LE(metric.interval.high, top) << name;
+        }
+      }
+    }
+  }
 }
 
 TEST(Reliability, PutsABorderIntoTheLowerBin) {
@@ -195,8 +292,9 @@ TEST(Metrics, HaveTheSameBitsForAnyOrderOfTheImages) {
   const auto [first, second] = shuffled_pair();
   expect_same_bits(brier_score(first), brier_score(second));
   expect_same_bits(negative_log_likelihood(first), negative_log_likelihood(second));
-  expect_same_bits(expected_calibration_error(first, Rng(3)), expected_calibration_error(second, Rng(3)));
-  expect_same_bits(macro_f1(confusion_matrix(first, 3), Rng(3)), macro_f1(confusion_matrix(second, 3), Rng(3)));
+  EXPECT_EQ(expected_calibration_error(first).value, expected_calibration_error(second).value);
+  expect_same_bits(calibrated_ece(first, Rng(3)), calibrated_ece(second, Rng(3)));
+  expect_same_bits(macro_f1(confusion_matrix(first, 3)), macro_f1(confusion_matrix(second, 3)));
 }
 
 }  // namespace

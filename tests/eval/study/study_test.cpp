@@ -22,6 +22,24 @@ using nlohmann::json;
 using test::message_of;
 using testing::HasSubstr;
 
+TEST(StudyCache, FindsAnyChangedByteOfAnEntry) {
+  const test::ScratchFolder folder;
+  const StudyCache cache(folder.path());
+  const json key{{"seed", 1}}, value{{"accuracy", 0.5}, {"n", 70}};
+  cache.store("clean", key, value);
+  const auto file = std::filesystem::directory_iterator(folder.path())->path();
+  const std::string whole = read_file(file);
+  for (size_t i = 0; i + 1 < whole.size(); ++i) {  // the last is the line's end
+    std::string damaged = whole;
+    damaged[i] = static_cast<char>(damaged[i] ^ 1);
+    write_file(file, damaged);
+    testing::internal::CaptureStderr();
+    const auto found = cache.find("clean", key);
+    testing::internal::GetCapturedStderr();
+    EXPECT_TRUE(!found || *found == value) << "byte " << i << ": " << damaged;
+  }
+}
+
 TEST(StudyCache, FindsWhatWasStoredUnderTheSameKeyAlone) {
   const test::ScratchFolder folder;
   const StudyCache cache(folder.path());

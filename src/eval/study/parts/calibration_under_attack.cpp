@@ -39,11 +39,13 @@ Trial insistent_pgd(const StudyPlan& plan) {
 
 json calibration(const Outcomes& outcomes, const Rng& rng) {
   const auto top = outcomes.probabilities.amax(1).contiguous();
-  return {{"accuracy", to_json(accuracy(confusion_matrix(outcomes, outcomes.probabilities.size(1))))},
-          {"ece", to_json(expected_calibration_error(outcomes, rng))},
-          {"brier", to_json(brier_score(outcomes))},
-          {"nll", to_json(negative_log_likelihood(outcomes))},
-          {"mean_confidence", to_json(mean({top.data_ptr<double>(), top.data_ptr<double>() + top.numel()}))}};
+  return {
+      {"accuracy", to_json(accuracy(confusion_matrix(outcomes, outcomes.probabilities.size(1))))},
+      {"ece", to_json(expected_calibration_error(outcomes))},
+      {"ece_if_calibrated", to_json(calibrated_ece(outcomes, rng))},
+      {"brier", to_json(brier_score(outcomes))},
+      {"nll", to_json(negative_log_likelihood(outcomes))},
+      {"mean_confidence", to_json(bounded_mean({top.data_ptr<double>(), top.data_ptr<double>() + top.numel()}, 1))}};
 }
 
 json reliability_table(const Outcomes& outcomes) {
@@ -60,7 +62,7 @@ json reliability_table(const Outcomes& outcomes) {
 
 StudyFindings measure(const StudySubject& subject) {
   const Dataset& images = subject.images;
-  const Rng rng = Rng(subject.plan.seed).split("bootstrap");
+  const Rng rng = Rng(subject.plan.seed).split("calibration");
   const Outcomes clean{predict(subject.model.judge, images, subject.plan.batch_size).probabilities, images.labels};
   const Ledger ledger = run_part(subject, insistent_pgd(subject.plan), predicted_classes(clean.probabilities));
   const AttackRecord& record = ledger.attacks.front();

@@ -1,0 +1,318 @@
+// What a full disk, a second writer, a killed run, a pipe in place of a file or a closed terminal do to a run.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "core/files.hpp"
+#include "core/output_folder.hpp"
+#include "core/output_lock.hpp"
+#include "data/image.hpp"
+#include "tests/cli/run_program.hpp"
+#include "tests/cli/tiny_network.hpp"
+#include "tests/data/sample_data.hpp"
+#include "tests/user_error.hpp"
+
+namespace fercli::test {
+
+namespace {
+
+namespace fs = std::filesystem;
+using testing::HasSubstr;
+
+constexpr const char* kFaultFaces = "synthetic:n=14,seed=3";
+
+std::string quoted_word(const std::string& word) {
+  return "'" + word + "'";  // no test has a quote in its words
+}
+
+/// `fercli WORDS…` by the shell: `before` is run first (ulimit …), `after` redirects.
+ProgramResult in_shell(const std::string& before, const std::vector<std::string>& words, const std::string& after) {
+  std::string line = before + " timeout 100 " + quoted_word(FERCLI_PROGRAM);
+  for (const auto& word : words) line += " " + quoted_word(word);
+  return run_program("/bin/sh", {"-c", line + " " + after});
+}
+
+class Faults : public testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    shared_ = new ScratchFolder;
+    save_tiny_network(model(), 3, 400);
+    write_png(sample_dataset(1).images[0], *shared_ / "face.png");
+  }
+  static void TearDownTestSuite() { delete shared_; }
+
+  static fs::path model() { return *shared_ / "model.pt"; }
+  static std::string face() { return (*shared_ / "face.png").string(); }
+
+  static std::vector<std::string> eval_words(std::vector<std::string> more) {
+    more.insert(more.begin(), {"eval", "-m", model().string(), "-d", kFaultFaces, "--split", "all", "--threads", "1"});
+    return more;
+  }
+
+  std::string place(const std::string& name) const { return (scratch_ / name).string(); }
+
+  /// Names in a folder, hidden ones too, sorted.
+  std::vector<std::string> names_in(const std::string& name) const {
+    std::vector<std::string> names;
+    for (const auto& entry : fs::directory_iterator(scratch_ / name)) names.push_back(entry.path().filename().string());
+    std::sort(names.begin(), names.end());
+    return names;
+  }
+
+  static ScratchFolder* shared_;
+  ScratchFolder scratch_;
+};
+
+ScratchFolder* Faults::shared_ = nullptr;
+
+// ---- full disks -----------------------------------------------------------------------------------------------------
+
+TEST_F(Faults, EveryCommandThatPrintsOnAFullDiskExitsWithOneAndSaysSo) {
+  const std::vector<std::vector<std::string>> commands{{"--help"},
+                                                       {"--version"},
+                                                       {"attacks"},
+                                                       {"data", "stats", kFaultFaces},
+                                                       {"data", "audit", kFaultFaces, "--json"},
+                                                       {"summary", "--arch", "small-cnn"},
+                                                       {"predict", "-m", model().string(), face()},
+                                                       {"predict", "-m", model().string(), face(), "--csv"},
+                                                       eval_words({"--json"}),
+                                                       eval_words({})};
+  for (const auto& words : commands) {
+    const auto result = in_shell("", words, "> /dev/full");
+    EXPECT_EQ(result.exit_code, 1) << words[0];
+    EXPECT_THAT(result.err, HasSubstr("standard output: cannot be written (No space left on device)")) << words[0];
+  }
+}
+
+TEST_F(Faults, WarningsThatCannotBeWrittenEndNoRun) {
+  EXPECT_EQ(in_shell("", {"data", "stats", kFaultFaces}, "2> /dev/full").exit_code, 0);
+}
+
+TEST_F(Faults, AFileThatGrowsOverItsLimitExitsWithOneAndIsNotLeftHalfWritten) {
+  for (const char* name : {"set.csv", "set.ferpack", "set"}) {
+    const auto result = in_shell("ulimit -f 1;", {"data", "convert", kFaultFaces, place(name)}, "");
+    EXPECT_EQ(result.exit_code, 1) << name << ": " << result.err;
+    EXPECT_THAT(result.err, HasSubstr("cannot be written (File too large)")) << name;
+    EXPECT_THAT(names_in(""), testing::IsEmpty()) << name;
+  }
+}
+
+TEST_F(Faults, AnEvaluationThatCannotBeWrittenLeavesTheEarlierOne) {
+  ASSERT_EQ(run_fercli(eval_words({"-q", "--out", place("out")})).exit_code, 0);
+  const auto names = names_in("out");
+  const std::string before = read_file(scratch_ / "out" / "result.json");
+  const auto result = in_shell("ulimit -f 4;", eval_words({"-q", "--limit", "7", "--out", place("out")}), "");
+  EXPECT_EQ(result.exit_code, 1) << result.err;
+  EXPECT_EQ(names_in("out"), names);
+  EXPECT_EQ(read_file(scratch_ / "out" / "result.json"), before);
+}
+
+TEST_F(Faults, ARecordingThatIsLostExitsWithOneAndSaysHowMuch) {
+  for (const char* name : {"film.avi", "film.mp4"}) {
+    const auto result = in_shell("ulimit -f 40;",
+                                 {"live", "-m", model().string(), "--no-window", "--threads", "1", "--source",
+                                  "synthetic:faces=1,fps=10,seconds=3", "--record", place(name)},
+                                 "");
+    EXPECT_EQ(result.exit_code, 1) << name << ": " << result.err;
+    EXPECT_THAT(result.err, HasSubstr("lost")) << name;
+    EXPECT_THAT(result.err, HasSubstr(name));
+  }
+}
+
+TEST_F(Faults, ALogThatCannotGrowEndsTheSessionWithOne) {
+  for (const char* option : {"--csv", "--jsonl"}) {
+    const auto result = in_shell("ulimit -f 2;",
+                                 {"live", "-m", model().string(), "--no-window", "--threads", "1", "--source",
+                                  "synthetic:faces=1,fps=10,seconds=3", option, place("log")},
+                                 "");
+    EXPECT_EQ(result.exit_code, 1) << option << ": " << result.err;
+    EXPECT_THAT(result.err, HasSubstr("log: cannot be written (File too large)")) << option;
+  }
+}
+
+TEST_F(Faults, AnEvaluationListsOnlyPicturesThatWereDrawn) {
+  std::string line = "PATH=/nowhere " + quoted_word(FERCLI_PROGRAM);  // no gnuplot there
+  for (const auto& word : eval_words({"--out", place("out")})) line += " " + quoted_word(word);
+  const auto run = run_program("/bin/sh", {"-c", line});
+  EXPECT_EQ(run.exit_code, 0) << run.err;
+  EXPECT_THAT(run.err, HasSubstr("confusion_matrix.png is not drawn"));
+  EXPECT_THAT(run.err, HasSubstr("written to " + place("out") + ": result.json, per_image.csv\n"));
+}
+
+// ---- two writers, killed runs ---------------------------------------------------------------------------------------
+
+TEST_F(Faults, ASecondWriterIsRefusedWhateverItsCommand) {
+  const OutputLock other = OutputLock::of_folder(scratch_ / "out");
+  const OutputLock other_file = OutputLock::of_file(scratch_ / "net.onnx");
+  const std::string out = place("out"), net = model().string();
+  const std::vector<std::vector<std::string>> commands{
+      {"train", "-d", kFaultFaces, "--arch", "small-cnn", "-e", "1", "--out", out},
+      eval_words({"--out", out}),
+      {"attack", "untargeted", "-m", net, "--out", out},
+      {"report", "-m", net, "-d", kFaultFaces, "--parts", "clean", "--out", out},
+      {"predict", "-m", net, face(), "--annotate", out},
+      {"export", "-m", net, "--out", place("net.onnx")},
+      {"import", net, "--out", place("net.onnx")},
+      {"data", "convert", kFaultFaces, place("net.onnx"), "--format", "csv"}};
+  for (const auto& words : commands) {
+    const auto result = run_fercli(words);
+    EXPECT_EQ(result.exit_code, 2) << words[0] << result.err;
+    EXPECT_THAT(result.err, HasSubstr(fmt::format("another fercli (process {} on ", getpid()))) << words[0];
+  }
+}
+
+TEST_F(Faults, ALockLeftBehindByADeadProcessIsNoneAtAll) {
+  fs::create_directories(scratch_ / "out");
+  write_file(scratch_ / "out" / ".fercli.lock", "999999999 elsewhere\n");
+  EXPECT_EQ(run_fercli(eval_words({"-q", "--out", place("out")})).exit_code, 0);
+  EXPECT_FALSE(fs::exists(scratch_ / "out" / ".fercli.lock"));
+}
+
+TEST_F(Faults, WhatAKilledRunLeftIsSweptAndWhatALivingOneWritesStays) {
+  fs::create_directories(scratch_ / "out" / ".results.999999999.part");
+  write_file(scratch_ / "out" / ".result.999999999.part.json", "{");
+  const std::string alive = fmt::format(".film.{}.part.mp4", getpid());
+  write_file(scratch_ / "out" / alive, "frames");
+  ASSERT_EQ(run_fercli(eval_words({"-q", "--out", place("out")})).exit_code, 0);
+  EXPECT_THAT(names_in("out"), testing::ElementsAre(".fercli.json", alive, "confusion_matrix.png", "per_image.csv",
+                                                    "reliability.png", "result.json"));
+}
+
+TEST_F(Faults, PicturesOfAnEarlierAttackMakeRoomAndOtherFilesStay) {
+  const auto attack = [&](const std::string& faces) {
+    return run_fercli({"attack", "untargeted", "-m", model().string(), "-d", faces, "--split", "all",
+                       "--min-confidence", "0", "--attack", "fgsm", "--save-png", "all", "--threads", "1", "-q",
+                       "--out", place("out")});
+  };
+  const auto first = attack("synthetic:n=14,seed=3");
+  ASSERT_LE(first.exit_code, 1) << first.err;
+  write_file(scratch_ / "out" / "notes.txt", "mine");
+  write_file(scratch_ / "out" / "adversarial" / "mine.png", "mine");
+  const auto before = read_file(scratch_ / "out" / "result.json");
+  const auto second = attack("synthetic:n=7,seed=8");
+  ASSERT_LE(second.exit_code, 1) << second.err;
+  ASSERT_NE(read_file(scratch_ / "out" / "result.json"), before);
+  const auto result = nlohmann::json::parse(read_file(scratch_ / "out" / "result.json"));
+  std::set<std::string> expected{place("out/adversarial/mine.png")}, found;
+  for (const auto& image : result.at("per_image")) expected.insert(image.at("file").get<std::string>());
+  for (const auto& entry : fs::recursive_directory_iterator(scratch_ / "out" / "adversarial")) {
+    if (entry.is_regular_file()) found.insert(entry.path().string());
+  }
+  EXPECT_EQ(found, expected);
+  EXPECT_EQ(read_file(scratch_ / "out" / "notes.txt"), "mine");
+}
+
+TEST_F(Faults, TheResultsOfAnotherCommandAreNotTouched) {
+  ASSERT_EQ(run_fercli(eval_words({"-q", "--out", place("out")})).exit_code, 0);
+  const auto result = run_fercli({"report", "-m", model().string(), "-d", kFaultFaces, "--out", place("out")});
+  EXPECT_EQ(result.exit_code, 2);
+  EXPECT_THAT(result.err, HasSubstr("holds results of fercli eval; choose another folder"));
+}
+
+TEST(OutputFolders, GiveUpWhatWasNotCompletedAndAreRemovedWhenTheyWereMadeForIt) {
+  const ScratchFolder scratch;
+  {
+    const OutputFolder folder(scratch / "out", "eval");
+    write_file(folder.work() / "result.json", "{}");
+  }
+  EXPECT_FALSE(fs::exists(scratch / "out"));
+}
+
+TEST(OutputFolders, RemoveNothingThatADamagedListNamesOutsideThem) {
+  const ScratchFolder scratch;
+  write_file(scratch / "precious.txt", "mine");
+  write_file(scratch / "out" / ".fercli.json", R"({"command": "eval", "files": ["../precious.txt", "/etc/nothing"]})");
+  OutputFolder folder(scratch / "out", "eval");
+  write_file(folder.work() / "result.json", "{}");
+  folder.complete();
+  EXPECT_EQ(read_file(scratch / "precious.txt"), "mine");
+}
+
+TEST(OutputLocks, AreTakenTwiceByOneProcess) {
+  const ScratchFolder scratch;
+  const OutputLock first = OutputLock::of_folder(scratch.path());
+  EXPECT_NO_THROW(OutputLock::of_folder(scratch.path()));
+  EXPECT_TRUE(fs::exists(scratch / ".fercli.lock"));
+}
+
+// ---- signals --------------------------------------------------------------------------------------------------------
+
+TEST_F(Faults, AClosedTerminalSavesTheTrainingAsSigtermDoes) {
+  const auto state = scratch_ / "run" / "training.state";
+  const auto result = run_fercli(
+      {"train", "-d", "synthetic:n=400,seed=1", "--arch", "small-cnn", "-e", "500", "-b", "8", "--save-every", "0",
+       "--threads", "1", "--out", place("run")},
+      [&] { return fs::exists(state); }, SIGHUP);
+  EXPECT_EQ(result.exit_code, 130) << result.err;
+  EXPECT_THAT(result.err, HasSubstr("the state is saved"));
+  EXPECT_FALSE(fs::exists(scratch_ / "run" / ".fercli.lock"));
+}
+
+TEST_F(Faults, NohupIsHeeded) {
+  const std::string line = "trap '' HUP; " + quoted_word(FERCLI_PROGRAM) + " data stats " + quoted_word(kFaultFaces) +
+                           " & kill -HUP $!; wait $!";
+  const auto result = run_program("/bin/sh", {"-c", line});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+}
+
+// ---- what is no file ------------------------------------------------------------------------------------------------
+
+TEST_F(Faults, APipeInPlaceOfAFileIsRefusedAtOnceByEveryOption) {
+  ASSERT_EQ(mkfifo(place("pipe.png").c_str(), 0600), 0);
+  const std::string net = model().string(), pipe = place("pipe.png");
+  const std::vector<std::vector<std::string>> commands{
+      {"eval", "--config", pipe},
+      {"eval", "-m", pipe, "-d", kFaultFaces},
+      {"eval", "-m", net, "-d", pipe},
+      {"data", "audit", pipe},
+      {"attack", "untargeted", "-m", net, "--json", "--image", pipe},
+      {"attack", "untargeted", "-m", net, "--json", "--image", face(), "--min-confidence", "0", "--mask", pipe},
+      {"attack", "untargeted", "-m", net, "--json", "--surrogate", pipe},
+      {"import", pipe, "--out", place("x.pt")},
+      {"summary", "-m", pipe},
+      {"frame", "untargeted", "-m", net, "--json", "--image", pipe},
+      {"compare", pipe, pipe},
+      {"report", pipe, "--out", place("report")},
+      {"verify", pipe},
+      {"train", "-d", kFaultFaces, "--arch", "small-cnn", "--weights", pipe, "--out", place("run")},
+      {"live", "--no-window", "-m", net, "--source", pipe}};
+  for (const auto& words : commands) {
+    const auto result = in_shell("", words, "");
+    EXPECT_EQ(result.exit_code, 2) << words[0] << " " << words[1] << ": " << result.err;
+    EXPECT_THAT(result.err, HasSubstr("is a pipe, not a file")) << words[0] << " " << words[1];
+  }
+}
+
+TEST_F(Faults, DevicesAndSocketsAreRefusedBehindLinksToo) {
+  ASSERT_EQ(mkfifo(place("pipe").c_str(), 0600), 0);
+  fs::create_symlink("/dev/zero", scratch_ / "zero.png");
+  fs::create_symlink(place("pipe"), scratch_ / "link.png");
+  for (const auto& [name, kind] :
+       {std::pair{"zero.png", "is a device, not a file"}, {"link.png", "is a pipe, not a file"}}) {
+    EXPECT_THAT(message_of([&] { read_file(scratch_ / name); }), HasSubstr(kind));
+    EXPECT_THAT(in_shell("", {"data", "stats", place(name)}, "").err, HasSubstr(kind));
+    const auto predicted = in_shell("", {"predict", "-m", model().string(), place(name)}, "");
+    EXPECT_EQ(predicted.exit_code, 1);
+    EXPECT_THAT(predicted.err, HasSubstr(kind));
+  }
+}
+
+TEST_F(Faults, APipeAmongThePicturesOfAFolderIsNamed) {
+  write_png(sample_dataset(1).images[0], scratch_ / "set" / "happy" / "a.png");
+  ASSERT_EQ(mkfifo((scratch_ / "set" / "happy" / "b.png").c_str(), 0600), 0);
+  const auto result = in_shell("", {"data", "stats", place("set")}, "");
+  EXPECT_EQ(result.exit_code, 2);
+  EXPECT_THAT(result.err, HasSubstr("b.png: is a pipe, not a file"));
+  EXPECT_EQ(in_shell("", {"data", "stats", place("set"), "--skip-bad"}, "").exit_code, 0);
+}
+
+}  // namespace
+
+}  // namespace fercli::test
