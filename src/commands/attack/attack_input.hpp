@@ -26,8 +26,8 @@ struct AttackImages {
 
 /// The images, of the size and channels in `read`, with labels in the order of its classes. Files are searched for
 /// faces by the rule of `find_faces`, and each face is an image; what looks like a face crop is one. They get the
-/// goal's source as label; images without a label get the network's own verdict. Throws UserError; RunError where a file
-/// shows no face.
+/// goal's source as label; images without a label get the network's own verdict. Throws UserError; RunError where a
+/// file shows no face.
 AttackImages load_attack_images(const AttackSource& source, const EmotionGoal& goal, const Classifier& classifier,
                                 const ReadOptions& read);
 

@@ -21,7 +21,7 @@ class PngReading {
   PngReading(const PngReading&) = delete;
   PngReading& operator=(const PngReading&) = delete;
 
-  bool start();  ///< false: see `end`
+  bool start();             ///< false: see `end`
   bool rows(uint8_t* out);  ///< height x width x channels, in 16 bits the upper half first
   PngEnd end() const { return end_; }
 
