@@ -115,7 +115,7 @@ both commands, and then setup.sh again:
   apt-get update && apt-get install -y --no-install-recommends ${missing[*]}"
   fi
   say "$((${#missing[@]} + ${#unknown[@]})) packages are missing; reading what the system offers"
-  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get update -q && have_lists ||
+  { "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get update -q && have_lists; } ||
     fail "the package lists cannot be read; is there a network?"
   find_missing
   check_known

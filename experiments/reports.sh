@@ -10,7 +10,7 @@ shift
 root="$(cd "$(dirname "$0")/.." && pwd)"
 data="$(realpath -e "$data")"
 cd "$root"
-models=(${MODELS:-standard robust})
+read -ra models <<<"${MODELS:-standard robust}"
 results=${RESULTS:-results/reports}
 work=out/reports
 mkdir -p "$work"

@@ -18,6 +18,9 @@ cp results/faces/Happy/0000.png "$work/happy.png"
 
 "$fercli" serve --port 0 --rate 0 >"$work/serve.log" 2>&1 &
 server=$!
-for _ in $(seq 100); do grep -q http "$work/serve.log" && break || sleep 0.2; done
+for _ in $(seq 100); do
+  if grep -q http "$work/serve.log"; then break; fi
+  sleep 0.2
+done
 address=$(grep -o 'http://[^ ]*' "$work/serve.log")
 node tests/web/page_test.cjs "$address" "$work" "$shots" "${CHROMIUM:-$(command -v chromium)}"

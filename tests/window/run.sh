@@ -8,7 +8,7 @@ fercli=$(realpath "${FERCLI:-build/release/fercli}")
 shots=$(realpath -m "${1:-out/window}")
 mkdir -p "$shots"
 work=$(mktemp -d)
-screen= program=
+screen="" program="" p=""
 trap 'for p in $program $screen; do kill "$p" 2>/dev/null || true; done; rm -rf "$work"' EXIT
 
 fail() {
@@ -18,14 +18,21 @@ fail() {
 
 Xvfb -displayfd 3 -screen 0 1280x800x24 3>"$work/display" 2>/dev/null &
 screen=$!
-for _ in $(seq 50); do [ -s "$work/display" ] && break || sleep 0.2; done
+for _ in $(seq 50); do
+  if [ -s "$work/display" ]; then break; fi
+  sleep 0.2
+done
 DISPLAY=:$(cat "$work/display")
 export DISPLAY
 
 cd "$work"
 "$fercli" live --source synthetic --attack any-to-sad --threads 1 --out session 2>log &
 program=$!
-for _ in $(seq 150); do window=$(xdotool search --name "fercli live" 2>/dev/null | head -1) && [ -n "$window" ] && break || sleep 0.2; done
+for _ in $(seq 150); do
+  window=$(xdotool search --name "fercli live" 2>/dev/null | head -1) || window=""
+  if [ -n "$window" ]; then break; fi
+  sleep 0.2
+done
 [ -n "${window:-}" ] || fail "no window"
 sleep 3
 xdotool windowfocus "$window"
