@@ -47,6 +47,7 @@ endif()
 # Debian packages.
 set(CPACK_GENERATOR DEB)
 set(CPACK_PACKAGE_NAME fercli)
+set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "adversarial robustness of facial expression recognition")
 set(CPACK_PACKAGE_VENDOR "The fercli developers")
 set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
 set(CPACK_STRIP_FILES ON)
@@ -63,11 +64,10 @@ set(CPACK_DEBIAN_PROGRAM_PACKAGE_SECTION science)
 set(CPACK_DEBIAN_PROGRAM_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_PROGRAM_PACKAGE_DEPENDS opencv-data)  # by which faces are found
 set(CPACK_DEBIAN_PROGRAM_PACKAGE_RECOMMENDS "libopenblas0-openmp | libopenblas0, gnuplot-nox, fonts-dejavu-core")
-set(CPACK_DEBIAN_PROGRAM_DESCRIPTION "adversarial robustness of facial expression recognition
- Trains networks for facial expression recognition, measures how accurate
- and how robust they are, and changes a face so that a network reads another
- emotion while nobody sees the change. A standard and a robust network and
- seventy drawn faces come with the program.")
+set(CPACK_DEBIAN_PROGRAM_DESCRIPTION "Trains networks for facial expression recognition, measures how accurate
+and how robust they are, and changes a face so that a network reads another
+emotion while nobody sees the change. A standard and a robust network and
+seventy drawn faces come with the program.")
 
 if(FERCLI_DEV)
   list(APPEND CPACK_COMPONENTS_ALL dev)
@@ -81,8 +81,7 @@ if(FERCLI_DEV)
   set(CPACK_DEBIAN_DEV_PACKAGE_NAME fercli-dev)
   set(CPACK_DEBIAN_DEV_PACKAGE_SECTION libdevel)
   set(CPACK_DEBIAN_DEV_PACKAGE_RECOMMENDS "fercli (= ${PROJECT_VERSION}-1)")
-  set(CPACK_DEBIAN_DEV_DESCRIPTION "attacks on facial expression recognition: library and headers
- The library that the program fercli is made of, with its headers and a CMake
- package: find_package(fercli) gives the target fercli::fercli.")
+  set(CPACK_DEBIAN_DEV_DESCRIPTION "The library that the program fercli is made of, with its headers and a CMake
+package: find_package(fercli) gives the target fercli::fercli.")
 endif()
 include(CPack)
