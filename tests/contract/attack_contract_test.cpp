@@ -111,7 +111,7 @@ TEST_P(AttackContract, StaysInsideTheBallOnThePixelGridAndInTheUnitRange) {
   EXPECT_LE(result.x_adv.max().item<float>(), 1);
   EXPECT_LE(row_norms(result.x_adv - in.x, GetParam().norm).max().item<double>(), threat().eps + 1e-6);
   EXPECT_TRUE(result.x_adv.equal(to_float((result.x_adv * 255).round().to(torch::kUInt8))));
-  EXPECT_TRUE(result.distance.equal(row_norms(result.x_adv - in.x, GetParam().norm)));
+  EXPECT_TRUE(result.distance.equal(distances(result.x_adv, in.x, GetParam().norm, /*pixel_grid=*/true)));
 }
 
 TEST_P(AttackContract, StaysInsideTheBallOffThePixelGrid) {
