@@ -75,22 +75,3 @@ int main(int argc, char** argv) {
   fercli::keep_messages_apart();
   return finish(guarded_run({argv + 1, argv + argc}));
 }
-
-/// What was printed may be lost as late as now: then the run has failed, however well it went before.
-int finish(int exit_code) {
-  try {
-    fercli::finish_standard_output();
-    return exit_code;
-  } catch (const fercli::RunError& error) {
-    report(error.what(), kFailed);
-    return exit_code == kUsage || exit_code == kInterrupted ? exit_code : kFailed;
-  }
-}
-
-}  // namespace
-
-int main(int argc, char** argv) {
-  std::setlocale(LC_CTYPE, "");
-  fercli::catch_interrupts();
-  return finish(guarded_run({argv + 1, argv + argc}));
-}

@@ -95,7 +95,7 @@ std::optional<pid_t> writer_of_part(const std::string& name) {
 }  // namespace
 
 fs::path final_name(const fs::path& path) {
-  const std::string working = part_name(kWorkingFolder).filename().string();
+  const std::string working = part_name("results").filename().string();  // of core/output_folder
   fs::path name;
   for (const auto& part : path) {
     const std::string text = part.string();

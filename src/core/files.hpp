@@ -43,10 +43,7 @@ void make_folder(const std::filesystem::path& path);
 /// The name under which a file is written before it is renamed to `path`: hidden, beside it, of the same extension.
 std::filesystem::path part_name(const std::filesystem::path& path);
 
-/// The folder, named by `part_name`, in which a run keeps its results until it is complete (core/output_folder).
-inline constexpr const char* kWorkingFolder = "results";
-
-/// Where something that is written under names of `part_name` will be in the end.
+/// Where something written below a hidden folder of `part_name` will be in the end: the path without that folder.
 std::filesystem::path final_name(const std::filesystem::path& path);
 
 /// Removes what killed runs left in this folder under names of `part_name`. Those of living processes stay.

@@ -22,11 +22,6 @@ extern "C" void on_hangup(int) {
   if (interrupt_count == 0) interrupt_count = 1;
 }
 
-/// A terminal that closes may send its signal twice, once for the shell: it asks to save, and never kills.
-extern "C" void on_hangup(int) {
-  if (interrupt_count == 0) interrupt_count = 1;
-}
-
 extern "C" void on_interrupt(int signal_number) {
   interrupt_count = interrupt_count + 1;
   if (interrupt_count > 1) {

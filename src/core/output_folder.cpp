@@ -90,7 +90,7 @@ OutputFolder::OutputFolder(fs::path folder, std::string command)
     throw UserError(fmt::format("fercli {}: {}: holds results of fercli {}; choose another folder", command_,
                                 folder_.string(), earlier.command));
   }
-  work_ = folder_ / part_name(kWorkingFolder).filename();
+  work_ = folder_ / part_name("results").filename();
   fs::remove_all(work_, error);  // of a killed run that had the same number
   make_folder(work_);
 }

@@ -70,7 +70,7 @@ json share_right(const torch::Tensor& right) {
 /// Each image's share of right answers is one observation. right: (N,…) bool.
 Metric mean_over_images(const torch::Tensor& right) {
   const auto shares = right.flatten(1).to(torch::kFloat64).mean(1).contiguous();
-  return mean({shares.data_ptr<double>(), shares.data_ptr<double>() + shares.numel()});
+  return bounded_mean({shares.data_ptr<double>(), shares.data_ptr<double>() + shares.numel()}, 1);
 }
 
 json kind_json(const Corruption& corruption, const torch::Tensor& right) {

@@ -116,7 +116,7 @@ TEST_F(Faults, AnEvaluationThatCannotBeWrittenLeavesTheEarlierOne) {
 
 TEST_F(Faults, ARecordingThatIsLostExitsWithOneAndSaysHowMuch) {
   for (const char* name : {"film.avi", "film.mp4"}) {
-    const auto result = in_shell("ulimit -f 40;",
+    const auto result = in_shell("ulimit -f 8;",
                                  {"live", "-m", model().string(), "--no-window", "--threads", "1", "--source",
                                   "synthetic:faces=1,fps=10,seconds=3", "--record", place(name)},
                                  "");
