@@ -55,7 +55,6 @@ class CodeCheck {
     // A first look at the letters: the lexer itself believes that brackets close.
     require_flat(code);
     torch::jit::Lexer lexer(std::make_shared<torch::jit::Source>(code));
-    std::vector<torch::jit::Token> line;
     size_t indents = 0, length = 0, alternatives = 0;
     for (; lexer.cur().kind != torch::jit::TK_EOF; lexer.next()) {
       const auto& token = lexer.cur();
@@ -99,8 +98,7 @@ class CodeCheck {
       return;
     }
     // A variable of that name would have operators for members.
-    if (!before_.empty() && before_[0] == kOwnCode && before_.size() == 1)
-      refused_.insert("a variable named __torch__");
+    if (!after_dot_ && before_.size() == 1 && before_[0] == kOwnCode) refused_.insert("a variable named __torch__");
     if (token.kind != torch::jit::TK_IDENT) {
       if (after_dot_) check_keyword(torch::jit::Token(token));
       before_.clear();

@@ -75,7 +75,7 @@ constexpr const char* kValueOperators = R"(
   endswith extend fabs factorial find floordiv format get hex insert isalnum isalpha isdigit islower isspace
   isupper items join keys len list lower lstrip mathremainder modf oct ord partition percentFormat pop popitem radians
   range remove replace reverse rfind rpartition rsplit rstrip setdefault sorted splitlines startswith str strip title
-  update upper values zfill _list_to_tensor _infer_size
+  update upper values zfill _list_to_tensor _infer_size center hash rename resize
 )";
 
 // In the language itself.
