@@ -295,8 +295,19 @@ std::string Graph::add(const std::string& op, const std::string& name, std::vect
 }
 
 std::string Graph::constant(const std::string& hint, const torch::Tensor& value) {
-  std::string name = hint;
-  for (int64_t number = 1; constants.count(name) > 0; ++number) name = fmt::format("{}#{}", hint, number);
+  const auto numbered = [&](int64_t number) { return number == 0 ? hint : fmt::format("{}#{}", hint, number); };
+  const auto taken = [&](int64_t number) { return constants.count(numbered(number)) > 0; };
+  // By doubling and halving: a file may have a hundred thousand of one name.
+  int64_t used = -1, free = 0;
+  while (taken(free)) {
+    used = free;
+    free = 2 * free + 1;
+  }
+  while (free - used > 1) {
+    const int64_t middle = used + (free - used) / 2;
+    (taken(middle) ? used : free) = middle;
+  }
+  const std::string name = numbered(free);
   constants[name] = value;
   return name;
 }

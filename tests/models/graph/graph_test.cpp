@@ -3,6 +3,8 @@
 
 #include <ATen/ATen.h>
 
+#include <ctime>
+
 #include "core/random.hpp"
 #include "models/classifier.hpp"
 #include "tests/precompiled_tests.hpp"
@@ -218,6 +220,25 @@ TEST(Graph, WrongShapesNameTheNode) {
                 run("Conv", noise({1, 2, 8, 8}), {noise({4, 3, 3, 3})});
               }),
               HasSubstr("node 'tested' (Conv)"));
+}
+
+TEST(Graph, ConstantsOfOneHintGetNamesOfTheirOwnInNumberOrder) {
+  Graph graph;
+  std::vector<std::string> names;
+  for (int i = 0; i < 5; ++i) names.push_back(graph.constant("weight", torch::zeros({1})));
+  EXPECT_EQ(names, (std::vector<std::string>{"weight", "weight#1", "weight#2", "weight#3", "weight#4"}));
+}
+
+TEST(Graph, NamingConstantsCostsInProportion) {
+  const auto seconds = [](int count) {
+    const torch::Tensor value = torch::zeros({1});
+    Graph graph;
+    const std::clock_t start = std::clock();
+    for (int i = 0; i < count; ++i) graph.constant("weight", value);
+    return static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
+  };
+  const double small = std::min(seconds(4000), seconds(4000));
+  EXPECT_LT(seconds(16000), 10 * std::max(small, 1e-3));  // sixteen times if each looked through all
 }
 
 }  // namespace

@@ -278,7 +278,6 @@ class KerasReading {
     const bool sequential = model.at("class_name") == "Sequential";
     std::map<std::string, int64_t> counted;  // classes, as Keras 3 numbers them
     std::map<Reference, KerasValue> values;
-    std::map<std::string, int64_t> first_calls;
     std::vector<Reference> entries;
     if (!sequential) entries = references(config.at("input_layers"));
     for (size_t i = 0; i < entries.size() && i < inputs.size(); ++i) values[entries[i]] = inputs[i];
@@ -286,7 +285,7 @@ class KerasReading {
       throw UserError(fmt::format("{}: a model with {} inputs is given {}", file_, entries.size(), inputs.size()));
     }
     KerasValue last = inputs.at(0);
-    std::vector<std::pair<const json*, Place>> waiting;
+    std::vector<Waiting> waiting;
     for (const auto& layer : layers_of(config)) {
       std::string name = snake_case(layer.at("class_name"));
       if (const int64_t number = counted[name]++; number > 0) name += fmt::format("_{}", number);
@@ -298,13 +297,12 @@ class KerasReading {
       if (sequential) {
         last = read_call(layer, {last}, inner, depth);
       } else {
-        waiting.emplace_back(&layer, inner);
         const std::string name = layer.value("name", inner.names.back());
-        first_calls[name] = is_model(layer.at("class_name")) ? first_call(config, name) : 0;
+        waiting.push_back({&layer, inner, is_model(layer.at("class_name")) ? first_call(config, name) : 0});
       }
     }
     if (sequential) return {last};
-    settle(waiting, values, first_calls, depth);
+    settle(waiting, values, depth);
     std::vector<KerasValue> outputs;
     for (const auto& output : references(config.at("output_layers"))) {
       const auto found = values.find(output);
@@ -318,26 +316,47 @@ class KerasReading {
     return outputs;
   }
 
-  /// Each call of each layer as soon as its inputs are there; what never gets them is in a cycle.
-  void settle(std::vector<std::pair<const json*, Place>> waiting, std::map<Reference, KerasValue>& values,
-              const std::map<std::string, int64_t>& first_calls, int depth) {
-    while (!waiting.empty()) {
-      std::vector<std::pair<const json*, Place>> later;
-      for (const auto& [layer, place] : waiting) {
-        const int64_t first = first_calls.at(layer->value("name", place.names.back()));
-        if (!try_calls(*layer, place, first, values, depth)) later.emplace_back(layer, place);
+  struct Waiting {
+    const json* layer;
+    Place place;
+    int64_t first;  ///< number of its first call
+  };
+
+  /// Each call of each layer as soon as its inputs are there; what never gets them is in a cycle. A layer is tried
+  /// again when the value comes that it lacked, so that the order in the file does not matter.
+  void settle(const std::vector<Waiting>& layers, std::map<Reference, KerasValue>& values, int depth) {
+    std::map<Reference, std::vector<size_t>> lacking;
+    std::vector<bool> settled(layers.size(), false);
+    for (size_t first = 0; first < layers.size(); ++first) {
+      for (std::vector<size_t> ready{first}; !ready.empty();) {
+        const size_t i = ready.back();
+        ready.pop_back();
+        if (settled[i]) continue;
+        std::vector<Reference> made;
+        const auto missing = try_calls(layers[i], values, depth, made);
+        if (missing) lacking[*missing].push_back(i);
+        settled[i] = !missing;
+        for (const auto& key : made) {
+          const auto found = lacking.find(key);
+          if (found == lacking.end()) continue;
+          ready.insert(ready.end(), found->second.begin(), found->second.end());
+          lacking.erase(found);
+        }
       }
-      if (later.size() == waiting.size()) {
-        throw UserError(fmt::format(
-            "{}: the layer '{}' waits for inputs that nothing makes: the graph has a cycle or is incomplete", file_,
-            later.front().second.names.back()));
-      }
-      waiting = std::move(later);
+    }
+    for (size_t i = 0; i < layers.size(); ++i) {
+      if (settled[i]) continue;
+      throw UserError(
+          fmt::format("{}: the layer '{}' waits for inputs that nothing makes: the graph has a cycle or is incomplete",
+                      file_, layers[i].place.names.back()));
     }
   }
 
-  bool try_calls(const json& layer, const Place& place, int64_t first, std::map<Reference, KerasValue>& values,
-                 int depth) {
+  /// The first input that is not there yet, if any; `made` gets what this layer gave.
+  std::optional<Reference> try_calls(const Waiting& waiting, std::map<Reference, KerasValue>& values, int depth,
+                                     std::vector<Reference>& made) {
+    const auto& [layer_of_it, place, first] = waiting;
+    const json& layer = *layer_of_it;
     const std::string name = layer.value("name", place.names.back());
     const auto& nodes = layer.at("inbound_nodes");
     for (size_t call = 0; call < nodes.size(); ++call) {
@@ -346,16 +365,17 @@ class KerasReading {
       std::vector<KerasValue> inputs;
       for (const auto& source : references(nodes[call])) {
         const auto found = values.find(source);
-        if (found == values.end()) return false;
+        if (found == values.end()) return source;
         inputs.push_back(found->second);
       }
       check_named_arguments(nodes[call], join(place.names, "/"));
       for (const auto& output : read_outputs(layer, inputs, place, depth)) {
         values[key] = output;
+        made.push_back(key);
         ++key.output;
       }
     }
-    return true;
+    return {};
   }
 
   /// An input of whole numbers is given pixels of 0 to 255.
