@@ -18,8 +18,7 @@ namespace {
 
 constexpr int kDeepestTuple = 64;
 constexpr int kDeepestTypeName = 64;
-constexpr size_t kMostContainers =
-    10000;  // lists and dictionaries may lie in each other; LibTorch's recurse at their end
+constexpr size_t kMostContainers = 10000;  // may lie in each other, and LibTorch's destructors recurse
 constexpr size_t kMostValues = size_t{1} << 21;
 constexpr uint64_t kMostBytes = uint64_t{1} << 40;
 constexpr uint64_t kMostSharing = 4, kFreeSharing = 1 << 20;
@@ -319,7 +318,9 @@ class PickleWalk {
   }
 
   PickleValue& push_container(Kind kind) {
-    if (++containers_ > kMostContainers) refuse("the pickle holds more lists and dictionaries than any model");
+    if (is_for_libtorch() && ++containers_ > kMostContainers) {
+      refuse("the pickle holds more lists and dictionaries than any model");
+    }
     return made(kind);
   }
 

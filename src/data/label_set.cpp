@@ -12,6 +12,8 @@ namespace fercli {
 
 namespace {
 
+constexpr size_t kMostClasses = 1000;  // comparing two orders takes the square of it
+
 /// The unaccented letter of a Latin-1 letter U+00C0 … U+00FF, of which UTF-8's second byte is given; 0 if it has none.
 char unaccented(unsigned char second) {
   const unsigned char letter = second & 0x1f;  // upper and lower case differ in bit 5 only
@@ -70,6 +72,9 @@ const Emotion* find_emotion(std::string_view word) {
 }
 
 LabelSet::LabelSet(std::vector<std::string> names) : names_(std::move(names)) {
+  if (names_.size() > kMostClasses) {
+    throw UserError(fmt::format("{} classes are named, where at most {} are allowed", names_.size(), kMostClasses));
+  }
   for (auto& name : names_) name = printable(name);
 }
 
