@@ -17,6 +17,7 @@
 namespace {
 
 using fercli::Command;
+using fercli::print_text;
 using fercli::Registry;
 
 constexpr int kFailed = 1, kUsage = 2, kInterrupted = 130;

@@ -295,12 +295,12 @@ void OptionSet::store_all(const std::vector<std::string>& arguments) {
     std::vector<std::string> names;
     for (const auto& option : options_) names.push_back(option.name);
     throw UserError(fmt::format("fercli {}: {}: unknown key '{}'{}", command_, path, name, did_you_mean(name, names)));
-  } catch (const po::error_with_option_name& error) {
-    throw UserError(fmt::format("fercli {}: {}: '{}': lacks its value, or is written wrongly", command_, path,
-                                error.get_option_name()));
-  } catch (const po::error&) {
-    throw UserError(
-        fmt::format("fercli {}: {}: has a line that is no key = value, [section] or # remark", command_, path));
+  } catch (const po::error& error) {
+    const auto* about = dynamic_cast<const po::error_with_option_name*>(&error);
+    const std::string name = about == nullptr ? "" : about->get_option_name();
+    throw UserError(fmt::format("fercli {}: {}: {}", command_, path,
+                                name.empty() ? "has a line that is no key = value, [section] or # remark"
+                                             : fmt::format("'{}': lacks its value, or is written wrongly", name)));
   }
 }
 

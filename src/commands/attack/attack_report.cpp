@@ -48,7 +48,7 @@ void print_title(const AttackReport& report) {
   print_text("{}: {} in {}, eps {}\n", report.plan.goal.name, report.plan.attack, to_string(report.plan.threat.norm),
              report.eps);
   const auto note = levels_note(report.plan.threat.norm, report.eps, report.plan.threat.eps);
-  if (!note.empty()) fmt::print("{}\n", note);
+  if (!note.empty()) print_text("{}\n", note);
 }
 
 }  // namespace
