@@ -1,8 +1,16 @@
 // Files that once crashed the program, got in or made it speak in a library's words (tests/corpus), through the
 // program.
-#include <algorithm>
+#include <fmt/format.h>
 
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "core/escape.hpp"
 #include "core/files.hpp"
+#include "data/formats/writer.hpp"
+#include "data/image.hpp"
+#include "models/checkpoint.hpp"
+#include "models/networks/network.hpp"
 #include "tests/cli/run_program.hpp"
 #include "tests/hostile_names.hpp"
 #include "tests/precompiled_tests.hpp"
@@ -122,16 +130,117 @@ TEST(CorpusCommand, HostileNamesInArgumentsDoNotSteerTheTerminal) {
                                                           {"patch"},
                                                           {"attacks"}};
   for (const auto& command : commands) {
-    for (const std::string name : {"\x1b[31mred", "bell\x07", "two\rlines",
-                                   "\xc2\x9b"
-                                   "2J"}) {
-      auto words = command;
-      words.push_back(name);
-      const auto run = run_fercli(words);
-      EXPECT_NE(run.exit_code, 0) << command[0];
-      EXPECT_FALSE(speaks_to_the_terminal(run.out + run.err)) << command[0] << ": " << testing::PrintToString(run.err);
+    auto words = command;
+    words.push_back(
+        "\x1b[31mred\x07two\rlines\xc2\x9b"
+        "2J");
+    const auto run = run_fercli(words);
+    EXPECT_NE(run.exit_code, 0) << command[0];
+    EXPECT_FALSE(speaks_to_the_terminal(run.out + run.err)) << command[0] << ": " << testing::PrintToString(run.err);
+  }
+}
+
+/// A network whose classes and a data set whose images have the names of tests/hostile_names.hpp.
+class HostileNamesCommand : public testing::Test {
+ protected:
+  HostileNamesCommand() {
+    const auto names = test::hostile_names();
+    Checkpoint checkpoint;
+    checkpoint.arch = "small-cnn";
+    const auto classes = static_cast<int64_t>(names.size());
+    checkpoint.options = {1, 48, classes, complete_settings("small-cnn", {{"width", 2}})};
+    checkpoint.classes = LabelSet(names);
+    checkpoint.network = make_network("small-cnn", checkpoint.options, 1);
+    checkpoint.training = nlohmann::json::object();
+    save_checkpoint(checkpoint, model_);
+    Dataset data;
+    data.name = names[0];
+    data.classes = checkpoint.classes;
+    data.images = torch::arange(classes * 48 * 48).remainder(251).to(torch::kUInt8).view({classes, 1, 48, 48});
+    data.labels = torch::arange(classes, torch::kInt64);
+    for (size_t i = 0; i < names.size(); ++i) {
+      data.ids.push_back(fmt::format("{}-{}", printable(names[i]).substr(0, 60), i));
+      data.splits.push_back(Split::PublicTest);
+    }
+    write_dataset(data, data_);
+    write_png(data.images[0], folder_ / "face.png");
+  }
+
+  ProgramResult run(std::vector<std::string> words) {
+    const auto result = run_fercli(words);
+    EXPECT_FALSE(speaks_to_the_terminal(result.out)) << words[0];
+    EXPECT_FALSE(speaks_to_the_terminal(result.err)) << words[0];
+    return result;
+  }
+
+  ScratchFolder folder_;
+  std::string model_ = (folder_ / "net.pt").string(), data_ = (folder_ / "faces.ferpack").string();
+};
+
+/// Fields that a spreadsheet would compute: they begin with = or @, or with + or - and are no number.
+bool has_formula(const std::string& csv) {
+  std::string field;
+  bool quoted = false;
+  const auto is_formula = [](const std::string& text) {
+    if (text.empty() || std::string_view("=+-@").find(text[0]) == std::string_view::npos) return false;
+    return text.find_first_not_of("+-.0123456789einfa") != std::string::npos;
+  };
+  for (const char letter : csv) {
+    if (letter == '"') {
+      quoted = !quoted;
+    } else if (!quoted && (letter == ',' || letter == '\n')) {
+      if (is_formula(field)) return true;
+      field.clear();
+    } else {
+      field += letter;
     }
   }
+  return false;
+}
+
+TEST_F(HostileNamesCommand, ResultsForPeopleDoNotSteerTheTerminal) {
+  EXPECT_EQ(run({"summary", "--model", model_}).exit_code, 0);
+  EXPECT_EQ(run({"predict", "--model", model_, (folder_ / "face.png").string()}).exit_code, 0);
+  EXPECT_EQ(run({"data", "stats", data_}).exit_code, 0);
+  EXPECT_EQ(run({"data", "audit", data_}).exit_code, 0);
+  EXPECT_EQ(run({"eval", "--model", model_, "--data", data_, "--split", "all"}).exit_code, 0);
+}
+
+TEST_F(HostileNamesCommand, CsvHasNoFormulas) {
+  const auto predicted = run({"predict", "--model", model_, "--csv", (folder_ / "face.png").string()});
+  EXPECT_EQ(predicted.exit_code, 0) << predicted.err;
+  EXPECT_FALSE(has_formula(predicted.out)) << predicted.out;
+  const auto out = folder_ / "eval";
+  const auto evaluated = run({"eval", "--model", model_, "--data", data_, "--split", "all", "--out", out.string()});
+  EXPECT_EQ(evaluated.exit_code, 0) << evaluated.err;
+  EXPECT_FALSE(has_formula(read_file(out / "per_image.csv")));
+}
+
+TEST_F(HostileNamesCommand, JsonComesBackAsItWas) {
+  const auto run_of = run({"eval", "--model", model_, "--data", data_, "--split", "all", "--json", "-q"});
+  ASSERT_EQ(run_of.exit_code, 0) << run_of.err;
+  EXPECT_TRUE(nlohmann::json::accept(run_of.out));
+}
+
+TEST_F(HostileNamesCommand, ReportsHaveNoMarkupOfStrangers) {
+  const auto out = folder_ / "report";
+  const auto written =
+      run({"report", "--model", model_, "--data", data_, "--split", "all", "--parts", "clean", "--out", out.string()});
+  EXPECT_EQ(written.exit_code, 0) << written.err;
+  int64_t pages = 0;
+  for (const auto& entry : fs::recursive_directory_iterator(out)) {
+    const std::string ending = entry.path().extension().string();
+    if (ending != ".html" && ending != ".md" && ending != ".svg") continue;
+    const std::string text = read_file(entry.path());
+    ++pages;
+    EXPECT_EQ(text.find("<script>alert"), std::string::npos) << entry.path();
+    EXPECT_EQ(text.find("<img src=x"), std::string::npos) << entry.path();
+    EXPECT_EQ(text.find("\" onmouseover"), std::string::npos) << entry.path();
+    EXPECT_EQ(text.find("](https://example.org"), std::string::npos) << entry.path();
+    EXPECT_EQ(text.find("](javascript"), std::string::npos) << entry.path();
+    EXPECT_FALSE(speaks_to_the_terminal(text)) << entry.path();
+  }
+  EXPECT_GE(pages, 2);
 }
 
 }  // namespace

@@ -1,4 +1,6 @@
 // Every border of the program with the corpus, its own seeds, and damaged forms of both.
+#include <cstdlib>
+
 #include "core/files.hpp"
 #include "core/progress.hpp"
 #include "core/random.hpp"
@@ -12,7 +14,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int64_t kDamagedForms = 20;
+/// Of each input; FERCLI_FUZZ_ROUNDS asks for more.
+int64_t damaged_forms() {
+  const char* wanted = std::getenv("FERCLI_FUZZ_ROUNDS");
+  return wanted != nullptr ? std::atoll(wanted) : 6;
+}
 
 std::string with_damage(std::string bytes, Rng& rng) {
   for (int64_t left = 1 + rng.below(4); left > 0 && !bytes.empty(); --left) {
@@ -46,12 +52,13 @@ TEST_P(FuzzCorpus, EndsWellWithEveryInput) {
   Rng rng(7);
   for (const auto& input : inputs) {
     EXPECT_NO_THROW(target.run(input, folder.path()));
-    for (int64_t i = 0; i < kDamagedForms; ++i) {
+    for (int64_t i = 0; i < damaged_forms(); ++i) {
       const std::string damaged = with_damage(input, rng);
       EXPECT_NO_THROW(target.run(damaged, folder.path()));
     }
   }
   silence_progress(false);
+  RecordProperty("executions", static_cast<int>(static_cast<int64_t>(inputs.size()) * (1 + damaged_forms())));
 }
 
 std::vector<std::string> target_names() {
