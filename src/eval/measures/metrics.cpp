@@ -347,7 +347,7 @@ Metric calibrated_ece(const Outcomes& outcomes, const Rng& rng) {
 
 Metric brier_score(const Outcomes& outcomes) {
   const int64_t classes = outcomes.probabilities.size(-1);
-  constexpr double kLargest = 2;
+  static constexpr double kLargest = 2;
   const auto scores = scores_of(outcomes, [classes](const double* probability, int64_t label) {
     double sum = 0;
     for (int64_t k = 0; k < classes; ++k) sum += std::pow(probability[k] - (k == label), 2);
