@@ -35,7 +35,7 @@ versions() {
   local row name package
   . /etc/os-release
   echo "| system | $PRETTY_NAME, $(dpkg --print-architecture) |"
-  for row in LibTorch=libtorch-dev oneDNN=libdnnl-dev OpenCV=libopencv-dev fmt=libfmt-dev Boost=libboost-dev ONNX=libonnx-dev \
+  for row in LibTorch=libtorch-dev oneDNN=libdnnl-dev OpenCV=libopencv-dev fmt=libfmt-dev Boost=libboost-program-options-dev ONNX=libonnx-dev \
     protobuf=libprotobuf-dev HDF5=libhdf5-dev 'GoogleTest=libgtest-dev' CMake=cmake; do
     name=${row%%=*} package=${row#*=}
     echo "| $name | $(version "$package") |"
