@@ -81,10 +81,10 @@ TEST(AutoAttack, BreaksEachImageThatItsFirstPartBreaksAlone) {
   const Classifier classifier = confident_cnn(kSide);
   const auto input = make_input(classifier, test_images(16, kSide, 0, 255), false);
   auto settings = short_settings();
-  const auto cascade = run_autoattack(classifier, {Norm::Linf, 3 / 255.0}, input, settings);
+  const auto cascade = run_autoattack(classifier, {Norm::Linf, 6 / 255.0}, input, settings);
   settings.random_start = true;
   const auto alone =
-      make_attack("apgd-ce", settings, Norm::Linf, false)->run(classifier, {Norm::Linf, 3 / 255.0}, input, Rng(0));
+      make_attack("apgd-ce", settings, Norm::Linf, false)->run(classifier, {Norm::Linf, 6 / 255.0}, input, Rng(0));
   EXPECT_TRUE(alone.success.any().item<bool>());
   EXPECT_FALSE(alone.success.logical_and(cascade.success.logical_not()).any().item<bool>());
 }
