@@ -217,7 +217,10 @@ TEST_F(Shells, FishOffersTheSame) {
   EXPECT_THAT(fish("fercli attack --mi"), ElementsAre("--min-confidence", "--minimal-eps"));
   EXPECT_THAT(fish("fercli attack happy-to-s"), ElementsAre("happy-to-sad", "happy-to-surprise"));
   EXPECT_THAT(fish("fercli eval --attacks pgd,fab"), ElementsAre("pgd,fab", "pgd,fab-t"));
-  EXPECT_THAT(fish("fercli train --config "), IsSupersetOf({"set.ini", "sub/"}));
+  EXPECT_THAT(fish("fercli train --config "), ElementsAre("set.ini", "sub/"));
+  EXPECT_THAT(fish("fercli attack -m "), ElementsAre("net.onnx", "robust", "standard", "sub/"));
+  EXPECT_THAT(fish("fercli attack --out "), ElementsAre("sub/"));
+  EXPECT_THAT(fish("fercli attack --out="), ElementsAre("--out=sub/"));
 }
 
 TEST_F(Shells, ZshReadsItsScript) {

@@ -30,31 +30,45 @@ function __fercli_at
     return 0
 end
 
-# Files whose names end in one of these extensions, and folders.
+# The value that is typed, without its option: of --out=a, a.
+function __fercli_typed
+    set -l token (commandline -ct)
+    string replace -r -- '^--[a-z0-9-]+=' '' "$token"
+end
+
+# Files whose names end in one of these extensions (none: any), and folders.
 function __fercli_files
     set -l pattern (string join '|' $argv)
-    for file in (__fish_complete_path (commandline -ct))
+    set -l typed (__fercli_typed)
+    for file in (__fish_complete_path "$typed")
         set -l name (string split \t -- $file)[1]
-        if string match -q '*/' -- $name; or string match -qri "\.($pattern)\$" -- $name
+        if test -z "$pattern"; or string match -q '*/' -- $name; or string match -qri "\.($pattern)\$" -- $name
             echo $name
         end
     end
 end
 
+function __fercli_folders
+    set -l typed (__fercli_typed)
+    __fish_complete_directories "$typed" | string split -f1 \t
+end
+
 # The words for the last of several that are separated by commas.
 function __fercli_list
-    set -l before (string match -r '^.*,' -- (commandline -ct))
+    set -l typed (__fercli_typed)
+    set -l before (string match -r '^.*,' -- "$typed")
     for word in $argv
-        echo $before$word
+        echo "$before$word"
     end
 end
 
 # SOURCE-to-TARGET: first the source, then the target.
 function __fercli_goals
-    set -l before (string match -r '^.*-to-' -- (commandline -ct))
+    set -l typed (__fercli_typed)
+    set -l before (string match -r '^.*-to-' -- "$typed")
     for emotion in any @EMOTIONS@
         if test -n "$before"
-            echo $before$emotion
+            echo "$before$emotion"
         else
             echo $emotion-to-
         end
@@ -82,10 +96,10 @@ std::string fish_candidates(const Values& values) {
     pieces.push_back(values.list ? fmt::format("(__fercli_list {})", join(values.words, " "))
                                  : join(values.words, " "));
   if (values.files) {
-    pieces.push_back(values.extensions.empty() ? "(__fish_complete_path (commandline -ct))"
+    pieces.push_back(values.extensions.empty() ? "(__fercli_files)"
                                                : fmt::format("(__fercli_files {})", join(values.extensions, " ")));
   }
-  if (values.folders) pieces.emplace_back("(__fish_complete_directories (commandline -ct))");
+  if (values.folders) pieces.emplace_back("(__fercli_folders)");
   return join(pieces, " ");
 }
 
@@ -96,7 +110,7 @@ std::string fish_command(const std::vector<std::string>& words) {
   for (const auto& option : declaration.options) {
     out += fmt::format("{} -l {}", here, option.name);
     if (option.short_name) out += fmt::format(" -s {}", option.short_name);
-    if (!option.is_flag) out += " -r";
+    if (!option.is_flag) out += " -x";
     const std::string candidates = option.is_flag ? "" : fish_candidates(values_of(option));
     if (!candidates.empty()) out += " -a " + fish_text(candidates);
     out += " -d " + fish_text(option.help) + "\n";

@@ -41,7 +41,10 @@ std::string zsh_text(const std::string& text) {
 }
 
 std::string zsh_glob(const std::vector<std::string>& extensions) {
-  return extensions.empty() ? "_files" : fmt::format("_files -g \"(#i)*.({})\"", join(extensions, "|"));
+  if (extensions.empty()) return "_files";
+  // One name between parentheses at the end would be a qualifier.
+  const std::string end = extensions.size() == 1 ? extensions[0] : fmt::format("({})", join(extensions, "|"));
+  return fmt::format("_files -g \"(#i)*.{}\"", end);
 }
 
 /// The action of a specification: what completes the value.

@@ -21,7 +21,7 @@ std::string page_name(const std::string& command) {
 
 std::string page_head(const std::string& page, const std::string& summary) {
   return fmt::format(".\\\" Made by `fercli docs man`.\n.TH {} 1 {} {} {}\n.SH NAME\n{} \\- {}\n",
-                     roff_argument(to_upper(page)), roff_argument(revision_date()),
+                     roff_argument(to_upper(page)), "\"" + std::string(revision_date()) + "\"",
                      roff_argument(fmt::format("fercli {}", version())), roff_argument("User commands"),
                      roff_text(page), roff_text(summary));
 }

@@ -54,14 +54,16 @@ std::vector<std::string> shell_words(const std::string& line) {
 /// Adds the command that the line shows, if it shows one of fercli's.
 void add_shown(std::vector<ShownCommand>& shown, size_t line, const std::string& text, bool whole) {
   std::string command = trim(text);
-  if (command.rfind("$ ", 0) == 0) command = command.substr(2);
+  for (const std::string before : {"$ ", "build/release/"}) {
+    if (command.rfind(before, 0) == 0) command = command.substr(before.size());
+  }
   if (command.rfind("fercli ", 0) != 0) return;
   auto words = shell_words(command);
   words.erase(words.begin());
   if (!words.empty()) shown.push_back({line, words, whole});
 }
 
-/// Code between backticks, which may go on in the next line: those before `end`.
+/// The commands between backticks, which may go on in the next line.
 void add_mentions(std::vector<ShownCommand>& shown, size_t line, const std::string& paragraph) {
   size_t begin = 0;
   for (size_t open; (open = paragraph.find('`', begin)) != std::string::npos;) {
@@ -160,7 +162,7 @@ std::vector<ShownCommand> shown_commands_in(const std::string& text, bool man_pa
 
 std::string fault_of(const ShownCommand& shown) {
   try {
-    if (shown.whole) {
+    if (shown.whole && shown.words.front()[0] != '-') {
       check_usage(shown.words);
     } else {
       check_mention(shown.words);
