@@ -139,7 +139,7 @@ TEST_P(AttackContract, ARunMayStopBetweenTwoLegsEachImageForItself) {
       kept.put(place, one);
     }
   }
-  expect_same(plain_result(), attack_result(kept, in.x, GetParam().norm, 0, 0), rows);
+  expect_same(plain_result(), attack_result(kept, in.x, GetParam().norm, /*pixel_grid=*/true, 0, 0), rows);
 }
 
 TEST_P(AttackContract, SuccessIsTheGoalReachedByTheFloat32Network) {

@@ -6,6 +6,7 @@
 
 #include "core/clock.hpp"
 #include "core/interrupt.hpp"
+#include "core/random.hpp"
 #include "data/formats/reader.hpp"
 #include "data/image.hpp"
 #include "serve/metrics.hpp"
