@@ -7,6 +7,7 @@
 #include "tests/precompiled_tests.hpp"
 #include "tests/user_error.hpp"
 #include "train/trainer.hpp"
+#include "train/training_loss.hpp"
 
 namespace fercli {
 
@@ -85,7 +86,7 @@ const Dataset& few_faces() {
   return data;
 }
 
-class EachAdversarialLoss : public testing::TestWithParam<const char*> {
+class EachAdversarialLoss : public testing::TestWithParam<std::string> {
  protected:
   TrainOptions options() const {
     TrainOptions options = options_for(GetParam(), 2);

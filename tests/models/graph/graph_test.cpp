@@ -135,11 +135,11 @@ TEST(Graph, ASoftmaxAtTheEndIsLeftOut) {
   EXPECT_FALSE(at::allclose(logits, probabilities));
 }
 
-TEST(Graph, ASoftmaxThatIsKeptIsReported) {
+TEST(Graph, TheNetworkBeforeItsSoftmaxWasLeftOutIsKeptBeside) {
   ImportOptions options;
   options.strip_softmax = false;
-  EXPECT_TRUE(import_graph(small_network(), "test", options).keeps_softmax);
-  EXPECT_FALSE(import_graph(small_network(), "test", {}).keeps_softmax);
+  EXPECT_EQ(import_graph(small_network(), "test", options).with_softmax, nullptr);
+  EXPECT_NE(import_graph(small_network(), "test", {}).with_softmax, nullptr);
 }
 
 TEST(Graph, FoldingBatchNormChangesNothing) {

@@ -110,6 +110,12 @@ TEST(KerasSettingsExport, FlattenWithChannelsFirstPutsTheFirstAxisLast) {
   expect_layer("flatten-last", "Flatten", {{"data_format", "channels_last"}}, x);
 }
 
+/// A convolution of each of `groups` channels by itself.
+torch::Tensor by_channel(const torch::Tensor& x, const torch::Tensor& kernel, const torch::Tensor& bias,
+                         int64_t groups) {
+  return at::conv2d(x, kernel, bias, at::IntArrayRef{1, 1}, at::IntArrayRef{0, 0}, at::IntArrayRef{1, 1}, groups);
+}
+
 TEST(KerasSettingsExport, ConvolutionsWithChannelsFirst) {
   const auto x = in_keras(pictures());
   const json first = {{"data_format", "channels_first"}, {"kernel_size", {3, 2}}, {"padding", "valid"}};
@@ -119,12 +125,12 @@ TEST(KerasSettingsExport, ConvolutionsWithChannelsFirst) {
   const auto depthwise = numbers({3, 2, kRows, 1}, 3), each_bias = numbers({kRows}, 4);
   expect_values("depthwise-first", json::array({named("DepthwiseConv2D", "c", first)}),
                 {{"c", {{"depthwise_kernel", depthwise}, {"bias", each_bias}}}},
-                at::conv2d(x, depthwise.permute({2, 3, 0, 1}), each_bias, 1, 0, 1, kRows));
+                by_channel(x, depthwise.permute({2, 3, 0, 1}), each_bias, kRows));
   const auto point = numbers({1, 1, kRows, 5}, 5);
-  expect_values("separable-first", json::array({named("SeparableConv2D", "c", first)}),
-                {{"c", {{"depthwise_kernel", depthwise}, {"pointwise_kernel", point}, {"bias", bias}}}},
-                at::conv2d(at::conv2d(x, depthwise.permute({2, 3, 0, 1}), {}, 1, 0, 1, kRows),
-                           point.permute({3, 2, 0, 1}), bias));
+  expect_values(
+      "separable-first", json::array({named("SeparableConv2D", "c", first)}),
+      {{"c", {{"depthwise_kernel", depthwise}, {"pointwise_kernel", point}, {"bias", bias}}}},
+      at::conv2d(by_channel(x, depthwise.permute({2, 3, 0, 1}), {}, kRows), point.permute({3, 2, 0, 1}), bias));
   const auto turned = numbers({2, 2, 5, kRows}, 6);
   expect_values("transposed-first",
                 json::array({named("Conv2DTranspose", "c",

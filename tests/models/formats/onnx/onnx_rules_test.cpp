@@ -101,10 +101,10 @@ TEST(OnnxRulesExport, ASlopeOfOneAxisBelongsToTheLastAxis) {
   const auto prelu = [&](const T& slopes) {
     return std::vector<Node>{{"Sub", {"x", torch::tensor(0.5F)}, {}, {"c"}}, {"PRelu", {"c", slopes}}};
   };
-  expect_meaning("prelu-last-axis", prelu(slope), each(x, [&](auto n, auto c, auto i, auto j) {
+  expect_meaning("prelu-last-axis", prelu(slope), each(x, [&](int64_t n, int64_t c, int64_t i, int64_t j) {
                    return v[n][c][i][j] > 0 ? v[n][c][i][j] : v[n][c][i][j] * slope[j].item<float>();
                  }));
-  expect_meaning("prelu-channels", prelu(by_channel), each(x, [&](auto n, auto c, auto i, auto j) {
+  expect_meaning("prelu-channels", prelu(by_channel), each(x, [&](int64_t n, int64_t c, int64_t i, int64_t j) {
                    return v[n][c][i][j] > 0 ? v[n][c][i][j] : v[n][c][i][j] * by_channel[c][0][0].item<float>();
                  }));
   const ScratchFolder folder;
@@ -119,7 +119,7 @@ TEST(OnnxRulesExport, AScaleActsThoughTheSizeStays) {
   const auto at = [&](int64_t n, int64_t c, int64_t i, int64_t j) {
     return v[n][c][std::clamp<int64_t>(i, 0, kHeight - 1)][std::clamp<int64_t>(j, 0, kWidth - 1)];
   };
-  const auto linear = each(x, [&](auto n, auto c, auto i, auto j) {
+  const auto linear = each(x, [&](int64_t n, int64_t c, int64_t i, int64_t j) {
     const double row = (i + 0.5) / kScale - 0.5, column = (j + 0.5) / kScale - 0.5;
     const auto top = static_cast<int64_t>(std::floor(row)), left = static_cast<int64_t>(std::floor(column));
     const double down = row - top, right = column - left;
@@ -128,7 +128,7 @@ TEST(OnnxRulesExport, AScaleActsThoughTheSizeStays) {
   });
   const auto scales = reals({1, 1, kScale, kScale});
   expect_meaning("resize-linear", {{"Resize", {"x", "", scales}, {{"mode", "linear"}}}}, linear);
-  const auto nearest = each(x, [&](auto n, auto c, auto i, auto j) {
+  const auto nearest = each(x, [&](int64_t n, int64_t c, int64_t i, int64_t j) {
     return at(n, c, static_cast<int64_t>(std::floor(i / kScale)), static_cast<int64_t>(std::floor(j / kScale)));
   });
   expect_meaning("resize-nearest",
@@ -220,7 +220,7 @@ TEST(OnnxRulesExport, QuantizeAndDequantizeRoundToEightBits) {
   expect_meaning("qdq-uint8",
                  {{"QuantizeLinear", {"x", torch::tensor(0.004F), u8}, {}, {"q"}},
                   {"DequantizeLinear", {"q", torch::tensor(0.004F), u8}}},
-                 each(x, [&](auto n, auto c, auto i, auto j) {
+                 each(x, [&](int64_t n, int64_t c, int64_t i, int64_t j) {
                    return (quantized(v[n][c][i][j], 0.004F, 100, 0, 255) - 100) * 0.004F;
                  }));
   const auto scales = reals({0.01F, 0.002F, 0.03F});
@@ -228,7 +228,7 @@ TEST(OnnxRulesExport, QuantizeAndDequantizeRoundToEightBits) {
   expect_meaning("qdq-int8-channels",
                  {{"QuantizeLinear", {"x", scales, zeros}, {{"axis", 1}}, {"q"}},
                   {"DequantizeLinear", {"q", scales, zeros}, {{"axis", 1}}}},
-                 each(x, [&](auto n, auto c, auto i, auto j) {
+                 each(x, [&](int64_t n, int64_t c, int64_t i, int64_t j) {
                    const float s = scales[c].item<float>(), z = zeros[c].item<float>();
                    return (quantized(v[n][c][i][j], s, z, -128, 127) - z) * s;
                  }));
