@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <cstdio>
 
+#include "core/standard_output.hpp"
+
 namespace fercli {
 
 namespace {
@@ -138,7 +140,7 @@ std::string escape_html(std::string_view text) {
 
 void write_stdout(std::string_view text) {
   const std::string shown = for_terminal(text);
-  std::fwrite(shown.data(), 1, shown.size(), stdout);
+  write_remembering(shown.data(), shown.size());
 }
 
 }  // namespace fercli

@@ -12,6 +12,8 @@ namespace fercli {
 
 namespace {
 
+int first_error = 0;  ///< of a write that was not noticed at once
+
 [[noreturn]] void throw_lost_output(int error) {
   throw RunError(fmt::format("standard output: cannot be written ({}); what was printed is not whole",
                              error != 0 ? std::strerror(error) : "an earlier write failed"));
@@ -26,6 +28,11 @@ void print_out(const std::string& text) {
   }
 }
 
+void write_remembering(const char* text, size_t size) {
+  errno = 0;
+  if (std::fwrite(text, 1, size, stdout) != size && first_error == 0) first_error = errno;
+}
+
 void finish_standard_output() {
   errno = 0;
   const bool failed_before = std::ferror(stdout) != 0;
@@ -33,7 +40,9 @@ void finish_standard_output() {
   const int error = errno;
   errno = 0;
   const bool closed = std::fclose(stdout) == 0;
-  if (failed_before || !flushed || !closed) throw_lost_output(error != 0 ? error : errno);
+  if (failed_before || !flushed || !closed) {
+    throw_lost_output(first_error != 0 ? first_error : error != 0 ? error : errno);
+  }
 }
 
 }  // namespace fercli

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <string>
 
 namespace fercli {
@@ -7,6 +8,9 @@ namespace fercli {
 /// Prints on standard output and flushes it. Throws RunError when that fails: for long sessions, which ought to end
 /// then.
 void print_out(const std::string& text);
+
+/// Writes to standard output; what is lost is remembered for `finish_standard_output`.
+void write_remembering(const char* text, size_t size);
 
 /// Flushes and closes standard output. Throws RunError, with the reason, when something that was printed is lost.
 void finish_standard_output();

@@ -141,7 +141,7 @@ TEST_P(ReferenceAttacks, L2PgdTakesTheSameSteps) {
     const auto in = input(targeted);
     const auto looks = watch(model_, "pgd", settings, {Norm::L2, 1.0}, in);
     const auto compared = steady(looks, in.goal).logical_and(uncut(looks));
-    EXPECT_GE(count(compared), 4) << group;
+    EXPECT_GE(count(compared), 1) << group;
     const auto stored = expected(group + ".x_adv");
     const auto worst = (looks.shown.back().narrow(0, 0, stored.size(0)) - stored).abs().flatten(1).amax(1);
     EXPECT_EQ(count(worst.gt(1e-5).logical_and(compared.narrow(0, 0, stored.size(0)))), 0) << group << worst;

@@ -87,6 +87,7 @@ TEST_F(Eval, PrintsTheResultAloneAsJson) {
   EXPECT_EQ(document["n"], 70);
   for (const char* name : {"accuracy", "balanced_accuracy", "ece", "brier", "nll", "macro_f1"}) {
     const auto& metric = document["metrics"][name];
+    if (std::string(name) == "ece") continue;  // has none: an interval around it would hold the true value almost never
     EXPECT_LE(metric["interval"][0], metric["value"]) << name;
     EXPECT_GE(metric["interval"][1], metric["value"]) << name;
   }
@@ -143,11 +144,11 @@ TEST_F(Eval, AveragesViewsWhenAsked) {
   EXPECT_NE(flipped["metrics"]["nll"], (*on_faces_)["metrics"]["nll"]);
 }
 
-TEST_F(Eval, ASingleImageHasScoresWithoutIntervals) {
+TEST_F(Eval, ASingleImageHasScoresWithIntervalsInRange) {
   write_png(test::sample_dataset(1).images[0], *folder_ / "single" / "happy" / "1.png");
   const auto run = eval({"--data", (*folder_ / "single").string()});
   EXPECT_EQ(run.exit_code, 0) << run.err;
-  EXPECT_THAT(run.out, testing::ContainsRegex("Brier score +[0-9.]+ \\(n = 1\\)\n"));
+  EXPECT_THAT(run.out, testing::ContainsRegex("Brier score +[0-9.]+ \\(n = 1, 95 % CI [0-2]"));
   EXPECT_THAT(run.out, testing::Not(HasSubstr("CI nan")));
 }
 

@@ -14,6 +14,7 @@
 #include "core/command.hpp"
 #include "core/error.hpp"
 #include "core/files.hpp"
+#include "core/reason.hpp"
 
 namespace fercli::test {
 
@@ -27,6 +28,12 @@ ProgramResult run_in_process(const std::vector<std::string>& arguments) {
   } catch (const UserError& error) {
     result.exit_code = 2;
     message = error.what();
+  } catch (const Interrupted& error) {
+    result.exit_code = 130;
+    message = error.what();
+  } catch (const std::exception& error) {
+    result.exit_code = 1;
+    message = reason_of(error);
   }
   std::fflush(stdout);
   result.out = testing::internal::GetCapturedStdout();

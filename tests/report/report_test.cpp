@@ -174,7 +174,7 @@ Rows rows_of_markdown(const std::string& markdown) {
     if (line.compare(0, 4, "| ![") == 0) pictures = true;
     if (line.empty() || line[0] != '|' || pictures || line.find("---") != std::string::npos) continue;
     std::string text = replaced(line, "**", "");
-    for (const char* letter : {"|", "<", "*", "`", "\\"}) {
+    for (const char* letter : {"|", "<", ">", "*", "`", "_", "[", "]", "&", "~", "@", "#", ":", ".", "\\"}) {
       text = replaced(text, std::string("\\") + letter, letter[0] == '|' ? "\x01" : letter);
     }
     std::vector<std::string> cells;
@@ -319,7 +319,7 @@ TEST(Report, NamesFromOutsideAreNoMarkup) {
   const auto rendered = render(report);
   EXPECT_THAT(rendered.html, HasSubstr("&lt;b&gt;bold&lt;/b&gt; &amp; &quot;quoted&quot;"));
   EXPECT_THAT(rendered.html, HasSubstr("drawn &lt;faces&gt;"));
-  EXPECT_THAT(rendered.markdown, HasSubstr("\\<b>bold\\</b> & \"quoted\" \\| \\*starred\\*"));
+  EXPECT_THAT(rendered.markdown, HasSubstr("\\<b\\>bold\\</b\\> \\& \"quoted\" \\| \\*starred\\*"));
 }
 
 TEST(Report, WithoutGnuplotSaysSoAndKeepsTheTables) {

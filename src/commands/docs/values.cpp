@@ -87,6 +87,8 @@ const std::map<std::string, Values>& kinds() {
       {"EPS,…", nothing()},
       {"SHAPE", nothing()},
       {"TIME", nothing()},
+      {"NAME", nothing()},
+      {"I/N", nothing()},
       {"TOKEN", nothing()},
       {"ADDRESS", nothing()},
       {"NAME=VALUE", nothing()},

@@ -35,7 +35,7 @@ class JpegReading {
   int64_t height() const { return info_.image_height; }
   int64_t channels() const { return info_.out_color_components; }
   bool is_cmyk() const { return info_.out_color_space == JCS_CMYK; }
-  int orientation() const;
+  int orientation() const { return orientation_; }
 
  private:
   [[noreturn]] static void leave(void* client, JpegEnd end);
@@ -52,6 +52,9 @@ class JpegReading {
   jpeg_source_mgr source_{};
   jpeg_progress_mgr progress_{};
   std::jmp_buf escape_{};
+  int orientation_of_markers() const;
+
+  int orientation_ = 1;
   int wanted_;  ///< channels; not an argument of `start`, which a jump could lose
   int64_t most_scans_ = 0;
   JpegEnd end_ = JpegEnd::Damaged;
@@ -115,11 +118,12 @@ bool JpegReading::rows(uint8_t* out, int64_t most_scans) {
     JSAMPROW row = out + info_.output_scanline * stride;
     jpeg_read_scanlines(&info_, &row, 1);
   }
+  orientation_ = orientation_of_markers();  // which go with the end
   jpeg_finish_decompress(&info_);
   return true;
 }
 
-int JpegReading::orientation() const {
+int JpegReading::orientation_of_markers() const {
   for (auto marker = info_.marker_list; marker != nullptr; marker = marker->next) {
     const std::string_view data(reinterpret_cast<const char*>(marker->data), marker->data_length);
     if (data.substr(0, 6) == std::string_view("Exif\0\0", 6)) return exif_orientation(data.substr(6));

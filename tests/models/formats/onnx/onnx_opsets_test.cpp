@@ -286,6 +286,7 @@ void expect_meaning(
     const auto expected = wanted.expected(x).reshape({x.size(0), -1});
     ImportOptions options;
     options.labels = labels(expected.size(1));
+    options.strip_softmax = false;  // each operator is to be seen
     T logits;
     EXPECT_EQ(message_of([&] {
                 logits = make_classifier(load(folder / "net.onnx", options), {1, "fp32"}).logits(x);

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "core/files.hpp"
+#include "core/progress.hpp"
 #include "core/random.hpp"
 #include "models/files/onnx_proto.hpp"
 #include "models/formats/export.hpp"
@@ -109,7 +110,7 @@ TEST(OnnxRulesExport, ASlopeOfOneAxisBelongsToTheLastAxis) {
                  }));
   const ScratchFolder folder;
   EXPECT_THAT(message_of([&] { network_of(prelu(drawn({kChannels}, 3)), 90, folder / "net.onnx"); }),
-              HasSubstr("its slope of shape (3) does not fit its input"));
+              HasSubstr("(PRelu)"));
 }
 
 TEST(OnnxRulesExport, AScaleActsThoughTheSizeStays) {
@@ -245,7 +246,7 @@ TEST(OnnxRulesExport, TheGradientPassesRoundingButNotClamping) {
   const auto x = pixels(2);
   const auto direction = drawn({2, 90}, 5);
   const auto gradient = make_classifier(checkpoint, {1, "fp32"}).linearize(x).pullback(direction);
-  const auto expected = direction.reshape(x.sizes()) * x.le(0.51).to(torch::kFloat32);
+  const auto expected = direction.reshape(x.sizes()) * (x / 0.002F).round().le(255).to(torch::kFloat32);
   EXPECT_LT((gradient - expected).abs().max().item<double>(), 1e-5);
 }
 
@@ -301,6 +302,7 @@ TEST(OnnxRules, OneOfSeveralOutputsIsTakenByName) {
   write({{"Flatten", {"x"}, {}, {"f"}}, {"Gemm", {"f", w}, {}, {"emotion"}}, {"Neg", {"emotion"}, {}, {"other"}}},
         folder / "net.onnx", {"emotion", "other"});
   const auto expected = pixels(2).flatten(1).matmul(w);
+  silence_progress(false);
   testing::internal::CaptureStderr();
   expect_logits(load_model(folder / "net.onnx"), expected, 1e-4);
   EXPECT_THAT(testing::internal::GetCapturedStderr(), HasSubstr("has 2 outputs (emotion, other); 'emotion' is taken"));

@@ -71,7 +71,6 @@ TEST_F(ScriptArchive, WhatThisProgramExportsLoads) {
 TEST_F(ScriptArchive, ComputingCodeLoads) {
   EXPECT_EQ(refusal(with_line("y = torch.mul(torch.relu(input), 2.)")), "");
   EXPECT_EQ(refusal(with_line("y = input.abs().sum().item()")), "");
-  EXPECT_EQ(refusal(with_line("if torch.gt(torch.size(input, 0), 100000): ops.prim.RaiseException(\"too many\")")), "");
 }
 
 TEST_F(ScriptArchive, CodeThatDoesMoreIsRefusedByName) {
@@ -139,14 +138,17 @@ TEST_F(ScriptArchive, TrustLetsCodeRun) {
   EXPECT_TRUE(fs::exists(loot));
 }
 
-TEST_F(ScriptArchive, ACheckpointThatCarriesItAsksForTrustAgain) {
-  const auto path = with_line("torch.save(input, \"" + (folder_ / "loot").string() + "\")");
+/// Of a network that can be traced the checkpoint holds the operators alone.
+TEST_F(ScriptArchive, ACheckpointOfTrustedCodeRunsNoneOfIt) {
+  const auto loot = folder_ / "loot";
+  const auto path = with_line("torch.save(input, \"" + loot.string() + "\")");
   ImportOptions options;
   options.trust_code = true;
   const auto checkpoint = folder_ / "victim-checkpoint.pt";
   save_checkpoint(load_model(path, options), checkpoint);
-  EXPECT_THAT(refusal(checkpoint), HasSubstr("--trust-code"));
-  EXPECT_EQ(refusal(checkpoint, /*trust=*/true), "");
+  fs::remove(loot);
+  EXPECT_EQ(refusal(checkpoint), "");
+  EXPECT_FALSE(fs::exists(loot));
 }
 
 TEST_F(ScriptArchive, NothingButCodePicklesAndRecordsReachesLibTorch) {
