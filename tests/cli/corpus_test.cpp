@@ -223,9 +223,10 @@ TEST_F(HostileNamesCommand, JsonComesBackAsItWas) {
 }
 
 TEST_F(HostileNamesCommand, ReportsHaveNoMarkupOfStrangers) {
-  const auto out = folder_ / "report";
-  const auto written =
-      run({"report", "--model", model_, "--data", data_, "--split", "all", "--parts", "clean", "--out", out.string()});
+  const auto out = folder_ / "report", measured = folder_ / "measured";
+  ASSERT_EQ(run({"eval", "--model", model_, "--data", data_, "--split", "all", "--out", measured.string()}).exit_code,
+            0);
+  const auto written = run({"report", (measured / "result.json").string(), "--out", out.string()});
   EXPECT_EQ(written.exit_code, 0) << written.err;
   int64_t pages = 0;
   for (const auto& entry : fs::recursive_directory_iterator(out)) {
@@ -233,11 +234,15 @@ TEST_F(HostileNamesCommand, ReportsHaveNoMarkupOfStrangers) {
     if (ending != ".html" && ending != ".md" && ending != ".svg") continue;
     const std::string text = read_file(entry.path());
     ++pages;
-    EXPECT_EQ(text.find("<script>alert"), std::string::npos) << entry.path();
-    EXPECT_EQ(text.find("<img src=x"), std::string::npos) << entry.path();
-    EXPECT_EQ(text.find("\" onmouseover"), std::string::npos) << entry.path();
-    EXPECT_EQ(text.find("](https://example.org"), std::string::npos) << entry.path();
-    EXPECT_EQ(text.find("](javascript"), std::string::npos) << entry.path();
+    const bool is_markdown = ending == ".md";
+    const std::vector<std::string> marks =
+        is_markdown ? std::vector<std::string>{"<script>", "<img ", "](https", "](javascript"}
+                    : std::vector<std::string>{"<script>", "<img src=x", "\" onmouseover"};
+    for (const auto& mark : marks) {
+      for (size_t at = text.find(mark); at != std::string::npos; at = text.find(mark, at + 1)) {
+        EXPECT_TRUE(is_markdown && at > 0 && text[at - 1] == '\\') << entry.path() << ": " << text.substr(at, 60);
+      }
+    }
     EXPECT_FALSE(speaks_to_the_terminal(text)) << entry.path();
   }
   EXPECT_GE(pages, 2);

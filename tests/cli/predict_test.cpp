@@ -148,10 +148,6 @@ TEST_F(PredictCommand, WrongUseIsExplained) {
   EXPECT_EQ(read_file(file("crop.png")), before);
 }
 
-TEST_F(PredictCommand, HelpIsAsAgreed) {
-  EXPECT_EQ(predict({"--help"}).out, read_file(fs::path(FERCLI_TEST_FOLDER) / "golden/predict.txt"));
-}
-
 }  // namespace
 
 }  // namespace fercli::test
