@@ -147,7 +147,7 @@ configure() {
   cmake --preset "$1" ${FERCLI_TORCH:+-DCMAKE_PREFIX_PATH="$FERCLI_TORCH"} ${settings[@]+"${settings[@]}"}
 }
 
-# Minutes of one processor core (measured on one of 2.1 GHz) for what a preset compiles.
+# Minutes of one processor core, estimated, for what a preset compiles.
 declare -A core_minutes=([release]=14 [release-all]=24 [asan]=40)
 
 # Configures and builds one preset.

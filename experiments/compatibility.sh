@@ -33,6 +33,7 @@ version() { dpkg-query -W -f '${Version}' "$1" 2>/dev/null | sed -E 's/^[0-9]+:/
 
 versions() {
   local row name package
+  # shellcheck source=/dev/null
   . /etc/os-release
   echo "| system | $PRETTY_NAME, $(dpkg --print-architecture) |"
   for row in LibTorch=libtorch-dev oneDNN=libdnnl-dev OpenCV=libopencv-dev fmt=libfmt-dev Boost=libboost-program-options-dev ONNX=libonnx-dev \

@@ -151,6 +151,7 @@ signal_and_compare() {  # NAME SIGNAL
 on_tiny_disk() {  # SIZE OPTIONS COMMAND…
   local size=$1 options=$2
   shift 2
+  # shellcheck disable=SC2016  # the inner shell expands them
   unshare -m bash -c '
     place=$0; size=$1; options=$2; shift 2
     mount -t tmpfs -o "size=$size" none "$place" || exit 99

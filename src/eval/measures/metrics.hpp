@@ -36,7 +36,7 @@ Metric proportion(int64_t successes, int64_t n);
 Metric median(std::vector<double> values);
 
 // Means. One observation of the widest kind is added to the sample's variance, so that few or equal values do not look
-// certain. The same bits for any order of the values. How often the intervals hold: experiments/interval-coverage.md.
+// certain. The same bits for any order of the values. How often the intervals hold: experiments/interval_coverage.cpp.
 
 /// Mean of values in [0, top]. Interval: Wilson's score interval of the proportion mean/top, from as many images as
 /// would give a proportion the variance of this mean.
