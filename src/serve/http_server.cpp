@@ -105,6 +105,19 @@ struct Ending {
   bool keep, unread;        ///< the connection goes on; something of the request was not read
 };
 
+/// Line ends before a request are no part of it (RFC 9112, 2.2).
+HttpError skip_line_ends(DeadlineStream& stream, boost::beast::flat_buffer& buffer) {
+  for (HttpError error;;) {
+    const auto* bytes = static_cast<const char*>(buffer.data().data());
+    while (buffer.size() > 0 && (*bytes == '\r' || *bytes == '\n')) {
+      buffer.consume(1);
+      bytes = static_cast<const char*>(buffer.data().data());
+    }
+    if (buffer.size() > 0 || error) return error;
+    buffer.commit(stream.read_some(buffer.prepare(kReadAhead), error));
+  }
+}
+
 /// Reads the body of a request that may be served.
 HttpError read_body(DeadlineStream& stream, boost::beast::flat_buffer& buffer, HttpParser& parser) {
   HttpError error;
@@ -290,8 +303,8 @@ bool HttpServer::State::exchange(DeadlineStream& stream, boost::beast::flat_buff
   parser.header_limit(kMostHead);
   parser.body_limit(std::numeric_limits<uint64_t>::max());  // the rules have a sentence for it
   stream.set_deadline(settings.request_seconds);
-  HttpError error;
-  http::read_header(stream, buffer, parser, error);
+  HttpError error = skip_line_ends(stream, buffer);
+  if (!error) http::read_header(stream, buffer, parser, error);
   const HttpHead& head = parser.get();
   if (error) {
     give_up(stream, head, error);
