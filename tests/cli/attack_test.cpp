@@ -169,7 +169,8 @@ TEST_F(AttackCommand, TheVerdictIsTheSameWhetherOrNotFilesAreWritten) {
 }
 
 TEST_F(AttackCommand, AnInterruptedAttackGoesOnAndEndsTheSame) {
-  const std::vector<std::string> plan{"--data", faces().string(), "--eps", "1/255", "--attack", "autoattack"};
+  const std::vector<std::string> plan{"--data",  faces().string(), "--eps",     "1/255", "--attack",  "autoattack",
+                                      "--steps", "20",             "--queries", "500",   "--targets", "3"};
   auto kept = plan;
   const fs::path folder = out_ / "kept";
   kept.insert(kept.end(), {"--out", folder.string()});

@@ -2,9 +2,9 @@
 
 namespace fercli {
 
-const DatasetWriter& find_writer(const std::filesystem::path& destination, const std::string& format) {
+const DatasetWriter& find_writer(const std::filesystem::path& destination, std::string_view format) {
   const auto& writers = Registry<DatasetWriter>::instance();
-  if (!format.empty()) return writers.get(format);
+  if (!format.empty()) return writers.get(std::string(format));
   const std::string extension = to_lower(destination.extension().string());
   std::vector<std::string> known;
   for (const auto& writer : writers.all()) {

@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <string>
+#include <string_view>
 
 #include "core/registry.hpp"
 #include "data/dataset.hpp"
@@ -18,7 +19,7 @@ struct DatasetWriter {
 
 /// The writer named `format`, or with "" the one whose extension the destination has (no extension means a folder).
 /// Throws UserError when there is none.
-const DatasetWriter& find_writer(const std::filesystem::path& destination, const std::string& format = "");
+const DatasetWriter& find_writer(const std::filesystem::path& destination, std::string_view format = "");
 
 /// Writes with `find_writer`, by rename; what stood there before is replaced. Throws UserError: a data set that the
 /// format cannot hold, or a place that cannot be written.
