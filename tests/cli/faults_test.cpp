@@ -284,7 +284,7 @@ TEST_F(Faults, APipeInPlaceOfAFileIsRefusedAtOnceByEveryOption) {
       {"train", "-d", kFaultFaces, "--arch", "small-cnn", "--weights", pipe, "--out", place("run")},
       {"live", "--no-window", "-m", net, "--source", pipe}};
   for (const auto& words : commands) {
-    const auto result = in_shell("", words, "");
+    const auto result = run_in_process(words);
     EXPECT_EQ(result.exit_code, 2) << words[0] << " " << words[1] << ": " << result.err;
     EXPECT_THAT(result.err, HasSubstr("is a pipe, not a file")) << words[0] << " " << words[1];
   }
