@@ -4,6 +4,7 @@
 #   ./setup.sh --all      the same, and the tests and benchmarks
 #   ./setup.sh --asan     the program, and the sanitizer build in build/asan
 #   ./setup.sh --fuzz     the program, and clang for tests/fuzz/run.sh
+#   ./setup.sh --packages the packages alone
 #   ./setup.sh -DNAME=VALUE …   settings for CMake, such as -DFERCLI_ONEDNN=OFF
 # Another compiler: CXX=clang++ ./setup.sh
 # Another LibTorch (official archive, Python wheel, CUDA): FERCLI_TORCH=/path/to/libtorch ./setup.sh
@@ -26,13 +27,14 @@ for argument in "$@"; do
     --all) kind=all ;;
     --asan) kind=asan ;;
     --fuzz) kind=fuzz ;;
+    --packages) kind=packages ;;
     --no-advice) advice=no ;;  # for scripts that have their own
     -D?*=*) settings+=("$argument") ;;
     -h | --help)
-      sed -n '2,9s/^# \{0,1\}//p' setup.sh
+      sed -n '2,10s/^# \{0,1\}//p' setup.sh
       exit 0
       ;;
-    *) fail "there is no option $argument; the options are --all, --asan, --fuzz and -DNAME=VALUE" 2 ;;
+    *) fail "there is no option $argument; the options are --all, --asan, --fuzz, --packages and -DNAME=VALUE" 2 ;;
   esac
 done
 
@@ -173,7 +175,7 @@ case $kind in
     ;;
 esac
 say "done in $((SECONDS - started)) s"
-[ "$advice" = yes ] || exit 0
+if [ "$advice" = no ] || [ "$kind" = packages ]; then exit 0; fi
 cat <<'END'
 Try next:
   build/release/fercli attack happy-to-sad    make the shipped network take happy faces for sad ones
