@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <torch/csrc/jit/api/module.h>
 #include <torch/csrc/jit/runtime/graph_executor.h>
+#include <torch/csrc/jit/runtime/jit_exception.h>
 #include <torch/csrc/jit/serialization/import.h>
 
 #include <atomic>
@@ -26,6 +27,7 @@ namespace {
 constexpr const char* kKind = "torchscript";
 constexpr const char* kBytes = "torchscript";
 constexpr int64_t kUsualSize = 48;
+constexpr const char* kRaises = "the TorchScript network's code raises an error";
 constexpr double kTolerance = 1e-4;  // of a traced network's logits, relative to the largest
 
 /// The tensors that a network returned, by name: those of a dictionary by their keys, others by their places.
@@ -83,12 +85,21 @@ class TorchScriptExecutor : public Executor {
   torch::Tensor forward(const torch::Tensor& input) const override {
     // Without it the interpreter specialises itself after some calls, and roundings change.
     const torch::jit::GraphOptimizerEnabledGuard unspecialised(false);
-    const auto value = module_.forward({input.contiguous()});
+    const auto value = run(input.contiguous());
     if (output_.empty() && !said_.exchange(true)) say_choice(returned_tensors(value).names);
     return chosen_tensor(value, output_);
   }
 
  private:
+  c10::IValue run(const torch::Tensor& input) const {
+    try {
+      return module_.forward({input});
+    } catch (const torch::jit::JITException&) {  // whose text is the file's
+      throw UserError(fmt::format("{} on images of {}x{}x{}; --input HxWxC gives another size", kRaises, input.size(2),
+                                  input.size(3), input.size(1)));
+    }
+  }
+
   static void say_choice(const std::vector<std::string>& names) {
     if (names.size() < 2) return;
     inform(fmt::format("the TorchScript network has {} outputs ({}); '{}' is taken, --output NAME takes another",
@@ -171,8 +182,9 @@ ImportedModel read(const std::filesystem::path& path, const ImportOptions& optio
   try {
     return as_graph(*script, path.string(), options);
   } catch (const UserError& error) {
-    if (std::string(error.what()).rfind("--output", 0) == 0) throw;
-    inform_of_interpreter(path, error.what());
+    const std::string message = error.what();
+    if (message.rfind("--output", 0) == 0 || message.rfind(kRaises, 0) == 0) throw;
+    inform_of_interpreter(path, message);
     return ImportedModel{script};
   } catch (const std::exception&) {
     inform_of_interpreter(path, "it has no equal graph");
