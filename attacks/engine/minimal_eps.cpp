@@ -100,9 +100,11 @@ MinimalEpsResult minimal_eps(const Classifier& classifier, const Attack& attack,
   if (!(settings.resolution > 0) || !(settings.max_eps >= settings.resolution)) {
     throw UserError("minimal eps: the largest eps must be at least the resolution, and both above 0");
   }
+  // Where success begins lies on the decision boundary, which bfloat16 misplaces (search_precision in attack.hpp).
+  const Classifier exact = classifier.with_precision(Precision::Float32);
   Bisection bisection(input, classifier.classes().size(), norm, attack.settings().pixel_grid, settings);
   if (input.start.defined() && input.x.size(0) > 0) {
-    const auto logits = classifier.with_precision(Precision::Float32).logits(input.start);
+    const auto logits = exact.logits(input.start);
     const auto reached = input.goal.reached(logits);
     for (int64_t row = 0; row < input.x.size(0); ++row) {
       if (reached[row].item<bool>()) bisection.note_success(row, input.start[row], logits[row]);
@@ -112,7 +114,7 @@ MinimalEpsResult minimal_eps(const Classifier& classifier, const Attack& attack,
   uint64_t round = 0;
   for (auto rows = bisection.open(); !rows.empty(); rows = bisection.open(), ++round) {
     const ThreatModel threat{norm, settings.max_eps, bisection.eps_of(rows)};
-    bisection.learn(rows, attack.run(classifier, threat, bisection.input_of(rows), rng.split(round)));
+    bisection.learn(rows, attack.run(exact, threat, bisection.input_of(rows), rng.split(round)));
   }
   return bisection.result();
 }

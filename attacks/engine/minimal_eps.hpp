@@ -23,6 +23,7 @@ struct MinimalEpsResult {
 /// reported has its image, judged by the float32 network (and on the pixel grid when the attack works there); a success
 /// that lies nearer than the eps it was allowed lowers the bound at once. Each start continues from the best image of
 /// the last eps. `input.start`, if given, holds images that may be successes already; those that are bound the search.
+/// It searches in float32, whatever the attack may use elsewhere and whatever the classifier's precision is.
 /// All images are searched side by side; results depend on neither company nor order.
 MinimalEpsResult minimal_eps(const Classifier& classifier, const Attack& attack, Norm norm, const AttackInput& input,
                              const Rng& rng, const MinimalEpsSettings& settings = {});

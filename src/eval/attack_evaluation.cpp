@@ -77,8 +77,8 @@ void remove_state(const CampaignOptions& options) {
   if (options.state) std::filesystem::remove(*options.state, error);
 }
 
-/// (N) bool: does the network give these labels more than this probability, and no other class as much? probabilities:
-/// (N,K) float64.
+/// (N) bool: does the network give these labels more than this probability, and predict them? probabilities: (N,K)
+/// float64. The one rule by which an original counts.
 torch::Tensor sure_rows(const torch::Tensor& probabilities, const torch::Tensor& labels, double min_confidence) {
   const auto of_label = probabilities.gather(1, labels.unsqueeze(1)).squeeze(1);
   return predicted_classes(probabilities).eq(labels).logical_and(of_label.gt(min_confidence));
@@ -88,8 +88,8 @@ torch::Tensor sure_rows(const torch::Tensor& probabilities, const torch::Tensor&
 void count_only_sure(const AttackPlan& plan, const torch::Tensor& float_success, AttackOutcome* outcome) {
   for (size_t i = 0; i < outcome->images.size(); ++i) {
     auto& image = outcome->images[i];
-    const double of_label = image.clean[static_cast<size_t>(image.label)];
-    image.sure = top_of(image.clean) == image.label && of_label > plan.min_confidence;
+    const auto clean = torch::tensor(image.clean, torch::kFloat64).unsqueeze(0);
+    image.sure = sure_rows(clean, torch::tensor({image.label}, torch::kInt64), plan.min_confidence).item<bool>();
     image.success = image.success && image.sure;
     image.float_success = image.sure && float_success[static_cast<int64_t>(i)].item<bool>();
   }
@@ -191,6 +191,7 @@ AttackOutcome attack_images(const Bench& bench, const std::vector<int64_t>& rows
   count_only_sure(plan, found.float_success, &outcome);
   if (plan.minimal_eps && outcome.complete) {
     const Bench finished{bench.network, images, bench.digest, verdict};
+    outcome.attack["minimal_eps_search_precision"] = to_string(Precision::Float32);
     const auto nearest = search_nearest(finished, plan, found, beside(keeping, ".nearest.state"), observer, &outcome);
     outcome.complete = nearest.known.all().item<bool>();
     if (!outcome.complete) finishing.emplace();

@@ -1,6 +1,7 @@
 // In which arithmetic attacks search: what bfloat16 may be used for, and what it may not change.
 #include <nlohmann/json.hpp>
 
+#include "attacks/engine/minimal_eps.hpp"
 #include "tests/attacks/linear_network.hpp"
 #include "tests/attacks/reference_models.hpp"
 
@@ -47,6 +48,21 @@ TEST(SearchPrecision, EveryAttackThatSearchesTheNearestSuccessDoesSoInFloat32) {
   for (const auto& entry : Registry<AttackEntry>::instance().all()) {
     if (entry.make({})->minimum_norm()) EXPECT_EQ(entry.search_precision, Precision::Float32) << entry.name;
   }
+}
+
+TEST(SearchPrecision, TheSmallestEpsOfAnAttackOfAFixedBudgetIsSearchedInFloat32) {
+  AttackSettings settings;
+  settings.steps = 4;
+  const auto search = [&](Precision precision) {
+    const auto classifier = confident_cnn(kSide, precision);
+    return minimal_eps(classifier, *make_attack("pgd", settings, Norm::Linf, false), Norm::Linf,
+                       make_input(classifier, test_images(kImages, kSide, 0, 255), false), Rng(1));
+  };
+  const auto exact = search(Precision::Float32), asked = search(Precision::BFloat16);
+  EXPECT_TRUE(exact.x_adv.equal(asked.x_adv));
+  EXPECT_TRUE(exact.eps.equal(asked.eps));
+  EXPECT_TRUE(exact.logits.equal(asked.logits));
+  EXPECT_TRUE(exact.eps.isfinite().any().item<bool>());
 }
 
 TEST(SearchPrecision, AttacksOfAFixedBudgetThatMayUseBfloat16DoUseIt) {

@@ -169,8 +169,9 @@ TEST_F(AttackCommand, TheVerdictIsTheSameWhetherOrNotFilesAreWritten) {
 }
 
 TEST_F(AttackCommand, AnInterruptedAttackGoesOnAndEndsTheSame) {
-  const std::vector<std::string> plan{"--data",  faces().string(), "--eps",     "1/255", "--attack",  "autoattack",
-                                      "--steps", "20",             "--queries", "500",   "--targets", "3"};
+  const std::vector<std::string> plan{
+      "--data", faces().string(), "--eps", "1/255",     "--attack", "autoattack", "--steps",
+      "20",     "--queries",      "500",   "--targets", "3"};
   auto kept = plan;
   const fs::path folder = out_ / "kept";
   kept.insert(kept.end(), {"--out", folder.string()});
@@ -225,6 +226,7 @@ TEST_F(AttackCommand, TheSmallestEpsIsThatOfItsStoredImage) {
   const json result = attack_json("untargeted", {"--data", faces().string(), "--minimal-eps", "--out",
                                                  out_.path().string(), "--save-png", "all", "--limit", "4"});
   EXPECT_EQ(result["metrics"]["median_minimal_eps"]["n"], 4);
+  EXPECT_EQ(result["attacks"][0]["minimal_eps_search_precision"], "fp32");
   for (const auto& image : result["per_image"]) {
     const fs::path original = faces() / image["id"].get<std::string>();
     const fs::path file = image["minimal_file"].get<std::string>();

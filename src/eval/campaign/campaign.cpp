@@ -52,7 +52,8 @@ std::vector<int64_t> concerned_rows(const Bench& bench, const Trial& trial) {
 }
 
 json described(const Trial& trial, const Attack& attack, Precision precision) {
-  return attack.describe_on(precision,
+  const bool exact = trial.nearest && !attack.minimum_norm();  // minimal_eps searches in float32
+  return attack.describe_on(exact ? Precision::Float32 : precision,
                             {trial.norm, attack.minimum_norm() ? trial.search_limit() : trial.ladder.back().eps});
 }
 

@@ -19,6 +19,7 @@ constexpr double kNormal975 = 1.959963984540054;  // 97.5 % quantile of the stan
 constexpr int64_t kDraws = 1000;
 constexpr int64_t kFewestForMedian = 6;  // with fewer, no two order statistics enclose it so surely
 constexpr double kSmallestProbability = 1e-45;
+constexpr double kImagesOfDoubt = 100;  // that speak for the widest correlation of macro F1, see `correlation_factor`
 
 const Metric kNothing{kNaN, {kNaN, kNaN}, 0};
 
@@ -49,7 +50,9 @@ struct Counts {
   std::vector<int64_t> right, support, predicted;
 };
 
-/// How much wider than that of independent classes the standard error of macro F1 is; see `macro_f1`.
+/// How much wider than that of independent classes the standard error of macro F1 is; see `macro_f1`. Few images say
+/// little of it, and mostly too little: the square is a mean with the largest possible, 2, as if `kImagesOfDoubt`
+/// images had shown that.
 double correlation_factor(const Counts& counts) {
   std::vector<int64_t> occurring;
   for (int64_t k = 0; k < counts.classes; ++k) {
@@ -79,8 +82,9 @@ double correlation_factor(const Counts& counts) {
     }
   }
   for (const double mean : means) alone -= mean * mean;
-  if (!(alone > 0)) return std::sqrt(2.0);
-  return std::sqrt(std::clamp((squares - sum * sum) / alone, 1.0, 2.0));
+  const double found = alone > 0 ? std::clamp((squares - sum * sum) / alone, 1.0, 2.0) : 2.0;
+  const auto n = static_cast<double>(counts.n);
+  return std::sqrt((n * found + kImagesOfDoubt * 2) / (n + kImagesOfDoubt));
 }
 
 /// Wilson's interval for a proportion over `n` images, which need not be whole.
@@ -88,6 +92,13 @@ Interval score_interval(double p, double n) {
   const double z2 = kNormal975 * kNormal975, centre = (p + z2 / (2 * n)) / (1 + z2 / n);
   const double half = kNormal975 / (1 + z2 / n) * std::sqrt(p * (1 - p) / n + z2 / (4 * n * n));
   return {p == 0 ? 0.0 : std::max(0.0, centre - half), p == 1 ? 1.0 : std::min(1.0, centre + half)};
+}
+
+/// The mid-P interval of a proportion. In the mean over classes Wilson's intervals held the true value too seldom: their
+/// ends are too near where a small class is all right. Exact ones held it too often.
+Interval mid_p_interval(int64_t successes, int64_t n) {
+  constexpr double kTail = 0.025;
+  return {mid_p_lower(successes, n, kTail), 1 - mid_p_lower(n - successes, n, kTail)};
 }
 
 /// Mean of values and the variance of one, to which an observation of variance `widest` is added.
@@ -258,15 +269,18 @@ Metric balanced_accuracy(const torch::Tensor& confusion) {
   int64_t occurring = 0;
   for (int64_t k = 0; k < counts.classes; ++k) {
     if (counts.support[k] == 0) continue;
-    const Metric recall = proportion(counts.right[k], counts.support[k]);
-    sum += recall.value;
-    below += std::pow(recall.value - recall.interval.low, 2);
-    above += std::pow(recall.interval.high - recall.value, 2);
+    const double recall = static_cast<double>(counts.right[k]) / static_cast<double>(counts.support[k]);
+    const Interval interval = mid_p_interval(counts.right[k], counts.support[k]);
+    sum += recall;
+    below += std::pow(recall - interval.low, 2);
+    above += std::pow(interval.high - recall, 2);
     ++occurring;
   }
   if (occurring == 0) return kNothing;
   const double value = sum / occurring;
-  return {value, {value - std::sqrt(below) / occurring, value + std::sqrt(above) / occurring}, counts.n};
+  return {value,
+          {std::max(0.0, value - std::sqrt(below) / occurring), std::min(1.0, value + std::sqrt(above) / occurring)},
+          counts.n};
 }
 
 std::vector<ClassScore> class_scores(const torch::Tensor& confusion) {

@@ -61,14 +61,14 @@ torch::Tensor confusion_matrix(const Outcomes& outcomes, int64_t classes);
 
 Metric accuracy(const torch::Tensor& confusion);
 
-/// Mean recall over the classes that have images. Interval: the classes' Wilson intervals joined by the method of
+/// Mean recall over the classes that have images. Interval: the classes' mid-P intervals joined by the method of
 /// variance estimates recovery (Zou and Donner, Statistics in Medicine 2008, eq. 4).
 Metric balanced_accuracy(const torch::Tensor& confusion);
 
 /// Unweighted mean of the F1 of the classes that have images or predictions. Interval: the classes' intervals of F1
 /// (`class_scores`) joined as in `balanced_accuracy`, and widened by what their correlation adds to the standard error:
 /// an image taken for another class's lowers two F1. The factor, in [1, √2], is the delta method's, with one more wrong
-/// image spread over the cells.
+/// image spread over the cells; it is nearer to √2 the fewer images there are.
 Metric macro_f1(const torch::Tensor& confusion);
 
 /// One class against the rest.

@@ -387,13 +387,18 @@ const GraphNode* exponential_of(const Graph& graph, const GraphNode& node) {
   return nullptr;
 }
 
+bool is_log_softmax(const GraphNode* node) {
+  return node != nullptr && node->op == "LogSoftmax";
+}
+
 }  // namespace
 
 bool strip_softmax(Graph& graph) {
   bypass_idle_nodes(graph);
   const GraphNode* last = source_of(graph, graph.output);
   if (last == nullptr) return false;
-  const GraphNode* softmax = last->op == "Softmax" ? last : nullptr;
+  const bool exp_of_log = last->op == "Exp" && is_log_softmax(source_of(graph, last->inputs.at(0)));
+  const GraphNode* softmax = last->op == "Softmax" || exp_of_log ? last : nullptr;
   if (last->op == "Div" || last->op == "Mul") softmax = exponential_of(graph, *last);
   if (softmax == nullptr) return false;
   const std::string probabilities = last->outputs.at(0), logits = softmax->inputs.at(0);
@@ -447,7 +452,8 @@ std::string choose_output(const std::vector<std::string>& values, std::vector<st
   for (size_t i = 0; i < names.size(); ++i) {
     if (names[i] == options.output) return values[i];
   }
-  throw UserError(fmt::format("--output {}: must be an output of {} ({})", options.output, file, join(names, ", ")));
+  throw UserError(
+      fmt::format("{}: --output {}: must be one of its outputs ({})", file, options.output, join(names, ", ")));
 }
 
 ImportedModel import_graph(Graph graph, const std::string& file, const ImportOptions& options) {

@@ -44,6 +44,29 @@ void OperatorCall::allow(torch::IntArrayRef shape) const {
   }
 }
 
+int64_t OperatorCall::axis(int64_t given, int64_t dim) const {
+  if (given < -dim || given >= dim) fail(fmt::format("axis {} of a value with {} axes", given, dim));
+  return given < 0 ? given + dim : given;
+}
+
+std::vector<int64_t> OperatorCall::broadcast(torch::IntArrayRef a, torch::IntArrayRef b) const {
+  const auto &longer = a.size() >= b.size() ? a : b, &shorter = a.size() >= b.size() ? b : a;
+  const size_t more = longer.size() - shorter.size();
+  auto shape = longer.vec();
+  for (size_t d = 0; d < shorter.size(); ++d) {
+    int64_t& side = shape[more + d];
+    if (side != shorter[d] && side != 1 && shorter[d] != 1) {
+      fail(fmt::format(
+          "values of the shapes ({}) and ({}) do not fit together: from the last axis on, sides must be equal "
+          "or 1",
+          fmt::join(a, ","), fmt::join(b, ",")));
+    }
+    if (side == 1) side = shorter[d];
+  }
+  allow(shape);
+  return shape;
+}
+
 void OperatorCall::fail(const std::string& message) const {
   throw UserError(fmt::format("node '{}' ({}): {}", node_.name, node_.op, message));
 }

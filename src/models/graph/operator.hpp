@@ -37,6 +37,13 @@ class OperatorCall {
   /// Call it before making anything that can be larger than the inputs. Throws UserError on a size no network has.
   void allow(torch::IntArrayRef shape) const;
 
+  /// The shape that two values have together, by numpy's rules; it is allowed (above) too. Throws UserError where they
+  /// do not fit.
+  std::vector<int64_t> broadcast(torch::IntArrayRef a, torch::IntArrayRef b) const;
+
+  /// An axis of a value with `dim` axes, counted from the front; -1 is the last. Throws UserError outside of them.
+  int64_t axis(int64_t given, int64_t dim) const;
+
   [[noreturn]] void fail(const std::string& message) const;  ///< UserError that names the node
 
  private:

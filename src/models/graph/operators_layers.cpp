@@ -102,6 +102,10 @@ Tensors convolution(const OperatorCall& c) {
            1;
   };
   c.allow({c[0].size(0), c[1].size(0), rows(0), rows(1)});
+  if (c.has(2) && (c[2].dim() != 1 || c[2].size(0) != c[1].size(0))) {
+    c.fail(
+        fmt::format("its bias has the shape ({}), where ({}) is needed", fmt::join(c[2].sizes(), ","), c[1].size(0)));
+  }
   auto x = c[0].to(c[1].scalar_type());
   if (!window.symmetric()) x = padded(x, window, 0);
   const auto padding = window.symmetric() ? window.before : std::vector<int64_t>{0, 0};
@@ -151,6 +155,9 @@ Tensors transposed_convolution(const OperatorCall& c) {
   const int64_t groups = groups_of(c);
   c.allow({c[0].size(0), c[1].size(1) * groups, full[0], full[1]});
   c.allow({c[0].size(0), c[1].size(1) * groups, sides[0], sides[1]});
+  if (c.has(2) && c[2].numel() != c[1].size(1) * groups) {
+    c.fail(fmt::format("its bias has {} numbers for {} channels", c[2].numel(), c[1].size(1) * groups));
+  }
   const auto convolve = [&](const torch::Tensor& input, const torch::Tensor& weight, const torch::Tensor&) {
     return at::conv_transpose2d(input, weight, {}, stride, {0, 0}, {0, 0}, groups, dilation);
   };
@@ -249,6 +256,10 @@ Tensors gemm(const OperatorCall& c) {
   const double alpha = c.number("alpha", 1), beta = c.number("beta", 1);
   const bool plain_bias = c.has(2) && c[2].numel() == weight.size(0) && c[2].dim() <= 1;
   auto bias = plain_bias ? c[2].reshape({-1}) * beta : torch::Tensor();
+  if (c.has(2) && !plain_bias) {
+    const std::vector<int64_t> product{x.size(0), weight.size(0)};
+    if (c.broadcast(product, c[2].sizes()) != product) c.fail("its third input is larger than the product");
+  }
   const auto y = dense(c, x, alpha == 1 ? weight : weight * alpha, bias);
   return {c.has(2) && !plain_bias ? y + c[2] * beta : y};
 }
@@ -264,24 +275,43 @@ Tensors matrix_product(const OperatorCall& c) {
     return {y.reshape(shape)};
   }
   if (c[0].dim() < 2 || c[1].dim() < 2) c.fail("products with vectors are not supported");
-  auto shape = at::infer_size(c[0].sizes().slice(0, c[0].dim() - 2), c[1].sizes().slice(0, c[1].dim() - 2));
+  if (c[0].size(-1) != c[1].size(-2)) {
+    c.fail(fmt::format("its factors have the shapes ({}) and ({}), which do not fit", fmt::join(c[0].sizes(), ","),
+                       fmt::join(c[1].sizes(), ",")));
+  }
+  auto shape = c.broadcast(c[0].sizes().slice(0, c[0].dim() - 2), c[1].sizes().slice(0, c[1].dim() - 2));
   shape.insert(shape.end(), {c[0].size(-2), c[1].size(-1)});
   c.allow(shape);
   return {at::matmul(c[0].to(torch::kFloat32), c[1].to(torch::kFloat32))};
 }
 
+/// Inputs `first` to `last` hold one number for each channel of input 0.
+void require_one_per_channel(const OperatorCall& c, size_t first, size_t last) {
+  const int64_t channels = c[0].dim() > 1 ? c[0].size(1) : 1;
+  for (size_t i = first; i <= last; ++i) {
+    if (c[i].dim() == 1 && c[i].size(0) == channels) continue;
+    c.fail(fmt::format("its input {} has the shape ({}), where ({}), one number for each channel, is needed", i + 1,
+                       fmt::join(c[i].sizes(), ","), channels));
+  }
+}
+
 Tensors batch_normalization(const OperatorCall& c) {
+  require_one_per_channel(c, 1, 4);
   return {at::batch_norm(c[0], c[1], c[2], c[3], c[4], /*training=*/false, 0, c.number("epsilon", 1e-5), true)};
 }
 
 /// Over the axes from `axis` on, per image and position.
 Tensors layer_normalization(const OperatorCall& c) {
   const auto x = c[0].to(torch::kFloat32);
-  const int64_t axis = c.integer("axis", -1), first = axis < 0 ? axis + x.dim() : axis;
+  const int64_t first = c.axis(c.integer("axis", -1), x.dim());
   std::vector<int64_t> axes;
   for (int64_t d = first; d < x.dim(); ++d) axes.push_back(d);
   const auto centred = x - x.mean(axes, true);
   const auto normal = centred / (centred.square().mean(axes, true) + c.number("epsilon", 1e-5)).sqrt();
+  for (size_t i = 1; i < 3; ++i) {
+    if (c.has(i) && c.broadcast(x.sizes(), c[i].sizes()) != x.sizes().vec())
+      c.fail("its scale has more axes than its input");
+  }
   const auto scaled = c.has(1) ? normal * c[1] : normal;
   return {c.has(2) ? scaled + c[2] : scaled};
 }
@@ -289,6 +319,7 @@ Tensors layer_normalization(const OperatorCall& c) {
 Tensors instance_normalization(const OperatorCall& c) {
   require_image(c);
   const auto x = c[0].to(torch::kFloat32);
+  require_one_per_channel(c, 1, 2);
   const auto centred = x - x.mean({2, 3}, true);
   const auto normal = centred / (centred.square().mean({2, 3}, true) + c.number("epsilon", 1e-5)).sqrt();
   return {normal * c[1].view({1, -1, 1, 1}) + c[2].view({1, -1, 1, 1})};

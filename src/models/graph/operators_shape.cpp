@@ -1,7 +1,6 @@
 // Operators that move values about: shapes, cutting and joining, padding, resizing. Shapes that a file computes are
 // int64 tensors on the CPU, like any other value.
 #include <ATen/ATen.h>
-#include <ATen/ExpandUtils.h>
 #include <fmt/format.h>
 
 #include "models/graph/operator.hpp"
@@ -12,11 +11,6 @@ namespace {
 
 torch::Tensor to_tensor(const std::vector<int64_t>& values) {
   return torch::tensor(values, torch::kInt64);
-}
-
-int64_t positive_axis(const OperatorCall& c, int64_t axis, int64_t dim) {
-  if (axis < -dim || axis >= dim) c.fail(fmt::format("axis {} of a value with {} axes", axis, dim));
-  return axis < 0 ? axis + dim : axis;
 }
 
 /// ONNX's element types that can be cast to.
@@ -74,6 +68,17 @@ Tensors reshape(const OperatorCall& c) {
     }
     shape[0] = -1;
   }
+  int64_t open = 0, product = 1;
+  for (const int64_t side : shape) {
+    if (side < -1 || (side > 0 && product > (int64_t{1} << 40) / side)) product = -1;
+    if (product < 0) break;
+    side == -1 ? ++open : product *= side;
+  }
+  const int64_t elements = c[0].numel();
+  if (product < 0 || open > 1 || (open == 1 ? product == 0 || elements % product != 0 : product != elements)) {
+    c.fail(fmt::format("cannot give a value of the shape ({}) the shape ({})", fmt::join(c[0].sizes(), ","),
+                       fmt::join(c.integers(1, "shape", {}), ",")));
+  }
   return {c[0].reshape(shape)};
 }
 
@@ -88,7 +93,13 @@ Tensors flatten(const OperatorCall& c) {
 Tensors transpose(const OperatorCall& c) {
   std::vector<int64_t> order;
   for (int64_t d = c[0].dim() - 1; d >= 0; --d) order.push_back(d);
-  return {c[0].permute(c.integers("perm", order))};
+  const auto perm = c.integers("perm", order);
+  std::sort(order.begin(), order.end());
+  if (!std::is_permutation(perm.begin(), perm.end(), order.begin(), order.end())) {
+    c.fail(fmt::format("cannot turn a value of the shape ({}) by ({})", fmt::join(c[0].sizes(), ","),
+                       fmt::join(perm, ",")));
+  }
+  return {c[0].permute(perm)};
 }
 
 Tensors squeeze(const OperatorCall& c) {
@@ -104,7 +115,7 @@ Tensors squeeze(const OperatorCall& c) {
   std::vector<int64_t> kept;
   std::vector<bool> gone(shape.size(), false);
   for (const int64_t axis : axes) {
-    const auto d = static_cast<size_t>(positive_axis(c, axis, c[0].dim()));
+    const auto d = static_cast<size_t>(c.axis(axis, c[0].dim()));
     if (shape[d] != 1) c.fail(fmt::format("axis {} has {} entries and cannot be squeezed", axis, shape[d]));
     gone[d] = true;
   }
@@ -117,7 +128,7 @@ Tensors squeeze(const OperatorCall& c) {
 Tensors unsqueeze(const OperatorCall& c) {
   auto axes = c.integers(1, "axes", {});
   const auto dim = c[0].dim() + static_cast<int64_t>(axes.size());
-  for (int64_t& axis : axes) axis = positive_axis(c, axis, dim);
+  for (int64_t& axis : axes) axis = c.axis(axis, dim);
   std::sort(axes.begin(), axes.end());
   auto y = c[0];
   for (const int64_t axis : axes) y = y.unsqueeze(axis);
@@ -126,7 +137,7 @@ Tensors unsqueeze(const OperatorCall& c) {
 
 Tensors concat(const OperatorCall& c) {
   Tensors parts = c.inputs();
-  const int64_t axis = positive_axis(c, c.integer("axis", 0), c[0].dim());
+  const int64_t axis = c.axis(c.integer("axis", 0), c[0].dim());
   auto type = c[0].scalar_type();
   int64_t elements = 0;
   for (size_t i = 0; i < parts.size(); ++i) {
@@ -134,12 +145,20 @@ Tensors concat(const OperatorCall& c) {
     c.allow({elements});
     if (parts[i].scalar_type() == torch::kFloat32) type = torch::kFloat32;
   }
-  for (auto& part : parts) part = part.to(type);
+  for (auto& part : parts) {
+    auto others = part.sizes().vec(), first = c[0].sizes().vec();
+    if (others.size() == first.size()) others[static_cast<size_t>(axis)] = first[static_cast<size_t>(axis)];
+    if (others != first) {
+      c.fail(fmt::format("joins values of the shapes ({}) and ({}) along axis {}, which differ in another",
+                         fmt::join(c[0].sizes(), ","), fmt::join(part.sizes(), ","), axis));
+    }
+    part = part.to(type);
+  }
   return {at::cat(parts, axis)};
 }
 
 Tensors split(const OperatorCall& c) {
-  const int64_t axis = positive_axis(c, c.integer("axis", 0), c[0].dim());
+  const int64_t axis = c.axis(c.integer("axis", 0), c[0].dim());
   auto sizes = c.integers(1, "split", {});
   if (sizes.empty()) {
     const int64_t parts = c.integer("num_outputs", c.outputs());
@@ -147,6 +166,14 @@ Tensors split(const OperatorCall& c) {
       c.fail(fmt::format("cannot cut {} entries into {} parts", c[0].size(axis), parts));
     const int64_t part = (c[0].size(axis) + parts - 1) / parts;
     for (int64_t left = c[0].size(axis); left > 0; left -= part) sizes.push_back(std::min(left, part));
+  }
+  int64_t sum = 0;
+  for (const int64_t size : sizes) {
+    if (size < 0 || size > c[0].size(axis) - sum) sum = c[0].size(axis) + 1;
+    if (sum <= c[0].size(axis)) sum += size;
+  }
+  if (sum != c[0].size(axis)) {
+    c.fail(fmt::format("cannot cut {} entries into parts of {}", c[0].size(axis), fmt::join(sizes, ", ")));
   }
   return c[0].split_with_sizes(sizes, axis);
 }
@@ -162,7 +189,7 @@ Tensors slice(const OperatorCall& c) {
   }
   auto y = c[0];
   for (size_t i = 0; i < starts.size(); ++i) {
-    const int64_t axis = positive_axis(c, axes[i], y.dim()), side = y.size(axis);
+    const int64_t axis = c.axis(axes[i], y.dim()), side = y.size(axis);
     const auto from_end = [&](int64_t place) { return place < 0 ? place + side : place; };
     if (steps[i] == 0) c.fail("a step of 0");
     if (steps[i] > 0) {
@@ -178,7 +205,7 @@ Tensors slice(const OperatorCall& c) {
 }
 
 Tensors gather(const OperatorCall& c) {
-  const int64_t axis = positive_axis(c, c.integer("axis", 0), c[0].dim()), side = c[0].size(axis);
+  const int64_t axis = c.axis(c.integer("axis", 0), c[0].dim()), side = c[0].size(axis);
   auto index = c[1].to(torch::kInt64);
   auto shape = c[0].sizes().vec();
   shape.erase(shape.begin() + axis);
@@ -192,9 +219,9 @@ Tensors gather(const OperatorCall& c) {
 }
 
 Tensors expand(const OperatorCall& c) {
-  const auto shape = at::infer_size(c[0].sizes(), c.integers(1, "shape", {}));
-  c.allow(shape);
-  return {c[0].expand(shape)};
+  const auto wanted = c.integers(1, "shape", {});
+  c.allow(wanted);
+  return {c[0].expand(c.broadcast(c[0].sizes(), wanted))};
 }
 
 Tensors tile(const OperatorCall& c) {
@@ -216,7 +243,7 @@ Tensors constant_of_shape(const OperatorCall& c) {
 }
 
 Tensors where(const OperatorCall& c) {
-  c.allow(at::infer_size(at::infer_size(c[0].sizes(), c[1].sizes()), c[2].sizes()));
+  c.broadcast(c.broadcast(c[0].sizes(), c[1].sizes()), c[2].sizes());
   return {at::where(c[0].to(torch::kBool), c[1], c[2].to(c[1].scalar_type()))};
 }
 
@@ -229,7 +256,7 @@ std::vector<int64_t> pads_of(const OperatorCall& c) {
   if (given.size() != 2 * axes.size()) c.fail(fmt::format("has {} pads for {} axes", given.size(), axes.size()));
   std::vector<int64_t> pads(static_cast<size_t>(2 * dim), 0);
   for (size_t i = 0; i < axes.size(); ++i) {
-    const auto axis = static_cast<size_t>(positive_axis(c, axes[i], dim));
+    const auto axis = static_cast<size_t>(c.axis(axes[i], dim));
     pads[axis] = given[i];
     pads[axis + static_cast<size_t>(dim)] = given[i + axes.size()];
   }
@@ -253,6 +280,10 @@ Tensors pad(const OperatorCall& c) {
   if (dim != 4 || pads[0] != 0 || pads[1] != 0 || pads[4] != 0 || pads[5] != 0)
     c.fail("only images are padded by their own pixels");
   pairs.resize(4);
+  for (size_t d = 2; mode == "reflect" && d < dim; ++d) {
+    const int64_t side = c[0].size(static_cast<int64_t>(d)), most = std::max(pads[d], pads[d + dim]);
+    if (most >= side) c.fail(fmt::format("mirrors {} pixels of an image of {}", most, side));
+  }
   if (mode == "reflect") return {at::reflection_pad2d(c[0], pairs)};
   if (mode == "edge") return {at::replication_pad2d(c[0], pairs)};
   c.fail(fmt::format("mode '{}' is unknown", mode));
@@ -306,7 +337,7 @@ void spread_over_axes(const OperatorCall& c, std::vector<int64_t>& sizes, std::v
     scales.assign(4, 1.0);
   }
   for (size_t i = 0; i < axes.size(); ++i) {
-    const auto axis = static_cast<size_t>(positive_axis(c, axes[i], 4));
+    const auto axis = static_cast<size_t>(c.axis(axes[i], 4));
     if (given_scales.empty()) {
       sizes[axis] = given_sizes[i];
     } else {

@@ -1,6 +1,5 @@
 // Operators that work on values one by one, or sum over axes: activations, arithmetic, reductions.
 #include <ATen/ATen.h>
-#include <ATen/ExpandUtils.h>
 #include <fmt/format.h>
 
 #include "models/graph/operator.hpp"
@@ -18,7 +17,7 @@ bool is_float(const torch::Tensor& x) {
 template <class Function>
 Tensors pairwise(const OperatorCall& c, const Function& function) {
   auto a = c[0], b = c[1];
-  c.allow(at::infer_size(a.sizes(), b.sizes()));
+  c.broadcast(a.sizes(), b.sizes());
   if (is_float(a) && is_float(b) && a.scalar_type() != b.scalar_type()) {
     const auto type = a.numel() >= b.numel() ? a.scalar_type() : b.scalar_type();
     a = a.to(type), b = b.to(type);
@@ -38,7 +37,7 @@ template <class Function>
 Tensors fold(const OperatorCall& c, const Function& function) {
   auto sum = c[0];
   for (size_t i = 1; i < c.size(); ++i) {
-    c.allow(at::infer_size(sum.sizes(), c[i].sizes()));
+    c.broadcast(sum.sizes(), c[i].sizes());
     sum = function(sum, c[i]);
   }
   return {sum};
@@ -57,9 +56,15 @@ Tensors clip(const OperatorCall& c) {
 /// each channel of an image has the shape (C,1,1).
 Tensors prelu(const OperatorCall& c) {
   const auto slope = c[1].to(c[0].scalar_type());
-  if (at::infer_size(c[0].sizes(), slope.sizes()) != c[0].sizes().vec()) {
-    c.fail(fmt::format("its slope of shape ({}) does not fit its input of shape ({})", fmt::join(slope.sizes(), ","),
-                       fmt::join(c[0].sizes(), ",")));
+  const auto x = c[0].sizes(), s = slope.sizes();
+  bool fits = s.size() <= x.size();
+  for (size_t d = 0; fits && d < s.size(); ++d) fits = s[d] == 1 || s[d] == x[x.size() - s.size() + d];
+  if (!fits) {
+    const auto image = x.size() == 4 ? fmt::format(", ({},1,1)", x[1]) : "";
+    c.fail(
+        fmt::format("its slope has the shape ({}) and its input ({}): allowed are one number, ({}){} and what else "
+                    "stretches to the input",
+                    fmt::join(s, ","), fmt::join(x, ","), x.empty() ? 1 : x.back(), image));
   }
   return {at::clamp_min(c[0], 0) + slope * at::clamp_max(c[0], 0)};
 }
@@ -86,6 +91,7 @@ Tensors reduce(const OperatorCall& c, const Function& function) {
   if (axes.empty()) {
     for (int64_t d = 0; d < c[0].dim(); ++d) axes.push_back(d);
   }
+  for (int64_t& axis : axes) axis = c.axis(axis, c[0].dim());
   const auto x = is_float(c[0]) ? c[0].to(torch::kFloat32) : c[0];
   return {function(x, axes, c.integer("keepdims", 1) != 0)};
 }
@@ -125,7 +131,7 @@ Tensors dequantize(const OperatorCall& c) {
 
 Tensors arg_max(const OperatorCall& c) {
   if (c.integer("select_last_index", 0) != 0) c.fail("select_last_index is not supported");
-  return {c[0].argmax(c.integer("axis", 0), c.integer("keepdims", 1) != 0)};
+  return {c[0].argmax(c.axis(c.integer("axis", 0), c[0].dim()), c.integer("keepdims", 1) != 0)};
 }
 
 using T = torch::Tensor;
@@ -134,9 +140,8 @@ using T = torch::Tensor;
 template <class Function>
 Tensors softmax(const OperatorCall& c, const Function& function) {
   const auto x = c[0].to(torch::kFloat32);
-  if (!c.given("over_all_from")) return {function(x, c.integer("axis", -1))};
-  const int64_t given = c.integer("over_all_from", 1), first = given < 0 ? given + x.dim() : given;
-  if (first < 0 || first >= x.dim()) c.fail(fmt::format("axis {} of a value with {} axes", given, x.dim()));
+  if (!c.given("over_all_from")) return {function(x, c.axis(c.integer("axis", -1), x.dim()))};
+  const int64_t first = c.axis(c.integer("over_all_from", 1), x.dim());
   if (first == x.dim() - 1) return {function(x, first)};
   return {function(x.flatten(first), first).reshape(x.sizes())};
 }

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <numeric>
+
 #include "core/error.hpp"
 #include "core/files.hpp"
 #include "eval/attack_evaluation.hpp"
@@ -297,6 +299,37 @@ TEST_F(CampaignOf, AnInterruptedAttackGoesOnToTheOutcomeOfAnUndisturbedOne) {
   }
   EXPECT_EQ(resumed.forward, whole.forward);
   EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
+}
+
+TEST(Campaign, AFixedBudgetSearchesTheNearestSuccessInFloat32WhateverTheNetworksPrecision) {
+  const Classifier network = two_sided().with_precision(Precision::BFloat16);
+  const Dataset data = labelled(network);
+  Trial trial;
+  trial.attacks = {"pgd"};
+  trial.ladder = {{"1/255", 1 / 255.0}};
+  for (const bool nearest : {false, true}) {
+    trial.nearest = nearest;
+    const Ledger ledger = run_campaign({network, data, {}, {}}, trial);
+    EXPECT_EQ(ledger.attacks.front().settings["search_precision"], nearest ? "fp32" : "bf16");
+  }
+}
+
+TEST(AttackImages, AnOriginalIsSureByTheRuleThatChoosesIt) {
+  const Classifier network = two_sided();
+  const Dataset data = labelled(network);
+  AttackPlan plan;
+  plan.attack = "fgsm";
+  plan.threat = {Norm::Linf, 1 / 255.0};
+  plan.min_confidence = 0.7;
+  const auto chosen = select_images(network, data, plan).confident;
+  EXPECT_FALSE(chosen.empty());
+  std::vector<int64_t> all(kImages), sure;
+  std::iota(all.begin(), all.end(), 0);
+  const auto outcome = attack_images({network, data, {}, {}}, all, plan);
+  for (const int64_t row : all) {
+    if (outcome.images[static_cast<size_t>(row)].sure) sure.push_back(row);
+  }
+  EXPECT_EQ(sure, chosen);
 }
 
 TEST(JudgeStored, GivesTheAnswersOfTheNetworkToTheImagesThatAPngHolds) {

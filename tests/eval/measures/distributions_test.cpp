@@ -42,6 +42,17 @@ TEST(ClopperPearson, RejectsMoreSuccessesThanTrials) {
   EXPECT_THROW(clopper_pearson_lower(11, 10, 0.05), std::invalid_argument);
 }
 
+TEST(MidP, CountsHalfOfWhatWasSeen) {
+  for (const int64_t successes : {1, 600, 950, 999}) {
+    const double bound = mid_p_lower(successes, 1000, 0.025);
+    const double tail = (upper_tail(successes, 1000, bound) + upper_tail(successes + 1, 1000, bound)) / 2;
+    EXPECT_NEAR(tail, 0.025, 1e-9) << successes;
+  }
+  EXPECT_NEAR(mid_p_lower(5, 5, 0.025), std::pow(0.05, 0.2), 1e-12);  // of n of n: p^n / 2 = alpha
+  EXPECT_EQ(mid_p_lower(0, 10, 0.025), 0);
+  EXPECT_THROW(mid_p_lower(11, 10, 0.025), std::invalid_argument);
+}
+
 TEST(NormalQuantile, KnowsTheFamiliarNumbers) {
   EXPECT_NEAR(normal_quantile(0.975), 1.959963984540054, 1e-12);
   EXPECT_NEAR(normal_quantile(0.5), 0, 1e-15);

@@ -22,7 +22,10 @@ namespace {
 using nlohmann::json;
 using test::message_of;
 using test::ScratchFolder;
+using testing::AllOf;
 using testing::HasSubstr;
+using testing::Not;
+using testing::StartsWith;
 using Node = test::OnnxNode;
 using T = torch::Tensor;
 
@@ -110,7 +113,48 @@ TEST(OnnxRulesExport, ASlopeOfOneAxisBelongsToTheLastAxis) {
                  }));
   const ScratchFolder folder;
   EXPECT_THAT(message_of([&] { network_of(prelu(drawn({kChannels}, 3)), 90, folder / "net.onnx"); }),
-              HasSubstr("(PRelu)"));
+              HasSubstr("node 'PRelu_y' (PRelu): its slope has the shape (3) and its input (2,3,5,6): allowed are one "
+                        "number, (6), (3,1,1) and what else stretches to the input"));
+  EXPECT_THAT(message_of([&] {
+                network_of(prelu(drawn({1, 1, 1, 1, 6}, 3)), 90, folder / "net.onnx");
+              }),
+              HasSubstr("(PRelu): its slope has the shape (1,1,1,1,6)"));
+}
+
+/// A node whose inputs do not fit, and what is said of it.
+struct Misfit {
+  Node node;
+  std::string sentence;
+};
+
+TEST(OnnxRules, ShapesThatDoNotFitAreNamedWithTheOperator) {
+  const auto weights = drawn({4, kChannels, 3, 3}, 1);
+  const std::vector<Misfit> misfits = {
+      {{"Add", {"x", drawn({5}, 1)}}, "(Add): values of the shapes (2,3,5,6) and (5) do not fit together"},
+      {{"Max", {"x", drawn({2, 1, 1}, 1)}}, "(Max): values of the shapes (2,3,5,6) and (2,1,1)"},
+      {{"Where", {torch::ones({4}, torch::kBool), "x", "x"}}, "(Where): values of the shapes (4) and (2,3,5,6)"},
+      {{"Expand", {"x", wholes({1, 2, 5, 6})}}, "(Expand): values of the shapes (2,3,5,6) and (1,2,5,6)"},
+      {{"Concat", {"x", drawn({2, 3, 4, 6}, 1)}, {{"axis", 1}}},
+       "(Concat): joins values of the shapes (2,3,5,6) and (2,3,4,6) along axis 1"},
+      {{"Split", {"x", wholes({2, 2})}, {{"axis", 1}}, {"y", "z"}}, "(Split): cannot cut 3 entries into parts of 2, 2"},
+      {{"Reshape", {"x", wholes({7, -1})}}, "(Reshape): cannot give a value of the shape (2,3,5,6) the shape (7,-1)"},
+      {{"Transpose", {"x"}, {{"perm", {0, 1, 1, 3}}}},
+       "(Transpose): cannot turn a value of the shape (2,3,5,6) by (0,1,1,3)"},
+      {{"Pad", {"x", wholes({0, 0, 5, 0, 0, 0, 0, 0})}, {{"mode", "reflect"}}},
+       "(Pad): mirrors 5 pixels of an image of 5"},
+      {{"MatMul", {"x", drawn({3, 4, 2}, 1)}}, "(MatMul): its factors have the shapes (2,3,5,6) and (3,4,2)"},
+      {{"Conv", {"x", weights, drawn({3}, 1)}}, "(Conv): its bias has the shape (3), where (4) is needed"},
+      {{"InstanceNormalization", {"x", drawn({3}, 1), drawn({6}, 1)}},
+       "(InstanceNormalization): its input 3 has the shape (6), where (3)"},
+      {{"BatchNormalization", {"x", drawn({3}, 1), drawn({3}, 1), drawn({6}, 1), drawn({3}, 1)}},
+       "(BatchNormalization): its input 4 has the shape (6), where (3)"},
+      {{"ReduceMean", {"x"}, {{"axes", {4}}}}, "(ReduceMean): axis 4 of a value with 4 axes"},
+      {{"LogSoftmax", {"x"}, {{"axis", -5}}}, "(LogSoftmax): axis -5 of a value with 4 axes"}};
+  for (const auto& [node, sentence] : misfits) {
+    const ScratchFolder folder;
+    EXPECT_THAT(message_of([&, node = node] { network_of({node}, 90, folder / "net.onnx"); }), HasSubstr(sentence))
+        << node.op;
+  }
 }
 
 TEST(OnnxRulesExport, AScaleActsThoughTheSizeStays) {
@@ -311,7 +355,9 @@ TEST(OnnxRules, OneOfSeveralOutputsIsTakenByName) {
   expect_logits(load_model(folder / "net.onnx", options), -expected, 1e-4);
   options.output = "valence";
   EXPECT_THAT(message_of([&] { load_model(folder / "net.onnx", options); }),
-              HasSubstr("--output valence: must be an output of"));
+              AllOf(StartsWith((folder / "net.onnx").string()),
+                    HasSubstr(": --output valence: must be one of its outputs (emotion, other)"),
+                    Not(HasSubstr("net.onnx: " + (folder / "net.onnx").string()))));
 }
 
 TEST(OnnxRules, AttributesThatAnOperatorDoesNotKnowAreRefusedByName) {
@@ -372,6 +418,8 @@ TEST(OnnxRules, ASoftmaxIsLeftOutHoweverItIsSpelt) {
                                      sum,
                                      {"Div", {"e", "s"}, {}, {"logits"}}};
   expect_logits(with_end(shifted, folder / "net.onnx"), expected - expected.amax(1, true), 1e-4);
+  const std::vector<Node> exp_of_log = {{"LogSoftmax", {"z"}, {{"axis", 1}}, {"l"}}, {"Exp", {"l"}, {}, {"logits"}}};
+  expect_logits(with_end(exp_of_log, folder / "net.onnx"), at::log_softmax(expected, 1), 1e-4);
 }
 
 TEST(OnnxRules, ProbabilitiesThatCannotBeUndoneAreAWarning) {
