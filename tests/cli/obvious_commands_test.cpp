@@ -35,6 +35,9 @@ class ObviousCommands : public testing::Test {
     write_file(path("report.pdf.jpg"), "%PDF-1.4\n%aaaaaaaaaaaaaaaaaaaaaa");
     write_file(path("me.heic"), std::string("\0\0\0\x18", 4) + "ftypheic" + std::string(4, '\0') + "mif1heic");
     write_file(path("me.gif"), std::string("GIF89a\1\0\1\0\x80\0\0", 13));
+    write_file(path("net.tflite"), std::string("\x1c\0\0\0", 4) + "TFL3" + std::string(32, '\0'));
+    write_file(path("model.json"),
+               R"({"format":"layers-model","convertedBy":"TensorFlow.js Converter v3","modelTopology":{}})");
     mkfifo(path("pipe.png").c_str(), 0600);
     make_folder(folder_ / "people/anna");
   }
@@ -88,6 +91,8 @@ TEST_F(ObviousCommands, AFileOfAnotherKindIsNamedForWhatItIsWithTheWayOut) {
            {model("lfs.pt"), 2, "is a Git LFS pointer"},
            {model("lfs.onnx"), 2, "is a Git LFS pointer"},
            {model("lfs.h5"), 2, "is a Git LFS pointer"},
+           {model("net.tflite"), 2, "is a TensorFlow Lite file, which is not read; convert it: python -m tf2onnx"},
+           {model("model.json"), 2, "is a TensorFlow.js model, which is not read; convert it: tensorflowjs_converter"},
            {{"data", "stats", path("lfs.csv")}, 2, "is a Git LFS pointer"},
            {image("report.pdf.jpg"), 2, "is PDF, which is not read; save it as PNG or JPEG"},
            {image("me.heic"), 2, "is HEIF, which is not read; save it as PNG or JPEG"},
