@@ -38,12 +38,6 @@ std::vector<Box> squares_around(const Box& box, int64_t count, double reach, con
   return squares;
 }
 
-std::vector<Box> find_by_size(FaceDetector& detector, const Picture& picture) {
-  auto boxes = detector.find(picture, FaceSearch::everywhere(picture));
-  std::stable_sort(boxes.begin(), boxes.end(), [](const Box& a, const Box& b) { return a.area() > b.area(); });
-  return boxes;
-}
-
 void require_face(const std::vector<Box>& boxes, size_t face) {
   if (boxes.empty()) throw RunError("no face was found in the picture");
   if (boxes.size() > face) return;
@@ -111,6 +105,12 @@ torch::Tensor pull_back_crop(const torch::Tensor& gradient, const Box& square, i
   for (int64_t c = 0; c < gradient.size(0); ++c) planes.push_back(rows.mm(gradient[c]).mm(columns));
   if (planes.size() == 3) return torch::stack(planes);
   return torch::stack({planes[0] * kGreyShares[0], planes[0] * kGreyShares[1], planes[0] * kGreyShares[2]});
+}
+
+std::vector<Box> find_by_size(FaceDetector& detector, const Picture& picture) {
+  auto boxes = detector.find_all(picture);
+  std::stable_sort(boxes.begin(), boxes.end(), [](const Box& a, const Box& b) { return a.area() > b.area(); });
+  return boxes;
 }
 
 FrameReading read_frame(const Classifier& classifier, FaceDetector& detector, const Picture& picture, const Box& before,

@@ -46,6 +46,9 @@ struct FrameAttackResult {
   double linf = 0, l2 = 0;  ///< between the two frames, pixels in [0,1]
 };
 
+/// The faces of a picture, the largest first.
+std::vector<Box> find_by_size(FaceDetector& detector, const Picture& picture);
+
 /// Gradients go from the network through resize and crop (linear: R P C^T, see `resampling_matrix`) and grey conversion
 /// to the colour frame; the network sees the crop that the program's own chain makes of the frame rounded to 8 bits, so
 /// nothing is approximated but the two roundings, which pass gradients as they are. Each step descends the margin

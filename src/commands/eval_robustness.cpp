@@ -95,7 +95,7 @@ void RobustnessOptions::declare(OptionSet& options) {
                "attack the images too; `fercli attacks` lists them and says which search in bf16 where the hardware "
                "has it; the verdict is float32 always");
   options.text("eps", &eps, "EPS,…",
-               "sizes of the perturbation, ascending, pixels in [0,1]; without it 1/255,2/255,4/255,8/255 in Linf");
+               "sizes of the perturbation, pixels in [0,1]; without it 1/255,2/255,4/255,8/255 in Linf");
   options.text("goal", &goal, "GOAL", "untargeted, SOURCE-to-TARGET, any-to-TARGET or SOURCE-to-any");
   attack.declare(options);
   options.flag("float", &off_grid, "do not round to 8 bits, for comparison with other libraries");
@@ -105,9 +105,11 @@ void RobustnessOptions::declare(OptionSet& options) {
   shard.declare(options);
 }
 
-void RobustnessOptions::check(const OptionSet& options, const std::string& out) const {
+void RobustnessOptions::check(const OptionSet& options, const std::string& out) {
   if (wanted()) {
     shard.check(options, out);
+    attacks = join(attack_names(attacks), ",");
+    attack.settle_norm(options, split(attacks, ','));
     attack.check(options, split(attacks, ','));
     const Norm norm = attack.parsed_norm();
     const double smallest = parse_ladder(eps.empty() ? default_ladder(norm) : eps, norm).front().eps;

@@ -26,7 +26,7 @@ struct RobustnessOptions {
   bool wanted() const { return !attacks.empty(); }
 
   /// Throws UserError about options that make no sense together.
-  void check(const OptionSet& options, const std::string& out) const;
+  void check(const OptionSet& options, const std::string& out);
 };
 
 /// Whom it is about.

@@ -30,7 +30,7 @@ struct Arguments {
   ModelOptions model;
   SmallestFace smallest_face;
   std::string image, detector = "haar", norm = "linf", out, language = "en";
-  int64_t face = 1;
+  int64_t face = 0;
   FrameAttackSettings settings;
   Runtime runtime;
   bool json = false, quiet = false;
@@ -43,12 +43,13 @@ OptionSet declare(Arguments& a) {
       "frame", "GOAL",
       "Perturb a whole picture, as a camera delivers it, so that the face in it is read as another emotion\n"
       "after detection, crop, grey conversion and resize; all of that is run again on the result.");
-  options.positional(&a.goal, 1, 1);
+  options.positional(&a.goal, 1, 3);
   options.section("Picture and network");
   a.model.declare(options);
   options.text("image,i", &a.image, "FILE",
                "a picture with a face; without it a drawn portrait with the emotion SOURCE");
-  options.integer("face", &a.face, at_least(1), "which of the faces found, the largest first");
+  options.integer("face", &a.face, at_least(0),
+                  "which of the faces found, the largest is 1; 0: the largest that is read as SOURCE");
   options.text("detector", &a.detector, "haar|FILE", "OpenCV's cascade, another cascade (.xml), or YuNet (.onnx)");
   options.number(
       "min-face", &a.smallest_face.pixels, "", at_least(24),
@@ -105,6 +106,24 @@ Picture draw_portrait(const Arguments& a, const Classifier& classifier, FaceDete
   if (!shown.bgr.defined())
     throw RunError("fercli frame: the detector finds none of the drawn faces; give --image FILE");
   return shown;
+}
+
+/// The largest face that the network reads as SOURCE, else the largest: its place by size, from 1.
+int64_t face_of_source(const Classifier& classifier, FaceDetector& detector, const Picture& picture,
+                       const EmotionGoal& goal) {
+  if (!goal.source) return 1;
+  const auto boxes = find_by_size(detector, picture);
+  if (boxes.empty()) return 1;
+  const auto faces = read_faces(classifier, picture, boxes);
+  for (size_t i = 0; i < faces.size(); ++i) {
+    if (faces[i].top() != *goal.source) continue;
+    if (i > 0) {
+      inform(fmt::format("face {} is attacked, which the network reads as {}; --face N takes another", i + 1,
+                         classifier.classes().name(*goal.source)));
+    }
+    return static_cast<int64_t>(i + 1);
+  }
+  return 1;
 }
 
 torch::Tensor marked(const Picture& picture, const FaceReading& face, Overlay& overlay) {
@@ -194,7 +213,7 @@ int run(const std::vector<std::string>& arguments) {
   for (const auto& line : checkpoint.warnings) warn(line);
   const Classifier classifier = make_classifier(checkpoint, a.runtime);
   const LabelSet& classes = classifier.classes();
-  const EmotionGoal goal = parse_emotion_goal(a.goal.front(), classes);
+  const EmotionGoal goal = parse_emotion_goal(goal_of_words(a.goal, options), classes);
   const fs::path folder = a.out.empty() ? fs::path("out") / file_name_of("frame-" + goal.name) : fs::path(a.out);
   std::optional<OutputFolder> place;
   if (a.saves_files()) place.emplace(folder, "frame");
@@ -202,6 +221,7 @@ int run(const std::vector<std::string>& arguments) {
   const Picture original =
       a.image.empty() ? draw_portrait(a, classifier, *detector, goal) : picture_of_image(read_image(a.image, 3));
 
+  if (a.face == 0) a.face = face_of_source(classifier, *detector, original, goal);
   FrameAttackResult found;
   {
     Progress progress("attacking", a.settings.steps, "steps");

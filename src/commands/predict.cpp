@@ -236,6 +236,14 @@ class Predictor {
   int64_t waiting_faces_ = 0;
 };
 
+bool has_folders(const std::string& folder) {
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(folder, error)) {
+    if (entry.is_directory(error)) return true;
+  }
+  return false;
+}
+
 /// Folders become the images and videos in them, by name.
 std::vector<std::string> list_files(const std::vector<std::string>& inputs) {
   std::vector<std::string> files;
@@ -247,7 +255,10 @@ std::vector<std::string> list_files(const std::vector<std::string>& inputs) {
     }
     auto found =
         files_in(input, [](const std::string& file) { return has_image_extension(file) || has_video_extension(file); });
-    if (found.empty()) throw UserError(fmt::format("fercli predict: {}: there are no images in this folder", input));
+    if (found.empty()) {
+      throw UserError(fmt::format("fercli predict: {}: there are no images in this folder{}", input,
+                                  has_folders(input) ? "; folders in it are not read, name them" : ""));
+    }
     files.insert(files.end(), found.begin(), found.end());
   }
   return files;

@@ -38,7 +38,10 @@ struct Arguments {
 
 void declare(OptionSet& options, Arguments& a) {
   options.section("Network");
-  a.model.declare(options);
+  a.model.model = "standard,robust";
+  options.text("model,m", &a.model.model, "MODEL",
+               "the networks served, separated by commas: shipped ones, checkpoints, foreign files; requests that name "
+               "none mean the first");
   options.text("detector", &a.api.detector, "haar|FILE", "OpenCV's cascade, another cascade (.xml), or YuNet (.onnx)");
   options.number(
       "min-face", &a.api.smallest_face.pixels, "", at_least(24),
@@ -108,17 +111,28 @@ void check(Arguments& a, const OptionSet& options) {
   a.api.longest_queue = static_cast<size_t>(a.http.most_connections);  // what may wait is bounded by its time
 }
 
+/// The options about foreign files hold for each.
+std::vector<NamedCheckpoint> load_models(const ModelOptions& given, const OptionSet& options) {
+  std::vector<NamedCheckpoint> checkpoints;
+  for (const auto& name : split(given.model, ',')) {
+    if (name.empty()) options.fail("model", "has an empty name in it");
+    ModelOptions one = given;
+    one.model = name;
+    checkpoints.push_back({name, one.load_and_warn()});
+  }
+  return checkpoints;
+}
+
 int run(const std::vector<std::string>& arguments) {
   Arguments a;
-  OptionSet options("serve", "", "Serve a network over HTTP, with a web page for camera and files.");
+  OptionSet options("serve", "", "Serve networks over HTTP, with a web page for camera and files.");
   declare(options, a);
   if (!options.parse(arguments)) return 0;
   check(a, options);
   silence_progress(a.quiet);
   prepare_machine(a.api.runtime);
 
-  a.api.model = a.model.model;
-  Api api(a.model.load_and_warn(), a.api);
+  Api api(load_models(a.model, options), a.api);
   HttpServer server(api, a.http);
   print_text("fercli serve: {}\n", server.url());
   std::fflush(stdout);

@@ -41,6 +41,16 @@ void require_regular(const fs::path& path, const struct stat& status) {
   if (!S_ISREG(status.st_mode)) throw UserError(fmt::format("{}: {}", path.string(), kind_of_file(status.st_mode)));
 }
 
+constexpr std::string_view kPointerStart = "version https://git-lfs.github.com/spec/";
+constexpr size_t kLongestPointer = 1024;  // by the format's own rule
+
+/// What `git clone` leaves in place of a large file.
+void refuse_pointer(const fs::path& path, std::string_view content) {
+  if (content.size() > kLongestPointer || content.substr(0, kPointerStart.size()) != kPointerStart) return;
+  throw UserError(
+      fmt::format("{}: is a Git LFS pointer, not the file itself; fetch that with `git lfs pull`", path.string()));
+}
+
 /// Closes a file that is only read.
 struct ReadHandle {
   int number;
@@ -53,6 +63,12 @@ void require_file(const fs::path& path) {
   struct stat status {};
   if (::stat(path.c_str(), &status) != 0) throw_read_error(path, errno);
   require_regular(path, status);
+  if (static_cast<size_t>(status.st_size) > kLongestPointer) return;
+  std::string start(kPointerStart.size(), '\0');
+  const ReadHandle file{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
+  const ssize_t got = file.number < 0 ? 0 : ::read(file.number, start.data(), start.size());
+  start.resize(static_cast<size_t>(std::max<ssize_t>(0, got)));
+  refuse_pointer(path, start);
 }
 
 std::string read_file(const fs::path& path) {
@@ -73,6 +89,7 @@ std::string read_file(const fs::path& path) {
     length += static_cast<size_t>(got);
   }
   content.resize(length);
+  refuse_pointer(path, content);
   return content;
 }
 

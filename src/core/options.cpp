@@ -39,9 +39,11 @@ std::string describe(const Range& range) {
 }
 
 /// What is wrong with a number outside its range, with a guess at what was meant.
-std::string out_of_range(const Range& range, double value) {
+std::string out_of_range(const std::string& name, const Range& range, double value) {
   std::string reason = "must be " + describe(range) + (std::isfinite(value) ? "" : ", and finite");
-  if (range.high == 1 && range.low == 0 && value > 1 && value <= 255) {
+  if (range.high == 1 && name.find("confidence") != std::string::npos) {
+    if (value > 1 && value < 100) reason += fmt::format("; it is a share of 1, did you mean {:g}?", value / 100);
+  } else if (range.high == 1 && range.low == 0 && value > 1 && value <= 255) {
     reason += fmt::format("; pixels are scaled to [0,1], did you mean {:g}/255?", value);
   }
   return reason;
@@ -120,23 +122,25 @@ void OptionSet::choice(const std::string& name, std::string* value, const std::v
   Option& option = add(name, join(allowed, "|"), *value, help);
   option.choices = allowed;
   option.assign = [value, allowed](const auto& words) {
-    if (std::find(allowed.begin(), allowed.end(), words.back()) == allowed.end()) {
+    const auto found = std::find_if(allowed.begin(), allowed.end(),
+                                    [&](const std::string& each) { return to_lower(each) == to_lower(words.back()); });
+    if (found == allowed.end()) {
       throw std::invalid_argument("must be one of " + join(allowed, ", ") + did_you_mean(words.back(), allowed));
     }
-    *value = words.back();
+    *value = *found;
   };
 }
 
 void OptionSet::number(const std::string& name, double* value, const std::string& shown, Range range,
                        const std::string& help) {
-  add(name, "X", shown, help).assign = [value, range](const auto& words) {
+  add(name, "X", shown, help).assign = [name, value, range](const auto& words) {
     double parsed = 0;
     try {
       parsed = parse_number(words.back());
     } catch (const std::invalid_argument&) {
       throw std::invalid_argument("must be a number or a fraction like 8/255, " + describe(range));
     }
-    if (!contains(range, parsed)) throw std::invalid_argument(out_of_range(range, parsed));
+    if (!contains(range, parsed)) throw std::invalid_argument(out_of_range(name, range, parsed));
     *value = parsed;
   };
 }

@@ -103,8 +103,10 @@ RawPicture decode_picture(std::string_view bytes, int64_t channels, const Decode
   const PictureFormat* format = picture_format(bytes);
   if (format == nullptr) throw PictureRefused(Why::OtherFormat, "is not a readable image");
   if (format->decode == nullptr) {
-    throw PictureRefused(Why::OtherFormat,
-                         fmt::format("is {}, which is not read; PNG, JPEG, WEBP, BMP, TIFF and PNM are", format->name));
+    throw PictureRefused(
+        Why::OtherFormat,
+        fmt::format("is {}, which is not read; save it as PNG or JPEG (WEBP, BMP, TIFF and PNM are read too)",
+                    format->name));
   }
   return format->decode(bytes, channels, limits);
 }

@@ -11,13 +11,14 @@ namespace fercli {
 
 /// What the pictures say besides the images.
 struct PictureTexts {
-  std::vector<std::string> classes;  ///< names in the order of the probabilities; accents are dropped when drawn
+  std::vector<std::string> classes;  ///< names in the order of the probabilities
   std::string attack;                ///< "pgd, Linf eps 8/255"
   std::string language = "en";       ///< "en" or "fr"
 };
 
-/// original | perturbation x k | adversarial, enlarged, with the probabilities of all classes before and after, and the
-/// distances between the two. Returns uint8 (3,H,W). k is the largest whole factor that does not clip, and is written.
+/// The two faces, enlarged, with class and confidence in large letters; between them what was added, amplified by the
+/// largest whole factor that does not clip, which is written; below, the probabilities of all classes before and after,
+/// in the colours of the emotions, and the distances. Returns uint8 (3,H,W).
 torch::Tensor draw_attack(const AttackedImage& image, const PictureTexts& texts);
 
 /// Pairs original | adversarial with class and confidence, up to `kGalleryImages`, in the given order. uint8 (3,H,W).

@@ -93,6 +93,9 @@ std::unique_ptr<FaceDetector> open_detector(const std::string& word) {
                     "give --detector FILE",
                     kCascade));
   }
+  if (!haar && !std::filesystem::exists(file) && (file.has_extension() || file.has_parent_path())) {
+    throw UserError(fmt::format("--detector {}: there is no such file", word));
+  }
   if (!std::filesystem::is_regular_file(file)) {
     throw UserError(fmt::format("--detector {}: must be haar, a cascade file (.xml) or a YuNet network (.onnx)", word));
   }

@@ -2,23 +2,23 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <utility>
 
 #include "core/base64.hpp"
 #include "core/error.hpp"
+#include "core/escape.hpp"
 #include "core/interrupt.hpp"
 #include "core/json_text.hpp"
 #include "core/progress.hpp"
 #include "core/reason.hpp"
 #include "core/text.hpp"
-#include "data/dataset.hpp"
-#include "data/image.hpp"
-#include "eval/campaign/faces.hpp"
-#include "eval/measures/difference_picture.hpp"
-#include "eval/measures/image_quality.hpp"
+#include "serve/face_attack.hpp"
 #include "serve/page_files.hpp"
+#include "serve/samples.hpp"
 #include "serve/upload.hpp"
 
 namespace fercli {
@@ -27,15 +27,40 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr const char* kDefaultGoal = "untargeted";
-constexpr double kDefaultEps = 8 / 255.0;
-constexpr int64_t kDefaultSteps = 20;
+constexpr const char* kEveryFace = "all";
+constexpr const char* kConfidenceUnit = "percent";
 
+/// Besides the files of the page.
 const std::map<std::string, std::string>& methods() {
-  static const std::map<std::string, std::string> table{
-      {"/", "GET"},       {"/page.js", "GET"}, {"/page.css", "GET"}, {"/openapi.json", "GET"}, {"/test", "GET"},
-      {"/labels", "GET"}, {"/model", "GET"},   {"/metrics", "GET"},  {"/predict", "POST"},     {"/attack", "POST"}};
+  static const std::map<std::string, std::string> table{{"/", "GET"},        {"/docs", "GET"},     {"/test", "GET"},
+                                                        {"/labels", "GET"},  {"/model", "GET"},    {"/models", "GET"},
+                                                        {"/samples", "GET"}, {"/metrics", "GET"},  {"/predict", "POST"},
+                                                        {"/attack", "POST"}, {"/smallest", "POST"}};
   return table;
+}
+
+/// The file of the page at an address; nullptr where there is none.
+const PageFile* file_at(const std::string& path) {
+  if (path == "/") return find_page_file("index.html");
+  if (path == "/docs") return find_page_file("docs.html");
+  return path.empty() ? nullptr : find_page_file(path.substr(1));
+}
+
+/// The fields of each POST besides the image.
+const std::set<std::string>& fields_of(const std::string& path) {
+  static const std::set<std::string> predict{"lang", "model"},
+      attack{"lang", "model", "goal", "eps", "attack", "steps", "face"},
+      smallest{"lang", "model", "goal", "attack", "steps", "face"};
+  return path == "/predict" ? predict : path == "/attack" ? attack : smallest;
+}
+
+/// A field that is misspelt must not be left at its default in silence.
+void refuse_unknown(const std::string& path, const std::string& name) {
+  const auto& known = fields_of(path);
+  if (known.count(name) > 0) return;
+  const std::vector<std::string> names(known.begin(), known.end());
+  throw RequestError(400, fmt::format("unknown field '{}'{}; {} takes an image, {}", for_message(printable(name)),
+                                      did_you_mean(to_lower(name), names), path, join(names, ", ")));
 }
 
 std::string field(const ApiRequest& request, const std::string& name, const std::string& otherwise) {
@@ -47,20 +72,6 @@ std::string language_of(const ApiRequest& request) {
   const std::string language = field(request, "lang", "en");
   if (language != "en" && language != "fr") throw RequestError(400, "lang must be en or fr");
   return language;
-}
-
-double number_field(const ApiRequest& request, const std::string& name, double otherwise) {
-  const auto found = request.fields.find(name);
-  if (found == request.fields.end()) return otherwise;
-  try {
-    return parse_number(found->second);
-  } catch (const std::invalid_argument&) {
-    throw RequestError(400, fmt::format("{} must be a number such as 8/255", name));
-  }
-}
-
-double percent(double probability) {
-  return std::round(probability * 1e6) / 1e4;
 }
 
 Json box_json(const Box& box) {
@@ -80,6 +91,7 @@ class FlatObject : public nlohmann::json_sax<nlohmann::json> {
   }
 
   std::map<std::string, std::string> fields;
+  std::set<std::string> nulls;  ///< names of fields that are null, which is as good as not given
 
   bool start_object(size_t) override { return std::exchange(opened_, true) ? nested() : ++depth_ == 1; }
   bool end_object() override { return --depth_ == 0; }
@@ -93,8 +105,11 @@ class FlatObject : public nlohmann::json_sax<nlohmann::json> {
   bool number_integer(number_integer_t number) override { return keep(std::to_string(number)); }
   bool number_unsigned(number_unsigned_t number) override { return keep(std::to_string(number)); }
   bool number_float(number_float_t, const string_t& text) override { return keep(text); }
-  bool null() override { return opened_; }
-  bool boolean(bool) override { return opened_; }
+  bool null() override {
+    nulls.insert(name_);
+    return opened_ && nulls.size() <= kMostFields;
+  }
+  bool boolean(bool) override { return opened_ ? nested() : false; }
   bool binary(binary_t&) override { return false; }
   bool parse_error(size_t, const std::string&, const nlohmann::detail::exception&) override { return false; }
 
@@ -128,6 +143,7 @@ std::string image_of_json(ApiRequest& request) {
   auto image = object.fields.extract("image");
   if (image.empty()) image = object.fields.extract("file");
   if (image.empty()) throw RequestError(400, "the JSON object needs \"image\": an image in base64");
+  for (const auto& name : object.nulls) refuse_unknown(request.path, name);
   for (auto& [name, value] : object.fields) request.fields[name] = std::move(value);
   const std::string& text = image.mapped();
   const size_t comma = text.compare(0, 5, "data:") == 0 ? text.find(',') : std::string::npos;
@@ -141,35 +157,20 @@ std::string image_of_json(ApiRequest& request) {
 /// The bytes of the image, however it was sent.
 std::string image_of(ApiRequest& request) {
   const std::string type = to_lower(trim(request.content_type.substr(0, request.content_type.find(';'))));
+  if (type == "application/json") {
+    std::string image = image_of_json(request);
+    for (const auto& [name, value] : request.fields) refuse_unknown(request.path, name);
+    return image;
+  }
+  for (const auto& [name, value] : request.fields) refuse_unknown(request.path, name);
   if (type == "multipart/form-data") {
     if (!request.has_file) throw RequestError(400, "the form needs a field \"file\" with an image");
     return std::move(request.file);
   }
-  if (type == "application/json") return image_of_json(request);
   if (type.empty() || type == "application/octet-stream" || type.compare(0, 6, "image/") == 0) {
     return std::move(request.body);
   }
   throw RequestError(415, "the body must be an image, a form with a file, or JSON with an image in base64");
-}
-
-AttackOrder order_of(const ApiRequest& request, const LabelSet& classes, int64_t most_steps) {
-  AttackOrder order{{}, number_field(request, "eps", kDefaultEps), 0};
-  const double steps = number_field(request, "steps", static_cast<double>(kDefaultSteps));
-  order.steps = static_cast<int64_t>(steps);
-  if (!(order.eps > 0 && order.eps <= 1)) throw RequestError(400, "eps must be in (0, 1]; pixels are in [0,1]");
-  if (!(steps >= 1 && steps <= static_cast<double>(most_steps))) {
-    throw RequestError(400, fmt::format("steps must be 1 to {}", most_steps));
-  }
-  try {
-    order.goal = parse_emotion_goal(field(request, "goal", kDefaultGoal), classes);
-  } catch (const UserError& error) {
-    throw RequestError(400, fmt::format("goal: {}", error.what()));
-  }
-  return order;
-}
-
-std::string png_json(const torch::Tensor& image) {
-  return encode_base64(encode_png(image));
 }
 
 size_t largest(const std::vector<Box>& boxes) {
@@ -180,39 +181,65 @@ size_t largest(const std::vector<Box>& boxes) {
   return best;
 }
 
-Json norms_json(const torch::Tensor& x, const torch::Tensor& x_adv) {
-  const double linf = distances(x_adv, x, Norm::Linf, true)[0].item<double>();
-  const double noise = psnr(x, x_adv)[0].item<double>();
-  return {{"linf_255", std::lround(linf * 255)},
-          {"linf", linf},
-          {"l2", distances(x_adv, x, Norm::L2, true)[0].item<double>()},
-          {"psnr", std::isfinite(noise) ? Json(noise) : Json()}};
+/// The faces that the field "face" means, by their places from left to right.
+std::vector<size_t> wanted_faces(const ApiRequest& request, const FoundFaces& found) {
+  if (found.boxes.empty()) throw RequestError(422, "there is no face in the image");
+  const std::string text = to_lower(trim(field(request, "face", "")));
+  std::vector<size_t> places;
+  if (text == kEveryFace) {
+    for (size_t i = 0; i < found.boxes.size(); ++i) places.push_back(i);
+    return places;
+  }
+  if (text.empty()) return {largest(found.boxes)};
+  int64_t number = 0;
+  try {
+    number = parse_integer(text);
+  } catch (const std::invalid_argument&) {
+  }
+  if (number < 1) throw RequestError(400, "face must be a number from 1, counted from left to right, or all");
+  if (number > static_cast<int64_t>(found.boxes.size())) {
+    throw RequestError(422, fmt::format("face {}: the image has {} {}", number, found.boxes.size(),
+                                        found.boxes.size() == 1 ? "face" : "faces"));
+  }
+  return {static_cast<size_t>(number - 1)};
 }
 
-ApiAnswer page_answer(const std::string& name) {
-  const PageFile* file = find_page_file(name);
+/// What one network says of these squares of a picture.
+std::vector<Json> read_squares(const ServedModel& model, const Picture& picture, const std::vector<Box>& squares,
+                               const std::string& language) {
+  std::vector<Json> verdicts;
+  const auto crops = crop_faces(picture, squares, model.classifier.preprocessing());
+  for (const auto& reading : read_crops(model.classifier, crops)) {
+    verdicts.push_back(verdict_json(model.classifier.classes(), reading, language));
+  }
+  return verdicts;
+}
+
+/// What an answer about an attack repeats of the request.
+Json order_json(const AttackOrder& order) {
+  Json out{{"model", order.model->name}, {"goal", order.goal.name}, {"attack", order.attack}};
+  if (order.steps > 0) out["steps"] = order.steps;
+  return out;
+}
+
+/// One face alone, or {"faces": […]} where every face was asked for.
+Json joined_faces(Json head, const ApiRequest& request, const std::vector<Json>& faces) {
+  if (to_lower(trim(field(request, "face", ""))) == kEveryFace) {
+    head["faces"] = faces;
+  } else {
+    head.update(faces.front());
+  }
+  return head;
+}
+
+ApiAnswer page_answer(const std::string& path) {
+  const PageFile* file = file_at(path);
   if (file == nullptr) throw RequestError(404, "there is nothing at this address");
   return {200, file->content_type, {reinterpret_cast<const char*>(file->data), file->size}};
 }
 
-std::string labels_json(const LabelSet& classes) {
-  Json labels = Json::array();
-  for (const auto& name : classes.names()) {
-    const Emotion* emotion = find_emotion(name);
-    labels.push_back(
-        {{"name", name}, {"french", display_name(name, "fr")}, {"emoji", emotion != nullptr ? emotion->emoji : ""}});
-  }
-  return compact_json({{"labels", labels}});
-}
-
-std::string describe(const Checkpoint& checkpoint, const Classifier& classifier, const std::string& model) {
-  const auto& input = classifier.preprocessing();
-  return compact_json({{"model", std::filesystem::path(model).stem().string()},
-                       {"arch", checkpoint.arch},
-                       {"digest", checkpoint.digest},
-                       {"classes", checkpoint.classes.names()},
-                       {"precision", to_string(classifier.precision())},
-                       {"input", {{"channels", input.channels}, {"size", input.size}}}});
+ApiAnswer json_answer(const Json& body) {
+  return {200, "application/json", compact_json(body)};
 }
 
 }  // namespace
@@ -222,19 +249,22 @@ std::string error_json(const std::string& message) {
 }
 
 Api::Api(const Checkpoint& checkpoint, ApiSettings settings)
-    : classifier_(make_classifier(checkpoint, settings.runtime)),
+    : Api(std::vector<NamedCheckpoint>{{settings.model, checkpoint}}, settings) {}
+
+Api::Api(const std::vector<NamedCheckpoint>& checkpoints, ApiSettings settings)
+    : models_(checkpoints, settings.runtime),
       settings_(std::move(settings)),
-      model_json_(describe(checkpoint, classifier_, settings_.model)),
       lanes_({settings_.lanes, settings_.detector, settings_.smallest_face, settings_.runtime, settings_.longest_queue,
               settings_.work_seconds}) {}
 
 std::string Api::method_of(const std::string& path) {
   const auto found = methods().find(path);
-  return found != methods().end() ? found->second : "";
+  if (found != methods().end()) return found->second;
+  return file_at(path) != nullptr ? "GET" : "";
 }
 
 bool Api::is_open(const std::string& path) {
-  return path == "/" || path == "/page.js" || path == "/page.css" || path == "/test";
+  return path == "/test" || file_at(path) != nullptr;
 }
 
 ApiAnswer Api::answer(ApiRequest request) {
@@ -265,97 +295,112 @@ ApiAnswer Api::dispatch(ApiRequest& request) {
   }
   if (path == "/predict") return predict(request);
   if (path == "/attack") return attack(request);
+  if (path == "/smallest") return smallest(request);
+  if (path == "/models") return models();
+  if (path == "/samples") return samples();
   if (path == "/test") return {200, "application/json", R"({"status":"ok"})"};
-  if (path == "/labels") return {200, "application/json", labels_json(classifier_.classes())};
-  if (path == "/model") return {200, "application/json", model_json_};
+  if (path == "/labels") return json_answer({{"labels", labels_of(models_.first().classifier.classes())}});
+  if (path == "/model") return json_answer(describe_served(models_.first()));
   if (path == "/metrics") {
     return {200, "text/plain; version=0.0.4; charset=utf-8",
             metrics_.text({{"queue_length", static_cast<double>(lanes_.waiting())},
                            {"resident_memory_bytes", resident_bytes()}})};
   }
-  return page_answer(path == "/" ? "index.html" : path.substr(1));
+  return page_answer(path);
 }
 
-nlohmann::ordered_json Api::verdict(const std::vector<double>& probabilities, const std::string& language) const {
-  const LabelSet& classes = classifier_.classes();
-  const int64_t best = top_of(probabilities);
-  Json all;
-  for (int64_t k = 0; k < classes.size(); ++k) {
-    all[display_name(classes.name(k), language)] = percent(probabilities[static_cast<size_t>(k)]);
+ApiAnswer Api::models() const {
+  Json list = Json::array();
+  for (const auto& model : models_.all()) {
+    Json facts = describe_served(model);
+    facts["labels"] = labels_of(model.classifier.classes());
+    list.push_back(facts);
   }
-  return {{"emotion", display_name(classes.name(best), language)},
-          {"label", classes.name(best)},
-          {"confidence", std::round(1000 * probabilities[static_cast<size_t>(best)]) / 10},
-          {"probabilities", all}};
+  return json_answer({{"models", list},
+                      {"attacks", offered_attacks()},
+                      {"limits", {{"pixels", settings_.most_pixels}, {"steps", settings_.most_steps}}},
+                      {"confidence_unit", kConfidenceUnit}});
+}
+
+ApiAnswer Api::samples() {
+  lanes_.run("/samples", [&](FaceDetector&) {
+    const std::lock_guard lock(samples_mutex_);
+    if (samples_json_.empty()) samples_json_ = sample_faces_json(models_.first().classifier);
+  });
+  return {200, "application/json", samples_json_};
 }
 
 ApiAnswer Api::predict(ApiRequest& request) {
   const std::string bytes = image_of(request), language = language_of(request);
+  const auto chosen = models_.chosen(field(request, "model", ""));
   Json predictions = Json::array();
   lanes_.run(request.path, [&](FaceDetector& detector) {
     const Picture picture = decode_upload(bytes, settings_.most_pixels);
     throw_if_late();
-    const auto found = find_faces(picture, &detector, classifier_.preprocessing(), Detect::Auto);
-    const auto readings = read_crops(classifier_, crop_faces(picture, found.squares, classifier_.preprocessing()));
-    for (size_t i = 0; i < readings.size(); ++i) {
-      Json prediction = verdict(readings[i], language);
+    const auto& input = chosen.front()->classifier.preprocessing();
+    const auto found = find_faces(picture, &detector, input, Detect::Auto);
+    std::vector<std::vector<Json>> verdicts;  // of each network, of each face
+    for (const ServedModel* model : chosen) verdicts.push_back(read_squares(*model, picture, found.squares, language));
+    for (size_t i = 0; i < found.boxes.size(); ++i) {
+      Json prediction = verdicts.front()[i];
       prediction["box"] = box_json(found.boxes[i]);
+      prediction["square"] = box_json(found.squares[i]);
+      for (size_t m = 0; chosen.size() > 1 && m < chosen.size(); ++m) {
+        prediction["verdicts"][chosen[m]->name] = verdicts[m][i];
+      }
       predictions.push_back(prediction);
     }
   });
   metrics_.count_faces(predictions.size());
-  return {200, "application/json",
-          compact_json({{"faces_detected", predictions.size()}, {"predictions", predictions}})};
+  return json_answer({{"faces_detected", predictions.size()},
+                      {"model", chosen.front()->name},
+                      {"confidence_unit", kConfidenceUnit},
+                      {"predictions", predictions}});
+}
+
+/// Calls `work` with the network's crop of each face that the request means, and gives what it says of them.
+std::vector<Json> Api::each_face(const ApiRequest& request, const std::string& bytes, const ServedModel& model,
+                                 const std::function<Json(const torch::Tensor& crop)>& work) {
+  std::vector<Json> faces;
+  const bool every = to_lower(trim(field(request, "face", ""))) == kEveryFace;
+  lanes_.run(request.path + (every ? " of every face" : ""), [&](FaceDetector& detector) {
+    const Picture picture = decode_upload(bytes, settings_.most_pixels);
+    throw_if_late();
+    const auto& input = model.classifier.preprocessing();
+    const auto found = find_faces(picture, &detector, input, Detect::Auto);
+    for (const size_t place : wanted_faces(request, found)) {
+      Json face{{"face", place + 1}, {"box", box_json(found.boxes[place])}, {"square", box_json(found.squares[place])}};
+      face.update(work(crop_faces(picture, {found.squares[place]}, input)));
+      faces.push_back(face);
+    }
+  });
+  return faces;
 }
 
 ApiAnswer Api::attack(ApiRequest& request) {
-  const std::string bytes = image_of(request), language = language_of(request);
-  const AttackOrder order = order_of(request, classifier_.classes(), settings_.most_steps);
-  Json out{{"goal", order.goal.name}, {"eps", order.eps}};
-  lanes_.run(request.path, [&](FaceDetector& detector) {
-    const Picture picture = decode_upload(bytes, settings_.most_pixels);
-    throw_if_late();
-    const auto found = find_faces(picture, &detector, classifier_.preprocessing(), Detect::Auto);
-    if (found.boxes.empty()) throw RequestError(422, "there is no face in the image");
-    const size_t chosen = largest(found.boxes);
-    out["box"] = box_json(found.boxes[chosen]);
-    attack_crop(crop_faces(picture, {found.squares[chosen]}, classifier_.preprocessing()), order, language, out);
+  const std::string bytes = image_of(request);
+  language_of(request);
+  const AttackOrder order = read_order(request.fields, models_, settings_.most_steps);
+  Json head = order_json(order);
+  head["eps"] = order.eps;
+  head["confidence_unit"] = kConfidenceUnit;
+  const auto faces = each_face(request, bytes, *order.model, [&](const torch::Tensor& crop) {
+    return attack_face(order, crop, models_, settings_.runtime.seed);
   });
-  return {200, "application/json", compact_json(out)};
+  for (const auto& face : faces) {
+    if (face["attacked"].get<bool>()) metrics_.count_attack(face["success"].get<bool>());
+  }
+  return json_answer(joined_faces(head, request, faces));
 }
 
-/// crop: uint8 (1,C,S,S). Adds both verdicts, the norms and the pictures to `out`.
-void Api::attack_crop(const torch::Tensor& crop, const AttackOrder& order, const std::string& language,
-                      nlohmann::ordered_json& out) {
-  const auto before = read_crops(classifier_, crop)[0];
-  const auto label = torch::tensor({top_of(before)});
-  const bool concerned = order.goal.concerns(top_of(before));
-  AttackedFaces attacked{crop, {}, 0, 0};
-  if (concerned) {
-    Trial trial;
-    trial.attacks = {"pgd"};
-    trial.ladder = {{"", order.eps}};
-    trial.goal = order.goal;
-    trial.settings.steps = order.steps;
-    trial.seed = settings_.runtime.seed;
-    attacked = attack_faces(classifier_, crop, label, trial);
-    out["passes"] = {{"forward", attacked.forward}, {"backward", attacked.backward}};
-  } else {
-    attacked.verdict = judge_stored(classifier_, crop, order.goal.for_labels(label));
-  }
-  const auto stored = attacked.stored;
-  const bool success = concerned && attacked.verdict.reached[0].item<bool>();
-  if (concerned) metrics_.count_attack(success);
-  out["attacked"] = concerned;
-  out["success"] = success;
-  out["original"] = verdict(before, language);
-  out["adversarial"] = verdict(attacked.verdict.of(0), language);
-  out["norms"] = norms_json(to_float(crop), to_float(stored));
-  const int64_t factor = amplification(crop[0], stored[0]);
-  out["images"] = {{"original", png_json(crop[0])},
-                   {"adversarial", png_json(stored[0])},
-                   {"perturbation", png_json(amplified_difference(crop[0], stored[0], factor))},
-                   {"perturbation_factor", factor}};
+ApiAnswer Api::smallest(ApiRequest& request) {
+  const std::string bytes = image_of(request);
+  language_of(request);
+  const AttackOrder order = read_order(request.fields, models_, settings_.most_steps);
+  const auto faces = each_face(request, bytes, *order.model, [&](const torch::Tensor& crop) {
+    return smallest_eps_of_face(order, crop, settings_.runtime.seed);
+  });
+  return json_answer(joined_faces(order_json(order), request, faces));
 }
 
 }  // namespace fercli

@@ -1,14 +1,15 @@
 #pragma once
 
+#include <functional>
 #include <map>
+#include <mutex>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 
-#include "attacks/threat/emotion_goal.hpp"
 #include "faces/face_reader.hpp"
-#include "models/checkpoint.hpp"
 #include "serve/lanes.hpp"
 #include "serve/metrics.hpp"
+#include "serve/served_models.hpp"
 
 namespace fercli {
 
@@ -27,7 +28,7 @@ struct ApiAnswer {
 };
 
 struct ApiSettings {
-  std::string model = "standard";  ///< as it is shown
+  std::string model = "standard";  ///< of a server of one network, as it is shown
   std::string detector = "haar";
   SmallestFace smallest_face;
   int64_t lanes = 1;
@@ -38,21 +39,21 @@ struct ApiSettings {
   Runtime runtime;  ///< threads: of one lane
 };
 
-/// What `POST /attack` asks for.
-struct AttackOrder {
-  EmotionGoal goal;
-  double eps;
-  int64_t steps;
-};
-
 /// What the server can do, without HTTP: usable by any number of threads at once.
 ///
-///     POST /predict   image -> {"faces_detected", "predictions": [{"emotion", "confidence" in %, "box", …}]}
-///     POST /attack    image, goal, eps, steps -> both verdicts, norms, adversarial PNG
-///     GET /test, /labels, /model, /metrics, /openapi.json, and the web page at /
+///     POST /predict   image, model -> {"faces_detected", "predictions": [{"emotion", "confidence" in %, "box", …}]}
+///     POST /attack    image, model, goal, eps, attack, steps, face -> both verdicts of every network, norms, pictures
+///     POST /smallest  the same without eps -> the smallest eps that suffices
+///     GET /models, /samples, /test, /labels, /model, /metrics; the page at /, the API's description at /docs and
+///     /openapi.json
+///
+/// A POST refuses fields that it does not know. Confidences and probabilities are in percent.
 class Api {
  public:
-  Api(const Checkpoint& checkpoint, ApiSettings settings);
+  Api(const Checkpoint& checkpoint, ApiSettings settings);  ///< of `settings.model`
+
+  /// The first is the one that requests mean which name none. Throws as `ServedModels` does.
+  Api(const std::vector<NamedCheckpoint>& checkpoints, ApiSettings settings);
 
   /// Never throws: errors become {"error": sentence} with their status; 503 for work that would be late (before it
   /// starts) or turns out late.
@@ -61,7 +62,7 @@ class Api {
   /// The allowed methods of a path ("GET", "POST"); "" for a path that does not exist.
   static std::string method_of(const std::string& path);
 
-  /// Paths that need no token: the page itself, and the sign of life.
+  /// Paths that need no token: the page, the description of the API, and the sign of life.
   static bool is_open(const std::string& path);
 
   ServerMetrics& metrics() { return metrics_; }
@@ -70,14 +71,17 @@ class Api {
   ApiAnswer dispatch(ApiRequest& request);
   ApiAnswer predict(ApiRequest& request);
   ApiAnswer attack(ApiRequest& request);
-  nlohmann::ordered_json verdict(const std::vector<double>& probabilities, const std::string& language) const;
+  ApiAnswer smallest(ApiRequest& request);
+  std::vector<nlohmann::ordered_json> each_face(
+      const ApiRequest& request, const std::string& bytes, const ServedModel& model,
+      const std::function<nlohmann::ordered_json(const torch::Tensor& crop)>& work);
+  ApiAnswer models() const;
+  ApiAnswer samples();
 
-  void attack_crop(const torch::Tensor& crop, const AttackOrder& order, const std::string& language,
-                   nlohmann::ordered_json& out);
-
-  Classifier classifier_;
+  ServedModels models_;
   ApiSettings settings_;
-  std::string model_json_;
+  std::mutex samples_mutex_;
+  std::string samples_json_;  ///< "" until it is asked for
   ServerMetrics metrics_;
   Lanes lanes_;
 };

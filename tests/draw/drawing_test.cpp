@@ -1,6 +1,8 @@
 #include <filesystem>
 
 #include "data/label_set.hpp"
+#include "draw/attack_picture.hpp"
+#include "draw/emotion_look.hpp"
 #include "draw/overlay.hpp"
 #include "live/screen/timeline.hpp"
 #include "live/statistics.hpp"
@@ -47,6 +49,57 @@ TEST(LetteringOnFrames, TextBeyondTheEdgeIsCutOff) {
         std::abs(left) == 500 ? black(20, 20) : whole.slice(0, 15, 35).slice(1, 100 - left, 120 - left);
     EXPECT_TRUE(torch::equal(part, expected)) << left;
   }
+}
+
+/// A Happy face that became Sad.
+AttackedImage turned_face() {
+  AttackedImage image{};
+  image.original = torch::full({1, 48, 48}, 90, torch::kUInt8);
+  image.adversarial = torch::full({1, 48, 48}, 93, torch::kUInt8);
+  image.clean = {0.02, 0.01, 0.01, 0.9, 0.02, 0.02, 0.02};
+  image.after = {0.1, 0.05, 0.1, 0.1, 0.6, 0.02, 0.03};
+  image.linf = 3 / 255.0;
+  image.success = true;
+  return image;
+}
+
+/// How many pixels of a picture have this colour.
+int64_t area_of(const torch::Tensor& rgb, Ink ink) {
+  return (rgb[0].eq(ink.red) & rgb[1].eq(ink.green) & rgb[2].eq(ink.blue)).sum().item<int64_t>();
+}
+
+TEST(TheAttackFigure, ShowsEachFaceOnTheColourOfItsEmotion) {
+  const auto figure = draw_attack(turned_face(), {LabelSet::fer2013().names(), "pgd, Linf eps 8/255", "en"});
+  const int64_t half = figure.size(2) / 2;
+  const auto before = figure.slice(2, 0, half), after = figure.slice(2, half);
+  EXPECT_GT(area_of(before, colour_of("Happy")), 3000);
+  EXPECT_GT(area_of(after, colour_of("Sad")), 3000);
+  EXPECT_LT(area_of(before, colour_of("Sad")), 500);  // its bar of 2 %
+  EXPECT_GT(area_of(before, {90, 90, 90}), 384 * 384 * 9 / 10);
+  EXPECT_GT(area_of(after, {93, 93, 93}), 384 * 384 * 9 / 10);
+}
+
+TEST(TheAttackFigure, KeepsTheAccentsOfFrenchNames) {
+  auto names = LabelSet::fer2013().names();
+  names[1] = "Dégoûté";
+  auto plain = names;
+  plain[1] = "Degoute";
+  const auto figure = [](const std::vector<std::string>& classes) {
+    return draw_attack(turned_face(), {classes, "pgd", "en"});
+  };
+  EXPECT_FALSE(torch::equal(figure(names), figure(plain)));
+}
+
+TEST(TheAttackFigure, SaysWhetherTheVerdictChangedWhereTheNetworkWasNotSure) {
+  AttackedImage image = turned_face(), held = turned_face();
+  image.success = held.success = false;
+  held.after = held.clean;
+  const PictureTexts texts{LabelSet::fer2013().names(), "pgd", "en"};
+  const auto middle = [&](const AttackedImage& each) {
+    return draw_attack(each, texts).slice(1, 60, 100).slice(2, 460, 760);
+  };
+  EXPECT_FALSE(torch::equal(middle(image), middle(held)));
+  EXPECT_FALSE(torch::equal(middle(image), middle(turned_face())));
 }
 
 TEST(TheOverlay, SpeaksFrench) {

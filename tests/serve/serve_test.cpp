@@ -64,7 +64,9 @@ class RunningServer {
 class Serving : public testing::Test {
  protected:
   static void SetUpTestSuite() {
-    api_ = new Api(load_checkpoint(resolve_model("standard")), api_settings());
+    api_ = new Api({{"standard", load_checkpoint(resolve_model("standard"))},
+                    {"robust", load_checkpoint(resolve_model("robust"))}},
+                   api_settings());
     Frame frame;
     open_video("synthetic:faces=2")->read(frame);
     people_ = new std::string(encode_png(image_of_bgr(frame.bgr)));
@@ -180,6 +182,11 @@ TEST_F(Serving, TellsWhatItIs) {
   EXPECT_EQ(request("GET", "/test").body, R"({"status":"ok"})");
   EXPECT_EQ(json::parse(request("GET", "/labels").body)["labels"].size(), 7u);
   EXPECT_EQ(json::parse(request("GET", "/model").body)["model"], "standard");
+  const json models = json::parse(request("GET", "/models").body);
+  EXPECT_EQ(models["models"][0]["model"], "standard");
+  EXPECT_EQ(models["models"][1]["model"], "robust");
+  EXPECT_EQ(models["limits"]["steps"], 50);
+  EXPECT_EQ(models["confidence_unit"], "percent");
   EXPECT_EQ(json::parse(request("GET", "/openapi.json").body)["openapi"], "3.0.3");
   const auto metrics = request("GET", "/metrics").body;
   EXPECT_THAT(metrics, testing::HasSubstr("fercli_requests_total{path=\"/test\",status=\"200\"}"));
@@ -190,7 +197,8 @@ TEST_F(Serving, ThePageLoadsNothingFromElsewhere) {
   const auto page = request("GET", "/");
   EXPECT_EQ(page.headers.at("content-type"), "text/html; charset=utf-8");
   EXPECT_THAT(page.headers.at("content-security-policy"), testing::HasSubstr("default-src 'none'"));
-  for (const char* path : {"/", "/page.js", "/page.css"}) {
+  for (const char* path :
+       {"/", "/docs", "/page.js", "/pictures.js", "/server.js", "/texts.js", "/avatar.js", "/docs.js", "/page.css"}) {
     const auto file = request("GET", path);
     EXPECT_EQ(file.status, 200);
     EXPECT_THAT(file.body, testing::Not(testing::HasSubstr("http://")));
@@ -223,9 +231,134 @@ TEST_F(Serving, JsonMayHoldTextsAndNumbersOnly) {
   for (int i = 0; i < 40; ++i) many += fmt::format(R"(,"{}":1)", i);
   expect_refused(request("POST", "/predict", kJson, many + "}"), 400, "more than 32 fields");
   const json order{
-      {"image", encode_base64(*crop_)}, {"goal", "any-to-sad"}, {"eps", 0.03}, {"steps", 2}, {"x", nullptr}};
+      {"image", encode_base64(*crop_)}, {"goal", "any-to-sad"}, {"eps", 0.03}, {"steps", 2}, {"face", nullptr}};
   const auto answer = json::parse(request("POST", "/attack", kJson, order.dump()).body);
   EXPECT_DOUBLE_EQ(answer.at("eps").get<double>(), 0.03);
+}
+
+TEST_F(Serving, UnknownFieldsAreRefusedHoweverTheyAreSent) {
+  const std::string sentence = "unknown field 'gaol'; did you mean goal?";
+  expect_refused(request("POST", "/attack?gaol=any-to-sad", kPng, *crop_), 400, sentence);
+  expect_refused(request("POST", "/attack", kForm, multipart("frontier", *crop_, {{"gaol", "any-to-sad"}})), 400,
+                 sentence);
+  for (const json& value : {json("any-to-sad"), json(nullptr)}) {
+    const json order{{"image", encode_base64(*crop_)}, {"gaol", value}};
+    expect_refused(request("POST", "/attack", kJson, order.dump()), 400, sentence);
+  }
+  expect_refused(request("POST", "/predict?eps=8/255", kPng, *crop_), 400, "unknown field 'eps'");
+  expect_refused(request("POST", "/smallest?eps=8/255", kPng, *crop_), 400, "unknown field 'eps'");
+  const std::string boolean = R"({"image":"AAAA","face":true})";
+  expect_refused(request("POST", "/attack", kJson, boolean), 400, "texts and numbers only");
+}
+
+TEST_F(Serving, OneAnswerHasTheVerdictsOfEveryNetwork) {
+  const json both = json::parse(request("POST", "/predict?model=all", kPng, *people_).body);
+  EXPECT_EQ(both["confidence_unit"], "percent");
+  ASSERT_EQ(both["predictions"].size(), 2u);
+  for (const json& face : both["predictions"]) {
+    EXPECT_EQ(face["verdicts"]["standard"]["confidence"], face["confidence"]);
+    EXPECT_NE(face["verdicts"]["robust"]["confidence"], face["confidence"]);
+    EXPECT_TRUE(face["square"]["w"].is_number_integer());
+  }
+  const json robust = json::parse(request("POST", "/predict?model=ROBUST", kPng, *people_).body);
+  EXPECT_EQ(robust["model"], "robust");
+  EXPECT_EQ(robust["predictions"][0]["confidence"], both["predictions"][0]["verdicts"]["robust"]["confidence"]);
+  expect_refused(request("POST", "/predict?model=robsut", kPng, *people_), 400, "did you mean robust?");
+}
+
+TEST_F(Serving, AnAttackIsMadeOnTheNetworkNamedAndShownToAll) {
+  const json out = json::parse(request("POST", "/attack?model=robust&goal=any-to-sad&eps=16/255", kPng, *crop_).body);
+  EXPECT_EQ(out["model"], "robust");
+  EXPECT_EQ(out["adversarial"], out["verdicts"]["robust"]["adversarial"]);
+  const std::string png = decode_base64(out["images"]["adversarial"].get<std::string>());
+  const json seen = json::parse(request("POST", "/predict?model=all", kPng, png).body)["predictions"][0]["verdicts"];
+  for (const char* name : {"standard", "robust"}) EXPECT_EQ(seen[name], out["verdicts"][name]["adversarial"]) << name;
+}
+
+TEST_F(Serving, TheFaceAttackedIsTheOneAskedFor) {
+  const json faces = json::parse(request("POST", "/predict", kPng, *people_).body)["predictions"];
+  for (const int place : {1, 2}) {
+    const auto path = fmt::format("/attack?steps=1&face={}", place);
+    const json out = json::parse(request("POST", path, kPng, *people_).body);
+    EXPECT_EQ(out["face"], place);
+    EXPECT_EQ(out["box"], faces[static_cast<size_t>(place - 1)]["box"]);
+  }
+  const json all = json::parse(request("POST", "/attack?steps=1&face=all", kPng, *people_).body);
+  ASSERT_EQ(all["faces"].size(), 2u);
+  EXPECT_EQ(all["faces"][1]["box"], faces[1]["box"]);
+  expect_refused(request("POST", "/attack?face=3", kPng, *people_), 422, "face 3: the image has 2 faces");
+  for (const char* face : {"0", "-1", "left"}) {
+    expect_refused(request("POST", fmt::format("/attack?face={}", face), kPng, *people_), 400, "face must be a number");
+  }
+}
+
+TEST_F(Serving, TheSmallestEpsSufficesAndALevelLessDoesNot) {
+  const std::string query = "?goal=any-to-sad";
+  const json found = json::parse(request("POST", "/smallest" + query, kPng, *crop_).body);
+  const auto levels = found["smallest_255"].get<int64_t>();
+  ASSERT_GT(levels, 1);
+  EXPECT_NEAR(found["smallest_eps"].get<double>(), static_cast<double>(levels) / 255, 1e-9);
+  const auto succeeds = [&](int64_t eps) {
+    return json::parse(request("POST", fmt::format("/attack{}&eps={}/255", query, eps), kPng, *crop_).body)["success"];
+  };
+  EXPECT_EQ(succeeds(levels), true);
+  EXPECT_EQ(succeeds(levels - 1), false);
+  const json same = json::parse(request("POST", "/smallest?goal=any-to-happy", kPng, *crop_).body);
+  EXPECT_FALSE(same["attacked"]);
+  EXPECT_TRUE(same["smallest_eps"].is_null());
+}
+
+TEST_F(Serving, AttacksAreNamedInAnyCaseAndRefusedWhereTheyDoNotFit) {
+  EXPECT_EQ(json::parse(request("POST", "/attack?attack=FGSM", kPng, *crop_).body)["attack"], "fgsm");
+  expect_refused(request("POST", "/attack?attack=fgms", kPng, *crop_), 400, "did you mean fgsm?");
+  expect_refused(request("POST", "/attack?attack=square", kPng, *crop_), 400, "attack 'square' is not offered here");
+  expect_refused(request("POST", "/attack?attack=cw", kPng, *crop_), 400, "attack 'cw' is not offered here");
+  expect_refused(request("POST", "/attack?attack=fgsm&steps=5", kPng, *crop_), 400, "steps has no effect on fgsm");
+  expect_refused(request("POST", "/attack?attack=apgd-t&goal=any-to-sad", kPng, *crop_), 400,
+                 "attack apgd-t takes untargeted goals only");
+  expect_refused(request("POST", "/attack?steps=2.5", kPng, *crop_), 400, "a whole number");
+}
+
+TEST_F(Serving, EveryAttackThatIsOfferedRuns) {
+  for (const json& attack : json::parse(request("GET", "/models").body)["attacks"]) {
+    const std::string steps = attack["steps"].get<bool>() ? "&steps=3" : "";
+    const std::string goal = attack["untargeted"].get<bool>() ? "untargeted" : "any-to-sad";
+    const auto path = fmt::format("/attack?attack={}&goal={}{}", attack["name"].get<std::string>(), goal, steps);
+    EXPECT_EQ(request("POST", path, kPng, *crop_).status, 200) << path;
+  }
+}
+
+TEST_F(Serving, OffersTwoSampleFacesOfEachEmotionThatTheNetworkReadsRight) {
+  const json samples = json::parse(request("GET", "/samples").body)["samples"];
+  ASSERT_EQ(samples.size(), 14u);
+  const json first = samples[6];
+  const std::string png = decode_base64(first["image"].get<std::string>());
+  const json read = json::parse(request("POST", "/predict", kPng, png).body)["predictions"][0];
+  EXPECT_EQ(first["label"], "Happy");
+  EXPECT_EQ(read["label"], first["label"]);
+  EXPECT_EQ(read["confidence"], first["confidence"]);
+}
+
+TEST_F(Serving, TheDescriptionOfTheApiNamesEveryFieldAndPath) {
+  const json api = json::parse(request("GET", "/openapi.json").body);
+  for (const auto& [path, methods] : api["paths"].items()) {
+    EXPECT_EQ(to_lower(Api::method_of(path)), methods.begin().key()) << path;
+  }
+  const json form = api["components"]["schemas"]["AttackForm"]["properties"];
+  for (const char* name : {"model", "goal", "eps", "attack", "steps", "face", "lang"}) EXPECT_TRUE(form.contains(name));
+  EXPECT_EQ(api["security"][0], json::parse(R"({"token":[]})"));
+}
+
+TEST(ServedModelsTest, FilesOfOneNameAreToldApartByTheirFolders) {
+  const Checkpoint checkpoint = load_checkpoint(resolve_model("standard"));
+  const ServedModels models({{"a/best.pt", checkpoint}, {"b/best.pt", checkpoint}, {"c/x.pt", checkpoint}}, {});
+  EXPECT_EQ(models.all()[0].name, "a/best.pt");
+  EXPECT_EQ(models.all()[1].name, "b/best.pt");
+  EXPECT_EQ(models.all()[2].name, "x");
+  EXPECT_THAT(message_of([&] {
+                ServedModels({{"standard", checkpoint}, {"standard", checkpoint}}, {});
+              }),
+              testing::HasSubstr("--model standard: is given twice"));
 }
 
 TEST_F(Serving, RangesAreNotServed) {
@@ -505,7 +638,12 @@ TEST_F(ServingWithLimits, ATokenIsAskedForEverythingButThePage) {
   HttpSettings settings = limits();
   settings.token = "open sesame";
   RunningServer server(*api_, settings);
-  EXPECT_EQ(HttpClient(server.port()).request("GET", "/").status, 200);
+  for (const char* path : {"/", "/page.js", "/docs", "/openapi.json", "/test"}) {
+    EXPECT_EQ(HttpClient(server.port()).request("GET", path).status, 200) << path;
+  }
+  for (const char* path : {"/models", "/samples", "/metrics"}) {
+    expect_refused(HttpClient(server.port()).request("GET", path), 401, "Authorization: Bearer TOKEN");
+  }
   expect_refused(HttpClient(server.port()).request("GET", "/model"), 401, "Authorization: Bearer TOKEN");
   expect_refused(HttpClient(server.port()).request("GET", "/model", "Authorization: Bearer open sesamf\r\n"), 401, "");
   EXPECT_EQ(HttpClient(server.port()).request("GET", "/model", "Authorization: Bearer open sesame\r\n").status, 200);

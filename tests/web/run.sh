@@ -1,26 +1,39 @@
 #!/usr/bin/env bash
-# Drives the web page of `fercli serve` in headless Chromium whose camera shows drawn faces. Needs Debian's chromium
-# and node, and playwright-core (npm install playwright-core) somewhere on NODE_PATH.
+# Drives the web page of `fercli serve` in headless Chromium whose camera shows drawn faces, and checks its HTML, its
+# accessibility and the description of its API. Needs Debian's chromium and node, and of npm these four somewhere on
+# NODE_PATH: npm install playwright-core axe-core html-validate @redocly/cli
 #   NODE_PATH=/path/to/node_modules tests/web/run.sh [folder for screenshots]
+# ONLY='words of a name' runs the browser's tests of that name alone.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 fercli=${FERCLI:-build/release/fercli}
 shots=$(realpath -m "${1:-out/web}")
+tools=${NODE_PATH%%:*}/.bin
 mkdir -p "$shots"
 work=$(mktemp -d)
-server=
-trap '[ -z "$server" ] || kill "$server" 2>/dev/null; rm -rf "$work"' EXIT
+servers=()
+trap '[ ${#servers[@]} -eq 0 ] || kill "${servers[@]}" 2>/dev/null; rm -rf "$work"' EXIT
 
-# The fake camera: a video of drawn people, in the format that Chromium reads; and two pictures to upload.
+"$tools/html-validate" src/serve/page/*.html
+REDOCLY_TELEMETRY=off "$tools/redocly" lint src/serve/page/openapi.json 2>&1 | tail -n 3
+
+# The fake camera: a video of drawn people, in the format that Chromium reads; and pictures to upload.
 "$fercli" live --no-window --quiet --source synthetic:faces=2,fps=10,seconds=6 --record "$work/people.avi" >/dev/null
 node tests/web/split_avi.cjs "$work/people.avi" "$work/people.mjpeg" "$work/people.jpg"
 cp results/faces/Happy/0000.png "$work/happy.png"
+cp results/faces/Sad/0001.png "$work/sad.png"
+node tests/web/wall.cjs "$work/wall.png"
 
-"$fercli" serve --port 0 --rate 0 >"$work/serve.log" 2>&1 &
-server=$!
-for _ in $(seq 100); do
-  if grep -q http "$work/serve.log"; then break; fi
-  sleep 0.2
-done
-address=$(grep -o 'http://[^ ]*' "$work/serve.log")
-node tests/web/page_test.cjs "$address" "$work" "$shots" "${CHROMIUM:-$(command -v chromium)}"
+# Starts a server and waits for its address: serve LOG [options].
+serve() {
+  "$fercli" serve --port 0 --rate 0 "${@:2}" >"$work/$1" 2>&1 &
+  servers+=($!)
+  for _ in $(seq 100); do
+    if grep -q http "$work/$1"; then break; fi
+    sleep 0.2
+  done
+  grep -o 'http://[^ ]*' "$work/$1"
+}
+serve open.log >"$work/address"
+serve guarded.log --token "open sesame" >"$work/guarded"
+node tests/web/page_test.cjs "$(cat "$work/address")" "$(cat "$work/guarded")" "$work" "$shots" "${CHROMIUM:-$(command -v chromium)}"

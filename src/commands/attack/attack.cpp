@@ -49,7 +49,7 @@ OptionSet declare(Arguments& a) {
                     "Turn one emotion into another without visible change. GOAL is SOURCE-to-TARGET (happy-to-sad,\n"
                     "joie-to-tristesse), any-to-TARGET, SOURCE-to-any or untargeted. Several models, separated by\n"
                     "commas, are shown side by side.");
-  options.positional(&a.goal, 1, 1);
+  options.positional(&a.goal, 1, 3);
   options.section("Images and network");
   a.model.declare(options);
   options.text("data,d", &a.source.data, "SOURCE", "data set; without it the shipped drawn faces");
@@ -92,6 +92,9 @@ OptionSet declare(Arguments& a) {
 }
 
 void check(Arguments& a, const OptionSet& options) {
+  a.goal = {goal_of_words(a.goal, options)};
+  a.plan.attack = attack_name(a.plan.attack);
+  a.attack.settle_norm(options, {a.plan.attack});
   a.attack.check(options, {a.plan.attack});
   // On a surrogate minimum-norm attacks stop at a first success, which may have to be a confident one.
   if (a.attack.surrogate.empty()) warn_if_unused(options, "confidence", {a.plan.attack});

@@ -43,8 +43,17 @@ std::vector<FileFace> faces_of_files(const AttackSource& source, const Preproces
                                                     : Detect::Auto;
   std::unique_ptr<FaceDetector> detector;
   std::vector<FileFace> faces;
+  size_t skipped = 0;
   for (const auto& path : source.images) {
-    const auto image = read_image(path, 3);
+    torch::Tensor image;
+    try {
+      image = read_image(path, 3);
+    } catch (const UserError& error) {
+      if (!source.skip_bad) throw;
+      warn(fmt::format("{}; left out", error.what()));
+      ++skipped;
+      continue;
+    }
     const bool crop =
         detect == Detect::Never || (detect == Detect::Auto && looks_like_crop(image.size(1), image.size(2), input));
     if (!crop && !detector) detector = make_face_detector(source.detector);
@@ -57,6 +66,7 @@ std::vector<FileFace> faces_of_files(const AttackSource& source, const Preproces
       faces.push_back({squares.size() == 1 ? path : fmt::format("{} face {}", path, i + 1), image, squares[i], crop});
     }
   }
+  if (faces.empty()) throw UserError(fmt::format("fercli attack: --image: none of {} files can be read", skipped));
   return faces;
 }
 

@@ -4,11 +4,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 
 #include "attacks/threat/ball.hpp"
 #include "attacks/threat/losses.hpp"
 #include "attacks/threat/masks.hpp"
 #include "commands/options/model_options.hpp"
+#include "core/error.hpp"
 #include "core/options.hpp"
 #include "core/progress.hpp"
 
@@ -31,6 +33,104 @@ void AttackOptions::declare(OptionSet& options) {
                "what may change: eyes, brows, nose, mouth, cheeks, forehead, chin, face, background, image files, or "
                "several separated by commas");
   options.text("surrogate", &surrogate, "MODEL", "make the images on this network and show them to --model (transfer)");
+}
+
+namespace {
+
+/// What else the field calls the attacks.
+const std::map<std::string, std::string>& other_names() {
+  static const std::map<std::string, std::string> table{{"mim", "mi-fgsm"},
+                                                        {"mifgsm", "mi-fgsm"},
+                                                        {"momentum", "mi-fgsm"},
+                                                        {"ifgsm", "bim"},
+                                                        {"i-fgsm", "bim"},
+                                                        {"iterative-fgsm", "bim"},
+                                                        {"basic-iterative", "bim"},
+                                                        {"madry", "pgd"},
+                                                        {"pgd-linf", "pgd"},
+                                                        {"pgd-l2", "pgd"},
+                                                        {"apgd", "apgd-ce"},
+                                                        {"auto-pgd", "apgd-ce"},
+                                                        {"apgdce", "apgd-ce"},
+                                                        {"apgddlr", "apgd-dlr"},
+                                                        {"apgd-targeted", "apgd-t"},
+                                                        {"apgdt", "apgd-t"},
+                                                        {"aa", "autoattack"},
+                                                        {"auto-attack", "autoattack"},
+                                                        {"c&w", "cw"},
+                                                        {"carlini", "cw"},
+                                                        {"carlini-wagner", "cw"},
+                                                        {"cw-l2", "cw"},
+                                                        {"df", "deepfool"},
+                                                        {"elastic-net", "ead"},
+                                                        {"r-fgsm", "fgsm-rs"},
+                                                        {"rfgsm", "fgsm-rs"},
+                                                        {"fast-fgsm", "fgsm-rs"},
+                                                        {"fast-minimum-norm", "fmn"},
+                                                        {"hsj", "hopskipjump"},
+                                                        {"hsja", "hopskipjump"},
+                                                        {"hop-skip-jump", "hopskipjump"},
+                                                        {"square-attack", "square"},
+                                                        {"fast-adaptive-boundary", "fab"}};
+  return table;
+}
+
+/// "; did you mean X?" by all names of all attacks.
+std::string suggested_attack(const std::string& lower) {
+  std::vector<std::string> words = Registry<AttackEntry>::instance().names();
+  for (const auto& [word, name] : other_names()) words.push_back(word);
+  const std::string found = nearest(lower, words);
+  const auto other = other_names().find(found);
+  return found.empty() ? "" : "; did you mean " + (other != other_names().end() ? other->second : found) + "?";
+}
+
+bool knows_norm(const std::string& attack, Norm norm) {
+  const auto& norms = Registry<AttackEntry>::instance().get(attack).norms;
+  return std::find(norms.begin(), norms.end(), norm) != norms.end();
+}
+
+}  // namespace
+
+std::string attack_name(const std::string& word) {
+  const std::string lower = to_lower(trim(word));
+  const auto& attacks = Registry<AttackEntry>::instance();
+  if (attacks.find(lower) != nullptr) return lower;
+  const auto other = other_names().find(lower);
+  throw UserError(
+      fmt::format("unknown attack '{}'{} (known: {})", word,
+                  other != other_names().end() ? "; did you mean " + other->second + "?" : suggested_attack(lower),
+                  join(attacks.names(), ", ")));
+}
+
+std::vector<std::string> attack_names(const std::string& list) {
+  std::vector<std::string> names;
+  for (const auto& word : split(list, ',')) names.push_back(attack_name(word));
+  return names;
+}
+
+std::string goal_of_words(const std::vector<std::string>& words, const OptionSet& options) {
+  if (words.size() == 1) return words.front();
+  static const std::vector<std::string> between{"to", "vers", "en", "->", "→"};
+  const bool joined =
+      words.size() == 3 && std::find(between.begin(), between.end(), to_lower(words[1])) != between.end();
+  if (joined) return words[0] + "-to-" + words[2];
+  throw UserError(fmt::format("fercli {}: '{}' is no goal; one is SOURCE-to-TARGET, such as happy-to-sad",
+                              options.declaration().command, join(words, " ")));
+}
+
+void AttackOptions::settle_norm(const OptionSet& options, const std::vector<std::string>& attacks) {
+  if (options.given("norm") || attacks.empty()) return;
+  for (const Norm one : {Norm::Linf, Norm::L2, Norm::L1, Norm::L0}) {
+    if (!std::all_of(attacks.begin(), attacks.end(), [&](const auto& attack) { return knows_norm(attack, one); }))
+      continue;
+    norm = to_lower(to_string(one));
+    if (one != Norm::Linf) {
+      inform(fmt::format("{} {} not work in Linf: --norm {} is taken", join(attacks, ", "),
+                         attacks.size() == 1 ? "does" : "do", norm));
+    }
+    return;
+  }
+  throw UserError(fmt::format("{}: these attacks have no norm in common; run them one by one", join(attacks, ", ")));
 }
 
 void AttackOptions::check(const OptionSet& options, const std::vector<std::string>& attacks) const {

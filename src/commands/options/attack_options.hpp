@@ -18,6 +18,10 @@ struct AttackOptions {
 
   void declare(OptionSet& options);
 
+  /// Without --norm, the first norm in which all of these attacks work, with a remark where it is not Linf. Throws
+  /// UserError about unknown attacks, and when they have none in common.
+  void settle_norm(const OptionSet& options, const std::vector<std::string>& attacks);
+
   /// Throws UserError about unknown attacks and a norm that one of these does not know; warns of settings that none of
   /// them uses.
   void check(const OptionSet& options, const std::vector<std::string>& attacks) const;
@@ -30,6 +34,16 @@ struct AttackOptions {
   /// The network named by --surrogate, or none.
   Surrogate load_surrogate(const Runtime& runtime) const;
 };
+
+/// The attack that a word means, in any case. Throws UserError that suggests the nearest, by the other names of the
+/// field too ("mim" is mi-fgsm).
+std::string attack_name(const std::string& word);
+
+/// The attacks of a list separated by commas, each as `attack_name` has it.
+std::vector<std::string> attack_names(const std::string& list);
+
+/// One goal from the words of a command line: "happy to sad" is happy-to-sad. Throws UserError on other words.
+std::string goal_of_words(const std::vector<std::string>& words, const OptionSet& options);
 
 /// Refuses a --mask that is given without naming anything.
 void check_mask(const OptionSet& options, const std::string& mask);

@@ -7,8 +7,9 @@ namespace fercli {
 
 /// What became of a few faces.
 struct AttackedFaces {
-  torch::Tensor stored;   ///< uint8 (N,C,H,W)
-  StoredVerdict verdict;  ///< on these
+  torch::Tensor stored;    ///< uint8 (N,C,H,W)
+  StoredVerdict verdict;   ///< on these
+  torch::Tensor distance;  ///< (N) float64: from the original; infinite where the goal was not reached
   int64_t forward = 0, backward = 0;
 };
 

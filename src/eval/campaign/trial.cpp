@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "attacks/engine/transfer.hpp"
@@ -41,16 +42,22 @@ std::vector<Rung> parse_ladder(const std::string& text, Norm norm) {
       throw UserError(fmt::format(
           "--eps {}: must be in (0, 1] in Linf; pixels are scaled to [0,1], did you mean {}/255?", text, word));
     }
+    if (eps == 0) {  // the images as they are, which every result has anyway
+      ladder.pop_back();
+      continue;
+    }
     if (norm == Norm::L0 && eps < 1) {
       throw UserError(fmt::format("--eps {}: must be at least 1 in L0, the number of changed values", text));
     }
     if (!(eps > 0)) throw UserError(fmt::format("--eps {}: must be above 0", text));
     if (!std::isfinite(eps)) throw UserError(fmt::format("--eps {}: must be finite", text));
-    if (ladder.size() > 1 && eps <= ladder[ladder.size() - 2].eps) {
-      throw UserError(fmt::format("--eps {}: must be ascending", text));
-    }
   }
-  if (ladder.empty()) throw UserError("--eps: at least one value is needed");
+  if (ladder.empty()) {
+    throw UserError(fmt::format("--eps{}: at least one value above 0 is needed", text.empty() ? "" : " " + text));
+  }
+  std::stable_sort(ladder.begin(), ladder.end(), [](const Rung& a, const Rung& b) { return a.eps < b.eps; });
+  const auto same = [](const Rung& a, const Rung& b) { return a.eps == b.eps; };
+  ladder.erase(std::unique(ladder.begin(), ladder.end(), same), ladder.end());
   return ladder;
 }
 

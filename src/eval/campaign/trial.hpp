@@ -15,7 +15,8 @@ struct Rung {
   double eps;
 };
 
-/// "1/255,2/255,4/255". Throws UserError: not numbers, not ascending, out of range in this norm.
+/// "1/255,2/255,4/255", ascending whatever the order given, each once, without 0. Throws UserError: not numbers, out of
+/// range in this norm, nothing above 0.
 std::vector<Rung> parse_ladder(const std::string& text, Norm norm);
 
 /// The network on which adversarial images are made when it is not the one that they are shown to.

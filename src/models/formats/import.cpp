@@ -290,8 +290,25 @@ Checkpoint load_own(const fs::path& path, bool trust_code) {
   return checkpoint;
 }
 
+/// Formats that are known by sight, and the way from them to one that is read.
+void refuse_known_stranger(const fs::path& path, const FileProbe& file) {
+  const auto refuse = [&](const char* words) { throw UserError(fmt::format("{}: is {}", path.string(), words)); };
+  if (file.head.size() >= 8 && file.head.compare(4, 4, "TFL3") == 0) {
+    refuse(
+        "a TensorFlow Lite file, which is not read; convert it: python -m tf2onnx.convert --tflite OLD --output "
+        "NEW.onnx");
+  }
+  if (file.starts_with("{") && (file.head.find("layers-model") != std::string::npos ||
+                                file.head.find("TensorFlow.js Converter") != std::string::npos)) {
+    refuse(
+        "a TensorFlow.js model, which is not read; convert it: tensorflowjs_converter --input_format "
+        "tfjs_layers_model --output_format keras OLD NEW.h5");
+  }
+}
+
 Checkpoint load_any(const fs::path& path, const ImportOptions& options) {
   const FileProbe file = probe(path);
+  refuse_known_stranger(path, file);
   if (is_checkpoint(file)) {
     if (!options.empty()) {
       throw UserError(

@@ -224,7 +224,7 @@ TEST(Decoders, FormatsWithoutADecoderAreRefusedByName) {
                                                                {"%PDF-1.7", "PDF"}};
   for (const auto& [bytes, words] : known) {
     EXPECT_EQ(refusal(bytes, Why::OtherFormat),
-              "a: is " + words + ", which is not read; PNG, JPEG, WEBP, BMP, TIFF and PNM are");
+              "a: is " + words + ", which is not read; save it as PNG or JPEG (WEBP, BMP, TIFF and PNM are read too)");
   }
 }
 

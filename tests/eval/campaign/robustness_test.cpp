@@ -317,7 +317,7 @@ TEST(Ladder, IsReadAsWritten) {
 
 TEST(Ladder, WrongValuesAreExplained) {
   const auto of = [](const std::string& text, Norm norm) { return user_error([&] { parse_ladder(text, norm); }); };
-  EXPECT_THAT(of("2/255,1/255", Norm::Linf), HasSubstr("must be ascending"));
+  EXPECT_THAT(of("0", Norm::Linf), HasSubstr("at least one value above 0"));
   EXPECT_THAT(of("8", Norm::Linf), HasSubstr("did you mean 8/255?"));
   EXPECT_THAT(of("0", Norm::L2), HasSubstr("must be above 0"));
   EXPECT_THAT(of("1/255,x", Norm::Linf), HasSubstr("'x' must be a number"));

@@ -1,0 +1,209 @@
+#include "serve/face_attack.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "core/base64.hpp"
+#include "core/error.hpp"
+#include "core/escape.hpp"
+#include "core/text.hpp"
+#include "data/dataset.hpp"
+#include "data/image.hpp"
+#include "eval/campaign/faces.hpp"
+#include "eval/measures/difference_picture.hpp"
+#include "eval/measures/image_quality.hpp"
+#include "faces/face_reader.hpp"
+#include "serve/upload.hpp"
+
+namespace fercli {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+using Fields = std::map<std::string, std::string>;
+
+constexpr const char* kDefaultGoal = "untargeted";
+constexpr const char* kDefaultAttack = "pgd";
+constexpr double kDefaultEps = 8 / 255.0;
+constexpr double kDefaultSteps = 20;
+
+bool has_setting(const AttackEntry& entry, const std::string& setting) {
+  return std::find(entry.settings.begin(), entry.settings.end(), setting) != entry.settings.end();
+}
+
+bool is_offered(const AttackEntry& entry) {
+  const bool bounded = std::find(entry.norms.begin(), entry.norms.end(), Norm::Linf) != entry.norms.end();
+  return bounded && entry.access == Access::Gradients && !has_setting(entry, "queries");
+}
+
+std::vector<std::string> offered_names() {
+  std::vector<std::string> names;
+  for (const auto& entry : Registry<AttackEntry>::instance().all()) {
+    if (is_offered(entry)) names.push_back(entry.name);
+  }
+  return names;
+}
+
+std::string text_field(const Fields& fields, const std::string& name, const std::string& otherwise) {
+  const auto found = fields.find(name);
+  return found != fields.end() ? found->second : otherwise;
+}
+
+double number_field(const Fields& fields, const std::string& name, double otherwise) {
+  const auto found = fields.find(name);
+  if (found == fields.end()) return otherwise;
+  try {
+    return parse_number(found->second);
+  } catch (const std::invalid_argument&) {
+    throw RequestError(400, fmt::format("{} must be a number such as {}", name, name == "eps" ? "8/255" : "20"));
+  }
+}
+
+const AttackEntry& attack_of(const Fields& fields) {
+  const std::string name = text_field(fields, "attack", kDefaultAttack), lower = to_lower(trim(name));
+  const AttackEntry* entry = Registry<AttackEntry>::instance().find(lower);
+  if (entry != nullptr && is_offered(*entry)) return *entry;
+  throw RequestError(400, fmt::format("attack '{}' is not offered here{}; known: {}", for_message(printable(name)),
+                                      did_you_mean(lower, offered_names()), join(offered_names(), ", ")));
+}
+
+/// 0 for an attack without steps.
+int64_t steps_of(const Fields& fields, const AttackEntry& entry, int64_t most) {
+  if (!has_setting(entry, "steps")) {
+    if (fields.count("steps") > 0) throw RequestError(400, fmt::format("steps has no effect on {}", entry.name));
+    return 0;
+  }
+  const double steps = number_field(fields, "steps", std::min(kDefaultSteps, static_cast<double>(most)));
+  if (!(steps >= 1 && steps <= static_cast<double>(most) && steps == std::floor(steps))) {
+    throw RequestError(400, fmt::format("steps must be 1 to {}, a whole number", most));
+  }
+  return static_cast<int64_t>(steps);
+}
+
+Trial order_trial(const AttackOrder& order, double eps, uint64_t seed) {
+  Trial trial;
+  trial.attacks = {order.attack};
+  trial.ladder = {{"", eps}};
+  trial.goal = order.goal;
+  trial.settings.steps = order.steps;
+  trial.seed = seed;
+  return trial;
+}
+
+/// What the float32 network says of uint8 (N,C,S,S).
+std::vector<std::vector<double>> float_readings(const Classifier& classifier, const torch::Tensor& faces) {
+  return read_crops(classifier.with_precision(Precision::Float32), faces);
+}
+
+Json norms_json(const torch::Tensor& x, const torch::Tensor& x_adv) {
+  const double linf = distances(x_adv, x, Norm::Linf, true)[0].item<double>();
+  const double noise = psnr(x, x_adv)[0].item<double>();
+  return {{"linf_255", std::lround(linf * 255)},
+          {"linf", linf},
+          {"l2", distances(x_adv, x, Norm::L2, true)[0].item<double>()},
+          {"psnr", std::isfinite(noise) ? Json(noise) : Json()}};
+}
+
+std::string png_text(const torch::Tensor& image) {
+  return encode_base64(encode_png(image));
+}
+
+Json pictures_json(const torch::Tensor& before, const torch::Tensor& after) {
+  const int64_t factor = amplification(before, after);
+  return {{"original", png_text(before)},
+          {"adversarial", png_text(after)},
+          {"perturbation", png_text(amplified_difference(before, after, factor))},
+          {"perturbation_factor", factor}};
+}
+
+/// Both verdicts of every network: {"standard": {"original", "adversarial"}, …}.
+Json verdicts_json(const ServedModels& models, const torch::Tensor& faces, const std::string& language) {
+  Json verdicts;
+  for (const auto& model : models.all()) {
+    const auto readings = float_readings(model.classifier, faces);
+    const LabelSet& classes = model.classifier.classes();
+    verdicts[model.name] = {{"original", verdict_json(classes, readings[0], language)},
+                            {"adversarial", verdict_json(classes, readings[1], language)}};
+  }
+  return verdicts;
+}
+
+}  // namespace
+
+AttackOrder read_order(const Fields& fields, const ServedModels& models, int64_t most_steps) {
+  const AttackEntry& entry = attack_of(fields);
+  const std::string model = text_field(fields, "model", "");
+  AttackOrder order{model.empty() ? &models.first() : &models.get(model),
+                    {},
+                    entry.name,
+                    number_field(fields, "eps", kDefaultEps),
+                    steps_of(fields, entry, most_steps),
+                    text_field(fields, "lang", "en")};
+  if (!(order.eps > 0 && order.eps <= 1)) throw RequestError(400, "eps must be in (0, 1]; pixels are in [0,1]");
+  try {
+    order.goal = parse_emotion_goal(text_field(fields, "goal", kDefaultGoal), order.model->classifier.classes());
+  } catch (const UserError& error) {
+    throw RequestError(400, fmt::format("goal: {}", error.what()));
+  }
+  if (order.goal.targeted() ? !entry.targeted : !entry.untargeted) {
+    throw RequestError(
+        400, fmt::format("attack {} takes {} goals only", entry.name, entry.targeted ? "targeted" : "untargeted"));
+  }
+  return order;
+}
+
+Json offered_attacks() {
+  Json attacks = Json::array();
+  for (const auto& entry : Registry<AttackEntry>::instance().all()) {
+    if (!is_offered(entry)) continue;
+    attacks.push_back({{"name", entry.name},
+                       {"summary", entry.summary},
+                       {"targeted", entry.targeted},
+                       {"untargeted", entry.untargeted},
+                       {"steps", has_setting(entry, "steps")}});
+  }
+  return attacks;
+}
+
+Json attack_face(const AttackOrder& order, const torch::Tensor& face, const ServedModels& models, uint64_t seed) {
+  const Classifier& network = order.model->classifier;
+  const int64_t before = top_of(float_readings(network, face)[0]);
+  const bool concerned = order.goal.concerns(before);
+  AttackedFaces attacked{face, {}, {}, 0, 0};
+  Json out{{"attacked", concerned}, {"success", false}};
+  if (concerned) {
+    attacked = attack_faces(network, face, torch::tensor({before}), order_trial(order, order.eps, seed));
+    out["success"] = attacked.verdict.reached[0].item<bool>();
+    out["passes"] = {{"forward", attacked.forward}, {"backward", attacked.backward}};
+  }
+  const Json verdicts = verdicts_json(models, torch::cat({face, attacked.stored}), order.language);
+  out["original"] = verdicts[order.model->name]["original"];
+  out["adversarial"] = verdicts[order.model->name]["adversarial"];
+  out["verdicts"] = verdicts;
+  out["norms"] = norms_json(to_float(face), to_float(attacked.stored));
+  out["images"] = pictures_json(face[0], attacked.stored[0]);
+  return out;
+}
+
+Json smallest_eps_of_face(const AttackOrder& order, const torch::Tensor& face, uint64_t seed) {
+  const Classifier& network = order.model->classifier;
+  const int64_t before = top_of(float_readings(network, face)[0]);
+  const double limit = minimal_eps_limit(Norm::Linf);
+  Json out{{"attacked", order.goal.concerns(before)},
+           {"smallest_eps", nullptr},
+           {"smallest_255", nullptr},
+           {"searched_to", limit}};
+  if (!order.goal.concerns(before)) return out;
+  Trial trial = order_trial(order, limit, seed);
+  trial.nearest = true;
+  const double distance = attack_faces(network, face, torch::tensor({before}), trial).distance[0].item<double>();
+  if (!(distance <= limit)) return out;
+  out["smallest_eps"] = distance;
+  out["smallest_255"] = std::lround(distance * 255);
+  return out;
+}
+
+}  // namespace fercli

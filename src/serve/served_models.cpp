@@ -1,0 +1,114 @@
+#include "serve/served_models.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "core/error.hpp"
+#include "core/escape.hpp"
+#include "core/text.hpp"
+#include "serve/upload.hpp"
+
+namespace fercli {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr const char* kEveryModel = "all";
+
+double percent_of(double probability) {
+  return std::round(probability * 1e6) / 1e4;
+}
+
+std::string stem_of(const std::string& given) {
+  return std::filesystem::path(given).stem().string();
+}
+
+/// Files of different folders often have one name.
+std::vector<std::string> served_names(const std::vector<NamedCheckpoint>& checkpoints) {
+  std::vector<std::string> names;
+  for (const auto& each : checkpoints) {
+    const auto same = std::count_if(checkpoints.begin(), checkpoints.end(), [&](const NamedCheckpoint& other) {
+      return stem_of(other.name) == stem_of(each.name);
+    });
+    const std::string name = printable(same > 1 ? each.name : stem_of(each.name));
+    if (std::find(names.begin(), names.end(), name) != names.end()) {
+      throw UserError(fmt::format("--model {}: is given twice", name));
+    }
+    names.push_back(name);
+  }
+  return names;
+}
+
+}  // namespace
+
+ServedModels::ServedModels(const std::vector<NamedCheckpoint>& checkpoints, const Runtime& runtime) {
+  if (checkpoints.empty()) throw UserError("--model: must name a network");
+  const auto names = served_names(checkpoints);
+  for (size_t i = 0; i < checkpoints.size(); ++i) {
+    models_.push_back(
+        {names[i], checkpoints[i].checkpoint.digest, make_classifier(checkpoints[i].checkpoint, runtime)});
+  }
+}
+
+const ServedModel& ServedModels::get(const std::string& name) const {
+  std::vector<std::string> names;
+  for (const auto& model : models_) {
+    if (to_lower(model.name) == to_lower(name)) return model;
+    names.push_back(model.name);
+  }
+  throw RequestError(400, fmt::format("model '{}' is not served{}; this server has {}", for_message(printable(name)),
+                                      did_you_mean(name, names), join(names, ", ")));
+}
+
+std::vector<const ServedModel*> ServedModels::chosen(const std::string& names) const {
+  std::vector<const ServedModel*> models;
+  if (to_lower(trim(names)) == kEveryModel) {
+    for (const auto& model : models_) models.push_back(&model);
+    return models;
+  }
+  for (const auto& name : split(names, ',')) {
+    const ServedModel* model = &get(name);
+    if (std::find(models.begin(), models.end(), model) == models.end()) models.push_back(model);
+  }
+  if (models.empty()) models.push_back(&first());
+  return models;
+}
+
+Json describe_served(const ServedModel& model) {
+  const auto& input = model.classifier.preprocessing();
+  return {{"model", model.name},
+          {"arch", model.classifier.arch()},
+          {"digest", model.digest},
+          {"classes", model.classifier.classes().names()},
+          {"precision", to_string(model.classifier.precision())},
+          {"input", {{"channels", input.channels}, {"size", input.size}}}};
+}
+
+Json labels_of(const LabelSet& classes) {
+  Json labels = Json::array();
+  for (const auto& name : classes.names()) {
+    const Emotion* emotion = find_emotion(name);
+    labels.push_back(
+        {{"name", name}, {"french", display_name(name, "fr")}, {"emoji", emotion != nullptr ? emotion->emoji : ""}});
+  }
+  return labels;
+}
+
+Json verdict_json(const LabelSet& classes, const std::vector<double>& probabilities, const std::string& language) {
+  const int64_t best = top_of(probabilities);
+  Json all;
+  for (int64_t k = 0; k < classes.size(); ++k) {
+    all[display_name(classes.name(k), language)] = percent_of(probabilities[static_cast<size_t>(k)]);
+  }
+  return {{"emotion", display_name(classes.name(best), language)},
+          {"label", classes.name(best)},
+          {"confidence", std::round(1000 * probabilities[static_cast<size_t>(best)]) / 10},
+          {"probabilities", all}};
+}
+
+}  // namespace fercli

@@ -1,0 +1,54 @@
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <vector>
+
+#include "core/runtime.hpp"
+#include "models/checkpoint.hpp"
+
+namespace fercli {
+
+/// A network as --model names it: a shipped one's name, or a file.
+struct NamedCheckpoint {
+  std::string name;
+  Checkpoint checkpoint;
+};
+
+/// A network under the name by which requests ask for it.
+struct ServedModel {
+  std::string name;  ///< of a file its name without extension; the whole path where two would be the same
+  std::string digest;
+  Classifier classifier;
+};
+
+/// The networks of one server, in the order of --model. Usable by any number of threads at once.
+class ServedModels {
+ public:
+  /// Throws UserError when a network is given twice, and on an empty list.
+  ServedModels(const std::vector<NamedCheckpoint>& checkpoints, const Runtime& runtime);
+
+  const std::vector<ServedModel>& all() const { return models_; }
+  const ServedModel& first() const { return models_.front(); }
+
+  /// Throws RequestError 400 that lists the names.
+  const ServedModel& get(const std::string& name) const;
+
+  /// "" is the first, "all" every one, else names separated by commas. Throws as `get` does.
+  std::vector<const ServedModel*> chosen(const std::string& names) const;
+
+ private:
+  std::vector<ServedModel> models_;
+};
+
+/// {"model", "arch", "digest", "classes", "precision", "input"}.
+nlohmann::ordered_json describe_served(const ServedModel& model);
+
+/// Every class of a network: {"name", "french", "emoji"}.
+nlohmann::ordered_json labels_of(const LabelSet& classes);
+
+/// {"emotion", "label", "confidence", "probabilities"}; the last two in percent. `language`: "en" or "fr".
+nlohmann::ordered_json verdict_json(const LabelSet& classes, const std::vector<double>& probabilities,
+                                    const std::string& language);
+
+}  // namespace fercli
