@@ -44,7 +44,7 @@ done
 wanted=(g++ cmake ninja-build 'ccache?' git 'libopenblas0-openmp|libopenblas0' libopencv-dev opencv-data libjpeg-dev libpng-dev libtiff-dev libwebp-dev libboost-dev
   libboost-program-options-dev libfmt-dev nlohmann-json3-dev 'libdnnl-dev?' libssl-dev libprotobuf-dev protobuf-compiler
   libonnx-dev libhdf5-dev libzip-dev libgtest-dev 'libgmock-dev|googletest' libbenchmark-dev 'gnuplot-nox|gnuplot'
-  'fonts-dejavu-core|ttf-dejavu-core')
+  'fonts-dejavu-core|ttf-dejavu-core' 'libopenmpi-dev?' 'openmpi-bin?')
 [ -n "${FERCLI_TORCH:-}" ] || wanted+=(libtorch-dev)
 case ${CXX:-} in *clang*) wanted+=(clang libomp-dev) ;; esac
 [ "$kind" != fuzz ] || wanted+=(clang libclang-rt-dev)

@@ -29,6 +29,11 @@ function(fercli_install_documents PACKAGE COMPONENT)
 endfunction()
 fercli_install_documents(fercli program)
 
+if(TARGET fercli_mpi)
+  install(TARGETS fercli_mpi LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/fercli COMPONENT mpi)
+  fercli_install_documents(fercli-mpi mpi)
+endif()
+
 if(FERCLI_DEV)
   add_library(fercli_static STATIC $<TARGET_OBJECTS:fercli_objects>)
   set_target_properties(fercli_static PROPERTIES OUTPUT_NAME fercli LINKER_LANGUAGE CXX)
@@ -68,6 +73,17 @@ set(CPACK_DEBIAN_PROGRAM_DESCRIPTION "Trains networks for facial expression reco
 and how robust they are, and changes a face so that a network reads another
 emotion while nobody sees the change. A standard and a robust network and
 seventy drawn faces come with the program.")
+
+if(TARGET fercli_mpi)
+  list(APPEND CPACK_COMPONENTS_ALL mpi)
+  set(CPACK_DEBIAN_MPI_PACKAGE_NAME fercli-mpi)
+  set(CPACK_DEBIAN_MPI_PACKAGE_SECTION science)
+  set(CPACK_DEBIAN_MPI_PACKAGE_SHLIBDEPS ON)
+  set(CPACK_DEBIAN_MPI_PACKAGE_DEPENDS "fercli (= ${PROJECT_VERSION}-1)")
+  set(CPACK_DEBIAN_MPI_PACKAGE_RECOMMENDS openmpi-bin)
+  set(CPACK_DEBIAN_MPI_DESCRIPTION "Lets fercli run under mpirun and srun: the processes of several machines share
+the images of one evaluation, attack or report.")
+endif()
 
 if(FERCLI_DEV)
   list(APPEND CPACK_COMPONENTS_ALL dev)

@@ -1,6 +1,7 @@
 // Finds the command, runs it, and turns exceptions into one message and an exit code.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <clocale>
 #include <cstdio>
 #include <filesystem>
@@ -12,6 +13,7 @@
 #include "core/progress.hpp"
 #include "core/reason.hpp"
 #include "core/standard_output.hpp"
+#include "core/team.hpp"
 #include "core/text.hpp"
 
 namespace {
@@ -32,6 +34,13 @@ int run(const std::vector<std::string>& words) {
   if (words[0] == "--help" || words[0] == "-h") return commands.get("help").run(rest);
   if (words[0] == "--version" || words[0] == "-V") return commands.get("version").run(rest);
   return commands.get(words[0]).run(rest);
+}
+
+/// Processes that share one run would all say the same; the one that leads says it. Shards are runs of their own.
+bool another_speaks(const std::vector<std::string>& words) {
+  return fercli::team_place().member && std::none_of(words.begin(), words.end(), [](const std::string& word) {
+           return word.compare(0, 7, "--shard") == 0;
+         });
 }
 
 int report(const std::string& message, int exit_code) {
@@ -73,5 +82,7 @@ int main(int argc, char** argv) {
   std::setlocale(LC_CTYPE, "");
   fercli::catch_interrupts();
   fercli::keep_messages_apart();
-  return finish(guarded_run({argv + 1, argv + argc}));
+  const std::vector<std::string> words(argv + 1, argv + argc);
+  if (another_speaks(words)) fercli::keep_silent();
+  return finish(guarded_run(words));
 }

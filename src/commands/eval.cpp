@@ -47,6 +47,7 @@ void declare(OptionSet& options, Settings& settings) {
   options.integer("batch-size,b", &settings.batch_size, at_least(1), "images per forward pass; changes no number");
   settings.runtime.precision = "fp32";
   options.runtime(&settings.runtime);
+  settings.robustness.division.declare_processes(options);
 }
 
 /// Adds the accuracy without the images that the network may have learnt by heart.
@@ -160,7 +161,7 @@ Result evaluate_clean(const Settings& settings, const OptionSet& options, const 
                       const Predictions& predictions) {
   Result result = summarise(predictions, evaluated, classifier.classes(), settings.runtime.seed);
   result.command = "eval";
-  result.options = options.provenance();
+  result.options = recorded_options(options);
   result.dataset = describe_dataset(evaluated, settings.data.split_name(all));
   result.model = describe_model(checkpoint, settings.model.model);
   result.model["precision"] = to_string(classifier.precision());
@@ -171,18 +172,10 @@ Result evaluate_clean(const Settings& settings, const OptionSet& options, const 
   return result;
 }
 
-int run(const std::vector<std::string>& arguments) {
-  Settings settings;
-  OptionSet options("eval", "", "Measure accuracy, calibration and robustness of a model on labelled images.");
-  declare(options, settings);
-  if (!options.parse(arguments)) return 0;
-  settings.robustness.attack.trust_code = settings.model.trust_code;
-  settings.robustness.check(options, settings.out);
-  silence_progress(settings.quiet);
-  prepare_machine(settings.runtime);
-
+/// Clean accuracy, robustness, files and printed text of this run.
+int evaluate(const Settings& settings, const OptionSet& options, DividedWork& work) {
   std::optional<OutputFolder> place;
-  if (!settings.out.empty() && !settings.robustness.shard.given()) place.emplace(settings.out, "eval");
+  if (!settings.out.empty() && work.has_results()) place.emplace(settings.out, "eval");
   const Checkpoint checkpoint = settings.model.load();
   const Classifier classifier = make_classifier(checkpoint, settings.runtime).with_tta(parse_tta(settings.tta));
   const Dataset all = settings.data.read(settings.model, checkpoint);
@@ -192,8 +185,14 @@ int run(const std::vector<std::string>& arguments) {
   const auto subject = [&]() -> RobustnessSubject {
     return {classifier.with_precision(resolve_precision(search)), checkpoint.digest, evaluated};
   };
-  if (settings.robustness.shard.given()) {
-    run_robustness_shard(settings.robustness, subject(), search, arguments, settings.out);
+  if (settings.robustness.division.estimate) {
+    print_robustness_estimate(settings.robustness, subject(), search);
+    return 0;
+  }
+  if (work.ledgers_only()) {
+    if (settings.robustness.wanted()) {
+      run_robustness(settings.robustness, subject(), search, settings.out, work.division());
+    }
     return 0;
   }
   const Predictions predictions = predict(classifier, evaluated, settings.batch_size);
@@ -203,7 +202,7 @@ int run(const std::vector<std::string>& arguments) {
   if (settings.robustness.wanted()) {
     const RobustnessSubject attacked = subject();
     result.model["search_precision"] = to_string(attacked.classifier.precision());  // of attacks that allow it
-    robustness = run_robustness(settings.robustness, attacked, search, settings.out);
+    robustness = run_robustness(settings.robustness, attacked, search, settings.out, work.division());
     add_to_result(result, *robustness, classifier.classes());
     save_if_wanted(settings.robustness, *robustness, evaluated,
                    {{"model", settings.model.model},
@@ -224,6 +223,19 @@ int run(const std::vector<std::string>& arguments) {
     inform(fmt::format("written to {}: {}", settings.out, join(names, ", ")));
   }
   return robustness ? exit_code(settings.robustness, result, *robustness) : 0;
+}
+
+int run(const std::vector<std::string>& arguments) {
+  Settings settings;
+  OptionSet options("eval", "", "Measure accuracy, calibration and robustness of a model on labelled images.");
+  declare(options, settings);
+  if (!options.parse(arguments)) return 0;
+  settings.robustness.attack.trust_code = settings.model.trust_code;
+  settings.robustness.check(options, settings.out);
+  silence_progress(settings.quiet);
+  DividedWork work(settings.robustness.division, words_of("eval", arguments), settings.out);
+  prepare_machine(settings.robustness.division.shared(settings.runtime));
+  return work.run([&](DividedWork& divided) { return evaluate(settings, options, divided); });
 }
 
 const Register<Command> registered{{"eval", "measure accuracy, calibration and robustness of a model", run}};

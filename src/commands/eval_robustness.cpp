@@ -8,6 +8,7 @@
 #include "core/progress.hpp"
 #include "core/text.hpp"
 #include "eval/adversarial_set.hpp"
+#include "eval/campaign/division.hpp"
 #include "eval/robustness_summary.hpp"
 
 namespace fercli {
@@ -102,12 +103,12 @@ void RobustnessOptions::declare(OptionSet& options) {
   options.text("save-adv", &save_adv, "FILE", "keep the adversarial images; `fercli verify FILE` judges them again");
   options.number("min-robust", &min_robust, "0", {0, 1, false, false},
                  "exit with 3 when the worst-case robust accuracy at the largest eps is below");
-  shard.declare(options);
+  division.declare_shard(options);
 }
 
 void RobustnessOptions::check(const OptionSet& options, const std::string& out) {
   if (wanted()) {
-    shard.check(options, out);
+    division.check(options, out);
     attacks = join(attack_names(attacks), ",");
     attack.settle_norm(options, split(attacks, ','));
     attack.check(options, split(attacks, ','));
@@ -117,18 +118,20 @@ void RobustnessOptions::check(const OptionSet& options, const std::string& out) 
     if (!save_adv.empty() && off_grid) options.fail("save-adv", "holds 8-bit images, and --float makes others");
     return;
   }
-  for (const char* name : {"eps", "goal", "norm", "save-adv", "min-robust", "float", "mask", "surrogate", "queries",
-                           "steps", "alpha", "restarts", "random-start", "loss", "targets", "shard"}) {
+  for (const char* name :
+       {"eps", "goal", "norm", "save-adv", "min-robust", "float", "mask", "surrogate", "queries", "steps", "alpha",
+        "restarts", "random-start", "loss", "targets", "shard", "processes", "estimate"}) {
     if (options.given(name)) options.fail(name, "needs --attacks");
   }
 }
 
 RobustnessRun run_robustness(const RobustnessOptions& options, const RobustnessSubject& subject, const Runtime& runtime,
-                             const std::string& folder) {
+                             const std::string& folder, Division* division) {
   RobustnessRun run;
   run.plan = plan_of(options, subject, runtime);
   CampaignOptions campaign;
   if (!folder.empty()) campaign.state = std::filesystem::path(folder) / kStateFile;
+  campaign.division = division;
   ProgressObserver observer;
   try {
     run.robustness = run_campaign({subject.classifier, subject.images, subject.digest}, run.plan, campaign, observer);
@@ -136,14 +139,14 @@ RobustnessRun run_robustness(const RobustnessOptions& options, const RobustnessS
     if (campaign.state) throw;
     throw Interrupted(fmt::format("{}; with --out DIR the same command could go on from here", error.what()));
   }
+  if (ledgers_only(division)) return run;
   run.flags = check_sanity(subject.classifier, subject.images, run.robustness, run.plan);
   return run;
 }
 
-void run_robustness_shard(const RobustnessOptions& options, const RobustnessSubject& subject, const Runtime& runtime,
-                          const std::vector<std::string>& arguments, const std::string& folder) {
-  run_shard({"eval", arguments, folder, kStateFile}, options.shard,
-            {subject.classifier, subject.images, subject.digest}, plan_of(options, subject, runtime));
+void print_robustness_estimate(const RobustnessOptions& options, const RobustnessSubject& subject,
+                               const Runtime& runtime) {
+  print_estimate({subject.classifier, subject.images, subject.digest}, {plan_of(options, subject, runtime)});
 }
 
 void add_to_result(Result& result, const RobustnessRun& run, const LabelSet& classes) {

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "commands/options/attack_options.hpp"
-#include "commands/shards.hpp"
+#include "commands/options/division_options.hpp"
 #include "eval/campaign/campaign.hpp"
 #include "eval/result.hpp"
 #include "eval/sanity.hpp"
@@ -20,7 +20,7 @@ struct RobustnessOptions {
   double min_robust = 0;
   bool off_grid = false;
   AttackOptions attack;
-  ShardOption shard;
+  DivisionOptions division;
 
   void declare(OptionSet& options);
   bool wanted() const { return !attacks.empty(); }
@@ -42,13 +42,14 @@ struct RobustnessRun {
   std::vector<SanityFlag> flags;
 };
 
-/// With a folder, an interrupted run goes on from FOLDER/robustness.state.
+/// With a folder, an interrupted run goes on from FOLDER/robustness.state. Where the division wants ledgers only,
+/// nothing else is done.
 RobustnessRun run_robustness(const RobustnessOptions& options, const RobustnessSubject& subject, const Runtime& runtime,
-                             const std::string& folder);
+                             const std::string& folder, Division* division);
 
-/// --shard: nothing but the attacks on this process's images.
-void run_robustness_shard(const RobustnessOptions& options, const RobustnessSubject& subject, const Runtime& runtime,
-                          const std::vector<std::string>& arguments, const std::string& folder);
+/// --estimate: what that would take, on stdout.
+void print_robustness_estimate(const RobustnessOptions& options, const RobustnessSubject& subject,
+                               const Runtime& runtime);
 
 /// Metrics, tables, per-image part and warnings.
 void add_to_result(Result& result, const RobustnessRun& run, const LabelSet& classes);

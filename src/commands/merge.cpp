@@ -1,8 +1,8 @@
 // fercli merge: the result of shards that ran in processes of their own, perhaps on different machines.
-#include "commands/shards.hpp"
 #include "core/command.hpp"
 #include "core/error.hpp"
 #include "core/options.hpp"
+#include "eval/campaign/shard_folder.hpp"
 
 namespace fercli::merge_command {
 
@@ -12,17 +12,17 @@ int run(const std::vector<std::string>& arguments) {
   std::vector<std::string> folders;
   OptionSet options(
       "merge", "DIR",
-      "Make the result of the shards in DIR (`eval --shard I/N --out DIR`, likewise `attack`): the files and\n"
-      "the printed text are those of a single process. The command is run once more with what the shards\n"
-      "found, so model and data must be where they were.");
+      "Make the result of the shards in DIR (`eval --shard I/N --out DIR`, likewise `attack` and `report`):\n"
+      "the files and the printed text are those of a single process. The command is run once more with what\n"
+      "the shards found, so model and data must be where they were.");
   options.positional(&folders, 1, 1);
   if (!options.parse(arguments)) return 0;
-  ShardedCommand command = merge_shards(folders.front());
-  if (command.name != "eval" && command.name != "attack") {
-    throw UserError(command.out.string() + ": holds shards of an unknown command");
+  ShardedRun run = ShardedRun::read(folders.front());
+  if (run.command != "eval" && run.command != "attack" && run.command != "report") {
+    throw UserError(run.out.string() + ": holds shards of an unknown command");
   }
-  command.arguments.insert(command.arguments.end(), {"--out", command.out.string()});
-  return Registry<Command>::instance().get(command.name).run(command.arguments);
+  run.arguments.insert(run.arguments.end(), {"--shard", "merge", "--out", run.out.string()});
+  return Registry<Command>::instance().get(run.command).run(run.arguments);
 }
 
 const Register<Command> registered{{"merge", "make one result of the shards of a run", run}};

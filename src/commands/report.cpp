@@ -1,4 +1,5 @@
 // fercli report: one page about how good, how sure, how fragile a network is, and whether the figures can be trusted.
+#include <ATen/Parallel.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -6,6 +7,7 @@
 
 #include "commands/options/attack_options.hpp"
 #include "commands/options/data_options.hpp"
+#include "commands/options/division_options.hpp"
 #include "core/command.hpp"
 #include "core/error.hpp"
 #include "core/escape.hpp"
@@ -15,6 +17,7 @@
 #include "core/output_folder.hpp"
 #include "core/progress.hpp"
 #include "core/runtime.hpp"
+#include "eval/campaign/estimate.hpp"
 #include "eval/result.hpp"
 #include "eval/study/part.hpp"
 #include "eval/study/saved.hpp"
@@ -30,8 +33,8 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 
 /// The options that say how results look or how the program runs, not what is measured.
-const std::vector<std::string> kRendering{"out",    "lang",    "include-images", "json",  "quiet",
-                                          "config", "threads", "precision",      "device"};
+const std::vector<std::string> kRendering{"out",    "lang",    "include-images", "json",   "quiet",
+                                          "config", "threads", "precision",      "device", "processes"};
 
 struct Settings {
   std::vector<std::string> files;
@@ -45,6 +48,7 @@ struct Settings {
   bool json = false, quiet = false;
   int64_t batch_size = 64;
   Runtime runtime;
+  DivisionOptions division;
 };
 
 void declare(OptionSet& options, Settings& s) {
@@ -67,6 +71,7 @@ void declare(OptionSet& options, Settings& s) {
                   "certify this many; 0: all; -1: 50 quick, 200 full");
   options.integer("smoothing-draws", &s.smoothing_draws, Range{-1, 1e6},
                   "noisy copies of each that certify it; -1: 200 quick, 1000 full");
+  s.division.declare_shard(options);
   s.model.declare_foreign(options);
   s.model.declare_space(options);
   options.section("Output");
@@ -81,6 +86,7 @@ void declare(OptionSet& options, Settings& s) {
   options.flag("quiet,q", &s.quiet, "no progress");
   options.integer("batch-size,b", &s.batch_size, at_least(1), "images per network call; changes no figure");
   options.runtime(&s.runtime);
+  s.division.declare_processes(options);
 }
 
 /// `eps` as the ladder of everything that has one.
@@ -186,14 +192,26 @@ Sources load(const Settings& s, const OptionSet& options) {
   return sources;
 }
 
-json measure(const Settings& s, const OptionSet& options) {
-  prepare_machine(s.runtime);
+fs::path cache_of(const Settings& s) {
+  return s.cache.empty() ? fs::path(s.out) / "cache" : fs::path(s.cache);
+}
+
+/// Null where this process has no results.
+json measure(const Settings& s, const OptionSet& options, DividedWork& work) {
   StudyPlan plan = plan_of(s, options);
   const Sources sources = load(s, options);
   plan.unseen = sources.unseen;
-  json report = run_study(sources.models, plan, s.cache.empty() ? fs::path(s.out) / "cache" : fs::path(s.cache));
+  if (s.division.estimate) {
+    const auto cost = estimate_study(sources.models, plan, cache_of(s));
+    print_text("estimated from {} images per model: {}\n", cost.sampled,
+               describe_cost(cost.seconds, cost.serial, at::get_num_threads()));
+    return {};
+  }
+  json report = run_study(sources.models, plan, cache_of(s),
+                          work.division(work.ledgers_only() ? study_identity(sources.models, plan) : json::object()));
+  if (report.is_null()) return report;
   report["dataset"] = sources.dataset;
-  report["options"] = options.provenance();
+  report["options"] = recorded_options(options);
   if (!sources.histories.empty()) report["parts"]["learning_curves"] = sources.histories;
   for (const auto& line : sources.warnings) report["warnings"].push_back(line);
   return report;
@@ -241,6 +259,19 @@ void print_summary(const json& report) {
   }
 }
 
+void write_and_print(const Settings& s, const json& report, OutputFolder& place) {
+  for (const auto& line : report.at("warnings")) warn(line.get<std::string>());
+  write_study(report, place.work() / "report.json");
+  write_report(report, s.render, place.work());
+  place.complete();
+  if (s.json) {
+    print_text("{}", read_file(fs::path(s.out) / "report.json"));
+  } else {
+    print_summary(report);
+    print_text("written to {}: report.html, report.md, report.json, figures/\n", s.out);
+  }
+}
+
 int run(const std::vector<std::string>& arguments) {
   Settings s;
   OptionSet options("report", "[RESULT.json …]",
@@ -252,19 +283,21 @@ int run(const std::vector<std::string>& arguments) {
   if (!options.parse(arguments)) return 0;
   check(s, options);
   silence_progress(s.quiet);
-  OutputFolder place(s.out, "report");
-  const json report = s.files.empty() ? measure(s, options) : read_all(s.files);
-  for (const auto& line : report.at("warnings")) warn(line.get<std::string>());
-  write_study(report, place.work() / "report.json");
-  write_report(report, s.render, place.work());
-  place.complete();
-  if (s.json) {
-    print_text("{}", read_file(fs::path(s.out) / "report.json"));
-  } else {
-    print_summary(report);
-    print_text("written to {}: report.html, report.md, report.json, figures/\n", s.out);
+  if (!s.files.empty()) {
+    OutputFolder place(s.out, "report");
+    write_and_print(s, read_all(s.files), place);
+    return 0;
   }
-  return 0;
+  s.division.check(options, s.out);
+  DividedWork work(s.division, words_of("report", arguments), s.out);
+  prepare_machine(s.division.shared(s.runtime));
+  return work.run([&](DividedWork& divided) {
+    std::optional<OutputFolder> place;
+    if (divided.has_results()) place.emplace(s.out, "report");
+    const json report = measure(s, options, divided);
+    if (place) write_and_print(s, report, *place);
+    return 0;
+  });
 }
 
 const Register<Command> registered{{"report", "everything about a model on one page", run}};

@@ -39,6 +39,8 @@ const std::vector<Task>& further_tasks() {
       {"fail unless 30 % of the images are robust",
        "fercli eval --model robust --data FER2013 --attacks pgd --eps 4/255 --min-robust 0.3"},
       {"join the shards that eval or attack made with --shard 1/3, 2/3 and 3/3", "fercli merge out/robustness"},
+      {"share a long evaluation among four processes",
+       "fercli eval --model robust --data FER2013 --attacks autoattack --processes 4 --out out/robustness"},
       {"check saved adversarial images", "fercli verify worst.ferpack --model robust --data FER2013"},
       {"compare two networks in full", "fercli report --model standard,robust --data FER2013 --full --out out/full"},
       {"test whether two networks differ", "fercli compare out/one/result.json out/two/result.json"},

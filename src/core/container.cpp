@@ -44,7 +44,7 @@ std::string digest_of(const std::string& header, const std::map<std::string, tor
 
 }  // namespace
 
-void save_container(const Container& container, const std::filesystem::path& path) {
+std::string container_bytes(const Container& container) {
   const nlohmann::json header = {{"format", kFormatVersion}, {"kind", container.kind}, {"content", container.header}};
   const std::string text = compact_json(header);
   std::map<std::string, torch::Tensor> tensors;
@@ -59,23 +59,30 @@ void save_container(const Container& container, const std::filesystem::path& pat
   file.insert("tensors", stored);
   file.insert("sha256", digest_of(text, tensors));
   const std::vector<char> bytes = torch::pickle_save(file);
-  write_file(path, std::string_view(bytes.data(), bytes.size()));
+  return {bytes.data(), bytes.size()};
+}
+
+void save_container(const Container& container, const std::filesystem::path& path) {
+  write_file(path, container_bytes(container));
 }
 
 Container load_container(const std::filesystem::path& path, const std::string& kind) {
-  const std::string bytes = read_file(path);
+  return read_container(read_file(path), path.string(), kind);
+}
+
+Container read_container(const std::string& bytes, const std::string& name, const std::string& kind) {
   if (bytes.compare(0, 4, "PK\x03\x04") != 0) {
-    throw UserError(fmt::format("{}: is not a fercli {} (no zip signature; the file has {} bytes)", path.string(), kind,
-                                bytes.size()));
+    throw UserError(
+        fmt::format("{}: is not a fercli {} (no zip signature; the file has {} bytes)", name, kind, bytes.size()));
   }
   Container container;
   std::string text, digest;
   try {
-    const Pickle pickle = read_torch_pickle(ZipFile(bytes, path.string()));
+    const Pickle pickle = read_torch_pickle(ZipFile(bytes, name));
     const auto *about = pickle.root().find("fercli"), *sum = pickle.root().find("sha256"),
                *tensors = pickle.root().find("tensors");
     if (about == nullptr) {
-      throw UserError(fmt::format("{}: is a PyTorch file, but not a fercli {}", path.string(), kind));
+      throw UserError(fmt::format("{}: is a PyTorch file, but not a fercli {}", name, kind));
     }
     if (sum == nullptr || tensors == nullptr) throw std::runtime_error("incomplete");
     text = about->text;
@@ -83,7 +90,7 @@ Container load_container(const std::filesystem::path& path, const std::string& k
     container.tensors = tensors_of(*tensors);
     const auto header = parse_untrusted_json(text);
     if (header.at("format").get<int>() > kFormatVersion) {
-      throw UserError(fmt::format("{}: was written by a newer fercli (format {}, this one reads {})", path.string(),
+      throw UserError(fmt::format("{}: was written by a newer fercli (format {}, this one reads {})", name,
                                   header.at("format").get<int>(), kFormatVersion));
     }
     container.kind = header.at("kind");
@@ -91,13 +98,13 @@ Container load_container(const std::filesystem::path& path, const std::string& k
   } catch (const UserError&) {
     throw;
   } catch (const std::exception&) {
-    throw UserError(fmt::format("{}: is truncated or damaged, or not a fercli {}", path.string(), kind));
+    throw UserError(fmt::format("{}: is truncated or damaged, or not a fercli {}", name, kind));
   }
   if (digest != digest_of(text, container.tensors)) {
-    throw UserError(fmt::format("{}: is damaged (its SHA-256 does not match its content)", path.string()));
+    throw UserError(fmt::format("{}: is damaged (its SHA-256 does not match its content)", name));
   }
   if (container.kind != kind) {
-    throw UserError(fmt::format("{}: is a fercli {}, where a {} is needed", path.string(), container.kind, kind));
+    throw UserError(fmt::format("{}: is a fercli {}, where a {} is needed", name, container.kind, kind));
   }
   return container;
 }

@@ -19,6 +19,12 @@ struct Container {
   std::map<std::string, torch::Tensor> tensors;
 };
 
+/// What a file of it holds.
+std::string container_bytes(const Container& container);
+
+/// From such bytes; `name` is for messages. Throws as `load_container`.
+Container read_container(const std::string& bytes, const std::string& name, const std::string& kind);
+
 /// Writes by rename. Throws UserError when the place cannot be written.
 void save_container(const Container& container, const std::filesystem::path& path);
 

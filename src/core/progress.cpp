@@ -92,6 +92,15 @@ void silence_progress(bool quiet) {
   silenced() = quiet;
 }
 
+void keep_silent() {
+  silenced() = true;
+  for (const int number : {STDOUT_FILENO, fileno(messages())}) {
+    const int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    if (nowhere >= 0) dup2(nowhere, number);
+    if (nowhere >= 0) close(nowhere);
+  }
+}
+
 void write_message(const std::string& line) {
   to_stderr(fmt::format("{}{}\n", on_terminal() ? kWipeLine : "", for_message(line)));
 }

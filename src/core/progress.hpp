@@ -31,6 +31,9 @@ class Progress {
 /// `--quiet`: no progress lines and no `inform` lines from here on.
 void silence_progress(bool quiet);
 
+/// Nothing that this process says, not even a warning, is shown from here on: another process speaks for it.
+void keep_silent();
+
 /// One line of information on stderr, unless silenced.
 void inform(const std::string& line);
 

@@ -2,6 +2,7 @@
 
 #include "core/error.hpp"
 #include "core/interrupt.hpp"
+#include "eval/campaign/division.hpp"
 #include "eval/campaign/verdict.hpp"
 #include "eval/evaluate.hpp"
 #include "eval/measures/image_quality.hpp"
@@ -14,6 +15,8 @@ Dataset part_of(const Dataset& images, const torch::Tensor& places) {
   const auto list = places.contiguous();
   return images.select({list.data_ptr<int64_t>(), list.data_ptr<int64_t>() + list.numel()});
 }
+
+constexpr const char* kNearestState = ".nearest.state";
 
 /// The nearest successes of these images.
 struct Nearest {
@@ -36,8 +39,12 @@ Nearest search_nearest(const Bench& bench, const AttackPlan& plan, const AttackR
   }
   const Dataset images = part_of(bench.images, left);
   const torch::Tensor start = found.minimum_norm ? torch::Tensor() : to_float(found.adversarial.index_select(0, left));
+  CampaignOptions of_left = options;
+  of_left.needed = false;
+  of_left.of_part = true;
   const Ledger ledger = run_campaign({bench.network, images, bench.digest, bench.verdict.index_select(0, left)},
-                                     plan.nearest(start), options, observer);
+                                     plan.nearest(start), of_left, observer);
+  if (ledgers_only(options.division)) return nearest;
   const AttackRecord& record = ledger.attacks.front();
   nearest.eps.index_copy_(0, left, record.distance);
   nearest.stored.index_copy_(0, left, record.adversarial);
@@ -164,13 +171,18 @@ AttackSelection select_images(const Classifier& classifier, const Dataset& datas
 
 AttackOutcome attack_images(const Bench& bench, const std::vector<int64_t>& rows, const AttackPlan& plan,
                             const CampaignOptions& options, Observer& observer) {
-  const Dataset chosen = bench.images.select(rows);
-  const auto verdict = predicted_classes(
-      predict(bench.network.with_precision(Precision::Float32), chosen, plan.settings.batch_size).probabilities);
+  const Dataset all = bench.images.select(rows);
+  const auto verdict_on_all = predicted_classes(
+      predict(bench.network.with_precision(Precision::Float32), all, plan.settings.batch_size).probabilities);
+  const bool only_ledgers = ledgers_only(options.division);
   CampaignOptions keeping = options;
   keeping.partial = true;
+  keeping.needed = plan.minimal_eps;
   const Trial trial = plan.trial();
-  const Ledger ledger = run_campaign({bench.network, chosen, bench.digest, verdict}, trial, keeping, observer);
+  const Ledger ledger = run_campaign({bench.network, all, bench.digest, verdict_on_all}, trial, keeping, observer);
+  if (only_ledgers && (!plan.minimal_eps || ledger.size() == 0)) return {};
+  const Dataset chosen = all.select(ledger.rows);  // all, or those of a shard
+  const auto verdict = verdict_on_all.index_select(0, torch::tensor(ledger.rows, torch::kInt64));
   const auto through = ledger.through().nonzero().squeeze(1);
   if (through.size(0) == 0) {
     throw Interrupted(fmt::format("interrupted before an image was finished{}",
@@ -182,6 +194,11 @@ AttackOutcome attack_images(const Bench& bench, const std::vector<int64_t>& rows
   const AttackRecord found = finished_part(ledger, through);
   const Dataset images = part_of(chosen, through);
   AttackOutcome outcome;
+  if (only_ledgers) {
+    search_nearest({bench.network, images, bench.digest, verdict}, plan, found, beside(keeping, kNearestState),
+                   observer, &outcome);
+    return {};
+  }
   outcome.complete = ledger.finished();
   outcome.attack = found.settings;
   outcome.forward = found.forward.front();
@@ -192,14 +209,14 @@ AttackOutcome attack_images(const Bench& bench, const std::vector<int64_t>& rows
   if (plan.minimal_eps && outcome.complete) {
     const Bench finished{bench.network, images, bench.digest, verdict};
     outcome.attack["minimal_eps_search_precision"] = to_string(Precision::Float32);
-    const auto nearest = search_nearest(finished, plan, found, beside(keeping, ".nearest.state"), observer, &outcome);
+    const auto nearest = search_nearest(finished, plan, found, beside(keeping, kNearestState), observer, &outcome);
     outcome.complete = nearest.known.all().item<bool>();
     if (!outcome.complete) finishing.emplace();
     add_nearest(finished, plan, nearest, &outcome);
   }
   if (outcome.complete) {
     remove_state(options);
-    remove_state(beside(options, ".nearest.state"));
+    remove_state(beside(options, kNearestState));
   }
   return outcome;
 }

@@ -63,7 +63,8 @@ struct AttackOutcome {
 
 /// Attacks these rows of the bench's images, and judges what is stored of them. Interrupted, it returns what was
 /// finished; throws Interrupted when that is nothing. A second state beside `options.state` keeps the search for the
-/// smallest eps; both are removed at the end.
+/// smallest eps; both are removed at the end. Where
+/// the division wants ledgers only, the outcome is empty.
 AttackOutcome attack_images(const Bench& bench, const std::vector<int64_t>& rows, const AttackPlan& plan,
                             const CampaignOptions& options = {}, Observer& observer = Observer::none());
 

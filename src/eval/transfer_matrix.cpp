@@ -5,6 +5,7 @@
 #include "attacks/engine/transfer.hpp"
 #include "core/error.hpp"
 #include "core/text.hpp"
+#include "eval/campaign/division.hpp"
 #include "eval/campaign/verdict.hpp"
 #include "eval/evaluate.hpp"
 #include "eval/result.hpp"
@@ -59,13 +60,18 @@ json study_transfer(const std::vector<NamedClassifier>& models, const Dataset& d
                  {"success", json::array()},
                  {"seed", options.seed},
                  {"cost", json::object()}};
-  const auto goal = Goal::untargeted(images.labels);
+  std::vector<Ledger> made;
   for (size_t maker = 0; maker < models.size(); ++maker) {
-    const auto& [name, classifier, digest] = models[maker];
     CampaignOptions of_maker = campaign;
     if (campaign.state) *of_maker.state += fmt::format("-{}", maker);
-    const auto ledger = run_campaign({*classifier, images, digest, images.labels}, trial, of_maker, observer);
-    const AttackRecord& record = ledger.attacks.front();
+    made.push_back(run_campaign({*models[maker].classifier, images, models[maker].digest, images.labels}, trial,
+                                of_maker, observer));
+  }
+  stop_after_ledgers(campaign);
+  const auto goal = Goal::untargeted(images.labels);
+  for (size_t maker = 0; maker < models.size(); ++maker) {
+    const std::string& name = models[maker].name;
+    const AttackRecord& record = made[maker].attacks.front();
     auto row = json::array();
     for (const auto& judge : models) {
       const auto fooled = judge_stored(*judge.classifier, record.adversarial, goal).reached;

@@ -205,6 +205,55 @@ TEST_F(AttackCommand, ShardsMergeToTheResultOfASingleRun) {
   EXPECT_EQ(merged.dump(), whole.dump());
 }
 
+TEST_F(AttackCommand, ShardsOfAttacksOnTwoNetworksWithTheSmallestEpsMergeToTheResultOfASingleRun) {
+  const fs::path folder = out_ / "sharded";
+  const std::string models = model().string() + "," + (*scratch_ / "second.pt").string();
+  save_tiny_network(*scratch_ / "second.pt", 5, kHeadScale);
+  for (const char* method : {"pgd", "fmn"}) {
+    const std::vector<std::string> plan{
+        "attack", "untargeted",    "--model",          models,     "--precision",  "fp32",  "--threads",
+        "1",      "--data",        faces().string(),   "--attack", method,         "--eps", "2/255",
+        "--out",  folder.string(), "--min-confidence", "0.3",      "--minimal-eps"};
+    const auto whole = run_in_process(plan);
+    ASSERT_EQ(whole.exit_code, 0) << whole.err;
+    std::vector<json> results;
+    const auto read_results = [&] {
+      for (const char* name : {"model", "second"}) {
+        results.push_back(json::parse(read_file(folder / name / "result.json")));
+        results.back().erase("timing");
+      }
+    };
+    read_results();
+    fs::remove_all(folder);
+    for (const char* shard : {"2/3", "3/3", "1/3"}) {
+      auto part = plan;
+      part.insert(part.end(), {"--shard", shard});
+      const auto run = run_in_process(part);
+      ASSERT_EQ(run.exit_code, 0) << run.err;
+    }
+    const auto merged = run_in_process({"merge", folder.string()});
+    ASSERT_EQ(merged.exit_code, 0) << merged.err;
+    EXPECT_EQ(merged.out, whole.out);
+    read_results();
+    EXPECT_EQ(results[2].dump(), results[0].dump());
+    EXPECT_EQ(results[3].dump(), results[1].dump());
+    fs::remove_all(folder);
+  }
+}
+
+TEST_F(AttackCommand, AShardOfOtherNetworksIsRefused) {
+  const fs::path folder = out_ / "networks";
+  const auto shard = [&](const std::string& networks, const char* text) {
+    return run_in_process({"attack", "untargeted", "--model", networks, "--data", faces().string(), "--eps", "2/255",
+                           "--threads", "1", "--precision", "fp32", "--out", folder.string(), "--shard", text});
+  };
+  ASSERT_EQ(shard(model().string(), "1/2").exit_code, 0);
+  save_tiny_network(*scratch_ / "second.pt", 5, kHeadScale);
+  expect_error(shard((*scratch_ / "second.pt").string(), "2/2"),
+               "holds shards of a run that differs in data set, model");
+  expect_error(shard(model().string() + "," + (*scratch_ / "second.pt").string(), "2/2"), "differs in models");
+}
+
 TEST_F(AttackCommand, BatchSizeThreadsAndOrderChangeNoResult) {
   std::vector<std::string> forwards{"--image"}, backwards{"--image"};
   for (const auto& entry : fs::recursive_directory_iterator(faces())) {

@@ -99,6 +99,59 @@ TEST_F(ReportCommand, WritesThePageTheTextTheFiguresAndTheNumbers) {
   EXPECT_THAT(document.at("warnings").dump(), HasSubstr("35 of the 35 images are Training images"));
 }
 
+/// A report of every kind of part.
+std::vector<std::string> of_all_kinds(const std::string& draws = "40") {
+  return {"--parts",
+          "clean,robustness,robustness.minimal_eps,vulnerability,transfer,smoothing,calibration_under_attack",
+          "--smoothing-images",
+          "4",
+          "--smoothing-draws",
+          draws};
+}
+
+void drop_times(json& value) {
+  if (value.is_object()) value.erase("seconds");
+  for (auto& part : value) {
+    if (part.is_structured()) drop_times(part);
+  }
+}
+
+TEST_F(ReportCommand, ShardsMergeToTheReportOfASingleRun) {
+  const auto whole = report("first,second", "sharded", of_all_kinds());
+  ASSERT_EQ(whole.exit_code, 0) << whole.err;
+  json single = saved("sharded");
+  fs::remove_all(file("sharded"));
+  for (const char* shard : {"3/3", "1/3", "2/3"}) {
+    auto part = of_all_kinds();
+    part.insert(part.end(), {"--shard", shard});
+    const auto run = report("first,second", "sharded", part);
+    ASSERT_EQ(run.exit_code, 0) << run.err;
+    EXPECT_FALSE(fs::exists(file("sharded/report.json")));
+    EXPECT_FALSE(fs::exists(file("sharded/cache")));
+  }
+  const auto merged = run_in_process({"merge", file("sharded")});
+  ASSERT_EQ(merged.exit_code, 0) << merged.err;
+  EXPECT_EQ(merged.out, whole.out);
+  json joined = saved("sharded");
+  drop_times(single), drop_times(joined);
+  EXPECT_EQ(joined.dump(), single.dump());
+}
+
+TEST_F(ReportCommand, AShardOfAnotherReportIsRefusedAndAMissingOneNamed) {
+  const auto shard = [](const std::string& model, const char* text, const char* draws) {
+    auto part = of_all_kinds(draws);
+    part[1] = "smoothing,clean";
+    part.insert(part.end(), {"--shard", text});
+    return report(model, "torn", part);
+  };
+  ASSERT_EQ(shard("first", "1/2", "40").exit_code, 0);
+  EXPECT_THAT(shard("first", "2/2", "41").err, HasSubstr("holds shards of a run that differs in options of smoothing"));
+  EXPECT_THAT(shard("second", "2/2", "40").err, HasSubstr("differs in models"));
+  const auto merged = run_in_process({"merge", file("torn")});
+  EXPECT_EQ(merged.exit_code, 2);
+  EXPECT_THAT(merged.err, HasSubstr("shard 2/2 is missing"));
+}
+
 TEST_F(ReportCommand, ARerunTakesEverythingFromTheCacheAndSaysTheSame) {
   const json before = saved("out");
   const auto again = report("first,second", "out", {"--parts", "clean,robustness"});

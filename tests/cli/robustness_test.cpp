@@ -6,9 +6,10 @@
 #include <regex>
 
 #include "attacks/engine/attack.hpp"
-#include "commands/shards.hpp"
+#include "commands/options/division_options.hpp"
 #include "core/files.hpp"
 #include "eval/adversarial_set.hpp"
+#include "eval/campaign/estimate.hpp"
 #include "models/checkpoint.hpp"
 #include "models/networks/network.hpp"
 #include "tests/cli/run_program.hpp"
@@ -226,6 +227,60 @@ TEST_F(RobustnessCommand, AShardOfAnotherRunIsRefusedAndAMissingOneNamed) {
   const auto none = run_in_process({"merge", folder_->path().string()});
   EXPECT_EQ(none.exit_code, 2);
   EXPECT_THAT(none.err, HasSubstr("holds no shards"));
+}
+
+TEST_F(RobustnessCommand, ShardsThatAreUnfinishedOrOfTwoDivisionsAreNamed) {
+  const fs::path out = *folder_ / "divisions";
+  const auto shard = [&](const char* text) {
+    return eval({"--attacks", "fgsm", "--eps", "1/255", "--out", out.string(), "--shard", text});
+  };
+  ASSERT_EQ(shard("1/2").exit_code, 0);
+  ASSERT_EQ(shard("2/2").exit_code, 0);
+  fs::remove(out / "shards" / "2-of-2" / "finished");
+  EXPECT_THAT(run_in_process({"merge", out.string()}).err, HasSubstr("shard 2/2 is not finished"));
+  ASSERT_EQ(shard("2/2").exit_code, 0);
+  fs::copy(out / "shards" / "2-of-2", out / "shards" / "02-of-2", fs::copy_options::recursive);
+  EXPECT_THAT(run_in_process({"merge", out.string()}).err, HasSubstr("shard 2/2 is there twice"));
+  fs::remove_all(out / "shards" / "02-of-2");
+  ASSERT_EQ(shard("1/3").exit_code, 0);
+  EXPECT_THAT(run_in_process({"merge", out.string()}).err, HasSubstr("holds shards of different divisions"));
+}
+
+TEST_F(RobustnessCommand, AShardMayHaveNoImage) {
+  const fs::path out = *folder_ / "empty-shards";
+  const std::vector<std::string> plan{"--limit", "7", "--attacks", "fgsm", "--eps", "1/255", "--out", out.string()};
+  const auto single = eval(plan);
+  ASSERT_EQ(single.exit_code, 0) << single.err;
+  const std::string images = read_file(out / "per_image.csv");
+  for (int index = 1; index <= 12; ++index) {
+    auto part = plan;
+    part.insert(part.end(), {"--shard", fmt::format("{}/12", index)});
+    const auto run = eval(part);
+    ASSERT_EQ(run.exit_code, 0) << index << run.err;
+  }
+  const auto merged = run_in_process({"merge", out.string()});
+  ASSERT_EQ(merged.exit_code, 0) << merged.err;
+  EXPECT_EQ(read_file(out / "per_image.csv"), images);
+}
+
+TEST_F(RobustnessCommand, AnEstimateTellsTheCostAndWritesNothing) {
+  const fs::path out = *folder_ / "estimated";
+  const auto run = eval({"--attacks", "fgsm,pgd", "--eps", "1/255", "--estimate", "--out", out.string()});
+  EXPECT_EQ(run.exit_code, 0) << run.err;
+  const json result = figures(eval({"--json"}));
+  const int64_t right = std::lround(result["metrics"]["accuracy"]["value"].get<double>() * 70);
+  EXPECT_THAT(run.out, HasSubstr(fmt::format("{0} images to attack, estimated from {0} of them: ", right)));
+  EXPECT_THAT(run.out, HasSubstr(" core-hours; 2 processes of one thread take about "));
+  EXPECT_FALSE(fs::exists(out));
+  EXPECT_THAT(eval({"--estimate"}).err, HasSubstr("needs --attacks"));
+  EXPECT_THAT(eval({"--attacks", "fgsm", "--estimate", "--shard", "1/2", "--out", out.string()}).err,
+              HasSubstr("does not go with --shard"));
+}
+
+TEST(CostOf, ManyProcessesIsThatOfOneDividedButForTheSerialPart) {
+  EXPECT_EQ(describe_cost(7200, 0, 2),
+            "4 core-hours; 2 processes of one thread take about 2 h 00 min, 8 about 30 min 00 s, 64 about 3 min 45 s");
+  EXPECT_THAT(describe_cost(7200, 3600, 1), HasSubstr("64 about 1 h 00 min"));
 }
 
 TEST_F(RobustnessCommand, WrongShardsAreExplained) {

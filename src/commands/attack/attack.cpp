@@ -7,7 +7,7 @@
 #include "commands/attack/attack_input.hpp"
 #include "commands/attack/attack_report.hpp"
 #include "commands/options/attack_options.hpp"
-#include "commands/shards.hpp"
+#include "commands/options/division_options.hpp"
 #include "core/command.hpp"
 #include "core/escape.hpp"
 #include "core/file_name.hpp"
@@ -35,8 +35,7 @@ struct Arguments {
   std::string eps, out, save_png = "none", language = "en";
   AttackSource source;
   AttackPlan plan;
-  ShardOption shard;
-  std::vector<std::string> words;  ///< as they were given
+  DivisionOptions division;
   Runtime runtime;
   int64_t limit = 0;
   bool json = false, quiet = false;
@@ -66,7 +65,7 @@ OptionSet declare(Arguments& a) {
   options.number("min-confidence", &a.plan.min_confidence, "0.9", {0, 1, false, true},
                  "attack images that the network classifies rightly with more than this probability");
   options.integer("limit", &a.limit, at_least(0), "attack at most this many images; 0: all");
-  a.shard.declare(options);
+  a.division.declare_shard(options);
   options.section("Attack");
   options.text("attack", &a.plan.attack, "ATTACK", "the attack; `fercli attacks` lists them");
   options.number("eps", &a.plan.threat.eps, "", above(0),
@@ -88,6 +87,7 @@ OptionSet declare(Arguments& a) {
   options.integer("batch-size", &a.attack.settings.batch_size, at_least(1),
                   "images per network call; changes no result");
   options.runtime(&a.runtime);
+  a.division.declare_processes(options);
   return options;
 }
 
@@ -103,8 +103,6 @@ void check(Arguments& a, const OptionSet& options) {
   a.plan.threat.eps = parse_number(a.eps);
   check_eps(options, norm, a.plan.threat.eps);
   if (a.plan.minimal_eps && !a.attack.surrogate.empty()) options.fail("minimal-eps", "does not go with --surrogate");
-  a.shard.check(options, a.out);
-  if (a.shard.given() && a.plan.minimal_eps) options.fail("shard", "does not go with --minimal-eps");
   a.plan.settings = a.attack.settings;
   a.plan.seed = a.runtime.seed;
   a.attack.trust_code = a.model.trust_code;
@@ -166,15 +164,21 @@ struct Subject {
 /// Where the files of an attack go; of one attack on several models, in a folder for each below it.
 using Place = std::unique_ptr<OutputFolder>;
 
-Place make_place(const Arguments& a, const std::string& goal) {
-  if (!a.saves_files() || a.shard.given()) return nullptr;
+Place make_place(const Arguments& a, const std::string& goal, const DividedWork& work) {
+  if (!a.saves_files() || !work.has_results()) return nullptr;
   return std::make_unique<OutputFolder>(a.out.empty() ? fs::path("out") / file_name_of(goal) : fs::path(a.out),
                                         "attack");
 }
 
+/// The folder of one model's results, whether or not this process writes them.
+fs::path results_folder(const Arguments& a, const Place& place, const std::string& subfolder) {
+  const fs::path folder = place ? place->path() : fs::path(a.out);
+  return subfolder.empty() ? folder : folder / subfolder;
+}
+
 /// Attacks one model. Its files go to `place`, which is made where there is none yet, and there to `subfolder`.
-Subject attack_model(const Arguments& a, const std::string& name, const OptionSet& options, Place& place,
-                     const std::string& subfolder = "") {
+Subject attack_model(const Arguments& a, const std::string& name, const OptionSet& options, DividedWork& work,
+                     Place& place, const std::string& subfolder = "") {
   ModelOptions model = a.model;
   model.model = name;
   const Checkpoint checkpoint = model.load();
@@ -186,9 +190,9 @@ Subject attack_model(const Arguments& a, const std::string& name, const OptionSe
   report.classes = classifier.classes();
   report.keeps_images = a.save_png == "all";
   report.plan.goal = parse_emotion_goal(a.goal.front(), report.classes);
-  if (!place) place = make_place(a, report.plan.goal.name);
-  if (place) report.folder = subfolder.empty() ? place->path() : place->path() / subfolder;
-  const fs::path work = place ? place->work() / subfolder : fs::path();
+  if (!place) place = make_place(a, report.plan.goal.name, work);
+  if (place || work.ledgers_only()) report.folder = results_folder(a, place, subfolder);
+  const fs::path work_folder = place ? place->work() / subfolder : fs::path();
   ReadOptions read;
   model.fit(read, checkpoint);
   auto [dataset, split] = load_attack_images(a.source, report.plan.goal, classifier, read);
@@ -199,25 +203,26 @@ Subject attack_model(const Arguments& a, const std::string& name, const OptionSe
   const auto [rows, exit_code] = rows_to_attack(report.selection, dataset, report.plan, a, warnings);
   for (const auto& line : warnings) warn(line);
 
-  if (a.shard.given()) {
-    run_shard({"attack", a.words, a.out, kState}, a.shard, {classifier, dataset.select(rows), checkpoint.digest},
-              report.plan.trial());
+  if (a.division.estimate) {
+    std::vector<Trial> trials{report.plan.trial()};
+    if (report.plan.minimal_eps) trials.push_back(report.plan.nearest({}));
+    print_estimate({classifier, dataset.select(rows), checkpoint.digest}, trials);
     return {std::move(report), exit_code, classifier, std::move(dataset)};
   }
   CampaignOptions campaign;
-  if (place) {
-    make_folder(report.folder);
-    campaign.state = report.folder / kState;
-  }
+  campaign.division = work.division();
+  if (place) make_folder(report.folder);
+  if (place || work.ledgers_only()) campaign.state = report.folder / kState;
   ProgressObserver observer;
   report.outcome = attack_images({classifier, dataset, checkpoint.digest}, rows, report.plan, campaign, observer);
-  if (place && report.keeps_images) write_adversarial(report.outcome.images, work);
+  if (work.ledgers_only()) return {std::move(report), exit_code, classifier, std::move(dataset)};
+  if (place && report.keeps_images) write_adversarial(report.outcome.images, work_folder);
   Result& result = report.result = summarise(report.outcome, report.selection, report.plan, report.classes);
   result.warnings.insert(result.warnings.begin(), warnings.begin(), warnings.end());
-  result.options = options.provenance();
+  result.options = recorded_options(options);
   result.dataset = describe_dataset(dataset, split);
   result.model = describe_model(checkpoint, name);
-  if (place) write_files(report, a, work);
+  if (place) write_files(report, a, work_folder);
   return {std::move(report), exit_code, classifier, std::move(dataset)};
 }
 
@@ -309,18 +314,21 @@ bool draw_comparison(const std::vector<Subject>& subjects, const Arguments& a, c
   return true;
 }
 
-int compare_models(const Arguments& a, const std::vector<std::string>& models, const OptionSet& options) {
+int compare_models(const Arguments& a, const std::vector<std::string>& models, const OptionSet& options,
+                   DividedWork& work) {
   std::vector<Subject> subjects;
   std::vector<std::string> names;
-  Place place = make_place(a, to_lower(a.goal.front()));
+  Place place = make_place(a, to_lower(a.goal.front()), work);
   int worst_code = 0;
-  for (const auto& name : models) {
-    names.push_back(unused_name(short_model_name(name), names));
-    subjects.push_back(attack_model(a, name, options, place, names.back()));
-    subjects.back().report.model = names.back();
+  for (const auto& name : models) names.push_back(unused_name(short_model_name(name), names));
+  work.division({{"models", names}});
+  for (size_t i = 0; i < models.size(); ++i) {
+    subjects.push_back(attack_model(a, models[i], options, work, place, names[i]));
+    subjects.back().report.model = names[i];
     worst_code = std::max(worst_code, subjects.back().exit_code);
-    throw_if_incomplete(subjects.back().report);
+    if (work.has_results()) throw_if_incomplete(subjects.back().report);
   }
+  if (!work.has_results()) return worst_code;
   const bool drawn = place && draw_comparison(subjects, a, place->work());
   if (place) place->complete();
   if (!a.json) {
@@ -337,22 +345,12 @@ int compare_models(const Arguments& a, const std::vector<std::string>& models, c
   return worst_code;
 }
 
-int run(const std::vector<std::string>& arguments) {
-  Arguments a;
-  OptionSet options = declare(a);
-  if (!options.parse(arguments)) return 0;
-  a.words = arguments;
-  silence_progress(a.quiet);
-  prepare_machine(a.runtime);
-  check(a, options);
+int attack(const Arguments& a, const OptionSet& options, DividedWork& work) {
   const auto models = split(a.model.model, ',');
-  if (models.size() > 1 && !fs::exists(a.model.model)) {
-    if (a.shard.given()) options.fail("shard", "goes with one model");
-    return compare_models(a, models, options);
-  }
+  if (models.size() > 1 && !fs::exists(a.model.model)) return compare_models(a, models, options, work);
   Place place;
-  const auto subject = attack_model(a, a.model.model, options, place);
-  if (a.shard.given()) return subject.exit_code;
+  const auto subject = attack_model(a, a.model.model, options, work, place);
+  if (!work.has_results()) return subject.exit_code;
   if (place) place->complete();
   const AttackReport& report = subject.report;
   if (a.json) {
@@ -362,6 +360,18 @@ int run(const std::vector<std::string>& arguments) {
   }
   throw_if_incomplete(report);
   return subject.exit_code;
+}
+
+int run(const std::vector<std::string>& arguments) {
+  Arguments a;
+  OptionSet options = declare(a);
+  if (!options.parse(arguments)) return 0;
+  silence_progress(a.quiet);
+  a.division.check(options, a.out);
+  DividedWork work(a.division, words_of("attack", arguments), a.out);
+  prepare_machine(a.division.shared(a.runtime));
+  check(a, options);
+  return work.run([&](DividedWork& divided) { return attack(a, options, divided); });
 }
 
 const Register<Command> registered{{"attack", "turn one emotion into another without visible change", run}};

@@ -11,6 +11,8 @@
 #include "core/digest.hpp"
 #include "core/error.hpp"
 #include "core/text.hpp"
+#include "eval/campaign/division.hpp"
+#include "eval/campaign/ledger_saver.hpp"
 #include "eval/evaluate.hpp"
 #include "models/checkpoint.hpp"
 
@@ -26,8 +28,6 @@ constexpr int64_t kFirstGroup = 4, kSmallestGroup = 4, kLargestGroup = 256, kGro
 /// So many images go through all legs before the next ones begin: what is kept between two legs is several times as
 /// large as the images.
 constexpr int64_t kMostInHand = 512, kFewestInHand = 64, kBytesInHand = 8 << 20;
-/// Saving waits this long, and longer where it takes more than a twentieth of the time.
-constexpr double kSecondsBetweenSaves = 4, kSavingPays = 20;
 
 std::vector<int64_t> list_of(const torch::Tensor& numbers) {
   const auto values = numbers.contiguous();
@@ -49,6 +49,19 @@ std::vector<int64_t> concerned_rows(const Bench& bench, const Trial& trial) {
     throw UserError(fmt::format("{}: has no image that the goal {} concerns", bench.images.name, trial.goal.name));
   }
   return rows;
+}
+
+/// Who makes the images: the surrogate, or the network itself.
+const Classifier& image_maker(const Bench& bench, const Trial& trial) {
+  return trial.surrogate.classifier ? *trial.surrogate.classifier : bench.network;
+}
+
+torch::Tensor verdict_on(const Bench& bench, const Dataset& images, const std::vector<int64_t>& rows,
+                         int64_t batch_size) {
+  if (rows.empty()) return torch::empty({0}, torch::kInt64);
+  if (bench.verdict.defined()) return bench.verdict.index_select(0, torch::tensor(rows, torch::kInt64));
+  const auto judge = bench.network.with_precision(Precision::Float32);
+  return predicted_classes(predict(judge, images, batch_size).probabilities);
 }
 
 json described(const Trial& trial, const Attack& attack, Precision precision) {
@@ -107,58 +120,37 @@ class GroupSize {
 
 class Campaign {
  public:
-  Campaign(const Bench& bench, const Trial& trial, const CampaignOptions& options, Observer& observer)
+  Campaign(const Bench& bench, const Trial& trial, Ledger ledger, const CampaignOptions& options, Observer& observer)
       : bench_(bench),
         trial_(trial),
         options_(options),
         observer_(observer),
-        maker_(trial.surrogate.classifier ? *trial.surrogate.classifier : bench.network) {
-    const auto concerned = concerned_rows(bench, trial);
-    const auto keys = image_keys(bench.images.select(concerned).images);
-    for (size_t i = 0; i < keys.size(); ++i) {
-      if (!options.shard.holds(keys[i])) continue;
-      ledger_.rows.push_back(concerned[i]);
-      keys_.push_back(keys[i]);
-    }
-    images_ = bench.images.select(ledger_.rows);
-    ledger_.labels = images_.labels;
-    ledger_.verdict = verdict();
-    ledger_.attacked = trial.misclassified_too ? torch::ones_like(ledger_.labels, torch::kBool) : ledger_.right();
-    for (const auto& name : trial.attacks)
-      ledger_.attacks.push_back(new_record(trial, name, images_, maker_.precision()));
-    ledger_.identity = campaign_identity(bench, trial, options.shard);
-    std::error_code error;
-    if (!options.state || !std::filesystem::exists(*options.state, error)) return;
-    ledger_ = Ledger::load(*options.state, ledger_.identity);
-    observer.resumed(options.state->string());
-  }
+        maker_(image_maker(bench, trial)),
+        ledger_(std::move(ledger)),
+        images_(bench.images.select(ledger_.rows)),
+        keys_(image_keys(images_.images)),
+        saver_(options.state) {}
 
   Ledger run() {
     observer_.begin(ledger_.steps(), ledger_.done());
-    if (!ledger_.finished()) save();
+    if (!ledger_.finished()) saver_.save(ledger_);
     try {
       for (auto& record : ledger_.attacks) attack_all(record);
     } catch (const Interrupted&) {
-      save();
+      saver_.save(ledger_);
       observer_.end();
       if (options_.partial) return std::move(ledger_);
       throw Interrupted(options_.state ? fmt::format("interrupted in {}; the same command goes on from {}", now_,
                                                      options_.state->string())
                                        : fmt::format("interrupted in {}", now_));
     }
-    save();
+    saver_.save(ledger_);
     observer_.end();
     return std::move(ledger_);
   }
 
  private:
   torch::Tensor rows() const { return torch::tensor(ledger_.rows, torch::kInt64); }
-
-  torch::Tensor verdict() const {
-    if (bench_.verdict.defined()) return bench_.verdict.index_select(0, rows());
-    const auto judge = bench_.network.with_precision(Precision::Float32);
-    return predicted_classes(predict(judge, images_, trial_.settings.batch_size).probabilities);
-  }
 
   void attack_all(AttackRecord& record) {
     const auto attack = trial_.attack(record.name);
@@ -212,7 +204,7 @@ class Campaign {
       record.seconds[static_cast<size_t>(at.run)] += seconds_since(start);
       group.took(count, seconds_since(start));
       observer_.advance(count, ledger_.done() - before - count);
-      if (seconds_since(saved_) > pause_) save();
+      saver_.save_when_due(ledger_);
     }
   }
 
@@ -298,13 +290,6 @@ class Campaign {
     return first;
   }
 
-  void save() {
-    const auto start = Clock::now();
-    if (options_.state) ledger_.save(*options_.state);
-    pause_ = std::max(kSecondsBetweenSaves, kSavingPays * seconds_since(start));
-    saved_ = Clock::now();
-  }
-
   const Bench& bench_;
   const Trial& trial_;
   const CampaignOptions& options_;
@@ -314,8 +299,7 @@ class Campaign {
   Dataset images_;  ///< those of the ledger
   std::vector<int64_t> keys_;
   std::string now_;
-  Clock::time_point saved_ = Clock::now();
-  double pause_ = kSecondsBetweenSaves;
+  LedgerSaver saver_;
 };
 
 }  // namespace
@@ -330,7 +314,7 @@ json campaign_identity(const Bench& bench, const Trial& trial, const Shard& shar
                    {"shard", {shard.index, shard.of}}};
   identity.update(describe_classifier(bench.network));
   for (const auto& rung : trial.ladder) identity["eps"].push_back(rung.text);
-  const auto precision = (trial.surrogate.classifier ? *trial.surrogate.classifier : bench.network).precision();
+  const auto precision = image_maker(bench, trial).precision();
   for (const auto& name : trial.attacks) {
     const auto attack = trial.attack(name);
     json settings = described(trial, *attack, precision);
@@ -346,11 +330,48 @@ json campaign_identity(const Bench& bench, const Trial& trial, const Shard& shar
   return identity;
 }
 
+std::vector<int64_t> campaign_rows(const Bench& bench, const Trial& trial, const Shard& shard) {
+  const auto concerned = concerned_rows(bench, trial);
+  const auto keys = image_keys(bench.images.select(concerned).images);
+  std::vector<int64_t> rows;
+  for (size_t i = 0; i < keys.size(); ++i) {
+    if (shard.holds(keys[i])) rows.push_back(concerned[i]);
+  }
+  return rows;
+}
+
+Ledger begin_campaign(const Bench& bench, const Trial& trial, const CampaignOptions& options, Observer& observer) {
+  Ledger ledger;
+  ledger.rows = campaign_rows(bench, trial, options.shard);
+  const Dataset images = bench.images.select(ledger.rows);
+  const auto identity = campaign_identity(bench, trial, options.shard);
+  std::error_code error;
+  if (options.state && std::filesystem::exists(*options.state, error)) {
+    ledger = Ledger::load(*options.state, identity);
+    observer.resumed(options.state->string());
+    return ledger;
+  }
+  ledger.identity = identity;
+  ledger.labels = images.labels;
+  ledger.verdict = verdict_on(bench, images, ledger.rows, trial.settings.batch_size);
+  ledger.attacked = trial.misclassified_too ? torch::ones_like(ledger.labels, torch::kBool) : ledger.right();
+  for (const auto& name : trial.attacks) {
+    ledger.attacks.push_back(new_record(trial, name, images, image_maker(bench, trial).precision()));
+  }
+  return ledger;
+}
+
+Ledger continue_campaign(const Bench& bench, const Trial& trial, Ledger ledger, const CampaignOptions& options,
+                         Observer& observer) {
+  return Campaign(bench, trial, std::move(ledger), options, observer).run();
+}
+
 Ledger run_campaign(const Bench& bench, const Trial& trial, const CampaignOptions& options, Observer& observer) {
   if (std::set<std::string>(trial.attacks.begin(), trial.attacks.end()).size() != trial.attacks.size()) {
     throw UserError(fmt::format("--attacks {}: names an attack twice", join(trial.attacks, ",")));
   }
-  return Campaign(bench, trial, options, observer).run();
+  if (options.division != nullptr) return options.division->run(bench, trial, options, observer);
+  return continue_campaign(bench, trial, begin_campaign(bench, trial, options, observer), options, observer);
 }
 
 }  // namespace fercli

@@ -27,15 +27,24 @@ struct Shard {
   bool holds(int64_t image_key) const { return image_key % of == index; }
 };
 
+class Division;
+
 struct CampaignOptions {
   Shard shard = {};
   /// Where an unfinished ledger is kept, per image and leg: saved every few seconds and at an interrupt.
   std::optional<std::filesystem::path> state = {};
-  bool partial = false;  ///< at an interrupt, return what is finished instead of throwing
+  bool partial = false;          ///< at an interrupt, return what is finished instead of throwing
+  Division* division = nullptr;  ///< by whom the images are attacked; none: by this process alone
+  bool needed = false;           ///< what is done next depends on the ledger: whoever takes part has to know it
+  bool of_part = false;          ///< a shard's images depend on what was found before
 };
 
 /// What must be the same for a ledger to be gone on with or merged.
 nlohmann::json campaign_identity(const Bench& bench, const Trial& trial, const Shard& shard = {});
+
+/// The rows of the images that a trial is about and that the shard holds, ascending. Throws UserError: there is none in
+/// any shard.
+std::vector<int64_t> campaign_rows(const Bench& bench, const Trial& trial, const Shard& shard = {});
 
 /// Puts the images under attack: the one place where that is done. The attacks take turns at the images in groups that
 /// take seconds; results depend on neither the groups nor an interruption nor the division into shards. A state is gone
@@ -43,5 +52,10 @@ nlohmann::json campaign_identity(const Bench& bench, const Trial& trial, const S
 /// a state of another run, what `make_attack` throws; Interrupted on Ctrl-C.
 Ledger run_campaign(const Bench& bench, const Trial& trial, const CampaignOptions& options = {},
                     Observer& observer = Observer::none());
+
+/// Its two halves: the ledger of a campaign, as it is in the state or with nothing done; and what is left to do.
+Ledger begin_campaign(const Bench& bench, const Trial& trial, const CampaignOptions& options, Observer& observer);
+Ledger continue_campaign(const Bench& bench, const Trial& trial, Ledger ledger, const CampaignOptions& options,
+                         Observer& observer);
 
 }  // namespace fercli

@@ -82,6 +82,47 @@ void add_to(std::vector<Number>& sum, const std::vector<Number>& more) {
   for (size_t i = 0; i < sum.size(); ++i) sum[i] += more.at(i);
 }
 
+Container container_of(const Ledger& ledger) {
+  Container container;
+  container.kind = kLedgerKind;
+  container.header = {{"identity", ledger.identity}, {"attacks", json::array()}};
+  container.tensors = {{"rows", torch::tensor(ledger.rows, torch::kInt64)},
+                       {"labels", ledger.labels},
+                       {"verdict", ledger.verdict},
+                       {"attacked", ledger.attacked}};
+  for (auto record : ledger.attacks) {
+    container.header["attacks"].push_back(facts_of(record));
+    for (const auto& [name, tensor] : record.columns()) container.tensors[record.name + "/" + name] = *tensor;
+    add_open(record, container.tensors);
+  }
+  return container;
+}
+
+/// `name` is for messages.
+Ledger ledger_of(const Container& container, const std::string& name) {
+  try {
+    Ledger ledger;
+    ledger.identity = container.header.at("identity");
+    const auto rows = container.tensors.at("rows").contiguous();
+    ledger.rows.assign(rows.data_ptr<int64_t>(), rows.data_ptr<int64_t>() + rows.numel());
+    ledger.labels = container.tensors.at("labels");
+    ledger.verdict = container.tensors.at("verdict");
+    ledger.attacked = container.tensors.at("attacked");
+    for (const auto& facts : container.header.at("attacks")) {
+      AttackRecord record = record_of(facts);
+      const auto stored = container.tensors.find(record.name + "/adversarial");
+      if (stored != container.tensors.end()) record.adversarial = stored->second;
+      for (const auto& [column, tensor] : record.columns()) *tensor = container.tensors.at(record.name + "/" + column);
+      check_counts(record);
+      read_open(record, container.tensors);
+      ledger.attacks.push_back(std::move(record));
+    }
+    return ledger;
+  } catch (const std::exception&) {
+    throw UserError(fmt::format("{}: is incomplete; remove it", name));
+  }
+}
+
 std::string shard_name(const json& shard) {
   return fmt::format("{}/{}", shard.at(0).get<int64_t>() + 1, shard.at(1).get<int64_t>());
 }
@@ -160,43 +201,53 @@ torch::Tensor Ledger::through() const {
   return all.logical_or(attacked.logical_not());
 }
 
-void Ledger::save(const std::filesystem::path& path) const {
-  Container container;
-  container.kind = kLedgerKind;
-  container.header = {{"identity", identity}, {"attacks", json::array()}};
-  container.tensors = {
-      {"rows", torch::tensor(rows, torch::kInt64)}, {"labels", labels}, {"verdict", verdict}, {"attacked", attacked}};
-  for (auto record : attacks) {
-    container.header["attacks"].push_back(facts_of(record));
-    for (const auto& [name, tensor] : record.columns()) container.tensors[record.name + "/" + name] = *tensor;
-    add_open(record, container.tensors);
+Ledger Ledger::select(const torch::Tensor& places) const {
+  Ledger part = *this;
+  part.rows.clear();
+  const auto list = places.contiguous();
+  for (int64_t i = 0; i < list.size(0); ++i) part.rows.push_back(rows[static_cast<size_t>(list[i].item<int64_t>())]);
+  for (auto* column : {&part.labels, &part.verdict, &part.attacked}) *column = column->index_select(0, places);
+  for (auto& record : part.attacks) {
+    for (const auto& [name, column] : record.columns()) *column = column->index_select(0, places);
+    if (record.open.x_adv.defined()) record.open = record.open.select(places);
+    std::fill(record.forward.begin(), record.forward.end(), 0);
+    std::fill(record.backward.begin(), record.backward.end(), 0);
+    std::fill(record.seconds.begin(), record.seconds.end(), 0.0);
   }
-  save_container(container, path);
+  return part;
+}
+
+void Ledger::put(const torch::Tensor& places, const Ledger& part) {
+  for (size_t i = 0; i < attacks.size(); ++i) {
+    AttackRecord& record = attacks[i];
+    AttackRecord found = part.attacks.at(i);
+    const auto columns = record.columns(), found_columns = found.columns();
+    for (size_t c = 0; c < columns.size(); ++c) columns[c].second->index_copy_(0, places, *found_columns.at(c).second);
+    if (found.leg.any().item<bool>()) {
+      if (!record.open.x_adv.defined()) record.open = Findings::like(found.open, size());
+      record.open.put(places, found.open);
+    }
+    add_to(record.forward, found.forward);
+    add_to(record.backward, found.backward);
+    add_to(record.seconds, found.seconds);
+  }
+}
+
+std::string Ledger::bytes() const {
+  return container_bytes(container_of(*this));
+}
+
+Ledger Ledger::from_bytes(const std::string& bytes) {
+  const std::string name = "what another process sent";
+  return ledger_of(read_container(bytes, name, kLedgerKind), name);
+}
+
+void Ledger::save(const std::filesystem::path& path) const {
+  save_container(container_of(*this), path);
 }
 
 Ledger Ledger::load(const std::filesystem::path& path) {
-  const Container container = load_container(path, kLedgerKind);
-  try {
-    Ledger ledger;
-    ledger.identity = container.header.at("identity");
-    const auto rows = container.tensors.at("rows").contiguous();
-    ledger.rows.assign(rows.data_ptr<int64_t>(), rows.data_ptr<int64_t>() + rows.numel());
-    ledger.labels = container.tensors.at("labels");
-    ledger.verdict = container.tensors.at("verdict");
-    ledger.attacked = container.tensors.at("attacked");
-    for (const auto& facts : container.header.at("attacks")) {
-      AttackRecord record = record_of(facts);
-      const auto stored = container.tensors.find(record.name + "/adversarial");
-      if (stored != container.tensors.end()) record.adversarial = stored->second;
-      for (const auto& [name, tensor] : record.columns()) *tensor = container.tensors.at(record.name + "/" + name);
-      check_counts(record);
-      read_open(record, container.tensors);
-      ledger.attacks.push_back(std::move(record));
-    }
-    return ledger;
-  } catch (const std::exception&) {
-    throw UserError(fmt::format("{}: is incomplete; remove it", path.string()));
-  }
+  return ledger_of(load_container(path, kLedgerKind), path.string());
 }
 
 Ledger Ledger::load(const std::filesystem::path& path, const json& identity) {

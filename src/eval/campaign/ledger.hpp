@@ -78,6 +78,16 @@ struct Ledger {
   /// (M) bool: every attack is through with the image.
   torch::Tensor through() const;
 
+  /// The ledger of these places ((M') int64), with nothing counted yet.
+  Ledger select(const torch::Tensor& places) const;
+
+  /// What became of these places is what `part`, begun as `select(places)`, says; its counts are added.
+  void put(const torch::Tensor& places, const Ledger& part);
+
+  /// For another process. `from_bytes` throws as `load`.
+  std::string bytes() const;
+  static Ledger from_bytes(const std::string& bytes);
+
   /// Written by rename. Throws UserError when the place cannot be written.
   void save(const std::filesystem::path& path) const;
 

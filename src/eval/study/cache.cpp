@@ -27,8 +27,8 @@ std::string digest_of(const json& key, const json& value) {
 
 }  // namespace
 
-StudyCache::StudyCache(std::filesystem::path folder) : folder_(std::move(folder)) {
-  sweep_parts(folder_);
+StudyCache::StudyCache(std::filesystem::path folder, bool sweeps) : folder_(std::move(folder)) {
+  if (sweeps) sweep_parts(folder_);
 }
 
 std::filesystem::path StudyCache::place(const std::string& name, const json& key, const char* extension) const {

@@ -8,10 +8,10 @@
 namespace fercli {
 
 /// Measurements kept by everything that they depend on, one file each: FOLDER/NAME-DIGEST.json, with a digest of its
-/// content. What killed runs left there is swept.
+/// content. What killed runs left there is swept, if `sweeps`.
 class StudyCache {
  public:
-  explicit StudyCache(std::filesystem::path folder);
+  explicit StudyCache(std::filesystem::path folder, bool sweeps = true);
 
   const std::filesystem::path& folder() const { return folder_; }
 

@@ -33,14 +33,15 @@ struct Pilot {
 struct StudySubject {
   const StudyPlan& plan;
   const std::vector<StudyModel>& models;
-  const StudyModel& model;      ///< the first, for a part that takes all of them together
-  const Dataset& images;        ///< StudyPart::images of it
-  const StudyCache& cache;      ///< for pieces that are worth keeping by themselves
-  nlohmann::json key;           ///< all that the figures depend on
-  std::filesystem::path state;  ///< where an unfinished measurement may keep itself
+  const StudyModel& model;   ///< the first, for a part that takes all of them together
+  const Dataset& images;     ///< StudyPart::images of it
+  const StudyCache& cache;   ///< for pieces that are worth keeping by themselves
+  nlohmann::json key;        ///< all that the figures depend on
+  CampaignOptions campaign;  ///< of its campaigns: where an unfinished one keeps itself, and how it is divided
 };
 
-/// A campaign on the subject's images, kept in its state file while it is unfinished.
+/// A campaign on the subject's images, kept in its state file while it is unfinished. Throws LedgersMade where nothing
+/// else is wanted.
 Ledger run_part(const StudySubject& subject, const Trial& trial, const torch::Tensor& verdict = {});
 
 /// What a part found.
@@ -62,6 +63,7 @@ struct StudyPart {
   nlohmann::json (*options)(const StudyPlan& plan);  ///< what the figures depend on besides model, images and seed
   double (*passes)(const StudyPlan& plan, int64_t images, const Pilot& pilot);  ///< expected, on that many images
   StudyFindings (*measure)(const StudySubject& subject);                        ///< throws Interrupted
+  bool attacks = false;  ///< its images are put under attack by campaigns, which can be divided
 };
 
 }  // namespace fercli

@@ -1,5 +1,6 @@
 #include "eval/study/study.hpp"
 
+#include <ATen/Parallel.h>
 #include <fmt/format.h>
 
 #include <cmath>
@@ -12,6 +13,8 @@
 #include "core/interrupt.hpp"
 #include "core/json_text.hpp"
 #include "core/progress.hpp"
+#include "eval/campaign/division.hpp"
+#include "eval/campaign/estimate.hpp"
 #include "eval/measures/subset.hpp"
 #include "eval/result.hpp"
 #include "eval/study/invariants.hpp"
@@ -58,8 +61,13 @@ struct Job {
 
 class Study {
  public:
-  Study(const std::vector<StudyModel>& models, const StudyPlan& plan, const std::filesystem::path& cache)
-      : models_(models), plan_(plan), cache_(cache) {
+  Study(const std::vector<StudyModel>& models, const StudyPlan& plan, const std::filesystem::path& cache,
+        Division* division)
+      : models_(models),
+        plan_(plan),
+        cache_(cache_of(cache, division)),
+        states_(cache, /*sweeps=*/false),
+        division_(division) {
     for (const auto& name : plan.parts) Registry<StudyPart>::instance().get(name);
     for (const auto& part : Registry<StudyPart>::instance().all()) {
       for (size_t model = 0; model < models.size(); ++model) add_job(part, model);
@@ -69,8 +77,27 @@ class Study {
     });
   }
 
+  /// The parts that are still to be measured, in which only ledgers are made or parts that belong to this shard.
+  void make_ledgers() {
+    json missing = json::array();
+    for (size_t i = 0; i < jobs_.size(); ++i) missing.push_back(i);
+    for (const auto& index : division_->agree(missing)) {
+      Job& job = jobs_.at(index.get<size_t>());
+      if (job.part->attacks) {
+        try {
+          job.part->measure(subject_of(job));
+        } catch (const LedgersMade&) {
+        }
+      } else if (job.value.is_null() && division_->does_part(index.get<int64_t>())) {
+        inform(job.title(models_));
+        measure(job);
+      }
+    }
+  }
+
   json run() {
     announce();
+    if (division_ != nullptr) agree();
     const auto start = Clock::now();
     double expected = 0, ahead = 0;
     for (const auto& job : jobs_) ahead += job.value.is_null() ? job.seconds : 0;
@@ -83,14 +110,73 @@ class Study {
                          ahead > 0 ? fmt::format(": about {}, {} left in all", format_duration(pace * job.seconds),
                                                  format_duration(pace * ahead))
                                    : ""));
-      measure(job);
+      measure_or_fetch(job);
       expected += job.seconds;
       ahead -= job.seconds;
     }
     return report();
   }
 
+  /// Of each part that is not known yet, said and kept.
+  StudyCost estimate() {
+    StudyCost cost;
+    std::vector<Pilot> pilots;
+    for (const auto& model : models_) pilots.push_back(look_at(model));
+    cost.sampled = std::min(kPilotImages, models_.front().images.size());
+    for (auto& job : jobs_) {
+      if (!job.value.is_null()) continue;
+      const auto images = job.images.size();
+      double passes = 0;
+      for (size_t i = 0; i < models_.size(); ++i) {
+        if (job.part->joint || i == job.model) passes += job.part->passes(plan_, images, pilots[i]);
+      }
+      job.seconds = passes * pilots[job.model].seconds_per_pass;
+      cost.seconds += job.seconds;
+      if (!job.part->attacks) cost.serial += job.seconds;
+      inform(fmt::format("  {:<38} {:>6} images  about {}", job.title(models_), images, format_duration(job.seconds)));
+    }
+    return cost;
+  }
+
  private:
+  /// A process that only makes ledgers leaves the report's own cache alone.
+  static std::filesystem::path cache_of(const std::filesystem::path& cache, const Division* division) {
+    return ledgers_only(division) ? division->own_parts() : cache;
+  }
+
+  /// Tells the other processes which parts are missing.
+  void agree() {
+    json missing = json::array();
+    for (size_t i = 0; i < jobs_.size(); ++i) {
+      if (jobs_[i].value.is_null()) missing.push_back(i);
+    }
+    division_->agree(missing);
+  }
+
+  StudySubject subject_of(const Job& job) const {
+    CampaignOptions campaign;
+    campaign.state = states_.state(job.part->name, job.key);
+    campaign.division = division_;
+    return {plan_, models_, models_[job.model], job.images, cache_, job.key, campaign};
+  }
+
+  /// From the shards, which have measured it, or by measuring it now.
+  void measure_or_fetch(Job& job) {
+    const auto folders =
+        division_ != nullptr && !job.part->attacks ? division_->made_parts() : std::vector<std::filesystem::path>();
+    for (const auto& folder : folders) {
+      if (auto stored = StudyCache(folder).find(job.part->name, job.key)) {
+        job.value = std::move(*stored);
+        cache_.store(job.part->name, job.key, job.value);
+        return;
+      }
+    }
+    if (!folders.empty()) {
+      throw UserError(fmt::format("merge: the shards are of another run: none has measured {}", job.title(models_)));
+    }
+    measure(job);
+  }
+
   void add_job(const StudyPart& part, size_t model) {
     if (!plan_.wants(part.name) || (part.joint && (model > 0 || models_.size() < 2))) return;
     Job job{&part, model, part.images(plan_, models_[model]), {}};
@@ -116,23 +202,13 @@ class Study {
     const auto missing = std::count_if(jobs_.begin(), jobs_.end(), [](const Job& job) { return job.value.is_null(); });
     const auto known = static_cast<int64_t>(jobs_.size()) - missing;
     if (known > 0) inform(fmt::format("{} of {} parts are in {}", known, jobs_.size(), cache_.folder().string()));
-    if (missing == 0 || plan_.mode != "full") return;
-    double all = 0;
-    std::vector<Pilot> pilots;
-    for (const auto& model : models_) pilots.push_back(look_at(model));
-    for (auto& job : jobs_) {
-      if (!job.value.is_null()) continue;
-      const auto images = job.images.size();
-      double passes = 0;
-      for (size_t i = 0; i < models_.size(); ++i) {
-        if (job.part->joint || i == job.model) passes += job.part->passes(plan_, images, pilots[i]);
-      }
-      job.seconds = passes * pilots[job.model].seconds_per_pass;
-      all += job.seconds;
-      inform(fmt::format("  {:<38} {:>6} images  about {}", job.title(models_), images, format_duration(job.seconds)));
+    const bool merges = division_ != nullptr && !division_->made_parts().empty();
+    if (missing > 0 && plan_.mode == "full" && !merges) {
+      const StudyCost cost = estimate();
+      inform(fmt::format("  about {} in all, as far as {} images tell; Ctrl-C keeps what is done",
+                         format_duration(cost.seconds), cost.sampled));
+      inform("  " + describe_cost(cost.seconds, cost.serial, at::get_num_threads()));
     }
-    inform(fmt::format("  about {} in all, as far as {} images tell; Ctrl-C keeps what is done", format_duration(all),
-                       kPilotImages));
   }
 
   /// A few steps of PGD on a few images.
@@ -188,10 +264,9 @@ class Study {
   void measure(Job& job) {
     const auto start = Clock::now();
     const int64_t forward = forwards(), backward = backwards();
-    const auto state = cache_.state(job.part->name, job.key);
     try {
       throw_if_interrupted();
-      StudyFindings found = job.part->measure({plan_, models_, models_[job.model], job.images, cache_, job.key, state});
+      StudyFindings found = job.part->measure(subject_of(job));
       if (found.cost.is_null()) {
         found.cost = {
             {"forward", forwards() - forward}, {"backward", backwards() - backward}, {"seconds", seconds_since(start)}};
@@ -318,6 +393,8 @@ class Study {
   const std::vector<StudyModel>& models_;
   const StudyPlan& plan_;
   StudyCache cache_;
+  StudyCache states_;  ///< the report's own cache, for the names of unfinished campaigns
+  Division* division_;
   std::vector<Job> jobs_;
 };
 
@@ -336,10 +413,11 @@ void check_models(const std::vector<StudyModel>& models) {
 }  // namespace
 
 Ledger run_part(const StudySubject& subject, const Trial& trial, const torch::Tensor& verdict) {
-  CampaignOptions options;
-  options.state = subject.state;
   ProgressObserver observer;
-  return run_campaign({subject.model.search, subject.images, subject.model.digest, verdict}, trial, options, observer);
+  Ledger ledger = run_campaign({subject.model.search, subject.images, subject.model.digest, verdict}, trial,
+                               subject.campaign, observer);
+  stop_after_ledgers(subject.campaign);
+  return ledger;
 }
 
 double Pilot::standing_at(Norm norm, double size) const {
@@ -402,9 +480,38 @@ bool StudyPlan::wants(const std::string& part) const {
   return parts.empty() || std::find(parts.begin(), parts.end(), part) != parts.end();
 }
 
-json run_study(const std::vector<StudyModel>& models, const StudyPlan& plan, const std::filesystem::path& cache) {
+json run_study(const std::vector<StudyModel>& models, const StudyPlan& plan, const std::filesystem::path& cache,
+               Division* division) {
   check_models(models);
-  return Study(models, plan, cache).run();
+  Study study(models, plan, cache, division);
+  if (!ledgers_only(division)) return study.run();
+  study.make_ledgers();
+  return {};
+}
+
+StudyCost estimate_study(const std::vector<StudyModel>& models, const StudyPlan& plan,
+                         const std::filesystem::path& cache) {
+  check_models(models);
+  return Study(models, plan, cache, nullptr).estimate();
+}
+
+json study_identity(const std::vector<StudyModel>& models, const StudyPlan& plan) {
+  json identity = {{"version", version()}, {"mode", plan.mode}, {"seed", plan.seed}, {"parts", json::array()}};
+  for (const auto& part : Registry<StudyPart>::instance().all()) {
+    if (!plan.wants(part.name)) continue;
+    identity["parts"].push_back(part.name);
+    identity["options of " + part.name] = part.options(plan);
+  }
+  for (const auto& model : models) {
+    identity["models"].push_back({model.name, identity_of(model)});
+    identity["precision"].push_back(to_string(model.search.precision()));
+    identity["data set"].push_back(model.images.digest());
+    identity["images per part"].push_back(json::array());
+    for (const auto& part : Registry<StudyPart>::instance().all()) {
+      if (plan.wants(part.name)) identity["images per part"].back().push_back(part.images(plan, model).digest());
+    }
+  }
+  return json::parse(compact_json(identity));
 }
 
 void write_study(const json& report, const std::filesystem::path& path) {

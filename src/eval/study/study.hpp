@@ -12,6 +12,8 @@
 
 namespace fercli {
 
+class Division;
+
 /// One of the networks that a report is about.
 struct StudyModel {
   std::string name;                   ///< short, unique in the report
@@ -49,8 +51,24 @@ constexpr int64_t kQuickImages = 500;
 /// and "warnings" of the report (src/report/SCHEMA.md); the caller adds data set and options. All models must have
 /// the same images and classes. A full study says first what it will take; every one says how far it is. Throws
 /// UserError on unknown parts; Interrupted on Ctrl-C: the same call goes on from the cache.
+///
+/// With a division the parts that attack images are divided by image; the others are measured by the process that
+/// leads, or each by one of the shards. Returns null where only ledgers are wanted.
 nlohmann::json run_study(const std::vector<StudyModel>& models, const StudyPlan& plan,
+                         const std::filesystem::path& cache, Division* division = nullptr);
+
+/// What a study will take: all of it, and the part that is not divided among processes.
+struct StudyCost {
+  double seconds = 0, serial = 0;
+  int64_t sampled = 0;  ///< images per model that tell
+};
+
+/// Says it part by part. Nothing is kept.
+StudyCost estimate_study(const std::vector<StudyModel>& models, const StudyPlan& plan,
                          const std::filesystem::path& cache);
+
+/// By name, what must be the same for two studies to be shards of one.
+nlohmann::json study_identity(const std::vector<StudyModel>& models, const StudyPlan& plan);
 
 /// Writes report.json by rename, keys in the order of the schema.
 void write_study(const nlohmann::json& report, const std::filesystem::path& path);

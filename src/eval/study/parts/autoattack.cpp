@@ -43,7 +43,7 @@ StudyFindings measure(const StudySubject& subject) {
 }
 
 const Register<StudyPart> registered{
-    {"autoattack", 60, "the standard cascade on a subset", false, images, options, passes, measure}};
+    {"autoattack", 60, "the standard cascade on a subset", false, images, options, passes, measure, true}};
 
 }  // namespace
 

@@ -1,4 +1,5 @@
 // Is the network still sure of itself on adversarial images?
+#include "core/clock.hpp"
 #include "eval/campaign/verdict.hpp"
 #include "eval/evaluate.hpp"
 #include "eval/measures/subset.hpp"
@@ -61,6 +62,7 @@ json reliability_table(const Outcomes& outcomes) {
 }
 
 StudyFindings measure(const StudySubject& subject) {
+  const auto start = Clock::now();
   const Dataset& images = subject.images;
   const Rng rng = Rng(subject.plan.seed).split("calibration");
   const Outcomes clean{predict(subject.model.judge, images, subject.plan.batch_size).probabilities, images.labels};
@@ -68,6 +70,10 @@ StudyFindings measure(const StudySubject& subject) {
   const AttackRecord& record = ledger.attacks.front();
   const auto verdict = judge_stored(subject.model.judge, record.adversarial, Goal::untargeted(images.labels));
   const Outcomes attacked{verdict.probabilities, images.labels};
+  // Other processes may have attacked, so the network's own counters do not tell.
+  const json cost = {{"forward", record.forward.front() + 2 * images.size()},
+                     {"backward", record.backward.front()},
+                     {"seconds", seconds_since(start)}};
   return {{{"eps", subject.plan.at.text},
            {"eps_value", subject.plan.at.eps},
            {"attack", record.settings},
@@ -75,11 +81,14 @@ StudyFindings measure(const StudySubject& subject) {
            {"clean", calibration(clean, rng.split("clean"))},
            {"attacked", calibration(attacked, rng.split("attacked"))},
            {"reliability", reliability_table(attacked)},
-           {"reliability_clean", reliability_table(clean)}}};
+           {"reliability_clean", reliability_table(clean)}},
+          {},
+          {},
+          cost};
 }
 
-const Register<StudyPart> registered{
-    {"calibration_under_attack", 85, "is the network sure of its errors", false, images, options, passes, measure}};
+const Register<StudyPart> registered{{"calibration_under_attack", 85, "is the network sure of its errors", false,
+                                      images, options, passes, measure, true}};
 
 }  // namespace
 

@@ -67,7 +67,7 @@ StudyFindings measure(const StudySubject& subject) {
 }
 
 const Register<StudyPart> registered{
-    {"robustness.minimal_eps", 30, "how small a perturbation suffices", false, images, options, passes, measure}};
+    {"robustness.minimal_eps", 30, "how small a perturbation suffices", false, images, options, passes, measure, true}};
 
 }  // namespace
 

@@ -31,7 +31,7 @@ StudyFindings measure(const StudySubject& subject) {
 }
 
 const Register<StudyPart> registered{
-    {"robustness.l2", 70, "the same and AutoAttack in L2", false, images, options, passes, measure}};
+    {"robustness.l2", 70, "the same and AutoAttack in L2", false, images, options, passes, measure, true}};
 
 }  // namespace
 

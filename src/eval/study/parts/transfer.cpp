@@ -31,14 +31,14 @@ StudyFindings measure(const StudySubject& subject) {
   std::vector<NamedClassifier> models;
   for (const auto& model : subject.models) models.push_back({model.name, &model.search, model.digest});
   ProgressObserver observer("Transferring");
-  json figures = study_transfer(models, subject.images, options, {{}, subject.state}, observer);
+  json figures = study_transfer(models, subject.images, options, subject.campaign, observer);
   const json cost = figures.at("cost");
   figures.erase("cost");
   return {std::move(figures), {}, {}, cost};
 }
 
 const Register<StudyPart> registered{
-    {"transfer", 50, "do images made on one model fool the others", true, images, options, passes, measure}};
+    {"transfer", 50, "do images made on one model fool the others", true, images, options, passes, measure, true}};
 
 }  // namespace
 
