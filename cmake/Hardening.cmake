@@ -19,9 +19,11 @@ function(fercli_harden TARGET)
   if(NOT CMAKE_BUILD_TYPE STREQUAL Release OR FERCLI_SANITIZE)
     return()
   endif()
-  target_compile_options(${TARGET} PRIVATE -fstack-protector-strong -fPIE -U_FORTIFY_SOURCE
-                         -D_FORTIFY_SOURCE=${FERCLI_FORTIFY})
+  target_compile_options(${TARGET} PRIVATE -fstack-protector-strong -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=${FERCLI_FORTIFY})
   get_target_property(TYPE ${TARGET} TYPE)
+  if(NOT TYPE STREQUAL MODULE_LIBRARY)  # which is position-independent anyway
+    target_compile_options(${TARGET} PRIVATE -fPIE)
+  endif()
   if(TYPE STREQUAL EXECUTABLE)
     target_link_options(${TARGET} PRIVATE -pie LINKER:-z,relro LINKER:-z,now LINKER:-z,noexecstack)
   endif()

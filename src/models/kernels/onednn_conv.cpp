@@ -11,6 +11,7 @@
 
 #include <cstring>
 #include <mutex>
+#include <optional>
 
 #include "core/onednn_version.hpp"
 #include "models/kernels/element_type.hpp"
@@ -126,7 +127,21 @@ dnnl::convolution_forward::primitive_desc describe_convolution(const Problem& pr
                                   engine());
 }
 
+/// While it lives, primitives of this thread are made for one thread: they run in one of many.
+class ForOneThread {
+ public:
+  ForOneThread() { omp_set_num_threads(1); }
+  ~ForOneThread() { omp_set_num_threads(before_); }
+  ForOneThread(const ForOneThread&) = delete;
+  ForOneThread& operator=(const ForOneThread&) = delete;
+
+ private:
+  const int before_ = omp_get_max_threads();
+};
+
 Prepared make_prepared(const Problem& problem) {
+  std::optional<ForOneThread> alone;
+  if (problem.threads == 1) alone.emplace();
   const auto forward = describe_convolution(problem);
   if (problem.pass == Pass::Forward) {
     return {dnnl::convolution_forward(forward), forward.weights_desc(), forward.scratchpad_desc()};
@@ -159,13 +174,10 @@ struct Products {
 
 Prepared make_prepared(const Products& products) {
   const memory::desc weight({products.planes, products.in, products.out}, memory::data_type::f32, Tag::any);
-  const int threads = omp_get_max_threads();
-  omp_set_num_threads(1);  // of this thread alone: the primitive is made for, and run in, one of many threads
+  const ForOneThread alone;
   const auto description =
       onednn::describe_product(products.x(), weight, products.y(), with_own_scratchpad(), engine());
-  Prepared made{dnnl::matmul(description), description.weights_desc(), description.scratchpad_desc()};
-  omp_set_num_threads(threads);
-  return made;
+  return {dnnl::matmul(description), description.weights_desc(), description.scratchpad_desc()};
 }
 
 int64_t whole_products(int64_t tiles) {
@@ -374,6 +386,7 @@ class OneDnnConv : public FastConv {
   torch::Tensor input_gradient(const torch::Tensor& dy, int64_t n, int64_t height, int64_t width) {
     // At stride 1 the way back is a forward convolution with the weights turned round, which oneDNN does faster.
     const bool forwards = shape_.stride == 1 && 2 * shape_.padding == shape_.kernel - 1;
+    if (!forwards && onednn::kGradientHangsOnBatch) return gradient_of_each(dy, height, width);
     Problem problem = of_size(forwards ? Pass::Forward : Pass::Data, dy, n, height, width);
     if (forwards) std::swap(problem.in, problem.out);
     auto dx = empty_like_images(dy, {n, shape_.in, height, width});
@@ -383,6 +396,28 @@ class OneDnnConv : public FastConv {
                            {DNNL_ARG_WEIGHTS, of(ready->weight, packed(ready->weight, forwards))},
                            {forwards ? DNNL_ARG_DST : DNNL_ARG_DIFF_SRC, of(forwards ? problem.y() : problem.x(), dx)},
                            {DNNL_ARG_SCRATCHPAD, of(ready->scratchpad, scratchpad)}});
+    return dx;
+  }
+
+  /// The input gradient, image by image.
+  torch::Tensor gradient_of_each(const torch::Tensor& dy, int64_t height, int64_t width) {
+    Problem problem = of_size(Pass::Data, dy, 1, height, width);
+    problem.threads = 1;
+    auto dx = empty_like_images(dy, {dy.size(0), shape_.in, height, width});
+    const auto ready = prepared(problem);
+    const auto weight = packed(ready->weight, false);
+    auto *source = static_cast<char*>(dy.data_ptr()), *target = static_cast<char*>(dx.data_ptr());
+    const auto source_bytes = static_cast<int64_t>(problem.y().get_size()),
+               target_bytes = static_cast<int64_t>(problem.x().get_size());
+    at::parallel_for(0, dy.size(0), 1, [&](int64_t begin, int64_t end) {
+      const auto scratchpad = bytes(ready->scratchpad.get_size());
+      for (int64_t image = begin; image < end; ++image) {
+        run(ready->primitive, {{DNNL_ARG_DIFF_DST, of(problem.y(), source + image * source_bytes)},
+                               {DNNL_ARG_WEIGHTS, of(ready->weight, weight)},
+                               {DNNL_ARG_DIFF_SRC, of(problem.x(), target + image * target_bytes)},
+                               {DNNL_ARG_SCRATCHPAD, of(ready->scratchpad, scratchpad)}});
+      }
+    });
     return dx;
   }
 
