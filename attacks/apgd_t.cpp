@@ -41,14 +41,15 @@ class ApgdT : public Attack {
   }
 
  private:
-  /// One for each class.
-  int64_t parts(Norm, bool, int64_t classes) const override {
-    return std::max<int64_t>(1, std::min(settings_.targets, classes - 1));
+  /// Those of a run for each class.
+  int64_t parts(Norm norm, bool, int64_t classes) const override {
+    return std::max<int64_t>(1, std::min(settings_.targets, classes - 1)) * apgd_parts(norm, settings_.steps);
   }
 
   void perturb(Search& search) const override {
-    const int64_t rank = search.part();
-    if (rank == 0) rank_classes(search);
+    const int64_t each = apgd_parts(search.ball().norm(), settings_.steps);
+    const int64_t rank = search.part() / each;
+    if (search.part() == 0) rank_classes(search);
     if (search.size() == 0 || rank + 1 >= search.classes()) return;
     const auto ranked = search.recalled(kRanked).select(1, rank);
     // By place in the attack's input, since the images in the search grow fewer.
@@ -57,7 +58,8 @@ class ApgdT : public Attack {
     const auto loss = [&](const torch::Tensor& z, const Goal& goal, int64_t begin, int64_t count) {
       return targeted_dlr_loss(z, goal.labels(), by_place.index_select(0, search.rows().narrow(0, begin, count)));
     };
-    auto_pgd(search, {settings_.steps, settings_.batch_size, fmt::format("start {}", rank), loss});
+    auto_pgd(search,
+             {settings_.steps, settings_.batch_size, fmt::format("start {}", rank), loss, search.part() % each});
   }
 
   /// The wrong ones, by the logits of the original.

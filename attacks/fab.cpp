@@ -19,6 +19,8 @@ namespace fercli::fab_attack {
 namespace {
 
 constexpr int64_t kSteps = 100, kTargets = 9;
+constexpr int64_t kStepsPerPart = 25;  ///< what an interrupted run may lose
+constexpr const char *kPoints = "points", *kStart = "before", *kRanked = "fab-t ranked";
 constexpr double kAlphaMax = 0.1, kEta = 1.05, kBeta = 0.9;
 
 /// The boundary with one class: z_y - z_target.
@@ -50,25 +52,46 @@ class Fab : public MinimumNormAttack {
   }
 
  private:
-  void approach(Approach& way, torch::Tensor points) const override {
-    if (heading_ == Heading::NearestClass) {
-      walk(way, points, {}, {});
-      return;
-    }
-    auto x = way.x();
-    const auto clean = way.look(x, {&points}).logits;
-    auto order = clean.scatter(1, way.goal().labels().unsqueeze(1), -std::numeric_limits<double>::infinity())
-                     .argsort(/*stable=*/true, 1, /*descending=*/true);
-    const int64_t wanted = settings_.targets > 0 ? settings_.targets : kTargets;
-    for (int64_t rank = 0; rank < std::min(wanted, way.classes() - 1) && way.size() > 0; ++rank) {
-      walk(way, points, order.select(1, rank).clone(), {&points, &order});
-    }
+  int64_t parts_of_walk() const { return std::max<int64_t>(1, (settings_.steps + kStepsPerPart - 1) / kStepsPerPart); }
+
+  int64_t walks(int64_t classes) const {
+    if (heading_ == Heading::NearestClass) return 1;
+    return std::max<int64_t>(1, std::min(settings_.targets > 0 ? settings_.targets : kTargets, classes - 1));
   }
 
-  /// From `points`, towards each image's nearest class or its `target`. `kept` loses the rows of images that leave.
-  void walk(Approach& way, torch::Tensor points, torch::Tensor target, Approach::State kept) const {
+  int64_t approaches(int64_t classes) const override { return walks(classes) * parts_of_walk(); }
+
+  void approach(Approach& way, torch::Tensor points) const override {
+    const int64_t rank = way.part() / parts_of_walk(), part = way.part() % parts_of_walk();
+    torch::Tensor target;
+    if (heading_ == Heading::EachClass) {
+      if (rank + 1 >= way.classes()) return;
+      if (way.part() == 0) rank_classes(way, points);
+      target = way.kept(kRanked).select(1, rank);
+      if (part == 0) points = way.kept(kStart);
+    }
+    if (part > 0) points = way.kept(kPoints);
+    walk(way, points, target, part);
+    way.keep(kPoints, points);
+  }
+
+  /// The wrong ones, by the logits of the original; each walk begins at `points`.
+  static void rank_classes(Approach& way, torch::Tensor points) {
+    auto x = way.x();
+    const auto clean = way.look(x, {&points}).logits;
+    way.keep(kRanked, clean.scatter(1, way.goal().labels().unsqueeze(1), -std::numeric_limits<double>::infinity())
+                          .argsort(/*stable=*/true, 1, /*descending=*/true));
+    way.keep(kStart, points);
+  }
+
+  /// One part of a walk from `points`, towards each image's nearest class or its `target`. `points` becomes where the
+  /// images that are still open have come to.
+  void walk(Approach& way, torch::Tensor& points, torch::Tensor target, int64_t part) const {
+    Approach::State kept;
     if (target.defined()) kept.push_back(&target);
-    for (int64_t step = 0; step <= settings_.steps && way.size() > 0; ++step) {
+    const bool last = part + 1 == parts_of_walk();
+    const int64_t end = last ? settings_.steps + 1 : (part + 1) * kStepsPerPart;
+    for (int64_t step = part * kStepsPerPart; step < end && way.size() > 0; ++step) {
       const auto sight = way.look(points, kept);
       if (step == settings_.steps || way.size() == 0) return;
       points = next_point(way, points, target, sight);

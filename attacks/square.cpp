@@ -25,7 +25,7 @@ namespace fercli::square_attack {
 namespace {
 
 constexpr int64_t kQueries = 5000;
-constexpr int64_t kPart = 250;  ///< queries between two points at which an interrupted run can go on
+constexpr int64_t kPart = 100;  ///< queries between two points at which an interrupted run can go on
 constexpr double kFirstShare = 0.8;
 constexpr const char* kLoss = "margin";
 /// From these queries on the share of the image that a square covers is halved.
@@ -106,7 +106,7 @@ class Square : public Attack {
 
   void perturb(Search& search) const override {
     if (updates() < 0) return;
-    auto best = search.recalled("square best"), lowest = search.recalled("square lowest");
+    auto best = search.recalled("best"), lowest = search.recalled("square lowest");
     if (search.part() == 0) {
       best = first_point(search);
       if (updates() == 0) return search.offer(best);
@@ -119,7 +119,7 @@ class Square : public Attack {
       if (step + 1 == updates()) return search.offer(candidate);
       improve(search, candidate, best, lowest);
     }
-    search.remember("square best", best);
+    search.remember("best", best);
     search.remember("square lowest", lowest);
   }
 

@@ -14,6 +14,8 @@ constexpr double kStepShare = 0.75;   ///< share of the new step; the rest conti
 constexpr double kStepPerEps = 2;     ///< in units of eps (Linf, L2)
 constexpr double kFirstShare = 0.22;  ///< the first checkpoint
 constexpr double kShrink = 0.03, kLeastShare = 0.06;
+constexpr int64_t kStepsPerPart = 25;
+constexpr const char* kPoints = "points";  ///< what is recalled
 
 constexpr double kSparseCheck = 0.04;  ///< L1: a checkpoint every 4 % of the steps
 constexpr double kFirstSparsity = 0.2;
@@ -76,40 +78,90 @@ torch::Tensor next_point(const Ball& ball, const torch::Tensor& x_adv, const tor
   return ball.project(x_adv + (z - x_adv) * momentum + (x_adv - before) * (1 - momentum));
 }
 
-/// Linf and L2.
-void with_momentum(Search& search, const ApgdRun& run, torch::Tensor x_adv) {
-  auto slope = search.gradient(x_adv, run.loss);
-  auto before = x_adv, x_best = x_adv, best_gradient = slope.gradient, gradient = slope.gradient;
-  auto best = slope.value, best_at_check = slope.value;
-  auto previous = torch::zeros_like(best), falls = torch::zeros_like(best);
-  auto reduced = torch::ones_like(best, torch::kBool);
-  auto step = search.ball().eps() * kStepPerEps;
+/// Where a run in Linf or L2 is between two steps, a row for each image.
+struct Stand {
+  torch::Tensor x_adv, before, x_best, best_gradient, gradient;
+  torch::Tensor best, best_at_check, previous, falls;  ///< losses; falls: how often the loss fell since the checkpoint
+  torch::Tensor reduced, step;
+
+  /// Calls `with` for each column and its name.
+  template <class With>
+  void each(With with) {
+    with(kPoints, x_adv);
+    with("before", before);
+    with("best", x_best);
+    with("best gradient", best_gradient);
+    with("gradient", gradient);
+    with("apgd best loss", best);
+    with("apgd best at check", best_at_check);
+    with("apgd previous loss", previous);
+    with("apgd falls", falls);
+    with("apgd reduced", reduced);
+    with("apgd step", step);
+  }
+};
+
+Stand first_stand(Search& search, const ApgdRun& run, torch::Tensor x_adv) {
+  const auto slope = search.gradient(x_adv, run.loss);
+  const auto zeros = torch::zeros_like(slope.value);
+  return {x_adv,
+          x_adv,
+          x_adv,
+          slope.gradient,
+          slope.gradient,
+          slope.value,
+          slope.value,
+          zeros,
+          zeros,
+          torch::ones_like(zeros, torch::kBool),
+          search.ball().eps() * kStepPerEps};
+}
+
+/// At a checkpoint: images whose loss oscillates go on from their best point in steps half as long.
+void look_at_steps(Stand& at, int64_t interval) {
+  const auto oscillates = at.falls.le(kApgdRho * static_cast<double>(interval));
+  at.reduced = oscillates.logical_or(at.reduced.logical_not().logical_and(at.best_at_check.le(at.best)));
+  at.best_at_check = at.best;
+  at.step = torch::where(at.reduced, at.step / 2, at.step);
+  at.x_adv = pick(at.reduced, at.x_best, at.x_adv);
+  at.gradient = pick(at.reduced, at.best_gradient, at.gradient);
+  at.falls = torch::zeros_like(at.best);
+}
+
+/// Linf and L2: the steps of one part.
+void with_momentum(Search& search, const ApgdRun& run) {
+  Stand at;
+  if (run.part == 0) {
+    at = first_stand(search, run, search.given_start().defined() ? search.start() : random_start(search, run.label, 1));
+  } else {
+    at.each([&](const char* name, torch::Tensor& values) { values = search.recalled(name); });
+  }
+  const int64_t begin = run.part * kStepsPerPart, end = std::min(run.steps, begin + kStepsPerPart);
   StepSchedule schedule(run.steps);
-  for (int64_t i = 0; i < run.steps && search.size() > 0; ++i) {
-    const auto next = next_point(search.ball(), x_adv, before, gradient, step, i == 0 ? 1.0 : kStepShare);
-    before = x_adv;
-    x_adv = next;
+  for (int64_t i = 0; i < begin; ++i) {
+    if (schedule.due()) schedule.next();
+  }
+  for (int64_t i = begin; i < end && search.size() > 0; ++i) {
+    const auto next = next_point(search.ball(), at.x_adv, at.before, at.gradient, at.step, i == 0 ? 1.0 : kStepShare);
+    at.before = at.x_adv;
+    at.x_adv = next;
     if (i + 1 == run.steps) break;
-    slope = search.gradient(
-        x_adv, run.loss, {&before, &x_best, &best_gradient, &best, &best_at_check, &previous, &falls, &reduced, &step});
-    gradient = slope.gradient;
-    falls = falls + slope.value.lt(previous).to(falls.scalar_type());
-    previous = slope.value;
-    const auto better = slope.value.lt(best);
-    x_best = pick(better, x_adv, x_best);
-    best_gradient = pick(better, gradient, best_gradient);
-    best = torch::where(better, slope.value, best);
+    const auto slope = search.gradient(at.x_adv, run.loss,
+                                       {&at.before, &at.x_best, &at.best_gradient, &at.best, &at.best_at_check,
+                                        &at.previous, &at.falls, &at.reduced, &at.step});
+    at.gradient = slope.gradient;
+    at.falls = at.falls + slope.value.lt(at.previous).to(at.falls.scalar_type());
+    at.previous = slope.value;
+    const auto better = slope.value.lt(at.best);
+    at.x_best = pick(better, at.x_adv, at.x_best);
+    at.best_gradient = pick(better, at.gradient, at.best_gradient);
+    at.best = torch::where(better, slope.value, at.best);
     if (!schedule.due()) continue;
-    const auto oscillates = falls.le(kApgdRho * static_cast<double>(schedule.interval()));
-    reduced = oscillates.logical_or(reduced.logical_not().logical_and(best_at_check.le(best)));
-    best_at_check = best;
-    step = torch::where(reduced, step / 2, step);
-    x_adv = pick(reduced, x_best, x_adv);
-    gradient = pick(reduced, best_gradient, gradient);
-    falls = torch::zeros_like(best);
+    look_at_steps(at, schedule.interval());
     schedule.next();
   }
-  search.finish(x_adv);
+  if (end == run.steps) return search.finish(at.x_adv);
+  at.each([&](const char* name, torch::Tensor& values) { search.remember(name, values); });
 }
 
 /// Loss and gradient at points that may lie outside the ball: nothing is judged.
@@ -190,19 +242,25 @@ std::vector<int64_t> apgd_checkpoints(int64_t steps) {
   return checkpoints;
 }
 
+int64_t apgd_parts(Norm norm, int64_t steps) {
+  if (norm == Norm::L1) return static_cast<int64_t>(kOuterRadii.size()) + 1;
+  return std::max<int64_t>(1, (steps + kStepsPerPart - 1) / kStepsPerPart);
+}
+
 void auto_pgd(Search& search, const ApgdRun& run) {
   if (search.size() == 0) return;
-  const bool l1 = search.ball().norm() == Norm::L1;
-  auto x_adv =
-      search.given_start().defined() ? search.start() : random_start(search, run.label, l1 ? kOuterRadii[0] : 1);
-  if (!l1) return with_momentum(search, run, x_adv);
-  int64_t left = run.steps;
-  for (const double radius : kOuterRadii) {
-    const auto steps = static_cast<int64_t>(kOuterShare * static_cast<double>(run.steps));
-    x_adv = sparse(search, run, ball_of(search, radius).project(x_adv), steps, radius);
-    left -= steps;
+  if (search.ball().norm() != Norm::L1) return with_momentum(search, run);
+  torch::Tensor x_adv = search.recalled(kPoints);
+  if (run.part == 0) {
+    x_adv = search.given_start().defined() ? search.start() : random_start(search, run.label, kOuterRadii[0]);
   }
-  sparse(search, run, search.ball().project(x_adv), left, 1);
+  const auto outer = static_cast<int64_t>(kOuterShare * static_cast<double>(run.steps));
+  if (run.part == static_cast<int64_t>(kOuterRadii.size())) {
+    sparse(search, run, search.ball().project(x_adv), run.steps - outer * run.part, 1);
+    return;
+  }
+  const double radius = kOuterRadii[static_cast<size_t>(run.part)];
+  search.remember(kPoints, sparse(search, run, ball_of(search, radius).project(x_adv), outer, radius));
 }
 
 Apgd::Apgd(const AttackSettings& settings, std::string loss) : Attack(settings), loss_(find_goal_loss(loss)) {
@@ -230,7 +288,7 @@ void Apgd::perturb(Search& search) const {
   const auto loss = [this](const torch::Tensor& logits, const Goal& goal, int64_t, int64_t) {
     return loss_(logits, goal);
   };
-  auto_pgd(search, {settings_.steps, settings_.batch_size, "start", loss});
+  auto_pgd(search, {settings_.steps, settings_.batch_size, "start", loss, search.part()});
 }
 
 AttackEntry apgd_entry(const std::string& name, const std::string& loss,

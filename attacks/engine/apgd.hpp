@@ -14,9 +14,15 @@ struct ApgdRun {
   int64_t batch_size;
   std::string label;  ///< keys the random start
   Search::RowLoss loss;
+  int64_t part;  ///< of `apgd_parts`
 };
 
-/// One run of Auto-PGD from the start given to `search`, else from a random one.
+/// Into how many parts a run of so many steps is cut, so that it can be gone on with: Linf and L2, 25 steps each; L1,
+/// one for each of its balls.
+int64_t apgd_parts(Norm norm, int64_t steps);
+
+/// One part of a run of Auto-PGD, the first from the start given to `search`, else from a random one; the others from
+/// what `search` recalls.
 /// Croce and Hein, "Reliable evaluation of adversarial robustness with an ensemble of diverse parameter-free attacks",
 /// arXiv:2003.01690, alg. 1. L1: Croce and Hein, "Mind the box: l1-APGD for sparse adversarial attacks on image
 /// classifiers", arXiv:2103.01208, alg. 1, with balls of 3 eps and 2 eps before that of eps (sec. 4.2).
@@ -43,6 +49,7 @@ class Apgd : public Attack {
   nlohmann::json describe(const ThreatModel& threat) const override;
 
  private:
+  int64_t parts(Norm norm, bool, int64_t) const override { return apgd_parts(norm, settings_.steps); }
   void perturb(Search& search) const override;
 
   GoalLossFunction loss_;

@@ -9,6 +9,8 @@ namespace fercli {
 
 namespace {
 
+constexpr const char *kBest = "best", *kCost = "cost of the best";
+
 /// Where a start begins: at the original, or at the point given or drawn, pulled back to half the radius that is still
 /// of interest. A given point may itself be the nearest success.
 torch::Tensor beginnings(Search& search, const MinimumNormAttack& attack) {
@@ -112,6 +114,24 @@ void Approach::snap(const torch::Tensor& places, const torch::Tensor& shown, con
   }
 }
 
+void Approach::keep(const std::string& name, const torch::Tensor& values) {
+  search_.remember(name, rows_.index_select(0, open_), values);
+}
+
+torch::Tensor Approach::kept(const std::string& name) const {
+  return search_.recalled(name).index_select(0, rows_.index_select(0, open_));
+}
+
+void Approach::keep_best() {
+  search_.remember(kBest, rows_, best_);
+  search_.remember(kCost, rows_, cost_);
+}
+
+void Approach::recall_best() {
+  best_ = search_.recalled(kBest).index_select(0, rows_);
+  cost_ = search_.recalled(kCost).index_select(0, rows_);
+}
+
 void Approach::dismiss(const torch::Tensor& finished, torch::Tensor& points, const State& state) {
   const auto keep = places_where(finished.logical_not());
   if (keep.size(0) == size()) return;
@@ -121,13 +141,19 @@ void Approach::dismiss(const torch::Tensor& finished, torch::Tensor& points, con
 }
 
 void MinimumNormAttack::perturb(Search& search) const {
-  const auto start = beginnings(search, *this);
+  const bool first = search.part() == 0, last = search.part() + 1 == approaches(search.classes());
+  const auto start = first ? beginnings(search, *this) : search.ball().x();
   for (int64_t begin = 0; begin < search.size(); begin += settings_.batch_size) {
     const auto block = torch::arange(begin, std::min(begin + settings_.batch_size, search.size()));
     const auto rows = block.masked_select(search.solved().index_select(0, block).logical_not());
     if (rows.size(0) == 0) continue;
     Approach way(search, rows, *this);
+    if (!first) way.recall_best();
     approach(way, start.index_select(0, rows));
+    if (!last) {
+      way.keep_best();
+      continue;
+    }
     if (search.ball().pixel_grid()) settle_on_grid(search, *this, rows, way.all_best(), way.all_cost());
     // What was found outside the ball leaves a trace of how near the goal is inside it.
     const Ball ball = search.ball().select(rows);

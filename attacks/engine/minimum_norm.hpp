@@ -53,11 +53,21 @@ class Approach {
   /// ones it confirms. Returns `claimed` without those it does not confirm.
   torch::Tensor offer(const torch::Tensor& points, const torch::Tensor& claimed);
 
+  /// Which part of `MinimumNormAttack::approaches` this is, and what an earlier one keeps for it, a row for each image
+  /// that is still open. Images dismissed in one part are open again in the next, unless nothing more is to be found.
+  int64_t part() const { return search_.part(); }
+  void keep(const std::string& name, const torch::Tensor& values);
+  torch::Tensor kept(const std::string& name) const;
+
   /// The images where `finished` ((M) bool) leave, in `points` and `state` too.
   void dismiss(const torch::Tensor& finished, torch::Tensor& points, const State& state = {});
 
   const torch::Tensor& all_best() const { return best_; }  ///< (B,C,H,W), of images that have left too
   const torch::Tensor& all_cost() const { return cost_; }  ///< (B) float64
+
+  /// Between two parts: the nearest successes of all B images.
+  void keep_best();
+  void recall_best();
 
  private:
   torch::Tensor mask() const;
@@ -94,10 +104,15 @@ class MinimumNormAttack : public Attack {
   /// {"name", "norm", "eps", "alpha", "steps", "restarts", "nearest", "pixel_grid"}, for `describe`.
   nlohmann::json description(const std::string& name, const ThreatModel& threat) const;
 
-  /// The way of some images, from `points`; see `Approach`.
+  /// The way of some images, from `points`; see `Approach`. In parts after the first `points` are the originals, and
+  /// where the way goes on is what the attack has kept.
   virtual void approach(Approach& approach, torch::Tensor points) const = 0;
 
+  /// Into how many parts the way is cut, so that little is lost when a run is interrupted.
+  virtual int64_t approaches(int64_t /*classes*/) const { return 1; }
+
  private:
+  int64_t parts(Norm, bool, int64_t classes) const final { return approaches(classes); }
   void perturb(Search& search) const final;
 };
 

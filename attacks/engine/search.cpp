@@ -233,6 +233,10 @@ void Search::remember(const std::string& name, const torch::Tensor& values) {
   findings_->remember(name, rows_, values);
 }
 
+void Search::remember(const std::string& name, const torch::Tensor& rows, const torch::Tensor& values) {
+  findings_->remember(name, rows_.index_select(0, rows), values);
+}
+
 void Search::leave_solved() {
   auto none = ball_.x();
   keep_only(rows_where(solved().logical_not()), none, {});

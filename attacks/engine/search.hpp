@@ -97,9 +97,11 @@ class Search {
   void leave_solved();
 
   /// What the attack keeps of the M images for its next leg: (M,…), undefined where nothing was kept. `remember` takes
-  /// a row for each image that is still in the search.
+  /// a row for each image that is still in the search, or for each of `rows` ((R) int64, places in this search). One
+  /// kind of tensor for each name: the parts of a cascade share the names of what is as large as images.
   torch::Tensor recalled(const std::string& name) const;
   void remember(const std::string& name, const torch::Tensor& values);
+  void remember(const std::string& name, const torch::Tensor& rows, const torch::Tensor& values);
 
   /// Ends a start: offers `x_adv`, and looks whether the points themselves, off the pixel grid, reach the goal.
   void finish(torch::Tensor& x_adv);

@@ -4,10 +4,12 @@
 #include <zip.h>
 
 #include <fstream>
+#include <functional>
 #include <set>
 
 #include "core/error.hpp"
 #include "core/files.hpp"
+#include "core/reason.hpp"
 #include "core/text.hpp"
 #include "core/zip_structure.hpp"
 
@@ -28,13 +30,25 @@ std::shared_ptr<void> own(zip_t* archive, const std::string& name) {
   return {archive, [](void* open) { zip_discard(static_cast<zip_t*>(open)); }};
 }
 
+/// The structure is checked before libzip sees the bytes.
+std::vector<ZipEntry> entries_of(const std::string& name, uint64_t size,
+                                 const std::function<std::string(uint64_t, uint64_t)>& bytes) {
+  try {
+    return zip_entries(bytes, size);
+  } catch (const UserError&) {
+    throw;
+  } catch (const std::runtime_error& error) {
+    throw UserError(fmt::format("{}: {}", name, reason_of(error)));
+  }
+}
+
 }  // namespace
 
 ZipFile::ZipFile(const std::filesystem::path& path) : name_(path.string()) {
   require_file(path);
-  archive_ = own(zip_open(path.c_str(), ZIP_RDONLY, nullptr), name_);
   std::ifstream file(path, std::ios::binary);
-  check(std::filesystem::file_size(path), [&](uint64_t begin, uint64_t size) {
+  const uint64_t packed_size = std::filesystem::file_size(path);
+  const auto entries = entries_of(name_, packed_size, [&](uint64_t begin, uint64_t size) {
     std::string part(size, '\0');
     file.seekg(static_cast<std::streamoff>(begin));
     if (!file.read(part.data(), static_cast<std::streamsize>(size))) {
@@ -42,25 +56,22 @@ ZipFile::ZipFile(const std::filesystem::path& path) : name_(path.string()) {
     }
     return part;
   });
+  archive_ = own(zip_open(path.c_str(), ZIP_RDONLY, nullptr), name_);
+  check(entries, packed_size);
 }
 
 ZipFile::ZipFile(const std::string& bytes, const std::string& name) : name_(name) {
+  const auto entries =
+      entries_of(name_, bytes.size(), [&](uint64_t begin, uint64_t size) { return bytes.substr(begin, size); });
   zip_source_t* source = zip_source_buffer_create(bytes.data(), bytes.size(), /*freep=*/0, nullptr);
   zip_t* archive = zip_open_from_source(source, ZIP_RDONLY, nullptr);
   if (archive == nullptr) zip_source_free(source);
   archive_ = own(archive, name_);
-  check(bytes.size(), [&](uint64_t begin, uint64_t size) { return bytes.substr(begin, size); });
+  check(entries, bytes.size());
 }
 
-void ZipFile::check(uint64_t packed_size, const std::function<std::string(uint64_t, uint64_t)>& bytes) const {
-  std::vector<ZipEntry> entries;
-  try {
-    entries = zip_entries(bytes, packed_size);
-  } catch (const UserError&) {
-    throw;
-  } catch (const std::runtime_error& error) {
-    throw UserError(fmt::format("{}: {}", name_, error.what()));
-  }
+/// libzip must see the archive that `entries` describe.
+void ZipFile::check(const std::vector<ZipEntry>& entries, uint64_t packed_size) const {
   uint64_t total = 0;
   std::set<std::string> seen;
   const auto count = static_cast<uint64_t>(zip_get_num_entries(archive_of(archive_), 0));

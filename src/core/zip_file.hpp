@@ -2,13 +2,14 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
 namespace fercli {
+
+struct ZipEntry;
 
 /// A zip archive for reading. It must be one archive, whichever program reads it: entries that follow one another
 /// without gaps from the first byte on, one list of them, one end record and nothing behind it. Archives that would
@@ -38,7 +39,7 @@ class ZipFile {
   const std::string& name() const { return name_; }
 
  private:
-  void check(uint64_t packed_size, const std::function<std::string(uint64_t begin, uint64_t size)>& bytes) const;
+  void check(const std::vector<ZipEntry>& entries, uint64_t packed_size) const;
 
   std::string name_;
   std::shared_ptr<void> archive_;

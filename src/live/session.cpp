@@ -9,6 +9,7 @@
 #include "core/files.hpp"
 #include "core/json_text.hpp"
 #include "core/progress.hpp"
+#include "core/reason.hpp"
 #include "core/text.hpp"
 #include "data/image.hpp"
 #include "eval/result.hpp"
@@ -68,7 +69,7 @@ void Session::attempt(const std::function<void()>& work) {
   try {
     work();
   } catch (const std::runtime_error& error) {
-    lost_.push_back(error.what());
+    lost_.push_back(reason_of(error));
   }
 }
 

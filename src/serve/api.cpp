@@ -11,6 +11,7 @@
 #include "core/interrupt.hpp"
 #include "core/json_text.hpp"
 #include "core/progress.hpp"
+#include "core/reason.hpp"
 #include "core/text.hpp"
 #include "data/dataset.hpp"
 #include "data/image.hpp"
@@ -249,7 +250,7 @@ ApiAnswer Api::answer(ApiRequest request) {
   } catch (const UserError& error) {
     answer = {400, "application/json", error_json(error.what())};
   } catch (const std::exception& error) {
-    warn(fmt::format("{} {}: {}", request.method, request.path, error.what()));
+    warn(fmt::format("{} {}: {}", request.method, request.path, reason_of(error)));
     answer = {500, "application/json", error_json("the server failed to work on this request")};
   }
   return answer;

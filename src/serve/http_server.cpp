@@ -14,6 +14,7 @@
 
 #include "core/error.hpp"
 #include "core/progress.hpp"
+#include "core/reason.hpp"
 #include "core/text.hpp"
 #include "serve/deadline_stream.hpp"
 #include "serve/form.hpp"
@@ -367,7 +368,7 @@ void HttpServer::State::serve_connection(DeadlineStream& stream) {
       converse(stream);
     }
   } catch (const std::exception& error) {  // no memory left, for one
-    warn(fmt::format("a connection ends: {}", error.what()));
+    warn(fmt::format("a connection ends: {}", reason_of(error)));
   }
   --connections;
 }
@@ -424,6 +425,11 @@ void HttpServer::serve() {
 
 void HttpServer::stop() {
   state_->draining = true;
+}
+
+void HttpServer::serve_connection(int socket) {
+  DeadlineStream stream(socket);
+  state_->serve_connection(stream);
 }
 
 }  // namespace fercli

@@ -36,6 +36,9 @@ class HttpServer {
 
   void stop();  ///< from any thread, before `serve` or during it
 
+  /// Serves one connected socket to its end, as `serve` does those that it accepts, and closes it.
+  void serve_connection(int socket);
+
  private:
   struct State;
   std::unique_ptr<State> state_;

@@ -1,4 +1,5 @@
 #include "attacks/engine/attack.hpp"
+#include "attacks/engine/findings.hpp"
 #include "tests/attacks/linear_network.hpp"
 #include "tests/attacks/reference_models.hpp"
 
@@ -87,6 +88,26 @@ TEST(AutoAttack, BreaksEachImageThatItsFirstPartBreaksAlone) {
       make_attack("apgd-ce", settings, Norm::Linf, false)->run(classifier, {Norm::Linf, 6 / 255.0}, input, Rng(0));
   EXPECT_TRUE(alone.success.any().item<bool>());
   EXPECT_FALSE(alone.success.logical_and(cascade.success.logical_not()).any().item<bool>());
+}
+
+/// What an interrupt loses is one leg of a few images.
+TEST(AutoAttack, NoLegOfTheStandardOneLooksAtAnImageMoreThanAHundredTimes) {
+  const Classifier classifier = linear(7);
+  const auto input = make_input(classifier, test_images(1, kSide, 100, 150), false);
+  for (const Norm norm : {Norm::Linf, Norm::L2, Norm::L1}) {
+    const auto attack = make_attack("autoattack", {}, norm, false);
+    Findings findings = Findings::none(input.x, 7);
+    const int64_t legs = attack->legs(norm, false, 7);
+    int64_t most = 0;
+    for (int64_t leg = 0; leg < legs; ++leg) {
+      const int64_t before = classifier.forwards() + classifier.backwards();
+      attack->run_leg(leg, classifier, {norm, 1e-6}, input, Rng(0), findings);
+      most = std::max(most, classifier.forwards() + classifier.backwards() - before);
+    }
+    EXPECT_FALSE(findings.done.any().item<bool>()) << to_string(norm);
+    EXPECT_LE(most, 105) << to_string(norm);
+    EXPECT_EQ(legs, norm == Norm::L1 ? 5 * 3 + 5 * 3 + 6 * 4 : 4 + 6 * 4 + 6 * 4 + 50) << to_string(norm);
+  }
 }
 
 /// The reference ladder: robust accuracy of the authors' AutoAttack on the same network and images, here on the first

@@ -4,13 +4,16 @@
 #     tests/faults/run.sh [KILLS [FERCLI]]
 #
 # KILLS (100) times a run is killed with SIGKILL at a random moment, spread over training, adversarial training, eval with
-# AutoAttack, report and data convert. After every few kills the run goes on to its end, and what it wrote is compared with
-# an undisturbed run; paths, times and the machine's description are left out. Then: tiny file systems and read-only ones
-# (as root, in a mount namespace of their own), limits of a file's size, SIGINT, SIGTERM and SIGHUP. Ends with 1 when
-# anything differs, and prints the counts either way. SEED (1) chooses the moments.
+# AutoAttack, report, data convert and merge. After every few kills the run goes on to its end, and what it wrote is
+# compared with an undisturbed run; paths, times and the machine's description are left out. Then: SIGINT, SIGTERM and
+# SIGHUP; a clock that jumps by days, both ways, in the middle of a run (with a C compiler); tiny file systems, read-only
+# ones and ones that become read-only in the middle of a run (as root, in a mount namespace of their own); /dev/full. Ends
+# with 1 when anything differs, and prints the counts either way. SEED (1) chooses the moments. FAULTS names some of
+# train, adversarial, eval, report, convert, merge, signals, clock and disks, in place of all: KILLS are spread over them.
 set -uo pipefail
 
 kills=${1:-100}
+read -ra parts <<< "${FAULTS:-train adversarial eval report convert merge signals clock disks}"
 fercli=${2:-$(cd "$(dirname "$0")/../.." && pwd)/build/release/fercli}
 RANDOM=${SEED:-1}
 work=$(mktemp -d /tmp/fercli-faults-XXXXXX)
@@ -81,6 +84,27 @@ start_report() {
 }
 start_convert() { "$fercli" data convert synthetic:n=400,seed=7 "$1/set" --force; }
 digest_adversarial() { digest_train "$1"; }
+# Its shards are made once; a merge is killed, and starts again beside what the killed one left.
+make_shards() {
+  local shard
+  for shard in 1 2 3; do
+    "$fercli" eval -m "$work/net.pt" -d synthetic:n=28,seed=7 --split all --attacks pgd --eps 1/255,4/255 --threads 1 -q \
+      --shard "$shard/3" --out "$1" > /dev/null || return 1
+  done
+}
+start_merge() {
+  [ -e "$1/shards" ] || cp -r "$work/sharded/." "$1"
+  "$fercli" merge "$1"
+}
+digest_merge() { digest_eval "$1"; }
+
+is_wanted() {  # PART
+  local part
+  for part in "${parts[@]}"; do
+    [ "$part" != "$1" ] || return 0
+  done
+  return 1
+}
 
 # Kills the run NAME in its folder after a random share of its usual time.
 kill_once() {  # NAME FOLDER MILLISECONDS
@@ -145,6 +169,57 @@ signal_and_compare() {  # NAME SIGNAL
   check "$1 goes on after SIG$2: $(tail -1 "$work/err")" [ "$("digest_$1" "$folder")" = "$("digest_$1" "$work/$1-whole")" ]
 }
 
+# ---- a clock that jumps -----------------------------------------------------------------------------------------------
+
+# A library that moves the calendar's clock by a day, forth or back, with each look at it.
+make_jumping_clock() {
+  command -v cc > /dev/null || return 1
+  cc -shared -fPIC -O1 -o "$work/clock.so" -x c - -ldl <<'C'
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <sys/time.h>
+#include <time.h>
+static long looks;
+static long jump(void) { return (__atomic_add_fetch(&looks, 1, __ATOMIC_RELAXED) % 3 - 1) * 86400L; }
+int clock_gettime(clockid_t clock, struct timespec *now) {
+  static int (*real)(clockid_t, struct timespec *);
+  if (!real) real = (int (*)(clockid_t, struct timespec *))dlsym(RTLD_NEXT, "clock_gettime");
+  int code = real(clock, now);
+  if (!code && clock == CLOCK_REALTIME) now->tv_sec += jump();
+  return code;
+}
+time_t time(time_t *out) {
+  struct timespec now;
+  clock_gettime(CLOCK_REALTIME, &now);
+  if (out) *out = now.tv_sec;
+  return now.tv_sec;
+}
+int gettimeofday(struct timeval *restrict now, void *restrict zone) {
+  struct timespec exact;
+  (void)zone;
+  clock_gettime(CLOCK_REALTIME, &exact);
+  now->tv_sec = exact.tv_sec;
+  now->tv_usec = exact.tv_nsec / 1000;
+  return 0;
+}
+C
+}
+
+clock_and_compare() {  # NAME
+  local folder=$work/$1-clock child program code
+  mkdir -p "$folder"
+  LD_PRELOAD="$work/clock.so" "start_$1" "$folder" > /dev/null 2> "$work/err" &
+  child=$!
+  sleep 0.7
+  program=$(pgrep -P "$child" | head -1)
+  if [ -n "$program" ]; then kill -INT "$program" 2> /dev/null; fi
+  wait "$child"
+  LD_PRELOAD="$work/clock.so" "start_$1" "$folder" > /dev/null 2> "$work/err"
+  code=$?
+  check "$1 ends under a clock that jumps: exit $code, $(tail -1 "$work/err")" [ "$code" -eq 0 ]
+  check "$1 is the same under a clock that jumps" [ "$("digest_$1" "$folder")" = "$("digest_$1" "$work/$1-whole")" ]
+}
+
 # ---- full and read-only disks ----------------------------------------------------------------------------------------
 
 # Runs fercli in DIR on a file system of SIZE; prints its exit code and its last line.
@@ -172,6 +247,35 @@ disk_check() {  # EXPECTED SIZE OPTIONS COMMAND…
   fi
   check "fercli $2 on a disk of $size $options: exit $code, $message" [ "$code" -eq "$expected" ]
   check "fercli $2 says it in one sentence: $message" grep -q 'fercli' <<< "$message"
+}
+
+# The disk becomes read-only in the middle of a run: that is said with exit 1, and once it can be written again the run goes
+# on to the same end.
+remount_and_compare() {  # NAME
+  # shellcheck disable=SC2016  # the inner shell expands them
+  unshare -m bash -c '
+    place=$0; start=$1
+    mount -t tmpfs -o size=64m none "$place" || exit 99
+    mkdir "$place/run"
+    "$start" "$place/run" > /dev/null 2> /tmp/fercli-faults-err.$$ &
+    child=$!
+    sleep 0.7
+    # A file that is open for writing keeps the system from it: until it works, or the run is over.
+    until mount -o remount,ro "$place" 2> /dev/null; do kill -0 "$child" 2> /dev/null || break; done
+    wait "$child"; code=$?
+    tail -1 /tmp/fercli-faults-err.$$; rm -f /tmp/fercli-faults-err.$$
+    mount -o remount,rw "$place"
+    "$start" "$place/run" > /dev/null 2>&1 || exit 98
+    cp -r "$place/run" "$2"
+    exit $code' "$work/disk" "start_$1" "$work/$1-remounted" > "$work/said"
+  local code=$?
+  if [ "$code" -eq 99 ]; then
+    skipped=$((skipped + 1))
+    return
+  fi
+  check "$1 ends with 1 on a disk that becomes read-only, or was done: exit $code, $(cat "$work/said")" \
+    [ "$code" -eq 1 -o "$code" -eq 0 ]
+  check "$1 goes on after that" [ "$("digest_$1" "$work/$1-remounted")" = "$("digest_$1" "$work/$1-whole")" ]
 }
 
 full_disks() {
@@ -209,11 +313,41 @@ full_disks() {
 
 "$fercli" train -d "$data" --arch small-cnn -e 1 -q --threads 1 --out "$work/net" > /dev/null 2>&1 || exit 1
 cp "$work/net/best.pt" "$work/net.pt"
-each=$(((kills + 4) / 5))
-for name in train adversarial eval report convert; do kill_and_compare "$name" "$each"; done
-for name in train eval report; do
-  for signal in INT TERM HUP; do signal_and_compare "$name" "$signal"; done
+count=0
+for name in train adversarial eval report convert merge; do
+  if is_wanted "$name"; then count=$((count + 1)); fi
 done
-full_disks
-echo "$killed kills, $finished_before runs that were done before their kill, $checks checks, $failures failed, $skipped skipped (no right to mount)"
+if is_wanted merge; then make_shards "$work/sharded" || exit 1; fi
+each=$(((kills + count - 1) / (count > 0 ? count : 1)))
+for name in train adversarial eval report convert merge; do
+  if is_wanted "$name"; then kill_and_compare "$name" "$each"; fi
+done
+
+# The runs that the others are compared with.
+for name in train eval report; do
+  if [ ! -e "$work/$name-whole" ] && { is_wanted signals || is_wanted clock || is_wanted disks; }; then
+    mkdir -p "$work/$name-whole"
+    "start_$name" "$work/$name-whole" > /dev/null 2>&1 || exit 1
+  fi
+done
+if is_wanted signals; then
+  for name in train eval report; do
+    for signal in INT TERM HUP; do signal_and_compare "$name" "$signal"; done
+  done
+fi
+if is_wanted clock; then
+  if make_jumping_clock; then
+    for name in train eval report; do clock_and_compare "$name"; done
+  else
+    skipped=$((skipped + 1))
+  fi
+fi
+if is_wanted disks; then
+  export fercli work data
+  export -f start_train start_eval start_report
+  mkdir -p "$work/disk"
+  for name in train eval report; do remount_and_compare "$name"; done
+  full_disks
+fi
+echo "$killed kills, $finished_before runs that were done before their kill, $checks checks, $failures failed, $skipped skipped"
 [ "$failures" -eq 0 ]

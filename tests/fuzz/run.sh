@@ -9,7 +9,7 @@ seconds=${1:?usage: tests/fuzz/run.sh SECONDS [TARGET …]}
 shift
 targets=("$@")
 [ ${#targets[@]} -gt 0 ] ||
-  targets=(csv ferpack checkpoint keras onnx torchscript safetensors state-dict ini result picture form head)
+  targets=(csv ferpack checkpoint keras onnx torchscript safetensors state-dict ini result picture form head request)
 
 cmake --preset fuzz >/dev/null
 cmake --build --preset fuzz

@@ -2,10 +2,13 @@
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>
+#include <sys/socket.h>
 #include <torch/serialize.h>
+#include <unistd.h>
 
 #include <nlohmann/json.hpp>
 #include <stdexcept>
+#include <thread>
 
 #include "core/container.hpp"
 #include "core/error.hpp"
@@ -25,6 +28,7 @@
 #include "models/formats/import.hpp"
 #include "models/networks/network.hpp"
 #include "serve/form.hpp"
+#include "serve/http_server.hpp"
 #include "serve/request_rules.hpp"
 #include "serve/upload.hpp"
 
@@ -93,43 +97,93 @@ FuzzTarget model_target(const std::string& name, const std::string& file, const 
           }};
 }
 
+void read_leniently(const fs::path& path) {
+  ReadOptions options;
+  options.skip_bad = true;
+  read_dataset(path.string(), options);
+}
+
 FuzzTarget data_target(const std::string& name, const std::string& file) {
   return {name,
-          [file](const std::string& bytes, const fs::path& folder) {
-            as_file(bytes, folder / file, [](const fs::path& path) {
-              ReadOptions options;
-              options.skip_bad = true;
-              read_dataset(path.string(), options);
-            });
-          },
+          [file](const std::string& bytes, const fs::path& folder) { as_file(bytes, folder / file, read_leniently); },
           [file](const fs::path& folder) {
             write_dataset(sound_dataset(), (folder / file).string());
             return Seeds{read_file(folder / file)};
           }};
 }
 
-/// The header of a checkpoint; digest and checksums are made anew around it.
-FuzzTarget checkpoint_target() {
-  return {"checkpoint",
-          [](const std::string& bytes, const fs::path& folder) {
-            static const fs::path whole = [&] {
-              save_checkpoint(sound_checkpoint(), folder / "whole.pt");
-              return folder / "whole.pt";
-            }();
-            static const Container container = load_container(whole, "checkpoint");
-            Container damaged = container;
-            damaged.header = nlohmann::json::parse(bytes, nullptr, /*allow_exceptions=*/false);
+/// Discarded where the bytes are no JSON, or nested so deeply that no writer would have made it.
+nlohmann::json json_of(const std::string& bytes) {
+  try {
+    return parse_untrusted_json(bytes);
+  } catch (const std::exception&) {
+    return nlohmann::json(nlohmann::json::value_t::discarded);
+  }
+}
+
+/// Damages what a container holds, behind its digest and checksums, which are made anew: JSON in place of the header,
+/// or, after a byte 0, a safetensors file in place of the tensors. Empty parts stay sound.
+Container with_damage(const Container& sound, const std::string& bytes, const fs::path& folder) {
+  Container damaged = sound;
+  const size_t end = std::min(bytes.find('\0'), bytes.size());
+  if (end > 0) damaged.header = json_of(bytes.substr(0, end));
+  if (end + 1 >= bytes.size()) return damaged;
+  write_raw(folder / "tensors.safetensors", bytes.substr(end + 1));
+  try {
+    damaged.tensors = read_state_dict(folder / "tensors.safetensors");
+  } catch (const UserError&) {
+    damaged.tensors.clear();
+  }
+  return damaged;
+}
+
+/// The header alone, and the tensors alone.
+Seeds container_seeds(const Container& sound, const fs::path& folder) {
+  write_safetensors(sound.tensors, {}, folder / "tensors.safetensors");
+  return {sound.header.dump(), std::string(1, '\0') + read_file(folder / "tensors.safetensors")};
+}
+
+/// A file whose content is a container: damaged from outside where the bytes are a zip archive, else from inside.
+FuzzTarget container_target(const std::string& name, const std::string& file, const std::string& kind,
+                            const std::function<void(const fs::path&)>& make,
+                            const std::function<void(const fs::path&)>& read) {
+  return {name,
+          [=](const std::string& bytes, const fs::path& folder) {
+            if (bytes.compare(0, 4, "PK\x03\x04") == 0) return as_file(bytes, folder / file, read);
+            make(folder / ("whole-" + file));
+            const Container damaged = with_damage(load_container(folder / ("whole-" + file), kind), bytes, folder);
             if (damaged.header.is_discarded()) return;
-            save_container(damaged, folder / "victim.pt");
+            save_container(damaged, folder / file);
             try {
-              load_model(folder / "victim.pt");
+              read(folder / file);
             } catch (const UserError&) {
             }
           },
-          [](const fs::path& folder) {
-            save_checkpoint(sound_checkpoint(), folder / "seed.pt");
-            return Seeds{load_container(folder / "seed.pt", "checkpoint").header.dump()};
+          [=](const fs::path& folder) {
+            make(folder / ("whole-" + file));
+            auto seeds = container_seeds(load_container(folder / ("whole-" + file), kind), folder);
+            seeds.push_back(read_file(folder / ("whole-" + file)));
+            return seeds;
           }};
+}
+
+/// Makes the file unless it is there.
+void make_once(const fs::path& path, const std::function<void()>& make) {
+  if (!fs::exists(path)) make();
+}
+
+FuzzTarget checkpoint_target() {
+  return container_target(
+      "checkpoint", "victim.pt", "checkpoint",
+      [](const fs::path& path) { make_once(path, [&] { save_checkpoint(sound_checkpoint(), path); }); },
+      [](const fs::path& path) { load_model(path); });
+}
+
+FuzzTarget ferpack_target() {
+  return container_target(
+      "ferpack", "victim.ferpack", "dataset",
+      [](const fs::path& path) { make_once(path, [&] { write_dataset(sound_dataset(), path.string()); }); },
+      read_leniently);
 }
 
 /// The pickle of a state dictionary, with records beside it and right checksums around it.
@@ -310,13 +364,61 @@ FuzzTarget head_target() {
           }};
 }
 
+/// A whole conversation with the server: what a client sends, and then closes.
+FuzzTarget request_target() {
+  return {
+      "request",
+      [](const std::string& bytes, const fs::path&) {
+        static Api api(sound_checkpoint(), [] {
+          ApiSettings settings;
+          settings.runtime.threads = 1;
+          settings.most_pixels = 1 << 14;
+          settings.most_steps = 2;
+          return settings;
+        }());
+        static HttpServer server(api, [] {
+          HttpSettings settings;
+          settings.port = 0;
+          settings.rate = 0;
+          return settings;
+        }());
+        int ends[2];
+        if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends) != 0) return;
+        const std::string sent = bytes.substr(0, 100'000);  // the socket takes it at once
+        const bool whole = write(ends[0], sent.data(), sent.size()) == static_cast<ssize_t>(sent.size());
+        shutdown(ends[0], SHUT_WR);
+        std::thread answers([socket = ends[0]] {
+          char waste[4096];
+          while (read(socket, waste, sizeof(waste)) > 0) {
+          }
+        });
+        server.serve_connection(ends[1]);
+        answers.join();
+        close(ends[0]);
+        if (!whole) throw std::runtime_error("the socket was too small");
+      },
+      [](const fs::path&) {
+        const std::string picture = "P5 12 12 255\n" + std::string(144, '\x50');
+        const auto post = [](const std::string& path, const std::string& type, const std::string& body) {
+          return fmt::format("POST {} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {}\r\nContent-Length: {}\r\n\r\n{}",
+                             path, type, body.size(), body);
+        };
+        return Seeds{"GET /model HTTP/1.1\r\nHost: localhost\r\n\r\nHEAD /labels HTTP/1.0\r\n\r\n",
+                     post("/predict?lang=fr", "image/x-portable-graymap", picture),
+                     post("/attack", "multipart/form-data; boundary=b",
+                          "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a\"\r\n\r\n" + picture +
+                              "\r\n--b\r\nContent-Disposition: form-data; name=steps\r\n\r\n1\r\n--b--"),
+                     post("/attack", "application/json", R"({"image": "UDUgMSAxIDI1NQoB", "eps": "0.1", "steps": 1})")};
+      }};
+}
+
 }  // namespace
 
 const std::vector<FuzzTarget>& fuzz_targets() {
   static const std::vector<FuzzTarget> all = [] {
     FuzzTarget safetensors = model_target("safetensors", "victim.safetensors", "safetensors");
     return std::vector<FuzzTarget>{data_target("csv", "victim.csv"),
-                                   data_target("ferpack", "victim.ferpack"),
+                                   ferpack_target(),
                                    checkpoint_target(),
                                    keras_target(),
                                    model_target("onnx", "victim.onnx", "onnx"),
@@ -327,7 +429,8 @@ const std::vector<FuzzTarget>& fuzz_targets() {
                                    result_target(),
                                    picture_target(),
                                    form_target(),
-                                   head_target()};
+                                   head_target(),
+                                   request_target()};
   }();
   return all;
 }

@@ -22,7 +22,10 @@ using nlohmann::json;
 
 /// What a group of images may take: what an interrupt costs, and how often the progress line moves.
 constexpr double kSecondsPerGroup = 4;
-constexpr int64_t kFirstGroup = 8, kSmallestGroup = 4, kLargestGroup = 256, kGrowth = 4;
+constexpr int64_t kFirstGroup = 4, kSmallestGroup = 4, kLargestGroup = 256, kGrowth = 4;
+/// So many images go through all legs before the next ones begin: what is kept between two legs is several times as
+/// large as the images.
+constexpr int64_t kMostInHand = 512, kFewestInHand = 64, kBytesInHand = 8 << 20;
 /// Saving waits this long, and longer where it takes more than a twentieth of the time.
 constexpr double kSecondsBetweenSaves = 4, kSavingPays = 20;
 
@@ -53,6 +56,12 @@ json described(const Trial& trial, const Attack& attack, Precision precision) {
                             {trial.norm, attack.minimum_norm() ? trial.search_limit() : trial.ladder.back().eps});
 }
 
+/// Of one run on a data set of so many classes.
+int64_t legs_of(const Trial& trial, const Attack& attack, int64_t classes) {
+  if (trial.nearest && !attack.minimum_norm()) return 1;
+  return attack.legs(trial.norm, trial.targets.defined() || trial.goal.targeted(), classes);
+}
+
 AttackRecord new_record(const Trial& trial, const std::string& name, const Dataset& images, Precision precision) {
   const auto attack = trial.attack(name);
   const int64_t n = images.size(), classes = images.classes.size();
@@ -65,8 +74,7 @@ AttackRecord new_record(const Trial& trial, const std::string& name, const Datas
   record.stages = attack->stages();
   record.settings = described(trial, *attack, precision);
   record.single_step = record.settings.value("steps", int64_t{0}) == 1;
-  const bool in_one = trial.nearest && !attack->minimum_norm();
-  record.legs = in_one ? 1 : attack->legs(trial.norm, trial.targets.defined() || trial.goal.targeted(), classes);
+  record.legs = legs_of(trial, *attack, classes);
   record.broken = torch::full({n}, static_cast<int64_t>(rungs), torch::kInt64);
   record.logits = torch::zeros({n, classes});
   record.distance = torch::full({n}, std::numeric_limits<double>::infinity(), torch::kFloat64);
@@ -156,12 +164,31 @@ class Campaign {
     for (int64_t run = 0; run < record.runs(); ++run) {
       now_ = record.minimum_norm ? record.name : fmt::format("{} {}", record.name, trial_.ladder[run].text);
       settle_broken(record, run);
-      for (int64_t leg = 0; leg < record.legs; ++leg) {
-        observer_.at(record.legs > 1 ? fmt::format("{}, {} of {}", now_, leg + 1, record.legs) : now_);
-        attack_leg(*attack, record, run, leg);
+      std::vector<GroupSize> groups(static_cast<size_t>(record.legs));
+      for (;;) {
+        const auto pending = ledger_.attacked.logical_and(record.settled.eq(run)).nonzero().squeeze(1);
+        if (pending.size(0) == 0) break;
+        // Of an interrupted run, those in the midst of their legs come first.
+        attack_some(*attack, record, run, pending.narrow(0, 0, std::min(in_hand(), pending.size(0))), groups);
       }
-      if (!record.leg.any().item<bool>()) record.open = {};  // else a later run was resumed
     }
+  }
+
+  int64_t in_hand() const {
+    const int64_t bytes = std::max<int64_t>(1, images_.images[0].numel());
+    return std::clamp(kBytesInHand / bytes, kFewestInHand, kMostInHand);
+  }
+
+  /// All legs of one run for these images.
+  void attack_some(const Attack& attack, AttackRecord& record, int64_t run, const torch::Tensor& some,
+                   std::vector<GroupSize>& groups) {
+    for (int64_t leg = 0; leg < record.legs; ++leg) {
+      observer_.at(record.legs > 1 ? fmt::format("{}, {} of {}", now_, leg + 1, record.legs) : now_);
+      const auto waiting =
+          record.settled.eq(run).logical_and(record.leg.eq(leg)).index_select(0, some).nonzero().squeeze(1);
+      attack_leg(attack, record, {run, leg}, some.index_select(0, waiting), groups[static_cast<size_t>(leg)]);
+    }
+    if (!record.leg.any().item<bool>()) record.open = {};  // else a later run was resumed
   }
 
   /// Images broken at a smaller eps are broken here too.
@@ -171,16 +198,17 @@ class Campaign {
     observer_.advance(0, record.legs * known.sum().item<int64_t>());
   }
 
-  void attack_leg(const Attack& attack, AttackRecord& record, int64_t run, int64_t leg) {
-    const auto pending = ledger_.attacked.logical_and(record.settled.eq(run)).logical_and(record.leg.eq(leg));
-    const auto places = pending.nonzero().squeeze(1);
-    GroupSize group;
+  struct Leg {
+    int64_t run, leg;
+  };
+
+  void attack_leg(const Attack& attack, AttackRecord& record, Leg at, const torch::Tensor& places, GroupSize& group) {
     for (int64_t begin = 0, count = 0; begin < places.size(0); begin += count) {
       count = std::min(group.next(), places.size(0) - begin);
       const auto start = Clock::now();
       const int64_t before = ledger_.done();
-      attack_group(attack, record, run, leg, places.narrow(0, begin, count));
-      record.seconds[static_cast<size_t>(run)] += seconds_since(start);
+      attack_group(attack, record, at.run, at.leg, places.narrow(0, begin, count));
+      record.seconds[static_cast<size_t>(at.run)] += seconds_since(start);
       group.took(count, seconds_since(start));
       observer_.advance(count, ledger_.done() - before - count);
       if (seconds_since(saved_) > pause_) save();
@@ -303,7 +331,10 @@ json campaign_identity(const Bench& bench, const Trial& trial, const Shard& shar
   for (const auto& rung : trial.ladder) identity["eps"].push_back(rung.text);
   const auto precision = (trial.surrogate.classifier ? *trial.surrogate.classifier : bench.network).precision();
   for (const auto& name : trial.attacks) {
-    identity["attacks"].push_back(described(trial, *trial.attack(name), precision));
+    const auto attack = trial.attack(name);
+    json settings = described(trial, *attack, precision);
+    settings["legs"] = legs_of(trial, *attack, bench.images.classes.size());  // a state counts them
+    identity["attacks"].push_back(settings);
   }
   identity["surrogate"] = trial.surrogate.digest;
   if (trial.nearest) identity["nearest"] = trial.search_limit();

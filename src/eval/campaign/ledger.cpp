@@ -70,6 +70,12 @@ void read_open(AttackRecord& record, const std::map<std::string, torch::Tensor>&
   record.open.put(begun(record), kept);
 }
 
+/// Throws std::out_of_range for an image beyond the last run or leg, which would never be through.
+void check_counts(const AttackRecord& record) {
+  const auto fine = record.leg.ge(0).logical_and(record.leg.lt(record.legs)).logical_and(record.settled.ge(0));
+  if (!fine.logical_and(record.settled.le(record.runs())).all().item<bool>()) throw std::out_of_range(record.name);
+}
+
 /// Sum of two lists, place by place.
 template <class Number>
 void add_to(std::vector<Number>& sum, const std::vector<Number>& more) {
@@ -183,6 +189,7 @@ Ledger Ledger::load(const std::filesystem::path& path) {
       const auto stored = container.tensors.find(record.name + "/adversarial");
       if (stored != container.tensors.end()) record.adversarial = stored->second;
       for (const auto& [name, tensor] : record.columns()) *tensor = container.tensors.at(record.name + "/" + name);
+      check_counts(record);
       read_open(record, container.tensors);
       ledger.attacks.push_back(std::move(record));
     }

@@ -10,6 +10,7 @@
 #include "core/error.hpp"
 #include "core/files.hpp"
 #include "core/progress.hpp"
+#include "core/reason.hpp"
 #include "core/text.hpp"
 #include "faces/mat.hpp"
 
@@ -85,7 +86,7 @@ VideoRecorder::~VideoRecorder() {
   try {
     finish();
   } catch (const std::exception& error) {
-    warn(error.what());
+    warn(reason_of(error));
   }
 }
 

@@ -18,6 +18,7 @@
 #include "core/files.hpp"
 #include "core/interrupt.hpp"
 #include "core/progress.hpp"
+#include "core/reason.hpp"
 #include "core/text.hpp"
 #include "data/image.hpp"
 #include "faces/mat.hpp"
@@ -250,7 +251,7 @@ std::unique_ptr<VideoSource> open_first_video(const std::vector<std::string>& wo
     try {
       return open_video(word);
     } catch (const std::runtime_error& error) {
-      reasons.push_back(camera_number(word) >= 0 ? fmt::format("no camera {}", word) : error.what());
+      reasons.push_back(camera_number(word) >= 0 ? fmt::format("no camera {}", word) : reason_of(error));
       if (reasons.size() < words.size()) inform(fmt::format("{}; trying {}", reasons.back(), words[reasons.size()]));
     }
   }

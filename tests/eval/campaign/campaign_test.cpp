@@ -28,15 +28,15 @@ Classifier two_sided() {
   return test::linear_classifier(weight, torch::tensor({0.4f, 0.0f, -100.0f}), kSide);
 }
 
-Dataset labelled(const Classifier& network) {
+Dataset labelled(const Classifier& network, int64_t count = kImages) {
   Dataset data;
   data.name = "blobs";
-  data.images = test::test_images(kImages, kSide, 80, 175);
+  data.images = test::test_images(count, kSide, 80, 175);
   data.labels = network.logits(to_float(data.images)).argmax(1);
   data.labels[0] = 1 - data.labels[0];
   data.classes = network.classes();
-  data.splits.assign(kImages, Split::None);
-  for (int64_t i = 0; i < kImages; ++i) data.ids.push_back(fmt::format("blob-{}", i));
+  data.splits.assign(static_cast<size_t>(count), Split::None);
+  for (int64_t i = 0; i < count; ++i) data.ids.push_back(fmt::format("blob-{}", i));
   return data;
 }
 
@@ -90,10 +90,17 @@ class CampaignOf : public testing::Test {
   Trial trial_;
 };
 
-TEST_F(CampaignOf, AnAutoAttackThatIsInterruptedAgainAndAgainGetsOnEachTimeAndEndsAsAnUndisturbedOne) {
+/// Interrupted after each group, with enough steps that each part of the cascade is divided.
+class InterruptedAutoAttack : public CampaignOf, public testing::WithParamInterface<Norm> {};
+
+TEST_P(InterruptedAutoAttack, GetsOnEachTimeAndEndsAsAnUndisturbedOne) {
+  trial_.norm = GetParam();
+  if (trial_.norm == Norm::L2) trial_.ladder = parse_ladder("0.02,0.05", Norm::L2);
+  if (trial_.norm == Norm::L1) trial_.ladder = parse_ladder("0.1,0.3", Norm::L1);
+  trial_.settings.steps = 30;
   const ScratchFolder folder;
   const auto whole = run_campaign(bench(), trial_);
-  ASSERT_GT(whole.attacks[0].legs, 5);
+  ASSERT_GT(whole.attacks[0].legs, 8);
   const auto options = keeping(folder);
   int64_t done = 0, rounds = 0;
   for (bool finished = false; !finished; ++rounds) {
@@ -110,6 +117,42 @@ TEST_F(CampaignOf, AnAutoAttackThatIsInterruptedAgainAndAgainGetsOnEachTimeAndEn
     }
   }
   EXPECT_GT(rounds, whole.attacks[0].legs);
+}
+
+INSTANTIATE_TEST_SUITE_P(Norms, InterruptedAutoAttack, testing::Values(Norm::Linf, Norm::L2, Norm::L1),
+                         [](const auto& info) { return std::string(to_string(info.param)); });
+
+TEST_F(CampaignOf, MoreImagesThanAreInHandAtOnceEndAsInShards) {
+  constexpr int64_t kMany = 600;
+  data_ = labelled(network_, kMany);
+  trial_.ladder = {trial_.ladder[0]};
+  trial_.settings.steps = 2;
+  trial_.settings.queries = 10;
+  const ScratchFolder folder;
+  const auto whole = run_campaign(bench(), trial_);
+  std::vector<Ledger> shards;
+  for (int64_t index = 0; index < 2; ++index) {
+    CampaignOptions options;
+    options.shard = {index, 2};
+    shards.push_back(run_campaign(bench(), trial_, options));
+  }
+  EXPECT_EQ(bytes_of(Ledger::merge(shards), folder), bytes_of(whole, folder));
+  const auto options = keeping(folder);
+  Impatient observer(8);
+  EXPECT_THROW(run_campaign(bench(), trial_, options, observer), Interrupted);
+  const auto kept = Ledger::load(*options.state);
+  EXPECT_GT(kept.attacks[0].leg.gt(0).sum().item<int64_t>(), 0);
+  EXPECT_FALSE(kept.attacks[0].leg.slice(0, 520).gt(0).all().item<bool>());
+  EXPECT_EQ(bytes_of(run_campaign(bench(), trial_, options), folder), bytes_of(whole, folder));
+}
+
+TEST_F(CampaignOf, AStateWithACountBeyondTheLastLegIsRefused) {
+  trial_.attacks = {"fgsm"};
+  const ScratchFolder folder;
+  auto ledger = run_campaign(bench(), trial_);
+  ledger.attacks[0].leg.fill_(ledger.attacks[0].legs);
+  ledger.save(folder / "beyond.state");
+  EXPECT_THAT(user_error([&] { Ledger::load(folder / "beyond.state"); }), HasSubstr("is incomplete"));
 }
 
 TEST_F(CampaignOf, ProgressMovesByImageAndLegToItsEnd) {

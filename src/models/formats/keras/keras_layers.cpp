@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "core/error.hpp"
+#include "core/reason.hpp"
 #include "models/formats/keras/keras_layer.hpp"
 
 namespace fercli {
@@ -712,8 +713,7 @@ KerasValue lower_layer(const std::string& class_name, KerasCall& call) {
   } catch (const nlohmann::json::exception&) {
     call.fail("one of its settings is missing, or is no value for it");
   } catch (const std::exception& error) {
-    const std::string reason = error.what();
-    call.fail(reason.substr(0, reason.find('\n')));
+    call.fail(reason_of(error));
   }
 }
 

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <torch/csrc/jit/api/module.h>
 #include <torch/csrc/jit/runtime/graph_executor.h>
+#include <torch/csrc/jit/runtime/jit_exception.h>
 #include <torch/csrc/jit/serialization/import.h>
 
 #include <atomic>
@@ -83,12 +84,23 @@ class TorchScriptExecutor : public Executor {
   torch::Tensor forward(const torch::Tensor& input) const override {
     // Without it the interpreter specialises itself after some calls, and roundings change.
     const torch::jit::GraphOptimizerEnabledGuard unspecialised(false);
-    const auto value = module_.forward({input.contiguous()});
+    const auto value = run(input.contiguous());
     if (output_.empty() && !said_.exchange(true)) say_choice(returned_tensors(value).names);
     return chosen_tensor(value, output_);
   }
 
  private:
+  c10::IValue run(const torch::Tensor& input) const {
+    try {
+      return module_.forward({input});
+    } catch (const torch::jit::JITException&) {  // whose text is the file's
+      throw UserError(
+          fmt::format("the TorchScript network's code raises an error on images of {}x{}x{}; --input HxWxC "
+                      "gives another size",
+                      input.size(2), input.size(3), input.size(1)));
+    }
+  }
+
   static void say_choice(const std::vector<std::string>& names) {
     if (names.size() < 2) return;
     inform(fmt::format("the TorchScript network has {} outputs ({}); '{}' is taken, --output NAME takes another",

@@ -73,6 +73,22 @@ TEST_F(ScriptArchive, ComputingCodeLoads) {
   EXPECT_EQ(refusal(with_line("y = input.abs().sum().item()")), "");
 }
 
+/// As torch.jit.save writes `raise` and `assert`.
+TEST_F(ScriptArchive, CodeThatRaisesForOtherInputsLoads) {
+  const std::string raise =
+      "ops.prim.RaiseException(torch.format(\"{} are too many\", torch.size(input, 0)), "
+      "\"builtins.ValueError\")";
+  EXPECT_EQ(
+      refusal(with_line("if torch.gt(torch.size(input, 0), 100000):\n      " + raise + "\n    else:\n      pass")), "");
+}
+
+TEST_F(ScriptArchive, CodeThatRaisesForEveryInputIsRefusedInOneSentence) {
+  const auto message = refusal(with_line("ops.prim.RaiseException(\"\\x1b[31mno\")"));
+  EXPECT_THAT(message, HasSubstr("victim.pt"));
+  EXPECT_THAT(message, HasSubstr("code raises an error on images of 48x48x1"));
+  EXPECT_THAT(message, testing::Not(HasSubstr("\n")));
+}
+
 TEST_F(ScriptArchive, CodeThatDoesMoreIsRefusedByName) {
   const std::vector<std::pair<std::string, std::string>> kinds = {
       {"torch.save(input, \"loot\")", "aten::save"},
