@@ -100,7 +100,7 @@ MinimalEpsResult minimal_eps(const Classifier& classifier, const Attack& attack,
   if (!(settings.resolution > 0) || !(settings.max_eps >= settings.resolution)) {
     throw UserError("minimal eps: the largest eps must be at least the resolution, and both above 0");
   }
-  Bisection bisection(input, classifier.classes().size(), norm, attack.settings().pixel_grid, settings);
+  Bisection bisection(input, classifier.classes().size(), norm, attack.setup().pixel_grid, settings);
   if (input.start.defined() && input.x.size(0) > 0) {
     const auto logits = classifier.with_precision(Precision::Float32).logits(input.start);
     const auto reached = input.goal.reached(logits);

@@ -21,12 +21,13 @@ struct RobustnessOptions {
   bool off_grid = false;
   AttackOptions attack;
   ShardOption shard;
+  std::vector<std::string> names = {};  ///< of the attacks; known after `check`
 
   void declare(OptionSet& options);
   bool wanted() const { return !attacks.empty(); }
 
   /// Throws UserError about options that make no sense together.
-  void check(const OptionSet& options, const std::string& out) const;
+  void check(const OptionSet& options, const std::string& out);
 };
 
 /// Whom it is about.

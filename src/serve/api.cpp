@@ -336,7 +336,7 @@ void Api::attack_crop(const torch::Tensor& crop, const AttackOrder& order, const
     trial.attacks = {"pgd"};
     trial.ladder = {{"", order.eps}};
     trial.goal = order.goal;
-    trial.settings.steps = order.steps;
+    trial.settings.set("steps", order.steps);
     trial.seed = settings_.runtime.seed;
     attacked = attack_faces(classifier_, crop, label, trial);
     out["passes"] = {{"forward", attacked.forward}, {"backward", attacked.backward}};

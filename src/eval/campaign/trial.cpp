@@ -20,7 +20,7 @@ std::unique_ptr<Attack> Trial::attack(const std::string& name) const {
 }
 
 double Trial::search_limit() const {
-  return std::max(ladder.back().eps, nearest_limit > 0 ? nearest_limit : minimal_eps_limit(norm));
+  return std::max(ladder.back().eps, nearest_limit > 0 ? nearest_limit : facts_of(norm).limit);
 }
 
 std::string mask_digest(const torch::Tensor& mask) {
@@ -52,34 +52,6 @@ std::vector<Rung> parse_ladder(const std::string& text, Norm norm) {
   }
   if (ladder.empty()) throw UserError("--eps: at least one value is needed");
   return ladder;
-}
-
-double minimal_eps_limit(Norm norm) {
-  switch (norm) {
-    case Norm::Linf:
-      return 64 / 255.0;
-    case Norm::L2:
-      return 8;
-    case Norm::L1:
-      return 128;
-    case Norm::L0:
-      return 1024;
-  }
-  return 0;
-}
-
-double minimal_eps_resolution(Norm norm) {
-  switch (norm) {
-    case Norm::Linf:
-      return 1 / 255.0;
-    case Norm::L2:
-      return 0.01;
-    case Norm::L1:
-      return 0.1;
-    case Norm::L0:
-      return 1;
-  }
-  return 0;
 }
 
 }  // namespace fercli

@@ -38,10 +38,14 @@ struct StudySubject {
   const StudyCache& cache;      ///< for pieces that are worth keeping by themselves
   nlohmann::json key;           ///< all that the figures depend on
   std::filesystem::path state;  ///< where an unfinished measurement may keep itself
+  Observer& observer;           ///< follows it
 };
 
 /// A campaign on the subject's images, kept in its state file while it is unfinished.
 Ledger run_part(const StudySubject& subject, const Trial& trial, const torch::Tensor& verdict = {});
+
+/// On how many images a part measures.
+Parameter images_parameter(const std::string& quick);
 
 /// What a part found.
 struct StudyFindings {
@@ -62,6 +66,10 @@ struct StudyPart {
   nlohmann::json (*options)(const StudyPlan& plan);  ///< what the figures depend on besides model, images and seed
   double (*passes)(const StudyPlan& plan, int64_t images, const Pilot& pilot);  ///< expected, on that many images
   StudyFindings (*measure)(const StudySubject& subject);                        ///< throws Interrupted
+  std::vector<Parameter> parameters = {};  ///< how much is measured; the defaults are those of a quick study
+  Given full = {};                         ///< the defaults of a full study
+
+  Values values(const StudyPlan& plan) const;  ///< throws std::invalid_argument
 };
 
 }  // namespace fercli

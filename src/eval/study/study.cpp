@@ -58,8 +58,9 @@ struct Job {
 
 class Study {
  public:
-  Study(const std::vector<StudyModel>& models, const StudyPlan& plan, const std::filesystem::path& cache)
-      : models_(models), plan_(plan), cache_(cache) {
+  Study(const std::vector<StudyModel>& models, const StudyPlan& plan, const std::filesystem::path& cache,
+        Observer& observer)
+      : models_(models), plan_(plan), cache_(cache), observer_(observer) {
     for (const auto& name : plan.parts) Registry<StudyPart>::instance().get(name);
     for (const auto& part : Registry<StudyPart>::instance().all()) {
       for (size_t model = 0; model < models.size(); ++model) add_job(part, model);
@@ -79,10 +80,11 @@ class Study {
       Job& job = jobs_[i];
       if (!job.value.is_null()) continue;
       const double pace = ahead > 0 ? (seconds_since(start) + prior) / (expected + prior) : 1;
-      inform(fmt::format("[{}/{}] {}{}", i + 1, jobs_.size(), job.title(models_),
-                         ahead > 0 ? fmt::format(": about {}, {} left in all", format_duration(pace * job.seconds),
-                                                 format_duration(pace * ahead))
-                                   : ""));
+      observer_.say(fmt::format("[{}/{}] {}{}", i + 1, jobs_.size(), job.title(models_),
+                                ahead > 0
+                                    ? fmt::format(": about {}, {} left in all", format_duration(pace * job.seconds),
+                                                  format_duration(pace * ahead))
+                                    : ""));
       measure(job);
       expected += job.seconds;
       ahead -= job.seconds;
@@ -115,7 +117,8 @@ class Study {
   void announce() {
     const auto missing = std::count_if(jobs_.begin(), jobs_.end(), [](const Job& job) { return job.value.is_null(); });
     const auto known = static_cast<int64_t>(jobs_.size()) - missing;
-    if (known > 0) inform(fmt::format("{} of {} parts are in {}", known, jobs_.size(), cache_.folder().string()));
+    if (known > 0)
+      observer_.say(fmt::format("{} of {} parts are in {}", known, jobs_.size(), cache_.folder().string()));
     if (missing == 0 || plan_.mode != "full") return;
     double all = 0;
     std::vector<Pilot> pilots;
@@ -129,10 +132,11 @@ class Study {
       }
       job.seconds = passes * pilots[job.model].seconds_per_pass;
       all += job.seconds;
-      inform(fmt::format("  {:<38} {:>6} images  about {}", job.title(models_), images, format_duration(job.seconds)));
+      observer_.say(
+          fmt::format("  {:<38} {:>6} images  about {}", job.title(models_), images, format_duration(job.seconds)));
     }
-    inform(fmt::format("  about {} in all, as far as {} images tell; Ctrl-C keeps what is done", format_duration(all),
-                       kPilotImages));
+    observer_.say(fmt::format("  about {} in all, as far as {} images tell; Ctrl-C keeps what is done",
+                              format_duration(all), kPilotImages));
   }
 
   /// A few steps of PGD on a few images.
@@ -142,7 +146,7 @@ class Study {
     look.attacks = {"pgd"};
     look.ladder = plan_.ladder;
     look.goal = parse_emotion_goal("untargeted", images.classes);
-    look.settings.steps = kPilotSteps;
+    look.settings.set("steps", kPilotSteps);
     look.settings.batch_size = plan_.batch_size;
     look.seed = plan_.seed;
     const auto found = run_campaign({model.search, images}, look);
@@ -191,7 +195,8 @@ class Study {
     const auto state = cache_.state(job.part->name, job.key);
     try {
       throw_if_interrupted();
-      StudyFindings found = job.part->measure({plan_, models_, models_[job.model], job.images, cache_, job.key, state});
+      StudyFindings found = job.part->measure(
+          {plan_, models_, models_[job.model], job.images, cache_, job.key, state, observer_});
       if (found.cost.is_null()) {
         found.cost = {
             {"forward", forwards() - forward}, {"backward", backwards() - backward}, {"seconds", seconds_since(start)}};
@@ -318,6 +323,7 @@ class Study {
   const std::vector<StudyModel>& models_;
   const StudyPlan& plan_;
   StudyCache cache_;
+  Observer& observer_;
   std::vector<Job> jobs_;
 };
 
@@ -338,8 +344,8 @@ void check_models(const std::vector<StudyModel>& models) {
 Ledger run_part(const StudySubject& subject, const Trial& trial, const torch::Tensor& verdict) {
   CampaignOptions options;
   options.state = subject.state;
-  ProgressObserver observer;
-  return run_campaign({subject.model.search, subject.images, subject.model.digest, verdict}, trial, options, observer);
+  return run_campaign({subject.model.search, subject.images, subject.model.digest, verdict}, trial, options,
+                      subject.observer);
 }
 
 double Pilot::standing_at(Norm norm, double size) const {
@@ -369,15 +375,6 @@ StudyPlan StudyPlan::quick() {
   plan.autoattack_ladder = parse_ladder("4/255,8/255", Norm::Linf);
   plan.l2_ladder = parse_ladder("0.25,0.5", Norm::L2);
   plan.at = {"4/255", 4 / 255.0};
-  plan.autoattack_images = 60;
-  plan.l2_images = 25;
-  plan.minimal_eps_images = 100;
-  plan.per_source = 6;
-  plan.transfer_images = 120;
-  plan.corruption_images = 150;
-  plan.calibration_images = 150;
-  plan.smoothing_images = 50;
-  plan.smoothing_draws = 200;
   return plan;
 }
 
@@ -386,25 +383,34 @@ StudyPlan StudyPlan::full() {
   plan.mode = "full";
   plan.autoattack_ladder = plan.ladder;
   plan.l2_ladder = parse_ladder("0.25,0.5,1", Norm::L2);
-  plan.autoattack_images = 500;
-  plan.l2_images = 100;
-  plan.minimal_eps_images = 1000;
-  plan.per_source = 50;
-  plan.transfer_images = 1000;
-  plan.corruption_images = 0;
-  plan.calibration_images = 1000;
-  plan.smoothing_images = 200;
-  plan.smoothing_draws = 1000;
   return plan;
+}
+
+Parameter images_parameter(const std::string& quick) {
+  return Parameter::whole("images", quick, at_least(0), "measured on at most this many; 0: all");
+}
+
+Values StudyPart::values(const StudyPlan& plan) const {
+  Given all = plan.mode == "full" ? full : Given();
+  const auto given = plan.given.find(name);
+  if (given != plan.given.end()) {
+    for (const auto& [parameter, value] : given->second) all[parameter] = value;
+  }
+  return {parameters, all};
+}
+
+int64_t StudyPlan::budget(const std::string& part, const std::string& parameter) const {
+  return Registry<StudyPart>::instance().get(part).values(*this).whole(parameter);
 }
 
 bool StudyPlan::wants(const std::string& part) const {
   return parts.empty() || std::find(parts.begin(), parts.end(), part) != parts.end();
 }
 
-json run_study(const std::vector<StudyModel>& models, const StudyPlan& plan, const std::filesystem::path& cache) {
+json run_study(const std::vector<StudyModel>& models, const StudyPlan& plan, const std::filesystem::path& cache,
+               Observer& observer) {
   check_models(models);
-  return Study(models, plan, cache).run();
+  return Study(models, plan, cache, observer).run();
 }
 
 void write_study(const json& report, const std::filesystem::path& path) {

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "core/parameters.hpp"
 #include "data/dataset.hpp"
 #include "eval/campaign/campaign.hpp"
 #include "models/classifier.hpp"
@@ -30,9 +31,8 @@ struct StudyPlan {
   std::vector<Rung> ladder, autoattack_ladder;  ///< Linf
   std::vector<Rung> l2_ladder;                  ///< for the comparison with what is certified
   Rung at;                                      ///< Linf: vulnerability, transfer, calibration under attack, gallery
-  int64_t autoattack_images, l2_images, minimal_eps_images, per_source, transfer_images, corruption_images,
-      calibration_images, smoothing_images, smoothing_draws;  ///< images (of each class: per_source); 0: all
-  bool include_images = false;                                ///< a gallery of the user's images too
+  std::map<std::string, Given> given = {};      ///< parameters, by the parts' names
+  bool include_images = false;                  ///< a gallery of the user's images too
   std::optional<std::vector<int64_t>> unseen = {};  ///< rows of the images whose pixels do not occur in Training
   uint64_t seed = 0;
   int64_t batch_size = 64;  ///< changes no figure
@@ -41,6 +41,9 @@ struct StudyPlan {
   static StudyPlan full();
 
   bool wants(const std::string& part) const;
+
+  /// A parameter of a part: the given one, else that of this mode. Throws std::invalid_argument, see `Values`.
+  int64_t budget(const std::string& part, const std::string& parameter) const;
 };
 
 constexpr int64_t kQuickImages = 500;
@@ -50,7 +53,7 @@ constexpr int64_t kQuickImages = 500;
 /// the same images and classes. A full study says first what it will take; every one says how far it is. Throws
 /// UserError on unknown parts; Interrupted on Ctrl-C: the same call goes on from the cache.
 nlohmann::json run_study(const std::vector<StudyModel>& models, const StudyPlan& plan,
-                         const std::filesystem::path& cache);
+                         const std::filesystem::path& cache, Observer& observer = Observer::none());
 
 /// Writes report.json by rename, keys in the order of the schema.
 void write_study(const nlohmann::json& report, const std::filesystem::path& path);

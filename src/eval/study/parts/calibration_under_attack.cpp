@@ -13,7 +13,7 @@ using nlohmann::json;
 constexpr double kPasses = 45;
 
 Dataset images(const StudyPlan& plan, const StudyModel& model) {
-  return subset(model.images, plan.calibration_images);
+  return subset(model.images, plan.budget("calibration_under_attack", "images"));
 }
 
 json options(const StudyPlan& plan) {
@@ -78,8 +78,16 @@ StudyFindings measure(const StudySubject& subject) {
            {"reliability_clean", reliability_table(clean)}}};
 }
 
-const Register<StudyPart> registered{
-    {"calibration_under_attack", 85, "is the network sure of its errors", false, images, options, passes, measure}};
+const Register<StudyPart> registered{{"calibration_under_attack",
+                                      85,
+                                      "is the network sure of its errors",
+                                      false,
+                                      images,
+                                      options,
+                                      passes,
+                                      measure,
+                                      {images_parameter("150")},
+                                      {{"images", "1000"}}}};
 
 }  // namespace
 
