@@ -9,9 +9,7 @@ namespace fercli::apgd_ce_attack {
 
 namespace {
 
-const Register<AttackEntry> registered{apgd_entry(
-    "apgd-ce", "the cross-entropy",
-    [](const AttackSettings& settings) -> std::unique_ptr<Attack> { return std::make_unique<Apgd>(settings, "ce"); })};
+const Register<AttackEntry> registered{apgd_entry("ce", "the cross-entropy")};
 
 }  // namespace
 

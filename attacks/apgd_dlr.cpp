@@ -9,9 +9,7 @@ namespace fercli::apgd_dlr_attack {
 
 namespace {
 
-const Register<AttackEntry> registered{apgd_entry(
-    "apgd-dlr", "the difference of logits ratio",
-    [](const AttackSettings& settings) -> std::unique_ptr<Attack> { return std::make_unique<Apgd>(settings, "dlr"); })};
+const Register<AttackEntry> registered{apgd_entry("dlr", "the difference of logits ratio")};
 
 }  // namespace
 

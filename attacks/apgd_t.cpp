@@ -16,38 +16,25 @@ namespace fercli::apgd_t_attack {
 
 namespace {
 
-constexpr int64_t kTargets = 9;
 constexpr const char* kRanked = "apgd-t ranked";
 
 class ApgdT : public Attack {
  public:
-  explicit ApgdT(const AttackSettings& settings) : Attack(settings) {
-    if (settings_.steps == 0) settings_.steps = kApgdSteps;
-    if (settings_.targets == 0) settings_.targets = kTargets;
-  }
-
-  nlohmann::json describe(const ThreatModel& threat) const override {
-    return {{"name", "apgd-t"},
-            {"norm", to_string(threat.norm)},
-            {"eps", threat.eps},
-            {"steps", settings_.steps},
-            {"targets_at_most", settings_.targets},
-            {"restarts", settings_.restarts},
-            {"loss", "targeted dlr"},
-            {"rho", kApgdRho},
-            {"random_start", settings_.random_start},
-            {"confidence", settings_.confidence},
-            {"pixel_grid", settings_.pixel_grid}};
-  }
+  using Attack::Attack;
 
  private:
   /// Those of a run for each class.
   int64_t parts(Norm norm, bool, int64_t classes) const override {
-    return std::max<int64_t>(1, std::min(settings_.targets, classes - 1)) * apgd_parts(norm, settings_.steps);
+    const int64_t targets = std::min(values().whole("targets"), classes - 1);
+    return std::max<int64_t>(1, targets) * apgd_parts(norm, values().whole("steps"));
+  }
+
+  void add_facts(nlohmann::json& description, const ThreatModel&) const override {
+    description["loss"] = "targeted dlr";
   }
 
   void perturb(Search& search) const override {
-    const int64_t each = apgd_parts(search.ball().norm(), settings_.steps);
+    const int64_t each = apgd_parts(search.ball().norm(), values().whole("steps"));
     const int64_t rank = search.part() / each;
     if (search.part() == 0) rank_classes(search);
     if (search.size() == 0 || rank + 1 >= search.classes()) return;
@@ -58,8 +45,8 @@ class ApgdT : public Attack {
     const auto loss = [&](const torch::Tensor& z, const Goal& goal, int64_t begin, int64_t count) {
       return targeted_dlr_loss(z, goal.labels(), by_place.index_select(0, search.rows().narrow(0, begin, count)));
     };
-    auto_pgd(search,
-             {settings_.steps, settings_.batch_size, fmt::format("start {}", rank), loss, search.part() % each});
+    auto_pgd(search, {values().whole("steps"), values().number("rho"), setup().batch_size,
+                      fmt::format("start {}", rank), loss, search.part() % each});
   }
 
   /// The wrong ones, by the logits of the original.
@@ -73,6 +60,13 @@ class ApgdT : public Attack {
   }
 };
 
+std::vector<Parameter> parameters() {
+  auto all = apgd_parameters();
+  all.push_back(shared_parameter("targets", "9"));
+  all.push_back(confidence_parameter());
+  return all;
+}
+
 const Register<AttackEntry> registered{
     {"apgd-t",
      "Auto-PGD towards one wrong class after another",
@@ -82,8 +76,8 @@ const Register<AttackEntry> registered{
      true,
      "min(9, K - 1) targets x (steps x (forward + backward) + 1 forward), until solved",
      "Croce & Hein, arXiv:2003.01690; L1: arXiv:2103.01208",
-     [](const AttackSettings& settings) -> std::unique_ptr<Attack> { return std::make_unique<ApgdT>(settings); },
-     {"steps", "restarts", "random-start", "targets", "confidence"},
+     [](const AttackSetup& setup) -> std::unique_ptr<Attack> { return std::make_unique<ApgdT>(setup); },
+     parameters(),
      Precision::BFloat16}};
 
 }  // namespace

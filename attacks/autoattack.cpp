@@ -60,30 +60,21 @@ bool works_in(const Part& part, Norm norm) {
 
 class AutoAttack : public Attack {
  public:
-  explicit AutoAttack(const AttackSettings& settings) : Attack(settings) {
-    if (settings_.steps == 0) settings_.steps = kSteps;
-    if (settings_.queries == 0) settings_.queries = kQueries;
-    settings_.random_start = true;
-  }
+  using Attack::Attack;
 
   /// Those of both variants; the untargeted one is apgd-ce, apgd-t, fab-t, square.
   std::vector<std::string> stages() const override {
     return {"apgd-ce", "apgd-t", "apgd-dlr", "fab-t", "fab", "square"};
   }
 
-  nlohmann::json describe(const ThreatModel& threat) const override {
-    return {{"name", "autoattack"},
-            {"norm", to_string(threat.norm)},
-            {"eps", threat.eps},
-            {"steps", settings_.steps},
-            {"queries", settings_.queries},
-            {"targets", settings_.targets},
-            {"restarts", settings_.restarts},
-            {"standard", settings_.steps == kSteps && settings_.queries == kQueries && settings_.targets == 0},
-            {"pixel_grid", settings_.pixel_grid}};
+ private:
+  bool random_start() const override { return true; }
+
+  void add_facts(nlohmann::json& description, const ThreatModel&) const override {
+    description["standard"] =
+        values().whole("steps") == kSteps && values().whole("queries") == kQueries && !values().has("targets");
   }
 
- private:
   /// One part of one start of one attack of the cascade.
   struct Leg {
     Part of;
@@ -106,13 +97,15 @@ class AutoAttack : public Attack {
   }
 
   AttackSettings settings_of(const Part& part, Norm norm) const {
-    AttackSettings settings = settings_;
-    settings.restarts = 1;
-    settings.random_start = part.begin == Begin::Random;
+    AttackSettings settings{setup(), {}, {}};
     settings.nearest = false;
-    settings.loss.clear();
-    settings.alpha = 0;
-    if (norm == Norm::L1 && settings.targets == 0 && std::string(part.name) == "apgd-t") settings.targets = kL1Targets;
+    settings.set("steps", values().whole("steps")).set("queries", values().whole("queries"));
+    settings.set("random-start", part.begin == Begin::Random);
+    if (values().has("targets")) {
+      settings.set("targets", values().whole("targets"));
+    } else if (norm == Norm::L1 && std::string(part.name) == "apgd-t") {
+      settings.set("targets", kL1Targets);
+    }
     return settings;
   }
 
@@ -137,10 +130,11 @@ const Register<AttackEntry> registered{
      {Norm::Linf, Norm::L2, Norm::L1},
      true,
      true,
-     "200 + 200 T + 200 T + 5000 passes for an image that stands all (T = min(9, K - 1) targets), until solved",
+     "200 + 200 T + 200 T + 5000 passes for an image that survives all (T = min(9, K - 1) targets), until solved",
      "Croce & Hein, arXiv:2003.01690",
-     [](const AttackSettings& settings) -> std::unique_ptr<Attack> { return std::make_unique<AutoAttack>(settings); },
-     {"steps", "restarts", "queries", "targets", "confidence"},
+     [](const AttackSetup& setup) -> std::unique_ptr<Attack> { return std::make_unique<AutoAttack>(setup); },
+     {shared_parameter("steps", std::to_string(kSteps)), shared_parameter("restarts"),
+      shared_parameter("queries", std::to_string(kQueries)), shared_parameter("targets"), confidence_parameter()},
      Precision::BFloat16}};
 
 }  // namespace

@@ -12,22 +12,19 @@ namespace fercli::bim_attack {
 
 namespace {
 
-const Register<AttackEntry> registered{{"bim",
-                                        "small steps along the sign of the gradient, from the original",
-                                        Access::Gradients,
-                                        {Norm::Linf},
-                                        true,
-                                        true,
-                                        "steps x (forward + backward) + 1 forward, until solved",
-                                        "Kurakin et al., arXiv:1607.02533",
-                                        [](const AttackSettings& settings) -> std::unique_ptr<Attack> {
-                                          AttackSettings single = settings;
-                                          single.restarts = 1;
-                                          single.random_start = false;
-                                          return std::make_unique<Descent>(single, DescentRule{"bim", 10, 1.0});
-                                        },
-                                        {"steps", "alpha", "loss", "confidence"},
-                                        Precision::BFloat16}};
+const Register<AttackEntry> registered{
+    {"bim",
+     "small steps along the sign of the gradient, from the original",
+     Access::Gradients,
+     {Norm::Linf},
+     true,
+     true,
+     "steps x (forward + backward) + 1 forward, until solved",
+     "Kurakin et al., arXiv:1607.02533",
+     [](const AttackSetup& setup) -> std::unique_ptr<Attack> { return std::make_unique<Descent>(setup, 1.0); },
+     {shared_parameter("steps", "10"), shared_parameter("alpha"), shared_parameter("loss", "ce"),
+      confidence_parameter()},
+     Precision::BFloat16}};
 
 }  // namespace
 

@@ -6,8 +6,6 @@
 // exactly at 0 and 1. The tanh reaches them at infinity only: the paper's code begins a hair inside, where a step of w
 // moves nothing, so that black and white pixels stay as they are for all of the default budget. Nothing is shared
 // between the images of a batch, the early end of a descent included.
-#include <nlohmann/json.hpp>
-
 #include "attacks/engine/adam.hpp"
 #include "attacks/engine/trade_off.hpp"
 
@@ -15,8 +13,6 @@ namespace fercli::cw_attack {
 
 namespace {
 
-constexpr int64_t kSteps = 300;
-constexpr double kRate = 0.01;
 /// 2 x - 1 is the tanh of w up to here, and its tangent beyond.
 constexpr double kBend = 0.98;
 const double kBendAt = std::atanh(kBend), kTangent = 1 - kBend * kBend;
@@ -44,19 +40,14 @@ torch::Tensor slope_at(const torch::Tensor& w) {
 
 class CarliniWagner : public MinimumNormAttack {
  public:
-  explicit CarliniWagner(const AttackSettings& settings) : MinimumNormAttack(settings) {
-    if (settings_.steps == 0) settings_.steps = kSteps;
-    if (settings_.alpha == 0) settings_.alpha = kRate;
-  }
-
-  nlohmann::json describe(const ThreatModel& threat) const override { return description("cw", threat); }
+  using MinimumNormAttack::MinimumNormAttack;
 
  private:
   void approach(Approach& way, torch::Tensor points) const override {
     auto start = to_w(points), w = start.clone();
     auto origin = to_image(to_w(way.x()));
     Adam adam(w);
-    TradeOff trade_off(way.size(), settings_.steps, TradeOff::End::NotFalling);
+    TradeOff trade_off(way.size(), values().whole("steps"), TradeOff::End::NotFalling);
     const auto state = trade_off.state({&w, &start, &origin, &adam.mean, &adam.square});
     while (way.size() > 0) {
       points = way.confined(to_image(w));
@@ -66,7 +57,7 @@ class CarliniWagner : public MinimumNormAttack {
       const auto weight = trade_off.constant().masked_fill(margin.value.le(0), 0).to(torch::kFloat32);
       const auto delta = points - origin;
       const auto gradient = 2 * delta + sight.pullback(margin.gradient * weight.unsqueeze(1));
-      w = w - adam.direction(gradient * slope_at(w), over_pixels(trade_off.step() + 1)) * settings_.alpha;
+      w = w - adam.direction(gradient * slope_at(w), over_pixels(trade_off.step() + 1)) * values().number("alpha");
       w = w.clamp(-kEnd, kEnd);
       const auto loss = row_sums(delta.square()) + weight * margin.value;
       restart_where(trade_off.advance(loss, sight.reached), start, w, adam);
@@ -91,10 +82,9 @@ const Register<AttackEntry> registered{
      true,
      "up to 9 x 300 x (forward + backward)",
      "Carlini & Wagner, arXiv:1608.04644",
-     [](const AttackSettings& settings) -> std::unique_ptr<Attack> {
-       return std::make_unique<CarliniWagner>(settings);
-     },
-     {"steps", "alpha", "restarts", "random-start"},
+     [](const AttackSetup& setup) -> std::unique_ptr<Attack> { return std::make_unique<CarliniWagner>(setup); },
+     {shared_parameter("steps", "300"), shared_parameter("alpha", "0.01"), shared_parameter("restarts"),
+      shared_parameter("random-start")},
      Precision::Float32,
      StepUnit::OfAPixel}};
 

@@ -6,40 +6,30 @@
 // the steps at the end. Nothing is added to the distances (foolbox 3.3.4 adds 1e-4 to each, a fortieth of the typical
 // Linf result), and all classes are candidates at every step. Targeted, which the paper has not: the boundary between
 // the target and its strongest rival.
-#include <nlohmann/json.hpp>
-
 #include "attacks/engine/minimum_norm.hpp"
 
 namespace fercli::deepfool_attack {
 
 namespace {
 
-constexpr int64_t kSteps = 50;
-constexpr double kOvershoot = 0.02;
 /// Steps shorter than this are lost in the rounding of the pixels, a hair before the boundary.
 constexpr double kLeastStep = 1e-5;
 
 class DeepFool : public MinimumNormAttack {
  public:
-  explicit DeepFool(const AttackSettings& settings) : MinimumNormAttack(settings) {
-    if (settings_.steps == 0) settings_.steps = kSteps;
-  }
-
-  nlohmann::json describe(const ThreatModel& threat) const override {
-    return {{"name", "deepfool"},       {"norm", to_string(threat.norm)},    {"eps", threat.eps},
-            {"steps", settings_.steps}, {"overshoot", kOvershoot},           {"restarts", settings_.restarts},
-            {"nearest", nearest()},     {"pixel_grid", settings_.pixel_grid}};
-  }
+  using MinimumNormAttack::MinimumNormAttack;
 
  private:
   void approach(Approach& way, torch::Tensor points) const override {
     const Norm norm = way.norm();
-    for (int64_t step = 0; step <= settings_.steps && way.size() > 0; ++step) {
+    const int64_t steps = values().whole("steps");
+    const double overshoot = values().number("overshoot");
+    for (int64_t step = 0; step <= steps && way.size() > 0; ++step) {
       const auto sight = way.look(points);
-      if (step == settings_.steps || way.size() == 0) return;
+      if (step == steps || way.size() == 0) return;
       const auto plane = nearest_hyperplane(sight.logits, sight.pullback, way.goal(), norm);
       const auto size = dual_norms(plane.normal, norm).clamp_min(1e-12);
-      const auto length = (plane.value.abs().to(torch::kFloat64) / size * (1 + kOvershoot)).clamp_min(kLeastStep);
+      const auto length = (plane.value.abs().to(torch::kFloat64) / size * (1 + overshoot)).clamp_min(kLeastStep);
       const auto direction = norm == Norm::Linf ? plane.normal.sign() : plane.normal / over_pixels(size);
       points = (points - over_pixels(length) * direction).to(torch::kFloat32).clamp(0, 1);
       way.dismiss(sight.reached, points);
@@ -56,8 +46,11 @@ const Register<AttackEntry> registered{
      true,
      "2 to 5 x (forward + K - 1 backward)",
      "Moosavi-Dezfooli et al., arXiv:1511.04599",
-     [](const AttackSettings& settings) -> std::unique_ptr<Attack> { return std::make_unique<DeepFool>(settings); },
-     {"steps", "restarts", "random-start"}}};
+     [](const AttackSetup& setup) -> std::unique_ptr<Attack> { return std::make_unique<DeepFool>(setup); },
+     {shared_parameter("steps", "50"),
+      Parameter::number("overshoot", "0.02", at_least(0),
+                        "how far each step goes past the boundary, as a share of its length"),
+      shared_parameter("restarts"), shared_parameter("random-start")}}};
 
 }  // namespace
 

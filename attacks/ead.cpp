@@ -8,54 +8,35 @@
 //
 // Each step looks at the shrunken point, and at the one extrapolated from it for the gradient; where this lies in [0,1]
 // it counts too. No descent ends because of the other images of a batch; one that has not moved at all ends.
-#include <nlohmann/json.hpp>
-
 #include "attacks/engine/trade_off.hpp"
 
 namespace fercli::ead_attack {
 
 namespace {
 
-constexpr int64_t kSteps = 300;
-constexpr double kFirstStep = 0.01, kBeta = 0.01;
-
 enum class Rule { L1, ElasticNet };
 
 /// Each value moves towards x by beta, or all the way.
-torch::Tensor shrunk(const torch::Tensor& z, const torch::Tensor& x) {
+torch::Tensor shrunk(const torch::Tensor& z, const torch::Tensor& x, double beta) {
   const auto delta = z - x;
-  return (x + delta.sign() * (delta.abs() - kBeta).clamp_min(0)).clamp(0, 1);
+  return (x + delta.sign() * (delta.abs() - beta).clamp_min(0)).clamp(0, 1);
 }
 
 class Ead : public MinimumNormAttack {
  public:
-  Ead(const AttackSettings& settings, Rule rule) : MinimumNormAttack(settings), rule_(rule) {
-    if (settings_.steps == 0) settings_.steps = kSteps;
-    if (settings_.alpha == 0) settings_.alpha = kFirstStep;
-  }
+  Ead(const AttackSetup& setup, Rule rule)
+      : MinimumNormAttack(setup), rule_(rule), steps_(values().whole("steps")), beta_(values().number("beta")) {}
 
   torch::Tensor cost(const torch::Tensor& delta, Norm norm) const override {
     if (rule_ == Rule::L1) return row_norms(delta, norm);
-    return row_norms(delta, Norm::L2).square() + kBeta * row_norms(delta, Norm::L1);
-  }
-
-  nlohmann::json describe(const ThreatModel& threat) const override {
-    return {{"name", rule_ == Rule::L1 ? "ead" : "ead-en"},
-            {"norm", to_string(threat.norm)},
-            {"eps", threat.eps},
-            {"alpha", settings_.alpha},
-            {"steps", settings_.steps},
-            {"beta", kBeta},
-            {"restarts", settings_.restarts},
-            {"nearest", nearest()},
-            {"pixel_grid", settings_.pixel_grid}};
+    return row_norms(delta, Norm::L2).square() + beta_ * row_norms(delta, Norm::L1);
   }
 
  private:
   void approach(Approach& way, torch::Tensor start) const override {
     auto point = start.clone(), ahead = start.clone();
     torch::Tensor next, loss;
-    TradeOff trade_off(way.size(), settings_.steps, TradeOff::End::NotMoving);
+    TradeOff trade_off(way.size(), steps_, TradeOff::End::NotMoving);
     const auto state = trade_off.state({&start, &point});
     while (way.size() > 0) {
       const auto sight = way.look(ahead, state);
@@ -64,9 +45,9 @@ class Ead : public MinimumNormAttack {
       const auto weight = trade_off.constant().masked_fill(margin.value.le(0), 0).to(torch::kFloat32);
       const auto delta = ahead - way.x();
       const auto gradient = 2 * delta + sight.pullback(margin.gradient * weight.unsqueeze(1));
-      const auto left = 1 - trade_off.step() / static_cast<double>(settings_.steps);
-      const auto stride = over_pixels(settings_.alpha * left.sqrt()).to(torch::kFloat32);
-      next = shrunk(ahead - stride * gradient, way.x());
+      const auto left = 1 - trade_off.step() / static_cast<double>(steps_);
+      const auto stride = over_pixels(values().number("alpha") * left.sqrt()).to(torch::kFloat32);
+      next = shrunk(ahead - stride * gradient, way.x(), beta_);
       loss = row_sums(delta.square()) + weight * margin.value;
 
       const auto reached = way.look(next, trade_off.state({&start, &point, &loss})).reached;
@@ -79,10 +60,12 @@ class Ead : public MinimumNormAttack {
   }
 
   Rule rule_;
+  int64_t steps_;
+  double beta_;
 };
 
 AttackEntry entry(const std::string& name, const std::string& summary,
-                  std::unique_ptr<Attack> (*make)(const AttackSettings& settings)) {
+                  std::unique_ptr<Attack> (*make)(const AttackSetup& setup)) {
   return {name,
           summary,
           Access::Gradients,
@@ -92,19 +75,20 @@ AttackEntry entry(const std::string& name, const std::string& summary,
           "up to 9 x 300 x (2 forward + backward)",
           "Chen et al., arXiv:1709.04114",
           make,
-          {"steps", "alpha", "restarts", "random-start"},
+          {shared_parameter("steps", "300"), shared_parameter("alpha", "0.01"),
+           Parameter::number("beta", "0.01", at_least(0), "weight of the L1 norm"), shared_parameter("restarts"),
+           shared_parameter("random-start")},
           Precision::Float32,
           StepUnit::OfAPixel};
 }
 
-const Register<AttackEntry> registered{entry("ead", "elastic-net attack, the success nearest in L1",
-                                             [](const AttackSettings& settings) -> std::unique_ptr<Attack> {
-                                               return std::make_unique<Ead>(settings, Rule::L1);
-                                             })};
+const Register<AttackEntry> registered{
+    entry("ead", "elastic-net attack, the success nearest in L1",
+          [](const AttackSetup& setup) -> std::unique_ptr<Attack> { return std::make_unique<Ead>(setup, Rule::L1); })};
 const Register<AttackEntry> registered_en{
     entry("ead-en", "elastic-net attack, the success with the smallest elastic-net distance",
-          [](const AttackSettings& settings) -> std::unique_ptr<Attack> {
-            return std::make_unique<Ead>(settings, Rule::ElasticNet);
+          [](const AttackSetup& setup) -> std::unique_ptr<Attack> {
+            return std::make_unique<Ead>(setup, Rule::ElasticNet);
           })};
 
 }  // namespace

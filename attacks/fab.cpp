@@ -10,18 +10,14 @@
 //
 // One forward a step, where the paper's code takes two: after a success it linearises anew at the point a tenth back,
 // this attack keeps the linearisation that it has, at the success itself, which lies nearer to the boundary.
-#include <nlohmann/json.hpp>
-
 #include "attacks/engine/minimum_norm.hpp"
 
 namespace fercli::fab_attack {
 
 namespace {
 
-constexpr int64_t kSteps = 100, kTargets = 9;
 constexpr int64_t kStepsPerPart = 25;  ///< what an interrupted run may lose
 constexpr const char *kPoints = "points", *kStart = "before", *kRanked = "fab-t ranked";
-constexpr double kAlphaMax = 0.1, kEta = 1.05, kBeta = 0.9;
 
 /// The boundary with one class: z_y - z_target.
 Hyperplane boundary_with(const torch::Tensor& target, const Sight& sight, const Goal& goal) {
@@ -35,28 +31,20 @@ class Fab : public MinimumNormAttack {
  public:
   enum class Heading { NearestClass, EachClass };
 
-  Fab(const AttackSettings& settings, Heading heading) : MinimumNormAttack(settings), heading_(heading) {
-    if (settings_.steps == 0) settings_.steps = kSteps;
-  }
-
-  nlohmann::json describe(const ThreatModel& threat) const override {
-    nlohmann::json json{{"name", heading_ == Heading::EachClass ? "fab-t" : "fab"},
-                        {"norm", to_string(threat.norm)},
-                        {"eps", threat.eps},
-                        {"steps", settings_.steps},
-                        {"restarts", settings_.restarts},
-                        {"nearest", nearest()},
-                        {"pixel_grid", settings_.pixel_grid}};
-    if (heading_ == Heading::EachClass) json["targets"] = settings_.targets > 0 ? settings_.targets : kTargets;
-    return json;
-  }
+  Fab(const AttackSetup& setup, Heading heading)
+      : MinimumNormAttack(setup),
+        heading_(heading),
+        steps_(values().whole("steps")),
+        alpha_max_(values().number("alpha-max")),
+        eta_(values().number("eta")),
+        beta_(values().number("beta")) {}
 
  private:
-  int64_t parts_of_walk() const { return std::max<int64_t>(1, (settings_.steps + kStepsPerPart - 1) / kStepsPerPart); }
+  int64_t parts_of_walk() const { return std::max<int64_t>(1, (steps_ + kStepsPerPart - 1) / kStepsPerPart); }
 
   int64_t walks(int64_t classes) const {
     if (heading_ == Heading::NearestClass) return 1;
-    return std::max<int64_t>(1, std::min(settings_.targets > 0 ? settings_.targets : kTargets, classes - 1));
+    return std::max<int64_t>(1, std::min(values().whole("targets"), classes - 1));
   }
 
   int64_t approaches(int64_t classes) const override { return walks(classes) * parts_of_walk(); }
@@ -90,10 +78,10 @@ class Fab : public MinimumNormAttack {
     Approach::State kept;
     if (target.defined()) kept.push_back(&target);
     const bool last = part + 1 == parts_of_walk();
-    const int64_t end = last ? settings_.steps + 1 : (part + 1) * kStepsPerPart;
+    const int64_t end = last ? steps_ + 1 : (part + 1) * kStepsPerPart;
     for (int64_t step = part * kStepsPerPart; step < end && way.size() > 0; ++step) {
       const auto sight = way.look(points, kept);
-      if (step == settings_.steps || way.size() == 0) return;
+      if (step == steps_ || way.size() == 0) return;
       points = next_point(way, points, target, sight);
     }
   }
@@ -106,7 +94,7 @@ class Fab : public MinimumNormAttack {
                                         : nearest_hyperplane(sight.logits, sight.pullback, way.goal(), norm);
     const auto missing = plane.value.to(torch::kFloat64).neg();
     const auto delta = points - x;
-    const auto back = torch::where(over_pixels(sight.reached), delta * kBeta, delta);
+    const auto back = torch::where(over_pixels(sight.reached), delta * beta_, delta);
     const auto along = [&](const torch::Tensor& step) {
       return row_sums(plane.normal.to(torch::kFloat64) * step.to(torch::kFloat64));
     };
@@ -115,20 +103,33 @@ class Fab : public MinimumNormAttack {
     const auto from_original = step_onto(x, plane.normal, missing + along(delta), norm);
     const auto own_size = row_norms(own, norm).clamp_min(1e-8);
     const auto original_size = row_norms(from_original, norm).clamp_min(1e-8);
-    const auto alpha = over_pixels((own_size / (own_size + original_size)).clamp_max(kAlphaMax).to(torch::kFloat32));
+    const auto alpha = over_pixels((own_size / (own_size + original_size)).clamp_max(alpha_max_).to(torch::kFloat32));
     // Written so that a value that neither step changes stays as it is, to the bit.
-    return (x + (back + kEta * own) * (1 - alpha) + kEta * from_original * alpha).clamp(0, 1);
+    return (x + (back + eta_ * own) * (1 - alpha) + eta_ * from_original * alpha).clamp(0, 1);
   }
 
   Heading heading_;
+  int64_t steps_;
+  double alpha_max_, eta_, beta_;
 };
 
-std::unique_ptr<Attack> make_fab(const AttackSettings& settings) {
-  return std::make_unique<Fab>(settings, Fab::Heading::NearestClass);
+std::vector<Parameter> with_common(std::vector<Parameter> own) {
+  for (const auto& parameter :
+       {shared_parameter("steps", "100"), shared_parameter("restarts"), shared_parameter("random-start"),
+        Parameter::number("alpha-max", "0.1", between(0, 1), "most of the way back towards the original"),
+        Parameter::number("eta", "1.05", between(1, 2), "how far a step goes past the boundary; 1: onto it"),
+        Parameter::number("beta", "0.9", {0, 1, true}, "what is left of the distance after a success")}) {
+    own.push_back(parameter);
+  }
+  return own;
 }
 
-std::unique_ptr<Attack> make_fab_t(const AttackSettings& settings) {
-  return std::make_unique<Fab>(settings, Fab::Heading::EachClass);
+std::unique_ptr<Attack> make_fab(const AttackSetup& setup) {
+  return std::make_unique<Fab>(setup, Fab::Heading::NearestClass);
+}
+
+std::unique_ptr<Attack> make_fab_t(const AttackSetup& setup) {
+  return std::make_unique<Fab>(setup, Fab::Heading::EachClass);
 }
 
 const Register<AttackEntry> registered{{"fab",
@@ -140,7 +141,7 @@ const Register<AttackEntry> registered{{"fab",
                                         "100 x (forward + K - 1 backward)",
                                         "Croce & Hein, arXiv:1907.02044",
                                         make_fab,
-                                        {"steps", "restarts", "random-start"}}};
+                                        with_common({})}};
 
 const Register<AttackEntry> registered_t{{"fab-t",
                                           "FAB towards one class after another",
@@ -151,7 +152,7 @@ const Register<AttackEntry> registered_t{{"fab-t",
                                           "min(9, K - 1) x 100 x (forward + backward)",
                                           "Croce & Hein, arXiv:2003.01690",
                                           make_fab_t,
-                                          {"steps", "restarts", "random-start", "targets"}}};
+                                          with_common({shared_parameter("targets", "9")})}};
 
 }  // namespace
 

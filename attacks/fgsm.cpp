@@ -11,29 +11,17 @@ namespace fercli::fgsm_attack {
 
 namespace {
 
-constexpr const char* kLoss = "ce";
-
 class Fgsm : public Attack {
  public:
-  explicit Fgsm(const AttackSettings& settings) : Attack(settings) {
-    settings_.restarts = 1;
-    settings_.steps = 1;
-    if (settings_.loss.empty()) settings_.loss = kLoss;
-    loss_ = find_goal_loss(settings_.loss);
-  }
-
-  nlohmann::json describe(const ThreatModel& threat) const override {
-    return {{"name", "fgsm"},
-            {"norm", to_string(threat.norm)},
-            {"eps", threat.eps},
-            {"alpha", threat.eps},
-            {"steps", 1},
-            {"restarts", 1},
-            {"loss", settings_.loss},
-            {"pixel_grid", settings_.pixel_grid}};
-  }
+  explicit Fgsm(const AttackSetup& setup) : Attack(setup), loss_(find_goal_loss(values().word("loss"))) {}
 
  private:
+  void add_facts(nlohmann::json& description, const ThreatModel& threat) const override {
+    description["alpha"] = threat.eps;
+    description["steps"] = 1;
+    description["restarts"] = 1;
+  }
+
   void perturb(Search& search) const override {
     auto x_adv = search.ball().x();
     const auto gradient = search.gradient(x_adv, loss_).gradient;
@@ -53,8 +41,8 @@ const Register<AttackEntry> registered{
      true,
      "2 forward + 1 backward",
      "Goodfellow et al., arXiv:1412.6572",
-     [](const AttackSettings& settings) -> std::unique_ptr<Attack> { return std::make_unique<Fgsm>(settings); },
-     {"loss"},
+     [](const AttackSetup& setup) -> std::unique_ptr<Attack> { return std::make_unique<Fgsm>(setup); },
+     {shared_parameter("loss", "ce")},
      Precision::BFloat16}};
 
 }  // namespace

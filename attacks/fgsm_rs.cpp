@@ -10,22 +10,19 @@ namespace fercli::fgsm_rs_attack {
 
 namespace {
 
-const Register<AttackEntry> registered{{"fgsm-rs",
-                                        "one step along the sign of the gradient from a random point",
-                                        Access::Gradients,
-                                        {Norm::Linf},
-                                        true,
-                                        true,
-                                        "2 forward + 1 backward",
-                                        "Wong et al., arXiv:2001.03994",
-                                        [](const AttackSettings& settings) -> std::unique_ptr<Attack> {
-                                          AttackSettings single = settings;
-                                          single.steps = 1;
-                                          single.random_start = true;
-                                          return std::make_unique<Descent>(single, DescentRule{"fgsm-rs", 1, 1.25});
-                                        },
-                                        {"alpha", "restarts", "random-start", "loss", "confidence"},
-                                        Precision::BFloat16}};
+const Register<AttackEntry> registered{
+    {"fgsm-rs",
+     "one step along the sign of the gradient from a random point",
+     Access::Gradients,
+     {Norm::Linf},
+     true,
+     true,
+     "2 forward + 1 backward",
+     "Wong et al., arXiv:2001.03994",
+     [](const AttackSetup& setup) -> std::unique_ptr<Attack> { return std::make_unique<Descent>(setup, 1.25); },
+     {shared_parameter("alpha"), shared_parameter("restarts"), shared_parameter("random-start", "true"),
+      shared_parameter("loss", "ce"), confidence_parameter()},
+     Precision::BFloat16}};
 
 }  // namespace
 

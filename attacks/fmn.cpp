@@ -8,8 +8,6 @@
 // values as the radius says (there one more), and all projections know of [0,1] (there the values are cut afterwards),
 // so that each lands on the nearest point allowed. A point that has come to lie on the boundary itself is pushed over
 // it (there it stays, on 2 of 18 linear cases).
-#include <nlohmann/json.hpp>
-
 #include "attacks/engine/minimum_norm.hpp"
 #include "core/numbers.hpp"
 
@@ -17,8 +15,6 @@ namespace fercli::fmn_attack {
 
 namespace {
 
-constexpr int64_t kSteps = 100;
-constexpr double kFirstStep = 1, kLastShare = 0.01, kFirstGamma = 0.05, kLastGamma = 0.001;
 /// A point this near to the boundary, as a share of its norm, is pushed over it by that share.
 constexpr double kOnBoundary = 1e-5, kPush = 1e-3;
 
@@ -28,25 +24,22 @@ double annealed(double first, double last, int64_t step, int64_t steps) {
 
 class Fmn : public MinimumNormAttack {
  public:
-  explicit Fmn(const AttackSettings& settings) : MinimumNormAttack(settings) {
-    if (settings_.steps == 0) settings_.steps = kSteps;
-    if (settings_.alpha == 0) settings_.alpha = kFirstStep;
-  }
-
-  nlohmann::json describe(const ThreatModel& threat) const override { return description("fmn", threat); }
+  using MinimumNormAttack::MinimumNormAttack;
 
  private:
   void approach(Approach& way, torch::Tensor points) const override {
     const Norm norm = way.norm();
+    const int64_t steps = values().whole("steps");
+    const double alpha = values().number("alpha"), last_alpha = alpha * values().number("last-share");
     auto radius = torch::full({way.size()}, norm == Norm::L0 ? 1 : kInfinity, torch::kFloat64);
     auto found = torch::zeros({way.size()}, torch::kBool);
-    for (int64_t step = 0; step < settings_.steps; ++step) {
+    for (int64_t step = 0; step < steps; ++step) {
       const auto sight = way.look(points, {&radius, &found});
       if (way.size() == 0) return;
       found = found.logical_or(sight.reached);
       const auto margin = margin_loss(sight.logits, way.goal());
       const auto gradient = sight.pullback(margin.gradient);
-      const double gamma = annealed(kFirstGamma, kLastGamma, step, settings_.steps);
+      const double gamma = annealed(values().number("gamma"), values().number("last-gamma"), step, steps);
       const auto best = row_norms(way.best() - way.x(), norm);
       if (norm == Norm::L0) {
         radius = next_count(radius, sight.reached, best, gamma);
@@ -59,8 +52,7 @@ class Fmn : public MinimumNormAttack {
         radius = torch::where(sight.reached, torch::minimum(radius * (1 - gamma), best), beyond);
       }
       radius = torch::minimum(radius, largest(way));
-      const auto stride = annealed(settings_.alpha, settings_.alpha * kLastShare, step, settings_.steps) /
-                          row_norms(gradient, Norm::L2).clamp_min(1e-300);
+      const auto stride = annealed(alpha, last_alpha, step, steps) / row_norms(gradient, Norm::L2).clamp_min(1e-300);
       const auto moved = points - (gradient.to(torch::kFloat64) * over_pixels(stride)).to(torch::kFloat32);
       points = way.ball(radius).project(moved);
     }
@@ -88,8 +80,12 @@ const Register<AttackEntry> registered{
      true,
      "100 x (forward + backward)",
      "Pintor et al., arXiv:2102.12827",
-     [](const AttackSettings& settings) -> std::unique_ptr<Attack> { return std::make_unique<Fmn>(settings); },
-     {"steps", "alpha", "restarts", "random-start"},
+     [](const AttackSetup& setup) -> std::unique_ptr<Attack> { return std::make_unique<Fmn>(setup); },
+     {shared_parameter("steps", "100"), shared_parameter("alpha", "1"),
+      Parameter::number("last-share", "0.01", {0, 1, true}, "what is left of alpha at the last step"),
+      Parameter::number("gamma", "0.05", {0, 1, true, true}, "by what share the radius first grows or shrinks"),
+      Parameter::number("last-gamma", "0.001", {0, 1, true, true}, "the same at the last step"),
+      shared_parameter("restarts"), shared_parameter("random-start")},
      Precision::Float32,
      StepUnit::OfL2}};
 

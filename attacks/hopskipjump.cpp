@@ -17,7 +17,6 @@
 //
 // Searches in float32: every query asks on which side of the boundary a point beside it lies.
 #include <cmath>
-#include <nlohmann/json.hpp>
 
 #include "attacks/engine/search.hpp"
 #include "data/drawn/face.hpp"
@@ -27,7 +26,6 @@ namespace fercli::hopskipjump_attack {
 
 namespace {
 
-constexpr int64_t kQueries = 5000, kFirstProbes = 100;
 constexpr int64_t kStartTries = 20, kFaceTries = 10, kBisections = 10, kStepTries = 6;
 constexpr int64_t kLeastProbes = 10;
 constexpr double kFirstProbe = 0.1, kLeastProbe = 1 / 255.0;
@@ -40,14 +38,19 @@ torch::Tensor spread(const torch::Tensor& rows) {
 /// One start on the images of a search.
 class Walk {
  public:
-  Walk(Search& search, int64_t queries)
-      : search_(search), left_(queries), at_(search.ball().x()), found_(torch::zeros({search.size()}, torch::kBool)) {}
+  Walk(Search& search, const Values& values)
+      : search_(search),
+        first_probes_(values.whole("probes")),
+        left_(values.whole("queries") - 1),
+        at_(search.ball().x()),
+        found_(torch::zeros({search.size()}, torch::kBool)) {}
 
   void run() {
     find_start();
     draw_in();
     for (int64_t round = 1; search_.size() > 0; ++round) {
-      const auto wanted = static_cast<int64_t>(kFirstProbes * std::sqrt(static_cast<double>(round)));
+      const auto wanted =
+          static_cast<int64_t>(static_cast<double>(first_probes_) * std::sqrt(static_cast<double>(round)));
       const int64_t probes = std::min(wanted, left_ - kStepTries - kBisections);
       if (probes < kLeastProbes) return;
       leap(border_normal(probes, round), round);
@@ -181,28 +184,16 @@ class Walk {
 
   static constexpr size_t kStateSlots = 5;
   Search& search_;
-  int64_t left_;
+  int64_t first_probes_, left_;
   torch::Tensor at_, found_;
 };
 
 class HopSkipJump : public Attack {
  public:
-  explicit HopSkipJump(const AttackSettings& settings) : Attack(settings, Reach::Anywhere) {
-    if (settings_.queries == 0) settings_.queries = kQueries;
-  }
-
-  nlohmann::json describe(const ThreatModel& threat) const override {
-    return {{"name", "hopskipjump"},
-            {"norm", to_string(threat.norm)},
-            {"eps", threat.eps},
-            {"queries", settings_.queries},
-            {"restarts", settings_.restarts},
-            {"nearest", settings_.nearest.value_or(true)},
-            {"pixel_grid", settings_.pixel_grid}};
-  }
+  explicit HopSkipJump(const AttackSetup& setup) : Attack(setup, Reach::Anywhere) {}
 
  private:
-  void perturb(Search& search) const override { Walk(search, settings_.queries - 1).run(); }
+  void perturb(Search& search) const override { Walk(search, values()).run(); }
 };
 
 const Register<AttackEntry> registered{
@@ -214,8 +205,9 @@ const Register<AttackEntry> registered{
      true,
      "5000 forward",
      "Chen et al., arXiv:1904.02144",
-     [](const AttackSettings& settings) -> std::unique_ptr<Attack> { return std::make_unique<HopSkipJump>(settings); },
-     {"queries", "restarts"}}};
+     [](const AttackSetup& setup) -> std::unique_ptr<Attack> { return std::make_unique<HopSkipJump>(setup); },
+     {shared_parameter("queries", "5000"), shared_parameter("restarts"),
+      Parameter::whole("probes", "100", between(1, 1e6), "of the first round; round t takes sqrt(t) times as many")}}};
 
 }  // namespace
 

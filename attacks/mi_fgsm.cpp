@@ -19,13 +19,10 @@ const Register<AttackEntry> registered{
      true,
      "steps x (forward + backward) + 1 forward, until solved",
      "Dong et al., arXiv:1710.06081",
-     [](const AttackSettings& settings) -> std::unique_ptr<Attack> {
-       AttackSettings single = settings;
-       single.restarts = 1;
-       single.random_start = false;
-       return std::make_unique<Descent>(single, DescentRule{"mi-fgsm", 10, 1.0, 1.0});
-     },
-     {"steps", "alpha", "loss", "confidence"},
+     [](const AttackSetup& setup) -> std::unique_ptr<Attack> { return std::make_unique<Descent>(setup, 1.0); },
+     {shared_parameter("steps", "10"), shared_parameter("alpha"), shared_parameter("loss", "ce"),
+      Parameter::number("decay", "1", at_least(0), "what the gradients before count at each further step"),
+      confidence_parameter()},
      Precision::BFloat16}};
 
 }  // namespace

@@ -17,19 +17,19 @@ namespace fercli::pgd_attack {
 
 namespace {
 
-const Register<AttackEntry> registered{{"pgd",
-                                        "projected gradient descent, restarted from random points",
-                                        Access::Gradients,
-                                        {Norm::Linf, Norm::L2, Norm::L1},
-                                        true,
-                                        true,
-                                        "steps x (forward + backward) + 1 forward, until solved",
-                                        "Madry et al., arXiv:1706.06083",
-                                        [](const AttackSettings& settings) -> std::unique_ptr<Attack> {
-                                          return std::make_unique<Descent>(settings, DescentRule{"pgd", 20, 2.5});
-                                        },
-                                        {"steps", "alpha", "restarts", "random-start", "loss", "confidence"},
-                                        Precision::BFloat16}};
+const Register<AttackEntry> registered{
+    {"pgd",
+     "projected gradient descent, restarted from random points",
+     Access::Gradients,
+     {Norm::Linf, Norm::L2, Norm::L1},
+     true,
+     true,
+     "steps x (forward + backward) + 1 forward, until solved",
+     "Madry et al., arXiv:1706.06083",
+     [](const AttackSetup& setup) -> std::unique_ptr<Attack> { return std::make_unique<Descent>(setup, 2.5); },
+     {shared_parameter("steps", "20"), shared_parameter("alpha"), shared_parameter("restarts"),
+      shared_parameter("random-start"), shared_parameter("loss", "ce"), confidence_parameter()},
+     Precision::BFloat16}};
 
 }  // namespace
 

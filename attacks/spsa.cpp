@@ -17,33 +17,11 @@ namespace fercli::spsa_attack {
 
 namespace {
 
-constexpr int64_t kQueries = 5000, kPairs = 32;
-constexpr double kProbe = 3 / 255.0, kStepSize = 0.01;
-constexpr const char* kLoss = "margin";
-
 class Spsa : public Attack {
  public:
-  explicit Spsa(const AttackSettings& settings) : Attack(settings, Reach::Anywhere) {
-    if (settings_.queries == 0) settings_.queries = kQueries;
-    if (settings_.alpha == 0) settings_.alpha = kStepSize;
-    if (settings_.loss.empty()) settings_.loss = kLoss;
-    settings_.nearest = false;
-    loss_ = find_goal_loss(settings_.loss);
-  }
-
-  nlohmann::json describe(const ThreatModel& threat) const override {
-    return {{"name", "spsa"},
-            {"norm", to_string(threat.norm)},
-            {"eps", threat.eps},
-            {"alpha", settings_.alpha},
-            {"queries", settings_.queries},
-            {"pairs_per_step", pairs()},
-            {"probe", kProbe},
-            {"restarts", settings_.restarts},
-            {"loss", settings_.loss},
-            {"random_start", settings_.random_start},
-            {"confidence", settings_.confidence},
-            {"pixel_grid", settings_.pixel_grid}};
+  explicit Spsa(const AttackSetup& setup)
+      : Attack(setup, Reach::Anywhere), loss_(find_goal_loss(values().word("loss"))), probe_(values().number("probe")) {
+    setup_.nearest = false;
   }
 
  private:
@@ -54,12 +32,14 @@ class Spsa : public Attack {
   };
 
   /// A step must leave one query for its result; the original and the start have had one each.
-  int64_t pairs() const { return std::min(kPairs, (settings_.queries - 3) / 2); }
+  int64_t pairs() const { return std::min(values().whole("pairs"), (values().whole("queries") - 3) / 2); }
+
+  void add_facts(nlohmann::json& description, const ThreatModel&) const override { description["pairs"] = pairs(); }
 
   void perturb(Search& search) const override {
-    const int64_t cost = 2 * pairs() + 1, steps = pairs() < 1 ? 0 : (settings_.queries - 2) / cost;
+    const int64_t cost = 2 * pairs() + 1, steps = pairs() < 1 ? 0 : (values().whole("queries") - 2) / cost;
     auto x_adv = search.start();
-    if (settings_.queries >= 2) {
+    if (values().whole("queries") >= 2) {
       auto shown = search.ball().exportable(x_adv);
       search.scores(shown, {&x_adv});
     }
@@ -76,18 +56,18 @@ class Spsa : public Attack {
   torch::Tensor estimate(Search& search, Descent& descent, int64_t step) const {
     auto sum = torch::zeros_like(descent.x_adv);
     for (int64_t pair = 0; pair < pairs() && search.size() > 0; ++pair) {
-      const Rng rng = search.rng().split("probe").split(static_cast<uint64_t>(step * kPairs + pair));
+      const Rng rng = search.rng().split("probe").split(static_cast<uint64_t>(step * values().whole("pairs") + pair));
       auto base = search.ball().exportable(descent.x_adv);
       auto signs = uniform_rows(rng, search.index(), base.sizes().slice(1));
       signs = torch::where(signs.ge(0), torch::ones_like(signs), -torch::ones_like(signs));
       if (search.ball().mask().defined()) signs = signs * search.ball().mask();
-      auto plus = (base + signs * kProbe).clamp(0, 1);
+      auto plus = (base + signs * probe_).clamp(0, 1);
       auto above = search.scores(plus, {&descent.x_adv, &descent.adam.mean, &descent.adam.square, &sum, &base, &signs});
       above = loss_(above, search.goal()).value;
-      auto minus = (base - signs * kProbe).clamp(0, 1);
+      auto minus = (base - signs * probe_).clamp(0, 1);
       const auto below =
           search.scores(minus, {&descent.x_adv, &descent.adam.mean, &descent.adam.square, &sum, &signs, &above});
-      const auto slope = (above - loss_(below, search.goal()).value) / (2 * kProbe);
+      const auto slope = (above - loss_(below, search.goal()).value) / (2 * probe_);
       sum = sum + signs * slope.view({-1, 1, 1, 1});
     }
     return sum / static_cast<double>(pairs());
@@ -95,10 +75,11 @@ class Spsa : public Attack {
 
   void advance(const Ball& ball, Descent& descent, const torch::Tensor& gradient, int64_t step) const {
     const auto direction = descent.adam.direction(gradient, torch::scalar_tensor(step + 1, torch::kFloat64));
-    descent.x_adv = ball.project(descent.x_adv - direction * settings_.alpha);
+    descent.x_adv = ball.project(descent.x_adv - direction * values().number("alpha"));
   }
 
   GoalLossFunction loss_;
+  double probe_;
 };
 
 const Register<AttackEntry> registered{
@@ -110,8 +91,12 @@ const Register<AttackEntry> registered{
      true,
      "up to 5000 forward, until solved",
      "Uesato et al., arXiv:1802.05666",
-     [](const AttackSettings& settings) -> std::unique_ptr<Attack> { return std::make_unique<Spsa>(settings); },
-     {"alpha", "restarts", "random-start", "loss", "queries", "confidence"},
+     [](const AttackSetup& setup) -> std::unique_ptr<Attack> { return std::make_unique<Spsa>(setup); },
+     {shared_parameter("alpha", "0.01"), shared_parameter("restarts"), shared_parameter("random-start"),
+      shared_parameter("loss", "margin"), shared_parameter("queries", "5000"),
+      Parameter::whole("pairs", "32", between(1, 1e5), "of probes for each step"),
+      Parameter::number("probe", "3/255", {0, 1, true}, "how far a probe lies from the image, in each value"),
+      confidence_parameter()},
      Precision::Float32,
      StepUnit::OfAPixel}};
 

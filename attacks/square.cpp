@@ -16,7 +16,6 @@
 // on no company; squares reach the last row and column too; with a mask, squares touch it. The acceptance of a square
 // follows the search's own arithmetic (bfloat16 where it is), success the float32 network.
 #include <cmath>
-#include <nlohmann/json.hpp>
 
 #include "attacks/engine/search.hpp"
 
@@ -24,17 +23,13 @@ namespace fercli::square_attack {
 
 namespace {
 
-constexpr int64_t kQueries = 5000;
 constexpr int64_t kPart = 100;  ///< queries between two points at which an interrupted run can go on
-constexpr double kFirstShare = 0.8;
-constexpr const char* kLoss = "margin";
 /// From these queries on the share of the image that a square covers is halved.
 constexpr int64_t kSwitches[] = {10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000};
 constexpr int64_t kBumpsPerSide = 5, kSmallestBump = 3;
 
-/// The side of the square of update number `step`.
-int64_t square_side(int64_t step, int64_t height, int64_t width) {
-  double share = kFirstShare;
+/// The side of the square of update number `step`; the first covers this share of the image.
+int64_t square_side(double share, int64_t step, int64_t height, int64_t width) {
   for (const int64_t place : kSwitches) share /= step > place ? 2 : 1;
   const auto side = std::lround(std::sqrt(share * static_cast<double>(height * width)));
   return std::min({std::max<int64_t>(1, side), height, width});
@@ -81,26 +76,11 @@ torch::Tensor bump(int64_t side, bool turned) {
 
 class Square : public Attack {
  public:
-  explicit Square(const AttackSettings& settings) : Attack(settings) {
-    if (settings_.queries == 0) settings_.queries = kQueries;
-    if (settings_.loss.empty()) settings_.loss = kLoss;
-    loss_ = find_goal_loss(settings_.loss);
-  }
-
-  nlohmann::json describe(const ThreatModel& threat) const override {
-    return {{"name", "square"},
-            {"norm", to_string(threat.norm)},
-            {"eps", threat.eps},
-            {"queries", settings_.queries},
-            {"restarts", settings_.restarts},
-            {"loss", settings_.loss},
-            {"p_init", kFirstShare},
-            {"confidence", settings_.confidence},
-            {"pixel_grid", settings_.pixel_grid}};
-  }
+  explicit Square(const AttackSetup& setup)
+      : Attack(setup), loss_(find_goal_loss(values().word("loss"))), p_(values().number("p")) {}
 
  private:
-  int64_t updates() const { return settings_.queries - 2; }  ///< a query is for the original, one for the start
+  int64_t updates() const { return values().whole("queries") - 2; }  ///< a query is for the original, one for the start
 
   int64_t parts(Norm, bool, int64_t) const override { return std::max<int64_t>(1, (updates() + kPart - 1) / kPart); }
 
@@ -181,12 +161,12 @@ class Square : public Attack {
   }
 
   /// One square of each image, all its pixels to x + eps or x - eps, a sign for each channel.
-  static torch::Tensor next_linf(const Search& search, const torch::Tensor& best, int64_t step) {
+  torch::Tensor next_linf(const Search& search, const torch::Tensor& best, int64_t step) const {
     const auto& ball = search.ball();
     const auto x = ball.x().contiguous(), eps_rows = ball.eps().contiguous();
     const double* eps = eps_rows.data_ptr<double>();
     const auto mask = ball.mask().defined() ? ball.mask().contiguous() : ball.mask();
-    const int64_t height = x.size(2), width = x.size(3), side = square_side(step, height, width);
+    const int64_t height = x.size(2), width = x.size(3), side = square_side(p_, step, height, width);
     auto next = best.clone(at::MemoryFormat::Contiguous);
     for (int64_t row = 0; row < search.size(); ++row) {
       Rng rng = image_rng(search, "square", row).split(static_cast<uint64_t>(step));
@@ -207,12 +187,12 @@ class Square : public Attack {
   }
 
   /// The paper's algorithm 3: a new bump in one window, paid for by what another window and the slack of the ball hold.
-  static torch::Tensor next_l2(const Search& search, const torch::Tensor& best, int64_t step) {
+  torch::Tensor next_l2(const Search& search, const torch::Tensor& best, int64_t step) const {
     const auto& ball = search.ball();
     const auto& x = ball.x();
     const auto mask = ball.mask().defined() ? ball.mask().contiguous() : ball.mask();
     const int64_t least = std::min({kSmallestBump, x.size(2), x.size(3)});
-    int64_t side = std::max(least, square_side(step, x.size(2), x.size(3)));
+    int64_t side = std::max(least, square_side(p_, step, x.size(2), x.size(3)));
     side = std::min({side + (side % 2 == 0 ? 1 : 0), x.size(2), x.size(3)});
     const torch::Tensor shapes[] = {bump(side, false), bump(side, true)};
     auto delta = (best - x).contiguous();
@@ -248,6 +228,7 @@ class Square : public Attack {
   }
 
   GoalLossFunction loss_;
+  double p_;
 };
 
 const Register<AttackEntry> registered{
@@ -259,8 +240,10 @@ const Register<AttackEntry> registered{
      true,
      "up to 5000 forward, until solved",
      "Andriushchenko et al., arXiv:1912.00049",
-     [](const AttackSettings& settings) -> std::unique_ptr<Attack> { return std::make_unique<Square>(settings); },
-     {"restarts", "loss", "queries", "confidence"}}};
+     [](const AttackSetup& setup) -> std::unique_ptr<Attack> { return std::make_unique<Square>(setup); },
+     {shared_parameter("restarts"), shared_parameter("loss", "margin"), shared_parameter("queries", "5000"),
+      Parameter::number("p", "0.8", {0, 1, true}, "share of the image that the first squares cover"),
+      confidence_parameter()}}};
 
 }  // namespace
 

@@ -147,7 +147,7 @@ void compare_pgd(benchmark::State& state, const std::string& model, const Threat
   const Subject& on = subject(model);
   const auto input = on.input(kPgdImages);
   AttackSettings settings;
-  settings.steps = kPgdSteps;
+  settings.set("steps", kPgdSteps);
   const auto attack = make_attack("pgd", settings, threat.norm, false);
   const auto plain_loop = [&] {
     in_batches(on, threat, input, torch::arange(kPgdImages), [](Plain& loop) { loop.descend(kPgdSteps); });
@@ -190,8 +190,7 @@ void compare_autoattack(benchmark::State& state, const std::string& model, const
   const Subject& on = subject(model);
   const auto input = on.input(budget.images);
   AttackSettings settings;
-  settings.steps = budget.steps;
-  settings.queries = budget.queries;
+  settings.set("steps", budget.steps).set("queries", budget.queries);
   const auto attack = make_attack("autoattack", settings, threat.norm, false);
   double ours = 0, plain = 0, robust = 0;
   for (auto _ : state) {

@@ -22,7 +22,7 @@ using namespace fercli;
 constexpr int64_t kBatch = 128, kEvaluated = 1024;
 
 struct Subject {
-  NetworkOptions options = Registry<Architecture>::instance().get("resnet").defaults;
+  NetworkOptions options = Registry<Architecture>::instance().get("resnet").defaults();
   Preprocessing preprocessing{1, 48, {0.5}, {0.25}};
   std::shared_ptr<Network> network = make_network("resnet", options, 1);
   std::unique_ptr<torch::optim::Optimizer> optimizer = std::make_unique<torch::optim::SGD>(

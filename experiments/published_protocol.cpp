@@ -83,7 +83,7 @@ Metric adaptive(const Model& model, const std::string& attack, const Dataset& im
   plan.attacks = {attack};
   plan.ladder = parse_ladder("0.02", plan.norm);
   plan.goal.name = "untargeted";
-  if (attack == "pgd") plan.settings.steps = 20;
+  if (attack == "pgd") plan.settings.set("steps", 20);
   CampaignOptions options;
   options.state = state;
   ProgressObserver observer;

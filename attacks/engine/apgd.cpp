@@ -117,9 +117,10 @@ Stand first_stand(Search& search, const ApgdRun& run, torch::Tensor x_adv) {
           search.ball().eps() * kStepPerEps};
 }
 
-/// At a checkpoint: images whose loss oscillates go on from their best point in steps half as long.
-void look_at_steps(Stand& at, int64_t interval) {
-  const auto oscillates = at.falls.le(kApgdRho * static_cast<double>(interval));
+/// At a checkpoint: images whose loss oscillates (has not fallen more often than so) go on from their best point in
+/// steps half as long.
+void look_at_steps(Stand& at, double least_falls) {
+  const auto oscillates = at.falls.le(least_falls);
   at.reduced = oscillates.logical_or(at.reduced.logical_not().logical_and(at.best_at_check.le(at.best)));
   at.best_at_check = at.best;
   at.step = torch::where(at.reduced, at.step / 2, at.step);
@@ -157,7 +158,7 @@ void with_momentum(Search& search, const ApgdRun& run) {
     at.best_gradient = pick(better, at.gradient, at.best_gradient);
     at.best = torch::where(better, slope.value, at.best);
     if (!schedule.due()) continue;
-    look_at_steps(at, schedule.interval());
+    look_at_steps(at, run.rho * static_cast<double>(schedule.interval()));
     schedule.next();
   }
   if (end == run.steps) return search.finish(at.x_adv);
@@ -263,46 +264,36 @@ void auto_pgd(Search& search, const ApgdRun& run) {
   search.remember(kPoints, sparse(search, run, ball_of(search, radius).project(x_adv), outer, radius));
 }
 
-Apgd::Apgd(const AttackSettings& settings, std::string loss) : Attack(settings), loss_(find_goal_loss(loss)) {
-  if (!settings_.loss.empty() && settings_.loss != loss) {
-    throw UserError(fmt::format("attack apgd-{} minimises the loss {}, not {}", loss, loss, settings_.loss));
-  }
-  settings_.loss = loss;
-  if (settings_.steps == 0) settings_.steps = kApgdSteps;
-}
-
-nlohmann::json Apgd::describe(const ThreatModel& threat) const {
-  return {{"name", "apgd-" + settings_.loss},
-          {"norm", to_string(threat.norm)},
-          {"eps", threat.eps},
-          {"steps", settings_.steps},
-          {"restarts", settings_.restarts},
-          {"loss", settings_.loss},
-          {"rho", kApgdRho},
-          {"random_start", settings_.random_start},
-          {"confidence", settings_.confidence},
-          {"pixel_grid", settings_.pixel_grid}};
-}
-
 void Apgd::perturb(Search& search) const {
   const auto loss = [this](const torch::Tensor& logits, const Goal& goal, int64_t, int64_t) {
     return loss_(logits, goal);
   };
-  auto_pgd(search, {settings_.steps, settings_.batch_size, "start", loss, search.part()});
+  auto_pgd(search, {values().whole("steps"), values().number("rho"), setup().batch_size, "start", loss, search.part()});
 }
 
-AttackEntry apgd_entry(const std::string& name, const std::string& loss,
-                       std::unique_ptr<Attack> (*make)(const AttackSettings& settings)) {
-  return {name,
-          "Auto-PGD, which chooses its own step sizes, on " + loss,
+std::vector<Parameter> apgd_parameters() {
+  return {shared_parameter("steps", "100"), shared_parameter("restarts"), shared_parameter("random-start"),
+          Parameter::number("rho", "0.75", {0, 1, true, true},
+                            "share of an interval of steps in which the loss must fall, or the step size is halved "
+                            "(Linf and L2)")};
+}
+
+AttackEntry apgd_entry(const std::string& loss, const std::string& summary) {
+  auto parameters = apgd_parameters();
+  auto loss_parameter = shared_parameter("loss", loss);
+  loss_parameter.choices = {loss};
+  parameters.push_back(loss_parameter);
+  parameters.push_back(confidence_parameter());
+  return {"apgd-" + loss,
+          "Auto-PGD, which chooses its own step sizes, on " + summary,
           Access::Gradients,
           {Norm::Linf, Norm::L2, Norm::L1},
           true,
           true,
           "steps x (forward + backward) + 1 forward, until solved",
           "Croce & Hein, arXiv:2003.01690; L1: arXiv:2103.01208",
-          make,
-          {"steps", "restarts", "random-start", "loss", "confidence"},
+          [](const AttackSetup& setup) -> std::unique_ptr<Attack> { return std::make_unique<Apgd>(setup); },
+          parameters,
           Precision::BFloat16};
 }
 

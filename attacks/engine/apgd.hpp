@@ -8,9 +8,10 @@ namespace fercli {
 /// of arXiv:2003.01690, sec. 3.2, in whole iterations as in the authors' code. 100: 22, 41, 57, 70, 80, 87, 93, 99.
 std::vector<int64_t> apgd_checkpoints(int64_t steps);
 
-/// What a run of Auto-PGD is told.
+/// One run of Auto-PGD.
 struct ApgdRun {
   int64_t steps;
+  double rho;  ///< the share of an interval in which the loss must fall, or the step size is halved
   int64_t batch_size;
   std::string label;  ///< keys the random start
   Search::RowLoss loss;
@@ -43,23 +44,19 @@ void auto_pgd(Search& search, const ApgdRun& run);
 /// Auto-PGD on one loss of the goal: APGD-CE, APGD-DLR. Really targeted when the goal is: success is the target.
 class Apgd : public Attack {
  public:
-  /// loss: "ce" or "dlr"; the settings may name no other (throws UserError).
-  Apgd(const AttackSettings& settings, std::string loss);
-
-  nlohmann::json describe(const ThreatModel& threat) const override;
+  explicit Apgd(const AttackSetup& setup) : Attack(setup), loss_(find_goal_loss(values().word("loss"))) {}
 
  private:
-  int64_t parts(Norm norm, bool, int64_t) const override { return apgd_parts(norm, settings_.steps); }
+  int64_t parts(Norm norm, bool, int64_t) const override { return apgd_parts(norm, values().whole("steps")); }
   void perturb(Search& search) const override;
 
   GoalLossFunction loss_;
 };
 
-/// How Auto-PGD on one loss, described by `loss`, is registered.
-AttackEntry apgd_entry(const std::string& name, const std::string& loss,
-                       std::unique_ptr<Attack> (*make)(const AttackSettings& settings));
+/// How Auto-PGD on one loss ("ce" or "dlr"), described by `summary`, is registered.
+AttackEntry apgd_entry(const std::string& loss, const std::string& summary);
 
-constexpr int64_t kApgdSteps = 100;
-constexpr double kApgdRho = 0.75;
+/// steps, restarts and random-start as in the paper, and rho.
+std::vector<Parameter> apgd_parameters();
 
 }  // namespace fercli

@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 
 #include <nlohmann/json.hpp>
+#include <stdexcept>
 
 #include "attacks/engine/search.hpp"
+#include "attacks/threat/losses.hpp"
 #include "core/digest.hpp"
 #include "core/error.hpp"
 #include "core/text.hpp"
@@ -68,33 +70,28 @@ const char* to_string(Access access) {
   return "";
 }
 
-Attack::Attack(AttackSettings settings, Reach reach) : settings_(std::move(settings)), reach_(reach) {
-  if (settings_.restarts < 1 || settings_.batch_size < 1) {
-    throw UserError("attack: restarts and batch size must be at least 1");
-  }
-  if (settings_.steps < 0 || settings_.queries < 0 || settings_.targets < 0 || !(settings_.alpha >= 0)) {
-    throw UserError("attack: steps, queries, targets and alpha must be at least 0");
-  }
+Attack::Attack(AttackSetup setup, Reach reach) : setup_(std::move(setup)), reach_(reach) {
+  if (setup_.batch_size < 1) throw UserError("attack: the batch size must be at least 1");
 }
 
 void Attack::perturb_as(const Attack& attack, const std::string& label, int64_t part, Search& search) {
-  const Attack* const outer = search.attack_;
-  const Rng rng = search.rng_;
-  const int64_t outer_part = search.part_;
-  const auto networks = search.networks_;
-  search.attack_ = &attack;
-  search.rng_ = rng.split(label);
-  search.part_ = part;
-  if (attack.coarsest_ == Precision::Float32) search.networks_.fast = networks.judge;
-  attack.perturb(search);
-  search.attack_ = outer;
-  search.rng_ = rng;
-  search.part_ = outer_part;
-  search.networks_ = networks;
+  search.lend(attack, label, part, [&](Search& lent) { attack.perturb(lent); });
 }
 
 Precision Attack::search_precision(Precision precision) const {
   return finer(precision, coarsest_);
+}
+
+nlohmann::json Attack::describe(const ThreatModel& threat) const {
+  auto description = values().json();
+  description["name"] = setup_.name;
+  description["norm"] = to_string(threat.norm);
+  description["eps"] = threat.eps;
+  description["pixel_grid"] = setup_.pixel_grid;
+  if (values().has("confidence")) description["confidence"] = setup_.confidence;
+  if (reach_ == Reach::Anywhere) description["nearest"] = minimum_norm();
+  add_facts(description, threat);
+  return description;
 }
 
 nlohmann::json Attack::describe_on(Precision precision, const ThreatModel& threat) const {
@@ -119,7 +116,7 @@ void Attack::run_leg(int64_t leg, const Classifier& classifier, const ThreatMode
   validate(classifier, input);
   const Classifier fast = classifier.with_precision(search_precision(classifier.precision()));
   const Classifier judge = classifier.with_precision(Precision::Float32);
-  const Ball ball(threat.norm, input.x, threat.eps_rows(input.x.size(0)), settings_.pixel_grid, input.mask);
+  const Ball ball(threat.norm, input.x, threat.eps_rows(input.x.size(0)), setup_.pixel_grid, input.mask);
   const int64_t parts = this->parts(threat.norm, input.goal.is_targeted(), classifier.classes().size());
   const int64_t restart = leg / parts;
   const auto search_of = [&](int64_t start) {
@@ -127,8 +124,9 @@ void Attack::run_leg(int64_t leg, const Classifier& classifier, const ThreatMode
     std::vector<int64_t> index;
     for (int64_t i = 0; i < rows.size(0); ++i)
       index.push_back(input.index[static_cast<size_t>(rows[i].item<int64_t>())]);
-    return Search({&fast, &judge}, *this, ball.select(rows), input.goal.select(rows), index, rows,
-                  rng.split("restart").split(static_cast<uint64_t>(start)), leg % parts, &findings);
+    const Search::Turn turn{
+        {&fast, &judge}, this, rng.split("restart").split(static_cast<uint64_t>(start)), leg % parts};
+    return Search(turn, ball.select(rows), input.goal.select(rows), index, rows, &findings);
   };
   if (leg == 0) {  // the originals, which may be in the goal class already
     Search search = search_of(-1);
@@ -140,12 +138,12 @@ void Attack::run_leg(int64_t leg, const Classifier& classifier, const ThreatMode
   if (search.size() > 0) {
     if (restart == 0 && input.start.defined()) {
       search.set_start(input.start.index_select(0, search.rows()));
-    } else if (restart == 0 && !settings_.random_start) {
+    } else if (restart == 0 && !random_start()) {
       search.set_start(search.ball().x());
     }
     perturb(search);
   }
-  if (leg + 1 == settings_.restarts * parts)
+  if (leg + 1 == restarts() * parts)
     judge_the_rest(judge, input.goal, static_cast<int64_t>(stages().size()) - 1, &findings);
 }
 
@@ -157,7 +155,7 @@ AttackResult Attack::run(const Classifier& classifier, const ThreatModel& threat
   const int64_t legs = this->legs(threat.norm, input.goal.is_targeted(), classifier.classes().size());
   for (int64_t leg = 0; leg < legs && !findings.done.all().item<bool>(); ++leg)
     run_leg(leg, classifier, threat, input, rng, findings);
-  return attack_result(findings, input.x, threat.norm, settings_.pixel_grid, classifier.forwards() - forwards,
+  return attack_result(findings, input.x, threat.norm, setup_.pixel_grid, classifier.forwards() - forwards,
                        classifier.backwards() - backwards);
 }
 
@@ -181,9 +179,64 @@ std::unique_ptr<Attack> make_attack(const std::string& name, const AttackSetting
   if (!(targeted ? entry.targeted : entry.untargeted)) {
     throw UserError(fmt::format("attack '{}' has no {} mode", name, targeted ? "targeted" : "untargeted"));
   }
-  auto attack = entry.make(settings);
+  std::unique_ptr<Attack> attack;
+  try {
+    attack = entry.make(complete(entry, settings, norm));
+  } catch (const std::invalid_argument& error) {
+    throw UserError(fmt::format("attack {}: {}", name, error.what()));
+  }
   attack->coarsest_ = entry.search_precision;
   return attack;
+}
+
+const std::vector<Parameter>& shared_parameters() {
+  constexpr double kMost = 1e6;
+  static const std::vector<Parameter> shared{
+      Parameter::whole("steps", "", between(1, kMost), "steps"),
+      Parameter::number("alpha", "", above(0), "step size"),
+      Parameter::whole("restarts", "1", between(1, kMost),
+                       "starts: the first from the original, the others from random points; a solved image starts no "
+                       "more"),
+      Parameter::flag("random-start", "false", "begin the first start at a random point too"),
+      Parameter::choice("loss", "", goal_loss_names(), "what is descended"),
+      Parameter::whole("queries", "", between(1, kMost), "network calls per image of black-box attacks"),
+      Parameter::whole("targets", "", between(1, kMost), "classes to head for, one after another, at most")};
+  return shared;
+}
+
+Parameter shared_parameter(const std::string& name, const std::string& initial) {
+  const Parameter& parameter = find_parameter(shared_parameters(), name);
+  return initial.empty() ? parameter : parameter.starting_at(initial);
+}
+
+Parameter confidence_parameter() {
+  return Parameter::number("confidence", "0", {0, 1, false, true}, "go on until the goal has this probability");
+}
+
+std::vector<Parameter> parameters_in(const AttackEntry& entry, Norm norm) {
+  auto parameters = entry.parameters;
+  const auto unit = entry.alpha_unit;
+  const bool of_pixels = unit == StepUnit::OfAPixel || (unit == StepUnit::OfTheNorm && norm == Norm::Linf);
+  for (auto& parameter : parameters) {
+    if (parameter.name == "alpha" && of_pixels) parameter.range = {0, 1, true};
+  }
+  return parameters;
+}
+
+AttackSetup complete(const AttackEntry& entry, const AttackSettings& settings, Norm norm) {
+  const auto parameters = parameters_in(entry, norm);
+  Given given;
+  for (const auto& parameter : parameters) {
+    const auto shared = settings.shared.find(parameter.name);
+    if (shared != settings.shared.end()) given.insert(*shared);
+  }
+  const auto own = settings.own.find(entry.name);
+  if (own != settings.own.end()) {
+    for (const auto& [name, value] : own->second) given[name] = value;
+  }
+  AttackSetup setup{settings, entry.name, Values(parameters, given)};
+  if (given.count("confidence") > 0) setup.confidence = setup.values.number("confidence");
+  return setup;
 }
 
 std::vector<int64_t> image_keys(const torch::Tensor& images) {

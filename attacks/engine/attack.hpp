@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
@@ -8,6 +9,7 @@
 #include <vector>
 
 #include "attacks/threat/threat_model.hpp"
+#include "core/parameters.hpp"
 #include "core/random.hpp"
 #include "core/registry.hpp"
 #include "models/classifier.hpp"
@@ -42,23 +44,35 @@ struct AttackResult {
 using AttackTrace =
     std::function<void(const torch::Tensor& rows, const torch::Tensor& shown, const torch::Tensor& logits)>;
 
-/// The knobs of iterative attacks; each attack documents which it uses.
-struct AttackSettings {
-  double alpha = 0;           ///< step size in the norm's units; 0: the attack's own rule
-  int64_t steps = 0;          ///< 0: the attack's own default
-  int64_t restarts = 1;       ///< independent starts; an image that has reached the goal starts no more
-  int64_t queries = 0;        ///< black-box attacks: network calls per image and start; 0: the attack's own default
-  int64_t targets = 0;        ///< attacks that head for one class after another: how many; 0: min(9, K - 1)
-  std::string loss;           ///< "ce", "dlr", "margin"; "": the attack's own default
-  double confidence = 0;      ///< search on until the goal has this probability (above 1: to the end of the budget);
-                              ///< success is counted without it
-  bool random_start = false;  ///< begin the first start at a random point too; without it, at the original
+/// What every attack is told about its run, whatever its parameters are.
+struct AttackRun {
+  double confidence = 0;  ///< search on until the goal has this probability (above 1: to the end of the budget);
+                          ///< success is counted without it
   bool pixel_grid =
       true;  ///< end on multiples of 1/255 inside the ball, so that an 8-bit file holds the result exactly
   std::optional<bool> nearest;  ///< minimum-norm attacks: search on for the nearest success (the default), or stop at
                                 ///< the first inside the ball; attacks of a fixed budget always stop
   int64_t batch_size = 64;      ///< images per network call; results do not depend on it
   AttackTrace trace = {};       ///< called at every look; it changes nothing
+};
+
+/// What is asked of attacks; what is not given is each attack's default (`AttackEntry::parameters`).
+struct AttackSettings : AttackRun {
+  Given shared;                      ///< for every attack that has such a parameter; the others pay no attention
+  std::map<std::string, Given> own;  ///< by the attack's name; they win over `shared`
+
+  /// Adds to `shared`: set("steps", 40).
+  template <class Value>
+  AttackSettings& set(const std::string& name, const Value& value) {
+    shared[name] = fmt::format("{}", value);
+    return *this;
+  }
+};
+
+/// What an attack is made with: all of its parameters, checked.
+struct AttackSetup : AttackRun {
+  std::string name;
+  Values values;
 };
 
 /// A way to search the ball of a threat model for an image that reaches the goal.
@@ -75,7 +89,7 @@ class Attack {
   /// way leads through images outside the ball, and SPSA's probes; a success counts inside it alone.
   enum class Reach { InsideBall, Anywhere };
 
-  explicit Attack(AttackSettings settings, Reach reach = Reach::InsideBall);
+  explicit Attack(AttackSetup setup, Reach reach = Reach::InsideBall);
   virtual ~Attack() = default;
 
   /// Throws UserError: shapes that do not fit, pixels outside [0,1], labels outside the classes, eps out of range;
@@ -85,20 +99,18 @@ class Attack {
 
   /// A run is `legs` legs, one after the other: of each start one, of an attack of several parts one for each. What is
   /// known between two of them are the findings, so that a run can be kept and gone on with, each image for itself.
-  int64_t legs(Norm norm, bool targeted, int64_t classes) const {
-    return settings_.restarts * parts(norm, targeted, classes);
-  }
+  int64_t legs(Norm norm, bool targeted, int64_t classes) const { return restarts() * parts(norm, targeted, classes); }
 
   /// The next leg for these images, all of which have `leg` legs behind them; `findings`: `Findings::none` before the
   /// first. After the last one they are judged for good. Throws as `run` does.
   void run_leg(int64_t leg, const Classifier& classifier, const ThreatModel& threat, const AttackInput& input,
                const Rng& rng, Findings& findings) const;
 
-  const AttackSettings& settings() const { return settings_; }
+  const AttackSetup& setup() const { return setup_; }
   Reach reach() const { return reach_; }
 
   /// Does it search on for the nearest success, wherever that lies, instead of stopping at one inside the ball?
-  bool minimum_norm() const { return reach_ == Reach::Anywhere && settings_.nearest.value_or(true); }
+  bool minimum_norm() const { return reach_ == Reach::Anywhere && setup_.nearest.value_or(true); }
 
   /// The arithmetic in which it searches on a classifier of this precision: bfloat16 where both the classifier and the
   /// attack's entry allow it, else float32.
@@ -107,8 +119,8 @@ class Attack {
   /// The names of the parts that `AttackResult::stage` counts; one for an attack that is no cascade.
   virtual std::vector<std::string> stages() const { return {"attack"}; }
 
-  /// {"name", "norm", "eps", "steps", "alpha", "restarts", "loss", …} as they take effect.
-  virtual nlohmann::json describe(const ThreatModel& threat) const = 0;
+  /// {"name", "norm", "eps", "pixel_grid"} and every parameter, as they take effect.
+  nlohmann::json describe(const ThreatModel& threat) const;
 
   /// The same with {"search_precision", "verdict_precision"}: "fp32" or "bf16", the arithmetic in which it searches on
   /// a classifier of this precision, and that of the verdict, float32 always. For a cascade also
@@ -116,6 +128,14 @@ class Attack {
   nlohmann::json describe_on(Precision precision, const ThreatModel& threat) const;
 
  protected:
+  const Values& values() const { return setup_.values; }
+
+  /// What `describe` adds: what a rule of the attack's makes of a parameter that was not given.
+  virtual void add_facts(nlohmann::json& /*description*/, const ThreatModel& /*threat*/) const {}
+
+  /// Does the first start begin at a random point where the caller names none? Else at the original.
+  virtual bool random_start() const { return values().has("random-start") && values().flag("random-start"); }
+
   /// One start. `search` holds the unsolved images and loses each as it is solved; returns when it is empty or the
   /// budget is spent.
   virtual void perturb(Search& search) const = 0;
@@ -131,10 +151,12 @@ class Attack {
     return attack.parts(norm, targeted, classes);
   }
 
-  AttackSettings settings_;
+  AttackSetup setup_;
 
  private:
   friend std::unique_ptr<Attack> make_attack(const std::string&, const AttackSettings&, Norm, bool);
+
+  int64_t restarts() const { return values().has("restarts") ? values().whole("restarts") : 1; }
 
   Reach reach_;
   Precision coarsest_ = Precision::Float32;
@@ -145,8 +167,8 @@ enum class Access { Gradients, Scores, Decisions };
 
 const char* to_string(Access access);  ///< "gradients", "scores", "decisions"
 
-/// What --alpha measures: |step| in the threat model's norm, what a single value moves by (the rate of Adam, say), or
-/// the length in L2 whatever the norm.
+/// What the parameter alpha measures: |step| in the threat model's norm, what a single value moves by (the rate of
+/// Adam, say), or the length in L2 whatever the norm.
 enum class StepUnit { OfTheNorm, OfAPixel, OfL2 };
 
 /// One attack, registered by its own file.
@@ -159,8 +181,8 @@ struct AttackEntry {
   bool targeted, untargeted;
   std::string cost;  ///< network passes per image and start
   std::string paper;
-  std::unique_ptr<Attack> (*make)(const AttackSettings& settings);
-  std::vector<std::string> settings;  ///< those of AttackSettings that it uses, as options: "steps", "random-start", …
+  std::unique_ptr<Attack> (*make)(const AttackSetup& setup);
+  std::vector<Parameter> parameters;  ///< those that many attacks have: `shared_parameter`
 
   /// The coarsest arithmetic in which it may look at the network. bfloat16 keeps 8 bits of each activation, and logits
   /// come out right to 1 or 2 in 100. That is fine for a direction to go in, not for where the decision boundary lies
@@ -170,11 +192,27 @@ struct AttackEntry {
   StepUnit alpha_unit = StepUnit::OfTheNorm;  ///< of an attack that uses "alpha"
 };
 
+/// The parameters that many attacks have, and that have options of their own: steps, alpha, restarts, random-start,
+/// loss, queries, targets, with their ranges and what they mean.
+const std::vector<Parameter>& shared_parameters();
+
+/// One of them with an attack's own default; "": the attack's rule, or the usual default.
+Parameter shared_parameter(const std::string& name, const std::string& initial = "");
+
+/// The confidence of `AttackRun`, for attacks that pay attention to it.
+Parameter confidence_parameter();
+
+/// The parameters of an attack with their ranges in this norm.
+std::vector<Parameter> parameters_in(const AttackEntry& entry, Norm norm);
+
+/// All that an attack is made with. Throws std::invalid_argument: a parameter that it lacks, a value out of range.
+AttackSetup complete(const AttackEntry& entry, const AttackSettings& settings, Norm norm);
+
 /// The result of a run that has ended: of these images, with those findings and that many passes.
 AttackResult attack_result(const Findings& findings, const torch::Tensor& x, Norm norm, bool pixel_grid,
                            int64_t forward, int64_t backward);
 
-/// Throws UserError: unknown name, a norm or kind of goal that this attack does not know.
+/// Throws UserError: unknown name, a norm or kind of goal that this attack does not know, and what `complete` throws.
 std::unique_ptr<Attack> make_attack(const std::string& name, const AttackSettings& settings, Norm norm, bool targeted);
 
 /// A key for each image from its pixels (uint8 (N,C,H,W)): the same picture gets the same noise wherever it stands.

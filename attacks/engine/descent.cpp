@@ -8,7 +8,6 @@ namespace fercli {
 
 namespace {
 
-constexpr const char* kLoss = "ce";
 constexpr double kTinyMean = 1e-30;
 
 /// Dong et al., arXiv:1710.06081, eq. 6, with the mean in place of the sum of the absolute values, which changes no
@@ -21,37 +20,28 @@ torch::Tensor with_momentum(const torch::Tensor& velocity, const torch::Tensor& 
 
 }  // namespace
 
-Descent::Descent(const AttackSettings& settings, DescentRule rule) : Attack(settings), rule_(std::move(rule)) {
-  if (settings_.steps == 0) settings_.steps = rule_.steps;
-  if (settings_.loss.empty()) settings_.loss = kLoss;
-  loss_ = find_goal_loss(settings_.loss);
-}
+Descent::Descent(const AttackSetup& setup, double reach)
+    : Attack(setup),
+      steps_(values().has("steps") ? values().whole("steps") : 1),
+      reach_(reach / static_cast<double>(steps_)),
+      loss_(find_goal_loss(values().word("loss"))) {}
 
-nlohmann::json Descent::describe(const ThreatModel& threat) const {
-  nlohmann::json description{{"name", rule_.name},
-                             {"norm", to_string(threat.norm)},
-                             {"eps", threat.eps},
-                             {"alpha", settings_.alpha > 0 ? settings_.alpha : alpha_rule() * threat.eps},
-                             {"steps", settings_.steps},
-                             {"restarts", settings_.restarts},
-                             {"loss", settings_.loss},
-                             {"random_start", settings_.random_start},
-                             {"confidence", settings_.confidence},
-                             {"pixel_grid", settings_.pixel_grid}};
-  if (rule_.decay > 0) description["decay"] = rule_.decay;
-  return description;
+void Descent::add_facts(nlohmann::json& description, const ThreatModel& threat) const {
+  description["steps"] = steps_;
+  if (!values().has("alpha")) description["alpha"] = reach_ * threat.eps;
 }
 
 void Descent::perturb(Search& search) const {
   auto x_adv = search.start();
   auto velocity = torch::zeros_like(x_adv);
-  for (int64_t step = 0; step < settings_.steps && search.size() > 0; ++step) {
+  const bool momentum = values().has("decay");
+  for (int64_t step = 0; step < steps_ && search.size() > 0; ++step) {
     auto direction = search.gradient(x_adv, loss_, {&velocity}).gradient;
     if (search.size() == 0) return;
-    if (rule_.decay > 0) direction = velocity = with_momentum(velocity, direction, rule_.decay);
+    if (momentum) direction = velocity = with_momentum(velocity, direction, values().number("decay"));
     const auto& eps = search.ball().eps();
-    x_adv = search.ball().step(x_adv, direction,
-                               settings_.alpha > 0 ? torch::full_like(eps, settings_.alpha) : eps * alpha_rule());
+    const auto alpha = values().has("alpha") ? torch::full_like(eps, values().number("alpha")) : eps * reach_;
+    x_adv = search.ball().step(x_adv, direction, alpha);
   }
   search.finish(x_adv);
 }

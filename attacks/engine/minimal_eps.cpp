@@ -102,7 +102,7 @@ MinimalEpsResult minimal_eps(const Classifier& classifier, const Attack& attack,
   }
   // Where success begins lies on the decision boundary, which bfloat16 misplaces (search_precision in attack.hpp).
   const Classifier exact = classifier.with_precision(Precision::Float32);
-  Bisection bisection(input, classifier.classes().size(), norm, attack.settings().pixel_grid, settings);
+  Bisection bisection(input, classifier.classes().size(), norm, attack.setup().pixel_grid, settings);
   if (input.start.defined() && input.x.size(0) > 0) {
     const auto logits = exact.logits(input.start);
     const auto reached = input.goal.reached(logits);

@@ -29,17 +29,6 @@ torch::Tensor beginnings(Search& search, const MinimumNormAttack& attack) {
 
 }  // namespace
 
-nlohmann::json MinimumNormAttack::description(const std::string& name, const ThreatModel& threat) const {
-  return {{"name", name},
-          {"norm", to_string(threat.norm)},
-          {"eps", threat.eps},
-          {"alpha", settings_.alpha},
-          {"steps", settings_.steps},
-          {"restarts", settings_.restarts},
-          {"nearest", nearest()},
-          {"pixel_grid", settings_.pixel_grid}};
-}
-
 Approach::Approach(Search& search, const torch::Tensor& rows, const MinimumNormAttack& attack)
     : search_(search),
       attack_(attack),
@@ -143,8 +132,8 @@ void Approach::dismiss(const torch::Tensor& finished, torch::Tensor& points, con
 void MinimumNormAttack::perturb(Search& search) const {
   const bool first = search.part() == 0, last = search.part() + 1 == approaches(search.classes());
   const auto start = first ? beginnings(search, *this) : search.ball().x();
-  for (int64_t begin = 0; begin < search.size(); begin += settings_.batch_size) {
-    const auto block = torch::arange(begin, std::min(begin + settings_.batch_size, search.size()));
+  for (int64_t begin = 0; begin < search.size(); begin += setup_.batch_size) {
+    const auto block = torch::arange(begin, std::min(begin + setup_.batch_size, search.size()));
     const auto rows = block.masked_select(search.solved().index_select(0, block).logical_not());
     if (rows.size(0) == 0) continue;
     Approach way(search, rows, *this);

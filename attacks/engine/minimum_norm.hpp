@@ -83,7 +83,7 @@ class Approach {
 };
 
 /// An attack that looks for the nearest image that reaches the goal, and walks outside the ball on its way. One run
-/// gives the whole curve of accuracy against eps: with `settings.nearest` (the default) an image counts as robust at
+/// gives the whole curve of accuracy against eps: with `AttackRun::nearest` (the default) an image counts as robust at
 /// eps when it has no success or one with distance > eps.
 ///
 /// Points are looked at off the pixel grid, where the attack needs to see steps much smaller than a level; on the grid
@@ -93,17 +93,14 @@ class Approach {
 /// a time. `confidence` is not used while `nearest`.
 class MinimumNormAttack : public Attack {
  public:
-  explicit MinimumNormAttack(AttackSettings settings) : Attack(std::move(settings), Reach::Anywhere) {}
+  explicit MinimumNormAttack(AttackSetup setup) : Attack(std::move(setup), Reach::Anywhere) {}
 
   /// What is to be small: (N) float64 of (N,C,H,W) differences; by default their norm.
   virtual torch::Tensor cost(const torch::Tensor& delta, Norm norm) const { return row_norms(delta, norm); }
 
-  bool nearest() const { return settings_.nearest.value_or(true); }
+  bool nearest() const { return setup_.nearest.value_or(true); }
 
  protected:
-  /// {"name", "norm", "eps", "alpha", "steps", "restarts", "nearest", "pixel_grid"}, for `describe`.
-  nlohmann::json description(const std::string& name, const ThreatModel& threat) const;
-
   /// The way of some images, from `points`; see `Approach`. In parts after the first `points` are the originals, and
   /// where the way goes on is what the attack has kept.
   virtual void approach(Approach& approach, torch::Tensor points) const = 0;

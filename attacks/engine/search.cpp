@@ -18,28 +18,33 @@ torch::Tensor rows_where(const torch::Tensor& mask) {
 
 }  // namespace
 
-Search::Search(Networks networks, const Attack& attack, Ball ball, Goal goal, std::vector<int64_t> index,
-               torch::Tensor rows, const Rng& rng, int64_t part, Findings* findings)
-    : networks_(networks),
-      attack_(&attack),
+Search::Search(Turn turn, Ball ball, Goal goal, std::vector<int64_t> index, torch::Tensor rows, Findings* findings)
+    : turn_(std::move(turn)),
       ball_(std::move(ball)),
       goal_(std::move(goal)),
       index_(std::move(index)),
       rows_(std::move(rows)),
-      rng_(rng),
-      part_(part),
       findings_(findings) {}
+
+void Search::lend(const Attack& attack, const std::string& label, int64_t part,
+                  const std::function<void(Search&)>& act) {
+  const Turn own = turn_;
+  turn_ = {own.networks, &attack, own.rng.split(label), part};
+  if (attack.search_precision(Precision::BFloat16) == Precision::Float32) turn_.networks.fast = own.networks.judge;
+  act(*this);
+  turn_ = own;
+}
 
 torch::Tensor Search::nearest_success() const {
   return findings_->distance.index_select(0, rows_);
 }
 
 torch::Tensor Search::start() const {
-  return start_.defined() ? ball_.project(start_) : ball_.random_point(rng_.split("start"), index_);
+  return start_.defined() ? ball_.project(start_) : ball_.random_point(turn_.rng.split("start"), index_);
 }
 
 torch::Tensor Search::shown(const torch::Tensor& x_adv) const {
-  return attack_->reach() == Attack::Reach::InsideBall ? ball_.exportable(x_adv) : ball_.rounded(x_adv);
+  return turn_.attack->reach() == Attack::Reach::InsideBall ? ball_.exportable(x_adv) : ball_.rounded(x_adv);
 }
 
 Slope Search::gradient(torch::Tensor& x_adv, const GoalLossFunction& loss, State state) {
@@ -53,11 +58,11 @@ Slope Search::gradient(torch::Tensor& x_adv, const RowLoss& loss, State state) {
   if (size() == 0) return {torch::empty_like(shown), torch::empty({0}), torch::empty({0, classes()})};
   auto gradient = torch::empty_like(shown);
   std::vector<torch::Tensor> logits, values;
-  const int64_t batch = attack_->settings().batch_size;
+  const int64_t batch = turn_.attack->setup().batch_size;
   for (int64_t begin = 0; begin < size(); begin += batch) {
     throw_if_interrupted();
     const int64_t count = std::min(batch, size() - begin);
-    const auto line = networks_.fast->linearize(shown.narrow(0, begin, count));
+    const auto line = turn_.networks.fast->linearize(shown.narrow(0, begin, count));
     const auto lost = loss(line.logits, goal_.narrow(begin, count), begin, count);
     logits.push_back(line.logits);
     values.push_back(lost.value);
@@ -74,11 +79,11 @@ Look Search::look(torch::Tensor& x_adv, State state) {
   const auto shown = this->shown(x_adv);
   std::vector<Linearization> lines;
   std::vector<torch::Tensor> parts{torch::empty({0, classes()})};
-  const int64_t batch = attack_->settings().batch_size, all = size();
+  const int64_t batch = turn_.attack->setup().batch_size, all = size();
   for (int64_t begin = 0; begin < all; begin += batch) {
     throw_if_interrupted();
     lines.push_back(
-        networks_.fast->linearize(shown.narrow(0, begin, std::min(batch, all - begin)), /*keep_graph=*/true));
+        turn_.networks.fast->linearize(shown.narrow(0, begin, std::min(batch, all - begin)), /*keep_graph=*/true));
     parts.push_back(lines.back().logits);
   }
   const auto logits = torch::cat(parts);
@@ -101,7 +106,7 @@ torch::Tensor Search::scores(torch::Tensor& x_adv, State state) {
   const auto shown = this->shown(x_adv);
   if (size() == 0) return torch::empty({0, classes()});
   throw_if_interrupted();
-  const auto logits = networks_.fast->logits(shown);
+  const auto logits = turn_.networks.fast->logits(shown);
   const auto keep = judged(shown, logits, Verdict::OnTheWay);
   if (keep.size(0) == size()) return logits;
   keep_only(keep, x_adv, state);
@@ -112,7 +117,7 @@ void Search::offer(torch::Tensor& x_adv, State state) {
   if (size() == 0) return;
   throw_if_interrupted();
   const auto shown = this->shown(x_adv);
-  const auto keep = judged(shown, networks_.fast->logits(shown), Verdict::Last);
+  const auto keep = judged(shown, turn_.networks.fast->logits(shown), Verdict::Last);
   if (keep.size(0) < size()) keep_only(keep, x_adv, state);
 }
 
@@ -121,13 +126,13 @@ void Search::finish(torch::Tensor& x_adv) {
   if (size() == 0 || !ball_.pixel_grid()) return;
   const auto candidates = findings_->float_success.index_select(0, rows_).logical_not();
   const auto unsolved = rows_where(
-      attack_->reach() == Attack::Reach::Anywhere ? candidates.logical_and(ball_.contains(x_adv)) : candidates);
+      turn_.attack->reach() == Attack::Reach::Anywhere ? candidates.logical_and(ball_.contains(x_adv)) : candidates);
   if (unsolved.size(0) == 0) return;
   const auto points = x_adv.index_select(0, unsolved);
   const auto goal = goal_.select(unsolved);
-  const auto claimed = rows_where(goal.reached(networks_.fast->logits(points)));
+  const auto claimed = rows_where(goal.reached(turn_.networks.fast->logits(points)));
   if (claimed.size(0) == 0) return;
-  const auto reached = goal.select(claimed).reached(networks_.judge->logits(points.index_select(0, claimed)));
+  const auto reached = goal.select(claimed).reached(turn_.networks.judge->logits(points.index_select(0, claimed)));
   const auto successes = unsolved.index_select(0, claimed).masked_select(reached);
   findings_->float_success.index_fill_(0, rows_.index_select(0, successes), true);
 }
@@ -135,19 +140,18 @@ void Search::finish(torch::Tensor& x_adv) {
 /// Writes what `shown` (with its logits from the fast network) teaches into the findings and returns which images go
 /// on.
 torch::Tensor Search::judged(const torch::Tensor& shown, const torch::Tensor& fast_logits, Verdict verdict) {
-  const auto& settings = attack_->settings();
-  if (settings.trace) settings.trace(rows_, shown, fast_logits);
+  const auto& setup = turn_.attack->setup();
+  if (setup.trace) setup.trace(rows_, shown, fast_logits);
   auto logits = fast_logits.clone();
   const auto before = findings_->success.index_select(0, rows_);
   const auto seen = goal_.reached(logits);
   // On the way to more confidence a success is looked at again only when it may be the last one; at the ends, float32
   // also decides where the fast arithmetic is in doubt.
-  auto asked =
-      verdict == Verdict::Last
-          ? seen.logical_or(margin_loss(logits, goal_).value.le((logits.amax(1) - logits.amin(1)) * kDoubt))
-          : seen.logical_and(before.logical_not().logical_or(goal_.probability(logits).ge(settings.confidence)));
+  auto asked = verdict == Verdict::Last
+                   ? seen.logical_or(margin_loss(logits, goal_).value.le((logits.amax(1) - logits.amin(1)) * kDoubt))
+                   : seen.logical_and(before.logical_not().logical_or(goal_.probability(logits).ge(setup.confidence)));
   torch::Tensor inside, distance, closer;
-  if (attack_->reach() == Attack::Reach::Anywhere) inside = ball_.contains(shown);
+  if (turn_.attack->reach() == Attack::Reach::Anywhere) inside = ball_.contains(shown);
   if (nearest()) {
     distance = ball_.distance(shown);
     closer = distance.lt(findings_->distance.index_select(0, rows_));
@@ -157,7 +161,7 @@ torch::Tensor Search::judged(const torch::Tensor& shown, const torch::Tensor& fa
   const auto claimed = rows_where(asked);
   auto reached = torch::zeros_like(asked);
   if (claimed.size(0) > 0) {
-    const auto verdicts = networks_.judge->logits(shown.index_select(0, claimed));
+    const auto verdicts = turn_.networks.judge->logits(shown.index_select(0, claimed));
     logits.index_copy_(0, claimed, verdicts);
     reached.index_copy_(0, claimed, goal_.select(claimed).reached(verdicts));
   }
@@ -171,7 +175,7 @@ torch::Tensor Search::judged(const torch::Tensor& shown, const torch::Tensor& fa
   if (claimed.size(0) == 0) return torch::arange(rows_.size(0));
   findings_->float_success.index_fill_(0, rows_.masked_select(reached), true);
   findings_->stage.index_fill_(0, rows_.masked_select(first), stage_);
-  auto solved = reached.logical_and(goal_.probability(logits).ge(settings.confidence));
+  auto solved = reached.logical_and(goal_.probability(logits).ge(setup.confidence));
   if (nearest()) {
     findings_->distance.index_copy_(0, rows_.masked_select(reached), distance.masked_select(reached));
     solved = reached.logical_and(distance.eq(0));
@@ -194,8 +198,8 @@ void Search::note(const torch::Tensor& places, const torch::Tensor& shown, const
 
 Look Search::explore(const torch::Tensor& rows, const torch::Tensor& points) const {
   throw_if_interrupted();
-  const auto line = networks_.fast->linearize(points, /*keep_graph=*/true);
-  if (attack_->settings().trace) attack_->settings().trace(rows_.index_select(0, rows), points, line.logits);
+  const auto line = turn_.networks.fast->linearize(points, /*keep_graph=*/true);
+  if (turn_.attack->setup().trace) turn_.attack->setup().trace(rows_.index_select(0, rows), points, line.logits);
   return {line.logits, line.pullback};
 }
 
@@ -204,7 +208,7 @@ torch::Tensor Search::test(const torch::Tensor& rows, const torch::Tensor& point
   throw_if_interrupted();
   const auto goal = goal_.select(rows);
   const auto places = rows_.index_select(0, rows);
-  const auto logits = networks_.judge->logits(points);
+  const auto logits = turn_.networks.judge->logits(points);
   const auto reached = goal.reached(logits);
   const auto inside = ball_.select(rows).contains(points);
   findings_->float_success.index_fill_(0, places.masked_select(reached.logical_and(inside)), true);
@@ -219,7 +223,7 @@ torch::Tensor Search::test(const torch::Tensor& rows, const torch::Tensor& point
   const auto found = places.masked_select(success.logical_and(closer));
   findings_->distance.index_copy_(0, found, cost.masked_select(success.logical_and(closer)));
   findings_->stage.index_fill_(0, places.masked_select(success.logical_and(before.logical_not())), stage_);
-  const auto solved = nearest() ? cost.eq(0) : goal.probability(logits).ge(attack_->settings().confidence);
+  const auto solved = nearest() ? cost.eq(0) : goal.probability(logits).ge(turn_.attack->setup().confidence);
   findings_->done.index_fill_(0, places.masked_select(success.logical_and(solved)), true);
   return reached;
 }

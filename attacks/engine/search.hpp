@@ -36,25 +36,35 @@ class Search {
     const Classifier* judge;  ///< float32: the verdict
   };
 
-  /// rows: the positions in `findings` of the images of this start. `rng` is the start's own.
-  Search(Networks networks, const Attack& attack, Ball ball, Goal goal, std::vector<int64_t> index, torch::Tensor rows,
-         const Rng& rng, int64_t part, Findings* findings);
+  /// Who searches.
+  struct Turn {
+    Networks networks;
+    const Attack* attack;
+    Rng rng;  ///< the start's own
+    int64_t part;
+  };
+
+  /// rows: the positions in `findings` of the images of this start.
+  Search(Turn turn, Ball ball, Goal goal, std::vector<int64_t> index, torch::Tensor rows, Findings* findings);
 
   int64_t size() const { return rows_.size(0); }
   const Ball& ball() const { return ball_; }
   const Goal& goal() const { return goal_; }
   const std::vector<int64_t>& index() const { return index_; }
   const torch::Tensor& rows() const { return rows_; }  ///< (M) int64: the places of the images in the attack's input
-  const Rng& rng() const { return rng_; }
-  int64_t part() const { return part_; }  ///< which of `Attack::parts`
-  int64_t classes() const { return networks_.judge->classes().size(); }
-  const LabelSet& class_names() const { return networks_.judge->classes(); }
+  const Rng& rng() const { return turn_.rng; }
+  int64_t part() const { return turn_.part; }  ///< which of `Attack::parts`
+  int64_t classes() const { return turn_.networks.judge->classes().size(); }
+  const LabelSet& class_names() const { return turn_.networks.judge->classes(); }
 
   /// (M) float64: how far the nearest success found for each image is; infinite where there is none.
   torch::Tensor nearest_success() const;
 
   /// What is found from now on belongs to this stage of a cascade.
   void enter_stage(int64_t stage) { stage_ = stage; }
+
+  /// Lets another attack search these images, in its own arithmetic and reach, with the noise of this label.
+  void lend(const Attack& attack, const std::string& label, int64_t part, const std::function<void(Search&)>& act);
 
   /// Where this start begins: the points given by `set_start`, else random points of the ball.
   torch::Tensor start() const;
@@ -107,24 +117,19 @@ class Search {
   void finish(torch::Tensor& x_adv);
 
  private:
-  friend class Attack;  // perturb_as
-
   enum class Verdict { OnTheWay, Last };
   torch::Tensor shown(const torch::Tensor& x_adv) const;
   torch::Tensor judged(const torch::Tensor& shown, const torch::Tensor& fast_logits, Verdict verdict);
   void note(const torch::Tensor& places, const torch::Tensor& shown, const torch::Tensor& logits,
             const torch::Tensor& margin, const torch::Tensor& reached, const torch::Tensor& improved);
   void keep_only(const torch::Tensor& keep, torch::Tensor& x_adv, State state);
-  bool nearest() const { return attack_->minimum_norm(); }
+  bool nearest() const { return turn_.attack->minimum_norm(); }
 
-  Networks networks_;
-  const Attack* attack_;
+  Turn turn_;
   Ball ball_;
   Goal goal_;
   std::vector<int64_t> index_;
   torch::Tensor rows_, start_;
-  Rng rng_;
-  int64_t part_;
   Findings* findings_;
   int64_t stage_ = 0;
 };

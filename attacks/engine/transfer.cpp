@@ -50,7 +50,7 @@ TransferResult run_transfer(const Attack& attack, const Classifier& surrogate, c
   on_surrogate.goal = goal_on_surrogate(input.goal, classifier.classes(), surrogate.classes());
   TransferResult transferred{attack.run(surrogate, threat, on_surrogate, rng), {}};
   transferred.surrogate_success = transferred.result.success;
-  show_transferred(classifier, threat.norm, attack.settings().pixel_grid, input, transferred.result);
+  show_transferred(classifier, threat.norm, attack.setup().pixel_grid, input, transferred.result);
   return transferred;
 }
 

@@ -29,18 +29,17 @@ double limit_of_distance(double eps, bool pixel_grid) {
 
 }  // namespace
 
+const NormFacts& facts_of(Norm norm) {
+  static constexpr NormFacts kFacts[] = {
+      {"Linf", "8/255", "8/255", "8/255", "1/255,2/255,4/255,8/255", 64 / 255.0, 1 / 255.0},
+      {"L2", "0.5", "2", "4", "0.25,0.5,1,2", 8, 0.01},
+      {"L1", "8", "8", "8", "2,4,8,16", 128, 0.1},
+      {"L0", "24", "24", "24", "8,16,32,64", 1024, 1}};
+  return kFacts[static_cast<size_t>(norm)];
+}
+
 const char* to_string(Norm norm) {
-  switch (norm) {
-    case Norm::Linf:
-      return "Linf";
-    case Norm::L2:
-      return "L2";
-    case Norm::L1:
-      return "L1";
-    case Norm::L0:
-      return "L0";
-  }
-  return "";
+  return facts_of(norm).name;
 }
 
 Norm parse_norm(const std::string& word) {

@@ -9,7 +9,18 @@ namespace fercli {
 
 enum class Norm { Linf, L2, L1, L0 };  ///< L0 counts the values (pixel x channel) that differ
 
-const char* to_string(Norm norm);          ///< "Linf", "L2", "L1", "L0"
+/// What is usual in a norm; sizes with pixels in [0,1], in L0 counts of values.
+struct NormFacts {
+  const char* name;           ///< "Linf", "L2", "L1", "L0"
+  const char* eps;            ///< for an attack on a face
+  const char* universal_eps;  ///< for a perturbation of all faces
+  const char* frame_eps;      ///< for an attack on a whole picture
+  const char* eps_grid;       ///< for an evaluation
+  double limit, resolution;   ///< up to where and how finely the smallest eps is searched
+};
+const NormFacts& facts_of(Norm norm);
+
+const char* to_string(Norm norm);          ///< its name
 Norm parse_norm(const std::string& word);  ///< any case; throws UserError
 
 /// (N,C,H,W) -> (N), bits independent of N and of the number of threads.

@@ -358,7 +358,7 @@ int run_convert(const std::vector<std::string>& arguments) {
   options.positional(&words, 2, 2);
   source.declare(options);
   options.choice("format", &format, {"auto", "csv", "folder", "packed"}, "auto: by the destination's extension");
-  options.flag("force", &force, "replace what stands at the destination");
+  options.flag("force", &force, "replace what is at the destination");
   if (!options.parse(arguments)) return 0;
   const fs::path destination = words[1];
   std::error_code error;

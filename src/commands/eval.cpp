@@ -97,7 +97,7 @@ void print_classes(const Result& result) {
 }
 
 void print_confusion(const Result& result, const LabelSet& classes) {
-  print_text("\n  {:<12}", "true \\ said");
+  print_text("\n  {:<12}", "true \\ pred.");
   for (const auto& name : classes.names()) print_text(" {:>8}", name);
   print_text("\n");
   size_t k = 0;

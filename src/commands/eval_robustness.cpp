@@ -21,8 +21,8 @@ constexpr const char* kStateFile = "robustness.state";  ///< in --out
 Trial plan_of(const RobustnessOptions& options, const RobustnessSubject& subject, const Runtime& runtime) {
   Trial plan;
   plan.norm = options.attack.parsed_norm();
-  plan.attacks = split(options.attacks, ',');
-  plan.ladder = parse_ladder(options.eps.empty() ? default_ladder(plan.norm) : options.eps, plan.norm);
+  plan.attacks = options.names;
+  plan.ladder = parse_ladder(options.eps.empty() ? facts_of(plan.norm).eps_grid : options.eps, plan.norm);
   plan.goal = parse_emotion_goal(options.goal, subject.images.classes);
   plan.settings = options.attack.settings;
   plan.settings.pixel_grid = !options.off_grid;
@@ -93,8 +93,8 @@ void print_flags(const std::vector<SanityFlag>& flags) {
 void RobustnessOptions::declare(OptionSet& options) {
   options.section("Robustness");
   options.text("attacks", &attacks, "ATTACK,…",
-               "attack the images too; `fercli attacks` lists them and says which search in bf16 where the hardware "
-               "has it; the verdict is float32 always");
+               "attack the images too; parameters follow a colon: pgd:steps=40,alpha=1/255,fab; `fercli attacks` lists "
+               "the attacks and says which search in bf16 where the hardware has it; the verdict is float32 always");
   options.text("eps", &eps, "EPS,…",
                "sizes of the perturbation, pixels in [0,1]; without it 1/255,2/255,4/255,8/255 in Linf");
   options.text("goal", &goal, "GOAL", "untargeted, SOURCE-to-TARGET, any-to-TARGET or SOURCE-to-any");
@@ -109,18 +109,17 @@ void RobustnessOptions::declare(OptionSet& options) {
 void RobustnessOptions::check(const OptionSet& options, const std::string& out) {
   if (wanted()) {
     division.check(options, out);
-    attacks = join(attack_names(attacks), ",");
-    attack.settle_norm(options, split(attacks, ','));
-    attack.check(options, split(attacks, ','));
+    names = attack.choose(options, "attacks");
     const Norm norm = attack.parsed_norm();
-    const double smallest = parse_ladder(eps.empty() ? default_ladder(norm) : eps, norm).front().eps;
+    const double smallest = parse_ladder(eps.empty() ? facts_of(norm).eps_grid : eps, norm).front().eps;
     if (!off_grid) require_level(options, norm, smallest, "; --float leaves images unrounded");
     if (!save_adv.empty() && off_grid) options.fail("save-adv", "holds 8-bit images, and --float makes others");
     return;
   }
-  for (const char* name :
-       {"eps", "goal", "norm", "save-adv", "min-robust", "float", "mask", "surrogate", "queries", "steps", "alpha",
-        "restarts", "random-start", "loss", "targets", "shard", "processes", "estimate"}) {
+  std::vector<std::string> needing{"eps",  "goal",      "norm",  "save-adv",  "min-robust", "float",
+                                   "mask", "surrogate", "shard", "processes", "estimate"};
+  for (const auto& parameter : shared_parameters()) needing.push_back(parameter.name);
+  for (const auto& name : needing) {
     if (options.given(name)) options.fail(name, "needs --attacks");
   }
 }

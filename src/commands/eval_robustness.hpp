@@ -21,6 +21,7 @@ struct RobustnessOptions {
   bool off_grid = false;
   AttackOptions attack;
   DivisionOptions division;
+  std::vector<std::string> names = {};  ///< of the attacks; known after `check`
 
   void declare(OptionSet& options);
   bool wanted() const { return !attacks.empty(); }

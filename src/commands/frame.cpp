@@ -78,7 +78,7 @@ OptionSet declare(Arguments& a) {
 void check(Arguments& a, const OptionSet& options) {
   auto& threat = a.settings.threat;
   threat.norm = parse_norm(a.norm);
-  if (!options.given("eps")) threat.eps = threat.norm == Norm::Linf ? 8 / 255.0 : 4;
+  if (!options.given("eps")) threat.eps = parse_number(facts_of(threat.norm).frame_eps);
   check_eps(options, threat.norm, threat.eps);
   if (options.given("alpha")) check_alpha(options, threat.norm == Norm::Linf, a.settings.alpha);
 }

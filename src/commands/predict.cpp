@@ -293,7 +293,7 @@ int run(const std::vector<std::string>& arguments) {
       "Name the emotion of every face in pictures and videos. Pictures of 48x48 pixels are taken as faces.");
   declare(options, a);
   if (!options.parse(arguments)) return 0;
-  if (a.json && a.csv) options.fail("csv", "cannot stand beside --json");
+  if (a.json && a.csv) options.fail("csv", "does not go with --json");
   silence_progress(a.quiet);
   prepare_machine(a.runtime);
   const auto files = list_files(a.inputs);

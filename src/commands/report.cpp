@@ -43,13 +43,23 @@ struct Settings {
   bool quick = false, full = false;
   std::string parts, eps, out = "out/report", cache;
   double at = 4 / 255.0;
-  int64_t autoattack_images = -1, smoothing_images = -1, smoothing_draws = -1;
   RenderOptions render;
   bool json = false, quiet = false;
   int64_t batch_size = 64;
   Runtime runtime;
   DivisionOptions division;
 };
+
+/// "smoothing (images, draws)"
+std::vector<std::string> parts_with_parameters() {
+  std::vector<std::string> parts;
+  for (const auto& part : Registry<StudyPart>::instance().all()) {
+    std::vector<std::string> names;
+    for (const auto& parameter : part.parameters) names.push_back(parameter.name);
+    parts.push_back(names.empty() ? part.name : fmt::format("{} ({})", part.name, join(names, ", ")));
+  }
+  return parts;
+}
 
 void declare(OptionSet& options, Settings& s) {
   options.positional(&s.files, 0, 64);
@@ -61,16 +71,19 @@ void declare(OptionSet& options, Settings& s) {
       "quick", &s.quick,
       fmt::format("{} images unless --limit says otherwise, small budgets: minutes (the default)", kQuickImages));
   options.flag("full", &s.full, "all images and full budgets; says first how long that takes");
-  options.text("parts", &s.parts, "PART,…", "only these: " + join(Registry<StudyPart>::instance().names(), ", "));
-  options.text("eps", &s.eps, "EPS,…", "Linf ladder, ascending, pixels in [0,1]; without it 1/255,2/255,4/255,8/255");
+  options.text("parts", &s.parts, "PART,…",
+               fmt::format("only these: {}; in brackets what may follow, as in smoothing:draws=500,images=40",
+                           join(parts_with_parameters(), ", ")));
+  for (const auto& part : Registry<StudyPart>::instance().all()) options.parameters(part.name, part.parameters);
+  options.text("eps", &s.eps, "EPS,…", "Linf eps grid, ascending, pixels in [0,1]; without it 1/255,2/255,4/255,8/255");
   options.number("at", &s.at, "4/255", Range{0, 1, true},
                  "the eps of the emotion map, transfer, calibration under attack and gallery");
-  options.integer("autoattack-images", &s.autoattack_images, at_least(-1),
-                  "AutoAttack on this many; 0: all; -1: 60 quick, 500 full");
-  options.integer("smoothing-images", &s.smoothing_images, at_least(-1),
-                  "certify this many; 0: all; -1: 50 quick, 200 full");
-  options.integer("smoothing-draws", &s.smoothing_draws, Range{-1, 1e6},
-                  "noisy copies of each that certify it; -1: 200 quick, 1000 full");
+  options.parameter(Parameter::whole("autoattack-images", "-1", at_least(-1),
+                                     "AutoAttack on this many; 0: all; -1: 60 quick, 500 full"));
+  options.parameter(
+      Parameter::whole("smoothing-images", "-1", at_least(-1), "certify this many; 0: all; -1: 50 quick, 200 full"));
+  options.parameter(Parameter::whole("smoothing-draws", "-1", Range{-1, 1e6},
+                                     "noisy copies of each that certify it; -1: 200 quick, 1000 full"));
   s.division.declare_shard(options);
   s.model.declare_foreign(options);
   s.model.declare_space(options);
@@ -89,6 +102,17 @@ void declare(OptionSet& options, Settings& s) {
   s.division.declare_processes(options);
 }
 
+/// What --parts names, its parameters checked.
+std::vector<Chosen> chosen_parts(const OptionSet& options) {
+  try {
+    const auto all = parse_chosen(options.as_given("parts"));
+    for (const auto& chosen : all) Values(Registry<StudyPart>::instance().get(chosen.name).parameters, chosen.given);
+    return all;
+  } catch (const std::invalid_argument& error) {
+    options.fail("parts", error.what());
+  }
+}
+
 /// `eps` as the ladder of everything that has one.
 void set_ladder(StudyPlan& plan, const std::string& eps) {
   plan.ladder = parse_ladder(eps, Norm::Linf);
@@ -100,19 +124,26 @@ void set_ladder(StudyPlan& plan, const std::string& eps) {
   plan.autoattack_ladder = kept.empty() ? std::vector<Rung>{plan.ladder.back()} : kept;
 }
 
+/// The parts and how much each measures.
+void choose_parts(StudyPlan& plan, const OptionSet& options) {
+  std::map<std::string, Given> named;
+  for (const auto& chosen : chosen_parts(options)) {
+    plan.parts.push_back(chosen.name);
+    named[chosen.name] = chosen.given;
+  }
+  for (const auto& part : Registry<StudyPart>::instance().all())
+    plan.given[part.name] = options.gather(part.name, part.parameters, named[part.name], part.name + "-");
+}
+
 StudyPlan plan_of(const Settings& s, const OptionSet& options) {
   StudyPlan plan = s.full ? StudyPlan::full() : StudyPlan::quick();
-  plan.parts = split(s.parts, ',');
+  choose_parts(plan, options);
   if (!s.eps.empty()) set_ladder(plan, s.eps);
   plan.at = {options.as_given("at"), s.at};
   if (const double most = VulnerabilityOptions().max_eps; plan.wants("vulnerability") && s.at > most) {
     options.fail("at", fmt::format("must be at most {} for the part vulnerability, which --parts can leave out",
                                    format_eps(most, Norm::Linf)));
   }
-  if (s.autoattack_images >= 0) plan.autoattack_images = s.autoattack_images;
-  if (s.smoothing_images >= 0) plan.smoothing_images = s.smoothing_images;
-  if (s.smoothing_draws == 0) options.fail("smoothing-draws", "must be at least 1");
-  if (s.smoothing_draws > 0) plan.smoothing_draws = s.smoothing_draws;
   plan.include_images = s.render.include_images;
   plan.seed = s.runtime.seed;
   plan.batch_size = s.batch_size;
@@ -121,7 +152,7 @@ StudyPlan plan_of(const Settings& s, const OptionSet& options) {
 
 void check(const Settings& s, const OptionSet& options) {
   if (s.quick && s.full) throw UserError("fercli report: --quick and --full: give one of them, not both");
-  for (const auto& name : split(s.parts, ',')) Registry<StudyPart>::instance().get(name);
+  chosen_parts(options);
   if (s.files.empty()) return;
   const json all = options.provenance();
   for (const auto& option : all.items()) {
@@ -201,13 +232,14 @@ json measure(const Settings& s, const OptionSet& options, DividedWork& work) {
   StudyPlan plan = plan_of(s, options);
   const Sources sources = load(s, options);
   plan.unseen = sources.unseen;
+  ProgressObserver observer("Measuring");
   if (s.division.estimate) {
-    const auto cost = estimate_study(sources.models, plan, cache_of(s));
+    const auto cost = estimate_study(sources.models, plan, cache_of(s), observer);
     print_text("estimated from {} images per model: {}\n", cost.sampled,
                describe_cost(cost.seconds, cost.serial, at::get_num_threads()));
     return {};
   }
-  json report = run_study(sources.models, plan, cache_of(s),
+  json report = run_study(sources.models, plan, cache_of(s), observer,
                           work.division(work.ledgers_only() ? study_identity(sources.models, plan) : json::object()));
   if (report.is_null()) return report;
   report["dataset"] = sources.dataset;

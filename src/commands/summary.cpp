@@ -71,8 +71,9 @@ int run(const std::vector<std::string>& arguments) {
   bool as_json = false;
   OptionSet options("summary", "", "Layers, shapes, parameters and FLOPs of an architecture or a trained model.");
   options.section("Subject");
-  options.choice("arch,a", &model.arch, Registry<Architecture>::instance().names(),
-                 "an architecture with its default settings; with --model, that of a file of weights only");
+  options.plug_in<Architecture>("arch,a", &model.arch, &model.arch_given,
+                                "an architecture, with settings as in resnet:width=96; with --model, that of a file of "
+                                "weights only");
   model.declare(options);
   options.integer("size", &size, Range{0, 1024}, "with --arch: input height and width; 0: the architecture's own");
   model.declare_foreign(options, /*with_arch=*/false);
@@ -88,7 +89,9 @@ int run(const std::vector<std::string>& arguments) {
   if (!model.model.empty()) {
     subject = from_model(model);
   } else {
-    subject = {arch, Registry<Architecture>::instance().get(arch).defaults, "", {}};
+    subject = {arch, Registry<Architecture>::instance().get(arch).defaults(), "", {}};
+    for (const auto& [name, value] : arch_settings(model.settings, model.arch_given))
+      subject.options.settings[name] = value;
     if (size > 0) subject.options.size = size;
   }
   const std::string text =

@@ -29,7 +29,8 @@ constexpr const char* kAdversarialLoss = "n-fgsm";
 
 struct Settings {
   std::string data, validation_data, numbering, arch = "resnet", weights, teacher, out = "out/train";
-  std::vector<std::string> arch_settings;
+  std::vector<std::string> set;
+  Given arch_given;
   int64_t size = 0, channels = 0;
   double validation_share = 0.1, temperature = 4, teacher_share = 0.9;
   bool resume = false, quiet = false, skip_bad = false, adversarial = false, trust_code = false;
@@ -43,13 +44,14 @@ void declare_adversarial(OptionSet& options, Settings& settings) {
                fmt::format("learn perturbed images; without --loss by {}", kAdversarialLoss));
   options.number("eps", &adversarial.eps, "4/255", {0, 1, true}, "Linf size of the perturbation, pixels in [0,1]");
   options.number("eps-ramp", &adversarial.ramp, "0.5", between(0, 1), "share of the run in which eps rises from 0");
-  options.integer("attack-steps", &adversarial.steps, at_least(0),
-                  "gradient steps per batch (free: replays); 0: those of the loss's paper");
-  options.number("alpha", &adversarial.alpha, "0", between(0, 1), "step size; 0: the rule of the loss's paper");
-  options.choice("attack-statistics", &adversarial.statistics, {"auto", "running", "batch"},
-                 "BatchNorm's in the attack: running (fast) or the batch's own; auto: as in the loss's paper");
-  options.number("beta", &adversarial.beta, "0", at_least(0),
-                 "weight of the KL term of trades and mart; 0: the paper's");
+  options.parameter(Parameter::whole("attack-steps", "0", at_least(0),
+                                     "gradient steps per batch (free: replays); 0: those of the loss's paper"));
+  options.parameter(Parameter::number("alpha", "0", between(0, 1), "step size; 0: the rule of the loss's paper"));
+  options.parameter(
+      Parameter::choice("attack-statistics", "auto", {"auto", "running", "batch"},
+                        "BatchNorm's in the attack: running (fast) or the batch's own; auto: as in the loss's paper"));
+  options.parameter(
+      Parameter::number("beta", "0", at_least(0), "weight of the KL term of trades and mart; 0: the paper's"));
   options.number("awp", &adversarial.awp, "0", between(0, 1),
                  "adversarial weight perturbation, such as 0.005; 0: none");
   options.integer("robust-images", &adversarial.robust_images, at_least(7),
@@ -73,9 +75,9 @@ void declare(OptionSet& options, Settings& settings) {
       "what numeric labels and class folders mean: fer2013, alphabetical, raf-db, or names separated by commas");
   options.flag("skip-bad", &settings.skip_bad, "leave unreadable entries out and count them");
   options.section("Network");
-  options.choice("arch,a", &settings.arch, Registry<Architecture>::instance().names(), "architecture");
-  options.texts("set", &settings.arch_settings, "NAME=VALUE",
-                "settings of the architecture, such as width=96 (see fercli summary)");
+  options.plug_in<Architecture>("arch,a", &settings.arch, &settings.arch_given,
+                                "architecture, with settings as in resnet:width=96 (see fercli summary)");
+  options.texts("set", &settings.set, "NAME=VALUE", "settings of the architecture, as after its name");
   options.integer("size", &settings.size, between(0, kLargestSide),
                   "input height and width; 0: the architecture's own");
   options.integer("channels", &settings.channels, between(0, 3),
@@ -87,7 +89,8 @@ void declare(OptionSet& options, Settings& settings) {
   options.section("Training");
   options.integer("epochs,e", &train.schedule.epochs, at_least(1), "passes over the training images");
   options.integer("batch-size,b", &train.batch_size, at_least(2), "images per step");
-  options.choice("loss", &train.loss, Registry<TrainingLoss>::instance().names(), "objective");
+  options.plug_in<TrainingLoss>("loss", &train.loss, &train.loss_parameters,
+                                "objective, with parameters as in trades:beta=3");
   options.choice("optimizer", &train.optimizer, {"sgd", "adam", "adamw"}, "sgd is SGD with Nesterov momentum 0.9");
   options.number("lr", &train.schedule.lr, "0.1", {0, 10, true}, "highest learning rate");
   options.choice("schedule", &train.schedule.kind, {"one-cycle", "cosine", "plateau", "constant"},
@@ -132,10 +135,10 @@ void declare(OptionSet& options, Settings& settings) {
 }
 
 void check_size(const OptionSet& options, const Settings& settings, const ReadOptions& read) {
-  NetworkOptions known = Registry<Architecture>::instance().get(settings.arch).defaults;
+  NetworkOptions known = Registry<Architecture>::instance().get(settings.arch).defaults();
   if (read.size >= known.size) return;
   known.channels = read.channels;
-  known.settings = parse_arch_settings(settings.arch_settings);
+  known.settings = arch_settings(settings.set, settings.arch_given);
   const int64_t smallest = smallest_side(settings.arch, known);
   if (read.size < smallest) {
     options.fail("size", fmt::format("architecture {} takes images of {} to {} pixels a side", settings.arch, smallest,
@@ -241,7 +244,7 @@ Checkpoint starting_point(const OptionSet& options, const Settings& settings, co
   Checkpoint start;
   start.arch = settings.arch;
   start.options = {data.training.channels(), data.training.image_size(), data.training.classes.size(),
-                   parse_arch_settings(settings.arch_settings)};
+                   arch_settings(settings.set, settings.arch_given)};
   start.options.settings = complete_settings(start.arch, start.options.settings);
   start.preprocessing = measured_preprocessing(data.training);
   start.classes = data.training.classes;
@@ -264,6 +267,9 @@ Checkpoint starting_point(const OptionSet& options, const Settings& settings, co
 void settle_loss(const OptionSet& options, Settings& settings) {
   TrainOptions& train = settings.train;
   if (settings.adversarial && !options.given("loss")) train.loss = kAdversarialLoss;
+  const Given named = options.given("loss") ? parse_one_chosen(options.as_given("loss")).given : Given();
+  train.loss_parameters =
+      options.gather(train.loss, parameters_of(Registry<TrainingLoss>::instance().get(train.loss)), named);
   if (train.is_adversarial()) return;
   const std::string known = join(adversarial_losses(), ", ");
   if (settings.adversarial) options.fail("loss", fmt::format("--adversarial needs one of {}", known));
@@ -276,11 +282,9 @@ void settle_loss(const OptionSet& options, Settings& settings) {
 /// Options that do nothing beside the others. An INI file may hold them for other runs.
 void refuse_idle_options(const OptionSet& options, const Settings& settings) {
   const TrainOptions& train = settings.train;
-  const auto& attack = Registry<TrainingLoss>::instance().get(train.loss).attack;
-  const bool replays = attack && attack->learn_from != nullptr, has_kl_term = attack && attack->beta > 0;
+  const TrainingLoss& loss = Registry<TrainingLoss>::instance().get(train.loss);
+  const bool has_kl_term = Values(loss.parameters, {}).has("beta");
   const std::tuple<const char*, bool, std::string> checks[] = {
-      {"attack-statistics", !replays || train.adversarial.statistics != "running",
-       fmt::format("--loss {} learns and attacks in one pass, with the batch's statistics", train.loss)},
       {"beta", has_kl_term, "is for --loss trades or mart"},
       {"temperature", !settings.teacher.empty(), "is for --teacher"},
       {"teacher-share", !settings.teacher.empty(), "is for --teacher"},
@@ -308,14 +312,13 @@ std::shared_ptr<const Distillation> load_teacher(const Settings& settings, const
 /// What the attack of each step will be, in words.
 std::string describe_attack(const OptionSet& options, const TrainOptions& train) {
   const AttackRecipe& recipe = *Registry<TrainingLoss>::instance().get(train.loss).attack;
-  const AdversarialOptions& adversarial = train.adversarial;
-  const int64_t steps = adversarial.steps > 0 ? adversarial.steps : recipe.steps;
-  const std::string statistics =
-      adversarial.statistics == "auto" ? to_string(recipe.statistics) : adversarial.statistics;
+  const Values parameters = train.parameters();
+  const int64_t steps = parameters.whole("attack-steps");
   return fmt::format(
       "adversarial training: {} ({}), eps {}, {} {}, {} statistics; the best epoch is chosen by balanced "
       "robust accuracy at this eps",
-      train.loss, recipe.paper, options.as_given("eps"), steps, steps == 1 ? "step" : "steps", statistics);
+      train.loss, recipe.paper, options.as_given("eps"), steps, steps == 1 ? "step" : "steps",
+      parameters.word("attack-statistics"));
 }
 
 void refuse_mixed_folder(const Settings& settings, bool has_state) {
@@ -344,7 +347,7 @@ int run(const std::vector<std::string>& arguments) {
   const bool has_state = std::filesystem::exists(folder / "training.state");
   refuse_mixed_folder(settings, has_state);
 
-  const auto& defaults = Registry<Architecture>::instance().get(settings.arch).defaults;
+  const auto& defaults = Registry<Architecture>::instance().get(settings.arch).defaults();
   ReadOptions read;
   read.size = settings.size > 0 ? settings.size : defaults.size;
   read.channels = settings.channels > 0 ? settings.channels : defaults.channels;

@@ -50,7 +50,7 @@ OptionSet declare(Arguments& a) {
 
 void check(Arguments& a, const OptionSet& options) {
   a.threat.norm = parse_norm(a.norm);
-  if (!options.given("eps")) a.threat.eps = a.threat.norm == Norm::Linf ? 8 / 255.0 : 2;
+  if (!options.given("eps")) a.threat.eps = parse_number(facts_of(a.threat.norm).universal_eps);
   check_eps(options, a.threat.norm, a.threat.eps, kLargestEps);
   if (options.given("alpha")) check_alpha(options, a.threat.norm == Norm::Linf, a.settings.alpha);
   check_mask(options, a.mask);

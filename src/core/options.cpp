@@ -3,17 +3,16 @@
 #include <fmt/format.h>
 
 #include <boost/program_options.hpp>
-#include <cmath>
 #include <cstdio>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <sstream>
 #include <stdexcept>
 
 #include "core/error.hpp"
 #include "core/escape.hpp"
 #include "core/files.hpp"
-#include "core/numbers.hpp"
 #include "core/text.hpp"
 
 namespace fercli {
@@ -23,31 +22,6 @@ namespace po = boost::program_options;
 namespace {
 
 constexpr size_t kHelpColumn = 30, kHelpWidth = 110;
-
-/// An end at infinity is open: computing with infinite options gives NaN.
-bool contains(const Range& range, double value) {
-  const bool above_low = range.low_open ? value > range.low : value >= range.low;
-  const bool below_high = range.high_open ? value < range.high : value <= range.high;
-  return above_low && below_high && std::isfinite(value);
-}
-
-std::string describe(const Range& range) {
-  if (range.low == -kInfinity && range.high == kInfinity) return "a number";
-  if (range.high == kInfinity) return fmt::format("{} {:g}", range.low_open ? "above" : "at least", range.low);
-  return fmt::format("in {}{:g}, {:g}{}", range.low_open ? "(" : "[", range.low, range.high,
-                     range.high_open ? ")" : "]");
-}
-
-/// What is wrong with a number outside its range, with a guess at what was meant.
-std::string out_of_range(const std::string& name, const Range& range, double value) {
-  std::string reason = "must be " + describe(range) + (std::isfinite(value) ? "" : ", and finite");
-  if (range.high == 1 && name.find("confidence") != std::string::npos) {
-    if (value > 1 && value < 100) reason += fmt::format("; it is a share of 1, did you mean {:g}?", value / 100);
-  } else if (range.high == 1 && range.low == 0 && value > 1 && value <= 255) {
-    reason += fmt::format("; pixels are scaled to [0,1], did you mean {:g}/255?", value);
-  }
-  return reason;
-}
 
 /// Characters of UTF-8 text; continuation bytes are none.
 size_t shown_width(const std::string& text) {
@@ -69,19 +43,6 @@ std::string folded(const std::string& text) {
 }
 
 }  // namespace
-
-Range at_least(double low) {
-  return {low, kInfinity};
-}
-Range above(double low) {
-  return {low, kInfinity, true};
-}
-Range between(double low, double high) {
-  return {low, high};
-}
-Range any_number() {
-  return {-kInfinity, kInfinity};
-}
 
 OptionSet::OptionSet(std::string command, std::string positional_usage, std::string summary)
     : command_(std::move(command)), positional_usage_(std::move(positional_usage)), summary_(std::move(summary)) {
@@ -121,40 +82,19 @@ void OptionSet::choice(const std::string& name, std::string* value, const std::v
                        const std::string& help) {
   Option& option = add(name, join(allowed, "|"), *value, help);
   option.choices = allowed;
-  option.assign = [value, allowed](const auto& words) {
-    const auto found = std::find_if(allowed.begin(), allowed.end(),
-                                    [&](const std::string& each) { return to_lower(each) == to_lower(words.back()); });
-    if (found == allowed.end()) {
-      throw std::invalid_argument("must be one of " + join(allowed, ", ") + did_you_mean(words.back(), allowed));
-    }
-    *value = *found;
-  };
+  option.assign = [value, allowed](const auto& words) { *value = read_choice(words.back(), allowed); };
 }
 
 void OptionSet::number(const std::string& name, double* value, const std::string& shown, Range range,
                        const std::string& help) {
   add(name, "X", shown, help).assign = [name, value, range](const auto& words) {
-    double parsed = 0;
-    try {
-      parsed = parse_number(words.back());
-    } catch (const std::invalid_argument&) {
-      throw std::invalid_argument("must be a number or a fraction like 8/255, " + describe(range));
-    }
-    if (!contains(range, parsed)) throw std::invalid_argument(out_of_range(name, range, parsed));
-    *value = parsed;
+    *value = read_number(words.back(), range, name);
   };
 }
 
 void OptionSet::integer(const std::string& name, int64_t* value, Range range, const std::string& help) {
   add(name, "N", std::to_string(*value), help).assign = [value, range](const auto& words) {
-    int64_t parsed = 0;
-    try {
-      parsed = parse_integer(words.back());
-    } catch (const std::invalid_argument&) {
-      throw std::invalid_argument("must be a whole number " + describe(range));
-    }
-    if (!contains(range, static_cast<double>(parsed))) throw std::invalid_argument("must be " + describe(range));
-    *value = parsed;
+    *value = read_whole(words.back(), range);
   };
 }
 
@@ -174,6 +114,66 @@ void OptionSet::flag(const std::string& name, bool* value, const std::string& he
   Option& option = add(name, "", "", help);
   option.is_flag = true;
   option.assign = [value](const auto& words) { *value = words.back() == "true"; };
+}
+
+void OptionSet::parameters(const std::string& name, const std::vector<Parameter>& parameters) {
+  sections_.push_back({name, parameters});
+}
+
+Given OptionSet::section_of(const std::string& name) const {
+  for (const auto& section : sections_) {
+    if (section.name == name) return section.given;
+  }
+  return {};
+}
+
+void OptionSet::plug_in(const std::string& name, std::string* value, Given* given, const std::string& help,
+                        const std::map<std::string, std::vector<Parameter>>& known) {
+  std::vector<std::string> names;
+  for (const auto& [entry, parameters] : known) {
+    names.push_back(entry);
+    this->parameters(entry, parameters);
+  }
+  Option& option = add(name, join(names, "|"), *value, help);
+  option.choices = names;
+  option.plug_in = value;
+  option.parameters = given;
+  option.assign = [value, given, known, names](const auto& words) {
+    const Chosen chosen = parse_one_chosen(words.back());
+    *value = read_choice(chosen.name, names);
+    Values(known.at(*value), chosen.given);
+    *given = chosen.given;
+  };
+}
+
+void OptionSet::parameter(const Parameter& parameter) {
+  const bool flag = parameter.kind == Parameter::Kind::Flag;
+  Option& option = add(parameter.name, flag ? "" : parameter.metavar(), flag ? "" : parameter.initial, parameter.help);
+  option.choices = parameter.choices;
+  option.is_flag = flag;
+  option.stands_for_parameter = true;
+  option.assign = [parameter](const auto& words) { read_value(parameter, words.back()); };
+}
+
+Given OptionSet::gather(const std::string& plug_in, const std::vector<Parameter>& parameters, const Given& named,
+                        const std::string& prefix) const {
+  Given all = section_of(plug_in);
+  for (const auto& parameter : parameters) {
+    const Option* option = find(prefix + parameter.name);
+    if (option == nullptr || !option->stands_for_parameter || option->given.empty()) continue;
+    const std::string& word = option->given.back();
+    if (word == option->default_text && word != parameter.initial) continue;
+    try {
+      read_value(parameter, word);
+    } catch (const std::invalid_argument& error) {
+      const bool of_this_one = parameter.kind == Parameter::Kind::Choice;
+      fail(option->name, error.what() + (of_this_one ? " for " + plug_in : ""));
+    }
+    if (option->source == "command line") all[parameter.name] = word;
+    all.emplace(parameter.name, word);
+  }
+  for (const auto& [name, value] : named) all[name] = value;
+  return all;
 }
 
 void OptionSet::runtime(Runtime* runtime) {
@@ -208,21 +208,6 @@ void OptionSet::fail(const std::string& name, const std::string& message) const 
   throw UserError(fmt::format("fercli {}: --{} {}: {}", command_, name, as_given(name), message));
 }
 
-namespace {
-
-std::string as_bool(const std::string& word) {
-  const std::string lower = to_lower(word);
-  for (const char* yes : {"true", "yes", "on", "1"}) {
-    if (lower == yes) return "true";
-  }
-  for (const char* no : {"false", "no", "off", "0"}) {
-    if (lower == no) return "false";
-  }
-  throw std::invalid_argument("must be true or false");
-}
-
-}  // namespace
-
 void OptionSet::store_all(const std::vector<std::string>& arguments) {
   po::options_description cli, file;
   bool help_flag = false;
@@ -238,6 +223,12 @@ void OptionSet::store_all(const std::vector<std::string>& arguments) {
       cli.add_options()(name.c_str(), words, "");
     file.add_options()(option.name.c_str(), po::value<std::vector<std::string>>(), "");
   }
+  for (const auto& section : sections_) {
+    for (const auto& parameter : section.parameters) {
+      for (const auto& name : std::set<std::string>{parameter.name, parameter.json_name()})
+        file.add_options()((section.name + "." + name).c_str(), po::value<std::vector<std::string>>(), "");
+    }
+  }
   po::positional_options_description positions;
   if (positional_ != nullptr) {
     cli.add_options()("(words)", po::value<std::vector<std::string>>(positional_));
@@ -245,6 +236,7 @@ void OptionSet::store_all(const std::vector<std::string>& arguments) {
   }
   const auto take = [this](const po::parsed_options& parsed, const std::string& source) {
     for (const auto& entry : parsed.options) {
+      if (source != "command line" && take_parameter(entry.string_key, join(entry.value, " "), source)) continue;
       for (auto& option : options_) {
         if (option.name != entry.string_key || (option.source != source && option.source != "default")) continue;
         if (option.given.size() && !option.many && source == "command line" && !option.is_flag) {
@@ -296,9 +288,8 @@ void OptionSet::store_all(const std::vector<std::string>& arguments) {
     take(po::parse_config_file(stream, file, false), path);
   } catch (const po::unknown_option& error) {
     std::string name = error.get_option_name();
-    std::vector<std::string> names;
-    for (const auto& option : options_) names.push_back(option.name);
-    throw UserError(fmt::format("fercli {}: {}: unknown key '{}'{}", command_, path, name, did_you_mean(name, names)));
+    throw UserError(
+        fmt::format("fercli {}: {}: unknown key '{}'{}", command_, path, name, did_you_mean(name, file_keys())));
   } catch (const po::error& error) {
     const auto* about = dynamic_cast<const po::error_with_option_name*>(&error);
     const std::string name = about == nullptr ? "" : about->get_option_name();
@@ -308,10 +299,39 @@ void OptionSet::store_all(const std::vector<std::string>& arguments) {
   }
 }
 
+std::vector<std::string> OptionSet::file_keys() const {
+  std::vector<std::string> keys;
+  for (const auto& option : options_) keys.push_back(option.name);
+  for (const auto& section : sections_) {
+    for (const auto& parameter : section.parameters) keys.push_back(section.name + "." + parameter.name);
+  }
+  return keys;
+}
+
+/// "pgd.steps" of a file, if there is such a parameter.
+bool OptionSet::take_parameter(const std::string& key, const std::string& value, const std::string& path) {
+  const auto dot = key.rfind('.');
+  if (dot == std::string::npos) return false;
+  for (auto& section : sections_) {
+    if (section.name != key.substr(0, dot)) continue;
+    const Parameter& parameter = find_parameter(section.parameters, key.substr(dot + 1));
+    try {
+      read_value(parameter, value);
+    } catch (const std::invalid_argument& error) {
+      throw UserError(fmt::format("fercli {}: {}: [{}] {} = {}: {}", command_, path, section.name, parameter.name,
+                                  value, error.what()));
+    }
+    section.given[parameter.name] = value;
+    section.source = path;
+    return true;
+  }
+  return false;
+}
+
 void OptionSet::assign(Option& option) const {
   if (option.given.empty()) return;
   try {
-    if (option.is_flag) option.given = {as_bool(option.given.back())};
+    if (option.is_flag) option.given = {read_flag(option.given.back()) ? "true" : "false"};
     // A list in a file is written on one line: `image = a.png b.png`.
     if (option.many && option.source != "command line") {
       std::vector<std::string> words;
@@ -349,7 +369,11 @@ bool OptionSet::parse(const std::vector<std::string>& arguments) {
 
 void OptionSet::read(const std::vector<std::string>& arguments) {
   store_all(arguments);
-  for (auto& option : options_) assign(option);
+  for (auto& option : options_) {
+    assign(option);
+    if (option.plug_in == nullptr) continue;
+    for (const auto& parameter : section_of(*option.plug_in)) option.parameters->insert(parameter);
+  }
   if (positional_ == nullptr) return;
   if (positional_->size() >= positional_minimum_ && positional_->size() <= positional_maximum_) return;
   throw UserError(fmt::format(
@@ -377,6 +401,11 @@ nlohmann::json OptionSet::provenance() const {
   for (const auto& option : options_) {
     record[option.name] = {{"value", option.is_flag && option.given.empty() ? "false" : as_given(option.name)},
                            {"source", option.source}};
+  }
+  for (const auto& section : sections_) {
+    if (section.source == "default") continue;
+    for (const auto& [name, value] : section.given)
+      record[section.name + "." + name] = {{"value", value}, {"source", section.source}};
   }
   return record;
 }

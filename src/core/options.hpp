@@ -6,22 +6,11 @@
 #include <string>
 #include <vector>
 
+#include "core/parameters.hpp"
+#include "core/registry.hpp"
 #include "core/runtime.hpp"
 
 namespace fercli {
-
-/// Allowed interval of a number; the ends belong to it unless marked open.
-struct Range {
-  double low;
-  double high;
-  bool low_open = false;
-  bool high_open = false;
-};
-
-Range at_least(double low);  ///< [low, ∞)
-Range above(double low);     ///< (low, ∞)
-Range between(double low, double high);
-Range any_number();
 
 /// An option as it is declared: what help texts, man pages and completions are written from.
 struct DeclaredOption {
@@ -76,6 +65,27 @@ class OptionSet {
   void seed(const std::string& name, uint64_t* value, const std::string& help);
   void flag(const std::string& name, bool* value, const std::string& help);
 
+  /// `[NAME]` of an INI file may hold these parameters; `section_of` has those that it does.
+  void parameters(const std::string& name, const std::vector<Parameter>& parameters);
+  Given section_of(const std::string& name) const;
+
+  /// An option that names one entry of a registry and may give parameters: resnet:width=96. The name goes into `value`,
+  /// the parameters into `given`, those of the entry's section of the INI file too where the option does not name them.
+  template <class Entry>
+  void plug_in(const std::string& name, std::string* value, Given* given, const std::string& help) {
+    std::map<std::string, std::vector<Parameter>> known;
+    for (const auto& entry : Registry<Entry>::instance().all()) known[entry.name] = parameters_of(entry);
+    plug_in(name, value, given, help, known);
+  }
+
+  /// An option that stands for a parameter of plug-ins; its default stands for their own. See `gather`.
+  void parameter(const Parameter& parameter);
+
+  /// What is given for a plug-in: in its section of the file, by the options that stand for its parameters (their names
+  /// after `prefix`), and after its name (`named`). The last wins, but an option of the file loses to the section.
+  Given gather(const std::string& plug_in, const std::vector<Parameter>& parameters, const Given& named,
+               const std::string& prefix = "") const;
+
   /// --threads, --precision, --device, --seed.
   void runtime(Runtime* runtime);
 
@@ -102,18 +112,34 @@ class OptionSet {
     std::function<void(const std::vector<std::string>&)> assign;  ///< throws std::invalid_argument(reason)
     std::vector<std::string> given;
     std::string source = "default";
+    bool stands_for_parameter = false;
+    const std::string* plug_in = nullptr;  ///< the entry of a registry that it names
+    Given* parameters = nullptr;           ///< of that entry
+  };
+
+  /// A section of the INI file, for the parameters of a plug-in.
+  struct PlugInSection {
+    std::string name;
+    std::vector<Parameter> parameters;
+    Given given = {};
+    std::string source = "default";
   };
 
   Option& add(const std::string& name, const std::string& metavar, const std::string& default_text,
               const std::string& help);
   const Option* find(const std::string& name) const;
   std::vector<std::string> option_names() const;
+  void plug_in(const std::string& name, std::string* value, Given* given, const std::string& help,
+               const std::map<std::string, std::vector<Parameter>>& known);
   void store_all(const std::vector<std::string>& arguments);
   void read(const std::vector<std::string>& arguments);
   void assign(Option& option) const;
+  bool take_parameter(const std::string& key, const std::string& value, const std::string& path);
+  std::vector<std::string> file_keys() const;
 
   std::string command_, positional_usage_, summary_, section_, config_;
   std::vector<Option> options_;
+  std::vector<PlugInSection> sections_;
   std::vector<std::string>* positional_ = nullptr;
   size_t positional_minimum_ = 0, positional_maximum_ = 0;
 };

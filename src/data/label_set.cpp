@@ -100,7 +100,7 @@ LabelSet LabelSet::parse(const std::string& text) {
     const std::string name = emotion != nullptr ? emotion->name : word;
     if (name.empty()) throw UserError(fmt::format("label order '{}': a class name is empty", text));
     if (std::find(names.begin(), names.end(), name) != names.end()) {
-      throw UserError(fmt::format("label order '{}': {} stands in it twice", text, name));
+      throw UserError(fmt::format("label order '{}': names {} twice", text, name));
     }
     names.push_back(name);
   }

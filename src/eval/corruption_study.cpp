@@ -4,7 +4,6 @@
 #include "core/clock.hpp"
 #include "core/error.hpp"
 #include "core/interrupt.hpp"
-#include "core/progress.hpp"
 #include "data/corruptions/corruption.hpp"
 #include "eval/result.hpp"
 
@@ -38,11 +37,11 @@ struct Answers {
 };
 
 Answers ask(const Classifier& classifier, const Dataset& dataset, const std::vector<Corruption>& corruptions,
-            const CorruptionOptions& options) {
+            const CorruptionOptions& options, Observer& observer) {
   const int64_t n = dataset.size(), kinds = static_cast<int64_t>(corruptions.size());
   Answers answers{torch::empty({n}, torch::kBool), torch::empty({n, kinds, kSeverities}, torch::kBool)};
   const Rng rng(options.seed);
-  Progress progress("Corrupting", n * kinds * kSeverities, "images");
+  observer.begin(n * kinds * kSeverities, 0);
   for (int64_t first = 0; first < n; first += options.batch_size) {
     const int64_t count = std::min(options.batch_size, n - first);
     const auto images = dataset.images.narrow(0, first, count), labels = dataset.labels.narrow(0, first, count);
@@ -57,9 +56,10 @@ Answers ask(const Classifier& classifier, const Dataset& dataset, const std::vec
             .narrow(0, first, count)
             .copy_(right_answers(classifier, corrupted, labels));
       }
-      progress.advance(count * kSeverities);
+      observer.advance(count * kSeverities, 0);
     }
   }
+  observer.end();
   return answers;
 }
 
@@ -84,11 +84,12 @@ json kind_json(const Corruption& corruption, const torch::Tensor& right) {
 
 }  // namespace
 
-json study_corruptions(const Classifier& classifier, const Dataset& dataset, const CorruptionOptions& options) {
+json study_corruptions(const Classifier& classifier, const Dataset& dataset, const CorruptionOptions& options,
+                       Observer& observer) {
   const auto start = Clock::now();
   const int64_t forwards = classifier.forwards();
   const auto corruptions = chosen(options.kinds);
-  const auto answers = ask(classifier, dataset, corruptions, options);
+  const auto answers = ask(classifier, dataset, corruptions, options, observer);
   const Metric clean = proportion(answers.clean.sum().item<int64_t>(), dataset.size());
   const Metric all = mean_over_images(answers.corrupted);
   json result = {{"kinds", json::array()},

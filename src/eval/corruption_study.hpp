@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "data/dataset.hpp"
+#include "eval/campaign/observer.hpp"
 #include "models/classifier.hpp"
 
 namespace fercli {
@@ -25,7 +26,7 @@ struct CorruptionOptions {
 /// corruptions depend on each other: mean ± 1.96 s/√n over the n images. `relative_…` is mean / clean. Labels must be
 /// in the order of the classifier's classes. Decisions are those of the classifier as given, in its precision. Throws
 /// UserError on an unknown kind; Interrupted.
-nlohmann::json study_corruptions(const Classifier& classifier, const Dataset& dataset,
-                                 const CorruptionOptions& options);
+nlohmann::json study_corruptions(const Classifier& classifier, const Dataset& dataset, const CorruptionOptions& options,
+                                 Observer& observer = Observer::none());
 
 }  // namespace fercli

@@ -1,5 +1,7 @@
 #include "eval/sanity.hpp"
 
+#include "core/text.hpp"
+
 #include <fmt/format.h>
 
 #include "attacks/threat/losses.hpp"
@@ -67,8 +69,7 @@ SanityFlag check_gradients(const Classifier& judge, const torch::Tensor& x, cons
 
 SanityFlag check_unbounded(const Classifier& classifier, const AttackInput& input, uint64_t seed) {
   AttackSettings settings;
-  settings.steps = kUnboundedSteps;
-  settings.restarts = 2;
+  settings.set("steps", kUnboundedSteps).set("restarts", 2);
   settings.pixel_grid = false;
   const auto found = make_attack("pgd", settings, Norm::Linf, false)
                          ->run(classifier, {Norm::Linf, 1}, input, Rng(seed).split("sanity"));
@@ -83,7 +84,7 @@ SanityFlag check_loss(const Classifier& classifier, const AttackInput& input, co
                       uint64_t seed) {
   std::vector<double> losses;
   AttackSettings settings;
-  settings.steps = kSteps;
+  settings.set("steps", kSteps);
   settings.pixel_grid = false;
   settings.confidence = 2;  // to the end of the budget, so that every look is at all images
   settings.trace = [&](const torch::Tensor& rows, const torch::Tensor&, const torch::Tensor& logits) {
@@ -146,12 +147,24 @@ SanityFlag check_square(const Ledger& robustness) {
   return flag;
 }
 
+/// The most target classes that were asked for; 0: the attacks' own numbers.
+int64_t targets_asked(const AttackSettings& settings) {
+  int64_t most = 0;
+  const auto look_at = [&](const Given& given) {
+    const auto found = given.find("targets");
+    if (found != given.end()) most = std::max(most, parse_integer(found->second));
+  };
+  look_at(settings.shared);
+  for (const auto& [attack, given] : settings.own) look_at(given);
+  return most;
+}
+
 SanityFlag check_targets(const Trial& plan, int64_t classes) {
-  return {
-      "too-many-targets", plan.settings.targets > classes - 1,
-      fmt::format("{} target classes asked for, {} wrong classes",
-                  plan.settings.targets > 0 ? plan.settings.targets : std::min<int64_t>(9, classes - 1), classes - 1),
-      "only as many targets as there are wrong classes were tried"};
+  const int64_t asked = targets_asked(plan.settings);
+  return {"too-many-targets", asked > classes - 1,
+          fmt::format("{} target classes asked for, {} wrong classes",
+                      asked > 0 ? asked : std::min<int64_t>(9, classes - 1), classes - 1),
+          "only as many targets as there are wrong classes were tried"};
 }
 
 }  // namespace

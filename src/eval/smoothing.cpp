@@ -4,7 +4,6 @@
 #include "core/clock.hpp"
 #include "core/error.hpp"
 #include "core/interrupt.hpp"
-#include "core/progress.hpp"
 #include "eval/measures/distributions.hpp"
 #include "eval/result.hpp"
 
@@ -115,13 +114,13 @@ json per_image(const std::vector<std::vector<Certificate>>& certificates, const 
 }  // namespace
 
 std::vector<std::vector<Certificate>> certify(const Classifier& classifier, const torch::Tensor& images,
-                                              const SmoothingOptions& options) {
+                                              const SmoothingOptions& options, Observer& observer) {
   check(options);
   const torch::NoGradGuard no_grad;
   const Rng rng = Rng(options.seed).split("smoothing");
   const auto keys = image_keys(images);
   std::vector<std::vector<Certificate>> certificates(options.sigmas.size());
-  Progress progress("Certifying", images.size(0), "images");
+  observer.begin(images.size(0), 0);
   for (int64_t i = 0; i < images.size(0); ++i) {
     const auto x = to_float(images.narrow(0, i, 1));
     const Rng noise = rng.split(static_cast<uint64_t>(keys[static_cast<size_t>(i)]));
@@ -130,15 +129,17 @@ std::vector<std::vector<Certificate>> certify(const Classifier& classifier, cons
     for (size_t s = 0; s < options.sigmas.size(); ++s) {
       certificates[s].push_back(certificate(selection[s], estimation[s], options.sigmas[s], options));
     }
-    progress.advance(1);
+    observer.advance(1, 0);
   }
+  observer.end();
   return certificates;
 }
 
-json study_smoothing(const Classifier& classifier, const Dataset& dataset, const SmoothingOptions& options) {
+json study_smoothing(const Classifier& classifier, const Dataset& dataset, const SmoothingOptions& options,
+                     Observer& observer) {
   const auto start = Clock::now();
   const int64_t forwards = classifier.forwards();
-  const auto certificates = certify(classifier, dataset.images, options);
+  const auto certificates = certify(classifier, dataset.images, options, observer);
   json result = {{"sigma", options.sigmas},
                  {"n0", options.n0},
                  {"n", options.n},

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "data/dataset.hpp"
+#include "eval/campaign/observer.hpp"
 #include "models/classifier.hpp"
 
 namespace fercli {
@@ -38,7 +39,7 @@ struct Certificate {
 /// uint8 (N,C,H,W). Noise is keyed by seed, image (its pixels) and draw: the same for all sigmas, whatever the batch.
 /// Returns one list per sigma. Throws UserError on options out of range; Interrupted.
 std::vector<std::vector<Certificate>> certify(const Classifier& classifier, const torch::Tensor& images,
-                                              const SmoothingOptions& options);
+                                              const SmoothingOptions& options, Observer& observer = Observer::none());
 
 /// Certified accuracy on these images:
 ///
@@ -52,6 +53,7 @@ std::vector<std::vector<Certificate>> certify(const Classifier& classifier, cons
 /// wrong; r runs in steps of sigma/10 from 0 to beyond the largest radius that n draws can certify. accuracy: right
 /// answers, at r = 0. average_certified_radius: over all images, 0 where the answer is wrong (Zhai et al.,
 /// arXiv:2001.02378). Labels must be in the order of the classifier's classes.
-nlohmann::json study_smoothing(const Classifier& classifier, const Dataset& dataset, const SmoothingOptions& options);
+nlohmann::json study_smoothing(const Classifier& classifier, const Dataset& dataset, const SmoothingOptions& options,
+                               Observer& observer = Observer::none());
 
 }  // namespace fercli

@@ -34,7 +34,7 @@ void LiveAttack::attack_rows(const std::vector<Face>& faces, const std::vector<s
   trial.attacks = {"pgd"};
   trial.ladder = {{"", settings_.eps}};
   trial.goal = settings_.goal;
-  trial.settings.steps = settings_.steps;
+  trial.settings.set("steps", settings_.steps);
   trial.start = warm_start(faces, rows, x);
   const auto found = attack_faces(classifier_, pixels, torch::tensor(labels), trial);
   const auto changes = to_float(found.stored) - x;

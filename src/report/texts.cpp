@@ -29,7 +29,7 @@ const TextTable& texts() {
       {"report.saved", {"from saved results", "résultats enregistrés"}},
       {"report.contents", {"Contents", "Sommaire"}},
       {"report.footer",
-       {"Made by fercli. Every number on this page stands in report.json beside it.",
+       {"Made by fercli. Every number on this page is in report.json beside it.",
         "Produit par fercli. Chaque nombre de cette page figure dans report.json, à côté d’elle."}},
 
       // Warnings on top.
@@ -535,6 +535,14 @@ const std::vector<Entry>& said() {
       {"outputs lie in [{}, {}]", "les sorties sont dans [{}, {}]"},
       {"outputs lie in [{}, {}] and sum to 1", "les sorties sont dans [{}, {}] et leur somme est 1"},
       {"the gradient is zero at {} of {} images", "le gradient est nul en {} images sur {}"},
+      {"the gradient is zero at {} of {} images, that of the float32 cross-entropy at {} (logits up to {})",
+       "le gradient est nul en {} images sur {}, celui de l’entropie croisée en float32 en {} (logits jusqu’à {})"},
+      {"the logits are so large that the softmax is 0 or 1: attacks of other libraries that follow the cross-entropy "
+       "are "
+       "blind there; these follow the odds, which do not saturate",
+       "les logits sont si grands que le softmax vaut 0 ou 1 : les attaques d’autres bibliothèques qui suivent "
+       "l’entropie "
+       "croisée y sont aveugles ; celles-ci suivent les rapports de probabilités, qui ne saturent pas"},
       {"{} of {} images survive PGD that may change every pixel at will",
        "{} images sur {} survivent à PGD libre de changer chaque pixel à volonté"},
       {"mean loss {} in the first quarter of PGD's steps, {} in the last",

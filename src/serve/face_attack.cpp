@@ -30,13 +30,14 @@ constexpr const char* kDefaultAttack = "pgd";
 constexpr double kDefaultEps = 8 / 255.0;
 constexpr double kDefaultSteps = 20;
 
-bool has_setting(const AttackEntry& entry, const std::string& setting) {
-  return std::find(entry.settings.begin(), entry.settings.end(), setting) != entry.settings.end();
+bool has_parameter(const AttackEntry& entry, const std::string& name) {
+  return std::any_of(entry.parameters.begin(), entry.parameters.end(),
+                     [&](const Parameter& each) { return each.name == name; });
 }
 
 bool is_offered(const AttackEntry& entry) {
   const bool bounded = std::find(entry.norms.begin(), entry.norms.end(), Norm::Linf) != entry.norms.end();
-  return bounded && entry.access == Access::Gradients && !has_setting(entry, "queries");
+  return bounded && entry.access == Access::Gradients && !has_parameter(entry, "queries");
 }
 
 std::vector<std::string> offered_names() {
@@ -72,7 +73,7 @@ const AttackEntry& attack_of(const Fields& fields) {
 
 /// 0 for an attack without steps.
 int64_t steps_of(const Fields& fields, const AttackEntry& entry, int64_t most) {
-  if (!has_setting(entry, "steps")) {
+  if (!has_parameter(entry, "steps")) {
     if (fields.count("steps") > 0) throw RequestError(400, fmt::format("steps has no effect on {}", entry.name));
     return 0;
   }
@@ -88,7 +89,7 @@ Trial order_trial(const AttackOrder& order, double eps, uint64_t seed) {
   trial.attacks = {order.attack};
   trial.ladder = {{"", eps}};
   trial.goal = order.goal;
-  trial.settings.steps = order.steps;
+  if (order.steps > 0) trial.settings.set("steps", order.steps);
   trial.seed = seed;
   return trial;
 }
@@ -163,7 +164,7 @@ Json offered_attacks() {
                        {"summary", entry.summary},
                        {"targeted", entry.targeted},
                        {"untargeted", entry.untargeted},
-                       {"steps", has_setting(entry, "steps")}});
+                       {"steps", has_parameter(entry, "steps")}});
   }
   return attacks;
 }
@@ -191,7 +192,7 @@ Json attack_face(const AttackOrder& order, const torch::Tensor& face, const Serv
 Json smallest_eps_of_face(const AttackOrder& order, const torch::Tensor& face, uint64_t seed) {
   const Classifier& network = order.model->classifier;
   const int64_t before = top_of(float_readings(network, face)[0]);
-  const double limit = minimal_eps_limit(Norm::Linf);
+  const double limit = facts_of(Norm::Linf).limit;
   Json out{{"attacked", order.goal.concerns(before)},
            {"smallest_eps", nullptr},
            {"smallest_255", nullptr},

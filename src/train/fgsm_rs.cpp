@@ -12,7 +12,7 @@ constexpr double kReach = 1.25;
 
 const Register<TrainingLoss> registered{
     {"fgsm-rs", "fast adversarial training: one step from a random point of the ball", perturbed_label_loss,
-     AttackRecipe{"Wong et al., arXiv:2001.03994", 1, Statistics::Batch, 0,
+     AttackRecipe{"Wong et al., arXiv:2001.03994", 1, Statistics::Batch,
                   [](double eps, int64_t steps) { return kReach * eps / static_cast<double>(steps); },
                   ascend_from_random}}};
 

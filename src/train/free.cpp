@@ -27,7 +27,7 @@ void learn_from(const torch::Tensor& gradient, const InnerAttack& attack, torch:
 const Register<TrainingLoss> registered{
     {"free", "adversarial training for free: batches replayed, one gradient for weights and images",
      perturbed_label_loss,
-     AttackRecipe{"Shafahi et al., arXiv:1904.12843", kReplays, Statistics::Batch, 0,
+     AttackRecipe{"Shafahi et al., arXiv:1904.12843", kReplays, Statistics::Batch,
                   [](double eps, int64_t) { return eps; },
                   [](const TrainingModel&, const TrainingBatch& batch, const InnerAttack& attack, const Rng&,
                      torch::Tensor& memory) {

@@ -11,7 +11,7 @@ namespace fercli::mart_loss {
 
 namespace {
 
-constexpr double kLambda = 5, kStartNoise = 0.001, kReach = 2.5;
+constexpr double kStartNoise = 0.001, kReach = 2.5;
 
 torch::Tensor perturb(const TrainingModel& model, const TrainingBatch& batch, const InnerAttack& attack, const Rng& rng,
                       torch::Tensor&) {
@@ -27,13 +27,16 @@ LossOutput objective(const TrainingModel& model, const TrainingBatch& batch) {
   const auto boost = -((1.0001 - rival + 1e-12).log() * batch.weight).mean();
   const auto doubt = 1.0000001 - clean.softmax(1).gather(1, label).squeeze(1);
   const auto spread = (kl_divergence(clean, perturbed) * doubt * batch.weight).mean();
-  return {label_loss(perturbed, batch) + boost + batch.beta * spread, perturbed.detach()};
+  return {label_loss(perturbed, batch) + boost + batch.parameters.number("beta") * spread, perturbed.detach()};
 }
 
 const Register<TrainingLoss> registered{
-    {"mart", "adversarial training that stresses misread images", objective,
-     AttackRecipe{"Wang et al., ICLR 2020", 10, Statistics::Running, kLambda,
-                  [](double eps, int64_t steps) { return crossing_alpha(eps, steps, kReach); }, perturb}}};
+    {"mart",
+     "adversarial training that stresses misread images",
+     objective,
+     AttackRecipe{"Wang et al., ICLR 2020", 10, Statistics::Running,
+                  [](double eps, int64_t steps) { return crossing_alpha(eps, steps, kReach); }, perturb},
+     {Parameter::number("beta", "5", at_least(0), "weight of the KL divergence, the paper's lambda")}}};
 
 }  // namespace
 

@@ -21,7 +21,7 @@ torch::Tensor perturb(const TrainingModel& model, const TrainingBatch& batch, co
 
 const Register<TrainingLoss> registered{
     {"n-fgsm", "single-step adversarial training with strong noise", perturbed_label_loss,
-     AttackRecipe{"de Jorge et al., arXiv:2202.01181", 1, Statistics::Batch, 0,
+     AttackRecipe{"de Jorge et al., arXiv:2202.01181", 1, Statistics::Batch,
                   [](double eps, int64_t steps) { return eps / static_cast<double>(steps); }, perturb}}};
 
 }  // namespace

@@ -14,7 +14,7 @@ constexpr double kReach = 2.5;
 
 const Register<TrainingLoss> registered{
     {"pgd-at", "adversarial training with several steps of PGD", perturbed_label_loss,
-     AttackRecipe{"Madry et al., arXiv:1706.06083", 10, Statistics::Running, 0,
+     AttackRecipe{"Madry et al., arXiv:1706.06083", 10, Statistics::Running,
                   [](double eps, int64_t steps) { return crossing_alpha(eps, steps, kReach); }, ascend_from_random}}};
 
 }  // namespace

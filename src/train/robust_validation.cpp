@@ -67,7 +67,7 @@ RobustCounts RobustValidation::measure(const Classifier& classifier, int64_t ima
   trial.attacks = {"pgd"};
   trial.ladder = {{"", eps_}};
   trial.goal.name = "untargeted";
-  trial.settings.steps = steps_;
+  trial.settings.set("steps", steps_);
   // The attack looks at the originals first, and finds those that are misclassified in the goal already.
   trial.misclassified_too = true;
   const auto broken = run_campaign({classifier, shown, {}, shown.labels}, trial).attacks.front().success();

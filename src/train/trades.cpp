@@ -10,7 +10,7 @@ namespace fercli::trades_loss {
 
 namespace {
 
-constexpr double kBeta = 6, kStartNoise = 0.001, kReach = 2.25;
+constexpr double kStartNoise = 0.001, kReach = 2.25;
 
 torch::Tensor perturb(const TrainingModel& model, const TrainingBatch& batch, const InnerAttack& attack, const Rng& rng,
                       torch::Tensor&) {
@@ -22,13 +22,16 @@ torch::Tensor perturb(const TrainingModel& model, const TrainingBatch& batch, co
 LossOutput objective(const TrainingModel& model, const TrainingBatch& batch) {
   const auto clean = model.logits(batch.x), perturbed = model.logits(batch.x_adv);
   const auto spread = (kl_divergence(clean, perturbed) * batch.weight).mean();
-  return {label_loss(clean, batch) + batch.beta * spread, perturbed.detach()};
+  return {label_loss(clean, batch) + batch.parameters.number("beta") * spread, perturbed.detach()};
 }
 
 const Register<TrainingLoss> registered{
-    {"trades", "clean cross-entropy plus beta times the KL divergence inside the ball", objective,
-     AttackRecipe{"Zhang et al., arXiv:1901.08573", 10, Statistics::Running, kBeta,
-                  [](double eps, int64_t steps) { return crossing_alpha(eps, steps, kReach); }, perturb}}};
+    {"trades",
+     "clean cross-entropy plus beta times the KL divergence inside the ball",
+     objective,
+     AttackRecipe{"Zhang et al., arXiv:1901.08573", 10, Statistics::Running,
+                  [](double eps, int64_t steps) { return crossing_alpha(eps, steps, kReach); }, perturb},
+     {Parameter::number("beta", "6", at_least(0), "weight of the KL divergence")}}};
 
 }  // namespace
 

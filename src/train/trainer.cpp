@@ -125,6 +125,10 @@ bool TrainOptions::is_adversarial() const {
   return Registry<TrainingLoss>::instance().get(loss).attack.has_value();
 }
 
+Values TrainOptions::parameters() const {
+  return {parameters_of(Registry<TrainingLoss>::instance().get(loss)), loss_parameters};
+}
+
 nlohmann::json TrainOptions::to_json() const {
   nlohmann::json json = {{"loss", loss},
                          {"optimizer", optimizer},
@@ -156,13 +160,13 @@ nlohmann::json TrainOptions::to_json() const {
                          {"device", runtime.device}};
   if (freeze_until > 0) json["freeze-until"] = freeze_until;
   if (teacher) json["teacher"] = teacher->to_json();
+  for (const auto& parameter : parameters_of(Registry<TrainingLoss>::instance().get(loss))) {
+    const auto values = parameters().json();
+    if (values.contains(parameter.json_name())) json[parameter.name] = values.at(parameter.json_name());
+  }
   if (is_adversarial()) {
     json.update({{"eps", adversarial.eps},
                  {"eps-ramp", adversarial.ramp},
-                 {"attack-steps", adversarial.steps},
-                 {"alpha", adversarial.alpha},
-                 {"beta", adversarial.beta},
-                 {"attack-statistics", adversarial.statistics},
                  {"awp", adversarial.awp},
                  {"robust-images", adversarial.robust_images},
                  {"robust-steps", adversarial.robust_steps}});
@@ -235,6 +239,7 @@ struct Trainer::State {
   torch::Tensor weights;             ///< (K) of the classes
   torch::Tensor adjustment;          ///< (K) of the logits
   const TrainingLoss& loss;
+  Values parameters;
   std::optional<RobustValidation> robust_validation;  ///< in adversarial training
 
   // Where the run stands; all of it is in training.state.
@@ -266,10 +271,11 @@ struct Trainer::State {
         model(start, precision, device),
         weights(class_weights(options.class_weights, training)),
         adjustment(logit_adjustment(options.logit_adjustment, training).to(device)),
-        loss(Registry<TrainingLoss>::instance().get(options.loss)) {
+        loss(Registry<TrainingLoss>::instance().get(options.loss)),
+        parameters(options.parameters()) {
     if (loss.attack) {
       const AdversarialOptions& adversarial = options.adversarial;
-      attack_steps = adversarial.steps > 0 ? adversarial.steps : loss.attack->steps;
+      attack_steps = parameters.whole("attack-steps");
       robust_validation.emplace(validation, adversarial.eps, adversarial.robust_images, adversarial.robust_steps);
     }
     optimizer = make_optimizer(options, *start.network);
@@ -298,6 +304,7 @@ struct Trainer::State {
       ready = {mix(ready.x), larger, mix(ready.target), mix(ready.weight), adjustment};
     }
     if (options.teacher) ready.target = options.teacher->targets(ready.x, ready.target);
+    ready.parameters = parameters;
     return {ready.x.to(device), ready.y.to(device), ready.target.to(device), ready.weight.to(device), adjustment};
   }
 
@@ -321,13 +328,10 @@ struct Trainer::State {
   InnerAttack inner_attack() const {
     const AdversarialOptions& adversarial = options.adversarial;
     const double radius = eps();
-    const double alpha =
-        adversarial.alpha > 0 ? adversarial.alpha * radius / adversarial.eps : loss.attack->alpha(radius, attack_steps);
-    auto statistics = loss.attack->statistics;
-    if (adversarial.statistics != "auto") {
-      statistics = adversarial.statistics == "batch" ? Statistics::Batch : Statistics::Running;
-    }
-    return {radius, alpha, attack_steps, statistics};
+    const double alpha = parameters.has("alpha") ? parameters.number("alpha") * radius / adversarial.eps
+                                                 : loss.attack->alpha(radius, attack_steps);
+    const bool of_batch = parameters.word("attack-statistics") == to_string(Statistics::Batch);
+    return {radius, alpha, attack_steps, of_batch ? Statistics::Batch : Statistics::Running};
   }
 
   void update_average() {
@@ -366,7 +370,6 @@ struct Trainer::State {
   LossOutput perturb_and_differentiate(TrainingBatch ready) {
     const InnerAttack attack = inner_attack();
     const AttackRecipe& recipe = *loss.attack;
-    ready.beta = options.adversarial.beta > 0 ? options.adversarial.beta : recipe.beta;
     const Rng stream = rng.split("attack").split(static_cast<uint64_t>(step));
     ready.x_adv = recipe.perturb(model, ready, attack, stream, memory).detach();
     ready.x_adv.requires_grad_(recipe.learn_from != nullptr);

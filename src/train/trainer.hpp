@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "core/parameters.hpp"
 #include "core/runtime.hpp"
 #include "data/augmentation.hpp"
 #include "data/dataset.hpp"
@@ -19,20 +20,17 @@ namespace fercli {
 
 /// The part of the options that only adversarial losses use.
 struct AdversarialOptions {
-  double eps = 4 / 255.0;           ///< Linf radius, pixels in [0,1]
-  double ramp = 0.5;                ///< share of the run in which eps rises evenly from 0; the step size rises with it
-  int64_t steps = 0;                ///< of the attack in each training step; 0: those of the loss's paper
-  double alpha = 0;                 ///< its step size; 0: the rule of the loss's paper
-  double beta = 0;                  ///< weight of the KL term of TRADES and MART; 0: the paper's
-  std::string statistics = "auto";  ///< BatchNorm's during the attack: auto (the paper's) | running | batch
-  double awp = 0;                   ///< adversarial weight perturbation, gamma; 0: none
-  int64_t robust_images = 490;      ///< validation images that are attacked after each epoch
-  int64_t robust_steps = 10;        ///< PGD steps on them
+  double eps = 4 / 255.0;       ///< Linf radius, pixels in [0,1]
+  double ramp = 0.5;            ///< share of the run in which eps rises evenly from 0; the step size rises with it
+  double awp = 0;               ///< adversarial weight perturbation, gamma; 0: none
+  int64_t robust_images = 490;  ///< validation images that are attacked after each epoch
+  int64_t robust_steps = 10;    ///< PGD steps on them
 };
 
 /// How a network is trained. Defaults are the recipe of `fercli train`.
 struct TrainOptions {
   std::string loss = "cross-entropy";
+  Given loss_parameters = {};     ///< what is given of `parameters_of` the loss
   std::string optimizer = "sgd";  ///< sgd (Nesterov momentum 0.9) | adam | adamw
   Schedule schedule;
   int64_t batch_size = 128;
@@ -55,6 +53,7 @@ struct TrainOptions {
   Runtime runtime;
 
   bool is_adversarial() const;  ///< by its loss
+  Values parameters() const;    ///< all of the loss. Throws std::invalid_argument
 
   /// Everything that shapes the weights: a run can only be resumed with equal values.
   nlohmann::json to_json() const;

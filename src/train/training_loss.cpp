@@ -12,6 +12,21 @@ std::vector<std::string> adversarial_losses() {
   return names;
 }
 
+std::vector<Parameter> parameters_of(const TrainingLoss& loss) {
+  auto all = loss.parameters;
+  if (!loss.attack) return all;
+  all.push_back(Parameter::whole("attack-steps", std::to_string(loss.attack->steps), between(1, 1000),
+                                 "gradient steps per batch (free: replays)"));
+  all.push_back(Parameter::number("alpha", "", {0, 1, true}, "step size; without it the rule of the loss's paper"));
+  // A loss that learns and attacks in one pass has the statistics of the batch.
+  const std::string statistics = to_string(loss.attack->statistics);
+  all.push_back(Parameter::choice(
+      "attack-statistics", statistics,
+      loss.attack->learn_from ? std::vector<std::string>{statistics} : std::vector<std::string>{"running", "batch"},
+      "BatchNorm's in the attack"));
+  return all;
+}
+
 torch::Tensor soft_cross_entropy(const torch::Tensor& logits, const torch::Tensor& target,
                                  const torch::Tensor& weight) {
   return -((target * at::log_softmax(logits, 1)).sum(1) * weight).mean();

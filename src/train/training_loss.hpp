@@ -4,6 +4,7 @@
 
 #include <optional>
 
+#include "core/parameters.hpp"
 #include "core/registry.hpp"
 #include "train/inner_attack.hpp"
 #include "train/training_model.hpp"
@@ -18,7 +19,7 @@ struct TrainingBatch {
   torch::Tensor weight;      ///< float32 (N): of each image, mean about 1
   torch::Tensor adjustment;  ///< float32 (K): added to the logits under the cross-entropy (logit adjustment)
   torch::Tensor x_adv = {};  ///< like x: the perturbed images; undefined in standard training
-  double beta = 0;           ///< weight of the KL term of TRADES and MART
+  Values parameters = {};    ///< of the loss
 };
 
 struct LossOutput {
@@ -32,7 +33,6 @@ struct AttackRecipe {
   std::string paper;
   int64_t steps;                               ///< gradients per batch
   Statistics statistics;                       ///< BatchNorm's, during the attack
-  double beta;                                 ///< weight of the KL term; 0: the loss has none
   double (*alpha)(double eps, int64_t steps);  ///< the step size
 
   /// Returns x_adv, inside [0,1]. `memory` is undefined at first and kept from batch to batch, a resume included.
@@ -51,7 +51,12 @@ struct TrainingLoss {
   std::string summary;
   LossOutput (*objective)(const TrainingModel& model, const TrainingBatch& batch);
   std::optional<AttackRecipe> attack = std::nullopt;  ///< none: standard training
+  std::vector<Parameter> parameters = {};             ///< of its own; see `parameters_of`
 };
+
+/// All that a loss can be given: its own parameters and, where it has an attack, attack-steps, alpha and
+/// attack-statistics, by default those of its paper.
+std::vector<Parameter> parameters_of(const TrainingLoss& loss);
 
 /// Names of the losses that train on perturbed images.
 std::vector<std::string> adversarial_losses();

@@ -17,8 +17,8 @@ AttackResult run_autoattack(const Classifier& classifier, const ThreatModel& thr
 
 AttackSettings short_settings() {
   AttackSettings settings;
-  settings.steps = 5;
-  settings.queries = 30;
+  settings.set("steps", 5);
+  settings.set("queries", 30);
   return settings;
 }
 
@@ -48,7 +48,7 @@ TEST(AutoAttack, FindsAllThatCanBeFoundOnALinearNetworkAndNothingElse) {
   const double reach = (weight[0] - weight[1]).abs().sum().item<double>();
   const double eps = margin.median().item<double>() / reach;
   AttackSettings settings = short_settings();
-  settings.steps = 20;
+  settings.set("steps", 20);
   settings.pixel_grid = false;
   const auto found = run_autoattack(classifier, {Norm::Linf, eps}, input, settings);
   EXPECT_TRUE(found.success.masked_select(margin.lt(0.999 * eps * reach)).all().item<bool>());
@@ -60,7 +60,7 @@ TEST(AutoAttack, TargetedMeansThatTheNetworkSaysTheTarget) {
   auto input = make_input(classifier, test_images(10, kSide, 0, 255), false);
   input.goal = Goal::targeted(classifier.logits(input.x).argsort(1, /*descending=*/true).select(1, 1));
   AttackSettings settings = short_settings();
-  settings.steps = 20;
+  settings.set("steps", 20);
   const auto result = run_autoattack(classifier, {Norm::Linf, 40 / 255.0}, input, settings);
   EXPECT_TRUE(result.success.any().item<bool>());
   const auto verdict = classifier.logits(result.x_adv).argmax(1);
@@ -83,7 +83,7 @@ TEST(AutoAttack, BreaksEachImageThatItsFirstPartBreaksAlone) {
   const auto input = make_input(classifier, test_images(16, kSide, 0, 255), false);
   auto settings = short_settings();
   const auto cascade = run_autoattack(classifier, {Norm::Linf, 6 / 255.0}, input, settings);
-  settings.random_start = true;
+  settings.set("random-start", true);
   const auto alone =
       make_attack("apgd-ce", settings, Norm::Linf, false)->run(classifier, {Norm::Linf, 6 / 255.0}, input, Rng(0));
   EXPECT_TRUE(alone.success.any().item<bool>());
@@ -127,7 +127,7 @@ TEST(AutoAttack, AgreesWithTheReferenceLadder) {
     const Classifier classifier = reference_model(run.model);
     AttackSettings settings;
     settings.pixel_grid = false;
-    settings.queries = 100;
+    settings.set("queries", 100);
     const ReferenceImages some{images.pixels.index_select(0, part), images.x.index_select(0, part),
                                images.y.index_select(0, part)};
     const auto result = run_autoattack(classifier, {run.norm, run.eps}, reference_input(some), settings);

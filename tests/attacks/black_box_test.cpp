@@ -13,8 +13,8 @@ std::vector<int64_t> looks(const std::string& name, Norm norm, int64_t queries, 
                            const ThreatModel& threat, const AttackInput& input, const Classifier& classifier) {
   std::vector<int64_t> counts(input.index.size());
   AttackSettings settings;
-  settings.queries = queries;
-  settings.restarts = restarts;
+  settings.set("queries", queries);
+  settings.set("restarts", restarts);
   settings.trace = [&](const torch::Tensor& rows, const torch::Tensor&, const torch::Tensor&) {
     for (int64_t i = 0; i < rows.size(0); ++i) ++counts[static_cast<size_t>(rows[i].item<int64_t>())];
   };
@@ -59,7 +59,7 @@ TEST(BlackBox, SquarePaintsEveryPixelToTheEdgeOfTheBall) {
   const auto classifier = confident_cnn(kSide);
   const auto input = make_input(classifier, test_images(3, kSide, 60, 190), true);
   AttackSettings settings;
-  settings.queries = 60;
+  settings.set("queries", 60);
   settings.pixel_grid = false;
   settings.confidence = 2;
   const ThreatModel threat{Norm::Linf, 0.05};
@@ -75,7 +75,7 @@ TEST(BlackBox, SquareReachesTheLastRowAndColumn) {
   const auto images = test_images(12, kSide, 100, 120);
   const AttackInput input{to_float(images), Goal::targeted(torch::ones({12}, torch::kInt64)), image_keys(images)};
   AttackSettings settings;
-  settings.queries = 400;
+  settings.set("queries", 400);
   const ThreatModel threat{Norm::Linf, 5 / 255.0};
   const auto result = make_attack("square", settings, Norm::Linf, true)->run(classifier, threat, input, Rng(3));
   const auto corner = (result.x_adv - input.x).select(3, kSide - 1).select(2, kSide - 1);
@@ -86,7 +86,7 @@ TEST(BlackBox, SquareInL2UsesTheWholeLength) {
   const auto classifier = confident_cnn(kSide);
   const auto input = make_input(classifier, test_images(3, kSide, 60, 190), true);
   AttackSettings settings;
-  settings.queries = 60;
+  settings.set("queries", 60);
   settings.pixel_grid = false;
   settings.confidence = 2;
   const auto result = make_attack("square", settings, Norm::L2, true)->run(classifier, {Norm::L2, 0.5}, input, Rng(3));
@@ -111,7 +111,7 @@ struct Linear {
 TEST(BlackBox, SpsaComesNearTheBestLinearAnswer) {
   const Linear linear;
   AttackSettings settings;
-  settings.queries = 1500;
+  settings.set("queries", 1500);
   settings.confidence = 2;
   const ThreatModel threat{Norm::Linf, 4 / 255.0};
   const auto result =
@@ -126,7 +126,7 @@ TEST(BlackBox, SpsaComesNearTheBestLinearAnswer) {
 TEST(BlackBox, HopSkipJumpComesNearTheSmallestLinearDistance) {
   const Linear linear;
   AttackSettings settings;
-  settings.queries = 2000;
+  settings.set("queries", 2000);
   settings.pixel_grid = false;
   const auto result = make_attack("hopskipjump", settings, Norm::L2, true)
                           ->run(linear.classifier, {Norm::L2, 50}, linear.input, Rng(1));
@@ -143,7 +143,7 @@ TEST(BlackBox, HopSkipJumpBeginsAtTheImageItIsGiven) {
   input.start = (input.x - towards * linear.normal.sign().view({1, 1, kSide, kSide}) * 0.4).clamp(0, 1);
   ASSERT_TRUE(input.goal.reached(linear.classifier.logits(input.start)).all().item<bool>());
   AttackSettings settings;
-  settings.queries = 16;
+  settings.set("queries", 16);
   const auto result =
       make_attack("hopskipjump", settings, Norm::L2, true)->run(linear.classifier, {Norm::L2, 16}, input, Rng(1));
   EXPECT_TRUE(result.success.all().item<bool>());
@@ -160,7 +160,7 @@ TEST(BlackBox, MaskedSquareChangesNothingOutside) {
   input.mask.slice(2, 3, 7).slice(3, 9, 14).fill_(1);
   for (const Norm norm : {Norm::Linf, Norm::L2}) {
     AttackSettings settings;
-    settings.queries = 40;
+    settings.set("queries", 40);
     const auto result = make_attack("square", settings, norm, true)->run(classifier, {norm, 0.3}, input, Rng(3));
     EXPECT_TRUE(result.x_adv.masked_select(input.mask.eq(0)).equal(input.x.masked_select(input.mask.eq(0))));
     EXPECT_TRUE(result.x_adv.ne(input.x).any().item<bool>());

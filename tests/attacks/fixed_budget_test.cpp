@@ -46,7 +46,7 @@ TEST_F(FixedBudget, LinfAttacksGainEpsTimesTheL1NormOfTheWeights) {
   }
   EXPECT_TRUE(is_close(gain(run("apgd-t", {}, threat, false)), torch::full({kImages}, best, torch::kFloat64), 1e-4));
   AttackSettings across;  // from wherever it starts
-  across.alpha = 2 * threat.eps;
+  across.set("alpha", 2 * threat.eps);
   EXPECT_TRUE(is_close(gain(run("fgsm-rs", across, threat)), torch::full({kImages}, best, torch::kFloat64), 1e-4));
 }
 
@@ -82,7 +82,7 @@ TEST_F(FixedBudget, L1AttacksPutNearlyAllIntoTheLargestWeight) {
         << name << gain(run(name, settings, threat)) / best;
   }
   AttackSettings random = settings;
-  random.random_start = true;
+  random.set("random-start", true);
   EXPECT_TRUE(is_close(gain(run("apgd-ce", random, threat)), best, 0, 0.03))
       << gain(run("apgd-ce", random, threat)) / best;
 }
@@ -107,12 +107,12 @@ TEST_F(FixedBudget, L1FillsThePixelsInTheOrderOfTheirWeightsWhenEachHasLittleRoo
 
 TEST_F(FixedBudget, ApgdHasItsLossInItsName) {
   AttackSettings settings;
-  settings.loss = "margin";
+  settings.set("loss", "margin");
   try {
     make_attack("apgd-ce", settings, Norm::Linf, true);
     FAIL();
   } catch (const UserError& error) {
-    EXPECT_STREQ(error.what(), "attack apgd-ce minimises the loss ce, not margin");
+    EXPECT_STREQ(error.what(), "attack apgd-ce: loss=margin: must be ce");
   }
 }
 
@@ -156,7 +156,7 @@ TEST(FixedBudgetTargets, ApgdReachesTheTargetAndNoOtherClassCounts) {
   const auto input = reference_input(images, 4);
   for (const char* name : {"apgd-ce", "apgd-dlr"}) {
     AttackSettings settings;
-    settings.steps = 20;
+    settings.set("steps", 20);
     const auto result =
         make_attack(name, settings, Norm::Linf, true)->run(classifier, {Norm::Linf, 8 / 255.0}, input, Rng(1));
     EXPECT_TRUE(result.success.equal(result.logits.argmax(1).eq(4))) << name;

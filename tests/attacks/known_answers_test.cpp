@@ -41,7 +41,7 @@ TEST_F(LinearAnswers, LinfAttacksChangeTheMarginByEpsTimesTheL1NormOfTheWeights)
   for (const char* name : {"fgsm", "pgd"}) {
     for (const char* loss : {"ce", "margin"}) {
       AttackSettings settings;
-      settings.loss = loss;
+      settings.set("loss", loss);
       const auto result = make_attack(name, settings, Norm::Linf, true)->run(*classifier_, threat, *input_, Rng(1));
       ASSERT_FALSE(result.success.any().item<bool>()) << name;
       const auto change = margin(input_->x) - margin(result.x_adv);

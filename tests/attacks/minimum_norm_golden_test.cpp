@@ -24,8 +24,8 @@ AttackInput first_images(const std::string& set, int64_t count) {
 AttackResult result_of(const std::string& model, const Trial& trial) {
   AttackSettings settings;
   settings.pixel_grid = false;
-  settings.steps = trial.steps;
-  settings.targets = trial.targets;
+  if (trial.steps > 0) settings.set("steps", trial.steps);
+  if (trial.targets > 0) settings.set("targets", trial.targets);
   const ThreatModel threat{trial.norm, trial.norm == Norm::Linf ? 1 : kEverything};
   const auto input = first_images(model == "linear" ? "24_soft" : "24", trial.images);
   const auto result =

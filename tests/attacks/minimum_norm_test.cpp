@@ -62,7 +62,7 @@ TEST_F(MinimumNormAnswers, EachEndsAtTheMarginOverTheDualNormOfTheWeights) {
       const bool slow = attack == "cw" || attack == "ead";
       if (targeted && (attack == "fab-t" || slow)) continue;
       auto settings = off_grid();
-      if (slow) settings.steps = 40;
+      if (slow) settings.set("steps", 40);
       const auto result = run(attack, everything(norm), settings, targeted);
       EXPECT_TRUE(result.success.all().item<bool>()) << attack << " " << to_string(norm);
       const auto ratio = result.distance / exact(norm);
@@ -142,7 +142,7 @@ TEST_F(MinimumNormAnswers, NothingChangesOutsideTheMask) {
     for (const bool pixel_grid : {true, false}) {
       AttackSettings settings;
       settings.pixel_grid = pixel_grid;
-      settings.steps = steps;
+      settings.set("steps", steps);
       const auto result = make_attack(attack, settings, norm, false)->run(*classifier_, everything(norm), in, Rng(1));
       EXPECT_TRUE(((result.x_adv - in.x) * (1 - in.mask)).eq(0).all().item<bool>()) << attack;
       EXPECT_TRUE(result.success.any().item<bool>()) << attack;

@@ -118,8 +118,8 @@ TEST_P(ReferenceAttacks, FgsmTakesTheSameStep) {
 
 TEST_P(ReferenceAttacks, LinfPgdBimAndMiFgsmTakeTheSameSteps) {
   auto settings = reference_settings();
-  settings.alpha = 2 / 255.0;
-  settings.steps = 10;
+  settings.set("alpha", 2 / 255.0);
+  settings.set("steps", 10);
   for (const auto& [attack, prefix] :
        {std::pair{"pgd", "pgd_linf"}, std::pair{"bim", "pgd_linf"}, std::pair{"mi-fgsm", "mifgsm_linf"}}) {
     for (const bool targeted : {false, true}) {
@@ -170,16 +170,17 @@ ReferencePath l2_path(const Classifier& model, const AttackInput& in, double alp
 TEST_P(ReferenceAttacks, L2PgdTakesTheSameSteps) {
   constexpr double kAlpha = 0.2, kEps = 1;
   constexpr size_t kStepsInside = 5;
+  constexpr int64_t kSteps = 10;
   auto settings = reference_settings();
-  settings.alpha = kAlpha;
-  settings.steps = 10;
+  settings.set("alpha", kAlpha);
+  settings.set("steps", kSteps);
   const auto apart = [](const torch::Tensor& a, const torch::Tensor& b) { return (a - b).abs().flatten(1).amax(1); };
   for (const bool targeted : {false, true}) {
     const std::string group = targeted ? "pgd_l2.targeted_sad" : "pgd_l2.untargeted";
     SCOPED_TRACE(group);
     const auto in = input(targeted);
     const auto looks = watch(model_, "pgd", settings, {Norm::L2, kEps}, in);
-    const auto path = l2_path(model_, in, kAlpha, kEps, settings.steps);
+    const auto path = l2_path(model_, in, kAlpha, kEps, kSteps);
     ASSERT_EQ(looks.shown.size(), path.x_adv.size());
     for (size_t step = 0; step < looks.shown.size(); ++step) {
       const auto same = path.parted[step].logical_not();
@@ -249,7 +250,7 @@ TEST_P(ReferenceAttacks, ApgdOnTheCrossEntropyReachesTheSameLoss) {
   for (const auto& item : apgd_cases()) {
     if (!concerns(item.ce_on, GetParam())) continue;
     auto settings = reference_settings();
-    settings.steps = item.steps;
+    settings.set("steps", item.steps);
     const auto images = images_for(item.steps);
     const auto looks = watch(model_, "apgd-ce", settings, item.threat, reference_input(images));
     ASSERT_EQ(looks.shown.size(), static_cast<size_t>(item.steps) + 2);  // the original, and then the start
@@ -282,7 +283,7 @@ TEST_P(ReferenceAttacks, ApgdOnTheLogitRatioReachesTheSameLossWhereItIsBounded) 
   for (const auto& item : apgd_cases()) {
     if (!concerns(item.dlr_on, GetParam())) continue;
     auto settings = reference_settings();
-    settings.steps = item.steps;
+    settings.set("steps", item.steps);
     const auto images = images_for(item.steps);
     const auto looks = watch(model_, "apgd-dlr", settings, item.threat, reference_input(images));
     const auto best = best_of(looks, 1, looks.shown.size(), images.y, [&](const torch::Tensor& z) {
@@ -303,7 +304,7 @@ TEST_P(ReferenceAttacks, ApgdOnTheLogitRatioReachesTheSameLossWhereItIsBounded) 
 TEST_P(ReferenceAttacks, ApgdTHeadsForTheSameClassesAndGetsAsFar) {
   const int64_t steps = 100, ranks = 6;
   auto settings = reference_settings();
-  settings.steps = steps;
+  settings.set("steps", steps);
   const auto images = first(images_, full() ? 24 : 4);
   const bool at = std::string(GetParam()) == "at";
   const ThreatModel linf{Norm::Linf, 8 / 255.0}, l2{Norm::L2, 1.0};
@@ -338,8 +339,8 @@ TEST(ReferenceApgdStart, LiesWhereTheReferenceStarts) {
   const auto model = reference_model("std");
   const auto images = reference_images("24");
   auto settings = reference_settings();
-  settings.random_start = true;
-  settings.steps = 1;
+  settings.set("random-start", true);
+  settings.set("steps", 1);
   // In the middle of the range nothing is cut, so the norm shows.
   auto input = reference_input(images);
   input.x = torch::full_like(input.x, 0.5f);
@@ -371,7 +372,7 @@ class ReferenceLinear : public testing::Test {
 TEST_F(ReferenceLinear, FgsmAndPgdEndAtTheSamePoints) {
   const auto images = reference_images("24_soft");
   auto settings = reference_settings();
-  settings.steps = 10;
+  settings.set("steps", 10);
   const auto expect = [&](const std::string& group, const Looks& looks, double tolerance) {
     const auto& stored = expected("soft24." + group + ".x_adv");
     EXPECT_TRUE(is_close(looks.shown.back().narrow(0, 0, stored.size(0)), stored, tolerance)) << group;
@@ -380,9 +381,9 @@ TEST_F(ReferenceLinear, FgsmAndPgdEndAtTheSamePoints) {
   };
   const ThreatModel linf{Norm::Linf, 8 / 255.0};
   expect("fgsm_linf.untargeted", watch(model_, "fgsm", settings, linf, reference_input(images)), 1e-6);
-  settings.alpha = 2 / 255.0;
+  settings.set("alpha", 2 / 255.0);
   expect("pgd_linf.untargeted", watch(model_, "pgd", settings, linf, reference_input(images)), 1e-6);
-  settings.alpha = 0.2;
+  settings.set("alpha", 0.2);
   expect("pgd_l2.untargeted", watch(model_, "pgd", settings, {Norm::L2, 1.0}, reference_input(images)), 1e-5);
 }
 
@@ -390,7 +391,7 @@ TEST_F(ReferenceLinear, ApgdTFindsExactlyTheImagesThatCanBeBroken) {
   const auto images = reference_images("200_soft");
   AttackSettings settings;
   settings.pixel_grid = false;
-  settings.steps = full() ? 100 : 20;
+  settings.set("steps", full() ? 100 : 20);
   std::vector<std::pair<std::string, ThreatModel>> cases{{"linf_0.0027451", {Norm::Linf, 0.7 / 255}},
                                                          {"l2_0.085", {Norm::L2, 0.085}}};
   if (full()) {

@@ -57,7 +57,7 @@ Counts our_counts(const Case& c, uint64_t seed) {
   auto looks = torch::zeros({rows.size(0)}, torch::kFloat64);
   AttackSettings settings;
   settings.pixel_grid = false;
-  settings.queries = kQueries + 1;  // the reference does not count the look at the original
+  settings.set("queries", kQueries + 1);  // the reference does not count the look at the original
   settings.trace = [&](const torch::Tensor& seen, const torch::Tensor&, const torch::Tensor&) {
     looks.index_add_(0, seen, torch::ones({seen.size(0)}, torch::kFloat64));
   };

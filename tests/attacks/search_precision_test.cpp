@@ -31,8 +31,8 @@ TEST(SearchPrecision, AttacksThatNeedFloat32FindTheSameWhateverPrecisionIsAskedF
   const auto entries = entries_with(Precision::Float32);
   ASSERT_FALSE(entries.empty());
   AttackSettings settings;
-  settings.steps = 6;
-  settings.queries = 60;
+  settings.set("steps", 6);
+  settings.set("queries", 60);
   for (const auto& entry : entries) {
     for (const Norm norm : entry.norms) {
       const double eps = norm == Norm::Linf ? 0.5 : 1000;
@@ -46,13 +46,14 @@ TEST(SearchPrecision, AttacksThatNeedFloat32FindTheSameWhateverPrecisionIsAskedF
 
 TEST(SearchPrecision, EveryAttackThatSearchesTheNearestSuccessDoesSoInFloat32) {
   for (const auto& entry : Registry<AttackEntry>::instance().all()) {
-    if (entry.make({})->minimum_norm()) EXPECT_EQ(entry.search_precision, Precision::Float32) << entry.name;
+    if (make_attack(entry.name, {}, entry.norms.front(), !entry.untargeted)->minimum_norm())
+      EXPECT_EQ(entry.search_precision, Precision::Float32) << entry.name;
   }
 }
 
 TEST(SearchPrecision, TheSmallestEpsOfAnAttackOfAFixedBudgetIsSearchedInFloat32) {
   AttackSettings settings;
-  settings.steps = 4;
+  settings.set("steps", 4);
   const auto search = [&](Precision precision) {
     const auto classifier = confident_cnn(kSide, precision);
     return minimal_eps(classifier, *make_attack("pgd", settings, Norm::Linf, false), Norm::Linf,
@@ -72,8 +73,8 @@ TEST(SearchPrecision, AttacksOfAFixedBudgetThatMayUseBfloat16DoUseIt) {
     std::vector<torch::Tensor> logits[2];
     for (const Precision precision : {Precision::Float32, Precision::BFloat16}) {
       AttackSettings settings;
-      settings.steps = 2;
-      settings.queries = 20;
+      settings.set("steps", 2);
+      settings.set("queries", 20);
       settings.trace = [&](const torch::Tensor&, const torch::Tensor&, const torch::Tensor& z) {
         logits[precision == Precision::BFloat16].push_back(z.clone());
       };
@@ -107,9 +108,9 @@ TEST(SearchPrecision, FabInsideAutoAttackSearchesInFloat32) {
   input.index.resize(2);
   input = {input.x.narrow(0, 0, 2), input.goal.narrow(0, 2), input.index};
   AttackSettings settings;
-  settings.steps = 3;
-  settings.queries = 2;
-  settings.targets = 1;
+  settings.set("steps", 3);
+  settings.set("queries", 2);
+  settings.set("targets", 1);
   int64_t in_float32 = 0, in_bfloat16 = 0;
   settings.trace = [&](const torch::Tensor&, const torch::Tensor& shown, const torch::Tensor& logits) {
     (exact.linearize(shown).logits.equal(logits) ? in_float32 : in_bfloat16) += 1;
@@ -129,7 +130,7 @@ TEST_P(ReferenceInBfloat16, AutoPgdBreaksTheImagesOfTheReference) {
     for (const auto& [norm, eps, name] : {std::tuple{Norm::Linf, 8 / 255.0, "linf"}, std::tuple{Norm::L2, 1.0, "l2"}}) {
       AttackSettings settings;
       settings.pixel_grid = false;
-      settings.steps = 10;
+      settings.set("steps", 10);
       const auto found = make_attack(attack, settings, norm, false)->run(model, {norm, eps}, input, Rng(1));
       const auto stands =
           reference_file(fmt::format("cases_{}.pt", GetParam())).at(fmt::format("{}.{}.n10.acc", group, name));

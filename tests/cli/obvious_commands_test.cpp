@@ -71,7 +71,11 @@ TEST_F(ObviousCommands, ANearNameIsSuggestedByTheSynonymsOfTheField) {
            {attack("hsja"), 2, "did you mean hopskipjump?"},
            {attack("pgdd"), 2, "did you mean pgd?"},
            {attack("zebra"), 2, "unknown attack 'zebra' (known:"},
+           {attack("mim:steps=5"), 2, "unknown attack 'mim'; did you mean mi-fgsm?"},
+           {attack("pgdd:steps=5"), 2, "unknown attack 'pgdd'; did you mean pgd?"},
+           {{"attacks", "mim"}, 2, "did you mean mi-fgsm?"},
            {{"eval", "--attacks", "pgd,mim"}, 2, "did you mean mi-fgsm?"},
+           {{"eval", "--attacks", "pgd:steps=2,mim:steps=3,alpha=1/255"}, 2, "did you mean mi-fgsm?"},
            {{"attack", "happy-to-sad", "--norm", "L_inf"}, 2, "did you mean linf?"},
            {{"attack", "happy-to-sad", "--norm", "linfty"}, 2, "did you mean linf?"},
        }) {

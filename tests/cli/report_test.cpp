@@ -236,7 +236,7 @@ TEST_F(ReportCommand, WrongOptionsAreExplained) {
   expect_error({"report", "--parts", "robustnes"}, "unknown part 'robustnes'; did you mean robustness?");
   expect_error({"report", "--eps", "8"}, "did you mean 8/255?");
   expect_error({"report", "--at", "4"}, "--at 4: must be in (0, 1]");
-  expect_error({"report", "--smoothing-draws", "0"}, "--smoothing-draws 0: must be at least 1");
+  expect_error({"report", "--smoothing-draws", "0"}, "--smoothing-draws 0: must be in [1, 1000000]");
   expect_error({"report", file("out/report.json"), "--model", "standard"}, "does not go with saved results");
   expect_error({"report", "--at", "0.3"}, "--at 0.3: must be at most 32/255 for the part vulnerability");
   const std::vector<std::vector<std::string>> measuring{

@@ -6,6 +6,7 @@
 #include <ATen/Parallel.h>
 
 #include <map>
+#include <nlohmann/json.hpp>
 #include <numeric>
 
 #include "core/error.hpp"
@@ -25,7 +26,8 @@ struct Case {
 
 /// The cascade stands for itself in one norm; its parts are here in all of theirs.
 bool only_a_cascade(const AttackEntry& entry, Norm norm) {
-  return entry.name == "autoattack" && norm != Norm::Linf;
+  const bool targeted = !entry.untargeted;
+  return norm != Norm::Linf && make_attack(entry.name, {}, norm, targeted)->stages().size() > 1;
 }
 
 std::vector<Case> all_cases() {
@@ -63,10 +65,10 @@ class AttackContract : public testing::TestWithParam<Case> {
 
   AttackSettings settings() const {
     AttackSettings settings;
-    settings.steps = 4;
-    settings.restarts = 2;
-    settings.queries = 20;
-    settings.targets = 2;
+    settings.set("steps", 4);
+    settings.set("restarts", 2);
+    settings.set("queries", 20);
+    settings.set("targets", 2);
     return settings;
   }
 
@@ -182,8 +184,8 @@ TEST_P(AttackContract, ThreadsChangeNoBit) {
   const std::vector<int64_t> rows{0, 1, 2, 3};
   const auto in = select(input(), rows);
   auto brief = settings();  // threads that share a busy core wait for each other in every operation
-  brief.steps = 2;
-  brief.restarts = 1;
+  brief.set("steps", 2);
+  brief.set("restarts", 1);
   const int before = at::get_num_threads();
   at::set_num_threads(1);
   const auto one = run(in, brief);
@@ -284,23 +286,85 @@ TEST_P(AttackContract, RejectsWhatMakesNoSense) {
   expect_rejected(attempt(threat(), few), "N goals and N index numbers");
 }
 
-TEST(AttackSettingsContract, TheDescriptionFollowsTheSettingsListedAndNoOther) {
-  const std::vector<std::pair<std::string, void (*)(AttackSettings&)>> changes{
-      {"steps", [](AttackSettings& s) { s.steps = 7; }},
-      {"alpha", [](AttackSettings& s) { s.alpha = 0.7; }},
-      {"restarts", [](AttackSettings& s) { s.restarts = 3; }},
-      {"queries", [](AttackSettings& s) { s.queries = 17; }},
-      {"targets", [](AttackSettings& s) { s.targets = 2; }}};
+/// Another value than the default.
+std::string another_value(const Parameter& parameter) {
+  switch (parameter.kind) {
+    case Parameter::Kind::Flag:
+      return parameter.initial == "true" ? "false" : "true";
+    case Parameter::Kind::Choice:
+      for (const auto& choice : parameter.choices) {
+        if (choice != parameter.initial) return choice;
+      }
+      return parameter.initial;
+    case Parameter::Kind::Whole:
+      return parameter.initial == "3" ? "4" : "3";
+    case Parameter::Kind::Number:
+      break;
+  }
+  const double high = std::min(parameter.range.high, parameter.range.low + 1);
+  return fmt::format("{}", parameter.range.low + 0.37 * (high - parameter.range.low));
+}
+
+TEST(AttackParameterContract, EveryParameterIsDescribedWithItsValue) {
   for (const auto& entry : Registry<AttackEntry>::instance().all()) {
+    const Norm norm = entry.norms.front();
     const auto description = [&](const AttackSettings& settings) {
-      return entry.make(settings)->describe({entry.norms.front(), 0.1}).dump();
+      return make_attack(entry.name, settings, norm, !entry.untargeted)->describe({norm, 0.1});
     };
-    for (const auto& [name, change] : changes) {
+    for (const auto& parameter : parameters_in(entry, norm)) {
+      const auto other = another_value(parameter);
+      if (other == parameter.initial) continue;
       AttackSettings changed;
-      change(changed);
-      const bool listed = std::count(entry.settings.begin(), entry.settings.end(), name) > 0;
-      EXPECT_EQ(description(changed) != description({}), listed) << entry.name << " " << name;
+      changed.own[entry.name][parameter.name] = other;
+      EXPECT_NE(description(changed).value(parameter.json_name(), nlohmann::json()),
+                description({}).value(parameter.json_name(), nlohmann::json()))
+          << entry.name << " " << parameter.name << " " << other;
+      EXPECT_FALSE(parameter.help.empty()) << entry.name << " " << parameter.name;
     }
+  }
+}
+
+TEST(AttackParameterContract, EveryParameterChangesTheSearchOfSomeImage) {
+  const Classifier classifier = confident_cnn(kSide);
+  for (const auto& entry : Registry<AttackEntry>::instance().all()) {
+    const Norm norm = entry.norms.front();
+    const auto input = make_input(classifier, test_images(kImages, kSide, 0, 255), !entry.untargeted);
+    const auto points = [&](Given own) {
+      AttackSettings settings;
+      settings.set("steps", 4).set("queries", 60).set("targets", 2);
+      settings.own[entry.name] = std::move(own);
+      double sum = 0;
+      settings.trace = [&](const torch::Tensor&, const torch::Tensor& shown, const torch::Tensor& logits) {
+        sum += shown.to(torch::kFloat64).square().sum().item<double>() +
+               logits.to(torch::kFloat64).square().sum().item<double>();
+      };
+      const double eps = norm == Norm::L1 ? 2.5 : norm == Norm::L2 ? 0.3 : 6 / 255.0;
+      make_attack(entry.name, settings, norm, !entry.untargeted)->run(classifier, {norm, eps}, input, Rng(7));
+      return sum;
+    };
+    const double usual = points({});
+    for (const auto& parameter : parameters_in(entry, norm)) {
+      // So few steps have no interval in which rho decides, and the first success may be a confident one.
+      const auto other = another_value(parameter);
+      if (other == parameter.initial || parameter.name == "rho" || parameter.name == "confidence") continue;
+      EXPECT_NE(points({{parameter.name, other}}), usual) << entry.name << " " << parameter.name << " " << other;
+    }
+  }
+}
+
+TEST(AttackParameterContract, UnknownParametersAndWrongValuesAreRefusedWithWhatIsAllowed) {
+  for (const auto& entry : Registry<AttackEntry>::instance().all()) {
+    const auto make = [&](const std::string& name, const std::string& value) {
+      return [&entry, name, value] {
+        AttackSettings settings;
+        settings.own[entry.name][name] = value;
+        make_attack(entry.name, settings, entry.norms.front(), !entry.untargeted);
+      };
+    };
+    expect_rejected(make("warp", "1"), "there is no parameter 'warp'");
+    expect_rejected(make("warp", "1"), entry.parameters.front().name);
+    for (const auto& parameter : entry.parameters)
+      expect_rejected(make(parameter.name, "x"), parameter.name + "=x: must");
   }
 }
 

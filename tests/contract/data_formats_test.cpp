@@ -11,12 +11,12 @@
 namespace fercli {
 namespace {
 
-/// Sources of every format: what its writer makes, or the drawn faces.
+/// Sources of every format: the sample that it brings, or what its writer makes.
 class DataFormat : public ::testing::TestWithParam<std::string> {
  protected:
   std::string source() {
-    if (Registry<DatasetWriter>::instance().find(GetParam()) == nullptr) return "synthetic:n=14";
     const std::filesystem::path place = folder_ / "data";
+    if (const auto sample = Registry<DatasetReader>::instance().get(GetParam()).sample) return sample(folder_.path());
     write_dataset(test::sample_dataset(14, 1, 40), place, GetParam());
     return place.string();
   }

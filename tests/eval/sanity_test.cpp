@@ -183,9 +183,9 @@ TEST_F(Comparison, SquareMustFindNothingAfterTheWhiteBoxAttacks) {
 TEST_F(Comparison, TargetsAreAtMostTheWrongClasses) {
   add("apgd-t", 5);
   EXPECT_FALSE(raised("too-many-targets"));
-  plan_.settings.targets = 6;
+  plan_.settings.set("targets", 6);
   EXPECT_FALSE(raised("too-many-targets"));
-  plan_.settings.targets = 9;
+  plan_.settings.set("targets", 9);
   EXPECT_TRUE(raised("too-many-targets"));
 }
 

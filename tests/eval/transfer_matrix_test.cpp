@@ -39,7 +39,7 @@ Dataset bright_stripes() {
 TransferMatrixOptions options() {
   TransferMatrixOptions options;
   options.eps = {"8/255", 8 / 255.0};
-  options.settings.steps = 5;
+  options.settings.set("steps", 5);
   return options;
 }
 

@@ -48,7 +48,7 @@ class ReferenceTrades : public testing::TestWithParam<const char*> {
 TEST_P(ReferenceTrades, TheLossAgreesOnTheAuthorsPerturbedImages) {
   auto batch = plain_batch(x_, y_, 7);
   batch.x_adv = expected("trades_official.x_adv");
-  batch.beta = loss_named("trades").attack->beta;
+  batch.parameters = Values(loss_named("trades").parameters, {});
   EXPECT_NEAR(loss_named("trades").objective(model_, batch).loss.item<double>(), official_loss(),
               2e-3 * official_loss());
 }
@@ -68,7 +68,7 @@ TEST_P(ReferenceTrades, TheInnerAttackFindsTheAuthorsPerturbedImages) {
   EXPECT_GT(equal_share(x_adv, expected("trades_official.x_adv"), 1e-6).mean().item<double>(), 0.9);
   auto batch = plain_batch(x_, y_, 7);
   batch.x_adv = x_adv;
-  batch.beta = loss_named("trades").attack->beta;
+  batch.parameters = Values(loss_named("trades").parameters, {});
   EXPECT_NEAR(loss_named("trades").objective(model_, batch).loss.item<double>(), official_loss(),
               0.02 * official_loss());
 }
@@ -84,7 +84,7 @@ class ByHand : public testing::Test {
 
   ByHand() {
     batch_.x_adv = (batch_.x + uniform_noise(batch_.x, kEps, Rng(9))).clamp(0, 1);
-    batch_.beta = 2.5;
+    batch_.parameters = Values({Parameter::number("beta", "2.5", at_least(0), "")}, {});
     batch_.weight = torch::tensor({0.5f, 1.5f, 1.0f, 1.0f});
   }
 

@@ -90,7 +90,7 @@ class EachAdversarialLoss : public testing::TestWithParam<std::string> {
  protected:
   TrainOptions options() const {
     TrainOptions options = options_for(GetParam(), 2);
-    options.adversarial.steps = 2;
+    options.loss_parameters["attack-steps"] = "2";
     options.adversarial.awp = 0.005;
     options.adversarial.robust_images = 14;
     options.adversarial.robust_steps = 2;

@@ -67,7 +67,10 @@ OptionSet declare(Arguments& a) {
   options.integer("limit", &a.limit, at_least(0), "attack at most this many images; 0: all");
   a.division.declare_shard(options);
   options.section("Attack");
-  options.text("attack", &a.plan.attack, "ATTACK", "the attack; `fercli attacks` lists them");
+  options.text(
+      "attack", &a.plan.attack, "ATTACK",
+      "the attack, with parameters after a colon: pgd:steps=40,alpha=1/255; `fercli attacks` lists the attacks, "
+      "`fercli attacks NAME` the parameters");
   options.number("eps", &a.plan.threat.eps, "", above(0),
                  "largest perturbation, pixels in [0,1]; without it 8/255 in Linf, 0.5 in L2, 8 in L1, 24 in L0");
   a.attack.declare(options);
@@ -93,13 +96,13 @@ OptionSet declare(Arguments& a) {
 
 void check(Arguments& a, const OptionSet& options) {
   a.goal = {goal_of_words(a.goal, options)};
-  a.plan.attack = attack_name(a.plan.attack);
-  a.attack.settle_norm(options, {a.plan.attack});
-  a.attack.check(options, {a.plan.attack});
+  const auto names = a.attack.choose(options, "attack");
+  if (names.size() != 1) options.fail("attack", "must be one attack");
+  a.plan.attack = names.front();
   // On a surrogate minimum-norm attacks stop at a first success, which may have to be a confident one.
   if (a.attack.surrogate.empty()) warn_if_unused(options, "confidence", {a.plan.attack});
   const Norm norm = a.plan.threat.norm = a.attack.parsed_norm();
-  a.eps = options.given("eps") ? options.as_given("eps") : default_eps(norm);
+  a.eps = options.given("eps") ? options.as_given("eps") : facts_of(norm).eps;
   a.plan.threat.eps = parse_number(a.eps);
   check_eps(options, norm, a.plan.threat.eps);
   if (a.plan.minimal_eps && !a.attack.surrogate.empty()) options.fail("minimal-eps", "does not go with --surrogate");

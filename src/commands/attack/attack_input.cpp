@@ -116,7 +116,7 @@ AttackImages read_data(const AttackSource& source, const Classifier& classifier,
 void label_by_verdict(Dataset& dataset, const Classifier& classifier) {
   const auto unlabelled = dataset.labels.lt(0).nonzero().squeeze(1);
   if (unlabelled.size(0) == 0) return;
-  inform(fmt::format("{} of {} images have no label: the network's own verdict stands in its place", unlabelled.size(0),
+  inform(fmt::format("{} of {} images have no label: the network's own prediction is used instead", unlabelled.size(0),
                      dataset.size()));
   const auto verdict =
       classifier.with_precision(Precision::Float32).logits(to_float(dataset.images.index_select(0, unlabelled)));

@@ -113,7 +113,7 @@ _fercli() {
 complete -F _fercli fercli
 )";
 
-std::string offers(const Values& values, const char* typed) {
+std::string offers(const OptionValues& values, const char* typed) {
   std::vector<std::string> calls;
   if (values.goal) calls.push_back(fmt::format("_fercli_goal {}", typed));
   if (!values.words.empty()) {

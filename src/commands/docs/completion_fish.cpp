@@ -89,7 +89,7 @@ std::string fish_text(const std::string& text) {
 }
 
 /// The candidates as the text of a fish expression; "" for nothing to offer.
-std::string fish_candidates(const Values& values) {
+std::string fish_candidates(const OptionValues& values) {
   std::vector<std::string> pieces;
   if (values.goal) pieces.emplace_back("(__fercli_goals)");
   if (!values.words.empty())

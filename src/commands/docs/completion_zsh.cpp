@@ -48,7 +48,7 @@ std::string zsh_glob(const std::vector<std::string>& extensions) {
 }
 
 /// The action of a specification: what completes the value.
-std::string zsh_action(const Values& values) {
+std::string zsh_action(const OptionValues& values) {
   std::vector<std::string> alternatives;
   if (values.goal) alternatives.emplace_back("_fercli_goal");
   if (!values.words.empty()) {

@@ -19,36 +19,36 @@ namespace {
 const std::vector<std::string> kPictures{"png", "jpg", "jpeg", "bmp", "webp", "tif", "tiff", "pgm", "ppm"};
 const std::vector<std::string> kVideos{"mp4", "avi", "mkv", "mov", "webm"};
 
-Values nothing() {
+OptionValues nothing() {
   return {};
 }
 
-Values words(std::vector<std::string> list) {
-  Values values;
+OptionValues words(std::vector<std::string> list) {
+  OptionValues values;
   values.words = std::move(list);
   return values;
 }
 
-Values files(std::vector<std::string> extensions = {}, std::vector<std::string> also = {}) {
-  Values values = words(std::move(also));
+OptionValues files(std::vector<std::string> extensions = {}, std::vector<std::string> also = {}) {
+  OptionValues values = words(std::move(also));
   values.files = true;
   values.extensions = std::move(extensions);
   return values;
 }
 
-Values folders() {
-  Values values;
+OptionValues folders() {
+  OptionValues values;
   values.folders = true;
   return values;
 }
 
-Values listed(Values values) {
+OptionValues listed(OptionValues values) {
   values.list = true;
   return values;
 }
 
-Values goal() {
-  Values values;
+OptionValues goal() {
+  OptionValues values;
   values.goal = true;
   return values;
 }
@@ -76,9 +76,9 @@ std::vector<std::string> joined(std::vector<std::string> one, const std::vector<
 }
 
 /// Values by what the help texts call them. A value of any other name is unknown, which a test reports.
-const std::map<std::string, Values>& kinds() {
+const std::map<std::string, OptionValues>& kinds() {
   static const std::vector<std::string> orders{"fer2013", "alphabetical", "raf-db"};
-  static const std::map<std::string, Values> table{
+  static const std::map<std::string, OptionValues> table{
       {"N", nothing()},
       {"X", nothing()},
       {"A,B", nothing()},
@@ -110,8 +110,8 @@ const std::map<std::string, Values>& kinds() {
 }
 
 /// Where the option's name says more than that of its value.
-const std::map<std::string, Values>& special_options() {
-  static const std::map<std::string, Values> table{
+const std::map<std::string, OptionValues>& special_options() {
+  static const std::map<std::string, OptionValues> table{
       {"image", files(kPictures)},
       {"source", files(joined(kPictures, kVideos), {"synthetic"})},
       {"detector", files({"xml", "onnx"}, {"haar"})},
@@ -124,7 +124,7 @@ const std::map<std::string, Values>& special_options() {
   return table;
 }
 
-void add(Values& sum, const Values& more) {
+void add(OptionValues& sum, const OptionValues& more) {
   sum.words = joined(sum.words, more.words);
   sum.list |= more.list;
   sum.goal |= more.goal;
@@ -137,9 +137,9 @@ void add(Values& sum, const Values& more) {
 }
 
 /// "FILE", "FILE.csv", "cpu|cuda|cuda:N": alternatives are separated by bars, and lower-case ones stand for themselves.
-Values values_of_name(const std::string& name) {
+OptionValues values_of_name(const std::string& name) {
   const auto& table = kinds();
-  Values sum;
+  OptionValues sum;
   for (const auto& piece : split(name, '|')) {
     const size_t dot = piece.find('.');
     const auto kind = table.find(piece);
@@ -158,15 +158,15 @@ Values values_of_name(const std::string& name) {
 
 }  // namespace
 
-Values values_of(const DeclaredOption& option) {
+OptionValues values_of(const DeclaredOption& option) {
   if (!option.choices.empty()) return words(option.choices);
   const auto special = special_options().find(option.name);
   return special == special_options().end() || option.metavar == "GOAL" ? values_of_name(option.metavar)
                                                                         : special->second;
 }
 
-std::vector<Values> values_of_usage(const std::string& usage) {
-  std::vector<Values> list;
+std::vector<OptionValues> values_of_usage(const std::string& usage) {
+  std::vector<OptionValues> list;
   for (auto word : split(usage, ' ')) {
     word.erase(std::remove_if(word.begin(), word.end(), [](char c) { return c == '[' || c == ']'; }), word.end());
     if (!word.empty() && word != "…") list.push_back(values_of_name(word));

@@ -8,7 +8,7 @@
 namespace fercli {
 
 /// What a shell can offer for one value.
-struct Values {
+struct OptionValues {
   std::vector<std::string> words;       ///< fixed words
   bool list = false;                    ///< several of the words, separated by commas
   bool goal = false;                    ///< SOURCE-to-TARGET
@@ -18,10 +18,10 @@ struct Values {
 };
 
 /// Of an option's value.
-Values values_of(const DeclaredOption& option);
+OptionValues values_of(const DeclaredOption& option);
 
 /// Of the words without a dash, one entry for each word of the usage ("SOURCE DESTINATION"); the last one repeats.
-std::vector<Values> values_of_usage(const std::string& usage);
+std::vector<OptionValues> values_of_usage(const std::string& usage);
 
 /// The emotions that a GOAL can name, in lower case.
 std::vector<std::string> goal_emotions();

@@ -7,7 +7,6 @@
 #include <map>
 
 #include "attacks/threat/ball.hpp"
-#include "attacks/threat/losses.hpp"
 #include "attacks/threat/masks.hpp"
 #include "commands/options/model_options.hpp"
 #include "core/error.hpp"
@@ -16,19 +15,33 @@
 
 namespace fercli {
 
+namespace {
+
+/// As an option: 0 stands for the attack's own number.
+Parameter shorthand(Parameter parameter) {
+  if (!parameter.initial.empty()) return parameter;
+  if (parameter.kind == Parameter::Kind::Whole) {
+    parameter.range.low = 0;
+    parameter.initial = "0";
+    parameter.help += "; 0: the attack's own number";
+  } else {
+    parameter.help += "; without it the attack's own";
+  }
+  return parameter;
+}
+
+bool has_parameter(const std::string& attack, const std::string& name) {
+  const auto& parameters = Registry<AttackEntry>::instance().get(attack).parameters;
+  return std::any_of(parameters.begin(), parameters.end(), [&](const auto& each) { return each.name == name; });
+}
+
+}  // namespace
+
 void AttackOptions::declare(OptionSet& options) {
   options.choice("norm", &norm, {"linf", "l2", "l1", "l0"},
                  "how the size of the perturbation is measured; l0 counts changed values");
-  options.integer("steps", &settings.steps, at_least(0), "steps; 0: the attack's own number");
-  options.number("alpha", &settings.alpha, "", above(0), "step size; without it the attack's own rule");
-  options.integer("restarts", &settings.restarts, at_least(1),
-                  "starts: the first from the original, the others from random points; a solved image starts no more");
-  options.flag("random-start", &settings.random_start, "begin the first start at a random point too");
-  options.choice("loss", &settings.loss, goal_loss_names(), "what is descended; without it the attack's own choice");
-  options.integer("queries", &settings.queries, at_least(0),
-                  "network calls per image of black-box attacks; 0: the attack's own number");
-  options.integer("targets", &settings.targets, at_least(0),
-                  "classes that apgd-t and fab-t head for, one after another; 0: min(9, classes - 1)");
+  for (const auto& parameter : shared_parameters()) options.parameter(shorthand(parameter));
+  for (const auto& entry : Registry<AttackEntry>::instance().all()) options.parameters(entry.name, entry.parameters);
   options.text("mask", &mask, "WHERE",
                "what may change: eyes, brows, nose, mouth, cheeks, forehead, chin, face, background, image files, or "
                "several separated by commas");
@@ -102,12 +115,6 @@ std::string attack_name(const std::string& word) {
                   join(attacks.names(), ", ")));
 }
 
-std::vector<std::string> attack_names(const std::string& list) {
-  std::vector<std::string> names;
-  for (const auto& word : split(list, ',')) names.push_back(attack_name(word));
-  return names;
-}
-
 std::string goal_of_words(const std::vector<std::string>& words, const OptionSet& options) {
   if (words.size() == 1) return words.front();
   static const std::vector<std::string> between{"to", "vers", "en", "->", "→"};
@@ -133,22 +140,39 @@ void AttackOptions::settle_norm(const OptionSet& options, const std::vector<std:
   throw UserError(fmt::format("{}: these attacks have no norm in common; run them one by one", join(attacks, ", ")));
 }
 
-void AttackOptions::check(const OptionSet& options, const std::vector<std::string>& attacks) const {
-  for (const auto& name : attacks) {
-    const auto& norms = Registry<AttackEntry>::instance().get(name).norms;
-    if (std::find(norms.begin(), norms.end(), parsed_norm()) == norms.end()) {
-      options.fail("norm", fmt::format("attack '{}' does not work in {}", name, to_string(parsed_norm())));
-    }
+std::vector<std::string> AttackOptions::choose(const OptionSet& options, const std::string& option) {
+  std::vector<Chosen> all;
+  try {
+    all = parse_chosen(options.as_given(option));
+  } catch (const std::invalid_argument& error) {
+    options.fail(option, error.what());
   }
-  for (const auto& name : attacks) {
-    const auto unit = Registry<AttackEntry>::instance().get(name).alpha_unit;
-    const bool of_pixels = unit == StepUnit::OfAPixel || (unit == StepUnit::OfTheNorm && parsed_norm() == Norm::Linf);
-    if (options.given("alpha")) check_alpha(options, of_pixels, settings.alpha);
+  std::vector<std::string> names;
+  for (auto& chosen : all) {
+    chosen.name = attack_name(chosen.name);
+    if (std::find(names.begin(), names.end(), chosen.name) != names.end())
+      options.fail(option, fmt::format("attack '{}' is named twice", chosen.name));
+    names.push_back(chosen.name);
   }
-  for (const char* name : {"steps", "alpha", "restarts", "random-start", "loss", "queries", "targets"}) {
-    warn_if_unused(options, name, attacks);
-  }
+  settle_norm(options, names);
+  for (const auto& chosen : all) add(options, option, chosen);
+  for (const auto& parameter : shared_parameters()) warn_if_unused(options, parameter.name, names);
   check_mask(options, mask);
+  return names;
+}
+
+void AttackOptions::add(const OptionSet& options, const std::string& option, const Chosen& chosen) {
+  const AttackEntry& entry = Registry<AttackEntry>::instance().get(chosen.name);
+  const Norm in = parsed_norm();
+  if (std::find(entry.norms.begin(), entry.norms.end(), in) == entry.norms.end())
+    options.fail("norm", fmt::format("attack '{}' does not work in {}", entry.name, to_string(in)));
+  const auto parameters = parameters_in(entry, in);
+  const Given& own = settings.own[entry.name] = options.gather(entry.name, parameters, chosen.given);
+  try {
+    Values(parameters, own);
+  } catch (const std::invalid_argument& error) {
+    options.fail(option, fmt::format("attack '{}': {}", entry.name, error.what()));
+  }
 }
 
 void check_mask(const OptionSet& options, const std::string& mask) {
@@ -158,8 +182,7 @@ void check_mask(const OptionSet& options, const std::string& mask) {
 void warn_if_unused(const OptionSet& options, const std::string& name, const std::vector<std::string>& attacks) {
   if (!options.given(name)) return;
   for (const auto& attack : attacks) {
-    const auto& used = Registry<AttackEntry>::instance().get(attack).settings;
-    if (std::find(used.begin(), used.end(), name) != used.end()) return;
+    if (has_parameter(attack, name)) return;
   }
   warn(fmt::format("--{} has no effect: {} {} not use it", name, join(attacks, ", "),
                    attacks.size() == 1 ? "does" : "do"));
@@ -211,34 +234,6 @@ void print_levels_note(Norm norm, double eps) {
   const auto text = norm == Norm::Linf ? fmt::format("{:.6g}/255", eps * 255) : fmt::format("{:.6g}", eps);
   const auto note = levels_note(norm, text, eps);
   if (!note.empty()) fmt::print("{}\n", note);
-}
-
-std::string default_eps(Norm norm) {
-  switch (norm) {
-    case Norm::Linf:
-      return "8/255";
-    case Norm::L2:
-      return "0.5";
-    case Norm::L1:
-      return "8";
-    case Norm::L0:
-      return "24";
-  }
-  return "";
-}
-
-std::string default_ladder(Norm norm) {
-  switch (norm) {
-    case Norm::Linf:
-      return "1/255,2/255,4/255,8/255";
-    case Norm::L2:
-      return "0.25,0.5,1,2";
-    case Norm::L1:
-      return "2,4,8,16";
-    case Norm::L0:
-      return "8,16,32,64";
-  }
-  return "";
 }
 
 }  // namespace fercli

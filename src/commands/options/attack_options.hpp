@@ -9,8 +9,8 @@ namespace fercli {
 
 class OptionSet;
 
-/// The knobs of attacks, alike in every command that attacks: --norm, --steps, --alpha, --restarts, --random-start,
-/// --loss, --queries, --targets, --mask and --surrogate.
+/// What is asked of attacks, alike in every command that attacks: --norm, --mask, --surrogate, an option for each of
+/// `shared_parameters`, and a section of the INI file for each attack.
 struct AttackOptions {
   std::string norm = "linf", mask, surrogate;
   AttackSettings settings;
@@ -18,13 +18,11 @@ struct AttackOptions {
 
   void declare(OptionSet& options);
 
-  /// Without --norm, the first norm in which all of these attacks work, with a remark where it is not Linf. Throws
-  /// UserError about unknown attacks, and when they have none in common.
-  void settle_norm(const OptionSet& options, const std::vector<std::string>& attacks);
-
-  /// Throws UserError about unknown attacks and a norm that one of these does not know; warns of settings that none of
-  /// them uses.
-  void check(const OptionSet& options, const std::vector<std::string>& attacks) const;
+  /// The names of the attacks that the option --OPTION chooses: "pgd:steps=40,fab". Their parameters go into
+  /// `settings` (see `OptionSet::gather`). Without --norm, `norm` becomes the first in which all of them work, with a
+  /// remark where it is not Linf. Throws UserError about unknown attacks and parameters, a --norm that one of these
+  /// does not know, and attacks that have no norm in common; warns of options that none of them uses.
+  std::vector<std::string> choose(const OptionSet& options, const std::string& option);
 
   Norm parsed_norm() const { return parse_norm(norm); }
 
@@ -33,14 +31,15 @@ struct AttackOptions {
 
   /// The network named by --surrogate, or none.
   Surrogate load_surrogate(const Runtime& runtime) const;
+
+ private:
+  void settle_norm(const OptionSet& options, const std::vector<std::string>& attacks);
+  void add(const OptionSet& options, const std::string& option, const Chosen& chosen);
 };
 
 /// The attack that a word means, in any case. Throws UserError that suggests the nearest, by the other names of the
 /// field too ("mim" is mi-fgsm).
 std::string attack_name(const std::string& word);
-
-/// The attacks of a list separated by commas, each as `attack_name` has it.
-std::vector<std::string> attack_names(const std::string& list);
 
 /// One goal from the words of a command line: "happy to sad" is happy-to-sad. Throws UserError on other words.
 std::string goal_of_words(const std::vector<std::string>& words, const OptionSet& options);
@@ -48,7 +47,7 @@ std::string goal_of_words(const std::vector<std::string>& words, const OptionSet
 /// Refuses a --mask that is given without naming anything.
 void check_mask(const OptionSet& options, const std::string& mask);
 
-/// Says so where a setting is given that none of the attacks uses.
+/// Says so where an option is given for a parameter that none of the attacks has.
 void warn_if_unused(const OptionSet& options, const std::string& name, const std::vector<std::string>& attacks);
 
 /// Refuses an --eps that is no size of a perturbation (`most`: the largest in Linf), or too small for an 8-bit image.
@@ -65,11 +64,5 @@ std::string format_eps(double eps, Norm norm);
 
 /// Prints `levels_note` where there is one to print, as a line of the table.
 void print_levels_note(Norm norm, double eps);
-
-/// What an attack may do without --eps: 8/255, 0.5 in L2, 8 in L1, 24 values in L0.
-std::string default_eps(Norm norm);
-
-/// The ladder without --eps.
-std::string default_ladder(Norm norm);
 
 }  // namespace fercli

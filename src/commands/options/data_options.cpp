@@ -14,6 +14,9 @@ namespace fercli {
 void DataOptions::declare(OptionSet& options) {
   options.text("data,d", &data, "SOURCE",
                "CSV file, folder, packed file or synthetic:…; default: the shipped drawn faces");
+  auto formats = Registry<DatasetReader>::instance().names();
+  formats.insert(formats.begin(), "auto");
+  options.choice("data-format", &format, formats, "how the data is stored; auto: as its reader recognises it");
   options.choice("data-labels", &data_labels, {"auto", "fer2013", "alphabetical", "raf-db"},
                  "what label numbers in the data mean; auto: what is usual for the format");
   options.flag("skip-bad", &skip_bad, "leave unreadable entries out and count them");
@@ -32,6 +35,7 @@ Dataset DataOptions::read(const ModelOptions& model, const Checkpoint& checkpoin
   ReadOptions read;
   model.fit(read, checkpoint);
   read.skip_bad = skip_bad;
+  if (format != "auto") read.format = format;
   if (data_labels != "auto") read.numbering = LabelSet::parse(data_labels);
   Dataset dataset = read_dataset(source, read);
   if (data.empty()) dataset.name = "shipped faces";

@@ -8,10 +8,10 @@
 
 namespace fercli {
 
-/// The options by which a command is told the labelled images it works on: --data, --split, --data-labels, --limit and
-/// --skip-bad.
+/// The options by which a command is told the labelled images it works on: --data, --data-format, --split,
+/// --data-labels, --limit and --skip-bad.
 struct DataOptions {
-  std::string data, split = "auto", data_labels = "auto";
+  std::string data, split = "auto", data_labels = "auto", format = "auto";
   int64_t limit = 0;
   bool skip_bad = false;
 

@@ -76,7 +76,7 @@ void parse_input_shape(const std::string& text, ImportOptions& options) {
   }
 }
 
-std::map<std::string, double> parse_arch_settings(const std::vector<std::string>& words) {
+std::map<std::string, double> arch_settings(const std::vector<std::string>& words, const Given& given) {
   std::map<std::string, double> values;
   for (const auto& word : words) {
     const auto parts = split(word, '=');
@@ -87,6 +87,7 @@ std::map<std::string, double> parse_arch_settings(const std::vector<std::string>
       throw UserError(fmt::format("--set: '{}' must be NAME=NUMBER", word));
     }
   }
+  for (const auto& [name, value] : given) values[name] = parse_number(value);
   return values;
 }
 
@@ -108,11 +109,14 @@ void ModelOptions::declare_foreign(OptionSet& options, bool with_arch) {
   options.text("labels", &labels, "ORDER",
                "order of the outputs: fer2013, alphabetical, raf-db, or names separated by commas");
   options.text("output", &output, "NAME", "which output has the logits, where there are several; without it the first");
+  auto formats = Registry<ModelFormat>::instance().names();
+  formats.insert(formats.begin(), "auto");
+  options.choice("format", &format, formats, "what kind of file it is; auto: what recognises it");
   options.flag("no-strip-softmax", &keep_softmax, "keep a softmax at the end of the network");
   if (with_arch)
-    options.choice("arch", &arch, Registry<Architecture>::instance().names(),
-                   "architecture, for files of weights only");
-  options.texts("set", &settings, "NAME=VALUE", "settings of that architecture");
+    options.plug_in<Architecture>("arch", &arch, &arch_given,
+                                  "architecture, for files of weights only; with settings as in resnet:width=96");
+  options.texts("set", &settings, "NAME=VALUE", "settings of that architecture, as after its name");
   declare_trust(options, &trust_code);
 }
 
@@ -141,10 +145,11 @@ ImportOptions ModelOptions::import_options() const {
   options.number_outputs = number_outputs;
   options.strip_softmax = !keep_softmax;
   options.output = output;
+  if (format != "auto") options.format = format;
   options.crop_input = crop_input;
   options.trust_code = trust_code;
   options.arch = arch;
-  options.settings = parse_arch_settings(settings);
+  options.settings = arch_settings(settings, arch_given);
   return options;
 }
 

@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "core/parameters.hpp"
 #include "data/formats/reader.hpp"
 #include "models/checkpoint.hpp"
 #include "models/graph/foreign_model.hpp"
@@ -12,10 +13,11 @@ namespace fercli {
 class OptionSet;
 
 /// The options by which a command is told its model: --model, and for foreign files --input, --crop-input, --scale,
-/// --mean, --std, --labels, --output, --no-strip-softmax, --arch, --set, --trust-code and --space.
+/// --mean, --std, --labels, --output, --format, --no-strip-softmax, --arch, --set, --trust-code and --space.
 struct ModelOptions {
-  std::string model = "standard", input, scale, mean, std, labels, output, arch, space = "stored";
+  std::string model = "standard", input, scale, mean, std, labels, output, arch, format = "auto", space = "stored";
   std::vector<std::string> settings;
+  Given arch_given;             ///< parameters that --arch gives
   bool number_outputs = false;  ///< see ImportOptions; no option of its own
   bool keep_softmax = false, crop_input = false, trust_code = false;
 
@@ -43,7 +45,7 @@ Checkpoint load_named_model(const std::string& model, const std::string& option,
 /// "gray48", "rgb224" or "HxWxC" into channels, height and width. Throws UserError.
 void parse_input_shape(const std::string& text, ImportOptions& options);
 
-/// "width=96" … into numbers. Throws UserError.
-std::map<std::string, double> parse_arch_settings(const std::vector<std::string>& words);
+/// "width=96" … of --set into numbers; what --arch gives wins over them. Throws UserError.
+std::map<std::string, double> arch_settings(const std::vector<std::string>& words, const Given& given);
 
 }  // namespace fercli

@@ -130,7 +130,9 @@ Dataset read(const std::string& text, const ReadOptions& asked) {
   return data;
 }
 
-const Register<DatasetReader> registered{{"drawn", "synthetic: (drawn faces)", recognises, read}};
+const Register<DatasetReader> registered{
+    {"drawn", "synthetic: (drawn faces)", recognises, read, 0,
+     [](const std::filesystem::path&) -> std::string { return "synthetic:n=14"; }}};
 
 }  // namespace
 

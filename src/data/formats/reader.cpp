@@ -1,14 +1,14 @@
 #include "data/formats/reader.hpp"
 
+#include "core/claim.hpp"
 #include "core/files.hpp"
 #include "data/image.hpp"
 
 namespace fercli {
 
 Dataset read_dataset(const std::string& source, const ReadOptions& options) {
-  for (const auto& reader : Registry<DatasetReader>::instance().all()) {
-    if (reader.recognises(source)) return reader.read(source, options);
-  }
+  const auto* reader = claimant<DatasetReader>(source, source, options.format, "--data-format");
+  if (reader != nullptr) return reader->read(source, options);
   std::error_code error;
   if (!std::filesystem::exists(source, error)) {
     throw UserError(fmt::format("{}: no such file or folder (for drawn faces write synthetic:)", source));

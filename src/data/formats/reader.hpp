@@ -16,16 +16,20 @@ struct ReadOptions {
   bool skip_bad = false;              ///< leave bad entries out and count them, instead of stopping at the first
   std::optional<LabelSet> numbering;  ///< what label numbers in the source mean; unset: what is usual for the format
   bool drawn_size = false;            ///< drawn faces have the size that their source names (size=), if it does
+  std::string format = {};            ///< name of the reader; "": the one that recognises the source
   bool native = false;  ///< instead of size and channels: as stored (in the first image where they differ)
 };
 
-/// One way of storing a data set. Readers are asked in order of name whether they recognise a source.
+/// One way of storing a data set. Of the readers that recognise a source the one of highest priority reads it.
 struct DatasetReader {
   static constexpr const char* kKind = "data format";
   std::string name;  ///< "csv", "drawn", "folder", "packed"
   std::string summary;
   bool (*recognises)(const std::string& source);
   Dataset (*read)(const std::string& source, const ReadOptions& options);
+  int priority = 0;
+  /// A source of 14 images for tests, which may lie in this folder; null where the format has a writer that makes one.
+  std::string (*sample)(const std::filesystem::path& folder) = nullptr;
 };
 
 /// Reads a CSV file, a folder, a packed file or "synthetic:…". Throws UserError: nothing there, unknown format, or the

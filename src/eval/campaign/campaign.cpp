@@ -227,7 +227,7 @@ class Campaign {
     const int64_t forwards = maker_.forwards(), backwards = maker_.backwards();
     if (trial_.nearest && !attack.minimum_norm()) {
       const auto nearest = minimal_eps(maker_, attack, trial_.norm, input, noise.split("minimal-eps"),
-                                       {trial_.search_limit(), minimal_eps_resolution(trial_.norm)});
+                                       {trial_.search_limit(), facts_of(trial_.norm).resolution});
       const auto found = nearest.eps.isfinite();
       settle(record, run, places, input,
              {nearest.x_adv, nearest.logits, found, found, nearest.eps, torch::zeros_like(places), nearest.forward,

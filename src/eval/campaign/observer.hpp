@@ -8,7 +8,7 @@
 
 namespace fercli {
 
-/// Whom a campaign tells how far it is. One step is one leg of an attack on one image.
+/// Who follows how far a campaign or a study is. One step is one leg of an attack on one image, or one image.
 class Observer {
  public:
   virtual ~Observer() = default;
@@ -16,6 +16,7 @@ class Observer {
   virtual void at(const std::string& /*attack*/) {}
   virtual void advance(int64_t /*worked*/, int64_t /*skipped*/) {}  ///< skipped: a broken image needs no more of them
   virtual void resumed(const std::string& /*file*/) {}
+  virtual void say(const std::string& /*line*/) {}  ///< of a study: which part comes next
   virtual void end() {}
 
   static Observer& none();  ///< says nothing
@@ -29,6 +30,7 @@ class ProgressObserver : public Observer {
   void at(const std::string& attack) override;
   void advance(int64_t worked, int64_t skipped) override;
   void resumed(const std::string& file) override;
+  void say(const std::string& line) override { inform(line); }
   void end() override { progress_.reset(); }
 
  private:

@@ -21,7 +21,7 @@ std::unique_ptr<Attack> Trial::attack(const std::string& name) const {
 }
 
 double Trial::search_limit() const {
-  return std::max(ladder.back().eps, nearest_limit > 0 ? nearest_limit : minimal_eps_limit(norm));
+  return std::max(ladder.back().eps, nearest_limit > 0 ? nearest_limit : facts_of(norm).limit);
 }
 
 std::string mask_digest(const torch::Tensor& mask) {
@@ -59,34 +59,6 @@ std::vector<Rung> parse_ladder(const std::string& text, Norm norm) {
   const auto same = [](const Rung& a, const Rung& b) { return a.eps == b.eps; };
   ladder.erase(std::unique(ladder.begin(), ladder.end(), same), ladder.end());
   return ladder;
-}
-
-double minimal_eps_limit(Norm norm) {
-  switch (norm) {
-    case Norm::Linf:
-      return 64 / 255.0;
-    case Norm::L2:
-      return 8;
-    case Norm::L1:
-      return 128;
-    case Norm::L0:
-      return 1024;
-  }
-  return 0;
-}
-
-double minimal_eps_resolution(Norm norm) {
-  switch (norm) {
-    case Norm::Linf:
-      return 1 / 255.0;
-    case Norm::L2:
-      return 0.01;
-    case Norm::L1:
-      return 0.1;
-    case Norm::L0:
-      return 1;
-  }
-  return 0;
 }
 
 }  // namespace fercli

@@ -42,7 +42,7 @@ struct Trial {
   torch::Tensor start = {};    ///< (N,C,H,W) float32: where the first start of each image begins, see AttackInput
   bool misclassified_too = false;  ///< else images that the network misclassifies as they are are not attacked
   bool nearest = false;      ///< attacks of a fixed budget too search the smallest eps (attacks/engine/minimal_eps.hpp)
-  double nearest_limit = 0;  ///< how far nearest successes are searched at least; 0: `minimal_eps_limit`
+  double nearest_limit = 0;  ///< how far nearest successes are searched at least; 0: the limit of `NormFacts`
 
   std::unique_ptr<Attack> attack(const std::string& name) const;  ///< as `make_attack` with everything said here
   bool one_run(const Attack& attack) const { return nearest || attack.minimum_norm(); }  ///< gives the whole ladder
@@ -55,9 +55,5 @@ struct Trial {
 };
 
 std::string mask_digest(const torch::Tensor& mask);  ///< by which results tell masks apart
-
-/// The smallest eps is searched up to here, in steps of this size.
-double minimal_eps_limit(Norm norm);       ///< 64/255 in Linf, 8 in L2, 128 in L1, 1024 values in L0
-double minimal_eps_resolution(Norm norm);  ///< 1/255 in Linf, 0.01 in L2, 0.1 in L1, 1 value in L0
 
 }  // namespace fercli

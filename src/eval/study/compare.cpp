@@ -108,18 +108,16 @@ int64_t count_common(const Images& first, const Images& second) {
   return common;
 }
 
-/// How the attacks of a condition searched, apart from what follows from the largest eps of the ladder.
-bool same_search(json first, json second) {
+/// How the attacks of a condition searched, apart from what follows from the largest eps of the ladder. Older results
+/// do not record everything that newer ones do; what only one of them records does not tell them apart.
+bool same_search(const json& first, const json& second) {
   if (first.is_null() || second.is_null()) return true;
-  // Results of before the arithmetic was recorded do not say how it was.
-  for (const char* key : {"search_precision", "verdict_precision", "search_precision_by_stage"}) {
-    if (first.contains(key) && second.contains(key)) continue;
-    first.erase(key), second.erase(key);
+  const bool same_eps = first.value("eps", json()) == second.value("eps", json());
+  for (const auto& [key, value] : first.items()) {
+    if (!same_eps && (key == "eps" || key == "alpha")) continue;
+    if (second.contains(key) && second.at(key) != value) return false;
   }
-  if (first.value("eps", json()) != second.value("eps", json())) {
-    for (auto* settings : {&first, &second}) settings->erase("eps"), settings->erase("alpha");
-  }
-  return first == second;
+  return true;
 }
 
 }  // namespace

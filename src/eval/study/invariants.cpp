@@ -20,7 +20,7 @@ const std::vector<std::string> kChain{"certified", "autoattack", "pgd", "fgsm", 
 
 constexpr const char* kCertifiedNote =
     "a certificate is about the smoothed network, which answers differently from the network that the attacks fool, so "
-    "this one may fail without a mistake in either; both figures stand as measured";
+    "this one may fail without a mistake in either; both figures are shown as measured";
 
 /// Which images (rows of the report's list) stand at one eps.
 using Standing = std::map<int64_t, bool>;

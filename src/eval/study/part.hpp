@@ -38,11 +38,15 @@ struct StudySubject {
   const StudyCache& cache;   ///< for pieces that are worth keeping by themselves
   nlohmann::json key;        ///< all that the figures depend on
   CampaignOptions campaign;  ///< of its campaigns: where an unfinished one keeps itself, and how it is divided
+  Observer& observer;        ///< follows it
 };
 
 /// A campaign on the subject's images, kept in its state file while it is unfinished. Throws LedgersMade where nothing
 /// else is wanted.
 Ledger run_part(const StudySubject& subject, const Trial& trial, const torch::Tensor& verdict = {});
+
+/// On how many images a part measures.
+Parameter images_parameter(const std::string& quick);
 
 /// What a part found.
 struct StudyFindings {
@@ -63,7 +67,11 @@ struct StudyPart {
   nlohmann::json (*options)(const StudyPlan& plan);  ///< what the figures depend on besides model, images and seed
   double (*passes)(const StudyPlan& plan, int64_t images, const Pilot& pilot);  ///< expected, on that many images
   StudyFindings (*measure)(const StudySubject& subject);                        ///< throws Interrupted
-  bool attacks = false;  ///< its images are put under attack by campaigns, which can be divided
+  std::vector<Parameter> parameters = {};  ///< how much is measured; the defaults are those of a quick study
+  Given full = {};                         ///< the defaults of a full study
+  bool attacks = false;                    ///< its images are put under attack by campaigns, which can be divided
+
+  Values values(const StudyPlan& plan) const;  ///< throws std::invalid_argument
 };
 
 }  // namespace fercli

@@ -62,11 +62,12 @@ struct Job {
 class Study {
  public:
   Study(const std::vector<StudyModel>& models, const StudyPlan& plan, const std::filesystem::path& cache,
-        Division* division)
+        Observer& observer, Division* division)
       : models_(models),
         plan_(plan),
         cache_(cache_of(cache, division)),
         states_(cache, /*sweeps=*/false),
+        observer_(observer),
         division_(division) {
     for (const auto& name : plan.parts) Registry<StudyPart>::instance().get(name);
     for (const auto& part : Registry<StudyPart>::instance().all()) {
@@ -89,7 +90,7 @@ class Study {
         } catch (const LedgersMade&) {
         }
       } else if (job.value.is_null() && division_->does_part(index.get<int64_t>())) {
-        inform(job.title(models_));
+        observer_.say(job.title(models_));
         measure(job);
       }
     }
@@ -106,10 +107,11 @@ class Study {
       Job& job = jobs_[i];
       if (!job.value.is_null()) continue;
       const double pace = ahead > 0 ? (seconds_since(start) + prior) / (expected + prior) : 1;
-      inform(fmt::format("[{}/{}] {}{}", i + 1, jobs_.size(), job.title(models_),
-                         ahead > 0 ? fmt::format(": about {}, {} left in all", format_duration(pace * job.seconds),
-                                                 format_duration(pace * ahead))
-                                   : ""));
+      observer_.say(fmt::format("[{}/{}] {}{}", i + 1, jobs_.size(), job.title(models_),
+                                ahead > 0
+                                    ? fmt::format(": about {}, {} left in all", format_duration(pace * job.seconds),
+                                                  format_duration(pace * ahead))
+                                    : ""));
       measure_or_fetch(job);
       expected += job.seconds;
       ahead -= job.seconds;
@@ -133,7 +135,8 @@ class Study {
       job.seconds = passes * pilots[job.model].seconds_per_pass;
       cost.seconds += job.seconds;
       if (!job.part->attacks) cost.serial += job.seconds;
-      inform(fmt::format("  {:<38} {:>6} images  about {}", job.title(models_), images, format_duration(job.seconds)));
+      observer_.say(
+          fmt::format("  {:<38} {:>6} images  about {}", job.title(models_), images, format_duration(job.seconds)));
     }
     return cost;
   }
@@ -157,7 +160,7 @@ class Study {
     CampaignOptions campaign;
     campaign.state = states_.state(job.part->name, job.key);
     campaign.division = division_;
-    return {plan_, models_, models_[job.model], job.images, cache_, job.key, campaign};
+    return {plan_, models_, models_[job.model], job.images, cache_, job.key, campaign, observer_};
   }
 
   /// From the shards, which have measured it, or by measuring it now.
@@ -201,13 +204,14 @@ class Study {
   void announce() {
     const auto missing = std::count_if(jobs_.begin(), jobs_.end(), [](const Job& job) { return job.value.is_null(); });
     const auto known = static_cast<int64_t>(jobs_.size()) - missing;
-    if (known > 0) inform(fmt::format("{} of {} parts are in {}", known, jobs_.size(), cache_.folder().string()));
+    if (known > 0)
+      observer_.say(fmt::format("{} of {} parts are in {}", known, jobs_.size(), cache_.folder().string()));
     const bool merges = division_ != nullptr && !division_->made_parts().empty();
     if (missing > 0 && plan_.mode == "full" && !merges) {
       const StudyCost cost = estimate();
-      inform(fmt::format("  about {} in all, as far as {} images tell; Ctrl-C keeps what is done",
-                         format_duration(cost.seconds), cost.sampled));
-      inform("  " + describe_cost(cost.seconds, cost.serial, at::get_num_threads()));
+      observer_.say(fmt::format("  about {} in all, as far as {} images tell; Ctrl-C keeps what is done",
+                                format_duration(cost.seconds), cost.sampled));
+      observer_.say("  " + describe_cost(cost.seconds, cost.serial, at::get_num_threads()));
     }
   }
 
@@ -218,7 +222,7 @@ class Study {
     look.attacks = {"pgd"};
     look.ladder = plan_.ladder;
     look.goal = parse_emotion_goal("untargeted", images.classes);
-    look.settings.steps = kPilotSteps;
+    look.settings.set("steps", kPilotSteps);
     look.settings.batch_size = plan_.batch_size;
     look.seed = plan_.seed;
     const auto found = run_campaign({model.search, images}, look);
@@ -394,6 +398,7 @@ class Study {
   const StudyPlan& plan_;
   StudyCache cache_;
   StudyCache states_;  ///< the report's own cache, for the names of unfinished campaigns
+  Observer& observer_;
   Division* division_;
   std::vector<Job> jobs_;
 };
@@ -413,9 +418,8 @@ void check_models(const std::vector<StudyModel>& models) {
 }  // namespace
 
 Ledger run_part(const StudySubject& subject, const Trial& trial, const torch::Tensor& verdict) {
-  ProgressObserver observer;
   Ledger ledger = run_campaign({subject.model.search, subject.images, subject.model.digest, verdict}, trial,
-                               subject.campaign, observer);
+                               subject.campaign, subject.observer);
   stop_after_ledgers(subject.campaign);
   return ledger;
 }
@@ -447,15 +451,6 @@ StudyPlan StudyPlan::quick() {
   plan.autoattack_ladder = parse_ladder("4/255,8/255", Norm::Linf);
   plan.l2_ladder = parse_ladder("0.25,0.5", Norm::L2);
   plan.at = {"4/255", 4 / 255.0};
-  plan.autoattack_images = 60;
-  plan.l2_images = 25;
-  plan.minimal_eps_images = 100;
-  plan.per_source = 6;
-  plan.transfer_images = 120;
-  plan.corruption_images = 150;
-  plan.calibration_images = 150;
-  plan.smoothing_images = 50;
-  plan.smoothing_draws = 200;
   return plan;
 }
 
@@ -464,16 +459,24 @@ StudyPlan StudyPlan::full() {
   plan.mode = "full";
   plan.autoattack_ladder = plan.ladder;
   plan.l2_ladder = parse_ladder("0.25,0.5,1", Norm::L2);
-  plan.autoattack_images = 500;
-  plan.l2_images = 100;
-  plan.minimal_eps_images = 1000;
-  plan.per_source = 50;
-  plan.transfer_images = 1000;
-  plan.corruption_images = 0;
-  plan.calibration_images = 1000;
-  plan.smoothing_images = 200;
-  plan.smoothing_draws = 1000;
   return plan;
+}
+
+Parameter images_parameter(const std::string& quick) {
+  return Parameter::whole("images", quick, at_least(0), "measured on at most this many; 0: all");
+}
+
+Values StudyPart::values(const StudyPlan& plan) const {
+  Given all = plan.mode == "full" ? full : Given();
+  const auto given = plan.given.find(name);
+  if (given != plan.given.end()) {
+    for (const auto& [parameter, value] : given->second) all[parameter] = value;
+  }
+  return {parameters, all};
+}
+
+int64_t StudyPlan::budget(const std::string& part, const std::string& parameter) const {
+  return Registry<StudyPart>::instance().get(part).values(*this).whole(parameter);
 }
 
 bool StudyPlan::wants(const std::string& part) const {
@@ -481,18 +484,18 @@ bool StudyPlan::wants(const std::string& part) const {
 }
 
 json run_study(const std::vector<StudyModel>& models, const StudyPlan& plan, const std::filesystem::path& cache,
-               Division* division) {
+               Observer& observer, Division* division) {
   check_models(models);
-  Study study(models, plan, cache, division);
+  Study study(models, plan, cache, observer, division);
   if (!ledgers_only(division)) return study.run();
   study.make_ledgers();
   return {};
 }
 
 StudyCost estimate_study(const std::vector<StudyModel>& models, const StudyPlan& plan,
-                         const std::filesystem::path& cache) {
+                         const std::filesystem::path& cache, Observer& observer) {
   check_models(models);
-  return Study(models, plan, cache, nullptr).estimate();
+  return Study(models, plan, cache, observer, nullptr).estimate();
 }
 
 json study_identity(const std::vector<StudyModel>& models, const StudyPlan& plan) {

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "core/parameters.hpp"
 #include "data/dataset.hpp"
 #include "eval/campaign/campaign.hpp"
 #include "models/classifier.hpp"
@@ -32,9 +33,8 @@ struct StudyPlan {
   std::vector<Rung> ladder, autoattack_ladder;  ///< Linf
   std::vector<Rung> l2_ladder;                  ///< for the comparison with what is certified
   Rung at;                                      ///< Linf: vulnerability, transfer, calibration under attack, gallery
-  int64_t autoattack_images, l2_images, minimal_eps_images, per_source, transfer_images, corruption_images,
-      calibration_images, smoothing_images, smoothing_draws;  ///< images (of each class: per_source); 0: all
-  bool include_images = false;                                ///< a gallery of the user's images too
+  std::map<std::string, Given> given = {};      ///< parameters, by the parts' names
+  bool include_images = false;                  ///< a gallery of the user's images too
   std::optional<std::vector<int64_t>> unseen = {};  ///< rows of the images whose pixels do not occur in Training
   uint64_t seed = 0;
   int64_t batch_size = 64;  ///< changes no figure
@@ -43,6 +43,9 @@ struct StudyPlan {
   static StudyPlan full();
 
   bool wants(const std::string& part) const;
+
+  /// A parameter of a part: the given one, else that of this mode. Throws std::invalid_argument, see `Values`.
+  int64_t budget(const std::string& part, const std::string& parameter) const;
 };
 
 constexpr int64_t kQuickImages = 500;
@@ -55,7 +58,8 @@ constexpr int64_t kQuickImages = 500;
 /// With a division the parts that attack images are divided by image; the others are measured by the process that
 /// leads, or each by one of the shards. Returns null where only ledgers are wanted.
 nlohmann::json run_study(const std::vector<StudyModel>& models, const StudyPlan& plan,
-                         const std::filesystem::path& cache, Division* division = nullptr);
+                         const std::filesystem::path& cache, Observer& observer = Observer::none(),
+                         Division* division = nullptr);
 
 /// What a study will take: all of it, and the part that is not divided among processes.
 struct StudyCost {
@@ -63,9 +67,9 @@ struct StudyCost {
   int64_t sampled = 0;  ///< images per model that tell
 };
 
-/// Says it part by part. Nothing is kept.
+/// Tells the observer part by part. Nothing is kept.
 StudyCost estimate_study(const std::vector<StudyModel>& models, const StudyPlan& plan,
-                         const std::filesystem::path& cache);
+                         const std::filesystem::path& cache, Observer& observer = Observer::none());
 
 /// By name, what must be the same for two studies to be shards of one.
 nlohmann::json study_identity(const std::vector<StudyModel>& models, const StudyPlan& plan);

@@ -46,7 +46,8 @@ const Register<Architecture> registered{
      "then dense "
      "layers of 256 and 512: the network that FER course projects on 48x48 images converge to, kept here for "
      "comparison.",
-     {1, 48, 7, {{"dropout", 0.25}}},
+     {1, 48, 7, {}},
+     {dropout_parameter("0.25")},
      [](const NetworkOptions& options) -> std::shared_ptr<Network> { return std::make_shared<Emobot>(options); }}};
 
 }  // namespace

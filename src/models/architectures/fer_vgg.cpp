@@ -50,7 +50,8 @@ const Register<Architecture> registered{
      "dense "
      "layers: the strongest plain network published for FER2013 without outside data. Most of its parameters are "
      "dense.",
-     {1, 48, 7, {{"dense", 4096}, {"dropout", 0.2}}},
+     {1, 48, 7, {}},
+     {Parameter::whole("dense", "4096", between(1, 4096), "units of each dense layer"), dropout_parameter("0.2")},
      [](const NetworkOptions& options) -> std::shared_ptr<Network> { return std::make_shared<FerVgg>(options); }}};
 
 }  // namespace

@@ -79,11 +79,10 @@ const Register<Architecture> registered{
     {"mini-xception",
      "depthwise-separable residual modules, about 60 k parameters (Arriaga et al. 2017)",
      "Depthwise-separable convolutions and residual modules make a network of some 60,000 parameters that runs in real "
-     "time "
-     "anywhere; the last convolution gives one map per class, averaged, so there is no dense layer. BatchNorm also "
-     "stands "
-     "between the depthwise and the pointwise step.",
-     {1, 48, 7, {{"width", 8}}},
+     "time anywhere; the last convolution gives one map per class, averaged, so there is no dense layer. BatchNorm is "
+     "also between the depthwise and the pointwise step.",
+     {1, 48, 7, {}},
+     {width_parameter("8", "channels of the first layers")},
      [](const NetworkOptions& options) -> std::shared_ptr<Network> { return std::make_shared<MiniXception>(options); },
      true}};
 

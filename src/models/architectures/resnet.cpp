@@ -67,7 +67,10 @@ const Register<Architecture> registered{
      "fill the "
      "CPU's matrix units; stages of two residual blocks double the channels and halve the resolution; global average "
      "pooling keeps the head small, so nearly all parameters are in convolutions.",
-     {1, 48, 7, {{"width", 64}, {"stages", 3}, {"blocks", 2}, {"dropout", 0}}},
+     {1, 48, 7, {}},
+     {width_parameter("64", "channels of the first stage"),
+      Parameter::whole("stages", "3", between(1, 16), "each doubles the channels and halves the resolution"),
+      Parameter::whole("blocks", "2", between(1, 16), "residual blocks of each stage"), dropout_parameter("0")},
      [](const NetworkOptions& options) -> std::shared_ptr<Network> { return std::make_shared<ResNet>(options); },
      true}};
 

@@ -87,7 +87,8 @@ const Register<Architecture> registered{
      "torchvision's ResNet-18, to be started from ImageNet weights. From 96 pixels on it has ImageNet's stem (7x7, "
      "stride "
      "2, max-pool); smaller faces go through a 3x3 stem without pooling, or too few positions would be left.",
-     {3, 100, 7, {{"width", 64}, {"dropout", 0}}},
+     {3, 100, 7, {}},
+     {width_parameter("64", "channels of the first stage"), dropout_parameter("0")},
      [](const NetworkOptions& options) -> std::shared_ptr<Network> { return std::make_shared<ResNet18>(options); },
      true}};
 

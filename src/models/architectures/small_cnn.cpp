@@ -42,7 +42,8 @@ const Register<Architecture> registered{
      "The smallest network that learns expressions: three blocks (two 3x3 convolutions with BatchNorm, then 2x2 "
      "max-pooling), "
      "doubling the channels each time, and global average pooling instead of dense layers.",
-     {1, 48, 7, {{"width", 32}, {"dropout", 0.25}}},
+     {1, 48, 7, {}},
+     {width_parameter("32", "channels of the first layer"), dropout_parameter("0.25")},
      [](const NetworkOptions& options) -> std::shared_ptr<Network> { return std::make_shared<SmallCnn>(options); },
      true}};
 

@@ -69,7 +69,8 @@ const Register<Architecture> registered{
      "The thirteen convolutions of VGG16, to be started from ImageNet weights, with a head of 512 units, BatchNorm and "
      "dropout "
      "0.5: the transfer-learning set-up of RAF-DB projects.",
-     {3, 100, 7, {{"dropout", 0.5}}},
+     {3, 100, 7, {}},
+     {dropout_parameter("0.5")},
      [](const NetworkOptions& options) -> std::shared_ptr<Network> { return std::make_shared<Vgg16>(options); }}};
 
 }  // namespace

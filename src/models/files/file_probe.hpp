@@ -17,4 +17,7 @@ struct FileProbe {
   bool has_entry(std::string_view ending) const;  ///< a zip entry whose path ends so
 };
 
+/// Throws UserError: no such file, an empty one, a damaged zip.
+FileProbe probe_file(const std::filesystem::path& path);
+
 }  // namespace fercli

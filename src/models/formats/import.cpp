@@ -7,6 +7,7 @@
 #include <cmath>
 #include <fstream>
 
+#include "core/claim.hpp"
 #include "core/digest.hpp"
 #include "core/error.hpp"
 #include "core/files.hpp"
@@ -25,20 +26,8 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr size_t kHead = 4096;
+constexpr size_t kHead = 4096;  ///< of FileProbe::head
 constexpr int64_t kUsualSize = 48;
-
-FileProbe probe(const fs::path& path) {
-  require_file(path);
-  FileProbe file{path, "", {}};
-  std::ifstream stream(path, std::ios::binary);
-  file.head.resize(kHead);
-  stream.read(file.head.data(), kHead);
-  file.head.resize(static_cast<size_t>(stream.gcount()));
-  if (file.head.empty()) throw UserError(fmt::format("{}: is empty", path.string()));
-  if (file.starts_with("PK\x03\x04")) file.entries = ZipFile(path).names();
-  return file;
-}
 
 bool is_checkpoint(const FileProbe& file) {
   return is_state_dictionary(file) && ZipFile(file.path).read_ending("data.pkl").find("fercli") < 64;
@@ -240,7 +229,7 @@ Checkpoint import_weights(const fs::path& path, const ImportOptions& options) {
   }
   Checkpoint checkpoint;
   std::vector<std::string> assumed;
-  const auto& usual = Registry<Architecture>::instance().get(options.arch).defaults;
+  const auto& usual = Registry<Architecture>::instance().get(options.arch).defaults();
   ImportedModel file;
   if (options.height == 0) file = {nullptr, usual.channels, usual.size, usual.size};
   checkpoint.arch = options.arch;
@@ -262,7 +251,19 @@ Checkpoint import_weights(const fs::path& path, const ImportOptions& options) {
 
 bool ImportOptions::empty() const {
   return channels == 0 && mean.empty() && std.empty() && labels.size() == 0 && strip_softmax && output.empty() &&
-         !crop_input && arch.empty() && settings.empty();
+         format.empty() && !crop_input && arch.empty() && settings.empty();
+}
+
+FileProbe probe_file(const fs::path& path) {
+  require_file(path);
+  FileProbe file{path, "", {}};
+  std::ifstream stream(path, std::ios::binary);
+  file.head.resize(kHead);
+  stream.read(file.head.data(), kHead);
+  file.head.resize(static_cast<size_t>(stream.gcount()));
+  if (file.head.empty()) throw UserError(fmt::format("{}: is empty", path.string()));
+  if (file.starts_with("PK\x03\x04")) file.entries = ZipFile(path).names();
+  return file;
 }
 
 bool FileProbe::starts_with(std::string_view magic) const {
@@ -307,23 +308,22 @@ void refuse_known_stranger(const fs::path& path, const FileProbe& file) {
 }
 
 Checkpoint load_any(const fs::path& path, const ImportOptions& options) {
-  const FileProbe file = probe(path);
+  const FileProbe file = probe_file(path);
   refuse_known_stranger(path, file);
   if (is_checkpoint(file)) {
     if (!options.empty()) {
       throw UserError(
           fmt::format("{}: is a fercli checkpoint, which says input, labels and architecture itself; leave "
-                      "--input, --crop-input, --scale, --mean, --std, --labels, --output, --arch, --set and "
+                      "--input, --crop-input, --scale, --mean, --std, --labels, --output, --format, --arch, --set and "
                       "--no-strip-softmax out",
                       path.string()));
     }
     return load_own(path, options.trust_code);
   }
   std::vector<std::string> known{"fercli checkpoint"};
-  for (const auto& format : Registry<ModelFormat>::instance().all()) {
-    if (format.recognises(file)) return import_foreign(path, format, options);
-    known.push_back(format.summary);
-  }
+  const auto* format = claimant<ModelFormat>(file, path.string(), options.format, "--format");
+  if (format != nullptr) return import_foreign(path, *format, options);
+  for (const auto& each : Registry<ModelFormat>::instance().all()) known.push_back(each.summary);
   if (is_state_dictionary(file)) return import_weights(path, options);
   if (is_safetensors(file)) return import_weights(path, with_metadata(options, path));
   if (file.starts_with("\x80\x02")) {

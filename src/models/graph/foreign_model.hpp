@@ -39,6 +39,7 @@ struct ImportOptions {
   LabelSet labels;                              ///< order of the outputs; empty: FER2013's, where there are seven
   bool number_outputs = false;                  ///< where `labels` are open: "output 0", "output 1", …
   bool strip_softmax = true;                    ///< leave a trailing softmax out, so that outputs are logits
+  std::string format;                           ///< name of the ModelFormat; empty: the one that recognises the file
   std::string output;                           ///< which of several outputs, by name; empty: the first
   bool crop_input = false;                      ///< the middle of an image is the input, not the whole image resized
   std::string arch;                             ///< for files that hold weights only
@@ -57,13 +58,15 @@ struct ImportedModel {
   bool rounds = false;                                    ///< it rounds to 8-bit numbers inside
 };
 
-/// One foreign file format, in a file of its own. Formats are asked in order of name.
+/// One foreign file format, in a file of its own. Of the formats that recognise a file the one of highest priority
+/// reads.
 struct ModelFormat {
   static constexpr const char* kKind = "model format";
   std::string name;  ///< what results call the model's architecture
   std::string summary;
   bool (*recognises)(const FileProbe& file);
   ImportedModel (*read)(const std::filesystem::path& path, const ImportOptions& options);
+  int priority = 0;
 };
 
 }  // namespace fercli

@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 
+#include "core/parameters.hpp"
 #include "core/registry.hpp"
 
 namespace fercli {
@@ -26,14 +27,21 @@ struct Architecture {
   static constexpr const char* kKind = "architecture";
   std::string name;
   std::string summary;
-  std::string rationale;    ///< why it is built so, for the …_arch.txt
-  NetworkOptions defaults;  ///< input shape and the settings it knows, with their defaults
+  std::string rationale;              ///< why it is built so, for the …_arch.txt
+  NetworkOptions shape;               ///< the usual input and classes
+  std::vector<Parameter> parameters;  ///< its settings: numbers, all with a default
   std::shared_ptr<Network> (*make)(const NetworkOptions& options);
   bool any_size = false;  ///< works on images of other sizes than it was made for (no dense layer over positions)
+
+  NetworkOptions defaults() const;  ///< the usual shape, and every setting
 };
 
+/// Settings that many architectures have.
+Parameter width_parameter(const std::string& initial, const std::string& help);
+Parameter dropout_parameter(const std::string& initial);
+
 /// Builds it with weights drawn from `seed`; settings not given take the architecture's defaults. Throws UserError on
-/// an unknown architecture or setting, and on a value out of range, which can only come from --set.
+/// an unknown architecture or setting, and on a value out of range.
 std::shared_ptr<Network> make_network(const std::string& arch, NetworkOptions options, uint64_t seed);
 
 /// The settings given, and the architecture's defaults for the others. Throws UserError on an unknown one.

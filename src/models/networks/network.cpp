@@ -3,44 +3,64 @@
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
-#include <cmath>
+#include <stdexcept>
 
 #include "core/random.hpp"
 #include "models/networks/layers.hpp"
 
 namespace fercli {
 
-std::map<std::string, double> complete_settings(const std::string& arch, std::map<std::string, double> settings) {
-  const auto& defaults = Registry<Architecture>::instance().get(arch).defaults.settings;
-  std::vector<std::string> known;
-  for (const auto& [name, value] : defaults) known.push_back(name);
-  for (const auto& [name, value] : settings) {
-    if (defaults.count(name) == 0) {
-      throw UserError(fmt::format("architecture {} has no setting '{}'{} (it has: {})", arch, name,
-                                  did_you_mean(name, known), known.empty() ? "none" : join(known, ", ")));
-    }
+namespace {
+
+double as_number(const Values::Value& value) {
+  const auto* whole = std::get_if<int64_t>(&value);
+  return whole != nullptr ? static_cast<double>(*whole) : std::get<double>(value);
+}
+
+const Parameter& setting_of(const Architecture& architecture, const std::string& name) {
+  try {
+    return find_parameter(architecture.parameters, name);
+  } catch (const std::invalid_argument& error) {
+    throw UserError(fmt::format("architecture {}: {}", architecture.name, error.what()));
   }
+}
+
+}  // namespace
+
+Parameter width_parameter(const std::string& initial, const std::string& help) {
+  return Parameter::whole("width", initial, between(1, 4096), help);
+}
+
+Parameter dropout_parameter(const std::string& initial) {
+  return Parameter::number("dropout", initial, {0, 1, false, true}, "share of the last features left out in training");
+}
+
+NetworkOptions Architecture::defaults() const {
+  NetworkOptions options = shape;
+  for (const auto& parameter : parameters)
+    options.settings[parameter.name] = as_number(read_value(parameter, parameter.initial));
+  return options;
+}
+
+std::map<std::string, double> complete_settings(const std::string& arch, std::map<std::string, double> settings) {
+  const auto& architecture = Registry<Architecture>::instance().get(arch);
+  for (const auto& [name, value] : settings) setting_of(architecture, name);
+  const auto defaults = architecture.defaults().settings;
   settings.insert(defaults.begin(), defaults.end());
   return settings;
 }
 
 namespace {
 
-/// A dropout is a probability; all other settings count channels or layers.
-void require_range(const std::string& name, double value) {
-  constexpr double kMostLayers = 16, kMostChannels = 4096;
-  if (name == "dropout") {
-    if (value >= 0 && value < 1) return;
-    throw UserError(fmt::format("--set {}={:g}: must be in [0, 1)", name, value));
-  }
-  const double most = name == "stages" || name == "blocks" ? kMostLayers : kMostChannels;
-  if (value >= 1 && value <= most && value == std::floor(value)) return;
-  throw UserError(fmt::format("--set {}={:g}: must be a whole number in [1, {:g}]", name, value, most));
-}
-
 std::map<std::string, double> checked_settings(const std::string& arch, std::map<std::string, double> settings) {
   settings = complete_settings(arch, std::move(settings));
-  for (const auto& [name, value] : settings) require_range(name, value);
+  for (const auto& [name, value] : settings) {
+    try {
+      read_value(setting_of(Registry<Architecture>::instance().get(arch), name), fmt::format("{:.17g}", value));
+    } catch (const std::invalid_argument& error) {
+      throw UserError(fmt::format("architecture {}: {}={:g}: {}", arch, name, value, error.what()));
+    }
+  }
   return settings;
 }
 

@@ -75,8 +75,8 @@ class CampaignOf : public testing::Test {
     trial_.attacks = {"autoattack"};
     trial_.ladder = parse_ladder("1/255,2/255", Norm::Linf);
     trial_.goal.name = "untargeted";
-    trial_.settings.steps = 4;
-    trial_.settings.queries = 300;
+    trial_.settings.set("steps", 4);
+    trial_.settings.set("queries", 300);
   }
 
   Bench bench() const { return {network_, data_, "digest"}; }
@@ -99,7 +99,7 @@ TEST_P(InterruptedAutoAttack, GetsOnEachTimeAndEndsAsAnUndisturbedOne) {
   trial_.norm = GetParam();
   if (trial_.norm == Norm::L2) trial_.ladder = parse_ladder("0.02,0.05", Norm::L2);
   if (trial_.norm == Norm::L1) trial_.ladder = parse_ladder("0.1,0.3", Norm::L1);
-  trial_.settings.steps = 30;
+  trial_.settings.set("steps", 30);
   const ScratchFolder folder;
   const auto whole = run_campaign(bench(), trial_);
   ASSERT_GT(whole.attacks[0].legs, 8);
@@ -128,8 +128,8 @@ TEST_F(CampaignOf, MoreImagesThanAreInHandAtOnceEndAsInShards) {
   constexpr int64_t kMany = 600;
   data_ = labelled(network_, kMany);
   trial_.ladder = {trial_.ladder[0]};
-  trial_.settings.steps = 2;
-  trial_.settings.queries = 10;
+  trial_.settings.set("steps", 2);
+  trial_.settings.set("queries", 10);
   const ScratchFolder folder;
   const auto whole = run_campaign(bench(), trial_);
   std::vector<Ledger> shards;
@@ -198,7 +198,7 @@ class ShardsOf : public CampaignOf, public testing::WithParamInterface<const cha
   ShardsOf() {
     const std::string kind = GetParam();
     trial_.attacks = {"pgd", "autoattack"};
-    trial_.settings.random_start = true;
+    trial_.settings.set("random-start", true);
     if (kind == "l2") trial_.norm = Norm::L2, trial_.ladder = parse_ladder("0.1,0.2", Norm::L2);
     if (kind == "minimum-norm") trial_.attacks = {"fmn", "deepfool"};
     if (kind == "targeted") trial_.goal = parse_emotion_goal("class0-to-class1", data_.classes);
@@ -275,7 +275,7 @@ TEST_F(CampaignOf, AnInterruptedAttackGoesOnToTheOutcomeOfAnUndisturbedOne) {
   const ScratchFolder folder;
   AttackPlan plan;
   plan.goal.name = "untargeted";
-  plan.settings.steps = 4;
+  plan.settings.set("steps", 4);
   plan.threat.eps = 2 / 255.0;
   plan.minimal_eps = true;
   std::vector<int64_t> rows;

@@ -38,7 +38,7 @@ class RobustnessOf : public testing::Test {
     plan_.attacks = {"fgsm", "pgd"};
     plan_.ladder = parse_ladder("1/255,3/255,8/255", Norm::Linf);
     plan_.goal = parse_emotion_goal("untargeted", data_.classes);
-    plan_.settings.steps = 5;
+    plan_.settings.set("steps", 5);
   }
 
   Ledger measure(const std::optional<std::filesystem::path>& state = {}) const {
@@ -108,7 +108,7 @@ TEST_F(RobustnessOf, TheWorstCaseIsTheUnionOfTheAttacks) {
 
 TEST_F(RobustnessOf, AMinimumNormAttackGivesTheWholeLadderInOneRun) {
   plan_.attacks = {"fmn"};
-  plan_.settings.steps = 30;
+  plan_.settings.set("steps", 30);
   const auto found = measure();
   const auto& attack = found.attacks[0];
   EXPECT_TRUE(attack.minimum_norm);
@@ -127,7 +127,7 @@ TEST_F(RobustnessOf, TheCurveSaysWhatTheLadderSaysAtEachOfItsEps) {
     plan_.attacks = {"fmn"};
     plan_.norm = norm;
     plan_.ladder = parse_ladder(ladder, norm);
-    plan_.settings.steps = 20;
+    plan_.settings.set("steps", 20);
     Result result;
     for (int64_t i = 0; i < kImages; ++i) result.per_image.push_back({{"id", data_.ids[static_cast<size_t>(i)]}});
     add_robustness(result, measure(), plan_, data_.classes);

@@ -126,9 +126,9 @@ class TeamworkOn : public testing::Test {
     trial_.attacks = {"pgd", "autoattack"};
     trial_.ladder = parse_ladder("1/255,2/255", Norm::Linf);
     trial_.goal.name = "untargeted";
-    trial_.settings.random_start = true;
-    trial_.settings.steps = 4;
-    trial_.settings.queries = 100;
+    trial_.settings.set("random-start", true);
+    trial_.settings.set("steps", 4);
+    trial_.settings.set("queries", 100);
   }
 
   ~TeamworkOn() override {

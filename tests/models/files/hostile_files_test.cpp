@@ -365,7 +365,7 @@ constexpr int64_t kSide = 12;
 Checkpoint small_network() {
   Checkpoint checkpoint;
   checkpoint.arch = "small-cnn";
-  checkpoint.options = Registry<Architecture>::instance().get("small-cnn").defaults;
+  checkpoint.options = Registry<Architecture>::instance().get("small-cnn").defaults();
   checkpoint.options.settings["width"] = 2;
   checkpoint.options.size = 48;
   checkpoint.classes = LabelSet::fer2013();

@@ -46,7 +46,7 @@ double difference(const torch::Tensor& a, const torch::Tensor& b) {
 /// A network of the program's own with BatchNorm statistics as after training.
 Checkpoint own_network(const std::string& arch) {
   Checkpoint checkpoint;
-  const auto& defaults = Registry<Architecture>::instance().get(arch).defaults;
+  const auto& defaults = Registry<Architecture>::instance().get(arch).defaults();
   checkpoint.arch = arch;
   checkpoint.options = defaults;
   if (checkpoint.options.settings.count("width")) checkpoint.options.settings["width"] = 8;
@@ -337,7 +337,7 @@ TEST(ForeignFormats, SafetensorsThatLieAreRefused) {
            {"arch", "no-such", "unknown architecture 'no-such'"},
            {"settings", "[1", "its metadata is damaged"},
            {"settings", R"({"width": 1e300})", "the setting width = 1e+300 does not fit its tensors"},
-           {"settings", R"({"depth": 1})", "has no setting 'depth'"},
+           {"settings", R"({"depth": 1})", "there is no parameter 'depth'"},
            {"classes", "Happy", "must be fer2013, alphabetical"},
            {"input", "48x-48x1", "its metadata is damaged (input must be above 0)"},
            {"input", "48", "its metadata is damaged (input must be HEIGHTxWIDTHxCHANNELS)"},

@@ -167,7 +167,7 @@ TEST(FusedConvWeights, ChangedInPlaceAreTakenAnew) {
 
 /// All gradients of one training step, flat.
 torch::Tensor training_gradient(const std::string& arch, torch::ScalarType type, bool fast) {
-  NetworkOptions options = Registry<Architecture>::instance().get(arch).defaults;
+  NetworkOptions options = Registry<Architecture>::instance().get(arch).defaults();
   if (options.settings.count("width")) options.settings["width"] = 8;
   if (options.settings.count("dense")) options.settings["dense"] = 32;
   if (options.settings.count("dropout")) options.settings["dropout"] = 0;  // its mask depends on the layout in memory

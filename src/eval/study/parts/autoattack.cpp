@@ -13,7 +13,7 @@ using nlohmann::json;
 constexpr double kBrokenPasses = 60, kStandingPasses = 8800;
 
 Dataset images(const StudyPlan& plan, const StudyModel& model) {
-  return subset(model.images, plan.autoattack_images);
+  return subset(model.images, plan.budget("autoattack", "images"));
 }
 
 LadderPlan ladder_of(const StudyPlan& plan) {
@@ -42,8 +42,17 @@ StudyFindings measure(const StudySubject& subject) {
   return findings;
 }
 
-const Register<StudyPart> registered{
-    {"autoattack", 60, "the standard cascade on a subset", false, images, options, passes, measure, true}};
+const Register<StudyPart> registered{{"autoattack",
+                                      60,
+                                      "the standard cascade on a subset",
+                                      false,
+                                      images,
+                                      options,
+                                      passes,
+                                      measure,
+                                      {images_parameter("60")},
+                                      {{"images", "500"}},
+                                      true}};
 
 }  // namespace
 

@@ -14,7 +14,7 @@ using nlohmann::json;
 constexpr double kPasses = 45;
 
 Dataset images(const StudyPlan& plan, const StudyModel& model) {
-  return subset(model.images, plan.calibration_images);
+  return subset(model.images, plan.budget("calibration_under_attack", "images"));
 }
 
 json options(const StudyPlan& plan) {
@@ -87,8 +87,17 @@ StudyFindings measure(const StudySubject& subject) {
           cost};
 }
 
-const Register<StudyPart> registered{{"calibration_under_attack", 85, "is the network sure of its errors", false,
-                                      images, options, passes, measure, true}};
+const Register<StudyPart> registered{{"calibration_under_attack",
+                                      85,
+                                      "is the network sure of its errors",
+                                      false,
+                                      images,
+                                      options,
+                                      passes,
+                                      measure,
+                                      {images_parameter("150")},
+                                      {{"images", "1000"}},
+                                      true}};
 
 }  // namespace
 

@@ -12,7 +12,7 @@ using nlohmann::json;
 constexpr double kPasses = 15 * 5 + 1;
 
 Dataset images(const StudyPlan& plan, const StudyModel& model) {
-  return subset(model.images, plan.corruption_images);
+  return subset(model.images, plan.budget("corruptions", "images"));
 }
 
 json options(const StudyPlan&) {
@@ -27,14 +27,22 @@ StudyFindings measure(const StudySubject& subject) {
   CorruptionOptions options;
   options.seed = subject.plan.seed;
   options.batch_size = subject.plan.batch_size;
-  json figures = study_corruptions(subject.model.search, subject.images, options);
+  json figures = study_corruptions(subject.model.search, subject.images, options, subject.observer);
   const json cost = figures.at("cost");
   figures.erase("cost");
   return {std::move(figures), {}, {}, cost};
 }
 
-const Register<StudyPart> registered{
-    {"corruptions", 80, "accuracy under fifteen common corruptions", false, images, options, passes, measure}};
+const Register<StudyPart> registered{{"corruptions",
+                                      80,
+                                      "accuracy under fifteen common corruptions",
+                                      false,
+                                      images,
+                                      options,
+                                      passes,
+                                      measure,
+                                      {images_parameter("150")},
+                                      {{"images", "0"}}}};
 
 }  // namespace
 

@@ -14,7 +14,7 @@ constexpr double kStep = 1 / 255.0;
 constexpr double kQuantiles[] = {0.1, 0.25, 0.5, 0.75, 0.9};
 
 Dataset images(const StudyPlan& plan, const StudyModel& model) {
-  return subset(model.images, plan.minimal_eps_images);
+  return subset(model.images, plan.budget("robustness.minimal_eps", "images"));
 }
 
 LadderPlan ladder_of(const StudyPlan& plan) {
@@ -66,8 +66,17 @@ StudyFindings measure(const StudySubject& subject) {
   return findings;
 }
 
-const Register<StudyPart> registered{
-    {"robustness.minimal_eps", 30, "how small a perturbation suffices", false, images, options, passes, measure, true}};
+const Register<StudyPart> registered{{"robustness.minimal_eps",
+                                      30,
+                                      "how small a perturbation suffices",
+                                      false,
+                                      images,
+                                      options,
+                                      passes,
+                                      measure,
+                                      {images_parameter("100")},
+                                      {{"images", "1000"}},
+                                      true}};
 
 }  // namespace
 

@@ -38,8 +38,17 @@ StudyFindings measure(const StudySubject& subject) {
   return findings;
 }
 
-const Register<StudyPart> registered{{"robustness", 20, "FGSM and PGD at each eps, checks of the evaluation", false,
-                                      images, options, passes, measure, true}};
+const Register<StudyPart> registered{{"robustness",
+                                      20,
+                                      "FGSM and PGD at each eps, checks of the evaluation",
+                                      false,
+                                      images,
+                                      options,
+                                      passes,
+                                      measure,
+                                      {},
+                                      {},
+                                      true}};
 
 }  // namespace
 

@@ -11,7 +11,7 @@ using nlohmann::json;
 constexpr double kBrokenPasses = 80, kStandingPasses = 9000;
 
 Dataset images(const StudyPlan& plan, const StudyModel& model) {
-  return subset(model.images, plan.l2_images);
+  return subset(model.images, plan.budget("robustness.l2", "images"));
 }
 
 LadderPlan ladder_of(const StudyPlan& plan) {
@@ -30,8 +30,17 @@ StudyFindings measure(const StudySubject& subject) {
   return ladder_findings(subject, run_ladder(subject, ladder_of(subject.plan)));
 }
 
-const Register<StudyPart> registered{
-    {"robustness.l2", 70, "the same and AutoAttack in L2", false, images, options, passes, measure, true}};
+const Register<StudyPart> registered{{"robustness.l2",
+                                      70,
+                                      "the same and AutoAttack in L2",
+                                      false,
+                                      images,
+                                      options,
+                                      passes,
+                                      measure,
+                                      {images_parameter("25")},
+                                      {{"images", "100"}},
+                                      true}};
 
 }  // namespace
 

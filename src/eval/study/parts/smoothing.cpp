@@ -14,13 +14,13 @@ using nlohmann::json;
 constexpr int64_t kLeastDraws = 20;  ///< to choose the class by
 
 Dataset images(const StudyPlan& plan, const StudyModel& model) {
-  return subset(model.images, plan.smoothing_images);
+  return subset(model.images, plan.budget("smoothing", "images"));
 }
 
 SmoothingOptions smoothing_options(const StudyPlan& plan) {
   SmoothingOptions options;
-  options.n = plan.smoothing_draws;
-  options.n0 = std::clamp<int64_t>(plan.smoothing_draws / 4, kLeastDraws, options.n0);
+  options.n = plan.budget("smoothing", "draws");
+  options.n0 = std::clamp<int64_t>(options.n / 4, kLeastDraws, options.n0);
   options.seed = plan.seed;
   return options;
 }
@@ -42,7 +42,7 @@ json of_sigma(const StudySubject& subject, double sigma) {
   if (const auto stored = subject.cache.find("smoothing-sigma", key)) return *stored;
   SmoothingOptions options = smoothing_options(subject.plan);
   options.sigmas = {sigma};
-  json figures = study_smoothing(subject.model.search, subject.images, options);
+  json figures = study_smoothing(subject.model.search, subject.images, options, subject.observer);
   subject.cache.store("smoothing-sigma", key, figures);
   return figures;
 }
@@ -76,7 +76,17 @@ StudyFindings measure(const StudySubject& subject) {
 }
 
 const Register<StudyPart> registered{
-    {"smoothing", 90, "certified accuracy of the smoothed network", false, images, options, passes, measure}};
+    {"smoothing",
+     90,
+     "certified accuracy of the smoothed network",
+     false,
+     images,
+     options,
+     passes,
+     measure,
+     {images_parameter("50"),
+      Parameter::whole("draws", "200", between(1, 1e6), "noisy copies of each image that certify it")},
+     {{"images", "200"}, {"draws", "1000"}}}};
 
 }  // namespace
 

@@ -12,7 +12,7 @@ using nlohmann::json;
 constexpr double kPasses = 45;  ///< to the end of 20 steps, and the verdicts
 
 Dataset images(const StudyPlan& plan, const StudyModel& model) {
-  return subset(model.images, plan.transfer_images);
+  return subset(model.images, plan.budget("transfer", "images"));
 }
 
 json options(const StudyPlan& plan) {
@@ -30,15 +30,23 @@ StudyFindings measure(const StudySubject& subject) {
   options.seed = subject.plan.seed;
   std::vector<NamedClassifier> models;
   for (const auto& model : subject.models) models.push_back({model.name, &model.search, model.digest});
-  ProgressObserver observer("Transferring");
-  json figures = study_transfer(models, subject.images, options, subject.campaign, observer);
+  json figures = study_transfer(models, subject.images, options, subject.campaign, subject.observer);
   const json cost = figures.at("cost");
   figures.erase("cost");
   return {std::move(figures), {}, {}, cost};
 }
 
-const Register<StudyPart> registered{
-    {"transfer", 50, "do images made on one model fool the others", true, images, options, passes, measure, true}};
+const Register<StudyPart> registered{{"transfer",
+                                      50,
+                                      "do images made on one model fool the others",
+                                      true,
+                                      images,
+                                      options,
+                                      passes,
+                                      measure,
+                                      {images_parameter("120")},
+                                      {{"images", "1000"}},
+                                      true}};
 
 }  // namespace
 

@@ -1,0 +1,79 @@
+// What every section of a report promises.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "core/files.hpp"
+#include "report/page.hpp"
+#include "report/section.hpp"
+#include "tests/cli/run_program.hpp"
+
+namespace fercli::test {
+
+namespace {
+
+using nlohmann::json;
+
+json small_report() {
+  return json::parse(read_file(std::filesystem::path(FERCLI_TEST_FOLDER) / "report" / "small_report.json"));
+}
+
+/// Without gnuplot, which only the figures need.
+class ReportSectionContract : public testing::TestWithParam<std::string> {
+ protected:
+  ReportSectionContract() {
+    setenv("PATH", folder_.path().c_str(), 1);
+    testing::internal::CaptureStderr();
+  }
+  ~ReportSectionContract() override {
+    testing::internal::GetCapturedStderr();
+    setenv("PATH", path_.c_str(), 1);
+  }
+
+  std::vector<Block> write(const json& report, const std::string& language) const {
+    RenderOptions options;
+    options.language = language;
+    return Registry<Section>::instance().get(GetParam()).write(Page(report, options, folder_.path()));
+  }
+
+  std::string path_ = std::getenv("PATH");
+  ScratchFolder folder_;
+};
+
+TEST_P(ReportSectionContract, HasSomethingToSayInEveryLanguageAndAsMuch) {
+  const auto report = small_report();
+  const auto english = write(report, "en"), french = write(report, "fr");
+  EXPECT_FALSE(english.empty());
+  ASSERT_EQ(english.size(), french.size());
+  for (size_t i = 0; i < english.size(); ++i) EXPECT_EQ(english[i].index(), french[i].index()) << i;
+}
+
+TEST_P(ReportSectionContract, AReportWithoutAnyOneOfItsPartsIsNoObstacle) {
+  const auto whole = small_report();
+  for (const auto& part : whole.at("parts").items()) {
+    auto report = whole;
+    report["parts"].erase(part.key());
+    EXPECT_NO_THROW(write(report, "en")) << part.key();
+  }
+}
+
+TEST_P(ReportSectionContract, AReportWithoutPartsIsNoObstacle) {
+  auto report = small_report();
+  report["parts"] = json::object();
+  EXPECT_NO_THROW(write(report, "en"));
+}
+
+TEST_P(ReportSectionContract, HasAPlaceOfItsOwn) {
+  const auto& section = Registry<Section>::instance().get(GetParam());
+  for (const auto& other : Registry<Section>::instance().all()) {
+    if (other.name != section.name) EXPECT_NE(other.order, section.order) << other.name;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Every, ReportSectionContract, testing::ValuesIn(Registry<Section>::instance().names()),
+                         [](const auto& section) { return section.param; });
+
+}  // namespace
+
+}  // namespace fercli::test
