@@ -24,6 +24,7 @@ const Register<Architecture> registered{{"test-linear",
                                          "one dense layer",
                                          "known answers for tests",
                                          {1, 48, 7, {}},
+                                         {},
                                          [](const NetworkOptions& options) -> std::shared_ptr<Network> {
                                            return std::make_shared<LinearNetwork>(options);
                                          }}};

@@ -49,6 +49,7 @@ const Register<Architecture> cnn{{"test-reference-cnn",
                                   "three strided convolutions",
                                   "the network of the reference outputs",
                                   {1, 48, 7, {}},
+                                  {},
                                   [](const NetworkOptions& options) -> std::shared_ptr<Network> {
                                     return std::make_shared<ReferenceCnn>(options);
                                   }}};
@@ -56,6 +57,7 @@ const Register<Architecture> linear{{"test-reference-linear",
                                      "one dense layer",
                                      "closed forms for the reference outputs",
                                      {1, 48, 7, {}},
+                                     {},
                                      [](const NetworkOptions& options) -> std::shared_ptr<Network> {
                                        return std::make_shared<ReferenceLinear>(options);
                                      }}};
