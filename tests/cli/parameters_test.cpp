@@ -124,6 +124,8 @@ TEST(LossParameters, AreRecordedInTheCheckpoint) {
                                    "7",
                                    "--robust-steps",
                                    "1",
+                                   "--batch-size",
+                                   "8",
                                    "--quiet",
                                    "--out",
                                    (folder / out).string(),

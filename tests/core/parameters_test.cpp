@@ -28,7 +28,7 @@ std::string reason_of(const std::function<void()>& act) {
   return "";
 }
 
-std::string reason_of(const Given& given) {
+std::string refusal_of(const Given& given) {
   return reason_of([&] { Values(sample_parameters(), given); });
 }
 
@@ -44,16 +44,16 @@ TEST(Parameters, WithoutDefaultAreAbsentUntilTheyAreGiven) {
 }
 
 TEST(Parameters, RefuseWrongValuesAndSayWhatIsAllowed) {
-  EXPECT_EQ(reason_of({{"steps", "0"}}), "steps=0: must be in [1, 100]");
-  EXPECT_EQ(reason_of({{"steps", "2.5"}}), "steps=2.5: must be a whole number in [1, 100]");
-  EXPECT_EQ(reason_of({{"step-size", "8"}}),
+  EXPECT_EQ(refusal_of({{"steps", "0"}}), "steps=0: must be in [1, 100]");
+  EXPECT_EQ(refusal_of({{"steps", "2.5"}}), "steps=2.5: must be a whole number in [1, 100]");
+  EXPECT_EQ(refusal_of({{"step-size", "8"}}),
             "step-size=8: must be in (0, 1]; pixels are scaled to [0,1], did you mean 8/255?");
-  EXPECT_EQ(reason_of({{"random", "perhaps"}}), "random=perhaps: must be true or false");
-  EXPECT_EQ(reason_of({{"loss", "dl"}}), "loss=dl: must be one of ce, dlr; did you mean dlr?");
+  EXPECT_EQ(refusal_of({{"random", "perhaps"}}), "random=perhaps: must be true or false");
+  EXPECT_EQ(refusal_of({{"loss", "dl"}}), "loss=dl: must be one of ce, dlr; did you mean dlr?");
 }
 
 TEST(Parameters, UnknownOnesAreRefusedWithTheListOfThoseThatThereAre) {
-  EXPECT_EQ(reason_of({{"stps", "3"}}),
+  EXPECT_EQ(refusal_of({{"stps", "3"}}),
             "there is no parameter 'stps'; did you mean steps? (there are steps, step-size, random, loss)");
 }
 
