@@ -184,9 +184,13 @@ TEST_P(ReferenceAttacks, L2PgdTakesTheSameSteps) {
     ASSERT_EQ(looks.shown.size(), path.x_adv.size());
     for (size_t step = 0; step < looks.shown.size(); ++step) {
       const auto same = path.parted[step].logical_not();
-      if (step <= kStepsInside) EXPECT_EQ(count(same), in.x.size(0)) << "step " << step;
+      if (step <= kStepsInside) {
+        EXPECT_EQ(count(same), in.x.size(0)) << "step " << step;
+      }
       const auto worst = apart(looks.shown[step], path.x_adv[step]).masked_select(same);
-      if (worst.numel() > 0) EXPECT_LT(worst.max().item<double>(), 1e-4) << "step " << step;
+      if (worst.numel() > 0) {
+        EXPECT_LT(worst.max().item<double>(), 1e-4) << "step " << step;
+      }
     }
     const auto compared = steady(looks, in.goal);
     EXPECT_GE(count(compared), 1);

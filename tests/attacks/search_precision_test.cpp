@@ -46,8 +46,9 @@ TEST(SearchPrecision, AttacksThatNeedFloat32FindTheSameWhateverPrecisionIsAskedF
 
 TEST(SearchPrecision, EveryAttackThatSearchesTheNearestSuccessDoesSoInFloat32) {
   for (const auto& entry : Registry<AttackEntry>::instance().all()) {
-    if (make_attack(entry.name, {}, entry.norms.front(), !entry.untargeted)->minimum_norm())
+    if (make_attack(entry.name, {}, entry.norms.front(), !entry.untargeted)->minimum_norm()) {
       EXPECT_EQ(entry.search_precision, Precision::Float32) << entry.name;
+    }
   }
 }
 
