@@ -94,8 +94,8 @@ Interval score_interval(double p, double n) {
   return {p == 0 ? 0.0 : std::max(0.0, centre - half), p == 1 ? 1.0 : std::min(1.0, centre + half)};
 }
 
-/// The mid-P interval of a proportion. In the mean over classes Wilson's intervals held the true value too seldom: their
-/// ends are too near where a small class is all right. Exact ones held it too often.
+/// The mid-P interval of a proportion. In the mean over classes Wilson's intervals held the true value too seldom:
+/// their ends are too near where a small class is all right. Exact ones held it too often.
 Interval mid_p_interval(int64_t successes, int64_t n) {
   constexpr double kTail = 0.025;
   return {mid_p_lower(successes, n, kTail), 1 - mid_p_lower(n - successes, n, kTail)};
