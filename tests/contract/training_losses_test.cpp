@@ -109,7 +109,7 @@ TEST_P(TrainingLossContract, EveryParameterOfItsOwnChangesIt) {
 
 TEST_P(TrainingLossContract, SaysWhatItIsAndWhoseItIs) {
   EXPECT_FALSE(loss_.summary.empty());
-  if (loss_.attack) EXPECT_FALSE(loss_.attack->paper.empty());
+  EXPECT_TRUE(!loss_.attack || !loss_.attack->paper.empty());
 }
 
 INSTANTIATE_TEST_SUITE_P(Every, TrainingLossContract, testing::ValuesIn(Registry<TrainingLoss>::instance().names()),
