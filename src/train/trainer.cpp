@@ -304,8 +304,9 @@ struct Trainer::State {
       ready = {mix(ready.x), larger, mix(ready.target), mix(ready.weight), adjustment};
     }
     if (options.teacher) ready.target = options.teacher->targets(ready.x, ready.target);
+    for (auto* tensor : {&ready.x, &ready.y, &ready.target, &ready.weight}) *tensor = tensor->to(device);
     ready.parameters = parameters;
-    return {ready.x.to(device), ready.y.to(device), ready.target.to(device), ready.weight.to(device), adjustment};
+    return ready;
   }
 
   void set_learning_rate(double rate) {
