@@ -51,6 +51,7 @@ async function save(page, id) {
 async function faults(page) {
   await page.evaluate(axe.source);
   const found = await page.evaluate(() => axe.run(document, {resultTypes: ["violations"]}));
+  assert(found.passes.some((each) => each.id === "color-contrast"), "axe did not look at colours");
   return found.violations.filter((each) => ["serious", "critical"].includes(each.impact))
       .map((each) => each.id + ": " + each.nodes.map((node) => node.html.slice(0, 120)).join(" | "));
 }
@@ -171,7 +172,10 @@ test("another network, method, source or target is another attack, at once", asy
 });
 
 test("of several files every picture and every face can be picked", async (page) => {
+  let requests = 0;
+  page.on("request", (request) => { requests += request.url().endsWith("/predict"); });
   await upload(page, [people, sad]);
+  assert.equal(requests, 2, "one request for each picture, however many its faces and the networks");
   assert.equal(await page.locator("#pictures button").count(), 2);
   assert.equal(await page.locator("#faces button").count(), 2);
   await shot(page, "people");
@@ -402,6 +406,7 @@ test("the API is described on a page of its own", async (page) => {
 test("a server with a token asks for it, and takes it out of the address", async (page) => {
   await page.goto(guarded);
   await page.waitForSelector("#token-form:not([hidden])");
+  assert(await page.isHidden("#choose"));
   assert.deepEqual(await faults(page), []);
   await shot(page, "token");
   await page.fill("#token", "wrong token");

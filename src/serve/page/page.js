@@ -48,6 +48,7 @@ function showError(error) {
   if (error.name === "AbortError") return;
   if (error.status === 401) {
     $("token-form").hidden = false;
+    if (!server) $("choose").hidden = true;
     setMessage(sessionStorage.getItem("token") ? say("wrongToken") : "");
     $("token").focus();
     return;
@@ -718,6 +719,7 @@ async function start() {
   try {
     server = await call("models");
     $("token-form").hidden = true;
+    $("choose").hidden = mode !== "choose";
     setMessage("");
     fillMethods();
     fillSelects();
