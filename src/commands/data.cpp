@@ -179,18 +179,18 @@ std::string draw_distribution(const Dataset& data, const Distribution& table, co
 
 int run_stats(const std::vector<std::string>& arguments) {
   OptionSet options("data stats", "SOURCE",
-                    "Class distribution per split, as a table and as distribution_emotions.png.");
+                    "Class distribution per split, as a table, and with --out as distribution_emotions.png.");
   std::vector<std::string> words;
   SourceOptions source;
-  std::string language = "en", folder = ".";
+  std::string language = "en", folder;
   options.positional(&words, 1, 1);
   source.declare(options);
   options.choice("lang", &language, {"en", "fr"}, "language of the emotions' names");
-  options.text("out,o", &folder, "DIR", "where distribution_emotions.png goes");
+  options.text("out,o", &folder, "DIR", "draw distribution_emotions.png in this folder");
   if (!options.parse(arguments)) return 0;
   const Dataset data = source.load(options, words[0]);
   const Distribution table(data);
-  const std::string figure = draw_distribution(data, table, language, folder);
+  const std::string figure = folder.empty() ? "" : draw_distribution(data, table, language, folder);
   if (source.as_json) {
     json result = distribution_json(data, table, language);
     result["figure"] = figure.empty() ? json() : json(figure);

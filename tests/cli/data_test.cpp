@@ -56,6 +56,17 @@ TEST_F(DataCommand, StatsPrintsATableAndDrawsIt) {
   EXPECT_GT(std::filesystem::file_size(folder / "distribution_emotions.png"), 1000u);
 }
 
+TEST_F(DataCommand, StatsWritesNothingUnasked) {
+  const auto here = std::filesystem::current_path();
+  std::filesystem::current_path(folder.path());
+  const auto before = std::distance(std::filesystem::directory_iterator("."), {});
+  const auto run = run_data({"stats", std::filesystem::absolute(source).string()});
+  const auto after = std::distance(std::filesystem::directory_iterator("."), {});
+  std::filesystem::current_path(here);
+  EXPECT_THAT(run.out, HasSubstr("21 images"));
+  EXPECT_EQ(after, before);
+}
+
 TEST_F(DataCommand, StatsSpeaksFrench) {
   const auto run = run_data({"stats", source, "--lang", "fr", "--out", place});
   EXPECT_THAT(run.out, HasSubstr("😄 Heureux"));
