@@ -71,7 +71,7 @@ std::string exit_status() {
       {"1", "the run failed, for example on a full disk; `predict` and `live` go on to the next file or source first"},
       {"2", "wrong usage or unreadable input"},
       {"3", "`eval --min-robust`: the network is less robust than that"},
-      {"130", "interrupted"}};
+      {"130", "interrupted; `live` and `serve` run until then and end with 0"}};
   std::string out = ".SH \"EXIT STATUS\"\n";
   for (const auto& [code, meaning] : codes) out += fmt::format(".TP\n{}\n{}\n", code, roff_text(meaning));
   return out;
