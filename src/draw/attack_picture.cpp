@@ -18,7 +18,7 @@ namespace {
 
 // Measures in pixels. A face of 48 pixels is enlarged by whole factors, so that its pixels stay square.
 constexpr int kPanel = 384, kMiddlePanel = 288, kFigureEdge = 40, kFigureGap = 44, kFigureBar = 30;
-constexpr int kFacesTop = 68, kNamesBase = 66, kSureBase = 108, kBarsTop = 150;  // the last three below the faces
+constexpr int kFacesTop = 68, kNamesBase = 66, kSureBase = 120, kBarsTop = 164;  // the last three below the faces
 constexpr int kGalleryPanel = 144, kGalleryGap = 6, kGalleryText = 46, kGalleryColumns = 4, kGalleryHead = 64;
 
 // The colours of the web page (src/serve/page/page.css).
@@ -75,7 +75,7 @@ class Sheet {
   void box(const cv::Rect& place, Ink ink) { cv::rectangle(view_, place, scalar_of(ink), cv::FILLED); }
 
   void arrow(cv::Point from, cv::Point to) {
-    cv::arrowedLine(view_, from, to, scalar_of(kFigureInk), 6, cv::LINE_AA, 0, 0.25);
+    cv::arrowedLine(view_, from, to, scalar_of(kFigureInk), 4, cv::LINE_AA, 0, 0.1);
   }
 
   /// uint8 (C,H,W), enlarged to a square.
@@ -155,8 +155,8 @@ void draw_middle(Sheet& sheet, const AttackedImage& image, const PictureTexts& t
   const std::string outcome = image.success ? (french ? "trompé" : "fooled")
                               : changed     ? (french ? "verdict changé" : "verdict changed")
                                             : (french ? "non atteint" : "not reached");
-  sheet.centred(outcome, {middle, kFacesTop + 20}, 16, kFigureInk, kMiddlePanel);
-  sheet.arrow({left + 40, kFacesTop + 56}, {left + kMiddlePanel - 40, kFacesTop + 56});
+  sheet.centred(outcome, {middle, kFacesTop + 18}, 16, kFigureInk, kMiddlePanel);
+  sheet.arrow({left + 40, kFacesTop + 58}, {left + kMiddlePanel - 40, kFacesTop + 58});
   const int64_t factor = amplification(image.original, image.adversarial);
   sheet.image(coloured_difference(image.original, image.adversarial, factor),
               {left, bottom - kMiddlePanel, kMiddlePanel, kMiddlePanel});
