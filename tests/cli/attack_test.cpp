@@ -503,7 +503,7 @@ TEST_F(AttackCommand, WrongAttackSettingsAreExplained) {
   expect_error(attack(goal(), {"--attack", "pgdd"}), "did you mean pgd?");
   expect_error(attack(goal(), {"--loss", "hinge", "--image", first_face().string()}),
                "--loss hinge: must be one of ce, dlr, margin");
-  expect_error(attack(goal(), {"--restarts", "0"}), "must be at least 1");
+  expect_error(attack(goal(), {"--restarts", "0"}), "must be in [1, 1000000]");
   expect_error(attack(goal(), {"--norm", "l0"}), "--norm l0: attack 'pgd' does not work in L0");
   expect_error(attack(goal(), {"--mask", ""}), "--mask : must not be empty");
 }

@@ -315,7 +315,7 @@ TEST(ShardAuto, TakesThePlaceThatTheClusterGave) {
 TEST_F(RobustnessCommand, WrongOptionsAreExplained) {
   EXPECT_THAT(eval({"--eps", "8/255"}).err, HasSubstr("--eps 8/255: needs --attacks"));
   EXPECT_THAT(eval({"--attacks", "pgdd"}).err, HasSubstr("unknown attack 'pgdd'; did you mean pgd?"));
-  EXPECT_THAT(eval({"--attacks", "pgd,pgd"}).err, HasSubstr("names an attack twice"));
+  EXPECT_THAT(eval({"--attacks", "pgd,pgd"}).err, HasSubstr("is named twice"));
   EXPECT_THAT(eval({"--attacks", "pgd", "--eps", "8"}).err, HasSubstr("did you mean 8/255?"));
   EXPECT_THAT(eval({"--attacks", "pgd", "--norm", "l0"}).err, HasSubstr("attack 'pgd' does not work in L0"));
   EXPECT_THAT(eval({"--attacks", "pgd", "--eps", "inf", "--norm", "l2"}).err, HasSubstr("--eps inf: must be finite"));

@@ -111,7 +111,7 @@ void ModelOptions::declare_foreign(OptionSet& options, bool with_arch) {
   options.text("output", &output, "NAME", "which output has the logits, where there are several; without it the first");
   auto formats = Registry<ModelFormat>::instance().names();
   formats.insert(formats.begin(), "auto");
-  options.choice("format", &format, formats, "what kind of file it is; auto: what recognises it");
+  options.choice("model-format", &format, formats, "what kind of file it is; auto: what recognises it");
   options.flag("no-strip-softmax", &keep_softmax, "keep a softmax at the end of the network");
   if (with_arch)
     options.plug_in<Architecture>("arch", &arch, &arch_given,

@@ -13,7 +13,7 @@ namespace fercli {
 class OptionSet;
 
 /// The options by which a command is told its model: --model, and for foreign files --input, --crop-input, --scale,
-/// --mean, --std, --labels, --output, --format, --no-strip-softmax, --arch, --set, --trust-code and --space.
+/// --mean, --std, --labels, --output, --model-format, --no-strip-softmax, --arch, --set, --trust-code and --space.
 struct ModelOptions {
   std::string model = "standard", input, scale, mean, std, labels, output, arch, format = "auto", space = "stored";
   std::vector<std::string> settings;

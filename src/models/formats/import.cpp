@@ -312,16 +312,16 @@ Checkpoint load_any(const fs::path& path, const ImportOptions& options) {
   refuse_known_stranger(path, file);
   if (is_checkpoint(file)) {
     if (!options.empty()) {
-      throw UserError(
-          fmt::format("{}: is a fercli checkpoint, which says input, labels and architecture itself; leave "
-                      "--input, --crop-input, --scale, --mean, --std, --labels, --output, --format, --arch, --set and "
-                      "--no-strip-softmax out",
-                      path.string()));
+      throw UserError(fmt::format(
+          "{}: is a fercli checkpoint, which says input, labels and architecture itself; leave "
+          "--input, --crop-input, --scale, --mean, --std, --labels, --output, --model-format, --arch, --set and "
+          "--no-strip-softmax out",
+          path.string()));
     }
     return load_own(path, options.trust_code);
   }
   std::vector<std::string> known{"fercli checkpoint"};
-  const auto* format = claimant<ModelFormat>(file, path.string(), options.format, "--format");
+  const auto* format = claimant<ModelFormat>(file, path.string(), options.format, "--model-format");
   if (format != nullptr) return import_foreign(path, *format, options);
   for (const auto& each : Registry<ModelFormat>::instance().all()) known.push_back(each.summary);
   if (is_state_dictionary(file)) return import_weights(path, options);
