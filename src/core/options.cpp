@@ -59,6 +59,11 @@ OptionSet::Option& OptionSet::add(const std::string& name, const std::string& me
   const size_t comma = name.find(',');
   option.name = name.substr(0, comma);
   if (comma != std::string::npos) option.short_name = name.at(comma + 1);
+  for (const auto& other : options_) {
+    if (other.name == option.name) {
+      throw std::logic_error(fmt::format("fercli {}: two options are called --{}", command_, option.name));
+    }
+  }
   option.metavar = metavar;
   option.default_text = default_text;
   option.help = help;

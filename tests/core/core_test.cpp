@@ -166,6 +166,13 @@ TEST(Containers, GiveBackWhatWasStored) {
   EXPECT_EQ(loaded.tensors.at("h").scalar_type(), torch::kFloat16);
 }
 
+TEST(Options, TwoOfOneNameAreRefused) {
+  std::string first, second;
+  OptionSet options("test", "", "");
+  options.text("name", &first, "WORD", "");
+  EXPECT_THROW(options.text("name,n", &second, "WORD", ""), std::logic_error);
+}
+
 TEST(Durations, AreReadable) {
   EXPECT_EQ(format_duration(12.4), "12 s");
   EXPECT_EQ(format_duration(200), "3 min 20 s");
