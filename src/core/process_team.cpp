@@ -216,6 +216,7 @@ class StartedProcess : public Team {
  public:
   explicit StartedProcess(int64_t number) : number_(number), leader_(kMembersEnd) {
     ::fcntl(kMembersEnd, F_SETFD, FD_CLOEXEC);
+    ::prctl(PR_SET_NAME, "fercli");      // it was started as /proc/self/exe, and lists of processes would say "exe"
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // a leader that is killed leaves nothing behind
   }
 

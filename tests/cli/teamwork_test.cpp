@@ -95,7 +95,8 @@ class Teamwork : public testing::Test {
   static std::string written(const std::string& out) {
     json result = json::parse(read_file(file(out + "/result.json")));
     result.erase("timing");
-    result["options"].erase("out");
+    for (const char* place : {"out", "model"}) result["options"].erase(place);
+    result["model"].erase("model");
     return result.dump() + read_file(file(out + "/per_image.csv"));
   }
 
