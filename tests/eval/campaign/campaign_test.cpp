@@ -148,11 +148,11 @@ TEST_F(CampaignOf, MoreImagesThanAreInHandAtOnceEndAsInShards) {
   EXPECT_EQ(bytes_of(run_campaign(bench(), trial_, options), folder), bytes_of(whole, folder));
 }
 
-TEST_F(CampaignOf, AStateWithACountBeyondTheLastLegIsRefused) {
+TEST_F(CampaignOf, AStateWithACountBeyondTheLastRunIsRefused) {
   trial_.attacks = {"fgsm"};
   const ScratchFolder folder;
   auto ledger = run_campaign(bench(), trial_);
-  ledger.attacks[0].leg.fill_(ledger.attacks[0].legs);
+  ledger.attacks[0].settled.fill_(ledger.attacks[0].runs() + 1);
   ledger.save(folder / "beyond.state");
   EXPECT_THAT(user_error([&] { Ledger::load(folder / "beyond.state"); }), HasSubstr("is incomplete"));
 }

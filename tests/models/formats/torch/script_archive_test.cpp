@@ -83,7 +83,7 @@ TEST_F(ScriptArchive, CodeThatRaisesForOtherInputsLoads) {
 }
 
 TEST_F(ScriptArchive, CodeThatRaisesForEveryInputIsRefusedInOneSentence) {
-  const auto message = refusal(with_line("ops.prim.RaiseException(\"\\x1b[31mno\")"));
+  const auto message = refusal(with_line("ops.prim.RaiseException(\"\\x1b[31mno\", \"builtins.ValueError\")"));
   EXPECT_THAT(message, HasSubstr("victim.pt"));
   EXPECT_THAT(message, HasSubstr("code raises an error on images of 48x48x1"));
   EXPECT_THAT(message, testing::Not(HasSubstr("\n")));
