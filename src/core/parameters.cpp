@@ -26,7 +26,7 @@ std::string out_of_range(const Range& range, double value, const std::string& na
   std::string reason = "must be " + describe(range) + (std::isfinite(value) ? "" : ", and finite");
   if (range.high == 1 && name.find("confidence") != std::string::npos) {
     if (value > 1 && value < 100) reason += fmt::format("; it is a share of 1, did you mean {:g}?", value / 100);
-  } else if (range.high == 1 && range.low == 0 && value > 1 && value <= 255) {
+  } else if (range.high == 1 && !range.high_open && range.low == 0 && value > 1 && value <= 255) {
     reason += fmt::format("; pixels are scaled to [0,1], did you mean {:g}/255?", value);
   }
   return reason;

@@ -102,7 +102,7 @@ TEST(AttackParameters, OfOneAttackAreShownWithDefaultsRangesAndPaper) {
   const auto list = json::parse(run_in_process({"attacks", "fab-t", "--json"}).out).at("parameters");
   EXPECT_TRUE(std::any_of(list.begin(), list.end(),
                           [](const json& each) { return each.at("name") == "targets" && each.at("default") == "9"; }));
-  expect_refused(run_in_process({"attacks", "fabt"}), "unknown attack 'fabt'; did you mean fab-t?");
+  expect_refused(run_in_process({"attacks", "deepfol"}), "unknown attack 'deepfol'; did you mean deepfool?");
 }
 
 TEST(LossParameters, AreRecordedInTheCheckpoint) {

@@ -50,7 +50,7 @@ class StudyPartContract : public testing::TestWithParam<std::string> {
   StudyPartContract() {
     plan_.ladder = plan_.autoattack_ladder = parse_ladder("60/255", Norm::Linf);
     plan_.l2_ladder = parse_ladder("4", Norm::L2);
-    plan_.at = {"60/255", 60 / 255.0};
+    plan_.at = {"30/255", 30 / 255.0};
     for (const auto& parameter : part_.parameters)
       plan_.given[part_.name][parameter.name] = parameter.name == "draws" ? "30" : "3";
     plan_.parts = {part_.name};

@@ -39,6 +39,7 @@ class TrainingLossContract : public testing::TestWithParam<std::string> {
     if (!loss_.attack) return ready;
     const int64_t steps = batch_.parameters.whole("attack-steps");
     torch::Tensor memory;
+    at::manual_seed(5);
     ready.x_adv = loss_.attack->perturb(
         model(), ready, {kEps, loss_.attack->alpha(kEps, steps), steps, loss_.attack->statistics}, Rng(3), memory);
     return ready;
