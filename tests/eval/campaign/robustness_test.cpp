@@ -315,11 +315,17 @@ TEST(Ladder, IsReadAsWritten) {
   EXPECT_EQ(ladder[1].eps, 0.5);
 }
 
+TEST(Ladder, IsAscendingWhateverTheOrderGivenEachOnceAndWithoutNought) {
+  std::string words;
+  for (const auto& rung : parse_ladder("0,4/255,1/255,4/255", Norm::Linf)) words += rung.text + " ";
+  EXPECT_EQ(words, "1/255 4/255 ");
+}
+
 TEST(Ladder, WrongValuesAreExplained) {
   const auto of = [](const std::string& text, Norm norm) { return user_error([&] { parse_ladder(text, norm); }); };
   EXPECT_THAT(of("0", Norm::Linf), HasSubstr("at least one value above 0"));
   EXPECT_THAT(of("8", Norm::Linf), HasSubstr("did you mean 8/255?"));
-  EXPECT_THAT(of("0", Norm::L2), HasSubstr("must be above 0"));
+  EXPECT_THAT(of("-1", Norm::L2), HasSubstr("must be above 0"));
   EXPECT_THAT(of("1/255,x", Norm::Linf), HasSubstr("'x' must be a number"));
   EXPECT_THAT(of("0.5", Norm::L0), HasSubstr("at least 1 in L0"));
   EXPECT_THAT(of("", Norm::Linf), HasSubstr("at least one value"));
