@@ -10,7 +10,6 @@
 #include <regex>
 #include <thread>
 
-#include "core/clock.hpp"
 #include "core/files.hpp"
 #include "core/text.hpp"
 #include "tests/cli/run_program.hpp"
@@ -79,7 +78,7 @@ class Teamwork : public testing::Test {
   }
 
   /// FMN takes all its steps: seconds.
-  static std::vector<std::string> long_eval(const std::string& out) { return eval(out, {"fmn", "--steps", "400"}); }
+  static std::vector<std::string> long_eval(const std::string& out) { return eval(out, {"fmn", "--steps", "200"}); }
 
   /// What the two write when one process does all.
   static const std::string& result_of_short_eval() {
@@ -172,12 +171,10 @@ TEST_F(Teamwork, AReportByTwoProcessesHasTheSameFigures) {
 TEST_F(Teamwork, AHelperThatIsKilledIsReportedAndTheResultIsTheSame) {
   const fs::path state = file("killed/robustness.state");
   bool killed = false;
-  std::optional<Clock::time_point> begun;
   const auto run = run_fercli(joined(long_eval("killed"), {"--processes", "2"}), [&] {
-    if (killed) return false;
-    if (fs::exists(state) && !begun) begun = Clock::now();
+    if (killed || !fs::exists(state)) return false;
     const auto found = helpers();
-    if (!begun || seconds_since(*begun) < 1 || found.size() != 2) return false;
+    if (found.size() != 2) return false;
     killed = kill(std::stoi(found.front()), SIGKILL) == 0;
     return false;
   });
@@ -190,13 +187,12 @@ TEST_F(Teamwork, AHelperThatIsKilledIsReportedAndTheResultIsTheSame) {
 TEST_F(Teamwork, CtrlCStopsAllAndTheSameCommandGoesOnWithAnyNumber) {
   const fs::path state = file("stopped/robustness.state");
   std::vector<std::string> seen;
-  std::optional<Clock::time_point> begun;
   const auto stopped = run_fercli(
       joined(long_eval("stopped"), {"--processes", "2"}),
       [&] {
-        if (fs::exists(state) && !begun) begun = Clock::now();
+        if (!fs::exists(state)) return false;
         seen = helpers();
-        return begun && seconds_since(*begun) > 1;
+        return seen.size() == 2;
       },
       SIGINT);
   EXPECT_EQ(stopped.exit_code, 130) << stopped.err;
@@ -260,11 +256,9 @@ TEST_F(UnderMpirun, OneTwoAndFourRanksPrintAndWriteWhatOneProcessDoes) {
 
 TEST_F(UnderMpirun, AfterARankIsKilledTheSameCommandGoesOnWithAnyNumber) {
   const fs::path state = file("rank-killed/robustness.state");
-  std::optional<Clock::time_point> begun;
   bool killed = false;
   const auto run = run_program("/bin/sh", with_ranks("3", long_eval("rank-killed")), [&] {
-    if (fs::exists(state) && !begun) begun = Clock::now();
-    if (killed || !begun || seconds_since(*begun) < 1.5) return false;
+    if (killed || !fs::exists(state)) return false;
     for (const auto& mpirun : children_of(std::to_string(getpid()), "mpirun")) {
       const auto ranks = children_of(mpirun);
       if (ranks.size() == 3) killed = kill(std::stoi(ranks.back()), SIGKILL) == 0;
