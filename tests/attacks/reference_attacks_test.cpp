@@ -181,13 +181,13 @@ TEST_P(ReferenceAttacks, L2PgdTakesTheSameSteps) {
     const auto in = input(targeted);
     const auto looks = watch(model_, "pgd", settings, {Norm::L2, kEps}, in);
     const auto path = l2_path(model_, in, kAlpha, kEps, kSteps);
-    ASSERT_GE(looks.shown.size(), path.x_adv.size());
+    ASSERT_EQ(looks.shown.size(), path.x_adv.size() + 1);  // the originals are looked at before the first step too
     for (size_t step = 0; step < path.x_adv.size(); ++step) {
       const auto same = path.parted[step].logical_not();
       if (step <= kStepsInside) {
         EXPECT_EQ(count(same), in.x.size(0)) << "step " << step;
       }
-      const auto worst = apart(looks.shown[step], path.x_adv[step]).masked_select(same);
+      const auto worst = apart(looks.shown[step + 1], path.x_adv[step]).masked_select(same);
       if (worst.numel() > 0) {
         EXPECT_LT(worst.max().item<double>(), 1e-4) << "step " << step;
       }
