@@ -102,7 +102,7 @@ TEST_F(ReportCommand, WritesThePageTheTextTheFiguresAndTheNumbers) {
 /// A report of every kind of part.
 std::vector<std::string> of_all_kinds(const std::string& draws = "40") {
   return {"--parts",
-          "clean,robustness,robustness.minimal_eps,vulnerability,transfer,smoothing,calibration_under_attack",
+          "clean,robustness,robustness.minimal_eps,transfer,smoothing,calibration_under_attack",
           "--smoothing-images",
           "4",
           "--smoothing-draws",

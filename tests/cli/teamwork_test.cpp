@@ -156,7 +156,7 @@ TEST_F(Teamwork, AReportByTwoProcessesHasTheSameFigures) {
   const auto report = [](const std::string& out, const std::vector<std::string>& more) {
     return joined({"report", "--model", file("model.pt") + "," + file("other.pt"), "--data", "synthetic:n=21,seed=4",
                    "--out", file(out), "--threads", "1", "--precision", "fp32", "--parts",
-                   "clean,robustness,vulnerability,transfer,calibration_under_attack,robustness.minimal_eps"},
+                   "clean,robustness,transfer,calibration_under_attack,robustness.minimal_eps"},
                   more);
   };
   ASSERT_EQ(run_in_process(report("report-one", {})).exit_code, 0);
