@@ -102,17 +102,19 @@ bool knows_norm(const std::string& attack, Norm norm) {
   return std::find(norms.begin(), norms.end(), norm) != norms.end();
 }
 
+/// A guess at what a size above 1 was meant to be, where it is at most so many levels of 255; else "".
+std::string meant_levels(double size, double most) {
+  return size <= most ? fmt::format("; pixels are scaled to [0,1], did you mean {:g}/255?", size) : "";
+}
+
 }  // namespace
 
 std::string attack_name(const std::string& word) {
   const std::string lower = to_lower(trim(word));
   const auto& attacks = Registry<AttackEntry>::instance();
   if (attacks.find(lower) != nullptr) return lower;
-  const auto other = other_names().find(lower);
   throw UserError(
-      fmt::format("unknown attack '{}'{} (known: {})", word,
-                  other != other_names().end() ? "; did you mean " + other->second + "?" : suggested_attack(lower),
-                  join(attacks.names(), ", ")));
+      fmt::format("unknown attack '{}'{} (known: {})", word, suggested_attack(lower), join(attacks.names(), ", ")));
 }
 
 std::string goal_of_words(const std::vector<std::string>& words, const OptionSet& options) {
@@ -164,7 +166,7 @@ std::vector<std::string> AttackOptions::choose(const OptionSet& options, const s
 void AttackOptions::add(const OptionSet& options, const std::string& option, const Chosen& chosen) {
   const AttackEntry& entry = Registry<AttackEntry>::instance().get(chosen.name);
   const Norm in = parsed_norm();
-  if (std::find(entry.norms.begin(), entry.norms.end(), in) == entry.norms.end())
+  if (!knows_norm(entry.name, in))
     options.fail("norm", fmt::format("attack '{}' does not work in {}", entry.name, to_string(in)));
   const auto parameters = parameters_in(entry, in);
   const Given& own = settings.own[entry.name] = options.gather(entry.name, parameters, chosen.given);
@@ -202,10 +204,7 @@ Surrogate AttackOptions::load_surrogate(const Runtime& runtime) const {
 void check_alpha(const OptionSet& options, bool of_pixels, double alpha) {
   if (!std::isfinite(alpha)) options.fail("alpha", "must be a finite number");
   if (!of_pixels || alpha <= 1) return;
-  options.fail(
-      "alpha",
-      fmt::format("must be in (0, 1]{}",
-                  alpha <= 255 ? fmt::format("; pixels are scaled to [0,1], did you mean {:g}/255?", alpha) : ""));
+  options.fail("alpha", "must be in (0, 1]" + meant_levels(alpha, 255));
 }
 
 void require_level(const OptionSet& options, Norm norm, double eps, const std::string& way_out) {
@@ -217,10 +216,7 @@ void require_level(const OptionSet& options, Norm norm, double eps, const std::s
 
 void check_eps(const OptionSet& options, Norm norm, double eps, double most) {
   if (norm == Norm::Linf && eps > most) {
-    options.fail(
-        "eps",
-        fmt::format("must be in (0, {:g}]{}", most,
-                    eps <= 255 * most ? fmt::format("; pixels are scaled to [0,1], did you mean {:g}/255?", eps) : ""));
+    options.fail("eps", fmt::format("must be in (0, {:g}]{}", most, meant_levels(eps, 255 * most)));
   }
   require_level(options, norm, eps);
 }
