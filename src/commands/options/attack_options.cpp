@@ -110,7 +110,7 @@ std::string meant_levels(double size, double most) {
 }  // namespace
 
 std::string attack_name(const std::string& word) {
-  const std::string lower = to_lower(trim(word));
+  std::string lower = to_lower(trim(word));
   const auto& attacks = Registry<AttackEntry>::instance();
   if (attacks.find(lower) != nullptr) return lower;
   throw UserError(
