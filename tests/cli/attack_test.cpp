@@ -171,7 +171,7 @@ TEST_F(AttackCommand, TheVerdictIsTheSameWhetherOrNotFilesAreWritten) {
 TEST_F(AttackCommand, AnInterruptedAttackGoesOnAndEndsTheSame) {
   const std::vector<std::string> plan{
       "--data", faces().string(), "--eps", "1/255",     "--attack", "autoattack", "--steps",
-      "20",     "--queries",      "500",   "--targets", "3"};
+      "12",     "--queries",      "150",   "--targets", "2"};
   auto kept = plan;
   const fs::path folder = out_ / "kept";
   kept.insert(kept.end(), {"--out", folder.string()});
@@ -209,10 +209,10 @@ TEST_F(AttackCommand, ShardsOfAttacksOnTwoNetworksWithTheSmallestEpsMergeToTheRe
   const fs::path folder = out_ / "sharded";
   const std::string models = model().string() + "," + (*scratch_ / "second.pt").string();
   save_tiny_network(*scratch_ / "second.pt", 5, kHeadScale);
-  for (const char* method : {"pgd", "fmn"}) {
+  for (const std::string method : {"pgd", "fmn"}) {
     const std::vector<std::string> plan{
-        "attack", "untargeted",    "--model",          models,     "--precision",  "fp32",  "--threads",
-        "1",      "--data",        faces().string(),   "--attack", method,         "--eps", "2/255",
+        "attack", "untargeted",    "--model",          models,     "--precision",       "fp32",  "--threads",
+        "1",      "--data",        faces().string(),   "--attack", method + ":steps=8", "--eps", "2/255",
         "--out",  folder.string(), "--min-confidence", "0.3",      "--minimal-eps"};
     const auto whole = run_in_process(plan);
     ASSERT_EQ(whole.exit_code, 0) << whole.err;
@@ -225,7 +225,7 @@ TEST_F(AttackCommand, ShardsOfAttacksOnTwoNetworksWithTheSmallestEpsMergeToTheRe
     };
     read_results();
     fs::remove_all(folder);
-    for (const char* shard : {"2/3", "3/3", "1/3"}) {
+    for (const char* shard : {"2/2", "1/2"}) {
       auto part = plan;
       part.insert(part.end(), {"--shard", shard});
       const auto run = run_in_process(part);

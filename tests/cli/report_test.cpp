@@ -99,10 +99,12 @@ TEST_F(ReportCommand, WritesThePageTheTextTheFiguresAndTheNumbers) {
   EXPECT_THAT(document.at("warnings").dump(), HasSubstr("35 of the 35 images are Training images"));
 }
 
-/// A report of every kind of part.
+/// A report of every kind of part: without attacks, of one network, of two, and of certificates.
 std::vector<std::string> of_all_kinds(const std::string& draws = "40") {
   return {"--parts",
-          "clean,robustness,robustness.minimal_eps,transfer,smoothing,calibration_under_attack",
+          "clean,robustness.minimal_eps,transfer,smoothing",
+          "--limit",
+          "14",
           "--smoothing-images",
           "4",
           "--smoothing-draws",

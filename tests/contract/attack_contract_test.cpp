@@ -328,7 +328,7 @@ TEST(AttackParameterContract, EveryParameterChangesTheSearchOfSomeImage) {
   const Classifier classifier = confident_cnn(kSide);
   for (const auto& entry : Registry<AttackEntry>::instance().all()) {
     const Norm norm = entry.norms.front();
-    const auto input = make_input(classifier, test_images(4, kSide, 0, 255), !entry.untargeted);
+    const auto input = make_input(classifier, test_images(2, kSide, 0, 255), !entry.untargeted);
     const bool follows_successes =
         make_attack(entry.name, {}, norm, !entry.untargeted)->minimum_norm() && entry.access == Access::Gradients;
     const auto points = [&](Given own) {
