@@ -366,7 +366,8 @@ int run_convert(const std::vector<std::string>& arguments) {
     throw UserError(fmt::format("fercli data convert: {} exists already; --force replaces it", destination.string()));
   }
   const OutputLock lock = OutputLock::of_file(destination);
-  const DatasetWriter& writer = find_writer(destination, format == "auto" ? "" : format);
+  const std::string asked = format == "auto" ? "" : format;
+  const DatasetWriter& writer = find_writer(destination, asked);
   const Dataset data = source.load(options, words[0]);
   writer.write(data, destination);
   if (source.as_json) {

@@ -319,7 +319,7 @@ bool OptionSet::take_parameter(const std::string& key, const std::string& value,
   if (dot == std::string::npos) return false;
   for (auto& section : sections_) {
     if (section.name != key.substr(0, dot)) continue;
-    const Parameter& parameter = find_parameter(section.parameters, key.substr(dot + 1));
+    const Parameter parameter = find_parameter(section.parameters, key.substr(dot + 1));
     try {
       read_value(parameter, value);
     } catch (const std::invalid_argument& error) {

@@ -119,7 +119,7 @@ TEST(AutoAttack, AgreesWithTheReferenceLadder) {
     double eps;
     const char* key;
   };
-  const auto& flags = reference_file("autoattack_flags.pt");
+  const auto flags = reference_file("autoattack_flags.pt");
   const auto images = reference_images("200");
   const auto part = torch::arange(40);
   for (const Run& run :

@@ -352,7 +352,7 @@ TEST(ReferenceApgdStart, LiesWhereTheReferenceStarts) {
   EXPECT_TRUE(is_close(row_norms(l2, Norm::L2), torch::ones({24}, torch::kFloat64), 1e-5));
   // The stored starts have the same norms before the cut at [0,1].
   const auto x8 = images.x.narrow(0, 0, 8);
-  const auto& stored = reference_file("cases_std.pt");
+  const auto stored = reference_file("cases_std.pt");
   EXPECT_LE(row_norms(stored.at("start.apgd.linf.seed0") - x8, Norm::Linf).max().item<double>(), 8 / 255.0 + 1e-6);
   EXPECT_LE(row_norms(stored.at("start.apgd.l2.seed0") - x8, Norm::L2).max().item<double>(), 1 + 1e-5);
 }
@@ -364,7 +364,7 @@ TEST(ReferenceApgdCheckpoints, AreThoseOfThePaper) {
 
 class ReferenceLinear : public testing::Test {
  protected:
-  const torch::Tensor& expected(const std::string& key) const {
+  torch::Tensor expected(const std::string& key) const {
     return reference_file("cases_linear.pt").at("linear." + key);
   }
   Classifier model_ = reference_model("linear");

@@ -96,7 +96,7 @@ void set_weights(Network& network, const Tensors& weights) {
 
 }  // namespace
 
-const Tensors& reference_file(const std::string& file) {
+Tensors reference_file(const std::string& file) {
   static std::map<std::string, Tensors> files;
   const auto place = files.find(file);
   return place != files.end() ? place->second : files[file] = read_dictionary(file);
@@ -112,7 +112,7 @@ Classifier reference_model(const std::string& name, Precision precision) {
 }
 
 ReferenceImages reference_images(const std::string& set) {
-  const auto& images = reference_file("images.pt");
+  const auto images = reference_file("images.pt");
   const auto pixels = images.at("x" + set + "_uint8");
   return {pixels, to_float(pixels), images.at("y" + set.substr(0, set.find('_')))};
 }

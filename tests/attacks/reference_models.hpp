@@ -10,7 +10,7 @@ namespace fercli::test {
 using Tensors = std::map<std::string, torch::Tensor>;
 
 /// The dictionary in tests/golden/reference/FILE ("cases_std.pt"); that folder's README.md says what is in it.
-const Tensors& reference_file(const std::string& file);
+Tensors reference_file(const std::string& file);
 
 /// "std", "at" (small CNNs) or "linear", on 48x48 grey images.
 Classifier reference_model(const std::string& name, Precision precision = Precision::Float32);

@@ -36,7 +36,7 @@ torch::Tensor places(const Case& c) {
 }
 
 Counts reference_counts(const Case& c) {
-  const auto& file = reference_file("square_" + c.model + ".pt");
+  const auto file = reference_file("square_" + c.model + ".pt");
   const auto value = [&](const char* name) {
     return file.at("square_linf." + c.eps + "." + name).index_select(1, places(c));
   };

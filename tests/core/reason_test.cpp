@@ -31,7 +31,7 @@ TEST(Reason, TheProgramsOwnWordsStay) {
 TEST(Reason, LibrariesAreTranslated) {
   EXPECT_EQ(reason_for([] { nlohmann::json::object().at("n"); }),
             "an entry is missing, or its value is of the wrong type");
-  EXPECT_EQ(reason_for([] { nlohmann::json::parse("{"); }), "it is no JSON");
+  EXPECT_EQ(reason_for([] { const auto json = nlohmann::json::parse("{"); }), "it is no JSON");
   EXPECT_EQ(reason_for([] { std::map<int, int>().at(1); }), "a part is missing, or a number is out of range");
   EXPECT_EQ(reason_for([] { TORCH_CHECK(false, "INTERNAL ASSERT FAILED"); }),
             "LibTorch refuses these numbers or shapes");
