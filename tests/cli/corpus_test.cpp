@@ -82,7 +82,7 @@ TEST(CorpusCommand, ADamagedPictureIsRefusedWithoutOpenCvsWords) {
 TEST(CorpusCommand, ClassNamesStayInsideTheFolder) {
   const ScratchFolder folder;
   const auto inside = folder / "deep/er/out";
-  const auto run = run_fercli({"data", "convert", sample_file("classes.ferpack"), inside.string()});
+  const auto run = test::run_in_process({"data", "convert", sample_file("classes.ferpack"), inside.string()});
   EXPECT_EQ(run.exit_code, 0) << run.err;
   int64_t outside = 0, pictures = 0;
   for (const auto& entry : fs::recursive_directory_iterator(folder.path())) {
@@ -101,7 +101,7 @@ TEST(CorpusCommand, ClassNamesDoNotSteerTheTerminal) {
        {std::vector<std::string>{"data", "stats"}, {"data", "audit"}, {"data", "stats", "--json"}}) {
     auto words = command;
     words.insert(words.begin() + 2, sample_file("classes.ferpack"));
-    const auto run = run_fercli(words);
+    const auto run = test::run_in_process(words);
     EXPECT_EQ(run.exit_code, 0) << run.err;
     EXPECT_FALSE(speaks_to_the_terminal(run.out)) << words[1];
     EXPECT_FALSE(speaks_to_the_terminal(run.err)) << words[1];
@@ -134,7 +134,7 @@ TEST(CorpusCommand, HostileNamesInArgumentsDoNotSteerTheTerminal) {
     words.push_back(
         "\x1b[31mred\x07two\rlines\xc2\x9b"
         "2J");
-    const auto run = run_fercli(words);
+    const auto run = test::run_in_process(words);
     EXPECT_NE(run.exit_code, 0) << command[0];
     EXPECT_FALSE(speaks_to_the_terminal(run.out + run.err)) << command[0] << ": " << testing::PrintToString(run.err);
   }
@@ -167,7 +167,7 @@ class HostileNamesCommand : public testing::Test {
   }
 
   ProgramResult run(std::vector<std::string> words) {
-    const auto result = run_fercli(words);
+    const auto result = test::run_in_process(words);
     EXPECT_FALSE(speaks_to_the_terminal(result.out)) << words[0];
     EXPECT_FALSE(speaks_to_the_terminal(result.err)) << words[0];
     return result;

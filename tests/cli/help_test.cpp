@@ -17,12 +17,12 @@ void expect_same_text(const std::vector<std::string>& one, const std::vector<std
   const auto result = test::run_fercli(one);
   EXPECT_EQ(result.exit_code, 0) << join(one, " ");
   EXPECT_EQ(result.err, "");
-  EXPECT_EQ(result.out, test::run_fercli(other).out) << join(one, " ");
+  EXPECT_EQ(result.out, test::run_in_process(other).out) << join(one, " ");
 }
 
 TEST(HelpCommand, HelpOfACommandIsItsOptions) {
-  expect_same_text({"help", "attacks"}, {"attacks", "--help"});
   expect_same_text({"--help", "attacks"}, {"attacks", "--help"});
+  EXPECT_EQ(test::run_in_process({"help", "attacks"}).out, test::run_in_process({"attacks", "--help"}).out);
 }
 
 TEST(HelpCommand, HelpOfASubcommandIsItsOptions) {
@@ -30,27 +30,28 @@ TEST(HelpCommand, HelpOfASubcommandIsItsOptions) {
 }
 
 TEST(HelpCommand, HelpShowsTheCommonTasksBeforeTheCommands) {
-  const std::string help = test::run_fercli({"help"}).out;
+  const std::string help = test::run_in_process({"help"}).out;
   const size_t commands = help.find("\nCommands:\n");
   ASSERT_NE(commands, std::string::npos);
   for (const auto& task : common_tasks()) EXPECT_LT(help.find(task.what + " "), commands) << task.what;
 }
 
 TEST(HelpCommand, HelpRefusesWhatIsNoCommand) {
-  const auto result = test::run_fercli({"help", "atack"});
+  const auto result = test::run_in_process({"help", "atack"});
   EXPECT_EQ(result.exit_code, 2);
   EXPECT_THAT(result.err, testing::HasSubstr("unknown command 'atack'; did you mean attack?"));
-  EXPECT_THAT(test::run_fercli({"help", "eval", "stats"}).err, testing::HasSubstr("eval has no subcommand 'stats'"));
+  EXPECT_THAT(test::run_in_process({"help", "eval", "stats"}).err,
+              testing::HasSubstr("eval has no subcommand 'stats'"));
 }
 
 TEST(HelpCommand, VersionHasThreeSpellings) {
   expect_same_text({"-V"}, {"version"});
   expect_same_text({"--version"}, {"version"});
-  EXPECT_EQ(test::run_fercli({"version"}).out.rfind("fercli " + std::string(version()) + " (", 0), 0u);
+  EXPECT_EQ(test::run_in_process({"version"}).out.rfind("fercli " + std::string(version()) + " (", 0), 0u);
 }
 
 TEST(HelpCommand, VersionAsJsonNamesTheLibrary) {
-  const auto facts = nlohmann::json::parse(test::run_fercli({"version", "--json"}).out);
+  const auto facts = nlohmann::json::parse(test::run_in_process({"version", "--json"}).out);
   EXPECT_EQ(facts.at("version"), version());
   EXPECT_EQ(facts.at("libtorch"), TORCH_VERSION);
 }

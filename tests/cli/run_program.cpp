@@ -13,6 +13,7 @@
 
 #include "core/command.hpp"
 #include "core/error.hpp"
+#include "core/escape.hpp"
 #include "core/files.hpp"
 #include "core/reason.hpp"
 
@@ -37,7 +38,7 @@ ProgramResult run_in_process(const std::vector<std::string>& arguments) {
   }
   std::fflush(stdout);
   result.out = testing::internal::GetCapturedStdout();
-  result.err = testing::internal::GetCapturedStderr() + message;
+  result.err = testing::internal::GetCapturedStderr() + for_message(message);
   return result;
 }
 
