@@ -367,7 +367,9 @@ Tensors resize(const OperatorCall& c) {
   auto shape = x.sizes().vec();
   for (size_t d = 0; d < 4; ++d) {
     if (!scales.empty() && !(scales[d] > 0 && scales[d] <= 64)) c.fail(fmt::format("a scale of {}", scales[d]));
-    const int64_t side = scales.empty() ? sizes[d] : static_cast<int64_t>(static_cast<double>(shape[d]) * scales[d]);
+    // In float32, as ONNX's shape inference has it: 5 pixels times 1.8F are 9.
+    const int64_t side =
+        scales.empty() ? sizes[d] : static_cast<int64_t>(static_cast<float>(shape[d]) * static_cast<float>(scales[d]));
     if (d < 2 && side != shape[d] && !(d == 0 && !sizes.empty())) c.fail("only height and width can be resized");
     if (d >= 2) shape[d] = side;
   }

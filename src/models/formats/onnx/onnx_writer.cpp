@@ -1,6 +1,7 @@
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
+#include <cmath>
 #include <set>
 
 #include "core/build_info.hpp"
@@ -132,6 +133,7 @@ class OnnxWriting {
       settle(node);
       opset_ = std::max(opset_, opset_of(node));
     }
+    spell_out_scales(shape);
     for (const auto& node : lowered()) write_node(node, target);
     for (const auto& [name, value] : graph_.constants) write_tensor(name, value, *target.add_initializer());
     declare(graph_.input, {shape.begin(), shape.end()}, *target.add_input());
@@ -207,6 +209,58 @@ class OnnxWriting {
       }
     }
     return nodes;
+  }
+
+  /// Where a scale makes no whole number of pixels, ONNX Runtime rounds otherwise than ONNX's own reference, and copies
+  /// an image whose size the scale leaves as it is. So each such scaling is written as two products with matrices.
+  void spell_out_scales(const std::vector<int64_t>& image) {
+    const Graph graph = graph_;
+    graph_.nodes.clear();
+    for (const auto& node : graph.nodes) {
+      const bool scaled = node.op == "Resize" && node.inputs.size() == 3 && graph.constants.count(node.inputs[2]) > 0;
+      const auto sides = scaled ? sides_of(graph, node.inputs[0], image) : std::vector<int64_t>{};
+      const auto scales = scaled ? over_four_axes<float>(node, 2, 1) : std::vector<float>{};
+      if (!scaled || (is_whole(sides.at(2), scales[2]) && is_whole(sides.at(3), scales[3]))) {
+        graph_.nodes.push_back(node);
+        continue;
+      }
+      std::string last = node.inputs[0];
+      const auto add = [&](const char* op, std::vector<std::string> inputs, const nlohmann::json& attributes) {
+        const std::string output = "w:" + node.outputs[0] + "/" + std::to_string(graph_.nodes.size());
+        graph_.nodes.push_back({op, node.name, std::move(inputs), {output}, attributes});
+        last = output;
+      };
+      for (const size_t d : {3, 2}) {
+        add("MatMul", {last, graph_.constant("scaling", scaling(node, sides[d], scales[d]))}, nlohmann::json::object());
+        add("Transpose", {last}, {{"perm", {0, 1, 3, 2}}});
+      }
+      graph_.nodes.back().outputs = node.outputs;
+    }
+  }
+
+  static bool is_whole(int64_t side, float scale) {
+    const double length = static_cast<double>(side) * scale;
+    return length == std::floor(length);
+  }
+
+  /// The sides of a value that one image of these sides gives.
+  static std::vector<int64_t> sides_of(Graph graph, const std::string& value, const std::vector<int64_t>& image) {
+    std::vector<int64_t> sides{1};
+    sides.insert(sides.end(), image.begin(), image.end());
+    graph.output = value;
+    return GraphModel(std::move(graph))
+        .executor(Precision::Float32, torch::kCPU)
+        ->forward(torch::zeros(sides))
+        .sizes()
+        .vec();
+  }
+
+  /// (side, its result): what the node does to one axis of this side.
+  static torch::Tensor scaling(GraphNode node, int64_t side, float scale) {
+    node.attributes.erase("axes");
+    Graph alone{{node}, {{node.inputs[2], torch::tensor({1.0F, 1.0F, 1.0F, scale})}}, node.inputs[0], node.outputs[0]};
+    const auto ones = torch::eye(side).view({1, 1, side, side});
+    return GraphModel(std::move(alone)).executor(Precision::Float32, torch::kCPU)->forward(ones).view({side, -1});
   }
 
   /// In the words of one opset: what is at its default, or was elsewhere, in earlier or later ones.

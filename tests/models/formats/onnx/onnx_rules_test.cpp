@@ -183,6 +183,21 @@ TEST(OnnxRulesExport, AScaleActsThoughTheSizeStays) {
                  nearest);
 }
 
+TEST(OnnxRulesExport, AScaleMayMakeNoWholeNumberOfPixels) {
+  const auto x = pixels(2).contiguous();
+  const auto v = x.accessor<float, 4>();
+  constexpr float kDown = 1.8F, kAcross = 1.6F;  // 9 rows, and 9 columns of 9.6; 8/1.6F lies below 5
+  const auto wanted = each(torch::empty({2, kChannels, 9, 9}), [&](int64_t n, int64_t c, int64_t i, int64_t j) {
+    return v[n][c][static_cast<int64_t>(std::floor(i / static_cast<double>(kDown)))]
+            [static_cast<int64_t>(std::floor(j / static_cast<double>(kAcross)))];
+  });
+  expect_meaning("resize-broken",
+                 {{"Resize",
+                   {"x", "", reals({1, 1, kDown, kAcross})},
+                   {{"mode", "nearest"}, {"coordinate_transformation_mode", "asymmetric"}, {"nearest_mode", "floor"}}}},
+                 wanted);
+}
+
 struct Pooling {
   int64_t kernel, stride;
   std::vector<int64_t> pads;  // top, left, bottom, right
