@@ -252,12 +252,7 @@ class KerasReading {
 
   /// Its sides; the user's where the file leaves them open. Channels are the last axis, unless only the first can be.
   KerasImage input_image(const json& config, const ImportOptions& options) const {
-    std::optional<std::vector<int64_t>> shape;
-    for (const auto& layer : layers_of(config)) {
-      if (!shape) shape = declared_shape(layer.at("config"));
-    }
-    if (!shape && config.is_object()) shape = declared_shape(config);
-    const auto sides = shape.value_or(std::vector<int64_t>{0, 0, 0});
+    const auto sides = shape_in(config).value_or(std::vector<int64_t>{0, 0, 0});
     const auto is_channels = [](int64_t side) { return side == 1 || side == 3; };
     const bool first = is_channels(sides[0]) && !is_channels(sides[2]);
     KerasImage image{"input", {}, first ? sides[0] : sides[2], first};
@@ -271,6 +266,15 @@ class KerasReading {
     settle(image.sides[1], options.width);
     settle(image.channels, options.channels);
     return image;
+  }
+
+  /// The first that is declared, in a model that is a layer too.
+  static std::optional<std::vector<int64_t>> shape_in(const json& config) {
+    for (const auto& layer : layers_of(config)) {
+      const bool model = is_model(layer.at("class_name").get<std::string>());
+      if (const auto shape = model ? shape_in(layer.at("config")) : declared_shape(layer.at("config"))) return shape;
+    }
+    return config.is_object() ? declared_shape(config) : std::nullopt;
   }
 
   std::vector<KerasValue> read_model(const json& model, const std::vector<KerasValue>& inputs, const Place& place,

@@ -252,6 +252,19 @@ TEST(Keras, AModelInsideAModelKeepsItsWeights) {
   }
 }
 
+TEST(Keras, AModelThatComesFirstGivesTheInputsShape) {
+  const ScratchFolder folder;
+  auto config = nested_configuration();
+  config["config"].erase("build_input_shape");
+  config["config"]["layers"][0]["config"].erase("build_input_shape");
+  test::write_keras_h5(folder / "net.h5", config.dump(),
+                       {{"base", {{"block1/kernel", draw({3, 3, 1, 4}, 1)}, {"block1/bias", draw({4}, 2)}}},
+                        {"pool", {}},
+                        {"head", {{"kernel", draw({4, 7}, 3)}, {"bias", draw({7}, 4)}}}});
+  const auto input = load_model(folder / "net.h5").preprocessing;
+  EXPECT_EQ((std::vector<int64_t>{input.size, input.columns(), input.channels}), (std::vector<int64_t>{8, 8, 1}));
+}
+
 TEST(Keras, TransposedConvolutionsHaveTensorFlowsSize) {
   const ScratchFolder folder;
   const auto kernel = draw({3, 3, 7, 2}, 1);
