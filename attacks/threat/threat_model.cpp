@@ -111,7 +111,8 @@ std::string levels_note(Norm norm, const std::string& eps_text, double eps) {
                               : norm == Norm::L2
                                   ? fmt::format("{:.4g}, {} in sum of squared levels", levels.distance, most)
                                   : fmt::format("{} value{}", most, most == 1 ? "" : "s");
-  return fmt::format("eps {} is {}: 8-bit images hold whole levels only", eps_text, meaning);
+  return fmt::format("eps {} is {}: {}", eps_text, meaning,
+                     norm == Norm::L0 ? "values are counted whole" : "8-bit images hold whole levels only");
 }
 
 torch::Tensor ThreatModel::eps_rows(int64_t n) const {

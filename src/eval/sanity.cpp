@@ -21,7 +21,7 @@ SanityFlag check_randomness(const Classifier& judge, const torch::Tensor& x, con
   double difference = 0;
   bool other_verdict = false;
   for (int pass = 0; pass < kPasses; ++pass) {
-    const auto now = judge.logits(x);
+    const auto now = judge.logits(x).to(torch::kFloat64);  // whose squares float32 may be too small for
     logits.push_back(now / (now.square().sum(1, true).sqrt() + 1e-10));
     difference = std::max(difference, (now.isnan().any().item<bool>() ? torch::zeros({1}) : logits.back() - logits[0])
                                           .square()

@@ -105,6 +105,12 @@ TEST(Sanity, LogitsSoLargeThatTheSoftmaxSaturatesAreSaidAndAttackedAllTheSame) {
   EXPECT_FALSE(flags.at("loss-not-rising"));
 }
 
+TEST(Sanity, LogitsWhoseSquaresOverflowAreNotTakenForRandomOnes) {
+  const auto flags = raised(
+      twisted([](const torch::Tensor& input, const Executor& network) { return network.forward(input) * 1e25; }));
+  EXPECT_FALSE(flags.at("randomized-output"));
+}
+
 TEST(Sanity, AGradientThatPointsBackwardsLowersTheLoss) {
   const auto flags = raised(twisted(
       [](const torch::Tensor& input, const Executor& network) { return network.forward(2 * input.detach() - input); }));

@@ -39,8 +39,9 @@ std::vector<Rung> parse_ladder(const std::string& text, Norm norm) {
     }
     const double eps = ladder.back().eps;
     if (norm == Norm::Linf && eps > 1) {
-      throw UserError(fmt::format(
-          "--eps {}: must be in (0, 1] in Linf; pixels are scaled to [0,1], did you mean {}/255?", text, word));
+      const bool fraction = word.find('/') != std::string::npos;
+      throw UserError(fmt::format("--eps {}: must be in (0, 1] in Linf; pixels are scaled to [0,1]{}", text,
+                                  fraction ? "" : fmt::format(", did you mean {}/255?", word)));
     }
     if (eps == 0) {  // the images as they are, which every result has anyway
       ladder.pop_back();
