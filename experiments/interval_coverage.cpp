@@ -1,12 +1,13 @@
 // How often fercli's 95 % intervals hold the true value, by simulation.
 //
-//     interval_coverage [REPEATS [SEED]]
+//     interval_coverage [REPEATS [SEED [MEASURE]]]
 //
 // A network of 7 classes in FER2013's proportions is drawn: its confusion is fixed, so that the true accuracy, balanced
 // accuracy and macro F1 are known (of one that is right on 45 to 88 % of a class, and of two that are right on 92 and
 // on 30 % of each); its probabilities are calibrated, so that the true ECE is what chance leaves, and the expected
 // Brier score and NLL follow from the probabilities. Prints one Markdown row per measure and n: the share of REPEATS
-// (2000) data sets whose interval holds the true value, and the interval's mean width. SEED: 1.
+// (2000) data sets whose interval holds the true value, and the interval's mean width. SEED: 1. MEASURE: how the names
+// of the measures begin that are tried; without it all.
 #include <array>
 #include <cmath>
 #include <cstdio>
@@ -171,7 +172,9 @@ int main(int argc, char** argv) {
   const int64_t repeats = argc > 1 ? parse_integer(argv[1]) : 2000;
   const Rng rng(argc > 2 ? static_cast<uint64_t>(parse_integer(argv[2])) : 1);
   fmt::print("| measure | n | coverage, % (95 % CI; {} data sets) | mean width |\n|---|---|---|---|\n", repeats);
+  const std::string wanted = argc > 3 ? argv[3] : "";
   for (const auto& measure : measures(rng.split("truth"))) {
+    if (measure.name.compare(0, wanted.size(), wanted) != 0) continue;
     for (const int64_t n : {1, 10, 100, 500, 3589}) print_row(measure, n, repeats, rng.split(measure.name));
   }
   return 0;
