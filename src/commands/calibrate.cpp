@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "commands/options/data_options.hpp"
+#include "commands/options/output_file.hpp"
 #include "core/command.hpp"
 #include "core/digest.hpp"
 #include "core/error.hpp"
@@ -9,7 +10,6 @@
 #include "core/files.hpp"
 #include "core/json_text.hpp"
 #include "core/options.hpp"
-#include "core/output_lock.hpp"
 #include "core/progress.hpp"
 #include "core/runtime.hpp"
 #include "eval/evaluate.hpp"
@@ -90,7 +90,7 @@ void write_card(const fs::path& model, const Checkpoint& checkpoint, const fs::p
 int run(const std::vector<std::string>& arguments) {
   ModelOptions model;
   DataOptions data;
-  std::string out;
+  OutputFileOption output;
   bool quiet = false;
   OptionSet options("calibrate", "",
                     "Scale the logits of a network so that its probabilities fit held-out images best (temperature "
@@ -101,14 +101,15 @@ int run(const std::vector<std::string>& arguments) {
   data.declare(options);
   data.declare_split(options);
   options.section("Output");
-  options.text("out,o", &out, "FILE",
-               "the calibrated checkpoint; the model card goes with it, as FILE's name with .json");
+  output.declare(options, "FILE", "the calibrated checkpoint; the model card goes with it, as FILE's name with .json");
   options.flag("quiet,q", &quiet, "no progress");
   if (!options.parse(arguments)) return 0;
+  const std::string& out = output.path;
   if (out.empty()) throw UserError("fercli calibrate: --out FILE is needed");
   require_room_for_card(out);
   silence_progress(quiet);
-  const OutputLock lock = OutputLock::of_file(out);
+  const OutputLock lock = output.take(options);
+  require_free(options, "out", card_path(out), output.force);
   prepare_machine({});
 
   Checkpoint checkpoint = model.load_and_warn();

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "commands/options/output_file.hpp"
 #include "core/command.hpp"
 #include "core/error.hpp"
 #include "core/escape.hpp"
@@ -25,7 +26,7 @@ constexpr double kLevel = 0.05;
 
 struct Settings {
   std::vector<std::string> files;
-  std::string out;
+  OutputFileOption out;
   bool json = false;
 };
 
@@ -61,12 +62,13 @@ bool differs(const json& test) {
 
 void print(const json& comparison) {
   const std::string first = comparison.at("first"), second = comparison.at("second");
-  print_text("{} against {}: {} images in common\n", first, second, comparison.at("images").get<int64_t>());
+  print_text("{} against {}: {} images in common\n", printable(first), printable(second),
+             comparison.at("images").get<int64_t>());
   print_text("  {:<24} {:>5} {:>18} {:>18} {:>23} {:>11} {:>12} {:>8} {:>8}\n", "(%, 95 % CI)", "n", "first", "second",
              "difference", "only first", "only second", "p", "p, Holm");
   for (const auto& test : comparison.at("tests")) {
     print_text("  {:<24} {:>5} {:>18} {:>18} {:>23} {:>11} {:>12} {:>8.2g} {:>8.2g}{}\n",
-               test.at("condition").get<std::string>(), test.at("n").get<int64_t>(),
+               printable(test.at("condition").get<std::string>()), test.at("n").get<int64_t>(),
                format_share(metric_from_json(test.at("first"))), format_share(metric_from_json(test.at("second"))),
                points(test.at("difference")), test.at("only_first").get<int64_t>(),
                test.at("only_second").get<int64_t>(), test.at("p").get<double>(), test.at("p_holm").get<double>(),
@@ -88,8 +90,10 @@ int run(const std::vector<std::string>& arguments) {
   options.positional(&settings.files, 1, 64);
   options.section("Output");
   options.flag("json", &settings.json, "print the comparisons as JSON, and nothing else, on stdout");
-  options.text("out,o", &settings.out, "FILE", "write them there as JSON");
+  settings.out.declare(options, "FILE", "write them there as JSON");
   if (!options.parse(arguments)) return 0;
+  std::optional<OutputLock> lock;
+  if (!settings.out.path.empty()) lock.emplace(settings.out.take(options));
 
   std::vector<json> reports;
   for (const auto& file : settings.files) reports.push_back(read_report(file));
@@ -111,7 +115,7 @@ int run(const std::vector<std::string>& arguments) {
   }
   const std::string text = pretty_json({{"schema", "fercli-comparison/1"}, {"comparisons", comparisons}}) + "\n";
   if (settings.json) print_text("{}", text);
-  if (!settings.out.empty()) write_file(settings.out, text);
+  if (lock) write_file(settings.out.path, text);
   return 0;
 }
 

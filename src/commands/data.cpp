@@ -5,11 +5,11 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "commands/options/output_file.hpp"
 #include "core/command.hpp"
 #include "core/escape.hpp"
 #include "core/files.hpp"
 #include "core/options.hpp"
-#include "core/output_lock.hpp"
 #include "core/progress.hpp"
 #include "data/audit.hpp"
 #include "data/formats/reader.hpp"
@@ -115,7 +115,7 @@ struct Distribution {
 };
 
 void print_distribution(const Dataset& data, const Distribution& table, const std::string& language) {
-  print_text("{}: {} images, {}, digest {}\n\n", data.name, data.size(), describe_shape(data),
+  print_text("{}: {} images, {}, digest {}\n\n", printable(data.name), data.size(), describe_shape(data),
              data.digest().substr(0, 12));
   print_text("{:<14}", "");
   for (const Split split : table.splits) print_text("{:>12}", split == Split::None ? "no split" : to_string(split));
@@ -233,7 +233,7 @@ void print_duplicates(const std::string& title, const DuplicateReport& report, i
 }
 
 void print_audit(const Dataset& data, const Audit& audit) {
-  print_text("{}: {} images, read as {} (proportions with 95 % interval)\n\n", data.name, data.size(),
+  print_text("{}: {} images, read as {} (proportions with 95 % interval)\n\n", printable(data.name), data.size(),
              describe_shape(data));
   if (audit.by_files) {
     print_duplicates("Byte-identical files", audit.files, data.size());
@@ -241,7 +241,7 @@ void print_audit(const Dataset& data, const Audit& audit) {
   }
   print_duplicates("Pixel-identical images", audit.pixels, data.size());
   print_text("\nBlank images: {}\n", audit.blank.size());
-  for (const int64_t row : audit.blank) print_text("  {}\n", data.ids[static_cast<size_t>(row)]);
+  for (const int64_t row : audit.blank) print_text("  {}\n", printable(data.ids[static_cast<size_t>(row)]));
   if (data.skipped > 0) print_text("\n{} bad entries left out\n", data.skipped);
 }
 
@@ -287,13 +287,6 @@ json audit_json(const Dataset& data, const Audit& audit) {
           {"blank", blank}};
 }
 
-std::string quoted(const std::string& text) {
-  if (text.find_first_of(",\"\n") == std::string::npos) return text;
-  std::string doubled;
-  for (const char c : text) doubled += c == '"' ? std::string("\"\"") : std::string(1, c);
-  return "\"" + doubled + "\"";
-}
-
 /// Every pair of equal images; in a group of over 100 only the pairs with its first image, lest the list explode.
 std::string list_pairs(const Dataset& data, const Audit& audit) {
   constexpr size_t kLargeGroup = 100;
@@ -303,7 +296,7 @@ std::string list_pairs(const Dataset& data, const Audit& audit) {
   }
   const auto columns = [&](int64_t row) {
     const auto i = static_cast<size_t>(row);
-    return fmt::format("{},{},{}", quoted(data.ids[i]), to_string(data.splits[i]), label_name(data, row));
+    return fmt::format("{},{},{}", csv_field(data.ids[i]), to_string(data.splits[i]), csv_field(label_name(data, row)));
   };
   std::string text = "identical,id,split,label,other_id,other_split,other_label\n";
   for (const auto& group : audit.pixels.groups) {
@@ -324,23 +317,24 @@ int run_audit(const std::vector<std::string>& arguments) {
                     "Identical images within and across splits, conflicting labels, and blank images.");
   std::vector<std::string> words;
   SourceOptions source;
-  std::string list;
+  OutputFileOption list;
   options.positional(&words, 1, 1);
   source.declare(options);
-  options.text("out,o", &list, "FILE.csv", "write the pairs of identical images to this file");
+  list.declare(options, "FILE.csv", "write the pairs of identical images to this file");
   if (!options.parse(arguments)) return 0;
-  if (!list.empty()) require_other_file("fercli data audit: --out", list, words[0]);
+  std::optional<OutputLock> lock;
+  if (!list.path.empty()) {
+    require_other_file("fercli data audit: --out", list.path, words[0]);
+    lock.emplace(list.take(options));
+  }
   const Dataset data = source.load(options, words[0]);
   const Audit audit(data, words[0]);
-  if (!list.empty()) {
-    const OutputLock lock = OutputLock::of_file(list);
-    write_file(list, list_pairs(data, audit));
-  }
+  if (lock) write_file(list.path, list_pairs(data, audit));
   if (source.as_json) {
     print_json(audit_json(data, audit));
   } else {
     print_audit(data, audit);
-    if (!list.empty()) print_text("\npairs: {}\n", list);
+    if (lock) print_text("\npairs: {}\n", list.path);
   }
   return 0;
 }
@@ -362,7 +356,7 @@ int run_convert(const std::vector<std::string>& arguments) {
   if (!options.parse(arguments)) return 0;
   const fs::path destination = words[1];
   std::error_code error;
-  if (!force && fs::exists(destination, error)) {
+  if (!force && !is_channel(destination) && fs::exists(destination, error)) {
     throw UserError(fmt::format("fercli data convert: {} exists already; --force replaces it", destination.string()));
   }
   const OutputLock lock = OutputLock::of_file(destination);

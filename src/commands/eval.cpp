@@ -110,7 +110,7 @@ void print_confusion(const Result& result, const LabelSet& classes) {
 
 std::string image_csv(const Result& result, const LabelSet& classes) {
   std::string text = "id,label,predicted,correct";
-  for (const auto& name : classes.names()) text += ",p_" + csv_field(name);
+  for (const auto& name : classes.names()) text += "," + csv_field("p_" + name);
   for (const auto& image : result.per_image) {
     const auto label = image.at("label").get<std::string>(), predicted = image.at("predicted").get<std::string>();
     text += fmt::format("\n{},{},{},{:d}", csv_field(image.at("id")), csv_field(label), csv_field(predicted),
@@ -147,8 +147,8 @@ std::vector<std::string> write_files(const Result& result, const Outcomes& outco
 }
 
 void print_result(const Result& result, const LabelSet& classes) {
-  print_text("{} ({}) on {}, split {}: {} images\n", result.model.at("model").get<std::string>(),
-             result.model.at("arch").get<std::string>(), result.dataset.at("name").get<std::string>(),
+  print_text("{} ({}) on {}, split {}: {} images\n", printable(result.model.at("model").get<std::string>()),
+             result.model.at("arch").get<std::string>(), printable(result.dataset.at("name").get<std::string>()),
              result.dataset.at("split").get<std::string>(), result.n);
   print_metrics(result);
   print_classes(result);
@@ -176,6 +176,10 @@ Result evaluate_clean(const Settings& settings, const OptionSet& options, const 
 int evaluate(const Settings& settings, const OptionSet& options, DividedWork& work) {
   std::optional<OutputFolder> place;
   if (!settings.out.empty() && work.has_results()) place.emplace(settings.out, "eval");
+  std::optional<OutputLock> kept;
+  if (const auto& file = settings.robustness.save_adv; !file.empty() && work.has_results()) {
+    kept.emplace(OutputLock::of_file(file));
+  }
   const Checkpoint checkpoint = settings.model.load();
   const Classifier classifier = make_classifier(checkpoint, settings.runtime).with_tta(parse_tta(settings.tta));
   const Dataset all = settings.data.read(settings.model, checkpoint);

@@ -4,6 +4,7 @@
 
 #include "core/error.hpp"
 #include "core/escape.hpp"
+#include "core/files.hpp"
 #include "core/options.hpp"
 #include "core/progress.hpp"
 #include "core/text.hpp"
@@ -106,6 +107,21 @@ void RobustnessOptions::declare(OptionSet& options) {
   division.declare_shard(options);
 }
 
+namespace {
+
+/// --save-adv replaces what an earlier run kept there, and nothing else.
+void refuse_other_file(const OptionSet& options, const std::string& file) {
+  std::error_code error;
+  if (file.empty() || is_channel(file) || !std::filesystem::exists(file, error)) return;
+  try {
+    load_adversarial(file);
+  } catch (const UserError&) {
+    options.fail("save-adv", "is there already, and holds no adversarial images; choose another name");
+  }
+}
+
+}  // namespace
+
 void RobustnessOptions::check(const OptionSet& options, const std::string& out) {
   if (wanted()) {
     division.check(options, out);
@@ -114,6 +130,7 @@ void RobustnessOptions::check(const OptionSet& options, const std::string& out) 
     const double smallest = parse_ladder(eps.empty() ? facts_of(norm).eps_grid : eps, norm).front().eps;
     if (!off_grid) require_level(options, norm, smallest, "; --float leaves images unrounded");
     if (!save_adv.empty() && off_grid) options.fail("save-adv", "holds 8-bit images, and --float makes others");
+    refuse_other_file(options, save_adv);
     return;
   }
   std::vector<std::string> needing{"eps",  "goal",      "norm",  "save-adv",  "min-robust", "float",

@@ -2,10 +2,10 @@
 #include <fmt/format.h>
 
 #include "commands/options/model_options.hpp"
+#include "commands/options/output_file.hpp"
 #include "core/command.hpp"
 #include "core/escape.hpp"
 #include "core/options.hpp"
-#include "core/output_lock.hpp"
 #include "core/runtime.hpp"
 #include "models/formats/export.hpp"
 
@@ -14,7 +14,8 @@ namespace fercli::export_command {
 namespace {
 
 int run(const std::vector<std::string>& arguments) {
-  std::string out, format = "onnx";
+  std::string format = "onnx";
+  OutputFileOption out;
   ModelOptions model;
   OptionSet options("export", "", "Write a network as a file that PyTorch, ONNX Runtime or OpenCV loads.");
   options.section("Network");
@@ -23,15 +24,15 @@ int run(const std::vector<std::string>& arguments) {
   options.section("Output");
   options.choice("format,f", &format, {"onnx", "torchscript", "safetensors"},
                  "onnx and torchscript take (N,C,H,W) pixels in [0,1] and give logits; safetensors holds weights only");
-  options.text("out,o", &out, "FILE", "the file to write");
+  out.declare(options, "FILE", "the file to write");
   if (!options.parse(arguments)) return 0;
-  if (out.empty()) throw UserError("fercli export: --out FILE is needed");
-  const OutputLock lock = OutputLock::of_file(out);
+  if (out.path.empty()) throw UserError("fercli export: --out FILE is needed");
+  const OutputLock lock = out.take(options);
   prepare_machine({});
   const Checkpoint checkpoint = model.load_and_warn();
-  export_model(checkpoint, format, out);
+  export_model(checkpoint, format, out.path);
   const auto& input = checkpoint.preprocessing;
-  print_text("{}: {} for {}x{}x{} images, classes {}\n", out, format, input.size, input.columns(), input.channels,
+  print_text("{}: {} for {}x{}x{} images, classes {}\n", out.path, format, input.size, input.columns(), input.channels,
              join(checkpoint.classes.names(), ", "));
   return 0;
 }

@@ -2,10 +2,10 @@
 #include <fmt/format.h>
 
 #include "commands/options/model_options.hpp"
+#include "commands/options/output_file.hpp"
 #include "core/command.hpp"
 #include "core/escape.hpp"
 #include "core/options.hpp"
-#include "core/output_lock.hpp"
 #include "core/runtime.hpp"
 
 namespace fercli::import_command {
@@ -14,23 +14,23 @@ namespace {
 
 int run(const std::vector<std::string>& arguments) {
   std::vector<std::string> files;
-  std::string out;
+  OutputFileOption out;
   ModelOptions model;
   OptionSet options("import", "FILE",
                     "Store a foreign network with its input, normalisation and labels in a fercli checkpoint.");
   options.positional(&files, 1, 1);
   model.declare_foreign(options);
   options.section("Output");
-  options.text("out,o", &out, "FILE", "the checkpoint to write, such as net.pt");
+  out.declare(options, "FILE", "the checkpoint to write, such as net.pt");
   if (!options.parse(arguments)) return 0;
-  if (out.empty()) throw UserError("fercli import: --out FILE is needed");
-  const OutputLock lock = OutputLock::of_file(out);
+  if (out.path.empty()) throw UserError("fercli import: --out FILE is needed");
+  const OutputLock lock = out.take(options);
   prepare_machine({});
   model.model = files.front();
   const Checkpoint checkpoint = model.load_and_warn();
-  save_checkpoint(checkpoint, out);
+  save_checkpoint(checkpoint, out.path);
   const auto& input = checkpoint.preprocessing;
-  print_text("{}: {} network for {}x{}x{} images, classes {}\n", out, checkpoint.arch, input.size, input.columns(),
+  print_text("{}: {} network for {}x{}x{} images, classes {}\n", out.path, checkpoint.arch, input.size, input.columns(),
              input.channels, join(checkpoint.classes.names(), ", "));
   return 0;
 }

@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "commands/options/model_options.hpp"
+#include "commands/options/output_file.hpp"
 #include "core/command.hpp"
 #include "core/error.hpp"
 #include "core/escape.hpp"
@@ -42,7 +43,7 @@ struct Arguments {
   Smoothing smoothing;
   double eps = 4 / 255.0, duration = 0;
   int64_t steps = 4, max_frames = 0;
-  bool list = false, no_window = false, lines = false, mirror = false, quiet = false;
+  bool list = false, no_window = false, lines = false, mirror = false, force = false, quiet = false;
   Runtime runtime;
 };
 
@@ -84,6 +85,7 @@ void declare(OptionSet& options, Arguments& a) {
   options.text("record-annotated", &a.outputs.record_annotated, "FILE", "video of what the window shows");
   options.text("csv", &a.outputs.csv, "FILE", "a line per face and frame; - is stdout");
   options.text("jsonl", &a.outputs.jsonl, "FILE", "a JSON object per frame; - is stdout");
+  declare_force(options, &a.force);
   options.text("export-faces", &a.outputs.faces, "DIR",
                "image0.png, image1.png, … (the largest face, grey, as the network sees it) and input_video.mp4");
   options.text("every", &a.every, "TIME", "time between exported faces, such as 1s or 0.5s");
@@ -111,7 +113,12 @@ void check_files(const Arguments& a, const OptionSet& options) {
     for (const auto& source : a.sources) require_other_file("fercli live: --" + option, file, source);
     const auto [other, is_new] = taken.emplace(fs::absolute(file).lexically_normal(), option);
     if (!is_new) options.fail(option, fmt::format("{} is the file of --{} too", file.string(), other->second));
+    if (option != "export-faces") require_free(options, option, file, a.force);  // a folder has its own rule
   };
+  for (const auto& [option, file] :
+       {std::pair{"record", a.outputs.record}, {"record-annotated", a.outputs.record_annotated}}) {
+    if (!file.empty() && !is_recording_name(file)) options.fail(option, kRecordingNames);
+  }
   const SessionOutputs& out = a.outputs;
   if (!out.record.empty()) take("record", out.record);
   if (!out.record_annotated.empty()) take("record-annotated", out.record_annotated);

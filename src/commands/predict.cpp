@@ -78,7 +78,7 @@ class Report {
     if (!a_.annotate.empty()) place_.emplace(a_.annotate, "predict");
     if (!a_.csv) return;
     print_text("file,frame,time,face,x,y,width,height,emotion,confidence");
-    for (const auto& name : classes_.names()) print_text(",p_{}", csv_field(name));
+    for (const auto& name : classes_.names()) print_text(",{}", csv_field("p_" + name));
     print_text("\n");
   }
 
@@ -134,7 +134,8 @@ class Report {
   }
 
   void print_faces(const Item& item) const {
-    print_text("{}{}\n", item.file, item.frame ? fmt::format(", frame {} at {:.2f} s", *item.frame, item.time) : "");
+    print_text("{}{}\n", printable(item.file),
+               item.frame ? fmt::format(", frame {} at {:.2f} s", *item.frame, item.time) : "");
     if (item.faces.empty()) print_text("  {}\n", overlay_.say("no face found", "aucun visage"));
     for (const auto& face : item.faces) {
       print_text("  {:<18}", fmt::format("{} {:.1f} %", overlay_.class_name(face.top()), 100 * face.confidence()));

@@ -274,7 +274,7 @@ const json* find_part(const json& report, const char* part, const std::string& m
 void print_summary(const json& report) {
   for (const auto& model : report.at("models")) {
     const std::string name = model.at("name");
-    print_text("{}\n", name);
+    print_text("{}\n", printable(name));
     if (const json* part = find_part(report, "clean", name)) {
       print_text("  {:<12}  {}\n", "accuracy", format_proportion(metric_from_json(part->at("metrics").at("accuracy"))));
     }

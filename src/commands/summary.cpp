@@ -7,6 +7,7 @@
 #include "core/file_name.hpp"
 #include "core/files.hpp"
 #include "core/options.hpp"
+#include "core/output_lock.hpp"
 #include "core/runtime.hpp"
 #include "models/summary.hpp"
 
@@ -28,9 +29,10 @@ Subject from_model(const ModelOptions& model) {
   Subject subject{checkpoint.arch, checkpoint.options, "", describe_model(checkpoint, model.model), checkpoint.foreign};
   subject.record["training"] = checkpoint.training;
   const auto& input = checkpoint.preprocessing;
-  subject.title = fmt::format("Model {}\nSHA-256 {}\nClasses {}\nInput ({}x{}x{} in [0,1] - {:.4f}) / {:.4f}\n",
-                              path.string(), checkpoint.digest, join(checkpoint.classes.names(), ", "), input.channels,
-                              input.size, input.columns(), fmt::join(input.mean, ", "), fmt::join(input.std, ", "));
+  subject.title =
+      fmt::format("Model {}\nSHA-256 {}\nClasses {}\nInput ({}x{}x{} in [0,1] - {:.4f}) / {:.4f}\n",
+                  printable(path.string()), checkpoint.digest, join(checkpoint.classes.names(), ", "), input.channels,
+                  input.size, input.columns(), fmt::join(input.mean, ", "), fmt::join(input.std, ", "));
   if (checkpoint.training.contains("last_epoch")) {
     const auto& epoch = checkpoint.training.at("last_epoch");
     subject.title += fmt::format(
@@ -97,7 +99,10 @@ int run(const std::vector<std::string>& arguments) {
   const std::string text =
       subject.title + (subject.title.empty() ? "" : "\n") +
       (subject.foreign ? describe_foreign(*subject.foreign) : describe_architecture(subject.arch, subject.options));
-  if (!out.empty()) write_file(std::filesystem::path(out) / (file_name_of(subject.arch, "model") + "_arch.txt"), text);
+  if (!out.empty()) {
+    const OutputLock lock = OutputLock::of_folder(out);
+    write_file(std::filesystem::path(out) / (file_name_of(subject.arch, "model") + "_arch.txt"), text);
+  }
   print_text("{}",
              as_json ? to_json(subject).dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n" : text);
   return 0;

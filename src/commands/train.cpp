@@ -9,7 +9,7 @@
 #include "core/escape.hpp"
 #include "core/files.hpp"
 #include "core/options.hpp"
-#include "core/output_lock.hpp"
+#include "core/output_folder.hpp"
 #include "core/progress.hpp"
 #include "data/formats/reader.hpp"
 #include "models/files/limits.hpp"
@@ -321,11 +321,21 @@ std::string describe_attack(const OptionSet& options, const TrainOptions& train)
       parameters.word("attack-statistics"));
 }
 
-void refuse_mixed_folder(const Settings& settings, bool has_state) {
-  if (settings.resume || !has_state) return;
-  throw UserError(fmt::format(
-      "fercli train: --out {}: holds an earlier run; add --resume to go on with it, or choose another folder",
-      settings.out));
+/// A run of its own has a folder of its own: --resume goes on with the one that is there.
+void refuse_mixed_folder(const Settings& settings) {
+  if (settings.resume) return;
+  const std::filesystem::path folder = settings.out;
+  const std::string other = command_of_results(folder);
+  if (!other.empty()) {
+    throw UserError(
+        fmt::format("fercli train: --out {}: holds results of fercli {}; choose another folder", settings.out, other));
+  }
+  for (const char* file : {"training.state", "last.pt", "best.pt", "history.csv"}) {
+    if (!std::filesystem::exists(folder / file)) continue;
+    throw UserError(fmt::format(
+        "fercli train: --out {}: holds an earlier run; add --resume to go on with it, or choose another folder",
+        settings.out));
+  }
 }
 
 int run(const std::vector<std::string>& arguments) {
@@ -345,7 +355,7 @@ int run(const std::vector<std::string>& arguments) {
   const OutputLock lock = OutputLock::of_folder(folder);
   for (const auto& place : {folder, folder / "logs"}) sweep_parts(place);
   const bool has_state = std::filesystem::exists(folder / "training.state");
-  refuse_mixed_folder(settings, has_state);
+  refuse_mixed_folder(settings);
 
   const auto& defaults = Registry<Architecture>::instance().get(settings.arch).defaults();
   ReadOptions read;

@@ -95,8 +95,8 @@ void print_report(const Result& result, const UniversalPerturbation& perturbatio
     print_text("learnt from {} images ({}), scored on {} others ({}), all classified rightly\n\n", sets.learn.size(),
                sets.learn_split, sets.test.size(), sets.test_split);
   } else {
-    print_text("{} (learnt on {} for {}), scored on {} images ({}) classified rightly\n\n", a.load, perturbation.model,
-               perturbation.goal, sets.test.size(), sets.test_split);
+    print_text("{} (learnt on {} for {}), scored on {} images ({}) classified rightly\n\n", printable(a.load),
+               printable(perturbation.model), printable(perturbation.goal), sets.test.size(), sets.test_split);
   }
   print_text("Success, 8-bit images    {}\n", format_proportion(result.metrics.at("success_8bit")));
   if (a.load.empty())

@@ -40,20 +40,21 @@ void declare(OptionSet& options, Settings& settings) {
 void print_claim(const char* claim, int64_t images, const std::vector<std::string>& failing) {
   print_text("  {:<42} {}", claim,
              failing.empty() ? fmt::format("all {}", images) : fmt::format("{} of {} do not", failing.size(), images));
-  for (size_t i = 0; i < std::min(failing.size(), kIdsShown); ++i) print_text("{}{}", i ? ", " : ": ", failing[i]);
+  for (size_t i = 0; i < std::min(failing.size(), kIdsShown); ++i)
+    print_text("{}{}", i ? ", " : ": ", printable(failing[i]));
   print_text("{}\n", failing.size() > kIdsShown ? ", ..." : "");
 }
 
 void print(const Verification& found, const AdversarialSet& set, const std::string& file) {
-  print_text("{}: {} images, {}, goal {}\n", file, found.images, set.claim.at("norm").get<std::string>(),
-             set.claim.at("goal").get<std::string>());
+  print_text("{}: {} images, {}, goal {}\n", printable(file), found.images,
+             printable(set.claim.at("norm").get<std::string>()), printable(set.claim.at("goal").get<std::string>()));
   print_claim("8-bit, in [0,255]", found.images, {});
   print_claim("within the eps claimed", found.images, found.too_far);
   print_claim("reach the goal", found.images, found.not_reached);
   print_claim("originals are classified rightly", found.images, found.not_right);
   print_text("Robust accuracy that follows\n");
   for (const auto& [eps, metric] : found.robust_accuracy) {
-    print_text("  eps {:<8} {}\n", eps, format_proportion(metric));
+    print_text("  eps {:<8} {}\n", printable(eps), format_proportion(metric));
   }
   print_text("{}\n", found.holds() ? "Every claim holds." : "Some claims do not hold.");
 }

@@ -79,6 +79,10 @@ bool is_bare(const fs::path& folder) {
 
 }  // namespace
 
+std::string command_of_results(const fs::path& folder) {
+  return read_contents(folder).command;
+}
+
 OutputFolder::OutputFolder(fs::path folder, std::string command)
     : folder_(std::move(folder)), command_(std::move(command)) {
   std::error_code error;

@@ -37,4 +37,7 @@ class OutputFolder {
   std::optional<OutputLock> lock_;
 };
 
+/// The command whose results the folder holds, by what OutputFolder left there; empty where that is none.
+std::string command_of_results(const std::filesystem::path& folder);
+
 }  // namespace fercli

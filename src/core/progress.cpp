@@ -102,7 +102,8 @@ void keep_silent() {
 }
 
 void write_message(const std::string& line) {
-  to_stderr(fmt::format("{}{}\n", on_terminal() ? kWipeLine : "", for_message(line)));
+  // No name in it begins a line of its own.
+  to_stderr(fmt::format("{}{}\n", on_terminal() ? kWipeLine : "", for_message(printable(line))));
 }
 
 void inform(const std::string& line) {

@@ -34,7 +34,7 @@ SessionLog::SessionLog(const std::string& path, LogFormat format, LabelSet class
   }
   if (format_ != LogFormat::Csv) return;
   std::string header = "time,frame,track,x,y,width,height,emotion,confidence";
-  for (const auto& name : classes_.names()) header += ",p_" + csv_field(name);
+  for (const auto& name : classes_.names()) header += "," + csv_field("p_" + name);
   write(header + ",smoothed,ms\n");
 }
 

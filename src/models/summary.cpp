@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <unordered_map>
 
+#include "core/escape.hpp"
 #include "models/graph/graph.hpp"
 #include "models/networks/layers.hpp"
 #include "models/networks/network.hpp"
@@ -60,7 +61,7 @@ std::string describe_foreign(const ForeignModel& model) {
   std::string text = fmt::format("{:<44} {:<36} {:>12}\n", "Node", "Operator (weights)", "Parameters");
   int64_t parameters = 0;
   for (const auto& layer : layers) {
-    text += fmt::format("{:<44} {:<36} {:>12}\n", layer.name, layer.kind, layer.parameters);
+    text += fmt::format("{:<44} {:<36} {:>12}\n", printable(layer.name), printable(layer.kind), layer.parameters);
     parameters += layer.parameters;
   }
   return text + fmt::format("\nTotal: {} parameters, BatchNorm folded\n", parameters);

@@ -206,6 +206,44 @@ TEST_F(HostileNamesCommand, ResultsForPeopleDoNotSteerTheTerminal) {
   EXPECT_EQ(run({"eval", "--model", model_, "--data", data_, "--split", "all"}).exit_code, 0);
 }
 
+/// How many fields the first line has: a quote opens one only at its start, and two in it are one.
+int64_t columns_of(const std::string& csv) {
+  int64_t count = 1;
+  bool quoted = false, at_start = true;
+  for (size_t i = 0; i < csv.size(); ++i) {
+    if (quoted) {
+      if (csv[i] == '"' && csv[i + 1] == '"') {
+        ++i;
+      } else if (csv[i] == '"') {
+        quoted = false;
+      }
+    } else if (csv[i] == '"' && at_start) {
+      quoted = true;
+    } else if (csv[i] == ',') {
+      ++count;
+      at_start = true;
+      continue;
+    } else if (csv[i] == '\n') {
+      return count;
+    }
+    at_start = false;
+  }
+  return count;
+}
+
+TEST_F(HostileNamesCommand, CsvHasAColumnForEachClass) {
+  const auto classes = static_cast<int64_t>(test::hostile_names().size());
+  const auto predicted = run({"predict", "--model", model_, "--csv", (folder_ / "face.png").string()});
+  EXPECT_EQ(columns_of(predicted.out), 10 + classes) << predicted.out.substr(0, 2000);
+  const auto out = folder_ / "eval";
+  run({"eval", "--model", model_, "--data", data_, "--split", "all", "--out", out.string()});
+  EXPECT_EQ(columns_of(read_file(out / "per_image.csv")), 4 + classes);
+  const auto log = folder_ / "live.csv";
+  run({"live", "--model", model_, "--no-window", "--source", "synthetic:faces=1,fps=5,seconds=1", "--csv",
+       log.string()});
+  EXPECT_EQ(columns_of(read_file(log)), 11 + classes);
+}
+
 TEST_F(HostileNamesCommand, CsvHasNoFormulas) {
   const auto predicted = run({"predict", "--model", model_, "--csv", (folder_ / "face.png").string()});
   EXPECT_EQ(predicted.exit_code, 0) << predicted.err;
@@ -214,6 +252,30 @@ TEST_F(HostileNamesCommand, CsvHasNoFormulas) {
   const auto evaluated = run({"eval", "--model", model_, "--data", data_, "--split", "all", "--out", out.string()});
   EXPECT_EQ(evaluated.exit_code, 0) << evaluated.err;
   EXPECT_FALSE(has_formula(read_file(out / "per_image.csv")));
+}
+
+TEST_F(HostileNamesCommand, ListsOfIdenticalImagesHaveNoFormulas) {
+  Dataset data;
+  data.name = "equal";
+  data.classes = LabelSet({"=2+2", "Sad"});
+  data.images = torch::zeros({2, 1, 48, 48}, torch::kUInt8);
+  data.labels = torch::tensor({0, 1}, torch::kInt64);
+  data.ids = {"=1+1", "@x"};
+  data.splits = {Split::PublicTest, Split::PublicTest};
+  write_dataset(data, data_);
+  const auto out = folder_ / "pairs.csv";
+  EXPECT_EQ(run({"data", "audit", data_, "--out", out.string()}).exit_code, 0);
+  EXPECT_THAT(read_file(out), HasSubstr("1+1"));
+  EXPECT_FALSE(has_formula(read_file(out))) << read_file(out);
+}
+
+TEST_F(HostileNamesCommand, AFileNameOfTwoLinesIsPrintedOnOne) {
+  fs::copy_file(folder_ / "face.png", folder_ / "x\nAll faces are Happy.png");
+  write_file(folder_ / "y\nfercli: all is well.png", "no picture");
+  const auto printed = run({"predict", "--model", model_, (folder_ / "x\nAll faces are Happy.png").string(),
+                            (folder_ / "y\nfercli: all is well.png").string()});
+  EXPECT_EQ(("\n" + printed.out).find("\nAll faces"), std::string::npos) << printed.out;
+  EXPECT_EQ(("\n" + printed.err).find("\nfercli: all is well"), std::string::npos) << printed.err;
 }
 
 TEST_F(HostileNamesCommand, JsonComesBackAsItWas) {

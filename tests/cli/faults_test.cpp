@@ -160,6 +160,11 @@ TEST_F(Faults, ASecondWriterIsRefusedWhateverItsCommand) {
       {"predict", "-m", net, face(), "--annotate", out},
       {"export", "-m", net, "--out", place("net.onnx")},
       {"import", net, "--out", place("net.onnx")},
+      {"calibrate", "-m", net, "-d", kFaultFaces, "--out", place("net.onnx")},
+      {"compare", "a.json", "b.json", "--out", place("net.onnx")},
+      {"summary", "--arch", "small-cnn", "--out", out},
+      {"data", "audit", kFaultFaces, "--out", place("net.onnx")},
+      eval_words({"--attacks", "fgsm", "--save-adv", place("net.onnx")}),
       {"data", "convert", kFaultFaces, place("net.onnx"), "--format", "csv"}};
   for (const auto& words : commands) {
     const auto result = run_fercli(words);
@@ -214,6 +219,67 @@ TEST_F(Faults, TheResultsOfAnotherCommandAreNotTouched) {
   const auto result = run_fercli({"report", "-m", model().string(), "-d", kFaultFaces, "--out", place("out")});
   EXPECT_EQ(result.exit_code, 2);
   EXPECT_THAT(result.err, HasSubstr("holds results of fercli eval; choose another folder"));
+}
+
+TEST_F(Faults, AFileThatIsThereIsReplacedOnlyWithForce) {
+  const std::string net = model().string(), out = place("file.avi");
+  const std::vector<std::string> live{"live", "--no-window", "-m", net, "--source", "synthetic"};
+  const auto live_with = [&](const char* option) {
+    auto words = live;
+    words.insert(words.end(), {option, out});
+    return words;
+  };
+  const std::vector<std::vector<std::string>> commands{{"export", "-m", net, "--out", out},
+                                                       {"import", net, "--out", out},
+                                                       {"calibrate", "-m", net, "-d", kFaultFaces, "--out", out},
+                                                       {"compare", "a.json", "b.json", "--out", out},
+                                                       {"data", "audit", kFaultFaces, "--out", out},
+                                                       {"data", "convert", kFaultFaces, out, "--format", "csv"},
+                                                       live_with("--record"),
+                                                       live_with("--record-annotated"),
+                                                       live_with("--csv"),
+                                                       live_with("--jsonl")};
+  write_file(out, "mine");
+  for (const auto& words : commands) {
+    const auto result = run_in_process(words);
+    EXPECT_EQ(result.exit_code, 2) << words[0] << " " << words[1] << ": " << result.err;
+    EXPECT_THAT(result.err, HasSubstr("already; --force replaces it")) << words[0] << " " << words[1];
+    EXPECT_EQ(read_file(out), "mine") << words[0] << " " << words[1];
+  }
+  EXPECT_EQ(run_in_process({"export", "-m", net, "--out", out, "--force"}).exit_code, 0);
+  EXPECT_NE(read_file(out), "mine");
+}
+
+TEST_F(Faults, TheCardOfACalibratedNetworkReplacesNothingUnasked) {
+  write_file(place("net.json"), "mine");
+  const auto result = run_in_process(
+      {"calibrate", "-m", model().string(), "-d", kFaultFaces, "--split", "all", "--out", place("net.pt")});
+  EXPECT_EQ(result.exit_code, 2) << result.err;
+  EXPECT_THAT(result.err, HasSubstr("net.json is there already; --force replaces it"));
+}
+
+TEST_F(Faults, ADeviceTakesWhatItIsGiven) {
+  EXPECT_EQ(run_in_process({"export", "-m", model().string(), "--out", "/dev/null"}).exit_code, 0);
+  EXPECT_EQ(run_in_process({"data", "convert", kFaultFaces, "/dev/null", "--format", "csv"}).exit_code, 0);
+}
+
+TEST_F(Faults, SavedAdversarialImagesTakeThePlaceOfEarlierOnesAlone) {
+  write_file(place("thesis.ferpack"), "mine");
+  auto result = run_in_process(eval_words({"--attacks", "fgsm", "--save-adv", place("thesis.ferpack")}));
+  EXPECT_EQ(result.exit_code, 2);
+  EXPECT_THAT(result.err, HasSubstr("is there already, and holds no adversarial images; choose another name"));
+  EXPECT_EQ(read_file(place("thesis.ferpack")), "mine");
+  for (int time = 0; time < 2; ++time) {
+    result = run_in_process(eval_words({"-q", "--attacks", "fgsm", "--save-adv", place("worst.ferpack")}));
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+  }
+}
+
+TEST_F(Faults, ARecordingOfAnotherKindIsRefusedBeforeTheVideoIsOpened) {
+  const auto result = run_in_process(
+      {"live", "--no-window", "-m", model().string(), "--source", "nothing.mp4", "--record", place("film.gif")});
+  EXPECT_EQ(result.exit_code, 2);
+  EXPECT_THAT(result.err, HasSubstr("film.gif: a recording must be named .mp4 or .avi"));
 }
 
 TEST(OutputFolders, GiveUpWhatWasNotCompletedAndAreRemovedWhenTheyWereMadeForIt) {

@@ -106,6 +106,23 @@ TEST_F(Train, LeavesEverythingARunPromises) {
   EXPECT_LE(card.at("validation_accuracy").at("interval").at(0), card.at("validation_accuracy").at("value"));
 }
 
+TEST_F(Train, RefusesAFolderWithResultsOfAnotherCommand) {
+  const test::ScratchFolder folder;
+  write_file(folder / ".fercli.json", R"({"command": "eval", "files": ["result.json"]})");
+  const auto result = test::run_in_process(quick_run(folder.path()));
+  EXPECT_EQ(result.exit_code, 2);
+  EXPECT_THAT(result.err, HasSubstr("holds results of fercli eval; choose another folder"));
+}
+
+TEST_F(Train, RefusesAFolderThatHoldsWeightsWithoutTheirState) {
+  const test::ScratchFolder folder;
+  write_file(folder / "best.pt", "mine");
+  const auto result = test::run_in_process(quick_run(folder.path()));
+  EXPECT_EQ(result.exit_code, 2);
+  EXPECT_THAT(result.err, HasSubstr("holds an earlier run; add --resume"));
+  EXPECT_EQ(read_file(folder / "best.pt"), "mine");
+}
+
 TEST_F(Train, RefusesAFolderThatHoldsARun) {
   const test::ScratchFolder folder;
   write_file(folder / "training.state", "anything");

@@ -52,6 +52,7 @@ PY
 digest_train() {
   local net
   for net in best last; do
+    rm -f "$work/net.safetensors"
     "$fercli" export -m "$1/$net.pt" --format safetensors --out "$work/net.safetensors" > /dev/null || return 1
     sha256sum < "$work/net.safetensors"
   done

@@ -18,7 +18,8 @@ std::string verdict(const std::vector<double>& probabilities, const LabelSet& cl
 }
 
 /// The end of a long id, so that columns stay in line.
-std::string shortened(const std::string& id, size_t room) {
+std::string shortened(const std::string& name, size_t room) {
+  const std::string id = printable(name);
   return id.size() <= room ? id : "..." + id.substr(id.size() - room + 3);
 }
 

@@ -44,6 +44,11 @@ int64_t readable_frames(const std::filesystem::path& file) {
 
 }  // namespace
 
+bool is_recording_name(const std::filesystem::path& path) {
+  const std::string extension = to_lower(path.extension().string());
+  return extension == ".mp4" || extension == ".avi";
+}
+
 struct VideoRecorder::Writer {
   std::filesystem::path path, part;
   cv::VideoWriter file;
@@ -58,18 +63,15 @@ struct VideoRecorder::Writer {
 VideoRecorder::VideoRecorder(const std::filesystem::path& path, int64_t width, int64_t height, double fps)
     : writer_(std::make_unique<Writer>()) {
   cv::utils::logging::setLogLevel(cv::utils::logging::LOG_LEVEL_SILENT);
-  const std::string extension = to_lower(path.extension().string());
-  if (extension != ".mp4" && extension != ".avi") {
-    throw UserError(fmt::format("{}: a recording must be named .mp4 or .avi", path.string()));
-  }
+  if (!is_recording_name(path)) throw UserError(fmt::format("{}: {}", path.string(), kRecordingNames));
   if (path.has_parent_path()) make_folder(path.parent_path());
   writer_->path = path;
   writer_->part = part_name(path);
   writer_->size = {static_cast<int>(width), static_cast<int>(height)};
   writer_->fps = fps;
   require_room();
-  const int code =
-      extension == ".mp4" ? cv::VideoWriter::fourcc('m', 'p', '4', 'v') : cv::VideoWriter::fourcc('M', 'J', 'P', 'G');
+  const int code = to_lower(path.extension().string()) == ".mp4" ? cv::VideoWriter::fourcc('m', 'p', '4', 'v')
+                                                                 : cv::VideoWriter::fourcc('M', 'J', 'P', 'G');
   try {
     writer_->file.open(writer_->part.string(), code, fps, writer_->size);
   } catch (const cv::Exception&) {

@@ -7,6 +7,12 @@
 
 namespace fercli {
 
+/// Whether a recording can have this name, by its extension.
+bool is_recording_name(const std::filesystem::path& path);
+
+/// What to say otherwise.
+inline constexpr const char* kRecordingNames = "a recording must be named .mp4 or .avi";
+
 /// Writes a video file (MPEG-4 in .mp4, Motion-JPEG in .avi) that keeps time: a file has a fixed number of frames a
 /// second, so frames that come late are repeated and frames that come too early replace the last. One hour recorded
 /// lasts one hour.
