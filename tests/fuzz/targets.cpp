@@ -63,19 +63,6 @@ Dataset sound_dataset() {
   return data;
 }
 
-void write_raw(const fs::path& path, const std::string& bytes) {
-  write_file(path, bytes);
-}
-
-/// A file of the name, read by `read`; refusals end it.
-void as_file(const std::string& bytes, const fs::path& path, const std::function<void(const fs::path&)>& read) {
-  write_raw(path, bytes);
-  try {
-    read(path);
-  } catch (const UserError&) {
-  }
-}
-
 ImportOptions small_weights() {
   ImportOptions options;
   options.arch = "small-cnn";
@@ -128,7 +115,7 @@ Container with_damage(const Container& sound, const std::string& bytes, const fs
   const size_t end = std::min(bytes.find('\0'), bytes.size());
   if (end > 0) damaged.header = json_of(bytes.substr(0, end));
   if (end + 1 >= bytes.size()) return damaged;
-  write_raw(folder / "tensors.safetensors", bytes.substr(end + 1));
+  write_file(folder / "tensors.safetensors", bytes.substr(end + 1));
   try {
     damaged.tensors = read_state_dict(folder / "tensors.safetensors");
   } catch (const UserError&) {
@@ -268,28 +255,6 @@ FuzzTarget result_target() {
           }};
 }
 
-FuzzTarget ini_target() {
-  return {"ini",
-          [](const std::string& bytes, const fs::path& folder) {
-            as_file(bytes, folder / "victim.ini", [](const fs::path& path) {
-              double eps = 0.1;
-              int64_t steps = 3;
-              std::string word;
-              std::vector<std::string> words;
-              bool flag = false;
-              OptionSet options("fuzz", "", "Reads one file.");
-              options.section("All kinds");
-              options.number("eps", &eps, "0.1", between(0, 1), "number");
-              options.integer("steps", &steps, at_least(0), "integer");
-              options.text("word", &word, "WORD", "text");
-              options.texts("words", &words, "WORD", "texts");
-              options.flag("flag", &flag, "flag");
-              options.parse({"--config", path.string()});
-            });
-          },
-          [](const fs::path&) { return Seeds{"eps = 8/255\nsteps = 4\nword = a\nwords = a b\nflag = true\n"}; }};
-}
-
 FuzzTarget picture_target() {
   return {"picture",
           [](const std::string& bytes, const fs::path&) {
@@ -312,55 +277,6 @@ FuzzTarget picture_target() {
                                    34);
             return Seeds{encode_png(image), encode_jpeg(image, 80), "P3 1 1 255 7 8 9", "P5 2 1 255\n\x01\x02",
                          head + std::string(28, '\x01') + std::string("\x04\x01\0\x01", 4)};
-          }};
-}
-
-FuzzTarget form_target() {
-  return {"form",
-          [](const std::string& bytes, const fs::path&) {
-            const size_t line = std::min(bytes.find('\n'), bytes.size());
-            const auto type = parse_header_value(bytes.substr(0, line));
-            const auto boundary = type.parameters.find("boundary");
-            try {
-              parse_multipart(bytes.substr(line), boundary != type.parameters.end() ? boundary->second : "b");
-            } catch (const RequestError&) {
-            }
-          },
-          [](const fs::path&) {
-            return Seeds{
-                "multipart/form-data; charset=utf-8; boundary=\"b\"\n\r\n--b\r\nContent-Disposition: form-data; "
-                "name=\"file\";\r\n filename=a.png\r\nContent-Transfer-Encoding: base64\r\n\r\naGVsbG8=\r\n"
-                "--b \r\nContent-Disposition: form-data; name=goal\r\n\r\nany-to-sad\r\n--b--"};
-          }};
-}
-
-/// The head of a request as the server's rules see it; a line each: target, Host, Origin, Authorization,
-/// Content-Length.
-FuzzTarget head_target() {
-  return {"head",
-          [](const std::string& bytes, const fs::path&) {
-            auto lines = split(bytes, '\n');
-            lines.resize(5);
-            const RequestTarget target = parse_target(lines[0]);
-            RequestFacts facts;
-            facts.method = "POST";
-            facts.path = target.path;
-            facts.hosts = 1;
-            facts.target_bytes = lines[0].size();
-            facts.host = target.authority.empty() ? lines[1] : target.authority;
-            facts.origin = lines[2];
-            facts.authorization = lines[3];
-            facts.content_length = lines[4];
-            for (const char* token : {"", "open sesame"}) {
-              try {
-                RequestRules({"127.0.0.1", token, 1000, 0}).check(facts);
-              } catch (const RequestError&) {
-              }
-            }
-          },
-          [](const fs::path&) {
-            return Seeds{"/predict?lang=fr&x=%C3%A9\n[::1]:7860\nhttp://[::1]:7860\nBearer open sesame\n100",
-                         "http://localhost:80/attack#x\nlocalhost\nnull\n\n99999999999999999999"};
           }};
 }
 
@@ -416,32 +332,16 @@ FuzzTarget request_target() {
 
 const std::vector<FuzzTarget>& fuzz_targets() {
   static const std::vector<FuzzTarget> all = [] {
-    FuzzTarget safetensors = model_target("safetensors", "victim.safetensors", "safetensors");
-    return std::vector<FuzzTarget>{data_target("csv", "victim.csv"),
-                                   ferpack_target(),
-                                   checkpoint_target(),
-                                   keras_target(),
-                                   model_target("onnx", "victim.onnx", "onnx"),
-                                   torchscript_target(),
-                                   safetensors,
-                                   pickle_target(),
-                                   ini_target(),
-                                   result_target(),
-                                   picture_target(),
-                                   form_target(),
-                                   head_target(),
-                                   request_target()};
+    auto targets = plain_targets();
+    for (auto& target : {data_target("csv", "victim.csv"), ferpack_target(), checkpoint_target(), keras_target(),
+                         model_target("onnx", "victim.onnx", "onnx"), torchscript_target(),
+                         model_target("safetensors", "victim.safetensors", "safetensors"), pickle_target(),
+                         result_target(), picture_target(), request_target()}) {
+      targets.push_back(target);
+    }
+    return targets;
   }();
   return all;
-}
-
-const FuzzTarget& fuzz_target(const std::string& name) {
-  std::vector<std::string> names;
-  for (const auto& target : fuzz_targets()) {
-    if (target.name == name) return target;
-    names.push_back(target.name);
-  }
-  throw std::invalid_argument(fmt::format("'{}' is no fuzz target; there are {}", name, join(names, ", ")));
 }
 
 }  // namespace fercli::test

@@ -19,7 +19,15 @@ struct FuzzTarget {
   std::function<std::vector<std::string>(const std::filesystem::path& folder)> seeds;
 };
 
+/// All of this program: the plain ones alone in the small one.
 const std::vector<FuzzTarget>& fuzz_targets();
+
+/// Those that need no network.
+std::vector<FuzzTarget> plain_targets();
+
+/// Writes the bytes to `path` and has `read` read it; a UserError is a good end.
+void as_file(const std::string& bytes, const std::filesystem::path& path,
+             const std::function<void(const std::filesystem::path&)>& read);
 
 /// Throws std::invalid_argument that lists the names.
 const FuzzTarget& fuzz_target(const std::string& name);
