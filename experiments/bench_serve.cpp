@@ -1,11 +1,12 @@
 // `fercli serve` under load: 64 and 256 clients at once, 10,000 requests over kept connections, every answer compared
-// with what one client alone was told. A client whose connection breaks has lost that request, and connects again.
+// with what one client alone was told. A client whose connection breaks has lost that request, and connects again; one
+// that is told to try again (503 with Retry-After) waits for that long and does.
 //
 //     bench_serve
 //     FERCLI_BENCH_REQUESTS=2000 bench_serve --benchmark_filter=Crops/64
 //
-// Counters: `rate` requests per second, `lost` and `wrong` answers, `p50`/`p95`/`p99` milliseconds as the clients saw
-// them, `resident` MiB at the end, `growth` MiB since a tenth of the requests was done.
+// Counters: `rate` requests per second, `lost` and `wrong` answers, `refused` (told to try again), `p50`/`p95`/`p99`
+// milliseconds as the clients saw them, `resident` MiB at the end, `growth` MiB since a tenth of the requests was done.
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
@@ -33,7 +34,7 @@ int64_t requests() {
 
 /// What the clients of one run saw together.
 struct Tally {
-  std::atomic<int64_t> next{0}, lost{0}, wrong{0};
+  std::atomic<int64_t> next{0}, lost{0}, wrong{0}, refused{0};
   std::atomic<double> first_memory{0};
   std::mutex mutex;
   std::vector<double> milliseconds;
@@ -51,14 +52,21 @@ void ask(int port, const std::string& image, const std::string& expected, Tally&
   for (int64_t number = tally.next++; number < requests(); number = tally.next++) {
     const auto sent = Clock::now();
     test::HttpAnswer answer;
-    try {
-      if (!client) client = std::make_unique<test::HttpClient>(port);
-      answer = client->request("POST", "/predict", kPng, image);
-    } catch (const std::runtime_error&) {  // no connection
+    for (;;) {
+      try {
+        if (!client) client = std::make_unique<test::HttpClient>(port);
+        answer = client->request("POST", "/predict", kPng, image);
+      } catch (const std::runtime_error&) {  // no connection
+        answer = {};
+      }
+      const bool again = answer.status == 503 && !answer.headers["retry-after"].empty();
+      if (answer.status == 0 || answer.headers["connection"] == "close") client.reset();
+      if (!again) break;
+      ++tally.refused;
+      std::this_thread::sleep_for(std::chrono::seconds(std::stoi(answer.headers["retry-after"])));
     }
     tally.lost += answer.status != 200;
     tally.wrong += answer.status == 200 && answer.body != expected;
-    if (answer.status == 0 || answer.headers["connection"] == "close") client.reset();
     if (number == requests() / 10) tally.first_memory = resident_bytes();
     const std::lock_guard lock(tally.mutex);
     tally.milliseconds.push_back(1000 * seconds_since(sent));
@@ -90,6 +98,7 @@ void load(benchmark::State& state, const std::string& image) {
     state.counters["rate"] = static_cast<double>(requests()) / seconds_since(start);
     state.counters["lost"] = static_cast<double>(tally.lost);
     state.counters["wrong"] = static_cast<double>(tally.wrong);
+    state.counters["refused"] = static_cast<double>(tally.refused);
     state.counters["p50"] = quantile(tally.milliseconds, 0.5);
     state.counters["p95"] = quantile(tally.milliseconds, 0.95);
     state.counters["p99"] = quantile(tally.milliseconds, 0.99);
