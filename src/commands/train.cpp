@@ -11,6 +11,7 @@
 #include "core/options.hpp"
 #include "core/output_folder.hpp"
 #include "core/progress.hpp"
+#include "core/ranks.hpp"
 #include "data/formats/reader.hpp"
 #include "models/files/limits.hpp"
 #include "models/formats/import.hpp"
@@ -27,13 +28,15 @@ namespace {
 /// What `--adversarial` alone means: as robust per epoch as two steps of PGD, and cheaper (experiments/README.md).
 constexpr const char* kAdversarialLoss = "n-fgsm";
 
+constexpr int64_t kMicroShardsUnderMpirun = 8, kMostMicroShards = 1024;
+
 struct Settings {
   std::string data, validation_data, numbering, arch = "resnet", weights, teacher, out = "out/train";
   std::vector<std::string> set;
   Given arch_given;
   int64_t size = 0, channels = 0;
   double validation_share = 0.1, temperature = 4, teacher_share = 0.9;
-  bool resume = false, quiet = false, skip_bad = false, adversarial = false, trust_code = false;
+  bool resume = false, quiet = false, skip_bad = false, adversarial = false, trust_code = false, profile = false;
   TrainOptions train;
 };
 
@@ -128,6 +131,10 @@ void declare(OptionSet& options, Settings& settings) {
   options.text("out,o", &settings.out, "DIR",
                "best.pt, last.pt, training.state, history.csv, learning_curves.png, model card, logs");
   options.flag("resume", &settings.resume, "go on from DIR/training.state where it exists");
+  options.integer("micro-shards", &train.micro_shards, between(0, kMostMicroShards),
+                  "cut each batch into so many parts and add their gradients in order: then any number of processes "
+                  "that divides it (mpirun -np P) gives the same weights; 0: 8 under mpirun, else uncut");
+  options.flag("profile", &settings.profile, "print at the end where the time of the steps went");
   options.integer("save-every", &train.save_every, at_least(0),
                   "seconds between saves of the training state; 0: after each batch");
   options.flag("quiet,q", &settings.quiet, "no progress, only the final lines");
@@ -202,11 +209,12 @@ Splits split_data(const Settings& settings, const Dataset& data, const ReadOptio
   return {data.select(training), data.select(validation)};
 }
 
-/// A batch has two images at least, for BatchNorm's sake.
-void require_two_images(const Settings& settings, const Dataset& training) {
-  if (training.size() >= 2) return;
-  throw UserError(fmt::format("--data {}: leaves too few training images ({}), at least 2 are needed", settings.data,
-                              training.size()));
+/// A batch, or each micro-shard of it, has two images at least, for BatchNorm's sake.
+void require_enough_images(const Settings& settings, const Dataset& training) {
+  const int64_t needed = 2 * std::max<int64_t>(1, settings.train.micro_shards);
+  if (training.size() >= needed) return;
+  throw UserError(fmt::format("--data {}: leaves too few training images ({}), at least {} are needed", settings.data,
+                              training.size(), needed));
 }
 
 void require_labels(const Dataset& data) {
@@ -301,6 +309,23 @@ void check_schedule(const OptionSet& options, const Schedule& schedule) {
   options.fail("warmup-epochs", fmt::format("must be in [0, {}), less than --epochs", schedule.epochs));
 }
 
+/// Started by mpirun, or with --micro-shards: how the batches are cut. The number of threads shapes the last bits, so
+/// that it must not hang on the machine.
+void settle_ranks(const OptionSet& options, TrainOptions& train, bool launched) {
+  if (train.micro_shards == 0 && launched) train.micro_shards = kMicroShardsUnderMpirun;
+  if (train.micro_shards == 0) return;
+  if (const int64_t count = train.ranks->count(); train.micro_shards % count != 0) {
+    throw UserError(fmt::format(
+        "fercli train: --micro-shards {}: cannot be shared equally among {} processes; take a multiple of {}",
+        train.micro_shards, count, count));
+  }
+  if (train.batch_size < 2 * train.micro_shards) {
+    options.fail("batch-size", fmt::format("must be at least {}, two images for each of {} micro-shards",
+                                           2 * train.micro_shards, train.micro_shards));
+  }
+  if (train.runtime.threads == 0) train.runtime.threads = 1;
+}
+
 /// The teacher, with classes in the order of the data.
 std::shared_ptr<const Distillation> load_teacher(const Settings& settings, const LabelSet& classes) {
   if (settings.teacher.empty()) return nullptr;
@@ -338,6 +363,89 @@ void refuse_mixed_folder(const Settings& settings) {
   }
 }
 
+/// Keeps the folder from other runs while it lives.
+OutputLock open_folder(const Settings& settings, const std::filesystem::path& folder) {
+  OutputLock lock = OutputLock::of_folder(folder);
+  for (const auto& place : {folder, folder / "logs"}) sweep_parts(place);
+  refuse_mixed_folder(settings);
+  return lock;
+}
+
+ReadOptions read_options(const OptionSet& options, const Settings& settings) {
+  const auto& defaults = Registry<Architecture>::instance().get(settings.arch).defaults();
+  ReadOptions read;
+  read.size = settings.size > 0 ? settings.size : defaults.size;
+  read.channels = settings.channels > 0 ? settings.channels : defaults.channels;
+  read.skip_bad = settings.skip_bad;
+  if (!settings.numbering.empty()) read.numbering = LabelSet::parse(settings.numbering);
+  check_size(options, settings, read);
+  check_crop(options, settings, read.size);
+  return read;
+}
+
+Splits read_images(const OptionSet& options, const Settings& settings) {
+  const ReadOptions read = read_options(options, settings);
+  Splits splits = split_data(settings, read_dataset(settings.data, read), read);
+  require_enough_images(settings, splits.training);
+  require_labels(splits.training);
+  require_labels(splits.validation);
+  return splits;
+}
+
+void print_profile(const TrainingProfile& profile, const Ranks& ranks) {
+  const double seconds = std::max(profile.seconds, 1e-9),
+               steps = static_cast<double>(std::max<int64_t>(profile.steps, 1));
+  print_text("{} steps of {:.3f} s: communication {:.2f} %, waiting for other processes {:.2f} %, for images {:.2f} %",
+             profile.steps, seconds / steps, 100 * profile.ranks.moving / seconds,
+             100 * profile.ranks.waiting / seconds, 100 * profile.batches / seconds);
+  print_text("; process 0 of {} sent {:.2f} MB a step\n", ranks.count(),
+             static_cast<double>(profile.ranks.bytes) / 1e6 / steps);
+}
+
+void print_best(const std::filesystem::path& best, int64_t validation_images) {
+  const auto record = epoch_record_from_json(load_checkpoint(best).training.at("last_epoch"));
+  print_text("{}: {}\n", best.string(), describe_best(record, validation_images));
+}
+
+int train(const OptionSet& options, Settings& settings) {
+  Ranks& ranks = *settings.train.ranks;
+  const std::filesystem::path folder = settings.out;
+  std::optional<OutputLock> lock;
+  Splits splits;
+  Checkpoint start;
+  // What may go wrong in one process only: files and data of its machine.
+  const auto states = ranks.together([&] {
+    if (ranks.leads()) lock.emplace(open_folder(settings, folder));
+    splits = read_images(options, settings);
+    settings.train.teacher = load_teacher(settings, splits.training.classes);
+    start = starting_point(options, settings, splits);
+    if (ranks.leads()) {
+      write_file(folder / (settings.arch + "_arch.txt"), describe_architecture(start.arch, start.options));
+    }
+    return std::string(lock && std::filesystem::exists(folder / "training.state") ? "there" : "");
+  });
+  Trainer trainer(settings.train, start, splits.training, splits.validation, folder);
+  if (!states.front().empty()) trainer.resume();
+  inform(fmt::format("{}: {} training and {} validation images, {} parameters, {}, {} threads{}", settings.arch,
+                     splits.training.size(), splits.validation.size(), parameter_count(*start.network),
+                     to_string(resolve_precision(settings.train.runtime)), at::get_num_threads(),
+                     ranks.count() > 1 ? fmt::format(" in each of {} processes", ranks.count()) : std::string()));
+  if (settings.train.is_adversarial()) inform(describe_attack(options, settings.train));
+  std::optional<TrainingLog> log;
+  if (ranks.leads()) log.emplace(folder, trainer.start(), splits.validation.size());
+  if (log && !trainer.history().empty())
+    log->write(trainer.history());  // the earlier run may have ended before it could
+  trainer.run([&](const std::vector<EpochRecord>& history) {
+    if (log) log->write(history);
+    inform(describe_epoch(history.back(), start.classes));
+  });
+  ranks.finish();
+  if (!ranks.leads()) return 0;
+  print_best(folder / "best.pt", splits.validation.size());
+  if (settings.profile) print_profile(trainer.profile(), ranks);
+  return 0;
+}
+
 int run(const std::vector<std::string>& arguments) {
   Settings settings;
   settings.train.schedule.epochs = 30;
@@ -350,44 +458,14 @@ int run(const std::vector<std::string>& arguments) {
   refuse_idle_options(options, settings);
   check_schedule(options, settings.train.schedule);
   silence_progress(settings.quiet);
-  prepare_machine(settings.train.runtime);
-  const std::filesystem::path folder = settings.out;
-  const OutputLock lock = OutputLock::of_folder(folder);
-  for (const auto& place : {folder, folder / "logs"}) sweep_parts(place);
-  const bool has_state = std::filesystem::exists(folder / "training.state");
-  refuse_mixed_folder(settings);
-
-  const auto& defaults = Registry<Architecture>::instance().get(settings.arch).defaults();
-  ReadOptions read;
-  read.size = settings.size > 0 ? settings.size : defaults.size;
-  read.channels = settings.channels > 0 ? settings.channels : defaults.channels;
-  read.skip_bad = settings.skip_bad;
-  if (!settings.numbering.empty()) read.numbering = LabelSet::parse(settings.numbering);
-  check_size(options, settings, read);
-  check_crop(options, settings, read.size);
-  const Splits splits = split_data(settings, read_dataset(settings.data, read), read);
-  require_two_images(settings, splits.training);
-  require_labels(splits.training);
-  require_labels(splits.validation);
-
-  settings.train.teacher = load_teacher(settings, splits.training.classes);
-  Checkpoint start = starting_point(options, settings, splits);
-  write_file(folder / (settings.arch + "_arch.txt"), describe_architecture(start.arch, start.options));
-  Trainer trainer(settings.train, start, splits.training, splits.validation, folder);
-  if (has_state) trainer.resume();
-  inform(fmt::format("{}: {} training and {} validation images, {} parameters, {}, {} threads", settings.arch,
-                     splits.training.size(), splits.validation.size(), parameter_count(*start.network),
-                     to_string(resolve_precision(settings.train.runtime)), at::get_num_threads()));
-  if (settings.train.is_adversarial()) inform(describe_attack(options, settings.train));
-  TrainingLog log(folder, trainer.start(), splits.validation.size());
-  if (!trainer.history().empty()) log.write(trainer.history());  // the earlier run may have ended before it could
-  trainer.run([&](const std::vector<EpochRecord>& history) {
-    log.write(history);
-    inform(describe_epoch(history.back(), start.classes));
+  const TeamPlace place = team_place();
+  settings.train.ranks = join_ranks(place);
+  settings.train.ranks->together([&] {
+    settle_ranks(options, settings.train, place.launched);
+    prepare_machine(settings.train.runtime);
+    return std::string();
   });
-  const auto best = epoch_record_from_json(load_checkpoint(folder / "best.pt").training.at("last_epoch"));
-  print_text("{}: {}\n", (folder / "best.pt").string(), describe_best(best, splits.validation.size()));
-  return 0;
+  return train(options, settings);
 }
 
 const Register<Command> registered{{"train", "train a network on labelled faces", run}};

@@ -1,5 +1,5 @@
-// A team of MPI processes. MPI itself is in a module that is loaded here, so that the program starts as fast, and runs,
-// without it.
+// MPI processes, as a team or as ranks. MPI itself is in a module that is loaded here, so that the program starts as
+// fast, and runs, without it.
 #include "core/mpi_team.hpp"
 
 #include <dlfcn.h>
@@ -29,6 +29,8 @@ struct MpiModule {
   decltype(&fercli_mpi_send) send;
   decltype(&fercli_mpi_waiting) waiting;
   decltype(&fercli_mpi_receive) receive;
+  decltype(&fercli_mpi_sizes) sizes;
+  decltype(&fercli_mpi_swap) swap;
   decltype(&fercli_mpi_close) close;
 };
 
@@ -61,6 +63,8 @@ MpiModule load_module() {
     find_symbol(library, "fercli_mpi_send", &module.send);
     find_symbol(library, "fercli_mpi_waiting", &module.waiting);
     find_symbol(library, "fercli_mpi_receive", &module.receive);
+    find_symbol(library, "fercli_mpi_sizes", &module.sizes);
+    find_symbol(library, "fercli_mpi_swap", &module.swap);
     find_symbol(library, "fercli_mpi_close", &module.close);
     return module;
   }
@@ -68,14 +72,21 @@ MpiModule load_module() {
       "mpirun: this fercli was built without MPI; install libopenmpi-dev and build it again, or use --processes N");
 }
 
+struct Joined {
+  MpiModule mpi;
+  int number = 0, count = 1;
+};
+
+Joined join_world() {
+  Joined joined{load_module()};
+  if (joined.mpi.open(&joined.number, &joined.count) != 0) throw UserError("mpirun: MPI does not start");
+  return joined;
+}
+
 class MpiTeam : public Team {
  public:
-  MpiTeam() : mpi_(load_module()) {
-    int number = 0, count = 1;
-    if (mpi_.open(&number, &count) != 0) throw UserError("mpirun: MPI does not start");
-    number_ = number;
-    for (int64_t member = 1; member < count && number == 0; ++member) members_.push_back(member);
-    count_ = count;
+  explicit MpiTeam(const Joined& joined) : mpi_(joined.mpi), number_(joined.number), count_(joined.count) {
+    for (int64_t member = 1; member < count_ && number_ == 0; ++member) members_.push_back(member);
   }
 
   ~MpiTeam() override {
@@ -84,7 +95,6 @@ class MpiTeam : public Team {
     mpi_.close();
   }
 
-  int64_t count() const { return count_; }
   int64_t number() const override { return number_; }
   std::vector<int64_t> members() const override { return members_; }
   std::string name_of(int64_t member) const override { return fmt::format("rank {}", member); }
@@ -118,15 +128,48 @@ class MpiTeam : public Team {
   }
 
   MpiModule mpi_;
-  int64_t number_ = 0, count_ = 1;
+  int64_t number_, count_;
   std::vector<int64_t> members_;
+};
+
+class MpiRanks : public Ranks {
+ public:
+  explicit MpiRanks(const Joined& joined) : joined_(joined) {}
+
+  int64_t number() const override { return joined_.number; }
+  int64_t count() const override { return joined_.count; }
+  void finish() override { joined_.mpi.close(); }
+
+ private:
+  std::vector<std::string> swap(std::vector<std::string> parts) override {
+    const size_t count = parts.size();
+    std::vector<long long> sizes, their_sizes(count);
+    std::vector<const void*> from;
+    for (const auto& part : parts) {
+      sizes.push_back(static_cast<long long>(part.size()));
+      from.push_back(part.data());
+    }
+    joined_.mpi.sizes(sizes.data(), their_sizes.data());
+    std::vector<std::string> received;
+    for (const long long size : their_sizes) received.emplace_back(static_cast<size_t>(size), '\0');
+    std::vector<void*> into;
+    for (auto& part : received) into.push_back(part.data());
+    joined_.mpi.swap(from.data(), sizes.data(), into.data(), their_sizes.data());
+    return received;
+  }
+
+  Joined joined_;
 };
 
 }  // namespace
 
 std::unique_ptr<Team> join_mpi() {
-  auto team = std::make_unique<MpiTeam>();
-  return team->count() > 1 ? std::move(team) : nullptr;
+  const Joined joined = join_world();
+  return joined.count > 1 ? std::make_unique<MpiTeam>(joined) : nullptr;
+}
+
+std::unique_ptr<Ranks> join_mpi_ranks() {
+  return std::make_unique<MpiRanks>(join_world());
 }
 
 }  // namespace fercli

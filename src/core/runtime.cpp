@@ -18,6 +18,7 @@
 #include "core/error.hpp"
 #include "core/instruction_set.hpp"
 #include "core/progress.hpp"
+#include "core/team.hpp"
 #include "core/text.hpp"
 
 namespace fercli {
@@ -112,23 +113,25 @@ Precision resolve_precision(const Runtime& runtime) {
 torch::Device resolve_device(const Runtime& runtime) {
   const bool cuda = runtime.device.compare(0, 4, "cuda") == 0;
   if (runtime.device == "cpu") return torch::Device(torch::kCPU);
-  if (!cuda) throw UserError(fmt::format("--device {}: must be cpu, cuda or cuda:N", runtime.device));
+  if (!cuda) throw UserError(fmt::format("--device {}: must be cpu, cuda, cuda:N or cuda:auto", runtime.device));
   if (!torch::cuda::is_available()) {
     throw UserError(
         fmt::format("--device {}: this LibTorch ({}) sees no CUDA device; build against a CUDA LibTorch with "
                     "-DCMAKE_PREFIX_PATH, or use --device cpu",
                     runtime.device, TORCH_VERSION));
   }
+  const auto count = static_cast<int64_t>(torch::cuda::device_count());
   int64_t number = 0;
-  if (runtime.device != "cuda") {
+  if (runtime.device == "cuda:auto") {
+    number = number_on_machine() % std::max<int64_t>(1, count);
+  } else if (runtime.device != "cuda") {
     try {
       if (runtime.device[4] != ':') throw std::invalid_argument("no colon");
       number = parse_integer(runtime.device.substr(5));
     } catch (const std::invalid_argument&) {
-      throw UserError(fmt::format("--device {}: must be cpu, cuda or cuda:N", runtime.device));
+      throw UserError(fmt::format("--device {}: must be cpu, cuda, cuda:N or cuda:auto", runtime.device));
     }
   }
-  const auto count = static_cast<int64_t>(torch::cuda::device_count());
   if (number < 0 || number >= count) {
     throw UserError(fmt::format("--device {}: there are {} CUDA devices, numbered from 0", runtime.device, count));
   }

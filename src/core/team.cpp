@@ -45,6 +45,7 @@ TeamPlace place_under_mpi() {
   // OpenMPI's mpirun, hydra and its like, and srun --mpi=pmix, which does not tell how many they are.
   const bool several = number_in_environment("OMPI_COMM_WORLD_SIZE", 1) > 1 || number_in_environment("PMI_SIZE", 1) > 1;
   const bool pmix = std::getenv("PMIX_RANK") != nullptr && std::getenv("OMPI_COMM_WORLD_SIZE") == nullptr;
+  place.launched = several || pmix || std::getenv("OMPI_COMM_WORLD_SIZE") != nullptr;
   place.mpi = several || (pmix && number_in_environment("SLURM_NTASKS", 2) > 1);
   if (!place.mpi) return place;
   place.number = number_in_environment("OMPI_COMM_WORLD_RANK",
@@ -56,6 +57,11 @@ TeamPlace place_under_mpi() {
 }
 
 }  // namespace
+
+int64_t number_on_machine() {
+  return number_in_environment("OMPI_COMM_WORLD_LOCAL_RANK",
+                               number_in_environment("MPI_LOCALRANKID", number_in_environment("SLURM_LOCALID", 0)));
+}
 
 TeamPlace team_place() {
   const StartedAs started = started_as();

@@ -42,9 +42,13 @@ class Team {
 struct TeamPlace {
   bool member = false;     ///< it works for another process of fercli
   bool mpi = false;        ///< it was started with others by mpirun or srun
+  bool launched = false;   ///< it was started by mpirun or srun, perhaps alone
   int64_t number = 0;      ///< 0 leads
   int64_t on_machine = 1;  ///< processes that share this machine's cores
 };
+
+/// This process's number among those that the launcher started on this machine; 0 without one.
+int64_t number_on_machine();
 
 /// Started by `start_processes`, by mpirun (OpenMPI, or a launcher that speaks PMI), or alone.
 TeamPlace team_place();

@@ -8,16 +8,19 @@ struct EpochBatches::Worker {
   const Dataset& dataset;
   Augmentation augmentation;
   Rng rng;
-  int64_t batch_size, next_batch, batches;
+  EpochPlan plan;
+  int64_t next_batch, batches;
   std::vector<int64_t> order;
   std::future<Batch> pending;
 
   Batch make(int64_t number) const {
-    const int64_t begin = number * batch_size;
-    const int64_t end = std::min(begin + batch_size, static_cast<int64_t>(order.size()));
+    const int64_t all = number * plan.batch_size;
+    const int64_t of_batch = std::min(plan.batch_size, static_cast<int64_t>(order.size()) - all);
+    const int64_t begin = all + of_batch * plan.part / plan.of, end = all + of_batch * (plan.part + 1) / plan.of;
     const int64_t channels = dataset.channels(), size = dataset.image_size();
     const int64_t window = augmentation.crop > 0 ? augmentation.crop : size;
-    Batch batch{torch::empty({end - begin, channels, window, window}), torch::empty({end - begin}, torch::kInt64)};
+    Batch batch{torch::empty({end - begin, channels, window, window}), torch::empty({end - begin}, torch::kInt64),
+                begin - all, of_batch};
     const auto* images = dataset.images.data_ptr<uint8_t>();
     const auto* labels = dataset.labels.data_ptr<int64_t>();
     for (int64_t i = begin; i < end; ++i) {
@@ -37,20 +40,19 @@ struct EpochBatches::Worker {
   }
 };
 
-int64_t EpochBatches::count(int64_t images, int64_t batch_size) {
-  const int64_t rest = images % batch_size;
-  return images / batch_size + (rest > 1 ? 1 : 0);
+int64_t EpochBatches::count(int64_t images, const EpochPlan& plan) {
+  return images / plan.batch_size + (images % plan.batch_size >= plan.smallest ? 1 : 0);
 }
 
-EpochBatches::EpochBatches(const Dataset& dataset, const Augmentation& augmentation, const Rng& rng, int64_t epoch,
-                           int64_t batch_size, int64_t first_batch)
+EpochBatches::EpochBatches(const Dataset& dataset, const Augmentation& augmentation, const Rng& rng,
+                           const EpochPlan& plan)
     : worker_(new Worker{dataset,
                          augmentation,
-                         rng.split("augment").split(static_cast<uint64_t>(epoch)),
-                         batch_size,
-                         first_batch,
-                         count(dataset.size(), batch_size),
-                         rng.split("order").split(static_cast<uint64_t>(epoch)).permutation(dataset.size()),
+                         rng.split("augment").split(static_cast<uint64_t>(plan.epoch)),
+                         plan,
+                         plan.first_batch,
+                         count(dataset.size(), plan),
+                         rng.split("order").split(static_cast<uint64_t>(plan.epoch)).permutation(dataset.size()),
                          {}}) {
   worker_->start();
 }

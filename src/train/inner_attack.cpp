@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "attacks/threat/losses.hpp"
+#include "core/interrupt.hpp"
 #include "models/networks/network.hpp"
 #include "train/training_loss.hpp"
 
@@ -16,9 +17,9 @@ namespace {
 /// Of eps, in one of several steps.
 constexpr double kLargestShare = 0.75;
 
-std::vector<int64_t> row_numbers(const torch::Tensor& x) {
+std::vector<int64_t> row_numbers(const torch::Tensor& x, int64_t first_row) {
   std::vector<int64_t> rows(x.size(0));
-  std::iota(rows.begin(), rows.end(), 0);
+  std::iota(rows.begin(), rows.end(), first_row);
   return rows;
 }
 
@@ -73,12 +74,12 @@ torch::Tensor into_ball(const torch::Tensor& x_adv, const torch::Tensor& x, doub
   return (x + (x_adv - x).clamp(-eps, eps)).clamp(0, 1);
 }
 
-torch::Tensor uniform_noise(const torch::Tensor& x, double radius, const Rng& rng) {
-  return (uniform_rows(rng, row_numbers(x), x.sizes().slice(1)) * radius).to(x.device());
+torch::Tensor uniform_noise(const torch::Tensor& x, double radius, const Rng& rng, int64_t first_row) {
+  return (uniform_rows(rng, row_numbers(x, first_row), x.sizes().slice(1)) * radius).to(x.device());
 }
 
-torch::Tensor normal_noise(const torch::Tensor& x, double deviation, const Rng& rng) {
-  return (normal_rows(rng, row_numbers(x), x.sizes().slice(1)) * deviation).to(x.device());
+torch::Tensor normal_noise(const torch::Tensor& x, double deviation, const Rng& rng, int64_t first_row) {
+  return (normal_rows(rng, row_numbers(x, first_row), x.sizes().slice(1)) * deviation).to(x.device());
 }
 
 double crossing_alpha(double eps, int64_t steps, double reach) {
@@ -88,6 +89,7 @@ double crossing_alpha(double eps, int64_t steps, double reach) {
 torch::Tensor ascend(const AttackedNetwork& network, const torch::Tensor& x, torch::Tensor x_adv,
                      const InnerAttack& attack, const AttackedNetwork::LogitGradient& at_logits) {
   for (int64_t step = 0; step < attack.steps; ++step) {
+    if (attack.stops) throw_if_interrupted();
     x_adv = into_ball(x_adv + network.gradient(x_adv, at_logits).sign() * attack.alpha, x, attack.eps);
   }
   return x_adv;
@@ -96,7 +98,7 @@ torch::Tensor ascend(const AttackedNetwork& network, const torch::Tensor& x, tor
 torch::Tensor ascend_from_random(const TrainingModel& model, const TrainingBatch& batch, const InnerAttack& attack,
                                  const Rng& rng, torch::Tensor& /*carried*/) {
   const AttackedNetwork network(model, attack.statistics, batch.x.size(2));
-  const auto start = (batch.x + uniform_noise(batch.x, attack.eps, rng)).clamp(0, 1);
+  const auto start = (batch.x + uniform_noise(batch.x, attack.eps, rng, batch.first_row)).clamp(0, 1);
   return ascend(network, batch.x, start, attack, cross_entropy_ascent(batch.y));
 }
 

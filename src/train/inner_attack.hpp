@@ -24,6 +24,7 @@ struct InnerAttack {
   double eps, alpha;  ///< radius and step size, pixels in [0,1]
   int64_t steps;
   Statistics statistics;
+  bool stops = false;  ///< at an interrupt, with Interrupted
 };
 
 /// The network as an attack inside a training step sees it: gradients with respect to the images only. While it lives
@@ -59,11 +60,11 @@ AttackedNetwork::LogitGradient kl_ascent(const torch::Tensor& p);
 /// `x_adv` moved into the Linf ball of radius eps around x and into [0,1].
 torch::Tensor into_ball(const torch::Tensor& x_adv, const torch::Tensor& x, double eps);
 
-/// Noise shaped like x, drawn evenly from [-radius, radius].
-torch::Tensor uniform_noise(const torch::Tensor& x, double radius, const Rng& rng);
+/// Noise shaped like x, drawn evenly from [-radius, radius]; x[0] is the batch's image number `first_row`.
+torch::Tensor uniform_noise(const torch::Tensor& x, double radius, const Rng& rng, int64_t first_row = 0);
 
 /// Normal noise shaped like x.
-torch::Tensor normal_noise(const torch::Tensor& x, double deviation, const Rng& rng);
+torch::Tensor normal_noise(const torch::Tensor& x, double deviation, const Rng& rng, int64_t first_row = 0);
 
 /// A step size for several steps: reach * eps / steps, but at most 0.75 eps, which two or three steps would overshoot.
 double crossing_alpha(double eps, int64_t steps, double reach);

@@ -2,8 +2,6 @@
 
 #include <ATen/ATen.h>
 
-#include <numeric>
-
 #include "eval/campaign/campaign.hpp"
 
 namespace fercli {
@@ -58,11 +56,16 @@ RobustValidation::RobustValidation(const Dataset& validation, double eps, int64_
       eps_(eps),
       steps_(steps) {}
 
-RobustCounts RobustValidation::measure(const Classifier& classifier, int64_t images) const {
-  const int64_t count = std::min(images, part_.size());
-  std::vector<int64_t> first(static_cast<size_t>(count));
-  std::iota(first.begin(), first.end(), 0);
-  const Dataset shown = part_.select(first);
+RobustCounts RobustValidation::measure(const Classifier& classifier, int64_t images, int64_t rank,
+                                       int64_t ranks) const {
+  const int64_t count = std::min(images, part_.size()), classes = part_.classes.size();
+  std::vector<int64_t> rows;
+  for (int64_t row = rank; row < count; row += ranks) rows.push_back(row);
+  if (rows.empty()) {
+    const std::vector<int64_t> none(static_cast<size_t>(classes), 0);
+    return {none, none};
+  }
+  const Dataset shown = part_.select(rows);
   Trial trial;
   trial.attacks = {"pgd"};
   trial.ladder = {{"", eps_}};
@@ -71,7 +74,6 @@ RobustCounts RobustValidation::measure(const Classifier& classifier, int64_t ima
   // The attack looks at the originals first, and finds those that are misclassified in the goal already.
   trial.misclassified_too = true;
   const auto broken = run_campaign({classifier, shown, {}, shown.labels}, trial).attacks.front().success();
-  const int64_t classes = part_.classes.size();
   const auto kept = shown.labels.masked_select(broken.logical_not());
   return {count_classes(kept, classes), count_classes(shown.labels, classes)};
 }

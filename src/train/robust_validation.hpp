@@ -24,8 +24,9 @@ class RobustValidation {
   /// Untargeted PGD on the cross-entropy, Linf, 8-bit, `steps` steps. At most `images` images.
   RobustValidation(const Dataset& validation, double eps, int64_t images, int64_t steps);
 
-  /// On the first `images` of the part; these are of all classes too. Throws Interrupted.
-  RobustCounts measure(const Classifier& classifier, int64_t images) const;
+  /// On the first `images` of the part; these are of all classes too. Of them, those that this rank sees to. Throws
+  /// Interrupted.
+  RobustCounts measure(const Classifier& classifier, int64_t images, int64_t rank = 0, int64_t ranks = 1) const;
 
   int64_t size() const { return part_.size(); }
   const std::vector<int64_t>& class_sizes() const { return class_sizes_; }  ///< of all validation images

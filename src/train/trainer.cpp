@@ -9,6 +9,7 @@
 
 #include "core/clock.hpp"
 #include "core/container.hpp"
+#include "core/digest.hpp"
 #include "core/error.hpp"
 #include "core/files.hpp"
 #include "core/interrupt.hpp"
@@ -18,8 +19,7 @@
 #include "models/formats/torch/script_archive.hpp"
 #include "models/networks/network.hpp"
 #include "train/freezing.hpp"
-#include "train/training_loss.hpp"
-#include "train/weight_perturbation.hpp"
+#include "train/gradient_step.hpp"
 
 namespace fercli {
 
@@ -158,6 +158,7 @@ nlohmann::json TrainOptions::to_json() const {
                          {"seed", runtime.seed},
                          {"precision", to_string(resolve_precision(runtime))},
                          {"device", runtime.device}};
+  if (micro_shards > 0) json["micro-shards"] = micro_shards;
   if (freeze_until > 0) json["freeze-until"] = freeze_until;
   if (teacher) json["teacher"] = teacher->to_json();
   for (const auto& parameter : parameters_of(Registry<TrainingLoss>::instance().get(loss))) {
@@ -241,6 +242,8 @@ struct Trainer::State {
   const TrainingLoss& loss;
   Values parameters;
   std::optional<RobustValidation> robust_validation;  ///< in adversarial training
+  std::shared_ptr<Ranks> ranks;
+  TrainingProfile profile;
 
   // Where the run stands; all of it is in training.state.
   int64_t epoch = 0;       ///< finished epochs
@@ -272,7 +275,8 @@ struct Trainer::State {
         weights(class_weights(options.class_weights, training)),
         adjustment(logit_adjustment(options.logit_adjustment, training).to(device)),
         loss(Registry<TrainingLoss>::instance().get(options.loss)),
-        parameters(options.parameters()) {
+        parameters(options.parameters()),
+        ranks(options.ranks ? options.ranks : std::make_shared<Ranks>()) {
     if (loss.attack) {
       const AdversarialOptions& adversarial = options.adversarial;
       attack_steps = parameters.whole("attack-steps");
@@ -286,7 +290,19 @@ struct Trainer::State {
     }
   }
 
-  int64_t batches() const { return EpochBatches::count(training.size(), options.batch_size); }
+  bool in_micro_shards() const { return options.micro_shards > 0; }
+
+  EpochPlan plan() const {
+    EpochPlan plan{epoch, options.batch_size, batch};
+    if (in_micro_shards()) plan.smallest = 2 * options.micro_shards;
+    if (options.mixup == 0) {  // which needs the others' images
+      plan.part = ranks->number();
+      plan.of = ranks->count();
+    }
+    return plan;
+  }
+
+  int64_t batches() const { return EpochBatches::count(training.size(), plan()); }
   std::filesystem::path state_path() const { return folder / "training.state"; }
   std::filesystem::path good_path() const { return folder / "good.state"; }
 
@@ -295,6 +311,7 @@ struct Trainer::State {
     auto target = at::one_hot(raw.y, classes).to(torch::kFloat32);
     target = target * (1 - options.label_smoothing) + options.label_smoothing / static_cast<double>(classes);
     TrainingBatch ready{raw.x, raw.y, target, weights.index_select(0, raw.y), adjustment};
+    ready.first_row = raw.first;
     if (options.mixup > 0) {
       Rng stream = rng.split("mixup").split(static_cast<uint64_t>(step));
       const double share = draw_beta(options.mixup, stream);
@@ -302,6 +319,10 @@ struct Trainer::State {
       const auto mix = [&](const torch::Tensor& t) { return t * share + t.index_select(0, partner) * (1 - share); };
       const auto larger = share >= 0.5 ? ready.y : ready.y.index_select(0, partner);
       ready = {mix(ready.x), larger, mix(ready.target), mix(ready.weight), adjustment};
+      if (ranks->count() > 1) {
+        const auto begin_of = [&](int64_t rank) { return raw.of_batch * rank / ranks->count(); };
+        ready = ready.rows(begin_of(ranks->number()), begin_of(ranks->number() + 1));
+      }
     }
     if (options.teacher) ready.target = options.teacher->targets(ready.x, ready.target);
     for (auto* tensor : {&ready.x, &ready.y, &ready.target, &ready.weight}) *tensor = tensor->to(device);
@@ -332,7 +353,9 @@ struct Trainer::State {
     const double alpha = parameters.has("alpha") ? parameters.number("alpha") * radius / adversarial.eps
                                                  : loss.attack->alpha(radius, attack_steps);
     const bool of_batch = parameters.word("attack-statistics") == to_string(Statistics::Batch);
-    return {radius, alpha, attack_steps, of_batch ? Statistics::Batch : Statistics::Running};
+    // Weights that a replay has learnt already are not given up.
+    const bool stops = in_micro_shards() && loss.attack->learn_from == nullptr;
+    return {radius, alpha, attack_steps, of_batch ? Statistics::Batch : Statistics::Running, stops};
   }
 
   void update_average() {
@@ -348,19 +371,37 @@ struct Trainer::State {
   void learn(const Batch& raw) {
     const TrainingBatch ready = targets(raw);
     set_learning_rate(learning_rate());
-    const int64_t replays = loss.attack && loss.attack->learn_from != nullptr ? attack_steps : 1;
-    LossOutput output;
-    for (int64_t replay = 0; replay < replays; ++replay) output = train_step(ready);
+    const bool replayed = loss.attack && loss.attack->learn_from != nullptr;
+    if (in_micro_shards() && replayed) let_all_stop();
+    GradientOutput output{};
+    for (int64_t replay = 0; replay < (replayed ? attack_steps : 1); ++replay) output = train_step(ready, raw.of_batch);
     ++batch;
-    loss_sum += output.loss.item<double>() * static_cast<double>(raw.x.size(0));
-    seen += raw.x.size(0);
-    correct += (output.logits.argmax(1) == ready.y.to(output.logits.device())).sum().item<int64_t>();
+    loss_sum += output.loss * static_cast<double>(raw.of_batch);
+    seen += raw.of_batch;
+    correct += output.correct;
   }
 
-  LossOutput train_step(const TrainingBatch& ready) {
-    torch::manual_seed(rng.split("dropout").split(static_cast<uint64_t>(step)).key());
+  /// Throws Interrupted in all ranks when one was interrupted.
+  void let_all_stop() const {
+    ranks->together([] {
+      throw_if_interrupted();
+      return std::string();
+    });
+  }
+
+  GradientOutput train_step(const TrainingBatch& ready, int64_t of_batch) {
     optimizer->zero_grad();
-    const LossOutput output = loss.attack ? perturb_and_differentiate(ready) : differentiate(ready);
+    const auto number = static_cast<uint64_t>(step);
+    GradientSettings settings{
+        loss, model, {}, 0, rng.split("dropout").split(number), rng.split("attack").split(number)};
+    if (loss.attack) {
+      settings.attack = inner_attack();
+      settings.awp = options.adversarial.awp;
+    }
+    const GradientOutput output =
+        in_micro_shards() ? take_gradients(settings, ready, memory, {options.micro_shards, of_batch, *ranks})
+                          : take_gradients(settings, ready, memory);
+    if (!std::isfinite(output.loss)) stop_diverged("training", output.loss);
     if (options.clip_norm > 0) torch::nn::utils::clip_grad_norm_(start.network->parameters(), options.clip_norm);
     optimizer->step();
     ++step;
@@ -368,31 +409,8 @@ struct Trainer::State {
     return output;
   }
 
-  LossOutput perturb_and_differentiate(TrainingBatch ready) {
-    const InnerAttack attack = inner_attack();
-    const AttackRecipe& recipe = *loss.attack;
-    const Rng stream = rng.split("attack").split(static_cast<uint64_t>(step));
-    ready.x_adv = recipe.perturb(model, ready, attack, stream, memory).detach();
-    ready.x_adv.requires_grad_(recipe.learn_from != nullptr);
-    std::optional<WeightPerturbation> perturbation;
-    if (options.adversarial.awp > 0) {
-      perturbation.emplace(*start.network, loss.objective(model, ready).loss, options.adversarial.awp);
-    }
-    const LossOutput output = differentiate(ready);
-    if (recipe.learn_from != nullptr) recipe.learn_from(ready.x_adv.grad(), attack, memory);
-    return output;
-  }
-
-  /// The loss, and its gradient in the weights.
-  LossOutput differentiate(const TrainingBatch& ready) const {
-    const LossOutput output = loss.objective(model, ready);
-    const double value = output.loss.item<double>();
-    if (!std::isfinite(value)) stop_diverged("training", value);
-    output.loss.backward();
-    return output;
-  }
-
   [[noreturn]] void stop_diverged(const char* which, double value) const {
+    ranks->finish();  // all of them know it
     throw RunError(
         fmt::format("the {} loss became {} in epoch {}, batch {} (learning rate {:.3g}); lower --lr, or set "
                     "--clip-norm 1; the best checkpoint so far is kept in {}",
@@ -440,32 +458,76 @@ struct Trainer::State {
     RobustRecord robust{};
     robust.eps = eps();
     robust.steps = attack_steps;
-    robust.counts = robust_validation->measure(judge, robust_validation->size());
+    robust.counts = measure_robustness(judge, robust_validation->size());
     robust.accuracy = robust.counts.accuracy(robust_validation->class_sizes());
     robust.balanced_accuracy = robust.counts.balanced_accuracy();
-    robust.live_balanced_accuracy =
-        robust_validation->measure(classifier(start.network), kWatchedImages).balanced_accuracy();
+    robust.live_balanced_accuracy = measure_robustness(classifier(start.network), kWatchedImages).balanced_accuracy();
     robust.top_class = answers.argmax().item<int64_t>();
     robust.top_share = answers.max().item<double>() / static_cast<double>(validation.size());
     record.robust = robust;
   }
 
+  /// By all ranks together.
+  RobustCounts measure_robustness(const Classifier& classifier, int64_t images) const {
+    const auto parts = ranks->together([&] {
+      const auto counts = robust_validation->measure(classifier, images, ranks->number(), ranks->count());
+      return compact_json({counts.hits, counts.images});
+    });
+    const std::vector<int64_t> none(static_cast<size_t>(start.classes.size()), 0);
+    RobustCounts sum{none, none};
+    for (const auto& part : parts) {
+      const auto counts = nlohmann::json::parse(part);
+      for (size_t k = 0; k < none.size(); ++k) {
+        sum.hits[k] += counts[0][k].get<int64_t>();
+        sum.images[k] += counts[1][k].get<int64_t>();
+      }
+    }
+    return sum;
+  }
+
+  /// One line for each block of validation images that this rank sees to: loss, then per class the hits, images and
+  /// answers.
+  std::string validate_own_blocks(const Classifier& classifier) const {
+    const int64_t classes = start.classes.size();
+    constexpr int64_t kRows = 512;
+    auto lines = nlohmann::json::array();
+    for (int64_t begin = 0; begin < validation.size(); begin += kRows) {
+      if (begin / kRows % ranks->count() != ranks->number()) continue;
+      if (in_micro_shards()) throw_if_interrupted();
+      const int64_t end = std::min(begin + kRows, validation.size());
+      const auto y = validation.labels.slice(0, begin, end);
+      const auto logits = classifier.logits(to_float(validation.images.slice(0, begin, end)));
+      const double loss = -at::log_softmax(logits, 1).gather(1, y.unsqueeze(1)).sum().item<double>();
+      const auto counts = [&](const torch::Tensor& of) {
+        const auto bins = at::bincount(of, {}, classes);
+        return std::vector<int64_t>(bins.data_ptr<int64_t>(), bins.data_ptr<int64_t>() + classes);
+      };
+      const auto answers = logits.argmax(1);
+      // Not every loss is a number that JSON can say.
+      lines.push_back(
+          {begin, fmt::format("{:a}", loss), counts(y.masked_select(answers == y)), counts(y), counts(answers)});
+    }
+    return lines.dump();
+  }
+
   /// Fills the clean part of the record; returns how often each class was answered, (K).
   torch::Tensor validate_clean(const Classifier& classifier, EpochRecord& record) const {
+    std::map<int64_t, nlohmann::json> blocks;
+    for (const auto& part : ranks->together([&] { return validate_own_blocks(classifier); })) {
+      for (auto& line : nlohmann::json::parse(part)) blocks.emplace(line[0].get<int64_t>(), line);
+    }
     const int64_t classes = start.classes.size();
     auto hits = torch::zeros({classes}), counts = torch::zeros({classes});
     auto answers = torch::zeros({classes}, torch::kInt64);
     double loss_total = 0;
-    constexpr int64_t kRows = 512;
-    for (int64_t begin = 0; begin < validation.size(); begin += kRows) {
-      const int64_t end = std::min(begin + kRows, validation.size());
-      const auto y = validation.labels.slice(0, begin, end);
-      const auto logits = classifier.logits(to_float(validation.images.slice(0, begin, end)));
-      loss_total -= at::log_softmax(logits, 1).gather(1, y.unsqueeze(1)).sum().item<double>();
-      const auto one_hot = at::one_hot(y, classes).to(torch::kFloat32);
-      counts += one_hot.sum(0);
-      answers += at::bincount(logits.argmax(1), {}, classes);
-      hits += one_hot.index_select(0, (logits.argmax(1) == y).nonzero().squeeze(1)).sum(0);
+    for (const auto& [begin, line] : blocks) {
+      const auto tensor = [&, &block = line](size_t place) {
+        return torch::tensor(block[place].get<std::vector<int64_t>>(), torch::kInt64);
+      };
+      loss_total += std::strtod(line[1].get<std::string>().c_str(), nullptr);
+      hits += tensor(2).to(torch::kFloat32);
+      counts += tensor(3).to(torch::kFloat32);
+      answers += tensor(4);
     }
     const auto present = counts > 0;
     record.validation_loss = loss_total / static_cast<double>(validation.size());
@@ -521,6 +583,7 @@ struct Trainer::State {
   bool is_out_of_patience() const { return options.patience > 0 && epoch - best_epoch() >= options.patience; }
 
   void save_weights(const std::string& name) const {
+    if (!ranks->leads()) return;
     Checkpoint checkpoint = start;
     checkpoint.network = judged();
     checkpoint.training["epochs_done"] = epoch;
@@ -531,6 +594,7 @@ struct Trainer::State {
   }
 
   void save_state(const std::filesystem::path& path) {
+    if (!ranks->leads()) return;
     Container file;
     file.kind = kTrainingStateKind;
     epoch_seconds += seconds_since(resumed_at);
@@ -570,7 +634,8 @@ struct Trainer::State {
   std::string data_digest() const { return training.digest() + "+" + validation.digest(); }
 
   void load_state(const std::filesystem::path& path) {
-    const Container file = load_container(path, kTrainingStateKind);
+    const auto parts = ranks->together([&] { return ranks->leads() ? read_file(path) : std::string(); });
+    const Container file = read_container(parts.front(), path.string(), kTrainingStateKind);
     try {
       refuse_other_run(file.header);
       take_state(file);
@@ -638,24 +703,55 @@ struct Trainer::State {
   }
 
   [[noreturn]] void save_and_stop() {
-    save_state(state_path());
+    ranks->together([&] {  // rank 0 needs the others' patience
+      save_state(state_path());
+      return std::string();
+    });
+    ranks->finish();
     throw Interrupted(fmt::format("interrupted in epoch {}; the state is saved, go on with --resume", epoch + 1));
   }
 
+  /// Throws UserError where the ranks are not of one run, or their weights have come apart.
+  void compare_ranks() const {
+    if (ranks->count() == 1) return;
+    Digest weights_now;
+    for (const auto& tensor : weights_and_statistics(*start.network)) {
+      const auto plain = tensor.detach().cpu().contiguous();
+      weights_now.add(plain.data_ptr(), plain.nbytes());
+    }
+    ranks->require_same(
+        compact_json({{"options", options.to_json()}, {"data set", data_digest()}, {"weights", weights_now.hex()}}));
+  }
+
   void train_epoch() {
+    compare_ranks();
     start.network->train();
     freeze_layers(*start.network, options.freeze_until);
     Augmentation augmentation = options.augmentation;
     if (epoch >= options.schedule.epochs - options.full_epochs) augmentation.crop = 0;
-    EpochBatches source(training, augmentation, rng, epoch, options.batch_size, batch);
+    EpochBatches source(training, augmentation, rng, plan());
     Progress progress(fmt::format("epoch {}/{}", epoch + 1, options.schedule.epochs), training.size(), "images");
     progress.skip(seen);
+    auto step_start = Clock::now();
     for (Batch raw; source.next(raw);) {
-      learn(raw);
+      profile.batches += seconds_since(step_start);
+      learn_or_save(raw);
       progress.note(fmt::format("loss {:.3f}, accuracy {:.1f} %", loss_sum / seen, 100.0 * correct / seen));
-      progress.advance(raw.x.size(0));
-      if (interrupted()) save_and_stop();
+      progress.advance(raw.of_batch);
+      if (!in_micro_shards() && interrupted()) save_and_stop();
       if (seconds_since(saved_at) >= static_cast<double>(options.save_every)) save_state(state_path());
+      ++profile.steps;
+      profile.seconds += seconds_since(step_start);
+      step_start = Clock::now();
+    }
+  }
+
+  /// Micro-shards that are interrupted leave the step undone.
+  void learn_or_save(const Batch& raw) {
+    try {
+      learn(raw);
+    } catch (const Interrupted&) {
+      save_and_stop();
     }
   }
 };
@@ -672,6 +768,12 @@ void Trainer::resume() {
 
 const Checkpoint& Trainer::start() const {
   return state_->start;
+}
+
+TrainingProfile Trainer::profile() const {
+  TrainingProfile profile = state_->profile;
+  profile.ranks = state_->ranks->cost();
+  return profile;
 }
 
 const std::vector<EpochRecord>& Trainer::history() const {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/parameters.hpp"
+#include "core/ranks.hpp"
 #include "core/runtime.hpp"
 #include "data/augmentation.hpp"
 #include "data/dataset.hpp"
@@ -50,6 +51,10 @@ struct TrainOptions {
   int64_t full_epochs = 0;  ///< the last epochs see whole images although `augmentation.crop` is set
   int64_t save_every =
       120;  ///< seconds between saves of the training state (0: each batch), besides the end of each epoch
+  /// Each batch is cut into so many micro-shards, whose gradients are added in order: then the weights do not depend on
+  /// the number of ranks. 0: not cut, as it must be with more than one rank.
+  int64_t micro_shards = 0;
+  std::shared_ptr<Ranks> ranks;  ///< null: this process alone
   Runtime runtime;
 
   bool is_adversarial() const;  ///< by its loss
@@ -88,6 +93,14 @@ struct EpochRecord {
 nlohmann::json to_json(const EpochRecord& record);
 EpochRecord epoch_record_from_json(const nlohmann::json& json);
 
+/// Where the time of a run's training steps went.
+struct TrainingProfile {
+  int64_t steps = 0;
+  double seconds = 0;  ///< of all steps, with what follows
+  double batches = 0;  ///< until the images were there
+  Ranks::Cost ranks;
+};
+
 /// Trains a network and leaves in `folder`: best.pt (best `EpochRecord::score`), last.pt, and training.state, from
 /// which an interrupted run goes on and ends with the very weights of an uninterrupted one (same machine and thread
 /// count).
@@ -95,6 +108,9 @@ EpochRecord epoch_record_from_json(const nlohmann::json& json);
 /// Single-step adversarial training is watched for catastrophic overfitting (Wong et al., arXiv:2001.03994): when the
 /// robust accuracy of the weights falls below half of its best, the run goes back to the end of the last good epoch
 /// (kept as good.state) and attacks with two steps from there on.
+///
+/// With several ranks, each computes its micro-shards and its part of the validation, all hold the same weights, and
+/// only rank 0 writes and reads files. A fault or an interrupt of one is thrown in all.
 class Trainer {
  public:
   /// `start` gives architecture, classes, preprocessing and initial weights; its `training` JSON goes into the
@@ -112,6 +128,8 @@ class Trainer {
   void run(const std::function<void(const std::vector<EpochRecord>&)>& on_epoch);
 
   const std::vector<EpochRecord>& history() const;
+
+  TrainingProfile profile() const;
 
   /// The start, after `resume` with the origin of the weights that the run began with.
   const Checkpoint& start() const;

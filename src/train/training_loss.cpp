@@ -4,6 +4,16 @@
 
 namespace fercli {
 
+TrainingBatch TrainingBatch::rows(int64_t begin, int64_t end) const {
+  TrainingBatch part = *this;
+  for (auto* tensor : {&part.x, &part.y, &part.target, &part.weight, &part.x_adv}) {
+    // A copy: how a tensor lies in memory may decide its last bits.
+    if (tensor->defined()) *tensor = tensor->slice(0, begin, end).clone();
+  }
+  part.first_row = first_row + begin;
+  return part;
+}
+
 std::vector<std::string> adversarial_losses() {
   std::vector<std::string> names;
   for (const auto& loss : Registry<TrainingLoss>::instance().all()) {

@@ -20,6 +20,9 @@ struct TrainingBatch {
   torch::Tensor adjustment;  ///< float32 (K): added to the logits under the cross-entropy (logit adjustment)
   torch::Tensor x_adv = {};  ///< like x: the perturbed images; undefined in standard training
   Values parameters = {};    ///< of the loss
+  int64_t first_row = 0;     ///< of these images in the step's batch, of which they may be a part
+
+  TrainingBatch rows(int64_t begin, int64_t end) const;  ///< some of the images
 };
 
 struct LossOutput {
@@ -35,7 +38,8 @@ struct AttackRecipe {
   Statistics statistics;                       ///< BatchNorm's, during the attack
   double (*alpha)(double eps, int64_t steps);  ///< the step size
 
-  /// Returns x_adv, inside [0,1]. `memory` is undefined at first and kept from batch to batch, a resume included.
+  /// Returns x_adv, inside [0,1]. `memory` is undefined at first and kept from batch to batch, a resume included: one
+  /// row for each image of a batch. Only a recipe that has `learn_from` may use it.
   torch::Tensor (*perturb)(const TrainingModel& model, const TrainingBatch& batch, const InnerAttack& attack,
                            const Rng& rng, torch::Tensor& memory);
 

@@ -17,11 +17,15 @@ class WeightPerturbation {
  public:
   /// loss: scalar with a graph to the weights of `network`.
   WeightPerturbation(const Network& network, const torch::Tensor& loss, double gamma);
+  /// Along the gradients that the weights hold.
+  WeightPerturbation(const Network& network, double gamma);
   ~WeightPerturbation();  ///< brings the weights back, to the last bit
   WeightPerturbation(const WeightPerturbation&) = delete;
   WeightPerturbation& operator=(const WeightPerturbation&) = delete;
 
  private:
+  void move(const std::vector<torch::Tensor>& gradients, double gamma);
+
   std::vector<torch::Tensor> weights_, originals_;
 };
 

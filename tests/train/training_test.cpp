@@ -274,7 +274,7 @@ TEST(SoftCrossEntropy, EqualsTheHandComputedValue) {
 }
 
 std::vector<Batch> batches_from(int64_t first, const Augmentation& augmentation) {
-  EpochBatches source(faces(), augmentation, Rng(7), 3, 32, first);
+  EpochBatches source(faces(), augmentation, Rng(7), {3, 32, first});
   std::vector<Batch> batches;
   for (Batch batch; source.next(batch);) batches.push_back(batch);
   return batches;

@@ -17,6 +17,12 @@ long long fercli_mpi_waiting(int* from);
 /// Takes the message that `fercli_mpi_waiting` found.
 int fercli_mpi_receive(int from, void* bytes, long long size);
 
+/// All call it with a size for each: what the others' parts for this one have.
+int fercli_mpi_sizes(const long long* mine, long long* theirs);
+
+/// All call it with a part for each, their own included; fills `into` with the parts for this one.
+int fercli_mpi_swap(const void* const* parts, const long long* sizes, void* const* into, const long long* their_sizes);
+
 /// Leaves the others; waits for them.
 void fercli_mpi_close();
 }

@@ -1,0 +1,125 @@
+// `mpirun -np P fercli train`: processes of the real program that train one network.
+#include <csignal>
+#include <cstdlib>
+
+#include "core/files.hpp"
+#include "tests/cli/run_program.hpp"
+#include "tests/precompiled_tests.hpp"
+
+namespace fercli::test {
+
+namespace {
+
+namespace fs = std::filesystem;
+using testing::HasSubstr;
+
+class TrainingUnderMpirun : public testing::Test {
+ protected:
+  void SetUp() override {
+    const fs::path module = fs::path(FERCLI_PROGRAM).parent_path() / "libfercli_mpi.so";
+    if (!fs::exists(module) || std::system("command -v mpirun > /dev/null") != 0) {
+      GTEST_SKIP() << "without OpenMPI";
+    }
+    setenv("OMPI_ALLOW_RUN_AS_ROOT", "1", 1);
+    setenv("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1", 1);
+  }
+
+  std::vector<std::string> training(const std::string& out, const std::vector<std::string>& more) const {
+    std::vector<std::string> words{"train",    "--data", "synthetic:n=70,seed=2", "--arch", "small-cnn:width=4",
+                                   "--epochs", "2",      "--batch-size",          "16",     "--precision",
+                                   "fp32",     "--out",  (folder_ / out).string()};
+    words.insert(words.end(), more.begin(), more.end());
+    return words;
+  }
+
+  /// With time to save at Ctrl-C: mpirun gives a second, and machines may be slow.
+  ProgramResult mpirun(const std::string& ranks, const std::vector<std::string>& words,
+                       const std::function<bool()>& kill_when = {}) const {
+    std::vector<std::string> all{"-c", "exec mpirun --mca odls_base_sigkill_timeout 10 --oversubscribe -np \"$@\"",
+                                 "mpirun", ranks, FERCLI_PROGRAM};
+    all.insert(all.end(), words.begin(), words.end());
+    return run_program("/bin/sh", all, kill_when, SIGINT);
+  }
+
+  std::string weights(const std::string& out) const { return read_file(folder_ / (out + "/best.pt")); }
+
+  /// Trained in micro-shards by one process.
+  std::string weights_of_one_process(std::vector<std::string> more) const {
+    more.insert(more.end(), {"--micro-shards", "8"});
+    const auto run = run_in_process(training("alone", more));
+    EXPECT_EQ(run.exit_code, 0) << run.err;
+    return weights("alone");
+  }
+
+  void expect_equal_weights(const std::vector<std::string>& more) const {
+    const std::string expected = weights_of_one_process(more);
+    for (const std::string ranks : {"1", "2", "4"}) {
+      const auto run = mpirun(ranks, training("ranks-" + ranks, more));
+      ASSERT_EQ(run.exit_code, 0) << run.err;
+      EXPECT_TRUE(weights("ranks-" + ranks) == expected) << ranks;
+      EXPECT_THAT(run.out, HasSubstr("best.pt: "));
+    }
+  }
+
+  const ScratchFolder folder_;
+};
+
+TEST_F(TrainingUnderMpirun, OneTwoAndFourRanksEndWithTheWeightsOfOneProcess) {
+  expect_equal_weights({"--mixup", "0.2"});  // small-cnn has dropout
+}
+
+TEST_F(TrainingUnderMpirun, AdversarialTrainingTooEndsWithTheWeightsOfOneProcess) {
+  expect_equal_weights({"--adversarial", "--robust-images", "14", "--robust-steps", "2"});
+}
+
+TEST_F(TrainingUnderMpirun, StoppedByCtrlCWithTwoRanksItGoesOnWithOneToTheSameWeights) {
+  const auto state = folder_ / "stopped/training.state";
+  const auto stopped = mpirun("2", training("stopped", {"--save-every", "0"}), [&] { return fs::exists(state); });
+  ASSERT_TRUE(fs::exists(state)) << stopped.err;
+  const auto resumed = run_in_process(training("stopped", {"--micro-shards", "8", "--resume"}));
+  ASSERT_EQ(resumed.exit_code, 0) << resumed.err;
+  EXPECT_TRUE(weights("stopped") == weights_of_one_process({}));
+}
+
+int count_of(const std::string& text, const std::string& word) {
+  int count = 0;
+  for (size_t at = text.find(word); at != std::string::npos; at = text.find(word, at + 1)) ++count;
+  return count;
+}
+
+TEST_F(TrainingUnderMpirun, ADivergingRunStopsAllRanksWithOneMessage) {
+  const auto run = mpirun("2", training("nan", {"--weight-decay", "1e30"}));
+  EXPECT_EQ(run.exit_code, 1) << run.err;
+  EXPECT_EQ(count_of(run.err, "the training loss became"), 1) << run.err;
+}
+
+TEST_F(TrainingUnderMpirun, ANumberOfRanksThatDoesNotFitIsRefusedOnce) {
+  const auto run = mpirun("3", training("three", {}));
+  EXPECT_EQ(run.exit_code, 2) << run.err;
+  EXPECT_EQ(count_of(run.err, "--micro-shards 8: cannot be shared equally among 3 processes; take a multiple of 3"), 1)
+      << run.err;
+}
+
+TEST(TrainingInMicroShards, TellsWhereTheTimeWent) {
+  const ScratchFolder folder;
+  const auto run =
+      run_in_process({"train", "--data", "synthetic:n=28,seed=2", "--arch", "small-cnn:width=4", "--epochs", "1",
+                      "--batch-size", "8", "--micro-shards", "2", "--profile", "--out", folder.path().string()});
+  EXPECT_EQ(run.exit_code, 0) << run.err;
+  EXPECT_THAT(run.out, HasSubstr("3 steps of "));
+  EXPECT_THAT(run.out, HasSubstr("process 0 of 1 sent 0.00 MB a step"));
+}
+
+TEST(TrainingInMicroShards, RefusesBatchesAndDataThatAreTooSmall) {
+  const ScratchFolder folder;
+  const auto run = [&](const std::string& images, const std::string& batch) {
+    return run_in_process({"train", "--data", "synthetic:n=" + images + ",seed=2", "--batch-size", batch,
+                           "--micro-shards", "8", "--out", folder.path().string()});
+  };
+  EXPECT_THAT(run("70", "14").err, HasSubstr("--batch-size 14: must be at least 16, two images for each of 8"));
+  EXPECT_THAT(run("14", "16").err, HasSubstr("too few training images (13), at least 16 are needed"));
+}
+
+}  // namespace
+
+}  // namespace fercli::test
