@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "commands/options/division_options.hpp"
 #include "core/error.hpp"
 #include "core/file_name.hpp"
 #include "core/files.hpp"
@@ -83,7 +84,7 @@ std::unique_ptr<OutputFolder> SetAttack::output(const EmotionGoal& goal) const {
 }
 
 SetImages load_set_images(const SetAttack& options, const Checkpoint& checkpoint, const Classifier& classifier,
-                          const EmotionGoal& goal) {
+                          const EmotionGoal& goal, const ImageFilter& filter) {
   const Dataset all = options.data.read(options.model, checkpoint);
   const auto test_split = all.resolve_split(options.data.split);
   SetImages sets;
@@ -94,8 +95,12 @@ SetImages load_set_images(const SetAttack& options, const Checkpoint& checkpoint
     sets = {first, subset(second, options.data.limit), "one half", "other half"};
   }
   const Classifier judge = classifier.with_precision(Precision::Float32);
-  sets.learn = rightly_classified(subset(concerned(sets.learn, goal), options.learn_images), judge, options.batch_size);
-  sets.test = rightly_classified(concerned(sets.test, goal), judge, options.batch_size);
+  sets.learn = subset(concerned(sets.learn, goal), options.learn_images);
+  sets.test = concerned(sets.test, goal);
+  for (auto* part : {&sets.learn, &sets.test}) {
+    *part = rightly_classified(filter ? filter(*part) : *part, judge, options.batch_size);
+  }
+  if (filter) return sets;
   for (const auto& [part, split] : {std::pair{&sets.learn, sets.learn_split}, {&sets.test, sets.test_split}}) {
     if (part->size() > 0) continue;
     throw RunError(fmt::format("fercli {}: {}, {}: the network classifies no image of the classes to attack rightly",
@@ -117,7 +122,7 @@ Result summarise_set(const SetAttack& options, const OptionSet& given, const std
   result.seed = options.runtime.seed;
   result.tables["learnt_from"] = describe_dataset(sets.learn, sets.learn_split);
   result.warnings = checkpoint.warnings;
-  result.options = given.provenance();
+  result.options = recorded_options(given);
   result.dataset = describe_dataset(sets.test, sets.test_split);
   result.model = describe_model(checkpoint, options.model.model);
   return result;

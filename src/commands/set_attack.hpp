@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -39,10 +40,14 @@ struct SetImages {
   std::string learn_split, test_split;  ///< "Training", "PublicTest", or "one half", "other half"
 };
 
+/// Which of the images are wanted; none: all.
+using ImageFilter = std::function<Dataset(const Dataset&)>;
+
 /// A data set with Training images and others is learnt from on Training and scored on --split; any other is halved, by
-/// the seed. Throws UserError (data), RunError when nothing is left to learn from or to score.
+/// the seed. Throws UserError (data), RunError when nothing is left to learn from or to score, unless a filter says
+/// what is wanted.
 SetImages load_set_images(const SetAttack& options, const Checkpoint& checkpoint, const Classifier& classifier,
-                          const EmotionGoal& goal);
+                          const EmotionGoal& goal, const ImageFilter& filter = {});
 
 /// The share of these images that reaches the goal as `adversarial` (uint8, one per image), see `judge_stored`.
 Metric success_of(const Classifier& classifier, const Dataset& images, const torch::Tensor& adversarial,

@@ -6,14 +6,17 @@
 #include "attacks/threat/losses.hpp"
 #include "attacks/threat/masks.hpp"
 #include "commands/options/attack_options.hpp"
+#include "commands/options/division_options.hpp"
 #include "commands/set_attack.hpp"
 #include "core/command.hpp"
+#include "core/digest.hpp"
 #include "core/error.hpp"
 #include "core/escape.hpp"
 #include "core/files.hpp"
 #include "core/options.hpp"
 #include "core/progress.hpp"
 #include "data/image.hpp"
+#include "eval/campaign/logit_store.hpp"
 #include "report/attack_export.hpp"
 
 namespace fercli::universal_command {
@@ -27,6 +30,7 @@ struct Arguments {
   std::string norm = "linf", mask, load;
   ThreatModel threat;
   UniversalSettings settings;
+  DivisionOptions division;
 };
 
 OptionSet declare(Arguments& a) {
@@ -44,6 +48,7 @@ OptionSet declare(Arguments& a) {
   options.choice("loss", &a.settings.loss, goal_loss_names(), "what is descended; without it margin");
   options.text("mask", &a.mask, "WHERE", "what may change: parts of the face or image files, see `fercli attack`");
   options.text("load", &a.load, "FILE", "score this universal.pt instead of learning one");
+  a.division.declare_shard_of_verdicts(options);
   a.set.declare_output(options);
   return options;
 }
@@ -54,6 +59,10 @@ void check(Arguments& a, const OptionSet& options) {
   check_eps(options, a.threat.norm, a.threat.eps, kLargestEps);
   if (options.given("alpha")) check_alpha(options, a.threat.norm == Norm::Linf, a.settings.alpha);
   check_mask(options, a.mask);
+  a.division.check(options, a.set.out);
+  if (!a.division.shard.empty() && a.load.empty()) {
+    options.fail("shard", "needs --load; what is learnt is not divided, only its scoring");
+  }
   if (!a.load.empty()) {
     for (const char* other : {"eps", "norm", "steps", "images-per-step", "alpha", "loss", "mask"}) {
       if (options.given(other)) options.fail(other, "does not go with --load, which brings its own");
@@ -110,21 +119,57 @@ void print_report(const Result& result, const UniversalPerturbation& perturbatio
   print_text("  {}/result.json, per_image.csv\n", folder);
 }
 
-int run(const std::vector<std::string>& arguments) {
-  Arguments a;
-  OptionSet options = declare(a);
-  if (!options.parse(arguments)) return 0;
-  check(a, options);
-  silence_progress(a.set.quiet);
-  prepare_machine(a.set.runtime);
+Rng universal_rng(const Arguments& a) {
+  return Rng(a.set.runtime.seed).split("universal");
+}
+
+/// A random perturbation of the same size, to compare with.
+torch::Tensor random_one(const Arguments& a, const UniversalPerturbation& perturbation) {
+  return random_levels(perturbation, universal_rng(a).split("random"));
+}
+
+/// What a shard looks at.
+void look_at_shard(const Arguments& a, const Shard& shard, const Checkpoint& checkpoint, const Classifier& classifier,
+                   const EmotionGoal& goal) {
+  const auto filter = [&](const Dataset& images) {
+    const auto keys = image_keys(images.images);
+    std::vector<int64_t> rows;
+    for (int64_t row = 0; row < images.size(); ++row) {
+      if (shard.holds(keys[static_cast<size_t>(row)])) rows.push_back(row);
+    }
+    return images.select(rows);
+  };
+  const Dataset test = load_set_images(a.set, checkpoint, classifier, goal, filter).test;
+  if (test.size() == 0) return;
+  const auto perturbation = load_fitting(a.load, test);
+  compare_stored(classifier, test, add_universal(test.images, perturbation.levels), goal);
+  success_of(classifier, test, add_universal(test.images, random_one(a, perturbation)), goal);
+}
+
+int attack(const Arguments& a, const OptionSet& options, DividedWork& work) {
+  if (work.helps()) return 0;
   const Checkpoint checkpoint = a.set.model.load();
   for (const auto& line : checkpoint.warnings) warn(line);
-  const Classifier classifier = make_classifier(checkpoint, a.set.runtime);
+  Classifier classifier = make_classifier(checkpoint, a.set.runtime);
   const EmotionGoal goal = parse_emotion_goal(a.set.goal_words.front(), classifier.classes());
+  const nlohmann::json identity = {{"network", checkpoint.digest},
+                                   {"goal", goal.name},
+                                   {"perturbation", a.load.empty() ? "" : file_sha256_hex(a.load)}};
+  LogitStore store(identity);
+  if (!a.division.shard.empty()) {
+    Division& division = *work.division(identity);
+    classifier = store.before(classifier);
+    if (work.shard()) {
+      look_at_shard(a, *work.shard(), checkpoint, classifier, goal);
+      store.keep_in(division);
+      return 0;
+    }
+    store.take_from(division);
+  }
   const auto place = a.set.output(goal);
   const SetImages sets = load_set_images(a.set, checkpoint, classifier, goal);
-  const Rng rng = Rng(a.set.runtime.seed).split("universal");
-  auto perturbation = a.load.empty() ? learn(a, classifier, sets.learn, goal, rng) : load_fitting(a.load, sets.test);
+  auto perturbation =
+      a.load.empty() ? learn(a, classifier, sets.learn, goal, universal_rng(a)) : load_fitting(a.load, sets.test);
   if (a.load.empty()) {
     perturbation.goal = goal.name;
     perturbation.model = a.set.model.model;
@@ -138,7 +183,7 @@ int run(const std::vector<std::string>& arguments) {
                          {"goal", goal.name},
                          {"eps_levels", describe_levels(perturbation.norm, perturbation.eps)}};
   result.attacks = {{{"name", "universal"}, {"learnt_on", perturbation.model}, {"learnt_for", perturbation.goal}}};
-  const auto random = random_levels(perturbation, rng.split("random"));
+  const auto random = random_one(a, perturbation);
   result.metrics["success_random"] = success_of(classifier, sets.test, add_universal(sets.test.images, random), goal);
   if (a.load.empty()) {
     result.metrics["success_learn"] =
@@ -157,6 +202,17 @@ int run(const std::vector<std::string>& arguments) {
   else
     print_report(result, perturbation, sets, images, goal, a, classifier.classes());
   return 0;
+}
+
+int run(const std::vector<std::string>& arguments) {
+  Arguments a;
+  OptionSet options = declare(a);
+  if (!options.parse(arguments)) return 0;
+  check(a, options);
+  silence_progress(a.set.quiet);
+  DividedWork work(a.division, words_of("universal", arguments), a.set.out);
+  prepare_machine(a.division.shared(a.set.runtime));
+  return work.run([&](DividedWork& divided) { return attack(a, options, divided); });
 }
 
 const Register<Command> registered{{"universal", "learn one perturbation that turns the emotion of many faces", run}};

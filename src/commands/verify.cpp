@@ -1,5 +1,7 @@
 // fercli verify: looks at saved adversarial images again and recomputes what they claim.
+#include "attacks/engine/attack.hpp"
 #include "commands/options/data_options.hpp"
+#include "commands/options/division_options.hpp"
 #include "core/command.hpp"
 #include "core/escape.hpp"
 #include "core/json_text.hpp"
@@ -7,6 +9,7 @@
 #include "core/progress.hpp"
 #include "core/runtime.hpp"
 #include "eval/adversarial_set.hpp"
+#include "eval/campaign/logit_store.hpp"
 #include "eval/result.hpp"
 
 namespace fercli::verify_command {
@@ -19,6 +22,8 @@ struct Settings {
   std::vector<std::string> files;
   ModelOptions model;
   DataOptions data;
+  DivisionOptions division;
+  std::string out;
   bool json = false, quiet = false;
   Runtime runtime;
 };
@@ -31,6 +36,8 @@ void declare(OptionSet& options, Settings& settings) {
   settings.model.declare_foreign(options);
   settings.model.declare_space(options);
   options.section("Output");
+  settings.division.declare_shard_of_verdicts(options);
+  options.text("out,o", &settings.out, "DIR", "with --shard: the folder for the shards");
   options.flag("json", &settings.json, "print the findings as JSON, and nothing else, on stdout");
   options.flag("quiet,q", &settings.quiet, "no progress");
   settings.runtime.precision = "fp32";
@@ -69,14 +76,32 @@ nlohmann::json to_json(const Verification& found) {
   return document;
 }
 
-int run(const std::vector<std::string>& arguments) {
-  Settings settings;
-  OptionSet options("verify", "FILE", "Recompute what the adversarial images of `eval --save-adv FILE` claim.");
-  declare(options, settings);
-  if (!options.parse(arguments)) return 0;
-  silence_progress(settings.quiet);
-  prepare_machine(settings.runtime);
+int print_findings(const Settings& settings, const AdversarialSet& set, const Verification& found) {
+  if (settings.json) {
+    print_text("{}\n", pretty_json(to_json(found)));
+  } else {
+    print(found, set, settings.files.front());
+  }
+  return found.holds() ? 0 : 1;
+}
 
+/// What a shard looks at: its part of the images that were attacked, and what was made of them.
+void look_at_shard(const Shard& shard, const AdversarialSet& set, const Dataset& evaluated, const Classifier& judge) {
+  const auto keys = image_keys(evaluated.images);
+  std::vector<int64_t> originals, made;
+  for (int64_t row = 0; row < evaluated.size(); ++row) {
+    if (shard.holds(keys[static_cast<size_t>(row)])) originals.push_back(row);
+  }
+  for (int64_t i = 0; i < set.images.size(); ++i) {
+    if (shard.holds(keys[static_cast<size_t>(set.rows[i].item<int64_t>())])) made.push_back(i);
+  }
+  for (const auto& part : {evaluated.select(originals), set.images.select(made)}) {
+    if (part.size() > 0) judge.logits(to_float(part.images));
+  }
+}
+
+int verify(Settings& settings, DividedWork& work) {
+  if (work.helps()) return 0;
   const AdversarialSet set = load_adversarial(settings.files.front());
   const Checkpoint checkpoint = settings.model.load_and_warn();
   const Tta tta = parse_tta(set.claim.value("tta", "none"));
@@ -84,13 +109,35 @@ int run(const std::vector<std::string>& arguments) {
   settings.data.split = set.claim.at("split").get<std::string>();
   settings.data.limit = set.claim.at("limit").get<int64_t>();
   const Dataset evaluated = settings.data.part(settings.data.read(settings.model, checkpoint));
-  const Verification found = verify_adversarial(set, evaluated, classifier, checkpoint.digest);
-  if (settings.json) {
-    print_text("{}\n", pretty_json(to_json(found)));
-  } else {
-    print(found, set, settings.files.front());
+  const nlohmann::json identity = {
+      {"network", checkpoint.digest}, {"data set", evaluated.digest()}, {"adversarial images", set.images.digest()}};
+  if (settings.division.shard.empty()) {
+    return print_findings(settings, set, verify_adversarial(set, evaluated, classifier, checkpoint.digest));
   }
-  return found.holds() ? 0 : 1;
+  Division& division = *work.division(identity);
+  LogitStore store(identity);
+  const Classifier judge = store.before(classifier);
+  if (work.shard()) {
+    require_claimed(set, evaluated, checkpoint.digest);
+    look_at_shard(*work.shard(), set, evaluated, judge);
+    store.keep_in(division);
+    return 0;
+  }
+  store.take_from(division);
+  return print_findings(settings, set, verify_adversarial(set, evaluated, judge, checkpoint.digest));
+}
+
+int run(const std::vector<std::string>& arguments) {
+  Settings settings;
+  OptionSet options("verify", "FILE", "Recompute what the adversarial images of `eval --save-adv FILE` claim.");
+  declare(options, settings);
+  if (!options.parse(arguments)) return 0;
+  settings.division.check(options, settings.out);
+  if (settings.division.shard.empty() && options.given("out")) options.fail("out", "is for --shard");
+  silence_progress(settings.quiet);
+  DividedWork work(settings.division, words_of("verify", arguments), settings.out);
+  prepare_machine(settings.division.shared(settings.runtime));
+  return work.run([&](DividedWork& divided) { return verify(settings, divided); });
 }
 
 const Register<Command> registered{{"verify", "recompute what saved adversarial images claim", run}};

@@ -112,13 +112,17 @@ AdversarialSet load_adversarial(const std::filesystem::path& path) {
   return set;
 }
 
-Verification verify_adversarial(const AdversarialSet& set, const Dataset& evaluated, const Classifier& classifier,
-                                const std::string& model_digest) {
+void require_claimed(const AdversarialSet& set, const Dataset& evaluated, const std::string& model_digest) {
   require_same(set.claim, "model_digest", model_digest, "--model");
   require_same(set.claim, "data_digest", evaluated.digest(), "--data");
+  if (set.images.size() > 0) require_rows_of(evaluated, set);
+}
+
+Verification verify_adversarial(const AdversarialSet& set, const Dataset& evaluated, const Classifier& classifier,
+                                const std::string& model_digest) {
+  require_claimed(set, evaluated, model_digest);
   Verification verification;
   verification.images = set.images.size();
-  if (verification.images > 0) require_rows_of(evaluated, set);
   const Norm norm = parse_norm(set.claim.at("norm"));
   const EmotionGoal goal = parse_emotion_goal(set.claim.at("goal"), set.images.classes);
   const Classifier judge = classifier.with_precision(Precision::Float32);

@@ -47,6 +47,9 @@ struct Verification {
   bool holds() const { return too_far.empty() && not_reached.empty() && not_right.empty(); }
 };
 
+/// Throws UserError when the model or the images that were attacked are not those of the claim.
+void require_claimed(const AdversarialSet& set, const Dataset& evaluated, const std::string& model_digest);
+
 /// `evaluated`: the images that were attacked. Throws UserError when they or the model are not those of the claim.
 Verification verify_adversarial(const AdversarialSet& set, const Dataset& evaluated, const Classifier& classifier,
                                 const std::string& model_digest);

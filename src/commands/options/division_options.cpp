@@ -100,6 +100,12 @@ void DivisionOptions::declare_shard(OptionSet& options) {
                "all. auto: the number of this process in a job of Slurm, OpenMPI or PMI");
 }
 
+void DivisionOptions::declare_shard_of_verdicts(OptionSet& options) {
+  options.text("shard", &shard, "I/N",
+               "look only at part I of N of the images, and keep what was seen in --out; `fercli merge DIR` prints the "
+               "result of all. auto: as in `fercli eval`");
+}
+
 void DivisionOptions::declare_processes(OptionSet& options) {
   options.integer("processes", &processes, between(1, kMostProcesses),
                   "share the attacks among this many processes of this machine, and the threads among them; changes no "

@@ -22,6 +22,7 @@ struct DivisionOptions {
   bool estimate = false;  ///< tell the cost, and stop
 
   void declare_shard(OptionSet& options);
+  void declare_shard_of_verdicts(OptionSet& options);  ///< where images are looked at, not attacked
   void declare_processes(OptionSet& options);
 
   /// Throws UserError where they make no sense; `out` is the command's --out.
@@ -63,6 +64,9 @@ class DividedWork {
 
   /// Runs `work`, which returns an exit code. What goes wrong in a process that helps, the leading one says.
   int run(const std::function<int(DividedWork&)>& work);
+
+  /// The shard that is being made.
+  const std::optional<Shard>& shard() const { return shard_; }
 
   /// By whom campaigns are made; none: by this process alone. The first call says what must be the same in all shards,
   /// see ShardedRun.

@@ -82,8 +82,9 @@ std::string to_string(const Shard& shard) {
 ShardedRun ShardedRun::read(const fs::path& out) {
   const fs::path file = out / kShards / kRunFile;
   if (!fs::exists(file)) {
-    throw UserError(
-        fmt::format("{}: holds no shards; `fercli eval`, `attack` and `report` write them with --shard", out.string()));
+    throw UserError(fmt::format(
+        "{}: holds no shards; `fercli eval`, `attack`, `report`, `verify` and `universal` write them with --shard",
+        out.string()));
   }
   const json run = read_object(file);
   const auto is_text = [](const json& value) { return value.is_string(); };

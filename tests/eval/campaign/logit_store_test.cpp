@@ -1,0 +1,87 @@
+#include "eval/campaign/logit_store.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include "core/error.hpp"
+#include "eval/campaign/division.hpp"
+#include "models/networks/model.hpp"
+#include "tests/attacks/linear_network.hpp"
+#include "tests/cli/run_program.hpp"
+#include "tests/precompiled_tests.hpp"
+
+namespace fercli::test {
+
+namespace {
+
+/// Counts the images that its network is asked about.
+class CountingModel : public Model {
+ public:
+  explicit CountingModel(std::shared_ptr<const Model> model) : model_(std::move(model)) {}
+
+  std::shared_ptr<const Executor> executor(Precision precision, torch::Device device) const override {
+    struct Counting : Executor {
+      std::shared_ptr<const Executor> executor;
+      int64_t* asked;
+      torch::Tensor forward(const torch::Tensor& input) const override {
+        *asked += input.size(0);
+        return executor->forward(input);
+      }
+    };
+    auto counting = std::make_shared<Counting>();
+    counting->executor = model_->executor(precision, device);
+    counting->asked = &asked;
+    return counting;
+  }
+
+  mutable int64_t asked = 0;
+
+ private:
+  std::shared_ptr<const Model> model_;
+};
+
+/// A shard that is made in this folder, or the merge of what is there.
+struct FolderDivision : Division {
+  explicit FolderDivision(std::filesystem::path place) : folder(std::move(place)) {}
+  bool ledgers_only() const override { return true; }
+  Ledger run(const Bench&, const Trial&, const CampaignOptions&, Observer&) override { return {}; }
+  std::filesystem::path own_parts() const override { return folder; }
+  std::vector<std::filesystem::path> made_parts() const override { return {folder}; }
+  std::filesystem::path folder;
+};
+
+TEST(LogitStore, AMergeAsksTheNetworkOnlyAboutImagesThatNoShardHasSeen) {
+  const ScratchFolder scratch;
+  const FolderDivision division(scratch / "parts");
+  const Classifier plain = confident_cnn(16);
+  const auto model = std::make_shared<CountingModel>(plain.model());
+  const Classifier counted(model, plain.arch(), plain.options(), plain.preprocessing(), plain.classes());
+  const auto x = to_float(test_images(9, 16, 20, 235));
+  LogitStore shard({{"network", "a"}});
+  const auto seen = shard.before(counted).logits(x.slice(0, 0, 6));
+  shard.keep_in(division);
+
+  model->asked = 0;
+  LogitStore merge({{"network", "a"}});
+  merge.take_from(division);
+  const auto all = merge.before(counted).logits(x);
+  EXPECT_EQ(model->asked, 3);
+  EXPECT_TRUE(at::equal(all, plain.logits(x)));
+  EXPECT_TRUE(at::equal(all.slice(0, 0, 6), seen));
+}
+
+TEST(LogitStore, AShardOfAnotherNetworkIsRefused) {
+  const ScratchFolder scratch;
+  const FolderDivision division(scratch / "parts");
+  LogitStore({{"network", "a"}, {"goal", "x"}}).keep_in(division);
+  LogitStore other({{"network", "b"}, {"goal", "x"}});
+  try {
+    other.take_from(division);
+    FAIL() << "nothing was thrown";
+  } catch (const UserError& error) {
+    EXPECT_STREQ(error.what(), "merge: shard 1 is of another run, which differs in network");
+  }
+}
+
+}  // namespace
+
+}  // namespace fercli::test
