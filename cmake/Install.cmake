@@ -34,18 +34,22 @@ if(TARGET fercli_mpi)
   fercli_install_documents(fercli-mpi mpi)
 endif()
 
+# What plug-ins are built with.
+install(DIRECTORY src/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/fercli COMPONENT dev FILES_MATCHING PATTERN *.hpp
+        PATTERN precompiled.hpp EXCLUDE PATTERN page EXCLUDE PATTERN proto EXCLUDE PATTERN manual EXCLUDE)
+install(DIRECTORY attacks DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/fercli COMPONENT dev FILES_MATCHING PATTERN *.hpp)
+install(FILES ${CMAKE_BINARY_DIR}/generated/plug_in_headers.hpp DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/fercli COMPONENT dev)
+configure_package_config_file(cmake/package/fercliConfig.cmake.in ${CMAKE_BINARY_DIR}/generated/fercliConfig.cmake
+  INSTALL_DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/fercli PATH_VARS CMAKE_INSTALL_LIBDIR CMAKE_INSTALL_INCLUDEDIR)
+write_basic_package_version_file(${CMAKE_BINARY_DIR}/generated/fercliConfigVersion.cmake COMPATIBILITY SameMinorVersion)
+install(FILES ${CMAKE_BINARY_DIR}/generated/fercliConfig.cmake ${CMAKE_BINARY_DIR}/generated/fercliConfigVersion.cmake
+        cmake/Dependencies.cmake cmake/PlugIn.cmake src/core/plug_in_mark.cpp
+        DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/fercli COMPONENT dev)
+
 if(FERCLI_DEV)
   add_library(fercli_static STATIC $<TARGET_OBJECTS:fercli_objects>)
   set_target_properties(fercli_static PROPERTIES OUTPUT_NAME fercli LINKER_LANGUAGE CXX)
   install(TARGETS fercli_static ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT dev)
-  install(DIRECTORY src/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/fercli COMPONENT dev FILES_MATCHING PATTERN *.hpp
-          PATTERN precompiled.hpp EXCLUDE PATTERN page EXCLUDE PATTERN proto EXCLUDE PATTERN manual EXCLUDE)
-  install(DIRECTORY attacks DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/fercli COMPONENT dev FILES_MATCHING PATTERN *.hpp)
-  configure_package_config_file(cmake/package/fercliConfig.cmake.in ${CMAKE_BINARY_DIR}/generated/fercliConfig.cmake
-    INSTALL_DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/fercli PATH_VARS CMAKE_INSTALL_LIBDIR CMAKE_INSTALL_INCLUDEDIR)
-  write_basic_package_version_file(${CMAKE_BINARY_DIR}/generated/fercliConfigVersion.cmake COMPATIBILITY SameMinorVersion)
-  install(FILES ${CMAKE_BINARY_DIR}/generated/fercliConfig.cmake ${CMAKE_BINARY_DIR}/generated/fercliConfigVersion.cmake
-          cmake/Dependencies.cmake DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/fercli COMPONENT dev)
   fercli_install_documents(fercli-dev dev)
 endif()
 
@@ -98,6 +102,7 @@ if(FERCLI_DEV)
   set(CPACK_DEBIAN_DEV_PACKAGE_SECTION libdevel)
   set(CPACK_DEBIAN_DEV_PACKAGE_RECOMMENDS "fercli (= ${PROJECT_VERSION}-1)")
   set(CPACK_DEBIAN_DEV_DESCRIPTION "The library that the program fercli is made of, with its headers and a CMake
-package: find_package(fercli) gives the target fercli::fercli.")
+package: find_package(fercli) gives the target fercli::fercli, and
+fercli_add_plugin, by which plug-ins of the program are built.")
 endif()
 include(CPack)

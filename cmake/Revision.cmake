@@ -16,3 +16,15 @@ set(TEXT "#define FERCLI_VERSION \"${VERSION}\"\n#define FERCLI_REVISION \"${REV
 string(APPEND TEXT "#define FERCLI_REVISION_DATE \"${REVISION_DATE}\"\n")
 string(APPEND TEXT "#define FERCLI_SOURCE_DIR \"${FOUND_SOURCES}\"\n#define FERCLI_BUILD_TYPE \"${BUILD_TYPE}\"\n")
 file(CONFIGURE OUTPUT ${OUTPUT} CONTENT "${TEXT}" @ONLY)
+
+# Plug-ins must have been built with the very headers of the program.
+file(GLOB_RECURSE HEADERS RELATIVE ${SOURCE_DIR} ${SOURCE_DIR}/src/*.hpp ${SOURCE_DIR}/attacks/*.hpp)
+list(SORT HEADERS)
+set(DIGESTS "")
+foreach(HEADER IN LISTS HEADERS)
+  file(SHA256 ${SOURCE_DIR}/${HEADER} DIGEST)
+  string(APPEND DIGESTS "${HEADER} ${DIGEST}\n")
+endforeach()
+string(SHA256 DIGEST "${DIGESTS}")
+string(SUBSTRING ${DIGEST} 0 12 DIGEST)
+file(CONFIGURE OUTPUT ${PLUG_IN_OUTPUT} CONTENT "#define FERCLI_VERSION \"${VERSION}\"\n#define FERCLI_HEADERS \"${DIGEST}\"\n" @ONLY)

@@ -10,6 +10,7 @@
 #include "core/error.hpp"
 #include "core/escape.hpp"
 #include "core/interrupt.hpp"
+#include "core/plug_in.hpp"
 #include "core/progress.hpp"
 #include "core/reason.hpp"
 #include "core/standard_output.hpp"
@@ -24,7 +25,9 @@ using fercli::Registry;
 
 constexpr int kFailed = 1, kUsage = 2, kInterrupted = 130;
 
-int run(const std::vector<std::string>& words) {
+int run(const std::vector<std::string>& given) {
+  const auto words = fercli::command_first(given);
+  fercli::load_plug_ins(given);
   const auto& commands = Registry<Command>::instance();
   if (words.empty()) {
     commands.get("help").run({});

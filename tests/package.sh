@@ -103,6 +103,10 @@ if [ -n "$dev_deb" ]; then
   within "cd /packages && apt-get install -y -q --no-install-recommends ./fercli-dev_*.deb g++ cmake make"
   rm -rf "$root/home/tester/consumer" && cp -r tests/package "$root/home/tester/consumer" && within "chown -R tester /home/tester/consumer"
   as_user "cmake -S ~/consumer -B . && cmake --build . && ./consumer /usr/share/fercli/faces/Happy/0001.png"
+
+  step "a plug-in built with fercli-dev"
+  rm -rf "$root/home/tester/plugin" && cp -r experiments/plugin "$root/home/tester/plugin" && within "chown -R tester /home/tester/plugin"
+  as_user "cmake -S ~/plugin -B . && cmake --build . && fercli --plugin random_points.so attacks random-points"
 fi
 
 step "removal leaves nothing"

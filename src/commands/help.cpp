@@ -25,6 +25,7 @@ void print_overview() {
   for (const auto& command : shown_commands()) print_text("  {:<10} {}\n", command.name, command.summary);
   print_text(
       "\n`fercli help COMMAND` shows the options of a command, `man fercli-COMMAND` examples too.\n"
+      "`--plugin FILE.so` adds attacks and more that were built outside the program (CONTRIBUTING.md).\n"
       "Exit codes: 0 done, 1 the run failed, 2 wrong usage or unreadable input, 3 not robust enough (--min-robust),\n"
       "130 interrupted.\n");
 }

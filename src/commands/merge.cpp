@@ -1,9 +1,12 @@
 // fercli merge: the result of shards that ran in processes of their own, perhaps on different machines.
+#include <fmt/format.h>
+
 #include <set>
 
 #include "core/command.hpp"
 #include "core/error.hpp"
 #include "core/options.hpp"
+#include "core/plug_in.hpp"
 #include "eval/campaign/shard_folder.hpp"
 
 namespace fercli::merge_command {
@@ -24,6 +27,11 @@ int run(const std::vector<std::string>& arguments) {
   const std::set<std::string> known{"eval", "attack", "report", "verify", "universal"};
   if (known.count(run.command) == 0) {
     throw UserError(run.out.string() + ": holds shards of an unknown command");
+  }
+  try {
+    require_loaded(run.arguments);
+  } catch (const UserError& error) {
+    throw UserError(fmt::format("fercli merge: {}: {}", run.out.string(), error.what()));
   }
   run.arguments.insert(run.arguments.end(), {"--shard", "merge", "--out", run.out.string()});
   return Registry<Command>::instance().get(run.command).run(run.arguments);

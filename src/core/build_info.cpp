@@ -8,6 +8,8 @@
 #include <nlohmann/json.hpp>
 
 #include "core/instruction_set.hpp"
+#include "core/plug_in.hpp"
+#include "core/registry.hpp"
 #include "core/runtime.hpp"
 
 namespace fercli {
@@ -26,14 +28,17 @@ const char* source_folder() {
 }
 
 nlohmann::json environment_json() {
-  return {{"version", version()},
-          {"revision", git_revision()},
-          {"build", FERCLI_BUILD_TYPE},
-          {"compiler", __VERSION__},
-          {"libtorch", TORCH_VERSION},
-          {"cpu", cpu_summary()},
-          {"instruction_set", instruction_set()},
-          {"threads", at::get_num_threads()}};
+  nlohmann::json facts{{"version", version()},
+                       {"revision", git_revision()},
+                       {"build", FERCLI_BUILD_TYPE},
+                       {"compiler", __VERSION__},
+                       {"libtorch", TORCH_VERSION},
+                       {"cpu", cpu_summary()},
+                       {"instruction_set", instruction_set()},
+                       {"threads", at::get_num_threads()}};
+  for (const auto& plug_in : Registry<PlugIn>::instance().all())
+    facts["plug_ins"].push_back({{"file", plug_in.name}, {"sha256", plug_in.digest}});
+  return facts;
 }
 
 }  // namespace fercli

@@ -13,6 +13,7 @@
 #include "core/error.hpp"
 #include "core/escape.hpp"
 #include "core/files.hpp"
+#include "core/plug_in.hpp"
 #include "core/text.hpp"
 
 namespace fercli {
@@ -47,6 +48,9 @@ std::string folded(const std::string& text) {
 OptionSet::OptionSet(std::string command, std::string positional_usage, std::string summary)
     : command_(std::move(command)), positional_usage_(std::move(positional_usage)), summary_(std::move(summary)) {
   text("config", &config_, "FILE", "INI file with lines `option = value`; the command line wins over it");
+  Option& plug_in = add(kPlugInOption, "FILE.so", "", "a plug-in: code that brings attacks, losses, commands and more");
+  plug_in.many = true;
+  plug_in.assign = [](const auto&) {};  // it was loaded before the command was asked: see core/plug_in.hpp
 }
 
 void OptionSet::section(const std::string& title) {
@@ -220,7 +224,7 @@ void OptionSet::store_all(const std::vector<std::string>& arguments) {
   for (const auto& option : options_) {
     const std::string name = option.short_name ? option.name + "," + option.short_name : option.name;
     auto* words = po::value<std::vector<std::string>>();
-    if (option.many) words->multitoken();
+    if (option.many && option.name != kPlugInOption) words->multitoken();  // the command may follow it
     // Flags take no word on the command line, and true/false in a file.
     if (option.is_flag)
       cli.add_options()(name.c_str(), "");
@@ -404,6 +408,7 @@ std::string OptionSet::as_given(const std::string& name) const {
 nlohmann::json OptionSet::provenance() const {
   auto record = nlohmann::json::object();
   for (const auto& option : options_) {
+    if (option.name == kPlugInOption && option.given.empty()) continue;
     record[option.name] = {{"value", option.is_flag && option.given.empty() ? "false" : as_given(option.name)},
                            {"source", option.source}};
   }

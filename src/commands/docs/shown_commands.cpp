@@ -6,6 +6,7 @@
 
 #include "commands/docs/roff.hpp"
 #include "core/command.hpp"
+#include "core/plug_in.hpp"
 #include "core/text.hpp"
 
 namespace fercli {
@@ -59,7 +60,7 @@ void add_shown(std::vector<ShownCommand>& shown, size_t line, const std::string&
   }
   if (command.rfind("fercli ", 0) != 0) return;
   auto words = shell_words(command);
-  words.erase(words.begin());
+  words = command_first({words.begin() + 1, words.end()});
   if (!words.empty()) shown.push_back({line, words, whole});
 }
 
