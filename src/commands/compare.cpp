@@ -12,9 +12,10 @@
 #include "core/json_text.hpp"
 #include "core/options.hpp"
 #include "eval/measures/metrics.hpp"
-#include "eval/result.hpp"
+#include "eval/result_shapes.hpp"
 #include "eval/study/compare.hpp"
 #include "eval/study/saved.hpp"
+#include "record/document_kind.hpp"
 
 namespace fercli::compare_command {
 
@@ -23,6 +24,7 @@ namespace {
 using nlohmann::json;
 
 constexpr double kLevel = 0.05;
+constexpr const char* kSchema = "fercli-comparison/1";
 
 struct Settings {
   std::vector<std::string> files;
@@ -113,11 +115,35 @@ int run(const std::vector<std::string>& arguments) {
       comparisons.push_back(std::move(comparison));
     }
   }
-  const std::string text = pretty_json({{"schema", "fercli-comparison/1"}, {"comparisons", comparisons}}) + "\n";
+  const std::string text = pretty_json({{"schema", kSchema}, {"comparisons", comparisons}}) + "\n";
   if (settings.json) print_text("{}", text);
   if (lock) write_file(settings.out.path, text);
   return 0;
 }
+
+json schema() {
+  using namespace shape;
+  const json metric = Shape<Metric>::schema();
+  const json test = object({{"condition", described(text(), "clean, or attack, norm and eps")},
+                            {"n", whole()},
+                            {"both", described(whole(), "images that both networks get right")},
+                            {"only_first", whole()},
+                            {"only_second", whole()},
+                            {"neither", whole()},
+                            {"first", metric},
+                            {"second", metric},
+                            {"difference", metric},
+                            {"p", described(number(), "exact McNemar")},
+                            {"p_holm", described(number(), "after Holm's correction for the tests of this list")}},
+                           {{"settings_differ", flag()}});
+  const json comparison = object({{"first", text()},
+                                  {"second", text()},
+                                  {"images", described(whole(), "that both were measured on")},
+                                  {"tests", list(test)}});
+  return object({{"schema", constant(kSchema)}, {"comparisons", list(comparison)}});
+}
+
+const Register<DocumentKind> document{{"comparison", "--out and --json of compare", schema}};
 
 const Register<Command> registered{{"compare", "paired tests between models on the same images", run}};
 

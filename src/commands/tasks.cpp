@@ -36,6 +36,7 @@ const std::vector<Task>& further_tasks() {
       {"robust accuracy at four eps on 500 images, with the adversarial images kept",
        "fercli eval --model robust --data FER2013 --attacks autoattack --eps 1/255,2/255,4/255,8/255 --limit 500 "
        "--save-adv worst.ferpack --out out/robustness"},
+      {"the JSON Schema of result.json, for a program that reads it", "fercli schema result"},
       {"fail unless 30 % of the images are robust",
        "fercli eval --model robust --data FER2013 --attacks pgd --eps 4/255 --min-robust 0.3"},
       {"join the shards that eval or attack made with --shard 1/3, 2/3 and 3/3", "fercli merge out/robustness"},

@@ -2,9 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <cmath>
-#include <limits>
-
 #include "attacks/engine/attack.hpp"
 #include "core/build_info.hpp"
 #include "core/error.hpp"
@@ -12,6 +9,9 @@
 #include "core/json_text.hpp"
 #include "core/progress.hpp"
 #include "core/reason.hpp"
+#include "eval/result_shapes.hpp"
+#include "record/document_kind.hpp"
+#include "record/fields.hpp"
 
 namespace fercli {
 
@@ -20,30 +20,87 @@ namespace {
 using nlohmann::json;
 using nlohmann::ordered_json;
 
-double number_or_nan(const json& value) {
-  return value.is_null() ? std::numeric_limits<double>::quiet_NaN() : value.get<double>();
+/// The description of data that a command read; a picture attacked as a whole has its size instead.
+json dataset_schema() {
+  using namespace shape;
+  return open_object({{"name", text()}}, {{"split", text()},
+                                          {"n", whole()},
+                                          {"digest", text()},
+                                          {"skipped", whole()},
+                                          {"classes", list(text())},
+                                          {"width", whole()},
+                                          {"height", whole()},
+                                          {"faces", whole()}});
 }
 
+json model_schema() {
+  using namespace shape;
+  return open_object(
+      {{"model", text()},
+       {"digest", text()},
+       {"arch", text()},
+       {"settings", open_object({})},
+       {"classes", list(text())},
+       {"preprocessing", open_object({})}},
+      {{"name", text()}, {"precision", text()}, {"search_precision", text()}, {"verdict_precision", text()}});
+}
+
+json attack_schema() {
+  using namespace shape;
+  return described(open_object({{"name", text()}}, {{"norm", text()},
+                                                    {"eps", number()},
+                                                    {"pixel_grid", flag()},
+                                                    {"search_precision", text()},
+                                                    {"verdict_precision", text()}}),
+                   "and every parameter of the attack");
+}
+
+json image_schema() {
+  using namespace shape;
+  return open_object({{"id", text()}, {"label", text()}}, {{"pixels", text()},
+                                                           {"predicted", text()},
+                                                           {"probabilities", list(number())},
+                                                           {"answers", map_of(list(text()))},
+                                                           {"distance", map_of(number())},
+                                                           {"clean_class", text()},
+                                                           {"adversarial_class", text()},
+                                                           {"success", flag()},
+                                                           {"success_float", flag()},
+                                                           {"linf", number()},
+                                                           {"l2", number()}});
+}
+
+}  // namespace
+
+template <class Visitor>
+void visit_fields(Visitor& field, Result& result) {
+  using namespace shape;
+  field.constant("schema", {{"name", Result::kSchema}, {"version", Result::kSchemaVersion}}, "of this document");
+  field("command", result.command, "that wrote it");
+  field("n", result.n, "images that the metrics are about");
+  field("metrics", result.metrics, "by name: accuracy, robust_accuracy.ATTACK.EPS, success_8bit, …");
+  field("dataset", result.dataset, "the images", dataset_schema());
+  field("model", result.model, "the network", model_schema());
+  field.optional("threat_model", result.threat_model, "what the attacker may do", open_object({}));
+  field.optional("attacks", result.attacks, "as they ran, at the largest eps", list(attack_schema()));
+  field("options", result.options, "of the command, with where each value comes from", options_schema());
+  field("seed", result.seed, "of every random number");
+  field("environment", result.environment, "program, libraries, processor", environment_schema());
+  field("warnings", result.warnings, "sentences");
+  field("tables", result.tables, "figures as numbers", open_object({}));
+  field("per_class", result.per_class, "metrics of each class", list(open_object({{"class", text()}})));
+  field("timing", result.timing, "seconds and rates; the one part that differs between equal runs");
+  field("per_image", result.per_image, "one entry for each image", list(image_schema()));
+}
+
+namespace {
+
+const Register<DocumentKind> result_document{
+    {"result", "result.json of eval, attack, frame, universal and patch, and their --json", schema_of_record<Result>}};
+
 ordered_json ordered(const Result& result) {
-  ordered_json document;
-  document["schema"] = {{"name", Result::kSchema}, {"version", Result::kSchemaVersion}};
-  document["command"] = result.command;
-  document["n"] = result.n;
-  document["metrics"] = json::object();
-  for (const auto& [name, metric] : result.metrics) document["metrics"][name] = to_json(metric);
-  document["dataset"] = result.dataset;
-  document["model"] = result.model;
-  if (!result.threat_model.is_null()) document["threat_model"] = result.threat_model;
-  if (!result.attacks.is_null()) document["attacks"] = result.attacks;
-  document["options"] = result.options;
-  document["seed"] = result.seed;
-  document["environment"] = result.environment.is_null() ? environment_json() : result.environment;
-  document["warnings"] = result.warnings;
-  document["tables"] = result.tables;
-  document["per_class"] = result.per_class;
-  document["timing"] = json::object();
-  for (const auto& [name, value] : result.timing) document["timing"][name] = finite_or_null(value);
-  document["per_image"] = result.per_image;
+  ordered_json document = write_record(result);
+  if (result.environment.is_null()) document["environment"] = environment_json();
   return document;
 }
 
@@ -54,30 +111,10 @@ std::string lines_of(const ordered_json& list) {
   return "[" + text + "\n  ]";
 }
 
-Result parse_result(const json& document) {
-  Result result;
-  result.command = document.at("command");
-  result.n = document.at("n");
-  for (const auto& [name, metric] : document.at("metrics").items()) result.metrics[name] = metric_from_json(metric);
-  result.dataset = document.at("dataset");
-  result.model = document.at("model");
-  result.threat_model = document.value("threat_model", json());
-  result.attacks = document.value("attacks", json());
-  result.options = document.at("options");
-  result.seed = document.at("seed");
-  result.environment = document.at("environment");
-  result.warnings = document.at("warnings").get<std::vector<std::string>>();
-  result.tables = document.at("tables");
-  result.per_class = document.at("per_class");
-  for (const auto& [name, value] : document.at("timing").items()) result.timing[name] = number_or_nan(value);
-  result.per_image = document.at("per_image");
-  return result;
-}
-
 }  // namespace
 
 json finite_or_null(double value) {
-  return std::isfinite(value) ? json(value) : json(nullptr);
+  return Shape<double>::write(value);
 }
 
 void Result::add_warning(const std::string& line) {
@@ -93,9 +130,8 @@ json to_json(const Metric& metric) {
 
 Metric metric_from_json(const json& document) {
   const auto& interval = document.at("interval");
-  return {number_or_nan(document.at("value")),
-          {number_or_nan(interval.at(0)), number_or_nan(interval.at(1))},
-          document.at("n")};
+  const auto number = Shape<double>::read;
+  return {number(document.at("value")), {number(interval.at(0)), number(interval.at(1))}, document.at("n")};
 }
 
 json to_json(const Result& result) {
@@ -130,7 +166,9 @@ Result read_result(const std::filesystem::path& path) {
                                 schema["version"].dump(), version()));
   }
   try {
-    return parse_result(document);
+    Result result;
+    read_record(document, result);
+    return result;
   } catch (const UserError&) {
     throw;
   } catch (const std::bad_alloc&) {

@@ -6,8 +6,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <nlohmann/json.hpp>
 #include <stdexcept>
 #include <thread>
 
@@ -16,8 +18,44 @@
 #include "core/escape.hpp"
 #include "core/files.hpp"
 #include "core/reason.hpp"
+#include "record/document_kind.hpp"
+#include "tests/schema_fault.hpp"
 
 namespace fercli::test {
+
+namespace {
+
+/// The schema of a document by what it says of itself, or by its name; null: it has none.
+nlohmann::json schema_of(const std::filesystem::path& path, const nlohmann::json& document) {
+  std::string kind;
+  const auto says = document.is_object() ? document.value("schema", nlohmann::json()) : nlohmann::json();
+  if (says.is_object() && says.value("name", "") == "fercli-result") kind = "result";
+  for (const std::string name : {"report", "comparison"})
+    if (says == "fercli-" + name + "/1") kind = name;
+  if (path.parent_path().filename() == "shards" && path.filename() == "run.json") kind = "shards";
+  return kind.empty() ? nlohmann::json() : schema_document(Registry<DocumentKind>::instance().get(kind));
+}
+
+void expect_fitting(const std::filesystem::path& path, const std::string& text) {
+  const auto document = nlohmann::json::parse(text, nullptr, false);
+  const auto schema = schema_of(path, document);
+  if (!schema.is_null()) EXPECT_EQ(schema_fault(schema, document), "") << path;
+}
+
+/// What a successful command printed and wrote fits its schemas.
+void expect_fitting_documents(const std::vector<std::string>& arguments, const ProgramResult& result) {
+  if (result.exit_code != 0) return;
+  if (!result.out.empty() && result.out[0] == '{') expect_fitting("stdout", result.out);
+  const auto option = std::find_if(arguments.begin(), arguments.end(),
+                                   [](const std::string& word) { return word == "--out" || word == "-o"; });
+  if (option == arguments.end() || option + 1 == arguments.end()) return;
+  std::error_code error;  // where --out names a file, or nothing was written
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(*(option + 1), error))
+    if (entry.is_regular_file() && entry.path().extension() == ".json")
+      expect_fitting(entry.path(), read_file(entry.path()));
+}
+
+}  // namespace
 
 ProgramResult run_in_process(const std::vector<std::string>& arguments) {
   ProgramResult result{0, "", ""};
@@ -55,7 +93,9 @@ ScratchFolder::~ScratchFolder() {
 
 ProgramResult run_fercli(const std::vector<std::string>& arguments, const std::function<bool()>& kill_when,
                          int signal_number) {
-  return run_program(FERCLI_PROGRAM, arguments, kill_when, signal_number);
+  const auto result = run_program(FERCLI_PROGRAM, arguments, kill_when, signal_number);
+  expect_fitting_documents(arguments, result);
+  return result;
 }
 
 ProgramResult run_program(const std::string& program, const std::vector<std::string>& arguments,

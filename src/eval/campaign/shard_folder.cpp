@@ -9,6 +9,8 @@
 #include "core/files.hpp"
 #include "core/json_text.hpp"
 #include "core/text.hpp"
+#include "record/document_kind.hpp"
+#include "record/fields.hpp"
 
 namespace fercli {
 
@@ -67,6 +69,20 @@ bool has_begun(const fs::path& folder) {
                      [](const auto& entry) { return entry.path().filename().string().front() != '.'; });
 }
 
+}  // namespace
+
+template <class Visitor>
+void visit_fields(Visitor& field, ShardedRun& run) {
+  field("command", run.command, "which is divided");
+  field("arguments", run.arguments, "of the command, without --shard and --out");
+  field("identity", run.identity, "what all shards share, by name", shape::open_object({}));
+}
+
+namespace {
+
+const Register<DocumentKind> shards_document{
+    {"shards", "shards/run.json of eval, attack and report with --shard", schema_of_record<ShardedRun>}};
+
 json read_object(const fs::path& file) {
   json value = json::parse(read_file(file), nullptr, false);
   if (!value.is_object()) throw UserError(fmt::format("{}: is damaged", file.string()));
@@ -86,13 +102,15 @@ ShardedRun ShardedRun::read(const fs::path& out) {
         "{}: holds no shards; `fercli eval`, `attack`, `report`, `verify` and `universal` write them with --shard",
         out.string()));
   }
-  const json run = read_object(file);
-  const auto is_text = [](const json& value) { return value.is_string(); };
-  const bool complete = is_text(run.value("command", json())) && run.value("arguments", json()).is_array() &&
-                        run.value("identity", json()).is_object() &&
-                        std::all_of(run.at("arguments").begin(), run.at("arguments").end(), is_text);
-  if (!complete) throw UserError(fmt::format("{}: is damaged", file.string()));
-  return {out, run.at("command"), run.at("arguments").get<std::vector<std::string>>(), run.at("identity")};
+  ShardedRun run;
+  run.out = out;
+  try {
+    read_record(read_object(file), run);
+  } catch (const json::exception&) {
+    throw UserError(fmt::format("{}: is damaged", file.string()));
+  }
+  if (!run.identity.is_object()) throw UserError(fmt::format("{}: is damaged", file.string()));
+  return run;
 }
 
 ShardMaker::ShardMaker(const ShardedRun& run, const Shard& shard, Division* team)
@@ -100,9 +118,7 @@ ShardMaker::ShardMaker(const ShardedRun& run, const Shard& shard, Division* team
   if (!writes()) return;
   lock_.emplace(OutputLock::of_folder(folder_));
   if (!fs::exists(shards_ / kRunFile)) {
-    write_file(
-        shards_ / kRunFile,
-        pretty_json({{"command", run.command}, {"arguments", run.arguments}, {"identity", run.identity}}) + "\n");
+    write_file(shards_ / kRunFile, pretty_json(write_record(run)) + "\n");
     return;
   }
   const auto first = ShardedRun::read(out_);

@@ -1,0 +1,18 @@
+#pragma once
+
+#include "eval/result.hpp"
+#include "record/shape.hpp"
+
+namespace fercli {
+
+template <>
+struct Shape<Metric> {
+  static nlohmann::json write(const Metric& metric) { return to_json(metric); }
+  static Metric read(const nlohmann::json& json) { return metric_from_json(json); }
+  static nlohmann::json schema();  ///< an interval is one of 95 %
+};
+
+nlohmann::json options_schema();      ///< of OptionSet::provenance
+nlohmann::json environment_schema();  ///< of `environment_json`
+
+}  // namespace fercli

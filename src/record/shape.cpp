@@ -1,0 +1,69 @@
+#include "record/shape.hpp"
+
+#include <cmath>
+#include <limits>
+
+namespace fercli {
+
+namespace shape {
+
+json text() {
+  return {{"type", "string"}};
+}
+json flag() {
+  return {{"type", "boolean"}};
+}
+json whole() {
+  return {{"type", "integer"}};
+}
+json number() {
+  return {{"type", {"number", "null"}}};
+}
+json any() {
+  return json::object();
+}
+json constant(json value) {
+  return {{"const", std::move(value)}};
+}
+json one_of(const std::vector<std::string>& words) {
+  return {{"enum", words}};
+}
+json list(json item) {
+  return {{"type", "array"}, {"items", std::move(item)}};
+}
+json map_of(json value) {
+  return {{"type", "object"}, {"additionalProperties", std::move(value)}};
+}
+
+json open_object(const Members& always, const Members& sometimes) {
+  json schema = {{"type", "object"}, {"properties", json::object()}, {"required", json::array()}};
+  for (const auto& [name, member] : always) {
+    schema["properties"][name] = member;
+    schema["required"].push_back(name);
+  }
+  for (const auto& [name, member] : sometimes) schema["properties"][name] = member;
+  return schema;
+}
+
+json object(const Members& always, const Members& sometimes) {
+  json schema = open_object(always, sometimes);
+  schema["additionalProperties"] = false;
+  return schema;
+}
+
+json described(json schema, const std::string& help) {
+  schema["description"] = help;
+  return schema;
+}
+
+}  // namespace shape
+
+nlohmann::json Shape<double>::write(double value) {
+  return std::isfinite(value) ? nlohmann::json(value) : nlohmann::json();
+}
+
+double Shape<double>::read(const nlohmann::json& json) {
+  return json.is_null() ? std::numeric_limits<double>::quiet_NaN() : json.get<double>();
+}
+
+}  // namespace fercli

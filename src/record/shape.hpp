@@ -1,0 +1,92 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+namespace fercli {
+
+/// Pieces of JSON Schemas, draft 2020-12.
+namespace shape {
+
+using nlohmann::json;
+
+using Members = std::vector<std::pair<std::string, json>>;
+
+json text();
+json flag();
+json whole();
+json number();              ///< or null, which stands for what is not finite
+json any();                 ///< no promise
+json constant(json value);  ///< this value and no other
+json one_of(const std::vector<std::string>& words);
+json list(json item);
+json map_of(json value);                                                 ///< an object with names of any kind
+json object(const Members& always, const Members& sometimes = {});       ///< and with nothing else in it
+json open_object(const Members& always, const Members& sometimes = {});  ///< other members may be there too
+json described(json schema, const std::string& help);
+
+}  // namespace shape
+
+/// How a value of a record stands in JSON: `write`, `read` (throws JSON's exceptions), `schema`.
+template <class Value>
+struct Shape {
+  static nlohmann::json write(const Value& value) { return value; }
+  static Value read(const nlohmann::json& json) { return json.get<Value>(); }
+  static nlohmann::json schema();
+};
+
+template <>
+struct Shape<double> {
+  static nlohmann::json write(double value);
+  static double read(const nlohmann::json& json);
+  static nlohmann::json schema() { return shape::number(); }
+};
+
+template <class Value>
+struct Shape<std::vector<Value>> {
+  static nlohmann::json write(const std::vector<Value>& values) {
+    auto list = nlohmann::json::array();
+    for (const auto& value : values) list.push_back(Shape<Value>::write(value));
+    return list;
+  }
+  static std::vector<Value> read(const nlohmann::json& json) {
+    std::vector<Value> values;
+    for (const auto& value : json.get_ref<const nlohmann::json::array_t&>())
+      values.push_back(Shape<Value>::read(value));
+    return values;
+  }
+  static nlohmann::json schema() { return shape::list(Shape<Value>::schema()); }
+};
+
+template <class Value>
+struct Shape<std::map<std::string, Value>> {
+  static nlohmann::json write(const std::map<std::string, Value>& values) {
+    auto object = nlohmann::json::object();
+    for (const auto& [name, value] : values) object[name] = Shape<Value>::write(value);
+    return object;
+  }
+  static std::map<std::string, Value> read(const nlohmann::json& json) {
+    std::map<std::string, Value> values;
+    for (const auto& [name, value] : json.items()) values[name] = Shape<Value>::read(value);
+    return values;
+  }
+  static nlohmann::json schema() { return shape::map_of(Shape<Value>::schema()); }
+};
+
+template <>
+inline nlohmann::json Shape<std::string>::schema() {
+  return shape::text();
+}
+template <>
+inline nlohmann::json Shape<int64_t>::schema() {
+  return shape::whole();
+}
+template <>
+inline nlohmann::json Shape<uint64_t>::schema() {
+  return shape::whole();
+}
+
+}  // namespace fercli
