@@ -28,7 +28,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr const char* kEveryFace = "all";
-constexpr const char* kConfidenceUnit = "percent";
+constexpr const char* kConfidenceUnit = "share";
 
 /// Besides the files of the page.
 const std::map<std::string, std::string>& methods() {

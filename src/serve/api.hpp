@@ -41,13 +41,13 @@ struct ApiSettings {
 
 /// What the server can do, without HTTP: usable by any number of threads at once.
 ///
-///     POST /predict   image, model -> {"faces_detected", "predictions": [{"emotion", "confidence" in %, "box", …}]}
+///     POST /predict   image, model -> {"faces_detected", "predictions": [{"emotion", "confidence", "box", …}]}
 ///     POST /attack    image, model, goal, eps, attack, steps, face -> both verdicts of every network, norms, pictures
 ///     POST /smallest  the same without eps -> the smallest eps that suffices
 ///     GET /models, /samples, /test, /labels, /model, /metrics; the page at /, the API's description at /docs and
 ///     /openapi.json
 ///
-/// A POST refuses fields that it does not know. Confidences and probabilities are in percent.
+/// A POST refuses fields that it does not know. Confidences and probabilities are shares, 0 to 1.
 class Api {
  public:
   Api(const Checkpoint& checkpoint, ApiSettings settings);  ///< of `settings.model`

@@ -50,7 +50,7 @@ std::string sample_faces_json(const Classifier& classifier) {
     for (const size_t row : surest_rows(faces, readings, label)) {
       samples.push_back({{"name", faces.ids[row]},
                          {"label", classes.name(label)},
-                         {"confidence", std::round(1000 * readings[row][static_cast<size_t>(label)]) / 10},
+                         {"confidence", std::round(1e6 * readings[row][static_cast<size_t>(label)]) / 1e6},
                          {"image", encode_base64(encode_png(faces.images[static_cast<int64_t>(row)]))}});
     }
   }

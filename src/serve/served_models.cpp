@@ -20,8 +20,8 @@ using Json = nlohmann::ordered_json;
 
 constexpr const char* kEveryModel = "all";
 
-double percent_of(double probability) {
-  return std::round(probability * 1e6) / 1e4;
+double six_places(double probability) {
+  return std::round(probability * 1e6) / 1e6;
 }
 
 std::string stem_of(const std::string& given) {
@@ -103,11 +103,11 @@ Json verdict_json(const LabelSet& classes, const std::vector<double>& probabilit
   const int64_t best = top_of(probabilities);
   Json all;
   for (int64_t k = 0; k < classes.size(); ++k) {
-    all[display_name(classes.name(k), language)] = percent_of(probabilities[static_cast<size_t>(k)]);
+    all[display_name(classes.name(k), language)] = six_places(probabilities[static_cast<size_t>(k)]);
   }
   return {{"emotion", display_name(classes.name(best), language)},
           {"label", classes.name(best)},
-          {"confidence", std::round(1000 * probabilities[static_cast<size_t>(best)]) / 10},
+          {"confidence", six_places(probabilities[static_cast<size_t>(best)])},
           {"probabilities", all}};
 }
 

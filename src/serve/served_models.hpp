@@ -47,7 +47,7 @@ nlohmann::ordered_json describe_served(const ServedModel& model);
 /// Every class of a network: {"name", "french", "emoji"}.
 nlohmann::ordered_json labels_of(const LabelSet& classes);
 
-/// {"emotion", "label", "confidence", "probabilities"}; the last two in percent. `language`: "en" or "fr".
+/// {"emotion", "label", "confidence", "probabilities"}; the last two are shares, 0 to 1. `language`: "en" or "fr".
 nlohmann::ordered_json verdict_json(const LabelSet& classes, const std::vector<double>& probabilities,
                                     const std::string& language);
 

@@ -117,7 +117,8 @@ TEST_F(Serving, PredictsEveryFaceHoweverTheImageIsSent) {
   EXPECT_EQ(raw["faces_detected"], 2);
   const json face = raw["predictions"][0];
   EXPECT_EQ(face["emotion"], "Happy");
-  EXPECT_GT(face["confidence"].get<double>(), 40);
+  EXPECT_GT(face["confidence"].get<double>(), 0.4);
+  EXPECT_LE(face["confidence"].get<double>(), 1);
   EXPECT_EQ(face["probabilities"].size(), 7u);
   for (const char* side : {"x", "y", "w", "h"}) EXPECT_TRUE(face["box"][side].is_number_integer());
   EXPECT_EQ(json::parse(request("POST", "/predict", kForm, multipart("frontier", *people_)).body), raw);
@@ -137,7 +138,7 @@ TEST_F(Serving, GivesTheVerdictsOfThePredictCommand) {
     EXPECT_EQ(answer[i]["label"], expected[i]["emotion"]);
     EXPECT_EQ(answer[i]["box"], expected[i]["box"]);
     EXPECT_NEAR(answer[i]["probabilities"]["Sad"].get<double>(),
-                100 * expected[i]["probabilities"]["Sad"].get<double>(), 1e-4);
+                expected[i]["probabilities"]["Sad"].get<double>(), 1e-6);
   }
 }
 
@@ -186,7 +187,7 @@ TEST_F(Serving, TellsWhatItIs) {
   EXPECT_EQ(models["models"][0]["model"], "standard");
   EXPECT_EQ(models["models"][1]["model"], "robust");
   EXPECT_EQ(models["limits"]["steps"], 50);
-  EXPECT_EQ(models["confidence_unit"], "percent");
+  EXPECT_EQ(models["confidence_unit"], "share");
   EXPECT_EQ(json::parse(request("GET", "/openapi.json").body)["openapi"], "3.0.3");
   const auto metrics = request("GET", "/metrics").body;
   EXPECT_THAT(metrics, testing::HasSubstr("fercli_requests_total{path=\"/test\",status=\"200\"}"));
@@ -253,7 +254,7 @@ TEST_F(Serving, UnknownFieldsAreRefusedHoweverTheyAreSent) {
 
 TEST_F(Serving, OneAnswerHasTheVerdictsOfEveryNetwork) {
   const json both = json::parse(request("POST", "/predict?model=all", kPng, *people_).body);
-  EXPECT_EQ(both["confidence_unit"], "percent");
+  EXPECT_EQ(both["confidence_unit"], "share");
   ASSERT_EQ(both["predictions"].size(), 2u);
   for (const json& face : both["predictions"]) {
     EXPECT_EQ(face["verdicts"]["standard"]["confidence"], face["confidence"]);

@@ -147,7 +147,7 @@ test("original, adversarial picture and result are saved under names that say wh
   assert.equal(await read(adversarial.bytes), "Sad");
   const record = JSON.parse(result.bytes);
   assert.equal(record.images.adversarial, adversarial.name);
-  assert.equal(record.confidence_unit, "percent");
+  assert.equal(record.confidence_unit, "share");
 });
 
 test("another network, method, source or target is another attack, at once", async (page) => {
@@ -337,6 +337,17 @@ test("French says everything in French, with French numbers", async (page) => {
   await page.click("#language");
   assert.match(await text(page, "outcomes"), /standard is fooled/);
   assert.equal(await page.getAttribute("html", "lang"), "en");
+}, {locale: "fr-FR"});
+
+test("in French, what the server refuses is said in French", async (page) => {
+  await openSample(page, "Heureux, visage dessiné 1");
+  let status = 503;
+  await page.route("**/attack", (route) => route.fulfill({status, json: {error: "the server is busy, try again"}}));
+  await page.click("#attack");
+  await until(page, () => /le serveur est occupé/.test(document.getElementById("message").innerText));
+  status = 418;
+  await page.click("#attack");
+  await until(page, () => /le serveur refuse \(code 418\)/.test(document.getElementById("message").innerText));
 }, {locale: "fr-FR"});
 
 test("light and dark follow the system until they are chosen, which is remembered", async (page) => {

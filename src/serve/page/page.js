@@ -37,13 +37,19 @@ function emotionName(label, labels = server.models[0].labels) {
   return entry && language === "fr" ? entry.french : label;
 }
 
-const verdictText = (verdict) => emotionName(verdict.label) + " " + percent(verdict.confidence);
+const verdictText = (verdict) => emotionName(verdict.label) + " " + percent(100 * verdict.confidence);
 
 function setMessage(text) {
   $("message").textContent = text;
 }
 
-// Errors of the server are sentences of its own.
+// The server's sentences are English; in French the status has to do, with a sentence of this page.
+function reason(error) {
+  if (error.status === 0) return say("unreachable");
+  if (language === "en" || !error.status) return error.message;
+  return "status" + error.status in texts[language] ? say("status" + error.status) : say("statusOther", {n: error.status});
+}
+
 function showError(error) {
   if (error.name === "AbortError") return;
   if (error.status === 401) {
@@ -53,7 +59,7 @@ function showError(error) {
     $("token").focus();
     return;
   }
-  setMessage(say("failed", {why: error.status === 0 ? say("unreachable") : error.message}));
+  setMessage(say("failed", {why: reason(error)}));
 }
 
 // Screen readers are told at most once a second, and then the latest.
@@ -238,7 +244,7 @@ function chooseFace(index) {
     const label = verdictsOf(prediction)[$("model").value].label;
     $("source").value = "any";
     if ($("target").value === label || !$("target").value) $("target").value = label === "Sad" ? "Happy" : "Sad";
-    announce(say("announceRead", {model: $("model").value, emotion: emotionName(label), percent: percent(prediction.confidence)}));
+    announce(say("announceRead", {model: $("model").value, emotion: emotionName(label), percent: percent(100 * prediction.confidence)}));
   }
   showWork();
   findSmallest();
@@ -307,7 +313,7 @@ function showFaces() {
     const verdict = verdictsOf(each)[$("model").value];
     const button = element("button", {type: "button", className: "thumb"}, thumbnail(pictures[current].bitmap, each.square, 96),
                            element("span", {}, (index + 1) + " " + emotionName(verdict.label)));
-    button.setAttribute("aria-label", say("faceName", {n: index + 1, emotion: emotionName(verdict.label), percent: percent(verdict.confidence)}));
+    button.setAttribute("aria-label", say("faceName", {n: index + 1, emotion: emotionName(verdict.label), percent: percent(100 * verdict.confidence)}));
     button.setAttribute("aria-pressed", String(index === face));
     button.addEventListener("click", () => { chooseFace(index); $("faces").children[index].firstChild.focus(); });
     return element("li", {}, button);
@@ -343,7 +349,7 @@ function showResults() {
 
 function sideOf(verdict, title) {
   return [element("span", {className: "when"}, title), avatar(verdict.label),
-          element("strong", {}, emotionName(verdict.label)), element("span", {className: "sure"}, percent(verdict.confidence))];
+          element("strong", {}, emotionName(verdict.label)), element("span", {className: "sure"}, percent(100 * verdict.confidence))];
 }
 
 function showFlip({original, adversarial}) {
@@ -389,7 +395,7 @@ function barsCard(name, {original, adversarial}, attacked) {
   const after = adversarial && shown.answer.attacked ? adversarial : null;
   const value = (verdict, entry) => {
     const found = Object.entries(verdict.probabilities).find(([key]) => key === entry.name || key === entry.french);
-    return found ? found[1] : 0;
+    return found ? 100 * found[1] : 0;
   };
   const cell = (verdict, entry) => element("td", {className: verdict && verdict.label === entry.name ? "best" : ""},
                                            ...(verdict ? bar(value(verdict, entry), entry.name) : [element("span", {className: "none"}, say("barsNone"))]));

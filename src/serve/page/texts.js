@@ -86,6 +86,8 @@ export const texts = {
     foot: "fercli mesure combien les réseaux qui lisent les expressions se laissent tromper. L’émotion qu’un réseau lit sur un visage dit peu de ce que la personne ressent.",
     noFace: "Aucun visage trouvé dans {name}.", noCamera: "La caméra n’est pas utilisable : {why}", noSecure: "les navigateurs ne la permettent que sur localhost ou par https",
     failed: "Cela n’a pas marché : {why}", cannotRead: "{name} : ce navigateur ne sait pas le lire. Enregistrez-le en JPEG, PNG ou WebP.", noPicture: "Aucune image dans ce que vous avez donné.",
+    status400: "le serveur ne comprend pas la demande", status413: "l’image est trop grande", status415: "le serveur lit PNG, JPEG et WebP seulement",
+    status422: "aucun visage, ou pas celui demandé, dans l’image", status429: "trop de demandes à la fois", status503: "le serveur est occupé, réessayez", statusOther: "le serveur refuse (code {n})",
     unreachable: "le serveur ne répond pas", tokenTitle: "Ce serveur demande un jeton", tokenHint: "Il a été choisi au démarrage par --token, --token-file ou FERCLI_TOKEN.", token: "Jeton", open: "Ouvrir", wrongToken: "Ce jeton est faux.",
     pictureAlt: "{name}, {n} visages marqués", liveAlt: "Image de la caméra : {what}", nobody: "aucun visage", toLight: "Clair", toDark: "Sombre", other: "English",
     servedBy: "Réseaux : {names}", announceVerdict: "{model} : {before} avant, {after} après.", announceRead: "{model} voit {emotion}, {percent}.", more: "Seules les {n} premières images ont été prises.",
