@@ -43,15 +43,16 @@ struct Arguments {
   Smoothing smoothing;
   double eps = 4 / 255.0, duration = 0;
   int64_t steps = 4, max_frames = 0;
-  bool list = false, no_window = false, lines = false, mirror = false, force = false, quiet = false;
+  bool list = false, no_window = false, lines = false, course = false, mirror = false, force = false, quiet = false;
   Runtime runtime;
 };
 
 void declare(OptionSet& options, Arguments& a) {
   options.section("Video and network");
-  options.texts("source,s", &a.sources, "SOURCE",
-                "camera number, /dev/videoN, video file, folder of images, URL (http, rtsp), or synthetic[:faces=2,…]; "
-                "of several the first that opens");
+  options.texts(
+      "source,s", &a.sources, "SOURCE",
+      "camera number, /dev/videoN, video file, picture or folder of them, URL (http, rtsp), or synthetic[:faces=2,…]; "
+      "of several the first that opens");
   options.flag("list-cameras", &a.list, "print the cameras of this machine and end");
   a.model.declare(options);
   options.text("detector", &a.detector, "haar|FILE",
@@ -81,6 +82,7 @@ void declare(OptionSet& options, Arguments& a) {
   options.section("Output");
   options.flag("no-window", &a.no_window, "no window; prints a line a second unless data goes to stdout");
   options.flag("lines", &a.lines, "print a line a second beside the window too");
+  options.flag("course", &a.course, "with these lines, those that say \"Reading video stream\" and \"Preprocessing\"");
   options.text("record", &a.outputs.record, "FILE", "video of the frames as they came (.mp4, .avi)");
   options.text("record-annotated", &a.outputs.record_annotated, "FILE", "video of what the window shows");
   options.text("csv", &a.outputs.csv, "FILE", "a line per face and frame; - is stdout");
@@ -134,6 +136,7 @@ void check(Arguments& a, const OptionSet& options) {
   if (a.lines && (a.outputs.csv == "-" || a.outputs.jsonl == "-")) {
     options.fail("lines", "stdout is taken by --csv - or --jsonl -");
   }
+  if (a.course && !a.lines && !a.no_window) options.fail("course", "goes with --lines or --no-window");
   a.lines = a.lines || (a.no_window && a.outputs.csv != "-" && a.outputs.jsonl != "-");
   // On two cores the network leaves one to capture and drawing.
   if (a.runtime.threads == 0) {
@@ -198,13 +201,15 @@ class LiveRun {
   }
 
   void loop() {
-    if (a_.lines) print_out("Reading video stream ...\n\n");
+    if (a_.lines && a_.course) print_out("Reading video stream ...\n\n");
     while (!pipeline_.finished() && !quit_ && !interrupted()) {
       if (auto frame = pipeline_.next(kPatience)) {
         frame_ = std::move(frame);
-        session_.add(*frame_);
-        if (a_.lines) print_line();
-        if (window_ || session_.wants_shown() || session_.recording()) draw(true);
+        const bool again = pipeline_.source().is_stills() && frame_->frame.number == last_number_;
+        last_number_ = frame_->frame.number;
+        if (!again) session_.add(*frame_);
+        if (a_.lines && !again) print_line();
+        if (window_ || session_.wants_shown() || session_.recording()) draw(!again);
       } else if (frame_ && window_ && changed_) {
         draw(false);  // paused: the keys still answer
       }
@@ -248,7 +253,8 @@ class LiveRun {
   }
 
   void print_course_line(const AnalysedFrame& frame, int64_t second) const {
-    print_out(for_terminal(fmt::format("Preprocessing ...\n{}\n\n", course_line(frame, classes_, clock(second)))));
+    const std::string line = course_line(frame, classes_, clock(second));
+    print_out(for_terminal(a_.course ? fmt::format("Preprocessing ...\n{}\n\n", line) : line + "\n"));
   }
 
   /// Of a camera, the time of the day; of a file, the place in it.
@@ -325,7 +331,7 @@ class LiveRun {
   std::optional<AnalysedFrame> frame_;
   torch::Tensor shown_;
   double eps_;
-  int64_t last_second_ = -1;
+  int64_t last_second_ = -1, last_number_ = -1;
   std::optional<int64_t> open_second_;  ///< whose line is still to be printed
   bool mirrored_, quit_ = false, changed_ = false;
 };
@@ -358,6 +364,7 @@ int run(const std::vector<std::string>& arguments) {
   settings.max_seconds = a.duration;
   settings.max_frames = a.max_frames;
   settings.mirror = a.mirror;
+  settings.hold = !a.no_window;
   settings.runtime = a.runtime;
   LivePipeline pipeline(std::move(source), make_detectors(a.detector, a.smallest_face), networks.classifier,
                         std::make_unique<LiveAttack>(networks.classifier, defender, attack), settings);

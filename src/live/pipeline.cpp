@@ -21,6 +21,7 @@ using Milliseconds = std::chrono::duration<double, std::milli>;
 /// How far a face's last box holds back its new one, while smoothing is on.
 constexpr double kSteadyBox = 0.5;
 constexpr auto kNap = std::chrono::milliseconds(20);
+constexpr auto kHeld = std::chrono::milliseconds(200);  ///< between two looks at a still that stays
 
 double milliseconds_since(Clock::time_point start) {
   return Milliseconds(Clock::now() - start).count();
@@ -101,11 +102,13 @@ struct LivePipeline::State {
         mirrored(given.mirror) {}
 
   void capture();
+  void hand_on(const Frame& frame);
   void wait_for_its_time(double time);
   bool out_of_time() const;
   void analyse();
   AnalysedFrame analyse_one(Captured captured);
   std::vector<LiveFace> read(const Picture& picture, const std::vector<Track>& tracks, double time);
+  std::vector<LiveFace> read_still(const Picture& picture, int64_t number);
   void perturb(AnalysedFrame& out);
   void fail();
 
@@ -116,6 +119,7 @@ struct LivePipeline::State {
   PipelineSettings settings;
   FaceFollower follower;
   std::map<int64_t, LabelSmoother> smoothers;
+  int64_t still = -1, faces_before = 0;  ///< which still is worked on, and the faces of those before it
 
   Slot<Captured> captured_frames;
   Slot<AnalysedFrame> analysed_frames;
@@ -154,6 +158,16 @@ bool LivePipeline::State::out_of_time() const {
   return source->is_live() && settings.max_seconds > 0 && seconds_since(start) >= settings.max_seconds;
 }
 
+void LivePipeline::State::hand_on(const Frame& frame) {
+  Captured item{frame, Clock::now()};
+  if (mirrored) item.frame.bgr = frame.bgr.flip({1}).contiguous();
+  if (settings.pace == Pace::EveryFrame) {
+    captured_frames.put(std::move(item));
+  } else if (captured_frames.replace(std::move(item))) {
+    ++dropped;
+  }
+}
+
 void LivePipeline::State::capture() {
   try {
     Frame frame;
@@ -163,14 +177,12 @@ void LivePipeline::State::capture() {
       const auto pause_start = Clock::now();
       while (paused && !stopping) std::this_thread::sleep_for(kNap);
       paused_for += Clock::now() - pause_start;
-      if (mirrored) frame.bgr = frame.bgr.flip({1}).contiguous();
       ++captured;
-      Captured item{frame, Clock::now()};
-      if (settings.pace == Pace::EveryFrame) {
-        if (!captured_frames.put(std::move(item))) break;
-      } else if (captured_frames.replace(std::move(item))) {
-        ++dropped;
-      }
+      hand_on(frame);
+    }
+    while (settings.hold && source->is_stills() && frame.bgr.defined() && !stopping) {
+      std::this_thread::sleep_for(kHeld);
+      hand_on(frame);
     }
   } catch (...) {
     fail();
@@ -196,6 +208,25 @@ std::vector<LiveFace> LivePipeline::State::read(const Picture& picture, const st
   return faces;
 }
 
+/// Every face of the picture, as it is: not followed, not smoothed.
+std::vector<LiveFace> LivePipeline::State::read_still(const Picture& picture, int64_t number) {
+  if (number != still) faces_before = born;
+  still = number;
+  const auto& input = classifier.preprocessing();
+  const FoundFaces found = find_faces(picture, detectors[detector].get(), input, Detect::Auto);
+  const auto crops = crop_faces(picture, found.squares, input);
+  const auto probabilities = read_crops(classifier, crops);
+  std::vector<LiveFace> faces;
+  for (size_t i = 0; i < found.boxes.size(); ++i) {
+    const FaceReading reading{found.boxes[i], crops[static_cast<int64_t>(i)], probabilities[i]};
+    LiveFace face{faces_before + static_cast<int64_t>(i) + 1, reading, reading.probabilities, {}};
+    if (reading.confidence() >= settings.smoothing.certainty) face.label = reading.top();
+    faces.push_back(std::move(face));
+  }
+  born = std::max<int64_t>(born, faces_before + static_cast<int64_t>(faces.size()));
+  return faces;
+}
+
 void LivePipeline::State::perturb(AnalysedFrame& out) {
   if (!live_attack || !attacking) return;
   const auto start = Clock::now();
@@ -216,14 +247,19 @@ AnalysedFrame LivePipeline::State::analyse_one(Captured item) {
   const Picture picture = make_picture(out.frame.bgr);
   if (&follower.detector() != detectors[detector].get()) follower.use(detectors[detector]);
   out.detector = follower.detector().name();
-  const auto tracks = follower.follow(picture);
-  out.find_ms = milliseconds_since(start);
-  const auto reading = Clock::now();
-  out.faces = read(picture, tracks, out.frame.time);
-  out.read_ms = milliseconds_since(reading);
+  if (source->is_stills()) {
+    out.faces = read_still(picture, out.frame.number);
+    out.find_ms = milliseconds_since(start);
+  } else {
+    const auto tracks = follower.follow(picture);
+    out.find_ms = milliseconds_since(start);
+    const auto reading = Clock::now();
+    out.faces = read(picture, tracks, out.frame.time);
+    out.read_ms = milliseconds_since(reading);
+    born = follower.born();
+  }
   out.latency_ms = milliseconds_since(item.arrival);
   perturb(out);
-  born = follower.born();
   const std::lock_guard lock(mutex);
   latencies.add(out.latency_ms);
   meter.tick(std::chrono::duration<double>(Clock::now().time_since_epoch()).count());

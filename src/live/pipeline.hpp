@@ -56,7 +56,8 @@ struct PipelineSettings {
   double max_seconds = 0;  ///< of the video; 0: to its end
   int64_t max_frames = 0;  ///< analysed; 0: all
   bool mirror = false;
-  Runtime runtime;  ///< threads of the network
+  bool hold = false;  ///< of stills, the last one stays, and is worked on again and again
+  Runtime runtime;    ///< threads of the network
 };
 
 /// Capture and inference in threads of their own; the caller draws. Between capture and inference there is one place,

@@ -1,9 +1,11 @@
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <sstream>
 
 #include "core/files.hpp"
 #include "core/text.hpp"
+#include "data/formats/reader.hpp"
 #include "data/image.hpp"
 #include "live/video/video_source.hpp"
 #include "tests/cli/run_program.hpp"
@@ -105,12 +107,26 @@ TEST_F(LiveCommand, ARecordedFileGivesTheSameFacesAsTheVideoItWasMadeFrom) {
 }
 
 TEST_F(LiveCommand, TheCourseLinesAreExact) {
-  const auto result = live({"--source", "synthetic:faces=1,fps=5,seconds=9", "--duration", "3"});
+  const auto result = live({"--source", "synthetic:faces=1,fps=5,seconds=9", "--duration", "3", "--course"});
   ASSERT_EQ(result.exit_code, 0) << result.err;
   EXPECT_THAT(result.out, testing::MatchesRegex("Reading video stream \\.\\.\\.\n\n"
                                                 "(Preprocessing \\.\\.\\.\n"
                                                 "00:00:0[012]s : ([A-Z][a-z]+ , [0-9]+%|no face)\n\n)+"));
   EXPECT_THAT(result.out, testing::HasSubstr("00:00:02s : Happy , "));
+}
+
+TEST_F(LiveCommand, EachPictureOfAFolderIsAStill) {
+  const auto people = [](int seed) {
+    return read_dataset(fmt::format("synthetic:n=1,seed={},classes=happy,size=48", seed)).images[0];
+  };
+  fs::create_directory(out("people"));
+  for (const int seed : {1, 2}) write_png(people(seed), fs::path(out("people")) / fmt::format("{}.png", seed));
+  const auto folder = live({"--source", out("people")});
+  EXPECT_THAT(folder.out, testing::MatchesRegex("00:00:00s : [A-Z].*\n00:00:01s : [A-Z].*\n"));
+  const auto one = live({"--source", (fs::path(out("people")) / "2.png").string(), "--jsonl", "-"});
+  ASSERT_EQ(one.exit_code, 0) << one.err;
+  EXPECT_EQ(json::parse(one.out)["faces"].size(), 1u);
+  EXPECT_THAT(live({"--source", out("nobody.png")}).err, testing::HasSubstr("nobody.png: no such file"));
 }
 
 TEST_F(LiveCommand, FacesAreExportedOnceASecondAsTheNetworkSeesThem) {

@@ -182,6 +182,31 @@ TEST(VideoSources, AFolderPlaysItsImagesInTheOrderOfTheirNames) {
   EXPECT_FALSE(video->read(frame));
 }
 
+TEST(VideoSources, APictureOfAnotherShapeKeepsItsShape) {
+  const ScratchFolder folder;
+  write_png(torch::full({3, 20, 40}, 10, torch::kUInt8), folder / "a.png");
+  write_png(torch::full({3, 40, 40}, 200, torch::kUInt8), folder / "b.png");
+  const auto video = open_video(folder.path().string());
+  Frame frame;
+  ASSERT_TRUE(video->read(frame) && video->read(frame));
+  EXPECT_EQ(frame.bgr.sizes(), (std::vector<int64_t>{20, 40, 3}));
+  EXPECT_EQ(frame.bgr[10][20][0].item<int>(), 200);
+  EXPECT_EQ(frame.bgr[10][5][0].item<int>(), 0);  // 20 columns of picture between 10 and 10 of black
+}
+
+TEST(LivePipelines, AStillThatIsHeldIsWorkedOnAgainWithTheSameFaces) {
+  const ScratchFolder folder;
+  write_png(torch::full({3, 48, 48}, 90, torch::kUInt8), folder / "face.png");
+  PipelineSettings settings = settings_with(Pace::EveryFrame);
+  settings.hold = true;
+  settings.max_frames = 3;
+  LivePipeline pipeline(open_video((folder / "face.png").string()), haar(), standard(), nullptr, settings);
+  const auto frames = all_frames(pipeline);
+  ASSERT_EQ(frames.size(), 3u);
+  for (const auto& frame : frames) EXPECT_EQ(frame.faces.at(0).id, 1);
+  EXPECT_EQ(pipeline.faces_seen(), 1);
+}
+
 TEST(VideoSources, WrongWordsAreExplained) {
   EXPECT_EQ(message_of([] { open_video("nowhere.mp4"); }), "nowhere.mp4: no such file");
   EXPECT_THAT(message_of([] { open_video("synthetic:people=3"); }),

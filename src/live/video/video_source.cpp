@@ -164,12 +164,32 @@ class LiveSource : public VideoSource {
   std::atomic<bool> stopped_{false};
 };
 
-/// The images of a folder, one a second; unreadable ones are passed over with a warning. All frames have the size of
-/// the first.
-class FolderSource : public VideoSource {
+/// In a picture of this size, as large as it fits; what is left over is black.
+torch::Tensor letterboxed(const torch::Tensor& image, int64_t height, int64_t width) {
+  if (image.size(1) == height && image.size(2) == width) return image;
+  const double scale = std::min(static_cast<double>(height) / static_cast<double>(image.size(1)),
+                                static_cast<double>(width) / static_cast<double>(image.size(2)));
+  const auto side = [&](int64_t length, int64_t most) {
+    return std::clamp<int64_t>(std::lround(scale * static_cast<double>(length)), 1, most);
+  };
+  const int64_t high = side(image.size(1), height), wide = side(image.size(2), width);
+  auto canvas = torch::zeros({image.size(0), height, width}, torch::kUInt8);
+  canvas.narrow(1, (height - high) / 2, high)
+      .narrow(2, (width - wide) / 2, wide)
+      .copy_(resize_image(image, high, wide));
+  return canvas;
+}
+
+/// A picture, or the pictures of a folder, one a second; unreadable ones of a folder are passed over with a warning.
+/// All frames have the size of the first.
+class StillSource : public VideoSource {
  public:
-  explicit FolderSource(const std::string& folder) : folder_(folder), files_(files_in(folder, has_image_extension)) {
-    if (files_.empty()) throw UserError(fmt::format("{}: there are no images in this folder", folder));
+  explicit StillSource(const std::string& place)
+      : name_(place),
+        is_folder_(fs::is_directory(place)),
+        files_(is_folder_ ? files_in(place, has_image_extension) : std::vector<std::string>{place}) {
+    if (!is_folder_) require_file(place);
+    if (files_.empty()) throw UserError(fmt::format("{}: there are no images in this folder", place));
   }
 
   bool read(Frame& frame) override {
@@ -180,24 +200,27 @@ class FolderSource : public VideoSource {
           height_ = image.size(1);
           width_ = image.size(2);
         }
-        const auto bgr = picture_of_image(resize_image(image, height_, width_)).bgr;
+        const auto bgr = picture_of_image(letterboxed(image, height_, width_)).bgr;
         frame = {bgr, next_, static_cast<double>(next_)};
         ++next_;
         return true;
       } catch (const UserError& error) {
+        if (!is_folder_) throw;
         warn(error.what());
       }
     }
     return false;
   }
 
-  std::string name() const override { return folder_; }
+  std::string name() const override { return name_; }
   double fps() const override { return 1; }
   bool is_live() const override { return false; }
+  bool is_stills() const override { return true; }
   int64_t length() const override { return static_cast<int64_t>(files_.size()); }
 
  private:
-  std::string folder_;
+  std::string name_;
+  bool is_folder_;
   std::vector<std::string> files_;
   size_t place_ = 0;
   int64_t next_ = 0, height_ = 0, width_ = 0;
@@ -240,7 +263,7 @@ std::unique_ptr<VideoSource> open_video(const std::string& word) {
   if (is_synthetic_video(word)) return open_synthetic_video(word);
   if (camera_number(word) >= 0 || is_url(word)) return std::make_unique<LiveSource>(word);
   std::error_code error;
-  if (fs::is_directory(word, error)) return std::make_unique<FolderSource>(word);
+  if (fs::is_directory(word, error) || has_image_extension(word)) return std::make_unique<StillSource>(word);
   return std::make_unique<FileSource>(word);
 }
 

@@ -31,9 +31,13 @@ class VideoSource {
   virtual double fps() const = 0;      ///< as promised by the source; 30 where it says nothing
   virtual bool is_live() const = 0;    ///< frames come by its own clock (camera, stream), whoever waits
   virtual int64_t length() const = 0;  ///< frames, 0 where unknown
+
+  /// Pictures that have nothing to do with each other: faces are not followed from one to the next.
+  virtual bool is_stills() const { return false; }
 };
 
-/// `word`: a camera's number or /dev/videoN, a video file, a folder of images (in order of their names), a URL of
+/// `word`: a camera's number or /dev/videoN, a video file, a picture or a folder of them (in order of
+/// their names), a URL of
 /// OpenCV's (http, rtsp), or "synthetic", with options "synthetic:faces=2,seed=1,size=640x480,fps=30,seconds=0": drawn
 /// faces that move and change expression, without end when seconds is 0. Throws UserError on a missing or unreadable
 /// file or a wrong option, RunError when a camera or stream cannot be opened.
