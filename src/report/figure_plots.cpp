@@ -236,4 +236,13 @@ FigureScript plot_heat_map(const HeatMap& map) {
   return {script + plot_cells(cells_of(map), cell > 95 ? 19 : cell > 75 ? 17 : 15), {kWidth, static_cast<int>(height)}};
 }
 
+int64_t epoch_step(int64_t epochs) {
+  constexpr int64_t kMostTicks = 10;
+  for (int64_t power = 1;; power *= 10) {
+    for (const int64_t digit : {1, 2, 5}) {
+      if (epochs <= kMostTicks * digit * power) return digit * power;
+    }
+  }
+}
+
 }  // namespace fercli

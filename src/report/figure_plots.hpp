@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <limits>
 #include <optional>
 #include <string>
@@ -64,5 +65,8 @@ struct HeatMap {
 };
 
 FigureScript plot_heat_map(const HeatMap& map);
+
+/// Epochs between two ticks of an axis that shows so many: 1, 2 or 5 times a power of ten.
+int64_t epoch_step(int64_t epochs);
 
 }  // namespace fercli

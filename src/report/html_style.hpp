@@ -5,7 +5,14 @@ namespace fercli {
 /// One column that is easy to read, on paper as on a phone: what is wider scrolls inside its own frame.
 constexpr const char* kReportStyle = R"css(
 :root { --ink: #1d2329; --soft: #59636e; --line: #d9dee3; --paper: #fff; --tint: #f4f6f8; --accent: #0072b2;
-  --alarm: #b3261e; --warn: #9a5b00; --good: #006b4f; }
+  --alarm: #b3261e; --warn: #9a5b00; --good: #006b4f; --alarm-tint: #fdecea; --warn-tint: #fff6e0; --good-tint: #e9f7f2;
+  --verdict-tint: #eaf4fb; --marked: #fff1e6; --shade: #0003; color-scheme: light dark; }
+@media screen and (prefers-color-scheme: dark) {
+  :root { --ink: #e6eaee; --soft: #a9b4bf; --line: #39424b; --paper: #14181c; --tint: #1e242a; --accent: #6cb8ea;
+    --alarm: #ff9c93; --warn: #f2b84b; --good: #5fd3ab; --alarm-tint: #3a1c1a; --warn-tint: #35290f; --good-tint: #12302a;
+    --verdict-tint: #16293a; --marked: #452a14; --shade: #fff3; }
+  figure img { background: #fff; border-radius: 6px; padding: .4rem; }
+}
 * { box-sizing: border-box; }
 html { -webkit-text-size-adjust: 100%; scroll-behavior: smooth; }
 body { margin: 0; color: var(--ink); background: var(--paper);
@@ -26,18 +33,18 @@ a { color: var(--accent); }
 .callout .title { font-weight: 700; }
 .callout ul { margin: .3rem 0; padding-left: 1.2rem; }
 .callout li { margin: .25rem 0; }
-.alarm { border-color: var(--alarm); background: #fdecea; } .alarm .title { color: var(--alarm); }
-.warning { border-color: #e69f00; background: #fff6e0; } .warning .title { color: var(--warn); }
-.good { border-color: #009e73; background: #e9f7f2; } .good .title { color: var(--good); }
-.verdict { border-color: var(--accent); background: #eaf4fb; } .verdict .title { font-size: 1.15rem; }
+.alarm { border-color: var(--alarm); background: var(--alarm-tint); } .alarm .title { color: var(--alarm); }
+.warning { border-color: #e69f00; background: var(--warn-tint); } .warning .title { color: var(--warn); }
+.good { border-color: #009e73; background: var(--good-tint); } .good .title { color: var(--good); }
+.verdict { border-color: var(--accent); background: var(--verdict-tint); } .verdict .title { font-size: 1.15rem; }
 .caption, figcaption, summary { color: var(--soft); font-size: .94rem; line-height: 1.5; }
 .caption { margin: 1.5rem 0 .4rem; }
 summary { cursor: pointer; margin: 1.1rem 0 .4rem; }
 .scroll { overflow-x: auto; -webkit-overflow-scrolling: touch;  /* a shadow on the side where there is more */
   background: linear-gradient(to right, var(--paper) 40%, transparent) 0 0 / 3rem 100% no-repeat local,
     linear-gradient(to left, var(--paper) 40%, transparent) 100% 0 / 3rem 100% no-repeat local,
-    linear-gradient(to right, #0003, transparent) 0 0 / .9rem 100% no-repeat scroll,
-    linear-gradient(to left, #0003, transparent) 100% 0 / .9rem 100% no-repeat scroll; }
+    linear-gradient(to right, var(--shade), transparent) 0 0 / .9rem 100% no-repeat scroll,
+    linear-gradient(to left, var(--shade), transparent) 100% 0 / .9rem 100% no-repeat scroll; }
 .scroll:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
 table { border-collapse: separate; border-spacing: 0; font-size: .9rem; line-height: 1.35; font-variant-numeric: tabular-nums; }
 thead th { border-bottom: 2px solid var(--ink); vertical-align: bottom; text-align: right; }
@@ -50,7 +57,7 @@ thead th:first-child { position: sticky; left: 0; background: var(--paper); }
 td.prose, thead th.prose { text-align: left; white-space: normal; min-width: 9rem; overflow-wrap: anywhere; }
 td.prose ~ td.prose { min-width: 16rem; }
 td small { display: block; color: var(--soft); font-size: .82em; }
-td.marked { background: #fff1e6; outline: 2px solid #d55e00; outline-offset: -2px; }
+td.marked { background: var(--marked); outline: 2px solid #d55e00; outline-offset: -2px; }
 small { color: var(--soft); font-size: .88em; white-space: nowrap; }
 figure { margin: 1.6rem 0; }
 figure img { display: block; width: 100%; max-width: 52rem; height: auto; }

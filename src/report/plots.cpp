@@ -4,8 +4,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
+#include "core/numbers.hpp"
 #include "core/text.hpp"
+#include "report/figure_plots.hpp"
 #include "report/gnuplot.hpp"
 #include "report/number_format.hpp"
 
@@ -108,11 +111,13 @@ bool plot_learning_curves(const std::vector<EpochPoint>& epochs, int64_t validat
   double top_rate = 0;
   for (const auto& epoch : epochs) top_rate = std::max(top_rate, epoch.learning_rate);
 
-  std::string script = fmt::format("set xrange [{}:{}]\nset xtics autofreq\nset multiplot\n", first - 0.3,
-                                   std::max(last, first + 1) + 0.3);
-  script += margins(0.07, 0.48, 0.40, 0.92) + "set title 'Loss (nats)'\nset key top right\n" +
+  std::string script = fmt::format("set xrange [{}:{}]\nset xtics {}\nset multiplot\n", first - 0.3,
+                                   std::max(last, first + 1) + 0.3, epoch_step(last - first));
+  // Below the panel, where no curve runs through it.
+  const std::string key = "set key at graph 0.5, graph -0.07 center top horizontal maxrows 1 font ',17'\n";
+  script += margins(0.07, 0.48, 0.40, 0.92) + "set title 'Loss (nats)'\n" + key +
             curves(epochs, {train_loss, validation_loss}, 1);
-  script += margins(0.57, 0.98, 0.40, 0.92) + "set title 'Accuracy (%)'\nset key top left\n" +
+  script += margins(0.57, 0.98, 0.40, 0.92) + "set title 'Accuracy (%)'\n" + key +
             best_epoch_marks(epochs, validation_images) +
             curves(epochs, {train_accuracy, validation_accuracy, robust, balanced_robust}, 100);
   script += "unset label; unset object 1; unset key\n" + margins(0.07, 0.98, 0.11, 0.27) +
@@ -126,8 +131,8 @@ bool plot_class_distribution(const std::vector<ClassCounts>& splits, const std::
                              const std::string& title, const std::filesystem::path& path) {
   static const std::vector<const char*> kColours{colour::kBlue, colour::kOrange, colour::kGreen, colour::kPurple};
   const double width = 0.84 / std::max<size_t>(1, splits.size());
-  std::string script =
-      "set title " + gnuplot_text(title) + "\nset ylabel 'images'\nset key top right\nset yrange [0:*]\nunset grid\n";
+  std::string script = "set title " + gnuplot_text(title) +
+                       "\nset ylabel 'images'\nset key bmargin center horizontal\nset yrange [0:*]\nunset grid\n";
   script += fmt::format("set offsets 0, 0, graph 0.08, 0\nset xrange [-0.6:{}]\nset xtics {} scale 0\n",
                         static_cast<double>(classes.size()) - 0.4, tics(classes));
   std::vector<std::string> pieces;
@@ -155,35 +160,27 @@ bool plot_class_distribution(const std::vector<ClassCounts>& splits, const std::
 
 bool plot_confusion_matrix(const torch::Tensor& confusion, const std::vector<std::string>& classes,
                            const std::string& title, const std::filesystem::path& path) {
-  const auto matrix = confusion.to(torch::kInt64).contiguous();
-  const auto classes_count = static_cast<int64_t>(classes.size());
-  std::vector<std::string> cells, names = classes;
-  for (int64_t row = 0; row < classes_count; ++row) {
-    const int64_t* counts = matrix.data_ptr<int64_t>() + row * classes_count;
-    int64_t total = 0;
-    for (int64_t column = 0; column < classes_count; ++column) total += counts[column];
-    names[row] += fmt::format("  (n = {})", format_number(static_cast<double>(total), NumberFormat::Count, "en"));
-    for (int64_t column = 0; column < classes_count; ++column) {
-      cells.push_back(
-          fmt::format("{} {} {:.4f} {}", column, row, total ? 100.0 * counts[column] / total : 0, counts[column]));
+  HeatMap map;
+  map.title = title;
+  map.x_label = "predicted";
+  map.y_label = "true";
+  map.colour_label = "share of the true class (%)";
+  map.columns = classes;
+  const auto matrix = confusion.to(torch::kFloat64).contiguous();
+  const auto count_text = [](double count) { return format_number(count, NumberFormat::Count, "en"); };
+  for (size_t row = 0; row < classes.size(); ++row) {
+    const double* counts = matrix.data_ptr<double>() + row * classes.size();
+    const double total = std::accumulate(counts, counts + classes.size(), 0.0);
+    map.rows.push_back(fmt::format("{}  (n = {})", classes[row], count_text(total)));
+    map.values.emplace_back();
+    map.words.emplace_back();
+    for (size_t column = 0; column < classes.size(); ++column) {
+      map.values.back().push_back(total > 0 ? 100 * counts[column] / total : kNaN);
+      map.words.back().push_back(count_text(counts[column]));
     }
   }
-  const double end = static_cast<double>(classes_count) - 0.5;
-  std::string script = data_block("cells", cells) + "set title " + gnuplot_text(title) + "\n";
-  script += margins(0.26, 0.86, 0.11, 0.93);
-  script += fmt::format(
-      "set xrange [-0.5:{0}]\nset yrange [{0}:-0.5]\nset size ratio 1\nunset key\nunset grid\nset border 0\n", end);
-  script += fmt::format("set xtics {} scale 0\nset ytics {} scale 0\n", tics(classes), tics(names));
-  script +=
-      "set xlabel 'predicted'\nset ylabel 'true' offset 2.5\nset cbrange [0:100]\nset cblabel 'share of the true class "
-      "(%)'\n"
-      "set cbtics 20\nset palette defined (0 '#ffffff', 8 '#e3eef8', 25 '#b5d4ea', 50 '#5ba3cf', 75 '#1f6cb0', 100 "
-      "'#08306b')\n"
-      "ink(share) = share > 50 ? 0xffffff : 0x202020\n"
-      "plot $cells using 1:2:3 with image, "
-      "$cells using 1:($2-0.12):(sprintf('%.1f %%', $3)):(ink($3)) with labels font ',19' textcolor rgb variable, "
-      "$cells using 1:($2+0.2):(sprintf('%d', int($4))):(ink($3)) with labels font ',14' textcolor rgb variable";
-  return draw_figure(script, {1500, 1120}, path);
+  const FigureScript figure = plot_heat_map(map);
+  return draw_figure(figure.script, figure.size, path);
 }
 
 bool plot_reliability(const std::vector<ReliabilityBin>& bins, const Metric& ece, const Metric& calibrated,
@@ -203,7 +200,7 @@ bool plot_reliability(const std::vector<ReliabilityBin>& bins, const Metric& ece
   script += "set xrange [0:1]\nset multiplot\n" + margins(0.13, 0.96, 0.36, 0.92);
   script += fmt::format(
       "set title {} . \"\\n\" . {}\nset ylabel 'accuracy'\nset yrange [0:1]\nset xtics 0.2 format ''\nset ytics 0.2\n"
-      "set key top left\n",
+      "set key at graph 0.5, graph -0.02 center top horizontal maxrows 1 font ',15'\n",
       gnuplot_text(title),
       gnuplot_text(fmt::format("ECE {:.3f} (n = {}); a calibrated network would have {:.3f} (95 %: {:.3f}–{:.3f})",
                                ece.value, format_number(static_cast<double>(ece.n), NumberFormat::Count, "en"),
@@ -214,7 +211,7 @@ bool plot_reliability(const std::vector<ReliabilityBin>& bins, const Metric& ece
       "$bins using 2:3:4:5 with yerrorbars lc rgb '{1}' lw 1.3 pt 7 ps 1.1 title 'at the mean confidence, with 95 % "
       "CI'\n",
       width * 0.94, colour::kBlue);
-  script += "unset title\nunset key\n" + margins(0.13, 0.96, 0.09, 0.32);
+  script += "unset title\nunset key\n" + margins(0.13, 0.96, 0.09, 0.30);
   script += fmt::format(
       "set xlabel 'confidence of the predicted class'\nset ylabel 'images'\nset yrange [0:*]\n"
       "set xtics 0.2 format '%.1f'\nset ytics {2}\n"

@@ -40,7 +40,8 @@ struct ClassCounts {
 bool plot_class_distribution(const std::vector<ClassCounts>& splits, const std::vector<std::string>& classes,
                              const std::string& title, const std::filesystem::path& path);
 
-/// (K,K) int64 counts, rows are true classes. Cells show the share of the row in % and the count.
+/// (K,K) int64 counts, rows are true classes. Coloured by the share of the row in %, with the count; a class
+/// without images has no share.
 bool plot_confusion_matrix(const torch::Tensor& confusion, const std::vector<std::string>& classes,
                            const std::string& title, const std::filesystem::path& path);
 

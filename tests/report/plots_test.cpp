@@ -7,6 +7,7 @@
 #include <cstdlib>
 
 #include "core/files.hpp"
+#include "report/figure_plots.hpp"
 #include "report/gnuplot.hpp"
 #include "tests/cli/run_program.hpp"
 
@@ -52,9 +53,21 @@ TEST(Plots, AreSvgWhereTheNameEndsSo) {
   const ScratchFolder scratch;
   EXPECT_TRUE(plot_confusion_matrix(confusion(), kClasses, "Tom & Jerry's <matrix>", scratch / "confusion.svg"));
   const std::string svg = read_file(scratch / "confusion.svg");
-  for (const char* part : {"<svg", "75.0 %", "Tom &amp; Jerry's &lt;matrix", "it's \"odd\" \\ {a_b}"}) {
+  for (const char* part : {"<svg", "(n = 4)", "(n = 0)", "Tom &amp; Jerry's &lt;matrix", "it's \"odd\" \\ {a_b}"}) {
     EXPECT_NE(svg.find(part), std::string::npos) << part;
   }
+}
+
+TEST(Plots, EpochTicksAreWholeNumbers) {
+  EXPECT_EQ(epoch_step(1), 1);
+  EXPECT_EQ(epoch_step(10), 1);
+  EXPECT_EQ(epoch_step(11), 2);
+  EXPECT_EQ(epoch_step(24), 5);
+  EXPECT_EQ(epoch_step(300), 50);
+  const ScratchFolder scratch;
+  EXPECT_TRUE(
+      plot_learning_curves({{1, 28, 0.3, 27, 0.35, 0.1}, {2, 25, 0.4, 26, 0.41, 0.0}}, 100, scratch / "curves.svg"));
+  EXPECT_EQ(read_file(scratch / "curves.svg").find(">1.5<"), std::string::npos);
 }
 
 TEST(Plots, DrawASingleEpochAndValuesThatAreMissing) {

@@ -22,6 +22,9 @@ std::vector<Block> panel(const Page& page, const ModelView& model, const std::st
   plot.y_top = scale == 100 ? 100 : 0;
   plot.points = model.view.size() <= 40;
   plot.language = page.language();
+  const auto last = static_cast<int64_t>(model.view.size()), step = epoch_step(last);
+  for (int64_t epoch = step; epoch <= last; epoch += step)
+    plot.x_tics.emplace_back(std::to_string(epoch), static_cast<double>(epoch));
   for (const auto& key : keys) {
     if (auto next = curve(page, model.view, key, scale); !next.points.empty()) plot.curves.push_back(std::move(next));
   }
