@@ -11,7 +11,7 @@ trap 'rm -rf "$out"' EXIT
 for precision in fp32 bf16; do
   echo "== $precision"
   "$fercli" eval --model "$model" --data "$data" --attacks "$attacks" --norm "$norm" --eps "$eps" \
-    --precision "$precision" --out "$out/$precision" -q "${@:6}" |
-    grep -A 40 'Robustness in' | grep -E '^  (eps|robust|[a-z-]+ +[0-9]|median)' | grep -vE 'always|balanced' || true
+    --precision "$precision" --out "$out/$precision" --format csv "${@:6}" |
+    grep -E '^"?(robust accuracy \(|median)' | grep -v always || true
 done
 "$fercli" compare "$out/fp32/result.json" "$out/bf16/result.json"

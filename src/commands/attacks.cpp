@@ -5,6 +5,7 @@
 
 #include "attacks/engine/attack.hpp"
 #include "commands/options/attack_options.hpp"
+#include "commands/options/show_options.hpp"
 #include "core/command.hpp"
 #include "core/escape.hpp"
 #include "core/options.hpp"
@@ -85,6 +86,27 @@ void print_table(const std::vector<AttackEntry>& entries) {
       "verdicts.\n");
 }
 
+PrintedTable all_attacks(const std::vector<AttackEntry>& entries) {
+  PrintedTable table{
+      "Attacks", {"attack", "norms", "goals", "sees", "kind", "what it does", "cost", "searches in", "paper"}, {}};
+  for (const auto& entry : entries) {
+    table.rows.push_back({entry.name, norms_of(entry), goals_of(entry), to_string(entry.access), kind_of(entry),
+                          entry.summary, entry.cost, precisions_of(entry), entry.paper});
+  }
+  return table;
+}
+
+std::string default_of(const Parameter& parameter) {
+  return parameter.initial.empty() ? "the attack's own rule" : parameter.initial;
+}
+
+PrintedTable parameters_of_one(const AttackEntry& entry) {
+  PrintedTable table{"Parameters of " + entry.name, {"parameter", "default", "allowed", "what it is"}, {}};
+  for (const auto& parameter : parameters_in(entry, entry.norms.front()))
+    table.rows.push_back({parameter.name, default_of(parameter), parameter.allowed(), parameter.help});
+  return table;
+}
+
 void print_one(const AttackEntry& entry) {
   print_text("{}: {}\n\n", entry.name, entry.summary);
   for (const auto& [title, value] :
@@ -102,31 +124,37 @@ void print_one(const AttackEntry& entry) {
              parameters.front().name, parameters.front().metavar(), entry.name);
   for (const auto& parameter : parameters) {
     print_text("  {:<14} {}\n  {:<14} {}; default: {}\n", parameter.name, parameter.help, "", parameter.allowed(),
-               parameter.initial.empty() ? "the attack's own rule" : parameter.initial);
+               default_of(parameter));
   }
 }
 
 int run(const std::vector<std::string>& arguments) {
-  bool as_json = false;
+  ShowOptions show;
   std::vector<std::string> names;
   OptionSet options("attacks", "[ATTACK]",
                     "List the attacks: norms, goals, what they see, cost and paper; with ATTACK one of them and its\n"
                     "parameters.");
   options.positional(&names, 0, 1);
   options.section("Output");
-  options.flag("json", &as_json, "print the list as JSON");
+  show.declare_tables(options, "print the list as JSON");
   if (!options.parse(arguments)) return 0;
+  show.begin(options);
   const auto& entries = Registry<AttackEntry>::instance().all();
   if (!names.empty()) {
     const AttackEntry& entry = Registry<AttackEntry>::instance().get(attack_name(names.front()));
-    if (as_json)
+    if (show.json)
       print_text("{}\n", to_json(entry).dump(2));
-    else
+    else if (show.text())
       print_one(entry);
+    else
+      show.print({parameters_of_one(entry)});
     return 0;
   }
-  if (!as_json) {
-    print_table(entries);
+  if (!show.json) {
+    if (show.text())
+      print_table(entries);
+    else
+      show.print({all_attacks(entries)});
     return 0;
   }
   auto list = nlohmann::json::array();

@@ -3,6 +3,7 @@
 
 #include "commands/options/data_options.hpp"
 #include "commands/options/output_file.hpp"
+#include "commands/options/show_options.hpp"
 #include "core/command.hpp"
 #include "core/digest.hpp"
 #include "core/error.hpp"
@@ -91,7 +92,7 @@ int run(const std::vector<std::string>& arguments) {
   ModelOptions model;
   DataOptions data;
   OutputFileOption output;
-  bool quiet = false;
+  ShowOptions show;
   OptionSet options("calibrate", "",
                     "Scale the logits of a network so that its probabilities fit held-out images best (temperature "
                     "scaling). No decision changes.");
@@ -102,12 +103,12 @@ int run(const std::vector<std::string>& arguments) {
   data.declare_split(options);
   options.section("Output");
   output.declare(options, "FILE", "the calibrated checkpoint; the model card goes with it, as FILE's name with .json");
-  options.flag("quiet,q", &quiet, "no progress");
+  show.declare(options);
   if (!options.parse(arguments)) return 0;
   const std::string& out = output.path;
   if (out.empty()) throw UserError("fercli calibrate: --out FILE is needed");
   require_room_for_card(out);
-  silence_progress(quiet);
+  show.begin(options);
   const OutputLock lock = output.take(options);
   require_free(options, "out", card_path(out), output.force);
   prepare_machine({});
@@ -128,14 +129,20 @@ int run(const std::vector<std::string>& arguments) {
   save_checkpoint(checkpoint, out);
   write_card(resolve_model(model.model), checkpoint, out);
 
-  const auto score = [&](const Predictions& predictions) {
-    const Result result = summarise(predictions, images, checkpoint.classes, 0);
-    return fmt::format("ECE {:.4f}, negative log likelihood {:.4f}, accuracy {:.4f}", result.metrics.at("ece").value,
-                       result.metrics.at("nll").value, result.metrics.at("accuracy").value);
-  };
-  print_text("{}: temperature {:.4f}, fitted on {} images of {}\n", out, temperature, images.size(),
-             data.split_name(all));
-  print_text("  before  {}\n  after   {}\n", score(before), score(after));
+  PrintedTable table{"", {"", "ECE", "negative log likelihood", "accuracy"}, {}};
+  nlohmann::json document{{"out", out}, {"calibration", checkpoint.training["calibration"]}};
+  for (const auto& [name, predictions] : {std::pair{"before", &before}, {"after", &after}}) {
+    const auto metrics = summarise(*predictions, images, checkpoint.classes, 0).metrics;
+    table.rows.push_back(
+        {name, score_cell(metrics.at("ece")), score_cell(metrics.at("nll")), proportion_cell(metrics.at("accuracy"))});
+    for (const char* metric : {"ece", "nll", "accuracy"}) document[name][metric] = to_json(metrics.at(metric));
+  }
+  const std::string line = fmt::format("{}: temperature {:.4f}, fitted on {} images of {}", out, temperature,
+                                       images.size(), data.split_name(all));
+  if (show.json) print_text("{}\n", pretty_json(document));
+  if (show.text()) print_text("{}\n", printable(line));
+  if (!show.json && !show.text()) table.title = line;
+  if (!show.json && !show.line_alone()) show.print({table});
   return 0;
 }
 

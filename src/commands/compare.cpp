@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "commands/options/output_file.hpp"
+#include "commands/options/show_options.hpp"
 #include "core/command.hpp"
 #include "core/error.hpp"
 #include "core/escape.hpp"
@@ -29,7 +30,7 @@ constexpr const char* kSchema = "fercli-comparison/1";
 struct Settings {
   std::vector<std::string> files;
   OutputFileOption out;
-  bool json = false;
+  ShowOptions show;
 };
 
 /// One model of one file.
@@ -62,20 +63,43 @@ bool differs(const json& test) {
   return test.value("settings_differ", false);
 }
 
-void print(const json& comparison) {
-  const std::string first = comparison.at("first"), second = comparison.at("second");
-  print_text("{} against {}: {} images in common\n", printable(first), printable(second),
-             comparison.at("images").get<int64_t>());
-  print_text("  {:<24} {:>5} {:>18} {:>18} {:>23} {:>11} {:>12} {:>8} {:>8}\n", "(%, 95 % CI)", "n", "first", "second",
-             "difference", "only first", "only second", "p", "p, Holm");
+std::string heading(const json& comparison) {
+  return fmt::format("{} against {}: {} images in common", comparison.at("first").get<std::string>(),
+                     comparison.at("second").get<std::string>(), comparison.at("images").get<int64_t>());
+}
+
+PrintedTable table_of(const json& comparison) {
+  PrintedTable table{
+      heading(comparison),
+      {"(%, 95 % CI)", "n", "first", "second", "difference", "only first", "only second", "p", "p, Holm", ""},
+      {}};
   for (const auto& test : comparison.at("tests")) {
-    print_text("  {:<24} {:>5} {:>18} {:>18} {:>23} {:>11} {:>12} {:>8.2g} {:>8.2g}{}\n",
-               printable(test.at("condition").get<std::string>()), test.at("n").get<int64_t>(),
-               format_share(metric_from_json(test.at("first"))), format_share(metric_from_json(test.at("second"))),
-               points(test.at("difference")), test.at("only_first").get<int64_t>(),
-               test.at("only_second").get<int64_t>(), test.at("p").get<double>(), test.at("p_holm").get<double>(),
-               (test.at("p_holm").get<double>() < kLevel ? " *" : "") + std::string(differs(test) ? " †" : ""));
+    PrintedCell difference = figure_cell(points(test.at("difference")));
+    difference.metric = metric_from_json(test.at("difference"));
+    table.rows.push_back(
+        {test.at("condition").get<std::string>(), test.at("n").get<int64_t>(),
+         share_cell(metric_from_json(test.at("first"))), share_cell(metric_from_json(test.at("second"))), difference,
+         test.at("only_first").get<int64_t>(), test.at("only_second").get<int64_t>(),
+         figure_cell(fmt::format("{:.2g}", test.at("p").get<double>())),
+         figure_cell(fmt::format("{:.2g}", test.at("p_holm").get<double>())),
+         (test.at("p_holm").get<double>() < kLevel ? "*" : "") + std::string(differs(test) ? " †" : "")});
   }
+  return table;
+}
+
+/// How many of the tests tell the two apart, and the first of them.
+std::string result_line(const json& comparison) {
+  const json& tests = comparison.at("tests");
+  const auto apart = std::count_if(tests.begin(), tests.end(),
+                                   [](const json& test) { return test.at("p_holm").get<double>() < kLevel; });
+  const json& first = tests.at(0);
+  return fmt::format("{}; {} of {} tests tell them apart; {}: difference {} points, p {:.2g} (Holm)",
+                     heading(comparison), apart, tests.size(), first.at("condition").get<std::string>(),
+                     points(first.at("difference")), first.at("p_holm").get<double>());
+}
+
+void print(const json& comparison) {
+  write_stdout(format_tables({table_of(comparison)}, "text"));
   print_text("  exact McNemar tests; * p below {:g} after Holm's correction for the {} tests\n", kLevel,
              comparison.at("tests").size());
   const json& tests = comparison.at("tests");
@@ -91,9 +115,10 @@ int run(const std::vector<std::string>& arguments) {
                     "file with several models will do; of more than two models every pair is compared.");
   options.positional(&settings.files, 1, 64);
   options.section("Output");
-  options.flag("json", &settings.json, "print the comparisons as JSON, and nothing else, on stdout");
+  settings.show.declare(options, "print the comparisons as JSON, and nothing else");
   settings.out.declare(options, "FILE", "write them there as JSON");
   if (!options.parse(arguments)) return 0;
+  settings.show.begin(options);
   std::optional<OutputLock> lock;
   if (!settings.out.path.empty()) lock.emplace(settings.out.take(options));
 
@@ -105,18 +130,25 @@ int run(const std::vector<std::string>& arguments) {
                                 settings.files.front()));
   }
   auto comparisons = json::array();
+  std::vector<PrintedTable> tables;
   for (size_t i = 0; i < subjects.size(); ++i) {
     for (size_t j = i + 1; j < subjects.size(); ++j) {
       const Subject &a = subjects[i], &b = subjects[j];
       json comparison = compare_models(reports[a.report], a.model, reports[b.report], b.model);
       comparison["first"] = a.name;
       comparison["second"] = b.name;
-      if (!settings.json) print(comparison);
+      if (settings.show.line_alone()) {
+        print_text("{}\n", printable(result_line(comparison)));
+      } else if (settings.show.text()) {
+        print(comparison);
+      }
+      tables.push_back(table_of(comparison));
       comparisons.push_back(std::move(comparison));
     }
   }
   const std::string text = pretty_json({{"schema", kSchema}, {"comparisons", comparisons}}) + "\n";
-  if (settings.json) print_text("{}", text);
+  if (settings.show.json) print_text("{}", text);
+  if (!settings.show.json && !settings.show.text()) settings.show.print(tables);
   if (lock) write_file(settings.out.path, text);
   return 0;
 }

@@ -5,7 +5,9 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "commands/options/data_options.hpp"
 #include "commands/options/output_file.hpp"
+#include "commands/options/show_options.hpp"
 #include "core/command.hpp"
 #include "core/escape.hpp"
 #include "core/files.hpp"
@@ -28,30 +30,31 @@ using nlohmann::json;
 struct SourceOptions {
   ReadOptions read;
   Runtime runtime;
-  std::string split = "all", labels = "auto", channels = "1";
-  bool as_json = false, quiet = false;
+  DataLabels labels;
+  std::string split = "all", channels = "1";
+  ShowOptions show;
 
-  void declare(OptionSet& options) {
+  void declare(OptionSet& options, bool prints_tables = true) {
     options.section("Source");
     options.text("split", &split, "SPLIT", "only this part: Training, PublicTest, PrivateTest, none, or all");
     options.integer("size", &read.size, between(8, 4096), "images are resized to N x N");
     options.choice("channels", &channels, {"1", "3"}, "1: grey, 3: RGB");
-    options.choice("labels", &labels, {"auto", "fer2013", "alphabetical", "raf-db"},
-                   "what label numbers in the source mean; auto: fer2013 in a CSV and in folders 0 to 6, raf-db in "
-                   "folders 1 to 7");
+    labels.declare(options);
+    labels.declare_older_name(options);
     options.flag("skip-bad", &read.skip_bad, "leave bad entries out and count them");
     options.section("Output");
-    options.flag("json", &as_json, "print JSON instead of tables");
-    options.flag("quiet,q", &quiet, "no progress, no remarks");
+    if (prints_tables) show.declare_tables(options, "print JSON instead of tables");
+    if (!prints_tables) options.flag("json", &show.json, "print JSON");
+    show.declare_quiet(options);
     options.integer("threads", &runtime.threads, at_least(0), "0: all cores");
   }
 
   Dataset load(const OptionSet& options, const std::string& source) {
-    silence_progress(quiet);
+    show.begin(options);
     read.drawn_size = !options.given("size");
     prepare_machine(runtime);
     read.channels = channels == "3" ? 3 : 1;
-    if (labels != "auto") read.numbering = LabelSet::parse(labels);
+    read.numbering = labels.numbering();
     std::optional<Split> wanted;
     if (split != "all") wanted = parse_split(split);
     Dataset data = read_dataset(source, read);
@@ -62,11 +65,6 @@ struct SourceOptions {
 
 std::string describe_shape(const Dataset& data) {
   return fmt::format("{0}x{0} {1}", data.image_size(), data.channels() == 1 ? "grey" : "RGB");
-}
-
-std::string percent(const Metric& share) {
-  return fmt::format("{:.1f} % [{:.1f}, {:.1f}]", 100 * share.value, 100 * share.interval.low,
-                     100 * share.interval.high);
 }
 
 /// On stdout. File names need not be UTF-8; what is not is replaced.
@@ -114,23 +112,37 @@ struct Distribution {
   }
 };
 
-void print_distribution(const Dataset& data, const Distribution& table, const std::string& language) {
-  print_text("{}: {} images, {}, digest {}\n\n", printable(data.name), data.size(), describe_shape(data),
-             data.digest().substr(0, 12));
-  print_text("{:<14}", "");
-  for (const Split split : table.splits) print_text("{:>12}", split == Split::None ? "no split" : to_string(split));
-  print_text("{:>10}   share of {} [95 % interval]\n", "total", data.size());
+std::string line_about(const Dataset& data) {
+  return fmt::format("{}: {} images, {}, digest {}", data.name, data.size(), describe_shape(data),
+                     data.digest().substr(0, 12));
+}
+
+PrintedTable distribution_table(const Dataset& data, const Distribution& table, const std::string& language,
+                                bool emoji) {
+  PrintedTable printed{"", {""}, {}};
+  for (const Split split : table.splits)
+    printed.columns.push_back(split == Split::None ? "no split" : to_string(split));
+  printed.columns.push_back("total");
+  printed.columns.push_back(fmt::format("share of {} (%, 95 % CI)", data.size()));
   const auto classes = static_cast<size_t>(data.classes.size());
   for (size_t k = 0; k <= classes; ++k) {
     if (k == classes && table.of_class(k) == 0) continue;
-    const std::string name = k < classes ? data.classes.names()[k] : "(no label)";
-    print_text("{} {:<11}", emoji_of(name), display_name(name, language));
-    for (const auto& counts : table.counts) print_text("{:>12}", counts[k]);
-    print_text("{:>10}   {}\n", table.of_class(k), percent(proportion(table.of_class(k), data.size())));
+    const std::string name = k < classes ? display_name(data.classes.names()[k], language) : "(no label)";
+    printed.rows.push_back({emoji && k < classes ? emoji_of(data.classes.names()[k]) + " " + name : name});
+    for (const auto& counts : table.counts) printed.rows.back().push_back(counts[k]);
+    printed.rows.back().push_back(table.of_class(k));
+    printed.rows.back().push_back(share_cell(proportion(table.of_class(k), data.size())));
   }
-  print_text("{:<14}", "total");
-  for (size_t s = 0; s < table.splits.size(); ++s) print_text("{:>12}", table.of_split(s));
-  print_text("{:>10}\n", data.size());
+  printed.rows.push_back({"total"});
+  for (size_t s = 0; s < table.splits.size(); ++s) printed.rows.back().push_back(table.of_split(s));
+  printed.rows.back().push_back(data.size());
+  printed.rows.back().push_back("");
+  return printed;
+}
+
+void print_distribution(const Dataset& data, const Distribution& table, const std::string& language) {
+  print_text("{}\n\n", printable(line_about(data)));
+  write_stdout(format_tables({distribution_table(data, table, language, /*emoji=*/true)}, "text"));
   if (data.skipped > 0) print_text("\n{} bad entries left out\n", data.skipped);
 }
 
@@ -191,13 +203,19 @@ int run_stats(const std::vector<std::string>& arguments) {
   const Dataset data = source.load(options, words[0]);
   const Distribution table(data);
   const std::string figure = folder.empty() ? "" : draw_distribution(data, table, language, folder);
-  if (source.as_json) {
+  if (source.show.json) {
     json result = distribution_json(data, table, language);
     result["figure"] = figure.empty() ? json() : json(figure);
     print_json(result);
-  } else {
+  } else if (source.show.line_alone()) {
+    print_text("{}\n", printable(line_about(data)));
+  } else if (source.show.text()) {
     print_distribution(data, table, language);
     if (!figure.empty()) print_text("\nfigure: {}\n", figure);
+  } else {
+    PrintedTable counts = distribution_table(data, table, language, /*emoji=*/false);
+    counts.title = line_about(data);
+    source.show.print({counts});
   }
   return 0;
 }
@@ -217,24 +235,44 @@ struct Audit {
   std::vector<int64_t> blank;
 };
 
-void print_duplicates(const std::string& title, const DuplicateReport& report, int64_t n) {
-  print_text("{}\n", title);
-  print_text("  {:<44}{:>7}\n", "groups of equal images", report.groups.size());
-  print_text("  {:<44}{:>7} of {} = {}\n", "redundant copies", report.redundant, n,
-             percent(proportion(report.redundant, n)));
-  print_text("  {:<44}{:>7}\n", "groups with conflicting labels", report.conflicting);
-  print_text("  {:<44}{:>7}\n", "groups that span splits", report.across_splits);
+PrintedTable duplicates_table(const std::string& title, const DuplicateReport& report, int64_t n) {
+  const auto share = [](int64_t count, int64_t of) { return proportion_cell(proportion(count, of)); };
+  PrintedTable table{title, {"finding", "number", "share"}, {}};
+  table.rows = {{"groups of equal images", static_cast<int64_t>(report.groups.size()), ""},
+                {"redundant copies", report.redundant, share(report.redundant, n)},
+                {"groups with conflicting labels", report.conflicting, ""},
+                {"groups that span splits", report.across_splits, ""}};
   for (const auto& leak : report.leaks) {
-    const std::string what = fmt::format("{} images also in {}", to_string(leak.from), to_string(leak.into));
-    print_text("  {:<44}{:>7} of {} = {}\n", what, leak.images, leak.total,
-               percent(proportion(leak.images, leak.total)));
-    print_text("  {:<44}{:>7}\n", "    of them with a copy under another label", leak.other_label);
+    table.rows.push_back({fmt::format("{} images also in {}", to_string(leak.from), to_string(leak.into)), leak.images,
+                          share(leak.images, leak.total)});
+    table.rows.push_back({"  of them with a copy under another label", leak.other_label, ""});
   }
+  return table;
+}
+
+void print_duplicates(const std::string& title, const DuplicateReport& report, int64_t n) {
+  write_stdout(format_tables({duplicates_table(title, report, n)}, "text"));
+}
+
+std::vector<PrintedTable> audit_tables(const Dataset& data, const Audit& audit) {
+  std::vector<PrintedTable> tables;
+  if (audit.by_files) tables.push_back(duplicates_table("Byte-identical files", audit.files, data.size()));
+  tables.push_back(duplicates_table("Pixel-identical images", audit.pixels, data.size()));
+  PrintedTable blank{"Blank images", {"number", "image"}, {}};
+  for (const int64_t row : audit.blank)
+    blank.rows.push_back({std::to_string(blank.rows.size() + 1), data.ids[static_cast<size_t>(row)]});
+  if (!blank.rows.empty()) tables.push_back(std::move(blank));
+  return tables;
+}
+
+std::string audit_line(const Dataset& data, const Audit& audit) {
+  return fmt::format(
+      "{}: {} images, {} redundant copies, {} groups with conflicting labels, {} that span splits, {} blank", data.name,
+      data.size(), audit.pixels.redundant, audit.pixels.conflicting, audit.pixels.across_splits, audit.blank.size());
 }
 
 void print_audit(const Dataset& data, const Audit& audit) {
-  print_text("{}: {} images, read as {} (proportions with 95 % interval)\n\n", printable(data.name), data.size(),
-             describe_shape(data));
+  print_text("{}: {} images, read as {}\n\n", printable(data.name), data.size(), describe_shape(data));
   if (audit.by_files) {
     print_duplicates("Byte-identical files", audit.files, data.size());
     print_text("\n");
@@ -330,11 +368,15 @@ int run_audit(const std::vector<std::string>& arguments) {
   const Dataset data = source.load(options, words[0]);
   const Audit audit(data, words[0]);
   if (lock) write_file(list.path, list_pairs(data, audit));
-  if (source.as_json) {
+  if (source.show.json) {
     print_json(audit_json(data, audit));
-  } else {
+  } else if (source.show.line_alone()) {
+    print_text("{}\n", printable(audit_line(data, audit)));
+  } else if (source.show.text()) {
     print_audit(data, audit);
     if (lock) print_text("\npairs: {}\n", list.path);
+  } else {
+    source.show.print(audit_tables(data, audit));
   }
   return 0;
 }
@@ -350,7 +392,7 @@ int run_convert(const std::vector<std::string>& arguments) {
   std::string format = "auto";
   bool force = false;
   options.positional(&words, 2, 2);
-  source.declare(options);
+  source.declare(options, /*prints_tables=*/false);
   options.choice("format", &format, {"auto", "csv", "folder", "packed"}, "auto: by the destination's extension");
   options.flag("force", &force, "replace what is at the destination");
   if (!options.parse(arguments)) return 0;
@@ -364,7 +406,7 @@ int run_convert(const std::vector<std::string>& arguments) {
   const DatasetWriter& writer = find_writer(destination, asked);
   const Dataset data = source.load(options, words[0]);
   writer.write(data, destination);
-  if (source.as_json) {
+  if (source.show.json) {
     print_json({{"command", "data convert"},
                 {"source", data.name},
                 {"destination", destination.string()},

@@ -3,6 +3,7 @@
 
 #include "commands/eval_robustness.hpp"
 #include "commands/options/data_options.hpp"
+#include "commands/options/show_options.hpp"
 #include "core/command.hpp"
 #include "core/error.hpp"
 #include "core/escape.hpp"
@@ -24,7 +25,7 @@ struct Settings {
   RobustnessOptions robustness;
   std::string tta = "none", out;
   int64_t batch_size = 256;
-  bool json = false, quiet = false;
+  ShowOptions show;
   Runtime runtime;
 };
 
@@ -39,11 +40,11 @@ void declare(OptionSet& options, Settings& settings) {
   settings.model.declare_foreign(options);
   settings.model.declare_space(options);
   options.section("Output");
-  options.flag("json", &settings.json, "print the result as JSON, and nothing else, on stdout");
+  settings.show.declare(options);
   options.text("out,o", &settings.out, "DIR",
-               "write result.json, per_image.csv, confusion_matrix.png and reliability.png; an interrupted run with "
-               "--attacks goes on from there");
-  options.flag("quiet,q", &settings.quiet, "no progress");
+               "write result.json, per_image.csv, confusion_matrix.png and reliability.png, with --attacks also "
+               "outcomes.csv (a line for each image, attack and eps); an interrupted run with --attacks goes on from "
+               "there");
   options.integer("batch-size,b", &settings.batch_size, at_least(1), "images per forward pass; changes no number");
   settings.runtime.precision = "fp32";
   options.runtime(&settings.runtime);
@@ -63,61 +64,95 @@ void add_deduplicated_accuracy(Result& result, const Predictions& predictions, c
   }
 }
 
-/// "0.034 (n = 3589, 95 % CI 0.023–0.045)"; a single image has no interval.
-std::string format_score(const Metric& metric) {
-  if (!std::isfinite(metric.interval.low)) return fmt::format("{:.3f} (n = {})", metric.value, metric.n);
-  return fmt::format("{:.3f} (n = {}, 95 % CI {:.3f}–{:.3f})", metric.value, metric.n, metric.interval.low,
-                     metric.interval.high);
-}
-
-void print_metrics(const Result& result) {
+PrintedTable figures(const Result& result) {
   const auto& metrics = result.metrics;
-  print_text("Accuracy on test set: {:.0f}%\n\n", 100 * metrics.at("accuracy").value);
-  print_text("  accuracy             {}\n", format_proportion(metrics.at("accuracy")));
-  if (metrics.count("accuracy_deduplicated")) {
-    print_text("  not among Training   {}\n", format_proportion(metrics.at("accuracy_deduplicated")));
-  }
-  print_text("  balanced accuracy    {}\n", format_proportion(metrics.at("balanced_accuracy")));
-  print_text("  macro F1             {}\n", format_proportion(metrics.at("macro_f1")));
-  print_text("  ECE                  {}\n", format_score(metrics.at("ece")));
-  print_text("    if calibrated      {}\n", format_score(metrics.at("ece_if_calibrated")));
-  print_text("  Brier score          {}\n", format_score(metrics.at("brier")));
-  print_text("  neg. log likelihood  {}\n\n", format_score(metrics.at("nll")));
+  PrintedTable table{"", {"", ""}, {{"accuracy", proportion_cell(metrics.at("accuracy"))}}};
+  if (metrics.count("accuracy_deduplicated"))
+    table.rows.push_back({"not among Training", proportion_cell(metrics.at("accuracy_deduplicated"))});
+  table.rows.push_back({"balanced accuracy", proportion_cell(metrics.at("balanced_accuracy"))});
+  table.rows.push_back({"macro F1", proportion_cell(metrics.at("macro_f1"))});
+  table.rows.push_back({"ECE", score_cell(metrics.at("ece"))});
+  table.rows.push_back({"  if calibrated", score_cell(metrics.at("ece_if_calibrated"))});
+  table.rows.push_back({"Brier score", score_cell(metrics.at("brier"))});
+  table.rows.push_back({"neg. log likelihood", score_cell(metrics.at("nll"))});
+  return table;
 }
 
-void print_classes(const Result& result) {
-  print_text("  {:<10} {:>8} {:>10} {:>21} {:>21} {:>21}   (%, 95 % CI)\n", "class", "images", "predicted", "precision",
-             "recall", "F1");
+PrintedTable figures_by_class(const Result& result) {
+  PrintedTable table{"By class (%, 95 % CI)", {"class", "images", "predicted", "precision", "recall", "F1"}, {}};
   for (const auto& row : result.per_class) {
     const auto metric = [&](const char* name) { return metric_from_json(row.at(name)); };
-    print_text("  {:<10} {:>8} {:>10} {:>21} {:>21} {:>21}\n", row.at("class").get<std::string>(),
-               row.at("support").get<int64_t>(), metric("precision").n, format_share(metric("precision")),
-               format_share(metric("recall")), format_share(metric("f1")));
+    table.rows.push_back({row.at("class").get<std::string>(), row.at("support").get<int64_t>(), metric("precision").n,
+                          share_cell(metric("precision")), share_cell(metric("recall")), share_cell(metric("f1"))});
   }
+  return table;
 }
 
-void print_confusion(const Result& result, const LabelSet& classes) {
-  print_text("\n  {:<12}", "true \\ pred.");
-  for (const auto& name : classes.names()) print_text(" {:>8}", name);
-  print_text("\n");
-  size_t k = 0;
+PrintedTable confusion(const Result& result, const LabelSet& classes) {
+  PrintedTable table{"Confusion (images)", classes.names(), {}};
+  table.columns.insert(table.columns.begin(), "true \\ pred.");
   for (const auto& row : result.tables.at("confusion_matrix")) {
-    print_text("  {:<12}", classes.names()[k++]);
-    for (const auto& count : row) print_text(" {:>8}", count.get<int64_t>());
-    print_text("\n");
+    table.rows.push_back({classes.names()[table.rows.size()]});
+    for (const auto& count : row) table.rows.back().push_back(count.get<int64_t>());
   }
+  return table;
 }
 
+/// The attacks of a result in their order, each with its eps grid.
+std::vector<std::pair<std::string, std::vector<std::string>>> adversarial_columns(const Result& result) {
+  std::vector<std::pair<std::string, std::vector<std::string>>> columns;
+  if (!result.tables.contains("robustness")) return columns;
+  for (const auto& entry : result.tables.at("robustness")) {
+    const std::string attack = entry.at("attack");
+    if (attack == kWorstCase) continue;
+    if (columns.empty() || columns.back().first != attack) columns.emplace_back(attack, std::vector<std::string>());
+    columns.back().second.push_back(entry.at("eps").get<std::string>());
+  }
+  return columns;
+}
+
+/// One line per image; of an attacked one also, for each attack, the distance at which it succeeded and at each eps
+/// what the network says then.
 std::string image_csv(const Result& result, const LabelSet& classes) {
   std::string text = "id,label,predicted,correct";
   for (const auto& name : classes.names()) text += "," + csv_field("p_" + name);
+  const auto attacks = adversarial_columns(result);
+  for (const auto& [attack, eps] : attacks) {
+    text += "," + csv_field("distance_" + attack);
+    for (const auto& size : eps) text += "," + csv_field(attack + "@" + size);
+  }
   for (const auto& image : result.per_image) {
     const auto label = image.at("label").get<std::string>(), predicted = image.at("predicted").get<std::string>();
     text += fmt::format("\n{},{},{},{:d}", csv_field(image.at("id")), csv_field(label), csv_field(predicted),
                         label == predicted);
     for (const auto& probability : image.at("probabilities")) text += "," + probability.dump();
+    for (const auto& [attack, eps] : attacks) {
+      const bool attacked = image.contains("answers");
+      text += attacked && !image["distance"][attack].is_null() ? "," + image["distance"][attack].dump() : ",";
+      for (size_t i = 0; i < eps.size(); ++i)
+        text += "," + (attacked ? csv_field(image["answers"][attack][i].get<std::string>()) : "");
+    }
   }
   return text + "\n";
+}
+
+/// The long form: one line per image, attack and eps.
+std::string outcomes_csv(const Result& result) {
+  std::string text = "id,label,clean,attack,eps,answer,robust,distance\n";
+  for (const auto& image : result.per_image) {
+    if (!image.contains("answers")) continue;  // the goal does not concern it
+    const auto label = image.at("label").get<std::string>();
+    for (const auto& [attack, eps] : adversarial_columns(result)) {
+      const auto& distance = image.at("distance").at(attack);
+      for (size_t i = 0; i < eps.size(); ++i) {
+        const auto answer = image.at("answers").at(attack).at(i).get<std::string>();
+        text += fmt::format("{},{},{},{},{},{},{:d},{}\n", csv_field(image.at("id")), csv_field(label),
+                            csv_field(image.at("predicted")), csv_field(attack), csv_field(eps[i]), csv_field(answer),
+                            answer == label, distance.is_null() ? "" : distance.dump());
+      }
+    }
+  }
+  return text;
 }
 
 /// The last part of a path, or the whole of any other source.
@@ -135,6 +170,10 @@ std::vector<std::string> write_files(const Result& result, const Outcomes& outco
       fmt::format("{} on {} ({})", std::filesystem::path(result.model.at("model").get<std::string>()).stem().string(),
                   short_name(result.dataset.at("name")), result.dataset.at("split").get<std::string>());
   std::vector<std::string> names{"result.json", "per_image.csv"};
+  if (result.tables.contains("robustness")) {
+    write_file(folder / "outcomes.csv", outcomes_csv(result));
+    names.push_back("outcomes.csv");
+  }
   if (plot_confusion_matrix(confusion_matrix(outcomes, classes.size()), classes.names(), "Confusion matrix: " + subject,
                             folder / "confusion_matrix.png")) {
     names.push_back("confusion_matrix.png");
@@ -146,14 +185,34 @@ std::vector<std::string> write_files(const Result& result, const Outcomes& outco
   return names;
 }
 
-void print_result(const Result& result, const LabelSet& classes) {
+/// "accuracy 69.2 % (…)", after an attack with the worst case at the largest eps.
+std::string result_line(const Result& result, const std::optional<RobustnessRun>& robustness) {
+  std::string line = "accuracy " + format_proportion(result.metrics.at("accuracy"));
+  if (!robustness) return line;
+  const std::string eps = robustness->plan.ladder.back().text;
+  return line +
+         fmt::format("; robust accuracy at {} eps {}: {}", to_string(robustness->plan.norm), eps,
+                     format_proportion(result.metrics.at(fmt::format("robust_accuracy.{}.{}", kWorstCase, eps))));
+}
+
+void print_result(const Settings& settings, const Result& result, const std::optional<RobustnessRun>& robustness,
+                  const LabelSet& classes) {
+  if (settings.show.json) return print_text("{}", format_result(result));
+  if (settings.show.line_alone()) return print_text("{}\n", result_line(result, robustness));
+  std::vector<PrintedTable> tables{figures(result), figures_by_class(result), confusion(result, classes)};
+  if (!settings.show.text()) {
+    tables.front().title = "Accuracy and calibration";
+    if (robustness)
+      for (auto& table : robustness_tables(result, *robustness, classes)) tables.push_back(std::move(table));
+    return settings.show.print(tables);
+  }
   print_text("{} ({}) on {}, split {}: {} images\n", printable(result.model.at("model").get<std::string>()),
              result.model.at("arch").get<std::string>(), printable(result.dataset.at("name").get<std::string>()),
              result.dataset.at("split").get<std::string>(), result.n);
-  print_metrics(result);
-  print_classes(result);
-  print_confusion(result, classes);
+  print_text("Accuracy on test set: {:.0f}%\n\n", 100 * result.metrics.at("accuracy").value);
+  settings.show.print(tables);
   print_text("\n  {:.0f} images/s\n", result.timing.at("images_per_second"));
+  if (robustness) print_robustness(result, *robustness, classes);
 }
 
 Result evaluate_clean(const Settings& settings, const OptionSet& options, const Checkpoint& checkpoint,
@@ -217,9 +276,7 @@ int evaluate(const Settings& settings, const OptionSet& options, DividedWork& wo
                     {"tta", settings.tta}});
   }
 
-  if (settings.json) print_text("{}", format_result(result));
-  if (!settings.json) print_result(result, classifier.classes());
-  if (!settings.json && robustness) print_robustness(result, *robustness, classifier.classes());
+  print_result(settings, result, robustness, classifier.classes());
   if (place) {
     const auto names =
         write_files(result, {predictions.probabilities, evaluated.labels}, classifier.classes(), place->work());
@@ -236,7 +293,7 @@ int run(const std::vector<std::string>& arguments) {
   if (!options.parse(arguments)) return 0;
   settings.robustness.attack.trust_code = settings.model.trust_code;
   settings.robustness.check(options, settings.out);
-  silence_progress(settings.quiet);
+  settings.show.begin(options);
   DividedWork work(settings.robustness.division, words_of("eval", arguments), settings.out);
   prepare_machine(settings.robustness.division.shared(settings.runtime));
   return work.run([&](DividedWork& divided) { return evaluate(settings, options, divided); });

@@ -34,51 +34,54 @@ Trial plan_of(const RobustnessOptions& options, const RobustnessSubject& subject
   return plan;
 }
 
-void print_row(const std::string& name, const std::vector<std::string>& cells) {
-  print_text("    {:<22}", name);
-  for (const auto& cell : cells) print_text(" {:>17}", cell);
-  print_text("\n");
+/// A table with a column for each eps.
+PrintedTable table_of_eps(const RobustnessRun& run, const std::string& title) {
+  PrintedTable table{title, {""}, {}};
+  for (const auto& rung : run.plan.ladder) table.columns.push_back("eps " + rung.text);
+  return table;
 }
 
 /// The metric `kind` of every attack at every eps.
-void print_block(const Result& result, const RobustnessRun& run, const std::string& kind, const std::string& title) {
-  std::vector<std::string> head;
-  for (const auto& rung : run.plan.ladder) head.push_back("eps " + rung.text);
-  print_text("  {}\n", title);
-  print_row("", head);
+PrintedTable by_attack(const Result& result, const RobustnessRun& run, const std::string& kind,
+                       const std::string& title) {
+  PrintedTable table = table_of_eps(run, title);
   auto names = run.plan.attacks;
   if (names.size() > 1) names.push_back(kWorstCase);
   for (const auto& name : names) {
-    std::vector<std::string> cells;
-    for (const auto& rung : run.plan.ladder) {
-      cells.push_back(format_share(result.metrics.at(fmt::format("{}.{}.{}", kind, name, rung.text))));
-    }
-    print_row(name, cells);
+    table.rows.push_back({name});
+    for (const auto& rung : run.plan.ladder)
+      table.rows.back().push_back(share_cell(result.metrics.at(fmt::format("{}.{}.{}", kind, name, rung.text))));
   }
+  return table;
 }
 
-/// One line per class of a list inside the worst case's entries of the robustness table.
-void print_classes(const Result& result, const RobustnessRun& run, const LabelSet& classes, const char* list,
-                   const char* value, const std::string& title) {
-  print_text("  {}\n", title);
-  for (size_t k = 0; k < classes.names().size(); ++k) {
-    std::vector<std::string> cells;
-    for (const auto& entry : result.tables.at("robustness")) {
-      if (entry.at("attack") == kWorstCase)
-        cells.push_back(format_share(metric_from_json(entry.at(list).at(k).at(value))));
+/// A row for each class, of a list inside the worst case's entries of the robustness table.
+PrintedTable by_class(const Result& result, const RobustnessRun& run, const char* list, const char* value,
+                      const std::string& title) {
+  PrintedTable table = table_of_eps(run, title);
+  table.columns.insert(table.columns.begin() + 1, "n");
+  for (const auto& entry : result.tables.at("robustness")) {
+    if (entry.at("attack") != kWorstCase) continue;
+    for (size_t k = 0; k < entry.at(list).size(); ++k) {
+      const nlohmann::json& figure = entry.at(list).at(k);
+      const Metric metric = metric_from_json(figure.at(value));
+      if (k == table.rows.size()) table.rows.push_back({figure.at("class").get<std::string>(), metric.n});
+      table.rows[k].push_back(share_cell(metric));
     }
-    print_row(classes.names()[k], cells);
   }
+  return table;
 }
 
-void print_medians(const Result& result, const RobustnessRun& run) {
+PrintedTable median_table(const Result& result, const RobustnessRun& run) {
+  PrintedTable table{"median minimal eps", {"attack", "median"}, {}};
   for (const auto& record : run.robustness.attacks) {
     if (!record.minimum_norm) continue;
     const Metric& median = result.metrics.at("median_minimal_eps." + record.name);
-    const Norm norm = run.plan.norm;
-    print_text("  median minimal eps, {}: {} (n = {}, 95 % CI {} to {})\n", record.name, format_eps(median.value, norm),
-               median.n, format_eps(median.interval.low, norm), format_eps(median.interval.high, norm));
+    PrintedCell cell(describe_median_eps(median, run.plan.norm));
+    cell.metric = median;
+    table.rows.push_back({record.name, cell});
   }
+  return table;
 }
 
 void print_flags(const std::vector<SanityFlag>& flags) {
@@ -182,9 +185,29 @@ void save_if_wanted(const RobustnessOptions& options, const RobustnessRun& run, 
   inform(fmt::format("{}: {} adversarial images", options.save_adv, set.images.size()));
 }
 
+std::vector<PrintedTable> robustness_tables(const Result& result, const RobustnessRun& run, const LabelSet& classes) {
+  const auto& robustness = run.robustness;
+  std::vector<PrintedTable> tables{
+      by_attack(result, run, "robust_accuracy", fmt::format("robust accuracy (%, 95 % CI, n = {})", robustness.size())),
+      by_attack(result, run, "balanced_robust_accuracy",
+                fmt::format("balanced robust accuracy (mean over the classes, n = {})", robustness.size()))};
+  const auto constant = constant_answer(robustness, classes.size());
+  tables.front().rows.push_back({"always " + classes.name(constant.label)});
+  while (tables.front().rows.back().size() < tables.front().columns.size())
+    tables.front().rows.back().push_back(share_cell(constant.accuracy));
+  if (run.plan.goal.targeted()) {
+    tables.push_back(by_attack(
+        result, run, "attack_success",
+        fmt::format("goal reached (of the {} rightly classified)", robustness.right().sum().item<int64_t>())));
+  }
+  tables.push_back(by_class(result, run, "per_class", "robust_accuracy", "robust accuracy by class, worst case"));
+  tables.push_back(by_class(result, run, "answers", "share", "share of each answer, worst case"));
+  if (auto table = median_table(result, run); !table.rows.empty()) tables.push_back(std::move(table));
+  return tables;
+}
+
 void print_robustness(const Result& result, const RobustnessRun& run, const LabelSet& classes) {
   const auto& robustness = run.robustness;
-  const auto constant = constant_answer(robustness, classes.size());
   print_text("\nRobustness in {}, {}, {}: {} images, {} of them classified rightly\n", to_string(run.plan.norm),
              run.plan.goal.name, run.plan.settings.pixel_grid ? "8-bit images" : "off the pixel grid",
              robustness.size(), robustness.right().sum().item<int64_t>());
@@ -194,16 +217,7 @@ void print_robustness(const Result& result, const RobustnessRun& run, const Labe
       if (!note.empty()) print_text("  {}\n", note);
     }
   }
-  print_block(result, run, "robust_accuracy", fmt::format("robust accuracy (%, 95 % CI, n = {})", robustness.size()));
-  print_block(result, run, "balanced_robust_accuracy", "balanced robust accuracy (mean over the classes)");
-  if (run.plan.goal.targeted()) {
-    print_block(result, run, "attack_success",
-                fmt::format("goal reached (of the {} rightly classified)", robustness.right().sum().item<int64_t>()));
-  }
-  print_row("always " + classes.name(constant.label), {format_share(constant.accuracy)});
-  print_classes(result, run, classes, "per_class", "robust_accuracy", "robust accuracy by class, worst case");
-  print_classes(result, run, classes, "answers", "share", "share of each answer, worst case");
-  print_medians(result, run);
+  write_stdout(format_tables(robustness_tables(result, run, classes), "text"));
   print_flags(run.flags);
 }
 

@@ -9,6 +9,7 @@
 #include "eval/campaign/campaign.hpp"
 #include "eval/result.hpp"
 #include "eval/sanity.hpp"
+#include "report/printed_table.hpp"
 
 namespace fercli {
 
@@ -59,6 +60,8 @@ void add_to_result(Result& result, const RobustnessRun& run, const LabelSet& cla
 void save_if_wanted(const RobustnessOptions& options, const RobustnessRun& run, const Dataset& evaluated,
                     const nlohmann::json& claim);
 
+/// What was found, as tables; `print_robustness` adds what else there is to say.
+std::vector<PrintedTable> robustness_tables(const Result& result, const RobustnessRun& run, const LabelSet& classes);
 void print_robustness(const Result& result, const RobustnessRun& run, const LabelSet& classes);
 
 /// 3 when the worst-case robust accuracy at the largest eps is below --min-robust, else 0.

@@ -33,9 +33,9 @@ struct Arguments {
   int64_t face = 0;
   FrameAttackSettings settings;
   Runtime runtime;
-  bool json = false, quiet = false;
+  ShowOptions show;
 
-  bool saves_files() const { return !json || !out.empty(); }
+  bool saves_files() const { return !show.json || !out.empty(); }
 };
 
 OptionSet declare(Arguments& a) {
@@ -69,8 +69,7 @@ OptionSet declare(Arguments& a) {
   options.section("Output");
   options.text("out,o", &a.out, "DIR", "folder for pictures and result.json; without it out/frame-GOAL");
   options.choice("lang", &a.language, {"en", "fr"}, "language of the pictures");
-  options.flag("json", &a.json, "print the result as JSON on stdout, nothing else");
-  options.flag("quiet,q", &a.quiet, "no progress");
+  a.show.declare(options);
   options.runtime(&a.runtime);
   return options;
 }
@@ -128,7 +127,7 @@ int64_t face_of_source(const Classifier& classifier, FaceDetector& detector, con
 
 torch::Tensor marked(const Picture& picture, const FaceReading& face, Overlay& overlay) {
   auto bgr = picture.bgr.clone();
-  overlay.draw_face(bgr, {0, face.box, face.top(), face.probabilities});
+  overlay.draw_faces(bgr, {{0, face.box, face.top(), face.probabilities}});
   return bgr;
 }
 
@@ -202,12 +201,25 @@ void print_report(const Arguments& a, const FrameAttackResult& found, const Labe
       folder.string());
 }
 
+void print_result(const Arguments& a, const Result& result, const FrameAttackResult& found, const LabelSet& classes,
+                  const EmotionGoal& goal, const fs::path& folder) {
+  const std::string after = found.after.found ? verdict(found.after.face, classes) : "no face";
+  if (a.show.json) return print_text("{}", format_result(result));
+  if (a.show.text() && !a.show.quiet) return print_report(a, found, classes, goal, folder);
+  const char* reached = found.after.reached ? "reached" : "not reached";
+  if (a.show.text()) return print_text("{}: {}, {} -> {}\n", goal.name, reached, verdict(found.before, classes), after);
+  PrintedTable table{goal.name, {"frame", "before", "after", "goal", "boxes shifted: reached"}, {}};
+  table.rows.push_back({a.image.empty() ? "drawn" : a.image, verdict(found.before, classes), after, reached,
+                        proportion_cell(proportion(found.steady, found.shifted))});
+  a.show.print({table});
+}
+
 int run(const std::vector<std::string>& arguments) {
   Arguments a;
   OptionSet options = declare(a);
   if (!options.parse(arguments)) return 0;
   check(a, options);
-  silence_progress(a.quiet);
+  a.show.begin(options);
   prepare_machine(a.runtime);
   const Checkpoint checkpoint = a.model.load();
   for (const auto& line : checkpoint.warnings) warn(line);
@@ -247,10 +259,7 @@ int run(const std::vector<std::string>& arguments) {
     write_result(result, place->work() / "result.json");
     place->complete();
   }
-  if (a.json)
-    print_text("{}", format_result(result));
-  else
-    print_report(a, found, classes, goal, folder);
+  print_result(a, result, found, classes, goal, folder);
   return 0;
 }
 

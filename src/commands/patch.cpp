@@ -58,16 +58,18 @@ torch::Tensor worn(const Patch& patch, const Dataset& images, const Arguments& a
   return wear(patch, images.images, a.settings.spread, rng, image_keys(images.images));
 }
 
-void print_report(const Result& result, const SetImages& sets, const std::vector<AttackedImage>& images,
-                  const EmotionGoal& goal, const Arguments& a, const LabelSet& classes) {
-  print_text("{}: {} over {:.1f} % of the face crop\n", goal.name, a.shape,
-             100 * result.tables.at("covered_share").get<double>());
+std::string title_of(const EmotionGoal& goal, const Arguments& a, const Result& result) {
+  return fmt::format("{}: {} over {:.1f} % of the face crop", goal.name, a.shape,
+                     100 * result.tables.at("covered_share").get<double>());
+}
+
+void print_report(const std::string& title, const std::string& table, const SetImages& sets,
+                  const std::vector<AttackedImage>& images, const EmotionGoal& goal, const Arguments& a,
+                  const LabelSet& classes) {
+  print_text("{}\n", title);
   print_text("learnt from {} images ({}), scored on {} others ({}) in new placements, all classified rightly\n\n",
              sets.learn.size(), sets.learn_split, sets.test.size(), sets.test_split);
-  print_text("Success, 8-bit images    {}\n", format_proportion(result.metrics.at("success_8bit")));
-  print_text("  where it was learnt    {}\n", format_proportion(result.metrics.at("success_learn")));
-  print_text("  random, the same shape {}\n", format_proportion(result.metrics.at("success_random")));
-  print_text("  grey, the same shape   {}\n", format_proportion(result.metrics.at("success_grey")));
+  write_stdout(table);
   print_text("The network then says    {}\n", verdicts_after(images, classes));
   if (!a.set.saves_files()) return;
   const std::string folder = a.set.folder(goal).string();
@@ -80,7 +82,7 @@ int run(const std::vector<std::string>& arguments) {
   OptionSet options = declare(a);
   if (!options.parse(arguments)) return 0;
   a.settings.spread = PlacementSpread().times(a.spread);
-  silence_progress(a.set.quiet);
+  a.set.show.begin(options);
   prepare_machine(a.set.runtime);
   const Checkpoint checkpoint = a.set.model.load();
   for (const auto& line : checkpoint.warnings) warn(line);
@@ -111,10 +113,13 @@ int run(const std::vector<std::string>& arguments) {
     write_set_files(result, images, {classifier.classes().names(), "patch: " + a.shape, a.set.language}, goal, folder);
     place->complete();
   }
-  if (a.set.json)
-    print_text("{}", format_result(result));
-  else
-    print_report(result, sets, images, goal, a, classifier.classes());
+  const std::string title = title_of(goal, a, result);
+  show_success(
+      a.set, result, title,
+      {{"success_learn", "  where it was learnt"},
+       {"success_random", "  random, the same shape"},
+       {"success_grey", "  grey, the same shape"}},
+      [&](const std::string& table) { print_report(title, table, sets, images, goal, a, classifier.classes()); });
   return 0;
 }
 

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "commands/options/model_options.hpp"
+#include "commands/options/show_options.hpp"
 #include "core/command.hpp"
 #include "core/error.hpp"
 #include "core/escape.hpp"
@@ -33,13 +34,15 @@ struct Arguments {
   SmallestFace smallest_face;
   std::string detect = "auto", detector = "haar", annotate, language = "en";
   int64_t batch_size = 64;
-  bool json = false, csv = false, quiet = false;
+  bool csv = false, recursive = false;
+  ShowOptions show;
   Runtime runtime;
 };
 
 void declare(OptionSet& options, Arguments& a) {
   options.positional(&a.inputs, 1, std::numeric_limits<size_t>::max());
   options.section("Faces and network");
+  options.flag("recursive,r", &a.recursive, "read the folders in a folder too");
   a.model.declare(options);
   options.choice("detect", &a.detect, {"auto", "always", "never"},
                  "look for faces in a picture, or take it as one face crop; auto: pictures of the network's input size "
@@ -50,11 +53,13 @@ void declare(OptionSet& options, Arguments& a) {
       "smallest face looked for, in pixels; without it a fortieth of the picture's shorter side, but at least 24");
   a.model.declare_foreign(options);
   options.section("Output");
-  options.flag("json", &a.json, "print one JSON array on stdout, nothing else");
+  options.flag("json", &a.show.json, "print one JSON array on stdout, nothing else");
   options.flag("csv", &a.csv, "print CSV on stdout, one line per face, nothing else");
+  options.choice("format", &a.show.format, table_formats(),
+                 "how faces are printed; csv is --csv, latex needs the package booktabs");
   options.text("annotate", &a.annotate, "DIR", "write the pictures (PNG) and videos (MP4) with boxes and labels there");
   options.choice("lang", &a.language, {"en", "fr"}, "language of the labels drawn and printed for people");
-  options.flag("quiet,q", &a.quiet, "no progress");
+  options.flag("quiet,q", &a.show.quiet, "no progress, and one line per picture");
   options.integer("batch-size,b", &a.batch_size, at_least(1), "faces per forward pass; changes no number");
   options.runtime(&a.runtime);
 }
@@ -85,10 +90,14 @@ class Report {
   void add(const Item& item) {
     ++pictures_;
     faces_ += static_cast<int64_t>(item.faces.size());
-    if (a_.json) {
+    if (a_.show.json) {
       print_text("{}\n{}", pictures_ == 1 ? "[" : ",", compact_json(to_json(item)));
     } else if (a_.csv) {
       print_csv(item);
+    } else if (!a_.show.text()) {
+      add_rows(item);
+    } else if (a_.show.quiet) {
+      print_line(item);
     } else {
       print_faces(item);
     }
@@ -98,8 +107,10 @@ class Report {
   void finish() {
     end_video();
     if (place_) place_->complete();
-    if (a_.json) print_text("{}]\n", pictures_ == 0 ? "[" : "\n");
-    if (!a_.json && !a_.csv && pictures_ > 1) print_text("{} pictures, {} faces\n", pictures_, faces_);
+    if (a_.show.json) print_text("{}]\n", pictures_ == 0 ? "[" : "\n");
+    if (a_.show.json || a_.csv) return;
+    if (!a_.show.text()) a_.show.print({table_});
+    if (a_.show.text() && !a_.show.quiet && pictures_ > 1) print_text("{} pictures, {} faces\n", pictures_, faces_);
   }
 
  private:
@@ -133,12 +144,37 @@ class Report {
     }
   }
 
+  /// "people.jpg", of a video with the frame.
+  static std::string name_of(const Item& item) {
+    return item.file + (item.frame ? fmt::format(", frame {} at {:.2f} s", *item.frame, item.time) : "");
+  }
+
+  std::string verdict(const FaceReading& face) const {
+    return fmt::format("{} {:.1f} %", overlay_.class_name(face.top()), 100 * face.confidence());
+  }
+
+  void print_line(const Item& item) const {
+    std::vector<std::string> verdicts;
+    for (const auto& face : item.faces) verdicts.push_back(verdict(face));
+    print_text("{}: {}\n", printable(name_of(item)),
+               verdicts.empty() ? overlay_.say("no face found", "aucun visage") : join(verdicts, ", "));
+  }
+
+  void add_rows(const Item& item) {
+    int64_t number = 0;
+    for (const auto& face : item.faces) {
+      table_.rows.push_back(
+          {name_of(item), ++number, overlay_.class_name(face.top()),
+           figure_cell(fmt::format("{:.1f}", 100 * face.confidence())),
+           fmt::format("{:.0f},{:.0f} {:.0f}x{:.0f}", face.box.x, face.box.y, face.box.width, face.box.height)});
+    }
+  }
+
   void print_faces(const Item& item) const {
-    print_text("{}{}\n", printable(item.file),
-               item.frame ? fmt::format(", frame {} at {:.2f} s", *item.frame, item.time) : "");
+    print_text("{}\n", printable(name_of(item)));
     if (item.faces.empty()) print_text("  {}\n", overlay_.say("no face found", "aucun visage"));
     for (const auto& face : item.faces) {
-      print_text("  {:<18}", fmt::format("{} {:.1f} %", overlay_.class_name(face.top()), 100 * face.confidence()));
+      print_text("  {:<18}", verdict(face));
       print_text("  box {:.0f},{:.0f} {:.0f}x{:.0f} ", face.box.x, face.box.y, face.box.width, face.box.height);
       for (size_t k = 0; k < face.probabilities.size(); ++k) {
         print_text("  {} {:.1f}", overlay_.class_name(static_cast<int64_t>(k)), 100 * face.probabilities[k]);
@@ -149,8 +185,10 @@ class Report {
 
   void annotate(const Item& item) {
     const auto drawn = item.picture.bgr.clone();
-    for (const auto& face : item.faces) overlay_.draw_face(drawn, {0, face.box, face.top(), face.probabilities});
-    for (const auto& face : item.faces) overlay_.draw_avatar_of(drawn, {0, face.box, face.top(), face.probabilities});
+    std::vector<FaceView> views;
+    for (const auto& face : item.faces) views.push_back({0, face.box, face.top(), face.probabilities});
+    overlay_.draw_faces(drawn, views);
+    for (const auto& view : views) overlay_.draw_avatar_of(drawn, view);
     const fs::path name = fs::path(item.file).filename();
     if (!item.frame) {
       write_png(image_of_bgr(drawn), fresh_name(place_->work() / name.stem().concat(".png")));
@@ -185,6 +223,7 @@ class Report {
   std::unique_ptr<VideoRecorder> recorder_;
   std::set<std::string> written_;
   int64_t pictures_ = 0, faces_ = 0;
+  PrintedTable table_{"Faces", {"file", "face", "emotion", "confidence (%)", "box"}, {}};
 
  public:
   double video_fps = 30;  ///< of the video whose frames are being added
@@ -245,8 +284,20 @@ bool has_folders(const std::string& folder) {
   return false;
 }
 
+/// All folders in this one, by name; links to folders are not followed, which may lead back.
+std::vector<std::string> folders_below(const std::string& folder) {
+  std::vector<std::string> folders;
+  std::error_code error;
+  for (auto entry = fs::recursive_directory_iterator(folder, fs::directory_options::skip_permission_denied, error);
+       !error && entry != fs::recursive_directory_iterator(); entry.increment(error)) {
+    if (entry->is_directory(error) && !entry->is_symlink(error)) folders.push_back(entry->path().string());
+  }
+  std::sort(folders.begin(), folders.end());
+  return folders;
+}
+
 /// Folders become the images and videos in them, by name.
-std::vector<std::string> list_files(const std::vector<std::string>& inputs) {
+std::vector<std::string> list_files(const std::vector<std::string>& inputs, bool recursive) {
   std::vector<std::string> files;
   for (const auto& input : inputs) {
     std::error_code error;
@@ -254,12 +305,20 @@ std::vector<std::string> list_files(const std::vector<std::string>& inputs) {
       files.push_back(input);
       continue;
     }
-    auto found =
-        files_in(input, [](const std::string& file) { return has_image_extension(file) || has_video_extension(file); });
+    const auto wanted = [](const std::string& file) { return has_image_extension(file) || has_video_extension(file); };
+    auto found = files_in(input, wanted);
+    if (recursive) {
+      for (const auto& folder : folders_below(input)) {
+        const auto more = files_in(folder, wanted);
+        found.insert(found.end(), more.begin(), more.end());
+      }
+    }
+    const bool leaves_some = !recursive && has_folders(input);
     if (found.empty()) {
       throw UserError(fmt::format("fercli predict: {}: there are no images in this folder{}", input,
-                                  has_folders(input) ? "; folders in it are not read, name them" : ""));
+                                  leaves_some ? "; folders in it are read with --recursive" : ""));
     }
+    if (leaves_some) inform(fmt::format("{}: folders in it are not read; --recursive reads them", input));
     files.insert(files.end(), found.begin(), found.end());
   }
   return files;
@@ -294,10 +353,12 @@ int run(const std::vector<std::string>& arguments) {
       "Name the emotion of every face in pictures and videos. Pictures of 48x48 pixels are taken as faces.");
   declare(options, a);
   if (!options.parse(arguments)) return 0;
-  if (a.json && a.csv) options.fail("csv", "does not go with --json");
-  silence_progress(a.quiet);
+  if (a.show.json && a.csv) options.fail("csv", "does not go with --json");
+  if (a.csv && options.given("format") && a.show.format != "csv") options.fail("format", "does not go with --csv");
+  a.show.begin(options);
+  a.csv = a.csv || a.show.format == "csv";
   prepare_machine(a.runtime);
-  const auto files = list_files(a.inputs);
+  const auto files = list_files(a.inputs, a.recursive);
   for (const auto& file : files) refuse_folder_of(file, a.annotate, options);
   const Classifier classifier = make_classifier(a.model.load_and_warn(), a.runtime);
 

@@ -8,6 +8,7 @@
 #include "commands/options/attack_options.hpp"
 #include "commands/options/data_options.hpp"
 #include "commands/options/division_options.hpp"
+#include "commands/options/show_options.hpp"
 #include "core/command.hpp"
 #include "core/error.hpp"
 #include "core/escape.hpp"
@@ -33,7 +34,7 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 
 /// The options that say how results look or how the program runs, not what is measured.
-const std::vector<std::string> kRendering{"out",    "lang",    "include-images", "json",   "quiet",
+const std::vector<std::string> kRendering{"out",    "lang",    "include-images", "json",   "format",   "quiet",
                                           "config", "threads", "precision",      "device", "processes"};
 
 struct Settings {
@@ -44,7 +45,7 @@ struct Settings {
   std::string parts, eps, out = "out/report", cache;
   double at = 4 / 255.0;
   RenderOptions render;
-  bool json = false, quiet = false;
+  ShowOptions show;
   int64_t batch_size = 64;
   Runtime runtime;
   DivisionOptions division;
@@ -95,8 +96,7 @@ void declare(OptionSet& options, Settings& s) {
   options.choice("lang", &s.render.language, {"en", "fr"}, "language of the report");
   options.flag("include-images", &s.render.include_images,
                "show pictures of the data set too; without it drawn faces only");
-  options.flag("json", &s.json, "print report.json, and nothing else, on stdout");
-  options.flag("quiet,q", &s.quiet, "no progress");
+  s.show.declare(options, "print report.json, and nothing else");
   options.integer("batch-size,b", &s.batch_size, at_least(1), "images per network call; changes no figure");
   options.runtime(&s.runtime);
   s.division.declare_processes(options);
@@ -255,14 +255,6 @@ json read_all(const std::vector<std::string>& files) {
   return merge_reports(reports);
 }
 
-void print_curve(const std::string& name, const json& eps, const json& values) {
-  print_text("  {:<12}", name);
-  for (size_t i = 0; i < eps.size(); ++i) {
-    print_text("  {} {}", eps[i].get<std::string>(), format_share(metric_from_json(values.at(i))));
-  }
-  print_text("   n = {}\n", values.at(0).at("n").get<int64_t>());
-}
-
 /// What a part says of a model; null where the part or the model is missing from it.
 const json* find_part(const json& report, const char* part, const std::string& model) {
   const json& parts = report.at("parts");
@@ -270,24 +262,59 @@ const json* find_part(const json& report, const char* part, const std::string& m
   return &parts[part][model];
 }
 
+/// Robust accuracy: a row for each attack, a column for each eps of its grid, and n.
+PrintedTable robust_accuracy(const std::string& title, const json& eps) {
+  PrintedTable table{title, {""}, {}};
+  for (const auto& size : eps) table.columns.push_back("eps " + size.get<std::string>());
+  table.columns.push_back("n");
+  return table;
+}
+
+void add_curve(PrintedTable& table, const std::string& name, const json& values) {
+  table.rows.push_back({name});
+  for (const auto& value : values) table.rows.back().push_back(share_cell(metric_from_json(value)));
+  table.rows.back().push_back(values.at(0).at("n").get<int64_t>());
+}
+
 /// The figures that a reader looks for first.
-void print_summary(const json& report) {
+std::vector<PrintedTable> summary_of(const json& report) {
+  std::vector<PrintedTable> tables;
+  PrintedTable clean{"accuracy", {"", ""}, {}};
   for (const auto& model : report.at("models")) {
     const std::string name = model.at("name");
-    print_text("{}\n", printable(name));
-    if (const json* part = find_part(report, "clean", name)) {
-      print_text("  {:<12}  {}\n", "accuracy", format_proportion(metric_from_json(part->at("metrics").at("accuracy"))));
-    }
+    if (const json* part = find_part(report, "clean", name))
+      clean.rows.push_back({name, proportion_cell(metric_from_json(part->at("metrics").at("accuracy")))});
     const json* part = find_part(report, "robustness", name);
     if (part != nullptr && part->contains("attacks")) {
-      print_text("  robust accuracy at {} eps (%, 95 % CI)\n", part->at("norm").get<std::string>());
-      for (const auto& attack : part->at("attacks")) {
-        print_curve(attack.at("name"), part->at("eps"), attack.at("robust_accuracy"));
-      }
+      tables.push_back(robust_accuracy(
+          fmt::format("{}: robust accuracy at {} eps (%, 95 % CI)", name, part->at("norm").get<std::string>()),
+          part->at("eps")));
+      for (const auto& attack : part->at("attacks"))
+        add_curve(tables.back(), attack.at("name"), attack.at("robust_accuracy"));
     }
     if (const json* cascade = find_part(report, "autoattack", name)) {
-      print_curve("autoattack", cascade->at("eps"), cascade->at("robust_accuracy"));
+      tables.push_back(robust_accuracy(name + ": AutoAttack (%, 95 % CI)", cascade->at("eps")));
+      add_curve(tables.back(), "autoattack", cascade->at("robust_accuracy"));
     }
+  }
+  if (!clean.rows.empty()) tables.insert(tables.begin(), std::move(clean));
+  return tables;
+}
+
+/// A line for each model: its accuracy, and at the largest eps that of all attacks together.
+void print_lines(const json& report) {
+  for (const auto& model : report.at("models")) {
+    const std::string name = model.at("name");
+    std::vector<std::string> said;
+    if (const json* part = find_part(report, "clean", name))
+      said.push_back("accuracy " + format_proportion(metric_from_json(part->at("metrics").at("accuracy"))));
+    const json* part = find_part(report, "robustness", name);
+    if (part != nullptr && part->contains("worst")) {
+      said.push_back(fmt::format("robust accuracy at {} eps {}: {}", part->at("norm").get<std::string>(),
+                                 part->at("eps").back().get<std::string>(),
+                                 format_proportion(metric_from_json(part->at("worst").at("robust_accuracy").back()))));
+    }
+    print_text("{}: {}\n", printable(name), said.empty() ? "measured" : join(said, "; "));
   }
 }
 
@@ -296,12 +323,10 @@ void write_and_print(const Settings& s, const json& report, OutputFolder& place)
   write_study(report, place.work() / "report.json");
   write_report(report, s.render, place.work());
   place.complete();
-  if (s.json) {
-    print_text("{}", read_file(fs::path(s.out) / "report.json"));
-  } else {
-    print_summary(report);
-    print_text("written to {}: report.html, report.md, report.json, figures/\n", s.out);
-  }
+  if (s.show.json) return print_text("{}", read_file(fs::path(s.out) / "report.json"));
+  if (s.show.line_alone()) return print_lines(report);
+  s.show.print(summary_of(report));
+  if (s.show.text()) print_text("written to {}: report.html, report.md, report.json, figures/\n", s.out);
 }
 
 int run(const std::vector<std::string>& arguments) {
@@ -314,7 +339,7 @@ int run(const std::vector<std::string>& arguments) {
   declare(options, s);
   if (!options.parse(arguments)) return 0;
   check(s, options);
-  silence_progress(s.quiet);
+  s.show.begin(options);
   if (!s.files.empty()) {
     OutputFolder place(s.out, "report");
     write_and_print(s, read_all(s.files), place);

@@ -4,6 +4,7 @@
 
 #include "commands/options/division_options.hpp"
 #include "core/error.hpp"
+#include "core/escape.hpp"
 #include "core/file_name.hpp"
 #include "core/files.hpp"
 #include "core/options.hpp"
@@ -68,8 +69,7 @@ void SetAttack::declare_output(OptionSet& options) {
   options.section("Output");
   options.text("out,o", &out, "DIR", fmt::format("folder for everything written; without it out/{}-GOAL", command));
   options.choice("lang", &language, {"en", "fr"}, "language of the pictures");
-  options.flag("json", &json, "print the result as JSON on stdout, nothing else");
-  options.flag("quiet,q", &quiet, "no progress");
+  show.declare(options);
   options.integer("batch-size,b", &batch_size, at_least(1), "images per forward pass; changes no number");
   options.runtime(&runtime);
 }
@@ -134,6 +134,22 @@ void write_set_files(const Result& result, const std::vector<AttackedImage>& ima
   write_png(draw_gallery(spread_sample(images), texts), folder / "gallery.png");
   write_file(folder / "per_image.csv", format_per_image_csv(images, texts.classes));
   write_result(result, folder / "result.json");
+}
+
+void show_success(const SetAttack& options, const Result& result, const std::string& title,
+                  const std::vector<std::pair<const char*, const char*>>& rates,
+                  const std::function<void(const std::string& table)>& explain) {
+  const ShowOptions& show = options.show;
+  if (show.json) return print_text("{}", format_result(result));
+  const Metric& success = result.metrics.at("success_8bit");
+  if (show.line_alone()) return print_text("{}: success {}\n", title, format_proportion(success));
+  PrintedTable table{"", {"", ""}, {{"Success, 8-bit images", proportion_cell(success)}}};
+  for (const auto& [metric, name] : rates) {
+    if (result.metrics.count(metric) > 0) table.rows.push_back({name, proportion_cell(result.metrics.at(metric))});
+  }
+  if (show.text()) return explain(format_tables({table}, "text"));
+  table.title = title;
+  show.print({table});
 }
 
 std::string verdicts_after(const std::vector<AttackedImage>& images, const LabelSet& classes) {

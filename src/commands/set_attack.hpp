@@ -7,6 +7,7 @@
 
 #include "attacks/threat/emotion_goal.hpp"
 #include "commands/options/data_options.hpp"
+#include "commands/options/show_options.hpp"
 #include "core/output_folder.hpp"
 #include "draw/attack_picture.hpp"
 #include "eval/attack_evaluation.hpp"
@@ -24,12 +25,12 @@ struct SetAttack {
   int64_t learn_images = 1000, batch_size = 64;
   std::string out, language = "en";
   Runtime runtime;
-  bool json = false, quiet = false;
+  ShowOptions show;
 
   void declare_input(OptionSet& options);
   void declare_output(OptionSet& options);
 
-  bool saves_files() const { return !json || !out.empty(); }
+  bool saves_files() const { return !show.json || !out.empty(); }
   std::filesystem::path folder(const EmotionGoal& goal) const;          ///< --out, or out/COMMAND-GOAL
   std::unique_ptr<OutputFolder> output(const EmotionGoal& goal) const;  ///< that folder; none where nothing is saved
 };
@@ -60,6 +61,11 @@ Result summarise_set(const SetAttack& options, const OptionSet& given, const std
 /// Pictures, per_image.csv and result.json.
 void write_set_files(const Result& result, const std::vector<AttackedImage>& images, const PictureTexts& texts,
                      const EmotionGoal& goal, const std::filesystem::path& folder);
+
+/// Shows the success on the test images beside other success rates, by name; `explain` prints the text around it.
+void show_success(const SetAttack& options, const Result& result, const std::string& title,
+                  const std::vector<std::pair<const char*, const char*>>& rates,
+                  const std::function<void(const std::string& table)>& explain);
 
 /// "Sad 61.0 %, Fear 20.5 %, …": what the network says of the images afterwards.
 std::string verdicts_after(const std::vector<AttackedImage>& images, const LabelSet& classes);

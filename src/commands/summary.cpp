@@ -2,6 +2,7 @@
 #include <nlohmann/json.hpp>
 
 #include "commands/options/model_options.hpp"
+#include "commands/options/show_options.hpp"
 #include "core/command.hpp"
 #include "core/escape.hpp"
 #include "core/file_name.hpp"
@@ -64,13 +65,23 @@ nlohmann::json to_json(const Subject& subject) {
   return json;
 }
 
+PrintedTable layers_of(const Subject& subject) {
+  PrintedTable table{"Layers of " + subject.arch, {"layer", "kind", "output", "parameters", "FLOPs"}, {}};
+  const auto network = subject.foreign ? nullptr : make_network(subject.arch, subject.options, 0);
+  for (const auto& layer : network ? summarise(*network, subject.options) : summarise(*subject.foreign)) {
+    table.rows.push_back(
+        {layer.name, layer.kind, fmt::format("{}", fmt::join(layer.output, "x")), layer.parameters, layer.flops});
+  }
+  return table;
+}
+
 int run(const std::vector<std::string>& arguments) {
   std::string out;
   ModelOptions model;
   model.model.clear();
   model.number_outputs = true;  // what a network is made of can be seen before its classes are named
   int64_t size = 0;
-  bool as_json = false;
+  ShowOptions show;
   OptionSet options("summary", "", "Layers, shapes, parameters and FLOPs of an architecture or a trained model.");
   options.section("Subject");
   options.plug_in<Architecture>("arch,a", &model.arch, &model.arch_given,
@@ -81,8 +92,9 @@ int run(const std::vector<std::string>& arguments) {
   model.declare_foreign(options, /*with_arch=*/false);
   options.section("Output");
   options.text("out,o", &out, "DIR", "also write DIR/ARCH_arch.txt");
-  options.flag("json", &as_json, "print JSON");
+  show.declare_tables(options, "print JSON");
   if (!options.parse(arguments)) return 0;
+  show.begin(options);
   const std::string& arch = model.arch;
   if (arch.empty() && model.model.empty()) throw UserError("fercli summary: give either --arch or --model");
   if (options.given("size") && !model.model.empty()) options.fail("size", "goes with --arch, not with --model");
@@ -103,8 +115,13 @@ int run(const std::vector<std::string>& arguments) {
     const OutputLock lock = OutputLock::of_folder(out);
     write_file(std::filesystem::path(out) / (file_name_of(subject.arch, "model") + "_arch.txt"), text);
   }
-  print_text("{}",
-             as_json ? to_json(subject).dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n" : text);
+  if (show.text()) {
+    print_text("{}", text);
+  } else if (show.json) {
+    print_text("{}\n", to_json(subject).dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
+  } else {
+    show.print({layers_of(subject)});
+  }
   return 0;
 }
 

@@ -2,7 +2,7 @@
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 
-#include "commands/options/model_options.hpp"
+#include "commands/options/data_options.hpp"
 #include "core/build_info.hpp"
 #include "core/command.hpp"
 #include "core/digest.hpp"
@@ -12,6 +12,7 @@
 #include "core/output_folder.hpp"
 #include "core/progress.hpp"
 #include "core/ranks.hpp"
+#include "data/formats/label_order.hpp"
 #include "data/formats/reader.hpp"
 #include "models/files/limits.hpp"
 #include "models/formats/import.hpp"
@@ -31,7 +32,8 @@ constexpr const char* kAdversarialLoss = "n-fgsm";
 constexpr int64_t kMicroShardsUnderMpirun = 8, kMostMicroShards = 1024;
 
 struct Settings {
-  std::string data, validation_data, numbering, arch = "resnet", weights, teacher, out = "out/train";
+  std::string data, validation_data, arch = "resnet", weights, teacher, out = "out/train";
+  DataLabels labels;
   std::vector<std::string> set;
   Given arch_given;
   int64_t size = 0, channels = 0;
@@ -73,9 +75,8 @@ void declare(OptionSet& options, Settings& settings) {
                "rows of --data");
   options.number("validation-share", &settings.validation_share, "0.1", {0, 0.9, true},
                  "where there are no PublicTest rows: the share of training images set aside to validate on");
-  options.text(
-      "labels", &settings.numbering, "ORDER",
-      "what numeric labels and class folders mean: fer2013, alphabetical, raf-db, or names separated by commas");
+  settings.labels.declare(options);
+  settings.labels.declare_older_name(options);
   options.flag("skip-bad", &settings.skip_bad, "leave unreadable entries out and count them");
   options.section("Network");
   options.plug_in<Architecture>("arch,a", &settings.arch, &settings.arch_given,
@@ -175,9 +176,19 @@ std::vector<int64_t> rows_of(const Dataset& data, Split split) {
   return rows;
 }
 
+/// The order of --data-labels may be that of the training images alone.
+Dataset read_named_or_numbered(const std::string& source, ReadOptions read) {
+  try {
+    return read_dataset(source, read);
+  } catch (const UnusedLabelOrder&) {
+    read.numbering.reset();
+    return read_dataset(source, read);
+  }
+}
+
 /// PublicTest rows, else unmarked ones, else Training ones; never PrivateTest.
 Dataset read_validation(const Settings& settings, const LabelSet& classes, const ReadOptions& read) {
-  const Dataset data = read_dataset(settings.validation_data, read).relabelled(classes);
+  const Dataset data = read_named_or_numbered(settings.validation_data, read).relabelled(classes);
   for (const Split split : {Split::PublicTest, Split::None, Split::Training}) {
     const auto rows = rows_of(data, split);
     if (!rows.empty()) return data.select(rows);
@@ -377,7 +388,7 @@ ReadOptions read_options(const OptionSet& options, const Settings& settings) {
   read.size = settings.size > 0 ? settings.size : defaults.size;
   read.channels = settings.channels > 0 ? settings.channels : defaults.channels;
   read.skip_bad = settings.skip_bad;
-  if (!settings.numbering.empty()) read.numbering = LabelSet::parse(settings.numbering);
+  read.numbering = settings.labels.numbering();
   check_size(options, settings, read);
   check_crop(options, settings, read.size);
   return read;

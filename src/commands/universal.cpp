@@ -94,11 +94,15 @@ UniversalPerturbation load_fitting(const std::string& file, const Dataset& image
   return loaded;
 }
 
-void print_report(const Result& result, const UniversalPerturbation& perturbation, const SetImages& sets,
+std::string title_of(const EmotionGoal& goal, const UniversalPerturbation& perturbation) {
+  return fmt::format("{}: one perturbation for all faces, {} eps {}", goal.name, to_string(perturbation.norm),
+                     format_eps(perturbation.eps, perturbation.norm));
+}
+
+void print_report(const std::string& table, const UniversalPerturbation& perturbation, const SetImages& sets,
                   const std::vector<AttackedImage>& images, const EmotionGoal& goal, const Arguments& a,
                   const LabelSet& classes) {
-  print_text("{}: one perturbation for all faces, {} eps {}\n", goal.name, to_string(perturbation.norm),
-             format_eps(perturbation.eps, perturbation.norm));
+  print_text("{}\n", title_of(goal, perturbation));
   print_levels_note(perturbation.norm, perturbation.eps);
   if (a.load.empty()) {
     print_text("learnt from {} images ({}), scored on {} others ({}), all classified rightly\n\n", sets.learn.size(),
@@ -107,10 +111,7 @@ void print_report(const Result& result, const UniversalPerturbation& perturbatio
     print_text("{} (learnt on {} for {}), scored on {} images ({}) classified rightly\n\n", printable(a.load),
                printable(perturbation.model), printable(perturbation.goal), sets.test.size(), sets.test_split);
   }
-  print_text("Success, 8-bit images    {}\n", format_proportion(result.metrics.at("success_8bit")));
-  if (a.load.empty())
-    print_text("  where it was learnt    {}\n", format_proportion(result.metrics.at("success_learn")));
-  print_text("  random, the same size  {}\n", format_proportion(result.metrics.at("success_random")));
+  write_stdout(table);
   print_text("The network then says    {}\n", verdicts_after(images, classes));
   if (!a.set.saves_files()) return;
   const std::string folder = a.set.folder(goal).string();
@@ -197,10 +198,11 @@ int attack(const Arguments& a, const OptionSet& options, DividedWork& work) {
     write_set_files(result, images, {classifier.classes().names(), what, a.set.language}, goal, folder);
     place->complete();
   }
-  if (a.set.json)
-    print_text("{}", format_result(result));
-  else
-    print_report(result, perturbation, sets, images, goal, a, classifier.classes());
+  show_success(a.set, result, title_of(goal, perturbation),
+               {{"success_learn", "  where it was learnt"}, {"success_random", "  random, the same size"}},
+               [&](const std::string& table) {
+                 print_report(table, perturbation, sets, images, goal, a, classifier.classes());
+               });
   return 0;
 }
 
@@ -209,7 +211,7 @@ int run(const std::vector<std::string>& arguments) {
   OptionSet options = declare(a);
   if (!options.parse(arguments)) return 0;
   check(a, options);
-  silence_progress(a.set.quiet);
+  a.set.show.begin(options);
   DividedWork work(a.division, words_of("universal", arguments), a.set.out);
   prepare_machine(a.division.shared(a.set.runtime));
   return work.run([&](DividedWork& divided) { return attack(a, options, divided); });

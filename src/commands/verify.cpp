@@ -2,6 +2,7 @@
 #include "attacks/engine/attack.hpp"
 #include "commands/options/data_options.hpp"
 #include "commands/options/division_options.hpp"
+#include "commands/options/show_options.hpp"
 #include "core/command.hpp"
 #include "core/escape.hpp"
 #include "core/json_text.hpp"
@@ -24,7 +25,7 @@ struct Settings {
   DataOptions data;
   DivisionOptions division;
   std::string out;
-  bool json = false, quiet = false;
+  ShowOptions show;
   Runtime runtime;
 };
 
@@ -38,8 +39,7 @@ void declare(OptionSet& options, Settings& settings) {
   options.section("Output");
   settings.division.declare_shard_of_verdicts(options);
   options.text("out,o", &settings.out, "DIR", "with --shard: the folder for the shards");
-  options.flag("json", &settings.json, "print the findings as JSON, and nothing else, on stdout");
-  options.flag("quiet,q", &settings.quiet, "no progress");
+  settings.show.declare(options, "print the findings as JSON, and nothing else");
   settings.runtime.precision = "fp32";
   options.runtime(&settings.runtime);
 }
@@ -52,6 +52,27 @@ void print_claim(const char* claim, int64_t images, const std::vector<std::strin
   print_text("{}\n", failing.size() > kIdsShown ? ", ..." : "");
 }
 
+const char* outcome(const Verification& found) {
+  return found.holds() ? "Every claim holds." : "Some claims do not hold.";
+}
+
+PrintedTable accuracies(const Verification& found) {
+  PrintedTable table{"Robust accuracy that follows", {"", ""}, {}};
+  for (const auto& [eps, metric] : found.robust_accuracy) table.rows.push_back({"eps " + eps, proportion_cell(metric)});
+  return table;
+}
+
+PrintedTable claims(const Verification& found, const std::string& file) {
+  PrintedTable table{file + ": claims", {"claim", "holds for", "of"}, {}};
+  const auto add = [&](const char* claim, const std::vector<std::string>& failing) {
+    table.rows.push_back({claim, found.images - static_cast<int64_t>(failing.size()), found.images});
+  };
+  add("within the eps claimed", found.too_far);
+  add("reach the goal", found.not_reached);
+  add("originals are classified rightly", found.not_right);
+  return table;
+}
+
 void print(const Verification& found, const AdversarialSet& set, const std::string& file) {
   print_text("{}: {} images, {}, goal {}\n", printable(file), found.images,
              printable(set.claim.at("norm").get<std::string>()), printable(set.claim.at("goal").get<std::string>()));
@@ -59,11 +80,8 @@ void print(const Verification& found, const AdversarialSet& set, const std::stri
   print_claim("within the eps claimed", found.images, found.too_far);
   print_claim("reach the goal", found.images, found.not_reached);
   print_claim("originals are classified rightly", found.images, found.not_right);
-  print_text("Robust accuracy that follows\n");
-  for (const auto& [eps, metric] : found.robust_accuracy) {
-    print_text("  eps {:<8} {}\n", printable(eps), format_proportion(metric));
-  }
-  print_text("{}\n", found.holds() ? "Every claim holds." : "Some claims do not hold.");
+  write_stdout(format_tables({accuracies(found)}, "text"));
+  print_text("{}\n", outcome(found));
 }
 
 nlohmann::json to_json(const Verification& found) {
@@ -77,10 +95,15 @@ nlohmann::json to_json(const Verification& found) {
 }
 
 int print_findings(const Settings& settings, const AdversarialSet& set, const Verification& found) {
-  if (settings.json) {
+  const std::string& file = settings.files.front();
+  if (settings.show.json) {
     print_text("{}\n", pretty_json(to_json(found)));
+  } else if (settings.show.line_alone()) {
+    print_text("{}: {} images. {}\n", printable(file), found.images, outcome(found));
+  } else if (settings.show.text()) {
+    print(found, set, file);
   } else {
-    print(found, set, settings.files.front());
+    settings.show.print({claims(found, file), accuracies(found)});
   }
   return found.holds() ? 0 : 1;
 }
@@ -134,7 +157,7 @@ int run(const std::vector<std::string>& arguments) {
   if (!options.parse(arguments)) return 0;
   settings.division.check(options, settings.out);
   if (settings.division.shard.empty() && options.given("out")) options.fail("out", "is for --shard");
-  silence_progress(settings.quiet);
+  settings.show.begin(options);
   DividedWork work(settings.division, words_of("verify", arguments), settings.out);
   prepare_machine(settings.division.shared(settings.runtime));
   return work.run([&](DividedWork& divided) { return verify(settings, divided); });

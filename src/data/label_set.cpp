@@ -94,6 +94,7 @@ LabelSet LabelSet::parse(const std::string& text) {
   if (text == "fer2013") return fer2013();
   if (text == "alphabetical") return alphabetical();
   if (text == "raf-db") return raf_db();
+  if (text == "affectnet") return LabelSet({"Neutral", "Happy", "Sad", "Surprise", "Fear", "Disgust", "Angry"});
   std::vector<std::string> names;
   for (const auto& word : fercli::split(text, ',')) {
     const Emotion* emotion = find_emotion(word);
@@ -106,7 +107,8 @@ LabelSet LabelSet::parse(const std::string& text) {
   }
   if (names.size() < 2) {
     throw UserError(fmt::format(
-        "label order '{}': must be fer2013, alphabetical, raf-db, or at least two class names separated by commas",
+        "label order '{}': must be fer2013, alphabetical, raf-db, affectnet, or at least two class names separated by "
+        "commas",
         text));
   }
   return LabelSet(std::move(names));

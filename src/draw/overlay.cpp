@@ -25,6 +25,23 @@ Ink readable_on(Ink ground) {
   return 0.114 * ground.blue + 0.587 * ground.green + 0.299 * ground.red > 140 ? kBlack : kWhite;
 }
 
+/// Where a box's plate lies on no other one; where there is no such place, above the box.
+cv::Rect free_plate(const cv::Rect& box, const cv::Size& size, const cv::Size& picture,
+                    const std::vector<cv::Rect>& taken) {
+  const int left = std::max(0, std::min(box.x, picture.width - size.width));
+  const int above = box.y >= size.height ? box.y - size.height : box.y;
+  std::vector<int> tops{above, box.y, box.y + box.height};
+  for (int top = above + size.height; top + size.height <= picture.height; top += size.height) tops.push_back(top);
+  for (const int top : tops) {
+    const cv::Rect plate({left, top}, size);
+    const bool inside = top >= 0 && top + size.height <= picture.height;
+    const bool free =
+        std::none_of(taken.begin(), taken.end(), [&](const cv::Rect& other) { return (plate & other).area() > 0; });
+    if (inside && free) return plate;
+  }
+  return {{left, above}, size};
+}
+
 }  // namespace
 
 void fill_rectangle(const torch::Tensor& bgr, int left, int top, int width, int height, Ink ink, double opacity) {
@@ -66,19 +83,23 @@ std::string Overlay::verdict(std::optional<int64_t> label, const std::vector<dou
                      100 * probabilities.at(static_cast<size_t>(shown)));
 }
 
-void Overlay::draw_face(const torch::Tensor& bgr, const FaceView& face) {
-  const Ink ink = class_ink(face.label);
+void Overlay::draw_faces(const torch::Tensor& bgr, const std::vector<FaceView>& faces) {
   cv::Mat canvas = as_mat(bgr);
-  const cv::Rect box = as_rect(face.box);
-  cv::rectangle(canvas, box, scalar(kBlack), 4, cv::LINE_8);
-  cv::rectangle(canvas, box, scalar(ink), 2, cv::LINE_8);
-  const std::string number = face.id > 0 ? fmt::format("#{} ", face.id) : "";
-  const std::string text = number + verdict(face.label, face.probabilities);
-  const int width = lettering_.width(text, kPlateLetter) + 12, height = kPlateLetter + 12;
-  const int top = box.y >= height ? box.y - height : box.y;
-  const int left = std::max(0, std::min(box.x, static_cast<int>(bgr.size(1)) - width));
-  fill_rectangle(bgr, left, top, width, height, ink);
-  lettering_.write(bgr, text, left + 6, top + height - 6, kPlateLetter, readable_on(ink));
+  for (const auto& face : faces) {
+    cv::rectangle(canvas, as_rect(face.box), scalar(kBlack), 4, cv::LINE_8);
+    cv::rectangle(canvas, as_rect(face.box), scalar(class_ink(face.label)), 2, cv::LINE_8);
+  }
+  std::vector<cv::Rect> plates;
+  for (const auto& face : faces) {
+    const Ink ink = class_ink(face.label);
+    const std::string number = face.id > 0 ? fmt::format("#{} ", face.id) : "";
+    const std::string text = number + verdict(face.label, face.probabilities);
+    const cv::Size size(lettering_.width(text, kPlateLetter) + 12, kPlateLetter + 12);
+    const cv::Rect plate = free_plate(as_rect(face.box), size, canvas.size(), plates);
+    plates.push_back(plate);
+    fill_rectangle(bgr, plate.x, plate.y, plate.width, plate.height, ink);
+    lettering_.write(bgr, text, plate.x + 6, plate.y + plate.height - 6, kPlateLetter, readable_on(ink));
+  }
 }
 
 void Overlay::draw_avatar_of(const torch::Tensor& bgr, const FaceView& face) {

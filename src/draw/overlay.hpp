@@ -25,8 +25,9 @@ class Overlay {
  public:
   Overlay(std::vector<std::string> classes, std::string language);
 
-  /// Box, and a plate "#1 Happy 91 %" above it (inside it at the picture's upper edge).
-  void draw_face(const torch::Tensor& bgr, const FaceView& face);
+  /// Boxes, and a plate "#1 Happy 91 %" above each; where that would leave the picture or lie on another plate, inside
+  /// the box, below it, or further down.
+  void draw_faces(const torch::Tensor& bgr, const std::vector<FaceView>& faces);
 
   /// The avatar of the face's emotion, at the right upper corner of its box.
   void draw_avatar_of(const torch::Tensor& bgr, const FaceView& face);

@@ -82,6 +82,29 @@ std::vector<int64_t> exchanged(const LabelSet& classes, const LabelSet& written,
   return meaning;
 }
 
+/// The highest accuracy that reading one known order as another gives, and that in words; without one, `as_is`.
+std::pair<Metric, std::string> best_exchange(const torch::Tensor& confusion, const LabelSet& classes,
+                                             const Metric& as_is) {
+  std::pair<Metric, std::string> best{as_is, ""};
+  const auto mapping = classes.mapping_from(LabelSet::fer2013());
+  const bool known = classes.size() == LabelSet::fer2013().size() &&
+                     std::all_of(mapping.begin(), mapping.end(), [](int64_t index) { return index >= 0; });
+  if (!known) return best;
+  const std::vector<std::pair<const char*, LabelSet>> orders{{"FER2013's", LabelSet::fer2013()},
+                                                             {"alphabetical", LabelSet::alphabetical()},
+                                                             {"RAF-DB's", LabelSet::raf_db()},
+                                                             {"AffectNet's", LabelSet::parse("affectnet")}};
+  for (const auto& [written_name, written] : orders) {
+    for (const auto& [read_name, read] : orders) {
+      const Metric other = proportion(right_if(confusion, exchanged(classes, written, read)), as_is.n);
+      if (other.value <= best.first.value) continue;
+      best = {other, fmt::format("accuracy would be {} instead of {} if {} label order were read as {}",
+                                 format_proportion(other), format_proportion(as_is), written_name, read_name)};
+    }
+  }
+  return best;
+}
+
 }  // namespace
 
 Predictions predict(const Classifier& classifier, const Dataset& dataset, int64_t batch_size) {
@@ -134,28 +157,17 @@ Metric deduplicated_accuracy(const Predictions& predictions, const Dataset& data
 }
 
 std::optional<std::string> label_order_hint(const torch::Tensor& confusion, const LabelSet& classes) {
-  const std::vector<std::pair<const char*, LabelSet>> orders{
-      {"FER2013's", LabelSet::fer2013()}, {"alphabetical", LabelSet::alphabetical()}, {"RAF-DB's", LabelSet::raf_db()}};
   const Metric as_is = accuracy(confusion);
-  for (const auto& mapped : classes.mapping_from(LabelSet::fer2013())) {
-    if (mapped < 0 || classes.size() != LabelSet::fer2013().size()) return {};
-  }
-  Metric best = as_is;
-  std::string sentence;
-  for (const auto& [written_name, written] : orders) {
-    for (const auto& [read_name, read] : orders) {
-      const Metric other = proportion(right_if(confusion, exchanged(classes, written, read)), as_is.n);
-      if (other.value <= best.value) continue;
-      best = other;
-      sentence = fmt::format(
-          "accuracy would be {} instead of {} if {} label order were read as {}: are the classes of the "
-          "model or of the data in the wrong order?",
-          format_proportion(other), format_proportion(as_is), written_name, read_name);
-    }
-  }
+  if (as_is.n == 0) return {};
+  constexpr const char* kQuestion =
+      "are the classes of the model (--labels) or of the data (--data-labels) in the wrong order?";
   constexpr double kFarBetter = 0.1;
-  if (best.value < as_is.value + kFarBetter || best.interval.low < as_is.interval.high) return {};
-  return sentence;
+  const auto [better, sentence] = best_exchange(confusion, classes, as_is);
+  if (better.value >= as_is.value + kFarBetter && better.interval.low >= as_is.interval.high)
+    return fmt::format("{}: {}", sentence, kQuestion);
+  const double chance = 1.0 / static_cast<double>(classes.size());
+  if (as_is.interval.high >= chance) return {};
+  return fmt::format("accuracy {} is below chance ({:.1f} %): {}", format_proportion(as_is), 100 * chance, kQuestion);
 }
 
 }  // namespace fercli

@@ -683,8 +683,12 @@ struct Trainer::State {
         return side.contains(name) ? side[name].dump() : "not set";
       };
       throw UserError(
-          fmt::format("{}: --{} was {} when this run was started, now it is {}; a run can only be resumed unchanged",
-                      state_path().string(), name, shown(then), shown(now)));
+          fmt::format("{}: --{} was {} when this run was started, now it is {}; a run can only be resumed unchanged{}",
+                      state_path().string(), name, shown(then), shown(now),
+                      name == "epochs" ? fmt::format("; to train longer, start another from its weights: --weights {} "
+                                                     "--out OTHER",
+                                                     (folder / "last.pt").string())
+                                       : ""));
     }
     if (header.at("arch") != start.arch || header.at("settings") != nlohmann::json(start.options.settings)) {
       throw UserError(fmt::format("{}: is of another architecture ({})", state_path().string(),

@@ -3,6 +3,7 @@
 #include "attacks/threat/threat_model.hpp"
 #include "core/command.hpp"
 #include "core/files.hpp"
+#include "core/text.hpp"
 #include "data/formats/reader.hpp"
 #include "data/image.hpp"
 #include "faces/face_reader.hpp"
@@ -113,6 +114,9 @@ TEST_F(AttackCommand, OneImageGivesPicturesThatHoldTheAttack) {
   EXPECT_THAT(result.out, testing::HasSubstr(source_ + " "));
   EXPECT_THAT(result.out, testing::HasSubstr("-> " + target_));
   EXPECT_THAT(result.out, testing::HasSubstr("adversarial_attack.png"));
+  const auto lines = split_lines(read_file(out_ / "per_image.csv"));
+  EXPECT_THAT(lines.at(0), testing::EndsWith(",sure"));
+  EXPECT_EQ(std::count(lines[1].begin(), lines[1].end(), ','), std::count(lines[0].begin(), lines[0].end(), ','));
 }
 
 TEST_F(AttackCommand, JsonStandsAloneAndItsFilesHoldWhatItSays) {

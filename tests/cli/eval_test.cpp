@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/files.hpp"
+#include "core/text.hpp"
 #include "data/image.hpp"
 #include "models/checkpoint.hpp"
 #include "tests/cli/run_program.hpp"
@@ -80,6 +81,24 @@ TEST_F(Eval, PrintsTheLineThatScriptsLookFor) {
   EXPECT_THAT(run.out, testing::ContainsRegex("\nAccuracy on test set: [0-9]+%\n"));
   EXPECT_THAT(run.out, HasSubstr("(n = 70, 95 % CI"));
   EXPECT_THAT(run.out, HasSubstr("images/s"));
+}
+
+TEST_F(Eval, QuietPrintsTheResultLineAlone) {
+  const auto run = eval({"--data", kFaces, "--split", "all", "-q"});
+  EXPECT_THAT(run.out, testing::MatchesRegex("accuracy [0-9.]+ % .n = 70, 95 % CI [^\n]+\n"));
+}
+
+TEST_F(Eval, EveryTableComesAsCsvWithIntervalAndN) {
+  const auto run = eval({"--data", kFaces, "--split", "all", "--format", "csv"});
+  EXPECT_EQ(run.exit_code, 0) << run.err;
+  for (const char* start : {"table,row,column,value,low,high,n\n", "\nAccuracy and calibration,accuracy,,",
+                            "\n\"By class (%, 95 % CI)\",Happy,recall,", "\nConfusion (images),Happy,Sad,"}) {
+    EXPECT_THAT(run.out, HasSubstr(start));
+  }
+  for (const auto& line : split_lines(run.out)) {
+    const auto quoted = line.rfind('"');  // commas in quotes are none
+    EXPECT_EQ(std::count(line.begin() + (quoted == std::string::npos ? 0 : quoted), line.end(), ','), 6) << line;
+  }
 }
 
 TEST_F(Eval, PrintsTheResultAloneAsJson) {

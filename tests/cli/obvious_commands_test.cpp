@@ -108,7 +108,7 @@ TEST_F(ObviousCommands, AFileOfAnotherKindIsNamedForWhatItIsWithTheWayOut) {
            {{"predict", path("happy.png"), "--detector", "yunet"}, 2, "--detector yunet: must be haar"},
            {{"predict", path("people")},
             2,
-            "there are no images in this folder; folders in it are not read, name them"},
+            "there are no images in this folder; folders in it are read with --recursive"},
        }) {
     expect(each);
   }
@@ -161,6 +161,36 @@ TEST_F(ObviousCommands, SkipBadLeavesUnreadablePicturesOut) {
   EXPECT_THAT(result.err, HasSubstr("left out"));
   EXPECT_EQ(nlohmann::json::parse(result.out)["per_image"].size(), 1u);
   expect({{"attack", "happy-to-sad", "--skip-bad", "--image", path("lfs.png")}, 2, "none of 1 files can be read"});
+}
+
+TEST_F(ObviousCommands, PredictReadsFoldersInAFolderWhenAsked) {
+  make_folder(folder_ / "album" / "anna");
+  for (const char* name : {"album/a.png", "album/anna/b.png"})
+    std::filesystem::copy_file(path("happy.png"), path(name));
+  const auto one = fercli({"predict", path("album")}), all = fercli({"predict", path("album"), "--recursive", "-q"});
+  EXPECT_THAT(one.err, HasSubstr("folders in it are not read; --recursive reads them"));
+  EXPECT_THAT(all.out, testing::MatchesRegex("[^\n]+a.png: [A-Z][^\n]+ %\n[^\n]+anna/b.png: [A-Z][^\n]+ %\n"));
+}
+
+TEST_F(ObviousCommands, QuietPrintsTheResultLineAlone) {
+  const std::string image = path("happy.png");
+  for (const auto& words : std::vector<std::vector<std::string>>{
+           {"attack", "happy-to-sad", "--image", image, "--min-confidence", "0", "-q", "--out", path("one")},
+           {"predict", image, "-q"}}) {
+    const auto result = fercli(words);
+    EXPECT_EQ(std::count(result.out.begin(), result.out.end(), '\n'), 1) << result.out;
+  }
+}
+
+TEST_F(ObviousCommands, TablesAreReadyForAPaper) {
+  for (const auto& words : std::vector<std::vector<std::string>>{
+           {"attacks"}, {"attacks", "pgd"}, {"summary", "--arch", "small-cnn"}, {"predict", path("happy.png")}}) {
+    auto latex = words, csv = words;
+    latex.insert(latex.end(), {"--format", "latex"});
+    csv.insert(csv.end(), {"--format", "csv"});
+    EXPECT_THAT(fercli(latex).out, HasSubstr("\\toprule")) << words[0];
+    EXPECT_THAT(fercli(csv).out, testing::StartsWith(words[0] == "predict" ? "file,frame" : "table,row,column,"));
+  }
 }
 
 }  // namespace

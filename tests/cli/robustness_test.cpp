@@ -8,6 +8,7 @@
 #include "attacks/engine/attack.hpp"
 #include "commands/options/division_options.hpp"
 #include "core/files.hpp"
+#include "core/text.hpp"
 #include "eval/adversarial_set.hpp"
 #include "eval/campaign/estimate.hpp"
 #include "models/checkpoint.hpp"
@@ -78,6 +79,31 @@ TEST_F(RobustnessCommand, PrintsAttacksByEpsWithTheWorstCaseAndWhatOneAnswerWoul
                            "share of each answer", "checks of the evaluation itself"}) {
     EXPECT_THAT(run.out, HasSubstr(part));
   }
+}
+
+TEST_F(RobustnessCommand, QuietPrintsAccuracyAndTheWorstCaseInOneLine) {
+  const auto run = eval({"--attacks", "fgsm", "--eps", "1/255,4/255", "-q"});
+  EXPECT_THAT(run.out,
+              testing::MatchesRegex("accuracy [^\n]+; robust accuracy at Linf eps 4/255: [^\n]+n = 70[^\n]+\n"));
+}
+
+TEST_F(RobustnessCommand, TheFilesTellWhatBecameOfEachImageUnderEachAttackAtEachEps) {
+  const auto out = *folder_ / "outcomes";
+  const json result =
+      figures(eval({"--attacks", "fgsm,pgd", "--eps", "1/255,4/255", "--steps", "2", "--json", "--out", out.string()}));
+  const auto lines = split_lines(read_file(out / "outcomes.csv"));
+  ASSERT_EQ(lines.size(), 1 + 70 * 2 * 2u);
+  EXPECT_EQ(lines[0], "id,label,clean,attack,eps,answer,robust,distance");
+  const auto robust = std::count_if(lines.begin(), lines.end(), [](const std::string& line) {
+    const auto fields = split(line, ',');
+    return fields[3] == "pgd" && fields[4] == "4/255" && fields[6] == "1";
+  });
+  EXPECT_NEAR(static_cast<double>(robust) / 70, result["metrics"]["robust_accuracy.pgd.4/255"]["value"].get<double>(),
+              1e-9);
+  const auto per_image = split_lines(read_file(out / "per_image.csv"));
+  EXPECT_THAT(per_image[0], testing::EndsWith(",distance_fgsm,fgsm@1/255,fgsm@4/255,distance_pgd,pgd@1/255,pgd@4/255"));
+  EXPECT_EQ(std::count(per_image[1].begin(), per_image[1].end(), ','),
+            std::count(per_image[0].begin(), per_image[0].end(), ','));
 }
 
 TEST_F(RobustnessCommand, TheJsonNamesAttackAndEpsAsWritten) {

@@ -112,7 +112,7 @@ TEST(TheOverlay, DrawsFacesThatStickOutOfThePicture) {
   Overlay overlay(LabelSet::fer2013().names(), "en");
   const auto picture = black(100, 100);
   const FaceView face{7, {-30, -20, 90, 90}, 3, {0, 0, 0, 1, 0, 0, 0}};
-  overlay.draw_face(picture, face);
+  overlay.draw_faces(picture, {face});
   overlay.draw_avatar_of(picture, face);
   overlay.draw_bars(picture, face.probabilities, 60, 60, 120);
   const auto inked = [&](int top, int bottom, int left, int right) {
@@ -120,6 +120,19 @@ TEST(TheOverlay, DrawsFacesThatStickOutOfThePicture) {
   };
   EXPECT_GT(inked(0, 60, 0, 60), 100) << "the part of the box inside the picture";
   EXPECT_GT(inked(60, 100, 60, 100), 100) << "the bars";
+}
+
+TEST(TheOverlay, PlatesOfFacesThatTouchDoNotOverlap) {
+  Overlay overlay(LabelSet::fer2013().names(), "en");
+  const FaceView happy{1, {20, 60, 60, 60}, 3, {0, 0, 0, 1, 0, 0, 0}},
+      sad{2, {40, 62, 60, 60}, 4, {0, 0, 0, 0, 1, 0, 0}};
+  const auto one = black(200, 200), both = black(200, 200);
+  overlay.draw_faces(one, {happy});
+  overlay.draw_faces(both, {happy, sad});
+  EXPECT_TRUE(torch::equal(one.slice(0, 38, 58), both.slice(0, 38, 58))) << "the first plate is as it was";
+  const auto ink = colour_of("Sad");
+  const auto plate = both.select(2, 0).eq(ink.blue).logical_and(both.select(2, 2).eq(ink.red));
+  EXPECT_GT(plate.slice(0, 62, 200).sum().item<int64_t>(), 500) << "the second lies elsewhere";
 }
 
 TEST(Avatars, DifferBetweenTheEmotions) {

@@ -102,6 +102,24 @@ TEST(LabelOrderHint, RecognisesAlphabeticalNumbersReadAsFer2013) {
   EXPECT_THAT(*hint, HasSubstr("alphabetical"));
 }
 
+TEST(LabelOrderHint, RecognisesAffectNetsNumbersReadAsFer2013) {
+  auto confusion = torch::zeros({7, 7}, torch::kInt64);
+  const int64_t true_class[] = {6, 3, 4, 5, 2, 1, 0};  // what AffectNet's number k means, in FER2013's order
+  for (int64_t k = 0; k < 7; ++k) confusion[k][true_class[k]] = 100;
+  const auto hint = label_order_hint(confusion, LabelSet::fer2013());
+  ASSERT_TRUE(hint.has_value());
+  EXPECT_THAT(*hint, HasSubstr("accuracy would be 100.0 % (n = 700"));
+  EXPECT_THAT(*hint, HasSubstr("AffectNet's"));
+  EXPECT_THAT(*hint, HasSubstr("--data-labels"));
+}
+
+TEST(LabelOrderHint, DoubtsAnyOrderWithWhichAccuracyIsBelowChance) {
+  const auto turned = torch::roll(torch::eye(7, torch::kInt64) * 100, 3, 1);
+  EXPECT_THAT(label_order_hint(turned, LabelSet::fer2013()).value_or(""), HasSubstr("in the wrong order?"));
+  const auto swapped = torch::tensor({0, 90, 90, 0}).reshape({2, 2});
+  EXPECT_THAT(label_order_hint(swapped, LabelSet({"Cat", "Dog"})).value_or(""), HasSubstr("is below chance (50.0 %)"));
+}
+
 TEST(LabelOrderHint, IsSilentForAGoodNetworkAndForFewImages) {
   EXPECT_FALSE(label_order_hint(torch::eye(7, torch::kInt64) * 100, LabelSet::fer2013()).has_value());
   auto few = torch::zeros({7, 7}, torch::kInt64);

@@ -7,6 +7,7 @@
 #include "commands/attack/attack_input.hpp"
 #include "commands/attack/attack_report.hpp"
 #include "commands/options/attack_options.hpp"
+#include "commands/options/data_options.hpp"
 #include "commands/options/division_options.hpp"
 #include "core/command.hpp"
 #include "core/escape.hpp"
@@ -34,13 +35,14 @@ struct Arguments {
   AttackOptions attack;
   std::string eps, out, save_png = "none", language = "en";
   AttackSource source;
+  DataLabels labels;
   AttackPlan plan;
   DivisionOptions division;
   Runtime runtime;
   int64_t limit = 0;
-  bool json = false, quiet = false;
+  ShowOptions show;
 
-  bool saves_files() const { return !json || !out.empty() || save_png == "all"; }
+  bool saves_files() const { return !show.json || !out.empty() || save_png == "all"; }
 };
 
 OptionSet declare(Arguments& a) {
@@ -52,6 +54,7 @@ OptionSet declare(Arguments& a) {
   options.section("Images and network");
   a.model.declare(options);
   options.text("data,d", &a.source.data, "SOURCE", "data set; without it the shipped drawn faces");
+  a.labels.declare(options);
   options.texts("image", &a.source.images, "FILE", "image files instead of a data set: each face in them is attacked");
   options.choice(
       "detect", &a.source.detect, {"auto", "always", "never"},
@@ -85,8 +88,7 @@ OptionSet declare(Arguments& a) {
                "from there");
   options.choice("save-png", &a.save_png, {"none", "all"}, "all: every adversarial image as DIR/adversarial/ID.png");
   options.choice("lang", &a.language, {"en", "fr"}, "language of the pictures");
-  options.flag("json", &a.json, "print the result as JSON on stdout, nothing else");
-  options.flag("quiet,q", &a.quiet, "no progress");
+  a.show.declare(options);
   options.integer("batch-size", &a.attack.settings.batch_size, at_least(1),
                   "images per network call; changes no result");
   options.runtime(&a.runtime);
@@ -99,6 +101,7 @@ void check(Arguments& a, const OptionSet& options) {
   const auto names = a.attack.choose(options, "attack");
   if (names.size() != 1) options.fail("attack", "must be one attack");
   a.plan.attack = names.front();
+  if (!a.source.images.empty() && options.given("data-labels")) options.fail("data-labels", "does not go with --image");
   // On a surrogate minimum-norm attacks stop at a first success, which may have to be a confident one.
   if (a.attack.surrogate.empty()) warn_if_unused(options, "confidence", {a.plan.attack});
   const Norm norm = a.plan.threat.norm = a.attack.parsed_norm();
@@ -198,6 +201,7 @@ Subject attack_model(const Arguments& a, const std::string& name, const OptionSe
   const fs::path work_folder = place ? place->work() / subfolder : fs::path();
   ReadOptions read;
   model.fit(read, checkpoint);
+  read.numbering = a.labels.numbering();
   auto [dataset, split] = load_attack_images(a.source, report.plan.goal, classifier, read);
   const auto& images = dataset.images;
   report.plan.mask = a.attack.load_mask(images.size(1), images.size(2), images.size(3));
@@ -334,10 +338,10 @@ int compare_models(const Arguments& a, const std::vector<std::string>& models, c
   if (!work.has_results()) return worst_code;
   const bool drawn = place && draw_comparison(subjects, a, place->work());
   if (place) place->complete();
-  if (!a.json) {
+  if (!a.show.json) {
     std::vector<const AttackReport*> reports;
     for (const auto& subject : subjects) reports.push_back(&subject.report);
-    print_comparison(reports, drawn ? place->path() / "adversarial_attack.png" : fs::path());
+    print_comparison(reports, drawn ? place->path() / "adversarial_attack.png" : fs::path(), a.show);
     return worst_code;
   }
   print_text("[\n");
@@ -356,11 +360,7 @@ int attack(const Arguments& a, const OptionSet& options, DividedWork& work) {
   if (!work.has_results()) return subject.exit_code;
   if (place) place->complete();
   const AttackReport& report = subject.report;
-  if (a.json) {
-    print_text("{}", format_result(report.result));
-  } else {
-    print_attack(report);
-  }
+  print_attack(report, a.show);
   throw_if_incomplete(report);
   return subject.exit_code;
 }
@@ -369,7 +369,7 @@ int run(const std::vector<std::string>& arguments) {
   Arguments a;
   OptionSet options = declare(a);
   if (!options.parse(arguments)) return 0;
-  silence_progress(a.quiet);
+  a.show.begin(options);
   a.division.check(options, a.out);
   DividedWork work(a.division, words_of("attack", arguments), a.out);
   prepare_machine(a.division.shared(a.runtime));

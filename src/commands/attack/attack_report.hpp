@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "commands/options/show_options.hpp"
 #include "eval/attack_evaluation.hpp"
 
 namespace fercli {
@@ -21,10 +22,12 @@ struct AttackReport {
   bool keeps_images = false;  ///< all of them, as PNG
 };
 
-/// Table, success with intervals, and where the files are.
-void print_attack(const AttackReport& report);
+/// Table, success with intervals, and where the files are; or what else `show` asks for.
+void print_attack(const AttackReport& report, const ShowOptions& show);
 
-/// The same attack on several models, side by side; `picture` shows one face for all, empty: there is none.
-void print_comparison(const std::vector<const AttackReport*>& reports, const std::filesystem::path& picture);
+/// The same attack on several models, side by side, as text or tables; `picture` shows one face for all, empty: there
+/// is none.
+void print_comparison(const std::vector<const AttackReport*>& reports, const std::filesystem::path& picture,
+                      const ShowOptions& show);
 
 }  // namespace fercli

@@ -226,6 +226,11 @@ std::string format_eps(double eps, Norm norm) {
   return norm == Norm::Linf ? fmt::format("{:g}/255", std::round(eps * 255 * 16) / 16) : fmt::format("{:.2f}", eps);
 }
 
+std::string describe_median_eps(const Metric& median, Norm norm) {
+  return fmt::format("{} (n = {}, 95 % CI {} to {})", format_eps(median.value, norm), median.n,
+                     format_eps(median.interval.low, norm), format_eps(median.interval.high, norm));
+}
+
 void print_levels_note(Norm norm, double eps) {
   const auto text = norm == Norm::Linf ? fmt::format("{:.6g}/255", eps * 255) : fmt::format("{:.6g}", eps);
   const auto note = levels_note(norm, text, eps);

@@ -4,6 +4,7 @@
 
 #include "attacks/engine/attack.hpp"
 #include "eval/campaign/trial.hpp"
+#include "eval/measures/metrics.hpp"
 
 namespace fercli {
 
@@ -61,6 +62,9 @@ void require_level(const OptionSet& options, Norm norm, double eps, const std::s
 
 /// "3/255" in Linf (to a sixteenth of a level), "0.52" else; "none" for an infinite one.
 std::string format_eps(double eps, Norm norm);
+
+/// "2/255 (n = 10, 95 % CI 1/255 to 3/255)": a median of smallest eps, as `format_eps`.
+std::string describe_median_eps(const Metric& median, Norm norm);
 
 /// Prints `levels_note` where there is one to print, as a line of the table.
 void print_levels_note(Norm norm, double eps);

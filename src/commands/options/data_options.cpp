@@ -11,14 +11,31 @@
 
 namespace fercli {
 
+void DataLabels::declare(OptionSet& options) {
+  options.text("data-labels", &order, "ORDER",
+               "what label numbers in the data mean: fer2013, alphabetical, raf-db, affectnet, or names separated by "
+               "commas; auto: fer2013 in a CSV and in folders from 0, raf-db in folders from 1");
+}
+
+void DataLabels::declare_older_name(OptionSet& options) {
+  options.text("labels", &older, "ORDER", "older name of --data-labels");
+}
+
+std::optional<LabelSet> DataLabels::numbering() const {
+  if (!older.empty() && order != "auto")
+    throw UserError("--labels is the older name of --data-labels; give one of them");
+  const std::string& given = older.empty() ? order : older;
+  if (given == "auto") return {};
+  return LabelSet::parse(given);
+}
+
 void DataOptions::declare(OptionSet& options) {
   options.text("data,d", &data, "SOURCE",
                "CSV file, folder, packed file or synthetic:…; default: the shipped drawn faces");
   auto formats = Registry<DatasetReader>::instance().names();
   formats.insert(formats.begin(), "auto");
   options.choice("data-format", &format, formats, "how the data is stored; auto: as its reader recognises it");
-  options.choice("data-labels", &data_labels, {"auto", "fer2013", "alphabetical", "raf-db"},
-                 "what label numbers in the data mean; auto: what is usual for the format");
+  labels.declare(options);
   options.flag("skip-bad", &skip_bad, "leave unreadable entries out and count them");
 }
 
@@ -36,7 +53,7 @@ Dataset DataOptions::read(const ModelOptions& model, const Checkpoint& checkpoin
   model.fit(read, checkpoint);
   read.skip_bad = skip_bad;
   if (format != "auto") read.format = format;
-  if (data_labels != "auto") read.numbering = LabelSet::parse(data_labels);
+  read.numbering = labels.numbering();
   Dataset dataset = read_dataset(source, read);
   if (data.empty()) dataset.name = "shipped faces";
   if (dataset.skipped > 0) inform(fmt::format("{}: left out {} bad entries", source, dataset.skipped));

@@ -8,10 +8,22 @@
 
 namespace fercli {
 
+/// --data-labels: what label numbers in the data mean.
+struct DataLabels {
+  std::string order = "auto", older;
+
+  void declare(OptionSet& options);
+  void declare_older_name(OptionSet& options);  ///< --labels, where it means nothing else
+
+  /// Unset: what is usual for the format. Throws UserError.
+  std::optional<LabelSet> numbering() const;
+};
+
 /// The options by which a command is told the labelled images it works on: --data, --data-format, --split,
 /// --data-labels, --limit and --skip-bad.
 struct DataOptions {
-  std::string data, split = "auto", data_labels = "auto", format = "auto";
+  std::string data, split = "auto", format = "auto";
+  DataLabels labels;
   int64_t limit = 0;
   bool skip_bad = false;
 

@@ -107,7 +107,7 @@ void ModelOptions::declare_foreign(OptionSet& options, bool with_arch) {
   options.text("mean", &mean, "M,…", "subtracted after scaling, one value or one per channel");
   options.text("std", &std, "S,…", "divided by after that");
   options.text("labels", &labels, "ORDER",
-               "order of the outputs: fer2013, alphabetical, raf-db, or names separated by commas");
+               "order of the outputs: fer2013, alphabetical, raf-db, affectnet, or names separated by commas");
   options.text("output", &output, "NAME", "which output has the logits, where there are several; without it the first");
   auto formats = Registry<ModelFormat>::instance().names();
   formats.insert(formats.begin(), "auto");

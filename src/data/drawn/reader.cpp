@@ -3,6 +3,7 @@
 
 #include "core/interrupt.hpp"
 #include "data/drawn/face.hpp"
+#include "data/formats/label_order.hpp"
 #include "data/formats/reader.hpp"
 
 namespace fercli::drawn_reader {
@@ -106,6 +107,7 @@ torch::Tensor draw(const DrawnSource& source, const std::string& emotion, int64_
 
 Dataset read(const std::string& text, const ReadOptions& asked) {
   const DrawnSource source = parse(text);
+  if (asked.numbering) throw UnusedLabelOrder(text, "drawn faces have no label numbers");
   ReadOptions options = asked;
   if (options.native) options.size = ReadOptions().size;
   if ((options.native || options.drawn_size) && source.size > 0) options.size = source.size;

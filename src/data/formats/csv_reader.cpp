@@ -9,6 +9,7 @@
 
 #include "core/files.hpp"
 #include "core/interrupt.hpp"
+#include "data/formats/label_order.hpp"
 #include "data/formats/reader.hpp"
 #include "data/image.hpp"
 
@@ -225,11 +226,16 @@ class CsvReading {
   std::string_view field(int column) const { return fields_[static_cast<size_t>(column)]; }
 
   /// A number in the order of `numbering_`, a name, or nothing (no label).
-  int64_t read_label(std::string_view word) const {
+  int64_t read_label(std::string_view word) {
     if (word.empty()) return -1;
     if (word.find_first_not_of("0123456789") == std::string_view::npos && word.size() <= 3) {
+      has_numbers_ = true;
       const auto name = numbered_class(numbering_, parse_integer(word));
-      if (name) return data_.classes.index(*name);
+      if (name) {
+        if (const auto index = data_.classes.find(*name)) return *index;
+        throw BadRow(
+            fmt::format("emotion {} is {}, which is none of {}", word, *name, join(data_.classes.names(), ", ")));
+      }
       const int first = numbering_ == LabelSet::raf_db() ? 1 : 0;
       throw BadRow(
           fmt::format("emotion {} must be a number from {} to {}", word, first, first + numbering_.size() - 1));
@@ -268,6 +274,10 @@ class CsvReading {
   Dataset finish() {
     const auto n = static_cast<int64_t>(labels_.size());
     if (n == 0) throw UserError(fmt::format("{}: holds no images ({} bad rows)", data_.name, data_.skipped));
+    if (options_.numbering && !has_numbers_) {
+      throw UnusedLabelOrder(data_.name,
+                             columns_.emotion < 0 ? "has no labels" : "the emotions are names, not numbers");
+    }
     data_.labels = torch::tensor(labels_, torch::kInt64);
     const auto owner = pixels_;  // the tensor keeps the vector alive: no second copy of all pixels
     data_.images = torch::from_blob(
@@ -284,7 +294,8 @@ class CsvReading {
   std::vector<int64_t> labels_;
   std::vector<std::string_view> fields_;
   std::vector<uint8_t> row_;
-  int64_t side_ = 0;  ///< of the images in the file; 0 before the first
+  bool has_numbers_ = false;  ///< in place of emotions' names
+  int64_t side_ = 0;          ///< of the images in the file; 0 before the first
 };
 
 /// By extension, or by a first line that names the pixels.

@@ -10,6 +10,7 @@
 #include <set>
 
 #include "core/interrupt.hpp"
+#include "data/formats/label_order.hpp"
 #include "data/formats/reader.hpp"
 #include "data/image.hpp"
 
@@ -215,6 +216,10 @@ std::vector<Entry> plan(const fs::path& root, const ReadOptions& options, Proble
     throw UserError(fmt::format("{}: the folder holds no images (looked for .jpg, .png, .bmp, .webp, .tif, .pgm, .ppm)",
                                 root.string()));
   }
+  const bool numbered = std::any_of(listing.folders.begin(), listing.folders.end(), [](const std::string& folder) {
+    return folder_number(fs::path(folder).filename().string()).has_value();
+  });
+  if (options.numbering && !numbered) throw UnusedLabelOrder(root.string(), "no folder in it is a number");
   const PathRules rules(root, options.numbering ? *options.numbering : guess_numbering(listing));
   for (const auto& folder : listing.folders) {
     if (rules.class_of(fs::path(folder).filename().string()) && !holds_image(listing, folder)) {

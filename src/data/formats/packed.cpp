@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <fstream>
 
+#include "data/formats/label_order.hpp"
 #include "data/formats/reader.hpp"
 #include "data/formats/writer.hpp"
 #include "data/image.hpp"
@@ -60,6 +61,7 @@ void require_consistent(const Dataset& data, const torch::Tensor& splits) {
 }
 
 Dataset read(const std::string& source, const ReadOptions& options) {
+  if (options.numbering) throw UnusedLabelOrder(source, "the file names its classes");
   Dataset data = unpack(load_container(source, kDatasetKind), source);
   if (!options.native) data.images = fitted(data.images, options);
   return data;

@@ -168,7 +168,9 @@ torch::Tensor Hud::compose(const AnalysedFrame& frame, const PipelineStatus& sta
   fill_rectangle(canvas, 0, 0, static_cast<int>(wide), static_cast<int>(tall), kGround);
   const auto picture = pixels.clone();
   const auto view = [](const LiveFace& face) { return FaceView{face.id, face.reading.box, face.label, face.smoothed}; };
-  for (const auto& face : frame.faces) overlay_.draw_face(picture, view(face));
+  std::vector<FaceView> views;
+  for (const auto& face : frame.faces) views.push_back(view(face));
+  overlay_.draw_faces(picture, views);
   if (switches.avatars) {
     for (const auto& face : frame.faces) overlay_.draw_avatar_of(picture, view(face));
   }

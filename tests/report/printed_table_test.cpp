@@ -1,0 +1,71 @@
+#include "report/printed_table.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace fercli {
+
+namespace {
+
+using testing::HasSubstr;
+
+PrintedTable hostile() {
+  return {"50% of a_b & co",
+          {"name", "share", "note"},
+          {{"=cmd|' /C'!A0", share_cell({0.25, {0.125, 0.5}, 8}), "<b>, {x}"},
+           {"plain", share_cell({0, {0, 1}, 0}), "\x1b[31m"}}};
+}
+
+TEST(PrintedTables, AsTextTheColumnsAreInLine) {
+  const PrintedTable table{"Faces", {"class", "images"}, {{"😄 Dégoûté", int64_t{5}}, {"Fear", int64_t{12345}}}};
+  EXPECT_EQ(format_tables({table}, "text"),
+            "Faces\n"
+            "  class       images\n"
+            "  😄 Dégoûté       5\n"
+            "  Fear         12345\n");
+}
+
+TEST(PrintedTables, AsTextATableWithoutNamesOfColumnsHasNoHeader) {
+  EXPECT_EQ(format_tables({{"", {"", ""}, {{"accuracy", proportion_cell({0.5, {0.25, 0.75}, 4})}}}}, "text"),
+            "  accuracy  50.0 % (n = 4, 95 % CI 25.0–75.0 %)\n");
+}
+
+TEST(PrintedTables, AsCsvEachCellIsALineWithIntervalAndN) {
+  EXPECT_EQ(format_tables({hostile()}, "csv"),
+            "table,row,column,value,low,high,n\n"
+            "50% of a_b & co,'=cmd|' /C'!A0,share,0.25,0.125,0.5,8\n"
+            "50% of a_b & co,'=cmd|' /C'!A0,note,\"<b>, {x}\",,,\n"
+            "50% of a_b & co,plain,share,0,0,1,0\n"
+            "50% of a_b & co,plain,note,\\u001b[31m,,,\n");
+}
+
+TEST(PrintedTables, AsMarkdownWhatStandsInCellsIsNoMarkup) {
+  const std::string text = format_tables({hostile()}, "markdown");
+  EXPECT_THAT(text, HasSubstr("|:---|---:|:---|\n"));
+  EXPECT_THAT(text, HasSubstr("=cmd\\|' /C'!A0 | 25.0 (12.5–50.0) | \\<b\\>, {x} |\n"));
+}
+
+TEST(PrintedTables, AsLatexTheyNeedBooktabsAlone) {
+  EXPECT_EQ(format_tables({hostile()}, "latex"),
+            "% \\usepackage{booktabs}\n"
+            "\\begin{table}\n"
+            "  \\centering\n"
+            "  \\caption{50\\% of a\\_b \\& co}\n"
+            "  \\begin{tabular}{lrl}\n"
+            "    \\toprule\n"
+            "    name & share & note \\\\\n"
+            "    \\midrule\n"
+            "    =cmd\\textbar{}' /C'!A0 & 25.0 (12.5--50.0) & \\textless{}b\\textgreater{}, \\{x\\} \\\\\n"
+            "    plain & -- & \\textbackslash{}u001b[31m \\\\\n"
+            "    \\bottomrule\n"
+            "  \\end{tabular}\n"
+            "\\end{table}\n");
+}
+
+TEST(PrintedTables, AnUnknownFormatIsRefused) {
+  EXPECT_THROW(format_tables({hostile()}, "docx"), std::invalid_argument);
+}
+
+}  // namespace
+
+}  // namespace fercli
