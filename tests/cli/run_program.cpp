@@ -39,7 +39,8 @@ nlohmann::json schema_of(const std::filesystem::path& path, const nlohmann::json
 void expect_fitting(const std::filesystem::path& path, const std::string& text) {
   const auto document = nlohmann::json::parse(text, nullptr, false);
   const auto schema = schema_of(path, document);
-  if (!schema.is_null()) EXPECT_EQ(schema_fault(schema, document), "") << path;
+  if (schema.is_null()) return;
+  EXPECT_EQ(schema_fault(schema, document), "") << path;
 }
 
 /// What a successful command printed and wrote fits its schemas.
