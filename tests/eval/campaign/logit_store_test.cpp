@@ -49,6 +49,10 @@ struct FolderDivision : Division {
   std::filesystem::path folder;
 };
 
+nlohmann::json identity_of(const char* network) {
+  return {{"network", network}, {"goal", "x"}};
+}
+
 TEST(LogitStore, AMergeAsksTheNetworkOnlyAboutImagesThatNoShardHasSeen) {
   const ScratchFolder scratch;
   const FolderDivision division(scratch / "parts");
@@ -56,12 +60,12 @@ TEST(LogitStore, AMergeAsksTheNetworkOnlyAboutImagesThatNoShardHasSeen) {
   const auto model = std::make_shared<CountingModel>(plain.model());
   const Classifier counted(model, plain.arch(), plain.options(), plain.preprocessing(), plain.classes());
   const auto x = to_float(test_images(9, 16, 20, 235));
-  LogitStore shard({{"network", "a"}});
+  LogitStore shard(identity_of("a"));
   const auto seen = shard.before(counted).logits(x.slice(0, 0, 6));
   shard.keep_in(division);
 
   model->asked = 0;
-  LogitStore merge({{"network", "a"}});
+  LogitStore merge(identity_of("a"));
   merge.take_from(division);
   const auto all = merge.before(counted).logits(x);
   EXPECT_EQ(model->asked, 3);
@@ -72,8 +76,8 @@ TEST(LogitStore, AMergeAsksTheNetworkOnlyAboutImagesThatNoShardHasSeen) {
 TEST(LogitStore, AShardOfAnotherNetworkIsRefused) {
   const ScratchFolder scratch;
   const FolderDivision division(scratch / "parts");
-  LogitStore({{"network", "a"}, {"goal", "x"}}).keep_in(division);
-  LogitStore other({{"network", "b"}, {"goal", "x"}});
+  LogitStore(identity_of("a")).keep_in(division);
+  LogitStore other(identity_of("b"));
   try {
     other.take_from(division);
     FAIL() << "nothing was thrown";
