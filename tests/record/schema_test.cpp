@@ -63,6 +63,14 @@ TEST(Schemas, AResultFits) {
   EXPECT_EQ(schema_fault(schema("result"), small_result()), "");
 }
 
+TEST(Schemas, ThePublishedReportsFit) {
+  const auto folder = std::filesystem::path(FERCLI_TEST_FOLDER) / ".." / "results" / "reports";
+  for (const std::string name : {"standard", "robust", "comparison"}) {
+    const auto report = json::parse(read_file(folder / name / "report.json"));
+    EXPECT_EQ(schema_fault(schema("report"), report), "") << name;
+  }
+}
+
 TEST(Schemas, AResultThatLacksAMemberHasOneTooManyOrOneOfAnotherTypeDoesNotFit) {
   auto lacks = small_result(), more = small_result(), other = small_result();
   lacks.erase("n");
