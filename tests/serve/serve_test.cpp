@@ -137,8 +137,8 @@ TEST_F(Serving, GivesTheVerdictsOfThePredictCommand) {
   for (size_t i = 0; i < expected.size(); ++i) {
     EXPECT_EQ(answer[i]["label"], expected[i]["emotion"]);
     EXPECT_EQ(answer[i]["box"], expected[i]["box"]);
-    EXPECT_NEAR(answer[i]["probabilities"]["Sad"].get<double>(),
-                expected[i]["probabilities"]["Sad"].get<double>(), 1e-6);
+    EXPECT_NEAR(answer[i]["probabilities"]["Sad"].get<double>(), expected[i]["probabilities"]["Sad"].get<double>(),
+                1e-6);
   }
 }
 
@@ -759,6 +759,7 @@ TEST(LanesTest, WorkThatWouldBeLateIsTurnedAwayBeforeItStarts) {
       try {
         lanes.run("work", [&](FaceDetector&) {
           ++started;
+          while (static_cast<int>(lanes.waiting()) + turned_away < 3) nap(0.001);  // until the others have come
           nap(0.25);
         });
       } catch (const RequestError& error) {
@@ -800,11 +801,12 @@ TEST(ServeCommand, ASignalLetsTheAttackInHandComeToItsEnd) {
         fmt::format("POST /attack?goal=any-to-disgust&eps=1/255&steps=50 HTTP/1.1\r\nHost: localhost\r\n"
                     "Content-Type: image/png\r\nContent-Length: {}\r\n\r\n{}",
                     crop.size(), crop));
-    std::this_thread::sleep_for(std::chrono::milliseconds(30));
+    std::this_thread::sleep_for(std::chrono::milliseconds(200));
     return true;
   };
-  const auto run =
-      run_fercli({"serve", "--model", "robust", "--port", std::to_string(port), "--threads", "1"}, sent, SIGTERM);
+  const auto run = run_fercli(
+      {"serve", "--model", "robust", "--port", std::to_string(port), "--threads", "1", "--work-timeout", "600"}, sent,
+      SIGTERM);
   EXPECT_EQ(run.exit_code, 0) << run.err;
   const auto answer = client->read();
   EXPECT_EQ(answer.status, 200) << answer.body;
