@@ -364,9 +364,7 @@ TEST(ReferenceApgdCheckpoints, AreThoseOfThePaper) {
 
 class ReferenceLinear : public testing::Test {
  protected:
-  torch::Tensor expected(const std::string& key) const {
-    return reference_file("cases_linear.pt").at("linear." + key);
-  }
+  torch::Tensor expected(const std::string& key) const { return reference_file("cases_linear.pt").at("linear." + key); }
   Classifier model_ = reference_model("linear");
 };
 

@@ -127,13 +127,13 @@ TEST_F(Faults, ARecordingThatIsLostExitsWithOneAndSaysHowMuch) {
 }
 
 TEST_F(Faults, ALogThatCannotGrowEndsTheSessionWithOne) {
-  for (const char* option : {"--csv", "--jsonl"}) {
+  for (const std::string kind : {"csv", "jsonl"}) {
     const auto result = in_shell("ulimit -f 2;",
                                  {"live", "-m", model().string(), "--no-window", "--threads", "1", "--source",
-                                  "synthetic:faces=1,fps=10,seconds=3", option, place("log")},
+                                  "synthetic:faces=1,fps=10,seconds=3", "--" + kind, place("log." + kind)},
                                  "");
-    EXPECT_EQ(result.exit_code, 1) << option << ": " << result.err;
-    EXPECT_THAT(result.err, HasSubstr("log: cannot be written (File too large)")) << option;
+    EXPECT_EQ(result.exit_code, 1) << kind << ": " << result.err;
+    EXPECT_THAT(result.err, HasSubstr("log." + kind + ": cannot be written (File too large)")) << kind;
   }
 }
 

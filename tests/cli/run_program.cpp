@@ -30,8 +30,9 @@ nlohmann::json schema_of(const std::filesystem::path& path, const nlohmann::json
   std::string kind;
   const auto says = document.is_object() ? document.value("schema", nlohmann::json()) : nlohmann::json();
   if (says.is_object() && says.value("name", "") == "fercli-result") kind = "result";
-  for (const std::string name : {"report", "comparison"})
+  for (const std::string name : {"report", "comparison"}) {
     if (says == "fercli-" + name + "/1") kind = name;
+  }
   if (path.parent_path().filename() == "shards" && path.filename() == "run.json") kind = "shards";
   return kind.empty() ? nlohmann::json() : schema_document(Registry<DocumentKind>::instance().get(kind));
 }
@@ -51,9 +52,10 @@ void expect_fitting_documents(const std::vector<std::string>& arguments, const P
                                    [](const std::string& word) { return word == "--out" || word == "-o"; });
   if (option == arguments.end() || option + 1 == arguments.end()) return;
   std::error_code error;  // where --out names a file, or nothing was written
-  for (const auto& entry : std::filesystem::recursive_directory_iterator(*(option + 1), error))
-    if (entry.is_regular_file() && entry.path().extension() == ".json")
-      expect_fitting(entry.path(), read_file(entry.path()));
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(*(option + 1), error)) {
+    if (!entry.is_regular_file() || entry.path().extension() != ".json") continue;
+    expect_fitting(entry.path(), read_file(entry.path()));
+  }
 }
 
 }  // namespace
