@@ -318,9 +318,9 @@ TEST(Import, EveryCommandSaysThatASoftmaxIsKept) {
   };
   warned({"import", file, "--no-strip-softmax", "--out", own});
   warned({"export", "--model", file, "--no-strip-softmax", "--out", out});
-  warned({"export", "--model", own, "--out", out});
+  warned({"export", "--model", own, "--out", out, "--force"});
   warned({"summary", "--model", own});
-  warned({"calibrate", "--model", own, "--out", out, "--data", kFaces, "--split", "all"});
+  warned({"calibrate", "--model", own, "--out", out, "--force", "--data", kFaces, "--split", "all"});
   EXPECT_THAT(eval_json({"--model", own})["warnings"].dump(), HasSubstr("a softmax is kept"));
 }
 
