@@ -161,7 +161,7 @@ TEST_F(Shells, BashOffersSubcommands) {
 TEST_F(Shells, BashOffersTheOptionsOfTheCommand) {
   EXPECT_THAT(bash("fercli attack happy-to-sad --mi"), ElementsAre("--min-confidence", "--minimal-eps"));
   EXPECT_THAT(bash("fercli data audit x --sp"), ElementsAre("--split"));
-  EXPECT_THAT(bash("fercli version --"), ElementsAre("--config", "--help", "--json"));
+  EXPECT_THAT(bash("fercli version --"), ElementsAre("--config", "--help", "--json", "--plugin"));
 }
 
 TEST_F(Shells, BashOffersChoices) {
