@@ -113,14 +113,14 @@ bool plot_learning_curves(const std::vector<EpochPoint>& epochs, int64_t validat
 
   std::string script = fmt::format("set xrange [{}:{}]\nset xtics {}\nset multiplot\n", first - 0.3,
                                    std::max(last, first + 1) + 0.3, epoch_step(last - first));
-  // Below the panel, where no curve runs through it.
-  const std::string key = "set key at graph 0.5, graph -0.07 center top horizontal maxrows 1 font ',17'\n";
-  script += margins(0.07, 0.48, 0.40, 0.92) + "set title 'Loss (nats)'\n" + key +
+  // Below the numbers of the epochs, where no curve runs through it.
+  const std::string key = "set key at graph 0.5, graph -0.125 center top horizontal maxrows 2 font ',17'\n";
+  script += margins(0.07, 0.48, 0.45, 0.92) + "set title 'Loss (nats)'\n" + key +
             curves(epochs, {train_loss, validation_loss}, 1);
-  script += margins(0.57, 0.98, 0.40, 0.92) + "set title 'Accuracy (%)'\n" + key +
+  script += margins(0.57, 0.98, 0.45, 0.92) + "set title 'Accuracy (%)'\n" + key +
             best_epoch_marks(epochs, validation_images) +
             curves(epochs, {train_accuracy, validation_accuracy, robust, balanced_robust}, 100);
-  script += "unset label; unset object 1; unset key\n" + margins(0.07, 0.98, 0.11, 0.27) +
+  script += "unset label; unset object 1; unset key\n" + margins(0.07, 0.98, 0.11, 0.25) +
             fmt::format("set title 'Learning rate'\nset xlabel 'epoch'\nset yrange [0:*]\nset ytics {}\n",
                         tic_step(top_rate)) +
             curves(epochs, {{&EpochPoint::learning_rate, "rate", colour::kGreen}}, 1) + "unset multiplot";
@@ -200,7 +200,7 @@ bool plot_reliability(const std::vector<ReliabilityBin>& bins, const Metric& ece
   script += "set xrange [0:1]\nset multiplot\n" + margins(0.13, 0.96, 0.36, 0.92);
   script += fmt::format(
       "set title {} . \"\\n\" . {}\nset ylabel 'accuracy'\nset yrange [0:1]\nset xtics 0.2 format ''\nset ytics 0.2\n"
-      "set key at graph 0.5, graph -0.02 center top horizontal maxrows 1 font ',15'\n",
+      "set key at graph 0.5, graph -0.02 center top vertical maxrows 3 font ',15'\n",
       gnuplot_text(title),
       gnuplot_text(fmt::format("ECE {:.3f} (n = {}); a calibrated network would have {:.3f} (95 %: {:.3f}–{:.3f})",
                                ece.value, format_number(static_cast<double>(ece.n), NumberFormat::Count, "en"),
@@ -211,7 +211,7 @@ bool plot_reliability(const std::vector<ReliabilityBin>& bins, const Metric& ece
       "$bins using 2:3:4:5 with yerrorbars lc rgb '{1}' lw 1.3 pt 7 ps 1.1 title 'at the mean confidence, with 95 % "
       "CI'\n",
       width * 0.94, colour::kBlue);
-  script += "unset title\nunset key\n" + margins(0.13, 0.96, 0.09, 0.30);
+  script += "unset title\nunset key\n" + margins(0.13, 0.96, 0.09, 0.265);
   script += fmt::format(
       "set xlabel 'confidence of the predicted class'\nset ylabel 'images'\nset yrange [0:*]\n"
       "set xtics 0.2 format '%.1f'\nset ytics {2}\n"
