@@ -98,8 +98,8 @@ std::string result_line(const json& comparison) {
                      points(first.at("difference")), first.at("p_holm").get<double>());
 }
 
-void print(const json& comparison) {
-  write_stdout(format_tables({table_of(comparison)}, "text"));
+void print(const json& comparison, const PrintedTable& table) {
+  write_stdout(format_tables({table}, "text"));
   print_text("  exact McNemar tests; * p below {:g} after Holm's correction for the {} tests\n", kLevel,
              comparison.at("tests").size());
   const json& tests = comparison.at("tests");
@@ -137,12 +137,12 @@ int run(const std::vector<std::string>& arguments) {
       json comparison = compare_models(reports[a.report], a.model, reports[b.report], b.model);
       comparison["first"] = a.name;
       comparison["second"] = b.name;
+      tables.push_back(table_of(comparison));
       if (settings.show.line_alone()) {
         print_text("{}\n", printable(result_line(comparison)));
       } else if (settings.show.text()) {
-        print(comparison);
+        print(comparison, tables.back());
       }
-      tables.push_back(table_of(comparison));
       comparisons.push_back(std::move(comparison));
     }
   }

@@ -397,8 +397,7 @@ int run_convert(const std::vector<std::string>& arguments) {
   options.flag("force", &force, "replace what is at the destination");
   if (!options.parse(arguments)) return 0;
   const fs::path destination = words[1];
-  std::error_code error;
-  if (!force && !is_channel(destination) && fs::exists(destination, error)) {
+  if (is_taken(destination, force)) {
     throw UserError(fmt::format("fercli data convert: {} exists already; --force replaces it", destination.string()));
   }
   const OutputLock lock = OutputLock::of_file(destination);

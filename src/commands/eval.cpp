@@ -119,7 +119,7 @@ std::string image_csv(const Result& result, const LabelSet& classes) {
   const auto attacks = adversarial_columns(result);
   for (const auto& [attack, eps] : attacks) {
     text += "," + csv_field("distance_" + attack);
-    for (const auto& size : eps) text += "," + csv_field(attack + "@" + size);
+    for (const auto& size : eps) text += "," + csv_field(fmt::format("{}@{}", attack, size));
   }
   for (const auto& image : result.per_image) {
     const auto label = image.at("label").get<std::string>(), predicted = image.at("predicted").get<std::string>();
@@ -139,10 +139,11 @@ std::string image_csv(const Result& result, const LabelSet& classes) {
 /// The long form: one line per image, attack and eps.
 std::string outcomes_csv(const Result& result) {
   std::string text = "id,label,clean,attack,eps,answer,robust,distance\n";
+  const auto attacks = adversarial_columns(result);
   for (const auto& image : result.per_image) {
     if (!image.contains("answers")) continue;  // the goal does not concern it
     const auto label = image.at("label").get<std::string>();
-    for (const auto& [attack, eps] : adversarial_columns(result)) {
+    for (const auto& [attack, eps] : attacks) {
       const auto& distance = image.at("distance").at(attack);
       for (size_t i = 0; i < eps.size(); ++i) {
         const auto answer = image.at("answers").at(attack).at(i).get<std::string>();

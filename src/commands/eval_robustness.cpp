@@ -2,9 +2,9 @@
 
 #include <fmt/format.h>
 
+#include "commands/options/output_file.hpp"
 #include "core/error.hpp"
 #include "core/escape.hpp"
-#include "core/files.hpp"
 #include "core/options.hpp"
 #include "core/progress.hpp"
 #include "core/text.hpp"
@@ -114,8 +114,7 @@ namespace {
 
 /// --save-adv replaces what an earlier run kept there, and nothing else.
 void refuse_other_file(const OptionSet& options, const std::string& file) {
-  std::error_code error;
-  if (file.empty() || is_channel(file) || !std::filesystem::exists(file, error)) return;
+  if (file.empty() || !is_taken(file, /*force=*/false)) return;
   try {
     load_adversarial(file);
   } catch (const UserError&) {

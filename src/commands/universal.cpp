@@ -85,7 +85,7 @@ UniversalPerturbation learn(const Arguments& a, const Classifier& classifier, co
 }
 
 UniversalPerturbation load_fitting(const std::string& file, const Dataset& images) {
-  const auto loaded = load_universal(file);
+  auto loaded = load_universal(file);
   if (loaded.levels.sizes() != images.images[0].sizes()) {
     throw UserError(fmt::format("--load {}: is for {}x{} images in {} channels, not for {}x{} in {}", file,
                                 loaded.levels.size(1), loaded.levels.size(2), loaded.levels.size(0),
@@ -132,14 +132,7 @@ torch::Tensor random_one(const Arguments& a, const UniversalPerturbation& pertur
 /// What a shard looks at.
 void look_at_shard(const Arguments& a, const Shard& shard, const Checkpoint& checkpoint, const Classifier& classifier,
                    const EmotionGoal& goal) {
-  const auto filter = [&](const Dataset& images) {
-    const auto keys = image_keys(images.images);
-    std::vector<int64_t> rows;
-    for (int64_t row = 0; row < images.size(); ++row) {
-      if (shard.holds(keys[static_cast<size_t>(row)])) rows.push_back(row);
-    }
-    return images.select(rows);
-  };
+  const auto filter = [&](const Dataset& images) { return images.select(shard.places(image_keys(images.images))); };
   const Dataset test = load_set_images(a.set, checkpoint, classifier, goal, filter).test;
   if (test.size() == 0) return;
   const auto perturbation = load_fitting(a.load, test);

@@ -111,14 +111,11 @@ int print_findings(const Settings& settings, const AdversarialSet& set, const Ve
 /// What a shard looks at: its part of the images that were attacked, and what was made of them.
 void look_at_shard(const Shard& shard, const AdversarialSet& set, const Dataset& evaluated, const Classifier& judge) {
   const auto keys = image_keys(evaluated.images);
-  std::vector<int64_t> originals, made;
-  for (int64_t row = 0; row < evaluated.size(); ++row) {
-    if (shard.holds(keys[static_cast<size_t>(row)])) originals.push_back(row);
-  }
+  std::vector<int64_t> keys_of_originals;
   for (int64_t i = 0; i < set.images.size(); ++i) {
-    if (shard.holds(keys[static_cast<size_t>(set.rows[i].item<int64_t>())])) made.push_back(i);
+    keys_of_originals.push_back(keys[static_cast<size_t>(set.rows[i].item<int64_t>())]);
   }
-  for (const auto& part : {evaluated.select(originals), set.images.select(made)}) {
+  for (const auto& part : {evaluated.select(shard.places(keys)), set.images.select(shard.places(keys_of_originals))}) {
     if (part.size() > 0) judge.logits(to_float(part.images));
   }
 }

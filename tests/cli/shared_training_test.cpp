@@ -1,9 +1,7 @@
 // `mpirun -np P fercli train`: processes of the real program that train one network.
-#include <csignal>
-#include <cstdlib>
 
 #include "core/files.hpp"
-#include "tests/cli/run_program.hpp"
+#include "tests/cli/mpirun.hpp"
 #include "tests/precompiled_tests.hpp"
 
 namespace fercli::test {
@@ -15,14 +13,7 @@ using testing::HasSubstr;
 
 class TrainingUnderMpirun : public testing::Test {
  protected:
-  void SetUp() override {
-    const fs::path module = fs::path(FERCLI_PROGRAM).parent_path() / "libfercli_mpi.so";
-    if (!fs::exists(module) || std::system("command -v mpirun > /dev/null") != 0) {
-      GTEST_SKIP() << "without OpenMPI";
-    }
-    setenv("OMPI_ALLOW_RUN_AS_ROOT", "1", 1);
-    setenv("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1", 1);
-  }
+  void SetUp() override { require_mpirun(); }
 
   std::vector<std::string> training(const std::string& out, const std::vector<std::string>& more) const {
     std::vector<std::string> words{"train",    "--data", "synthetic:n=70,seed=2", "--arch", "small-cnn:width=4",
@@ -35,10 +26,7 @@ class TrainingUnderMpirun : public testing::Test {
   /// With time to save at Ctrl-C: mpirun gives a second, and machines may be slow.
   ProgramResult mpirun(const std::string& ranks, const std::vector<std::string>& words,
                        const std::function<bool()>& kill_when = {}) const {
-    std::vector<std::string> all{"-c", "exec mpirun --mca odls_base_sigkill_timeout 10 --oversubscribe -np \"$@\"",
-                                 "mpirun", ranks, FERCLI_PROGRAM};
-    all.insert(all.end(), words.begin(), words.end());
-    return run_program("/bin/sh", all, kill_when, SIGINT);
+    return run_mpirun(ranks, words, kill_when, "--mca odls_base_sigkill_timeout 10");
   }
 
   std::string weights(const std::string& out) const { return read_file(folder_ / (out + "/best.pt")); }

@@ -4,7 +4,6 @@
 #include <signal.h>
 #include <unistd.h>
 
-#include <cstdlib>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <regex>
@@ -12,7 +11,7 @@
 
 #include "core/files.hpp"
 #include "core/text.hpp"
-#include "tests/cli/run_program.hpp"
+#include "tests/cli/mpirun.hpp"
 #include "tests/cli/tiny_network.hpp"
 
 namespace fercli::test {
@@ -209,22 +208,7 @@ TEST_F(Teamwork, AShardCanBeMadeBySeveralProcesses) {
 
 class UnderMpirun : public Teamwork {
  protected:
-  void SetUp() override {
-    const fs::path module = fs::path(FERCLI_PROGRAM).parent_path() / "libfercli_mpi.so";
-    if (!fs::exists(module) || std::system("command -v mpirun > /dev/null") != 0) {
-      GTEST_SKIP() << "without OpenMPI";
-    }
-    setenv("OMPI_ALLOW_RUN_AS_ROOT", "1", 1);
-    setenv("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1", 1);
-  }
-
-  static std::vector<std::string> with_ranks(const std::string& ranks, const std::vector<std::string>& words) {
-    return joined({"-c", "exec mpirun --oversubscribe -np \"$@\"", "mpirun", ranks, FERCLI_PROGRAM}, words);
-  }
-
-  static ProgramResult mpirun(const std::string& ranks, const std::vector<std::string>& words) {
-    return run_program("/bin/sh", with_ranks(ranks, words));
-  }
+  void SetUp() override { require_mpirun(); }
 };
 
 TEST_F(UnderMpirun, OneAndThreeRanksPrintAndWriteWhatOneProcessDoes) {
@@ -232,7 +216,7 @@ TEST_F(UnderMpirun, OneAndThreeRanksPrintAndWriteWhatOneProcessDoes) {
   ASSERT_EQ(one.exit_code, 0) << one.err;
   for (const char* ranks : {"1", "3"}) {
     const std::string out = std::string("ranks-") + ranks;
-    const auto run = mpirun(ranks, short_eval(out));
+    const auto run = run_mpirun(ranks, short_eval(out));
     ASSERT_EQ(run.exit_code, 0) << run.err;
     EXPECT_EQ(printed(run), printed(one));
     EXPECT_EQ(written(out), written("alone"));
@@ -242,7 +226,7 @@ TEST_F(UnderMpirun, OneAndThreeRanksPrintAndWriteWhatOneProcessDoes) {
 TEST_F(UnderMpirun, AfterARankIsKilledTheSameCommandGoesOnWithAnyNumber) {
   const fs::path state = file("rank-killed/robustness.state");
   bool killed = false;
-  const auto run = run_program("/bin/sh", with_ranks("3", short_eval("rank-killed")), [&] {
+  const auto run = run_mpirun("3", short_eval("rank-killed"), [&] {
     const auto launchers = children_of(getpid());
     if (killed || launchers.size() != 1 || !fs::exists(state)) return false;
     const auto ranks = children_of(launchers[0]);
@@ -252,7 +236,7 @@ TEST_F(UnderMpirun, AfterARankIsKilledTheSameCommandGoesOnWithAnyNumber) {
   EXPECT_TRUE(killed);
   EXPECT_NE(run.exit_code, 0);
   ASSERT_TRUE(fs::exists(state));
-  const auto again = mpirun("2", short_eval("rank-killed"));
+  const auto again = run_mpirun("2", short_eval("rank-killed"));
   ASSERT_EQ(again.exit_code, 0) << again.err;
   EXPECT_THAT(again.err, HasSubstr("going on from"));
   EXPECT_EQ(written("rank-killed"), result_of_short_eval());

@@ -21,10 +21,15 @@ void declare_force(OptionSet& options, bool* force) {
   options.flag("force", force, "replace a file that is there");
 }
 
-void require_free(const OptionSet& options, const std::string& option, const std::filesystem::path& file, bool force) {
+bool is_taken(const std::filesystem::path& file, bool force) {
   std::error_code error;
-  if (force || is_channel(file) || !std::filesystem::exists(file, error)) return;
-  options.fail(option, fmt::format("{} is there already; --force replaces it", file.string()));
+  return !force && !is_channel(file) && std::filesystem::exists(file, error);
+}
+
+void require_free(const OptionSet& options, const std::string& option, const std::filesystem::path& file, bool force) {
+  if (is_taken(file, force)) {
+    options.fail(option, fmt::format("{} is there already; --force replaces it", file.string()));
+  }
 }
 
 }  // namespace fercli

@@ -23,8 +23,10 @@ struct OutputFileOption {
 /// --force alone, for commands that write several files.
 void declare_force(OptionSet& options, bool* force);
 
-/// A file that is there is replaced only when `force` says so; a device or pipe takes what it is given. Throws
-/// UserError that names `option`.
+/// A file that is there is replaced only when `force` says so; a device or pipe takes what it is given.
+bool is_taken(const std::filesystem::path& file, bool force);
+
+/// Throws UserError that names `option`, where the file is taken.
 void require_free(const OptionSet& options, const std::string& option, const std::filesystem::path& file, bool force);
 
 }  // namespace fercli

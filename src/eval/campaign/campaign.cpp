@@ -330,12 +330,19 @@ json campaign_identity(const Bench& bench, const Trial& trial, const Shard& shar
   return identity;
 }
 
+std::vector<int64_t> Shard::places(const std::vector<int64_t>& image_keys) const {
+  std::vector<int64_t> places;
+  for (size_t i = 0; i < image_keys.size(); ++i) {
+    if (holds(image_keys[i])) places.push_back(static_cast<int64_t>(i));
+  }
+  return places;
+}
+
 std::vector<int64_t> campaign_rows(const Bench& bench, const Trial& trial, const Shard& shard) {
   const auto concerned = concerned_rows(bench, trial);
-  const auto keys = image_keys(bench.images.select(concerned).images);
   std::vector<int64_t> rows;
-  for (size_t i = 0; i < keys.size(); ++i) {
-    if (shard.holds(keys[i])) rows.push_back(concerned[i]);
+  for (const int64_t place : shard.places(image_keys(bench.images.select(concerned).images))) {
+    rows.push_back(concerned[static_cast<size_t>(place)]);
   }
   return rows;
 }

@@ -25,6 +25,9 @@ struct Shard {
   int64_t index = 0, of = 1;
 
   bool holds(int64_t image_key) const { return image_key % of == index; }
+
+  /// Where in `image_keys` the images of this shard stand, ascending.
+  std::vector<int64_t> places(const std::vector<int64_t>& image_keys) const;
 };
 
 class Division;

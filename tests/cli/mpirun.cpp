@@ -1,0 +1,28 @@
+#include "tests/cli/mpirun.hpp"
+
+#include <gtest/gtest.h>
+
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+
+namespace fercli::test {
+
+void require_mpirun() {
+  const auto module = std::filesystem::path(FERCLI_PROGRAM).parent_path() / "libfercli_mpi.so";
+  if (!std::filesystem::exists(module) || std::system("command -v mpirun > /dev/null") != 0) {
+    GTEST_SKIP() << "without OpenMPI";
+  }
+  setenv("OMPI_ALLOW_RUN_AS_ROOT", "1", 1);
+  setenv("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1", 1);
+}
+
+ProgramResult run_mpirun(const std::string& ranks, const std::vector<std::string>& words,
+                         const std::function<bool()>& kill_when, const std::string& more) {
+  std::vector<std::string> all{"-c", "exec mpirun " + more + " --oversubscribe -np \"$@\"", "mpirun", ranks,
+                               FERCLI_PROGRAM};
+  all.insert(all.end(), words.begin(), words.end());
+  return run_program("/bin/sh", all, kill_when, SIGINT);
+}
+
+}  // namespace fercli::test
