@@ -27,11 +27,12 @@ namespace fs = std::filesystem;
 
 constexpr int64_t kBatch = 256;
 
-void divide_logits(const Checkpoint& checkpoint, double temperature) {
+/// The layer that makes the logits; scaling it by 1 tells whether it is that one.
+Dense& output_layer(const Checkpoint& checkpoint) {
   if (checkpoint.network) {
     for (const auto& module : checkpoint.network->modules()) {
       auto* layer = dynamic_cast<Dense*>(module.get());
-      if (layer != nullptr && layer->scale_output(1 / temperature)) return;
+      if (layer != nullptr && layer->scale_output(1)) return *layer;
     }
   }
   throw UserError(
@@ -114,13 +115,14 @@ int run(const std::vector<std::string>& arguments) {
   prepare_machine({});
 
   Checkpoint checkpoint = model.load_and_warn();
+  Dense& output_of_network = output_layer(checkpoint);
   const Dataset all = data.read(model, checkpoint);
   const Dataset images = data.part(all);
   if (images.size() == 0) throw UserError("fercli calibrate: no images in this split");
   const auto before = predictions_of(checkpoint, images);
   const double temperature = fit_temperature(before.probabilities.clamp_min(1e-30).log(), images.labels);
   warn_at_bound(temperature);
-  divide_logits(checkpoint, temperature);
+  output_of_network.scale_output(1 / temperature);
   const auto after = predictions_of(checkpoint, images);
   checkpoint.training["calibration"] = {{"temperature", temperature},
                                         {"n", images.size()},

@@ -324,6 +324,21 @@ TEST(Import, EveryCommandSaysThatASoftmaxIsKept) {
   EXPECT_THAT(eval_json({"--model", own})["warnings"].dump(), HasSubstr("a softmax is kept"));
 }
 
+TEST(Import, ACalibrationThatHasNoLayerToScaleIsRefusedBeforeTheImagesAreRead) {
+  const ScratchFolder folder;
+  auto graph = Graph();
+  graph.input = "x";
+  const auto flat = graph.add("Flatten", "flatten", {"x"});
+  graph.output = graph.add("Gemm", "dense", {flat, graph.constant("w", torch::ones({48 * 48, 7}).cumsum(1) / 48 / 48)});
+  write_onnx(graph, {1, 48, 48}, 7, folder / "net.onnx");
+  const std::string own = (folder / "own.pt").string();
+  ASSERT_EQ(run_in_process({"import", (folder / "net.onnx").string(), "--out", own}).exit_code, 0);
+  const auto run = run_in_process({"calibrate", "--model", own, "--data", (folder / "none").string(), "--out",
+                                   (folder / "calibrated.pt").string()});
+  EXPECT_EQ(run.exit_code, 2);
+  EXPECT_THAT(run.err, HasSubstr("has no dense output layer of fercli's own to scale"));
+}
+
 TEST(Import, FilesOfBeforePyTorch16SayHowToWriteThemAnew) {
   const ScratchFolder folder;
   write_file(folder / "old.pth", std::string("\x80\x02\x8a\nl\xfc\x9c\x46\xf9 j\xa8P\x19.", 15));

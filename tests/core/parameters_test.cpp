@@ -48,6 +48,7 @@ TEST(Parameters, RefuseWrongValuesAndSayWhatIsAllowed) {
   EXPECT_EQ(refusal_of({{"steps", "2.5"}}), "steps=2.5: must be a whole number in [1, 100]");
   EXPECT_EQ(refusal_of({{"step-size", "8"}}),
             "step-size=8: must be in (0, 1]; pixels are scaled to [0,1], did you mean 8/255?");
+  EXPECT_EQ(refusal_of({{"step-size", "300/255"}}), "step-size=300/255: must be in (0, 1]");
   EXPECT_EQ(refusal_of({{"random", "perhaps"}}), "random=perhaps: must be true or false");
   EXPECT_EQ(refusal_of({{"loss", "dl"}}), "loss=dl: must be one of ce, dlr; did you mean dlr?");
 }
