@@ -27,12 +27,12 @@ namespace fs = std::filesystem;
 
 constexpr int64_t kBatch = 256;
 
-/// The layer that makes the logits; scaling it by 1 tells whether it is that one.
+/// The layer that gives the logits. Throws UserError when there is none of fercli's own.
 Dense& output_layer(const Checkpoint& checkpoint) {
   if (checkpoint.network) {
     for (const auto& module : checkpoint.network->modules()) {
       auto* layer = dynamic_cast<Dense*>(module.get());
-      if (layer != nullptr && layer->scale_output(1)) return *layer;
+      if (layer != nullptr && layer->gives_logits()) return *layer;
     }
   }
   throw UserError(

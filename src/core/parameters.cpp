@@ -21,17 +21,13 @@ bool contains(const Range& range, double value) {
   return above_low && below_high && std::isfinite(value);
 }
 
-/// Is it a fraction of 255 already, like 300/255?
-bool in_levels(double value) {
-  return value != std::floor(value) && std::abs(value * 255 - std::round(value * 255)) < 1e-9;
-}
-
-/// What is wrong with a number outside its range, with a guess at what was meant.
-std::string out_of_range(const Range& range, double value, const std::string& name) {
+/// What is wrong with a number outside its range, with a guess at what was meant, unless `word` is a fraction already.
+std::string out_of_range(const Range& range, double value, const std::string& word, const std::string& name) {
   std::string reason = "must be " + describe(range) + (std::isfinite(value) ? "" : ", and finite");
   if (range.high == 1 && name.find("confidence") != std::string::npos) {
     if (value > 1 && value < 100) reason += fmt::format("; it is a share of 1, did you mean {:g}?", value / 100);
-  } else if (range.high == 1 && !range.high_open && range.low == 0 && value > 1 && value <= 255 && !in_levels(value)) {
+  } else if (range.high == 1 && !range.high_open && range.low == 0 && value > 1 && value <= 255 &&
+             word.find('/') == std::string::npos) {
     reason += fmt::format("; pixels are scaled to [0,1], did you mean {:g}/255?", value);
   }
   return reason;
@@ -75,7 +71,7 @@ double read_number(const std::string& word, const Range& range, const std::strin
   } catch (const std::invalid_argument&) {
     throw std::invalid_argument("must be a number or a fraction like 8/255, " + describe(range));
   }
-  if (!contains(range, value)) throw std::invalid_argument(out_of_range(range, value, name));
+  if (!contains(range, value)) throw std::invalid_argument(out_of_range(range, value, word, name));
   return value;
 }
 

@@ -481,6 +481,9 @@ TEST_F(AttackCommand, WrongEpsIsExplained) {
   expect_error(attack(goal(), {"--eps", "0"}), "--eps 0: must be above 0");
   expect_error(attack(goal(), {"--eps", "-1/255"}), "must be above 0");
   expect_error(attack(goal(), {"--eps", "12"}), "must be in (0, 1]; pixels are scaled to [0,1], did you mean 12/255?");
+  const std::string fraction = attack(goal(), {"--eps", "300/255"}).err;
+  EXPECT_THAT(fraction, testing::HasSubstr("--eps 300/255: must be in (0, 1]"));
+  EXPECT_EQ(fraction.find("did you mean"), std::string::npos) << fraction;
   expect_error(attack(goal(), {"--eps", "0.5/255"}),
                "--eps 0.5/255: must be at least 1/255, one level of 8-bit images");
   expect_error(attack(goal(), {"--eps", "0.003", "--norm", "l2"}), "--eps 0.003: must be at least 1/255");

@@ -118,6 +118,17 @@ TEST(Import, AttackPerturbsTheStoredImageOrTheNetworksInput) {
   }
 }
 
+/// A file of one dense layer on the pixels, with a softmax behind it or not.
+std::string dense_network(const ScratchFolder& folder, bool softmax) {
+  Graph graph;
+  graph.input = "x";
+  const auto flat = graph.add("Flatten", "flatten", {"x"});
+  graph.output = graph.add("Gemm", "dense", {flat, graph.constant("w", torch::ones({48 * 48, 7}).cumsum(1) / 48 / 48)});
+  if (softmax) graph.output = graph.add("Softmax", "softmax", {graph.output});
+  write_onnx(graph, {1, 48, 48}, 7, folder / "net.onnx");
+  return (folder / "net.onnx").string();
+}
+
 TEST(Import, ImagesSmallerThanTheWindowOfSsimHaveNone) {
   const ScratchFolder folder;
   auto graph = Graph();
@@ -137,13 +148,7 @@ TEST(Import, ImagesSmallerThanTheWindowOfSsimHaveNone) {
 
 TEST(Import, AKeptSoftmaxIsAWarningInTheResult) {
   const ScratchFolder folder;
-  auto graph = Graph();
-  graph.input = "x";
-  auto y = graph.add("Flatten", "flatten", {"x"});
-  y = graph.add("Gemm", "dense", {y, graph.constant("w", torch::ones({48 * 48, 7}).cumsum(1) / 48 / 48)});
-  graph.output = graph.add("Softmax", "softmax", {y});
-  write_onnx(graph, {1, 48, 48}, 7, folder / "net.onnx");
-  const auto file = (folder / "net.onnx").string();
+  const auto file = dense_network(folder, /*softmax=*/true);
   EXPECT_THAT(eval_json({"--model", file, "--no-strip-softmax"})["warnings"].dump(), HasSubstr("a softmax is kept"));
   EXPECT_THAT(eval_json({"--model", file})["warnings"].dump(), testing::Not(HasSubstr("softmax")));
 }
@@ -305,13 +310,8 @@ TEST(Import, SummaryOfWeightsTakesTheirArchitecture) {
 
 TEST(Import, EveryCommandSaysThatASoftmaxIsKept) {
   const ScratchFolder folder;
-  auto graph = Graph();
-  graph.input = "x";
-  auto y = graph.add("Flatten", "flatten", {"x"});
-  y = graph.add("Gemm", "dense", {y, graph.constant("w", torch::ones({48 * 48, 7}).cumsum(1) / 48 / 48)});
-  graph.output = graph.add("Softmax", "softmax", {y});
-  write_onnx(graph, {1, 48, 48}, 7, folder / "net.onnx");
-  const auto file = (folder / "net.onnx").string(), out = (folder / "out").string(), own = (folder / "own.pt").string();
+  const auto file = dense_network(folder, /*softmax=*/true), out = (folder / "out").string(),
+             own = (folder / "own.pt").string();
   const auto warned = [](const std::vector<std::string>& command) {
     const auto run = run_in_process(command);
     EXPECT_THAT(run.err, HasSubstr("a softmax is kept")) << command[0] << run.err;
@@ -326,13 +326,8 @@ TEST(Import, EveryCommandSaysThatASoftmaxIsKept) {
 
 TEST(Import, ACalibrationThatHasNoLayerToScaleIsRefusedBeforeTheImagesAreRead) {
   const ScratchFolder folder;
-  auto graph = Graph();
-  graph.input = "x";
-  const auto flat = graph.add("Flatten", "flatten", {"x"});
-  graph.output = graph.add("Gemm", "dense", {flat, graph.constant("w", torch::ones({48 * 48, 7}).cumsum(1) / 48 / 48)});
-  write_onnx(graph, {1, 48, 48}, 7, folder / "net.onnx");
   const std::string own = (folder / "own.pt").string();
-  ASSERT_EQ(run_in_process({"import", (folder / "net.onnx").string(), "--out", own}).exit_code, 0);
+  ASSERT_EQ(run_in_process({"import", dense_network(folder, /*softmax=*/false), "--out", own}).exit_code, 0);
   const auto run = run_in_process({"calibrate", "--model", own, "--data", (folder / "none").string(), "--out",
                                    (folder / "calibrated.pt").string()});
   EXPECT_EQ(run.exit_code, 2);

@@ -49,6 +49,8 @@ TEST(Parameters, RefuseWrongValuesAndSayWhatIsAllowed) {
   EXPECT_EQ(refusal_of({{"step-size", "8"}}),
             "step-size=8: must be in (0, 1]; pixels are scaled to [0,1], did you mean 8/255?");
   EXPECT_EQ(refusal_of({{"step-size", "300/255"}}), "step-size=300/255: must be in (0, 1]");
+  EXPECT_EQ(refusal_of({{"step-size", "1.2"}}),
+            "step-size=1.2: must be in (0, 1]; pixels are scaled to [0,1], did you mean 1.2/255?");
   EXPECT_EQ(refusal_of({{"random", "perhaps"}}), "random=perhaps: must be true or false");
   EXPECT_EQ(refusal_of({{"loss", "dl"}}), "loss=dl: must be one of ce, dlr; did you mean dlr?");
 }

@@ -196,12 +196,14 @@ void Dense::prepare_inference(torch::ScalarType type) {
   bias_.set_data(bias.to(target));
 }
 
-bool Dense::scale_output(double factor) {
-  if (role_ != Role::Output || scale_.defined()) return false;
+bool Dense::gives_logits() const {
+  return role_ == Role::Output && !scale_.defined();
+}
+
+void Dense::scale_output(double factor) {
   const torch::NoGradGuard no_grad;
   weight_.mul_(factor);
   bias_.mul_(factor);
-  return true;
 }
 
 torch::Tensor max_pool(const torch::Tensor& x, int64_t kernel, int64_t stride, int64_t padding) {

@@ -91,8 +91,8 @@ class Dense : public Layer {
   void initialise(Rng rng) override;
   void prepare_inference(torch::ScalarType type) override;
 
-  /// Multiplies what the output layer gives; false, and nothing done, in a hidden layer.
-  bool scale_output(double factor);
+  bool gives_logits() const;         ///< the output layer, without BatchNorm behind it
+  void scale_output(double factor);  ///< multiplies the logits
 
  private:
   int64_t in_, out_;
