@@ -17,7 +17,7 @@
 #include "core/reason.hpp"
 #include "core/text.hpp"
 #include "serve/face_attack.hpp"
-#include "serve/page_files.hpp"
+#include "serve/routes.hpp"
 #include "serve/samples.hpp"
 #include "serve/upload.hpp"
 
@@ -29,22 +29,6 @@ using Json = nlohmann::ordered_json;
 
 constexpr const char* kEveryFace = "all";
 constexpr const char* kConfidenceUnit = "share";
-
-/// Besides the files of the page.
-const std::map<std::string, std::string>& methods() {
-  static const std::map<std::string, std::string> table{{"/", "GET"},        {"/docs", "GET"},     {"/test", "GET"},
-                                                        {"/labels", "GET"},  {"/model", "GET"},    {"/models", "GET"},
-                                                        {"/samples", "GET"}, {"/metrics", "GET"},  {"/predict", "POST"},
-                                                        {"/attack", "POST"}, {"/smallest", "POST"}};
-  return table;
-}
-
-/// The file of the page at an address; nullptr where there is none.
-const PageFile* file_at(const std::string& path) {
-  if (path == "/") return find_page_file("index.html");
-  if (path == "/docs") return find_page_file("docs.html");
-  return path.empty() ? nullptr : find_page_file(path.substr(1));
-}
 
 /// The fields of each POST besides the image.
 const std::set<std::string>& fields_of(const std::string& path) {
@@ -233,8 +217,7 @@ Json joined_faces(Json head, const ApiRequest& request, const std::vector<Json>&
 }
 
 ApiAnswer page_answer(const std::string& path) {
-  const PageFile* file = file_at(path);
-  if (file == nullptr) throw RequestError(404, "there is nothing at this address");
+  const PageFile* file = page_file_at(path);  // there is one: the route was checked
   return {200, file->content_type, {reinterpret_cast<const char*>(file->data), file->size}};
 }
 
@@ -257,16 +240,6 @@ Api::Api(const std::vector<NamedCheckpoint>& checkpoints, ApiSettings settings)
       lanes_({settings_.lanes, settings_.detector, settings_.smallest_face, settings_.runtime, settings_.longest_queue,
               settings_.work_seconds}) {}
 
-std::string Api::method_of(const std::string& path) {
-  const auto found = methods().find(path);
-  if (found != methods().end()) return found->second;
-  return file_at(path) != nullptr ? "GET" : "";
-}
-
-bool Api::is_open(const std::string& path) {
-  return path == "/test" || file_at(path) != nullptr;
-}
-
 ApiAnswer Api::answer(ApiRequest request) {
   ApiAnswer answer;
   try {
@@ -288,11 +261,7 @@ ApiAnswer Api::answer(ApiRequest request) {
 
 ApiAnswer Api::dispatch(ApiRequest& request) {
   const std::string& path = request.path;
-  const std::string allowed = method_of(path);
-  if (allowed.empty()) throw RequestError(404, "there is nothing at this address");
-  if (request.method != allowed && !(request.method == "HEAD" && allowed == "GET")) {
-    throw RequestError(405, fmt::format("{} takes {} only", path, allowed));
-  }
+  check_route(path, request.method);
   if (path == "/predict") return predict(request);
   if (path == "/attack") return attack(request);
   if (path == "/smallest") return smallest(request);

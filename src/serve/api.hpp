@@ -59,12 +59,6 @@ class Api {
   /// starts) or turns out late.
   ApiAnswer answer(ApiRequest request);
 
-  /// The allowed methods of a path ("GET", "POST"); "" for a path that does not exist.
-  static std::string method_of(const std::string& path);
-
-  /// Paths that need no token: the page, the description of the API, and the sign of life.
-  static bool is_open(const std::string& path);
-
   ServerMetrics& metrics() { return metrics_; }
 
  private:

@@ -19,6 +19,7 @@
 #include "serve/deadline_stream.hpp"
 #include "serve/form.hpp"
 #include "serve/request_rules.hpp"
+#include "serve/routes.hpp"
 #include "serve/upload.hpp"
 
 namespace fercli {
@@ -84,7 +85,7 @@ bool send_answer(DeadlineStream& stream, const HttpHead& head, const std::string
   response.set(http::field::cache_control, "no-store");
   if (answer.status == 503 || answer.status == 429) response.set(http::field::retry_after, "1");
   if (answer.status == 401) response.set(http::field::www_authenticate, "Bearer");
-  if (answer.status == 405) response.set(http::field::allow, Api::method_of(path) == "GET" ? "GET, HEAD" : "POST");
+  if (answer.status == 405) response.set(http::field::allow, method_of(path) == "GET" ? "GET, HEAD" : "POST");
   response.keep_alive(keep);
   if (keep) response.set("Keep-Alive", fmt::format("timeout={:g}", kKeepAliveSeconds));
   response.body() = std::move(answer.body);
@@ -285,7 +286,7 @@ bool HttpServer::State::finish(DeadlineStream& stream, const HttpHead& head, con
     api.metrics().count_undelivered();
     return false;
   }
-  api.metrics().count_request(Api::method_of(ending.path).empty() ? "other" : ending.path, status,
+  api.metrics().count_request(method_of(ending.path).empty() ? "other" : ending.path, status,
                               seconds_since(ending.start));
   if (ending.unread) stream.linger(kLingerSeconds);
   return ending.keep;

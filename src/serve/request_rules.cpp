@@ -4,7 +4,7 @@
 #include <fmt/format.h>
 
 #include "core/text.hpp"
-#include "serve/api.hpp"
+#include "serve/routes.hpp"
 #include "serve/upload.hpp"
 
 namespace fercli {
@@ -55,14 +55,10 @@ void RequestRules::check(const RequestFacts& facts) {
   if (!limiter_.allows(facts.peer)) throw RequestError(429, "too many requests, slow down");
   check_host(facts);
   if (facts.target_bytes > kMostTarget) throw RequestError(414, "the address is too long");
-  const std::string allowed = Api::method_of(facts.path);
-  if (allowed.empty()) throw RequestError(404, "there is nothing at this address");
-  if (facts.method != allowed && !(facts.method == "HEAD" && allowed == "GET")) {
-    throw RequestError(405, fmt::format("{} takes {} only", facts.path, allowed));
-  }
+  const bool is_post = check_route(facts.path, facts.method) == "POST";
   check_token(facts);
-  if (allowed == "POST") check_site(facts);
-  check_body(facts, allowed == "POST");
+  if (is_post) check_site(facts);
+  check_body(facts, is_post);
 }
 
 /// A page of another site, whose name was made to point here, must not reach a server without token.
@@ -89,7 +85,7 @@ void RequestRules::check_site(const RequestFacts& facts) const {
 }
 
 void RequestRules::check_token(const RequestFacts& facts) const {
-  if (settings_.token.empty() || Api::is_open(facts.path)) return;
+  if (settings_.token.empty() || is_open(facts.path)) return;
   const std::string& given = facts.authorization;
   const bool bearer = to_lower(given.substr(0, 7)) == "bearer ";
   if (!bearer || !same_secret(trim(given.substr(7)), trim(settings_.token))) {

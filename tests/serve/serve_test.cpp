@@ -11,6 +11,7 @@
 #include "live/video/video_source.hpp"
 #include "serve/http_server.hpp"
 #include "serve/lanes.hpp"
+#include "serve/routes.hpp"
 #include "serve/upload.hpp"
 #include "tests/cli/run_program.hpp"
 #include "tests/serve/http_client.hpp"
@@ -345,7 +346,7 @@ TEST_F(Serving, OffersTwoSampleFacesOfEachEmotionThatTheNetworkReadsRight) {
 TEST_F(Serving, TheDescriptionOfTheApiNamesEveryFieldAndPath) {
   const json api = json::parse(request("GET", "/openapi.json").body);
   for (const auto& [path, methods] : api["paths"].items()) {
-    EXPECT_EQ(to_lower(Api::method_of(path)), methods.begin().key()) << path;
+    EXPECT_EQ(to_lower(method_of(path)), methods.begin().key()) << path;
   }
   const json form = api["components"]["schemas"]["AttackForm"]["properties"];
   for (const char* name : {"model", "goal", "eps", "attack", "steps", "face", "lang"}) EXPECT_TRUE(form.contains(name));
