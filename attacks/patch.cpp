@@ -61,7 +61,7 @@ const PatchShape& shape_named(const std::string& name) {
 class Placement {
  public:
   Placement(const Patch& patch, int64_t side, const PlacementSpread& spread, Rng rng)
-      : side_(side), canvas_(patch.cover.size(0)), taps_(static_cast<size_t>(side * side)) {
+      : canvas_(patch.cover.size(0)), taps_(static_cast<size_t>(side * side)) {
     const auto draw = [&](double reach) { return reach > 0 ? rng.uniform(-reach, reach) : 0; };
     const double centre_x = patch.x + draw(spread.shift), centre_y = patch.y + draw(spread.shift);
     const double size = patch.size * (1 + draw(spread.scale)), turn = draw(spread.turn) * M_PI / 180;
@@ -118,7 +118,7 @@ class Placement {
     }
   }
 
-  int64_t side_, canvas_;
+  int64_t canvas_;
   float gain_, offset_;
   std::vector<std::array<Tap, 4>> taps_;
 };

@@ -109,7 +109,7 @@ FERCLI_VECTORISED void combine_gradient_loop(const T* dy, const T* __restrict x,
                                              const float* __restrict by_input, const float* __restrict constant, T* dx,
                                              int64_t rows, int64_t channels) {
   for (int64_t row = 0; row < rows; ++row, dy += channels, x += channels, dx += channels) {
-#pragma GCC ivdep
+    FERCLI_INDEPENDENT
     for (int64_t c = 0; c < channels; ++c) {
       const float gradient = gated<T, kGate>(dy, x, scale, shift, c);
       store(dx + c, gradient * by_gradient[c] + load(x[c]) * by_input[c] + constant[c]);
