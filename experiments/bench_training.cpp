@@ -28,7 +28,7 @@ struct Subject {
   std::unique_ptr<torch::optim::Optimizer> optimizer = std::make_unique<torch::optim::SGD>(
       network->parameters(), torch::optim::SGDOptions(1e-4).momentum(0.9).nesterov(true));
 
-  Checkpoint start() const { return {"resnet", options, preprocessing, LabelSet::fer2013(), {}, network, ""}; }
+  Checkpoint start() const { return {{"resnet", options, preprocessing, LabelSet::fer2013()}, {}, network, ""}; }
 
   /// Weights as a plain PyTorch program keeps them.
   void make_plain() {

@@ -47,7 +47,7 @@ void declare(OptionSet& options, Settings& settings) {
                "there");
   options.integer("batch-size,b", &settings.batch_size, at_least(1), "images per forward pass; changes no number");
   settings.runtime.precision = "fp32";
-  options.runtime(&settings.runtime);
+  settings.model.declare_runtime(options, &settings.runtime);
   settings.robustness.division.declare_processes(options);
 }
 

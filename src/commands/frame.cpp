@@ -70,7 +70,7 @@ OptionSet declare(Arguments& a) {
   options.text("out,o", &a.out, "DIR", "folder for pictures and result.json; without it out/frame-GOAL");
   options.choice("lang", &a.language, {"en", "fr"}, "language of the pictures");
   a.show.declare(options);
-  options.runtime(&a.runtime);
+  a.model.declare_runtime(options, &a.runtime);
   return options;
 }
 

@@ -94,7 +94,7 @@ void declare(OptionSet& options, Arguments& a) {
   options.text("out,o", &a.outputs.folder, "DIR", "session.json and timeline.png at the end");
   options.choice("lang", &a.language, {"en", "fr"}, "language of the labels drawn");
   options.flag("quiet,q", &a.quiet, "no remarks");
-  options.runtime(&a.runtime);
+  a.model.declare_runtime(options, &a.runtime);
 }
 
 double parse_seconds(const OptionSet& options, const std::string& text) {

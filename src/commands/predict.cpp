@@ -61,7 +61,7 @@ void declare(OptionSet& options, Arguments& a) {
   options.choice("lang", &a.language, {"en", "fr"}, "language of the labels drawn and printed for people");
   options.flag("quiet,q", &a.show.quiet, "no progress, and one line per picture");
   options.integer("batch-size,b", &a.batch_size, at_least(1), "faces per forward pass; changes no number");
-  options.runtime(&a.runtime);
+  a.model.declare_runtime(options, &a.runtime);
 }
 
 /// One picture, or one frame of a video.

@@ -34,8 +34,8 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 
 /// The options that say how results look or how the program runs, not what is measured.
-const std::vector<std::string> kRendering{"out",    "lang",    "include-images", "json",   "format",   "quiet",
-                                          "config", "threads", "precision",      "device", "processes"};
+const std::vector<std::string> kRendering{"out",    "lang",    "include-images", "json",     "format", "quiet",
+                                          "config", "threads", "precision",      "executor", "device", "processes"};
 
 struct Settings {
   std::vector<std::string> files;
@@ -98,7 +98,7 @@ void declare(OptionSet& options, Settings& s) {
                "show pictures of the data set too; without it drawn faces only");
   s.show.declare(options, "print report.json, and nothing else");
   options.integer("batch-size,b", &s.batch_size, at_least(1), "images per network call; changes no figure");
-  options.runtime(&s.runtime);
+  s.model.declare_runtime(options, &s.runtime);
   s.division.declare_processes(options);
 }
 

@@ -66,7 +66,7 @@ void declare(OptionSet& options, Arguments& a) {
       "work-timeout", &a.api.work_seconds, "30", above(0),
       "seconds for the work on a request, the wait for its turn included; what would take longer is answered 503");
   options.flag("quiet,q", &a.quiet, "no remarks");
-  options.runtime(&a.api.runtime);
+  a.model.declare_runtime(options, &a.api.runtime);
 }
 
 /// From --token, --token-file or the environment, in this order; "" when there is none.

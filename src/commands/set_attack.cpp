@@ -71,7 +71,7 @@ void SetAttack::declare_output(OptionSet& options) {
   options.choice("lang", &language, {"en", "fr"}, "language of the pictures");
   show.declare(options);
   options.integer("batch-size,b", &batch_size, at_least(1), "images per forward pass; changes no number");
-  options.runtime(&runtime);
+  model.declare_runtime(options, &runtime);
 }
 
 std::filesystem::path SetAttack::folder(const EmotionGoal& goal) const {

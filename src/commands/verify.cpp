@@ -41,7 +41,7 @@ void declare(OptionSet& options, Settings& settings) {
   options.text("out,o", &settings.out, "DIR", "with --shard: the folder for the shards");
   settings.show.declare(options, "print the findings as JSON, and nothing else");
   settings.runtime.precision = "fp32";
-  options.runtime(&settings.runtime);
+  settings.model.declare_runtime(options, &settings.runtime);
 }
 
 void print_claim(const char* claim, int64_t images, const std::vector<std::string>& failing) {

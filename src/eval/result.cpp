@@ -35,14 +35,17 @@ json dataset_schema() {
 
 json model_schema() {
   using namespace shape;
-  return open_object(
-      {{"model", text()},
-       {"digest", text()},
-       {"arch", text()},
-       {"settings", open_object({})},
-       {"classes", list(text())},
-       {"preprocessing", open_object({})}},
-      {{"name", text()}, {"precision", text()}, {"search_precision", text()}, {"verdict_precision", text()}});
+  return open_object({{"model", text()},
+                      {"digest", text()},
+                      {"arch", text()},
+                      {"settings", open_object({})},
+                      {"classes", list(text())},
+                      {"preprocessing", open_object({})}},
+                     {{"name", text()},
+                      {"executor", text()},
+                      {"precision", text()},
+                      {"search_precision", text()},
+                      {"verdict_precision", text()}});
 }
 
 json attack_schema() {

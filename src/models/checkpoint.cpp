@@ -182,21 +182,20 @@ fs::path resolve_model(const std::string& model, const std::string& option) {
 }
 
 Classifier make_classifier(const Checkpoint& checkpoint, const Runtime& runtime) {
-  if (checkpoint.foreign) {
-    return Classifier(checkpoint.foreign, checkpoint.arch, checkpoint.options, checkpoint.preprocessing,
-                      checkpoint.classes, resolve_precision(runtime), resolve_device(runtime));
-  }
-  return Classifier(checkpoint.network, checkpoint.arch, checkpoint.options, checkpoint.preprocessing,
-                    checkpoint.classes, resolve_precision(runtime), resolve_device(runtime));
+  const Execution execution{resolve_precision(runtime), resolve_device(runtime), checkpoint.executor};
+  if (checkpoint.foreign) return Classifier(checkpoint.foreign, checkpoint, execution);
+  return Classifier(checkpoint.network, checkpoint, execution);
 }
 
 nlohmann::json describe_model(const Checkpoint& checkpoint, const std::string& model) {
-  return {{"model", model},
-          {"digest", checkpoint.digest},
-          {"arch", checkpoint.arch},
-          {"settings", checkpoint.options.settings},
-          {"classes", checkpoint.classes.names()},
-          {"preprocessing", to_json(checkpoint.preprocessing)}};
+  nlohmann::json description = {{"model", model},
+                                {"digest", checkpoint.digest},
+                                {"arch", checkpoint.arch},
+                                {"settings", checkpoint.options.settings},
+                                {"classes", checkpoint.classes.names()},
+                                {"preprocessing", to_json(checkpoint.preprocessing)}};
+  if (checkpoint.executor != "auto") description["executor"] = checkpoint.executor;
+  return description;
 }
 
 nlohmann::json describe_classifier(const Classifier& classifier) {
@@ -205,6 +204,7 @@ nlohmann::json describe_classifier(const Classifier& classifier) {
                                 {"classes", classifier.classes().names()},
                                 {"preprocessing", to_json(classifier.preprocessing())},
                                 {"tta", to_string(classifier.tta())}};
+  if (const auto& name = classifier.execution().executor; name != "auto") description["executor"] = name;
   if (const auto* foreign = dynamic_cast<const ForeignModel*>(classifier.model().get())) {
     nlohmann::json graph;
     std::map<std::string, torch::Tensor> tensors;

@@ -17,15 +17,6 @@ constexpr int64_t kChunk = 64;
 /// Ten-crop views are this share of the image's side, enlarged to the full side.
 constexpr double kCropShare = 44.0 / 48.0;
 
-torch::Tensor per_channel(const std::vector<double>& values, torch::Device device) {
-  return torch::tensor(values, torch::kFloat32).view({1, -1, 1, 1}).to(device);
-}
-
-torch::Tensor resized(const torch::Tensor& x, int64_t height, int64_t width) {
-  if (x.size(2) == height && x.size(3) == width) return x;
-  return at::upsample_bilinear2d(x, {height, width}, /*align_corners=*/false);
-}
-
 /// The views of test-time augmentation, each shaped like x.
 std::vector<torch::Tensor> views(const torch::Tensor& x, Tta tta) {
   if (tta == Tta::None) return {x};
@@ -38,6 +29,14 @@ std::vector<torch::Tensor> views(const torch::Tensor& x, Tta tta) {
     crops.push_back(crops.back().flip({3}));
   }
   return crops;
+}
+
+/// Over the views, of so many images.
+torch::Tensor mean_logits(const std::vector<torch::Tensor>& of_views, int64_t images) {
+  auto sum = of_views.front();
+  for (size_t i = 1; i < of_views.size(); ++i) sum = sum + of_views[i];
+  if (of_views.size() > 1) sum = sum / static_cast<double>(of_views.size());
+  return sum.slice(0, 0, images).to(torch::kCPU);
 }
 
 }  // namespace
@@ -61,34 +60,25 @@ const char* to_string(Tta tta) {
   return "";
 }
 
-Classifier::Classifier(std::shared_ptr<Network> network, std::string arch, NetworkOptions options,
-                       Preprocessing preprocessing, LabelSet classes, Precision precision, torch::Device device)
-    : Classifier(std::make_shared<NetworkModel>(std::move(network), arch, options), arch, options,
-                 std::move(preprocessing), std::move(classes), precision, device) {}
+Classifier::Classifier(std::shared_ptr<Network> network, NetworkSpec spec, const Execution& execution)
+    : Classifier(std::make_shared<NetworkModel>(std::move(network), spec.arch, spec.options), spec, execution) {}
 
-Classifier::Classifier(std::shared_ptr<const Model> model, std::string arch, NetworkOptions options,
-                       Preprocessing preprocessing, LabelSet classes, Precision precision, torch::Device device)
-    : model_(std::move(model)),
-      arch_(std::move(arch)),
-      options_(std::move(options)),
-      preprocessing_(std::move(preprocessing)),
-      classes_(std::move(classes)),
-      precision_(model_->supports(precision) ? precision : Precision::Float32),
-      device_(device) {
-  executor_ = model_->executor(precision_, device_);
+Classifier::Classifier(std::shared_ptr<const Model> model, NetworkSpec spec, const Execution& execution)
+    : model_(std::move(model)), spec_(std::move(spec)), execution_(execution) {
+  if (!model_->supports(execution_)) execution_.precision = Precision::Float32;
+  executor_ = model_->executor(execution_);
 }
 
 std::shared_ptr<Network> Classifier::network() const {
   if (auto network = model_->network()) return network;
-  throw UserError(fmt::format("a model imported from a foreign file ({}) has no trainable network", arch_));
+  throw UserError(fmt::format("a model imported from a foreign file ({}) has no trainable network", arch()));
 }
 
 Classifier Classifier::with_precision(Precision precision) const {
   Classifier copy = *this;
-  if (!model_->supports(precision)) precision = Precision::Float32;
-  if (precision == precision_) return copy;
-  copy.precision_ = precision;
-  copy.executor_ = model_->executor(precision, device_);
+  copy.execution_.precision = precision;
+  if (!model_->supports(copy.execution_)) copy.execution_.precision = Precision::Float32;
+  copy.executor_ = model_->executor(copy.execution_);
   return copy;
 }
 
@@ -105,74 +95,67 @@ int64_t Classifier::backwards() const {
   return counters_->backward;
 }
 
-torch::Tensor Classifier::prepare(const torch::Tensor& x) const {
-  auto input = x.to(device_);
-  if (input.size(1) != preprocessing_.channels) {
-    if (preprocessing_.channels == 3) {
-      input = input.expand({-1, 3, -1, -1});
-    } else {
-      input = (input * per_channel({0.299, 0.587, 0.114}, device_)).sum(1, /*keepdim=*/true);  // ITU-R BT.601
-    }
-  }
-  const int64_t height = preprocessing_.size, width = preprocessing_.columns(), side = preprocessing_.crop_from;
-  if (side > 0) {
-    input = resized(input, side, side);
-    input = input.slice(2, (side - height) / 2, (side - height) / 2 + height)
-                .slice(3, (side - width) / 2, (side - width) / 2 + width);
-  } else {
-    input = resized(input, height, width);
-  }
-  input = (input - per_channel(preprocessing_.mean, device_)) / per_channel(preprocessing_.std, device_);
-  return input.to(scalar_type(precision_)).contiguous(torch::MemoryFormat::ChannelsLast);
-}
-
-/// One chunk. oneDNN takes another algorithm for a batch of one, with other roundings: such an image is sent twice, so
-/// that its bits do not depend on the company it is in.
-torch::Tensor Classifier::run(const torch::Tensor& x) const {
+/// The network's inputs, one for each view of test-time augmentation. oneDNN takes another algorithm for a batch of
+/// one, with other roundings: such an image is sent twice, so that its bits do not depend on the company it is in;
+/// as a copy, since resizing rounds otherwise where a stride is 0.
+std::vector<torch::Tensor> Classifier::inputs(const torch::Tensor& x) const {
   throw_if_late();
-  const bool alone = x.size(0) == 1;
-  torch::Tensor sum;
-  const auto all = views(alone ? x.expand({2, -1, -1, -1}) : x, tta_);
-  for (const auto& view : all) {
-    const auto logits = executor_->forward(prepare(view)).to(torch::kFloat32);
-    sum = sum.defined() ? sum + logits : logits;
-  }
-  if (all.size() > 1) sum = sum / static_cast<double>(all.size());
-  return (alone ? sum.slice(0, 0, 1) : sum).to(torch::kCPU);
+  auto all = views((x.size(0) == 1 ? torch::cat({x, x}) : x).to(device()), tta_);
+  for (auto& view : all) view = preprocessing().input(view, scalar_type(precision()));
+  return all;
 }
 
 torch::Tensor Classifier::logits(const torch::Tensor& x) const {
   const torch::NoGradGuard no_grad;
-  std::vector<torch::Tensor> parts{torch::empty({0, classes_.size()})};
+  std::vector<torch::Tensor> parts{torch::empty({0, classes().size()})};
   for (int64_t begin = 0; begin < x.size(0); begin += kChunk) {
-    parts.push_back(run(x.slice(0, begin, std::min(begin + kChunk, x.size(0)))));
+    const auto chunk = x.slice(0, begin, std::min(begin + kChunk, x.size(0)));
+    std::vector<torch::Tensor> of_views;
+    for (const auto& input : inputs(chunk)) of_views.push_back(executor_->logits(input));
+    parts.push_back(mean_logits(of_views, chunk.size(0)));
   }
   counters_->forward += x.size(0);
   return torch::cat(parts);
 }
 
-Linearization Classifier::linearize(const torch::Tensor& x, bool keep_graph) const {
+Linearization Classifier::linearize_chunk(const torch::Tensor& x, bool keep_graph) const {
   const torch::AutoGradMode with_grad(true);
-  std::vector<torch::Tensor> inputs, outputs;
+  const auto leaf = x.detach().requires_grad_(true);
+  const auto prepared = inputs(leaf);
+  std::vector<Pass> passes;
+  std::vector<torch::Tensor> of_views;
+  for (const auto& input : prepared) {
+    passes.push_back(executor_->run(input, keep_graph));
+    of_views.push_back(passes.back().logits);
+  }
+  return {mean_logits(of_views, x.size(0)), [leaf, prepared, passes, keep_graph](const torch::Tensor& dlogits) {
+            auto of_view = dlogits.to(prepared.front().device());
+            if (passes.size() > 1) of_view = of_view / static_cast<double>(passes.size());
+            if (of_view.size(0) == 1) of_view = torch::cat({of_view, torch::zeros_like(of_view)});  // sent twice
+            std::vector<torch::Tensor> gradients;
+            for (const auto& pass : passes) gradients.push_back(pass.pullback(of_view));
+            return torch::autograd::grad(prepared, {leaf}, gradients, keep_graph)[0];
+          }};
+}
+
+Linearization Classifier::linearize(const torch::Tensor& x, bool keep_graph) const {
+  std::vector<Linearization> chunks;
+  std::vector<torch::Tensor> logits{torch::empty({0, classes().size()})};
   for (int64_t begin = 0; begin < x.size(0); begin += kChunk) {
-    inputs.push_back(x.slice(0, begin, std::min(begin + kChunk, x.size(0))).detach().requires_grad_(true));
-    outputs.push_back(run(inputs.back()));
+    chunks.push_back(linearize_chunk(x.slice(0, begin, std::min(begin + kChunk, x.size(0))), keep_graph));
+    logits.push_back(chunks.back().logits);
   }
   counters_->forward += x.size(0);
-  std::vector<torch::Tensor> logits{torch::empty({0, classes_.size()})};
-  for (const auto& output : outputs) logits.push_back(output.detach());
-  const auto sizes = x.sizes().vec();
-  return {torch::cat(logits), [inputs, outputs, keep_graph, sizes, counters = counters_](const torch::Tensor& dlogits) {
-            std::vector<torch::Tensor> gradients;
+  return {torch::cat(logits), [chunks, counters = counters_, sizes = x.sizes().vec()](const torch::Tensor& dlogits) {
+            std::vector<torch::Tensor> gradients{torch::zeros({0, sizes[1], sizes[2], sizes[3]})};
             int64_t begin = 0;
-            for (size_t i = 0; i < inputs.size(); ++i) {
-              const int64_t end = begin + inputs[i].size(0);
-              gradients.push_back(
-                  torch::autograd::grad({outputs[i]}, {inputs[i]}, {dlogits.slice(0, begin, end)}, keep_graph)[0]);
+            for (const auto& chunk : chunks) {
+              const int64_t end = begin + chunk.logits.size(0);
+              gradients.push_back(chunk.pullback(dlogits.slice(0, begin, end)));
               begin = end;
             }
             counters->backward += sizes[0];
-            return gradients.empty() ? torch::zeros(sizes) : torch::cat(gradients).contiguous();
+            return torch::cat(gradients).contiguous();
           }};
 }
 

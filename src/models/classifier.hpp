@@ -10,28 +10,10 @@
 #include <string>
 #include <vector>
 
-#include "core/runtime.hpp"
-#include "data/label_set.hpp"
-#include "models/networks/architecture.hpp"
+#include "models/networks/executor.hpp"
+#include "models/networks/network_spec.hpp"
 
 namespace fercli {
-
-class Model;     // models/networks/model.hpp
-class Executor;  // models/networks/model.hpp
-
-/// From stored image to network input: grey/RGB conversion, bilinear resize (or a cut from the middle), (x - mean) /
-/// std per channel.
-struct Preprocessing {
-  int64_t channels = 1;
-  int64_t size = 48;              ///< input height, and width unless that is given
-  std::vector<double> mean{0.5};  ///< one value, or one per channel; pixels in [0,1]
-  std::vector<double> std{0.5};
-  int64_t width = 0;      ///< 0: square
-  int64_t crop_from = 0;  ///< side that images are brought to before their middle is cut out; 0: no cut
-
-  int64_t columns() const { return width > 0 ? width : size; }
-  int64_t shown_side() const { return crop_from > 0 ? crop_from : size; }  ///< of a square image that loses nothing
-};
 
 /// Test-time augmentation: logits are averaged over views of the image.
 enum class Tta { None, Flip, TenCrop };
@@ -53,14 +35,12 @@ struct Linearization {
 /// does not depend on the batch it is in, nor on the number of threads.
 class Classifier {
  public:
-  /// `network` is kept as the float32 original; the executing copy (BatchNorm folded, cast, channels-last) is made
-  /// here.
-  Classifier(std::shared_ptr<Network> network, std::string arch, NetworkOptions options, Preprocessing preprocessing,
-             LabelSet classes, Precision precision = Precision::Float32, torch::Device device = torch::kCPU);
+  /// `network` is kept as the float32 original; the executing copy is made here. Throws UserError when the executor
+  /// that is asked for does not run it.
+  Classifier(std::shared_ptr<Network> network, NetworkSpec spec, const Execution& execution = {});
 
-  /// Any model, such as an imported graph; `arch` is what results call it.
-  Classifier(std::shared_ptr<const Model> model, std::string arch, NetworkOptions options, Preprocessing preprocessing,
-             LabelSet classes, Precision precision = Precision::Float32, torch::Device device = torch::kCPU);
+  /// Any model, such as an imported graph.
+  Classifier(std::shared_ptr<const Model> model, NetworkSpec spec, const Execution& execution = {});
 
   /// x: (N,C,H,W) float32 in [0,1], any C in {1,3}, any H = W. Returns float32 (N,K), on the CPU. No graph is kept.
   torch::Tensor logits(const torch::Tensor& x) const;
@@ -71,12 +51,14 @@ class Classifier {
   Classifier with_precision(Precision precision) const;  ///< the same network in another arithmetic
   Classifier with_tta(Tta tta) const;
 
-  const LabelSet& classes() const { return classes_; }
-  const Preprocessing& preprocessing() const { return preprocessing_; }
-  const std::string& arch() const { return arch_; }
-  const NetworkOptions& options() const { return options_; }
-  Precision precision() const { return precision_; }
-  torch::Device device() const { return device_; }
+  const NetworkSpec& spec() const { return spec_; }
+  const LabelSet& classes() const { return spec_.classes; }
+  const Preprocessing& preprocessing() const { return spec_.preprocessing; }
+  const std::string& arch() const { return spec_.arch; }
+  const NetworkOptions& options() const { return spec_.options; }
+  const Execution& execution() const { return execution_; }
+  Precision precision() const { return execution_.precision; }
+  torch::Device device() const { return execution_.device; }
   Tta tta() const { return tta_; }
   const std::shared_ptr<const Model>& model() const { return model_; }
 
@@ -92,17 +74,13 @@ class Classifier {
     std::atomic<int64_t> forward{0}, backward{0};
   };
 
-  torch::Tensor prepare(const torch::Tensor& x) const;
-  torch::Tensor run(const torch::Tensor& x) const;
+  std::vector<torch::Tensor> inputs(const torch::Tensor& x) const;
+  Linearization linearize_chunk(const torch::Tensor& x, bool keep_graph) const;
 
   std::shared_ptr<const Model> model_;
   std::shared_ptr<const Executor> executor_;
-  std::string arch_;
-  NetworkOptions options_;
-  Preprocessing preprocessing_;
-  LabelSet classes_;
-  Precision precision_;
-  torch::Device device_;
+  NetworkSpec spec_;
+  Execution execution_;
   Tta tta_ = Tta::None;
   std::shared_ptr<Counters> counters_ = std::make_shared<Counters>();
 };

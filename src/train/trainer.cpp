@@ -448,7 +448,7 @@ struct Trainer::State {
   }
 
   Classifier classifier(const std::shared_ptr<Network>& network) const {
-    return Classifier(network, start.arch, start.options, start.preprocessing, start.classes, precision, device);
+    return Classifier(network, start, {precision, device});
   }
 
   void validate(EpochRecord& record) const {

@@ -24,10 +24,7 @@ class TrainingModel {
 
  private:
   std::shared_ptr<Network> network_;
-  std::string arch_;
-  NetworkOptions options_;
-  Preprocessing preprocessing_;
-  LabelSet classes_;
+  NetworkSpec spec_;
   Precision precision_;
   torch::Device device_;
 };

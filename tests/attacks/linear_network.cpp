@@ -49,8 +49,8 @@ Classifier linear_classifier(const torch::Tensor& weight, const torch::Tensor& b
   const auto network = make_network("test-linear", options, 0);
   set_parameter(*network, "head.weight", weight);
   set_parameter(*network, "head.bias", bias);
-  return Classifier(network, "test-linear", options, {1, side, {0.0}, {1.0}}, numbered_classes(weight.size(0)),
-                    precision);
+  return Classifier(network, {"test-linear", options, {1, side, {0.0}, {1.0}}, numbered_classes(weight.size(0))},
+                    {precision});
 }
 
 Classifier confident_cnn(int64_t side, Precision precision) {
@@ -59,7 +59,7 @@ Classifier confident_cnn(int64_t side, Precision precision) {
   const torch::NoGradGuard no_grad;
   network->named_parameters().find("head.weight")->mul_(kHeadScale);
   const NetworkOptions complete{1, side, 7, complete_settings("small-cnn", options.settings)};
-  return Classifier(network, "small-cnn", complete, {1, side, {0.5}, {0.5}}, LabelSet::fer2013(), precision);
+  return Classifier(network, {"small-cnn", complete, {1, side, {0.5}, {0.5}}, LabelSet::fer2013()}, {precision});
 }
 
 torch::Tensor test_images(int64_t n, int64_t side, int64_t low, int64_t high, uint64_t seed) {

@@ -108,7 +108,7 @@ Classifier reference_model(const std::string& name, Precision precision) {
   const auto network = make_network(arch, options, 0);
   set_weights(*network, renamed(reference_file("models/" + name + ".state.pt")));
   network->eval();
-  return Classifier(network, arch, options, {1, 48, {0.5}, {0.25}}, LabelSet::fer2013(), precision);
+  return Classifier(network, {arch, options, {1, 48, {0.5}, {0.25}}, LabelSet::fer2013()}, {precision});
 }
 
 ReferenceImages reference_images(const std::string& set) {

@@ -83,6 +83,12 @@ TEST_F(Eval, PrintsTheLineThatScriptsLookFor) {
   EXPECT_THAT(run.out, HasSubstr("images/s"));
 }
 
+TEST_F(Eval, AnotherExecutorGivesTheSameAccuracyAndIsWrittenDown) {
+  const json plain = result({"--data", kFaces, "--split", "all", "--threads", "1", "--executor", "plain"});
+  EXPECT_EQ(plain["metrics"]["accuracy"], (*on_faces_)["metrics"]["accuracy"]);
+  EXPECT_EQ(plain["model"]["executor"], "plain");
+}
+
 TEST_F(Eval, QuietPrintsTheResultLineAlone) {
   const auto run = eval({"--data", kFaces, "--split", "all", "-q"});
   EXPECT_THAT(run.out, testing::MatchesRegex("accuracy [0-9.]+ % .n = 70, 95 % CI [^\n]+\n"));

@@ -8,6 +8,7 @@
 #include "models/formats/import.hpp"
 #include "tests/attacks/linear_network.hpp"
 #include "tests/cli/run_program.hpp"
+#include "tests/contract/executors.hpp"
 #include "tests/models/formats/keras/keras_file.hpp"
 #include "tests/precompiled_tests.hpp"
 #include "tests/user_error.hpp"
@@ -29,13 +30,7 @@ const char* const kKerasNetwork =
 
 Checkpoint small_network() {
   const Classifier classifier = confident_cnn(kSide);
-  Checkpoint checkpoint;
-  checkpoint.arch = classifier.arch();
-  checkpoint.options = classifier.options();
-  checkpoint.preprocessing = classifier.preprocessing();
-  checkpoint.classes = classifier.classes();
-  checkpoint.network = classifier.network();
-  return checkpoint;
+  return {classifier.spec(), {}, classifier.network(), ""};
 }
 
 torch::Tensor kernel() {
@@ -82,6 +77,11 @@ TEST_P(ModelFormatContract, GivesTheSameLogitsInAnyCompanyAndBatch) {
   const auto logits = classifier.logits(x);
   EXPECT_EQ(logits.sizes(), (torch::IntArrayRef{5, 7}));
   EXPECT_TRUE(at::allclose(classifier.logits(x.narrow(0, 2, 1)), logits.narrow(0, 2, 1), 1e-5, 1e-5));
+}
+
+TEST_P(ModelFormatContract, GivesTheSameOnEveryExecutorThatRunsIt) {
+  expect_same_on_every_executor(make_classifier(load_model(file_), {0, "fp32"}),
+                                to_float(test_images(4, kSide, 0, 255)));
 }
 
 TEST_P(ModelFormatContract, HasTheGradientThatDifferencesShow) {

@@ -17,11 +17,7 @@ class TrainingLossContract : public testing::TestWithParam<std::string> {
  protected:
   TrainingLossContract() {
     const Classifier classifier = confident_cnn(kSide);
-    start_.arch = classifier.arch();
-    start_.options = classifier.options();
-    start_.preprocessing = classifier.preprocessing();
-    start_.classes = classifier.classes();
-    start_.network = classifier.network();
+    start_ = {classifier.spec(), {}, classifier.network(), ""};
     batch_.x = to_float(test_images(kImages, kSide, 20, 235));
     batch_.y = classifier.logits(batch_.x).argmax(1);
     batch_.y.slice(0, 0, kImages / 2).add_(1).remainder_(kClasses);  // some that the network misreads

@@ -16,7 +16,7 @@ using testing::HasSubstr;
 
 Classifier tiny_classifier(uint64_t seed = 1) {
   const NetworkOptions options{1, 48, 7, {{"width", 8}, {"dropout", 0}}};
-  return Classifier(make_network("small-cnn", options, seed), "small-cnn", options, {}, LabelSet::fer2013());
+  return Classifier(make_network("small-cnn", options, seed), {"small-cnn", options, {}, LabelSet::fer2013()});
 }
 
 /// Probabilities that put 0.9 on `classes[i]` of K.
@@ -49,10 +49,9 @@ TEST(Predict, DoesNotDependOnBatchSizeOrOrder) {
 
 TEST(Predict, RejectsANetworkThatGivesNan) {
   const Classifier classifier = tiny_classifier();
-  const NetworkOptions options = classifier.options();
-  auto network = make_network("small-cnn", options, 1);
+  auto network = make_network("small-cnn", classifier.options(), 1);
   for (auto& parameter : network->parameters()) parameter.detach().fill_(NAN);
-  const Classifier broken(network, "small-cnn", options, {}, LabelSet::fer2013());
+  const Classifier broken(network, classifier.spec());
   try {
     predict(broken, test::sample_dataset(2), 2);
     FAIL() << "no error";

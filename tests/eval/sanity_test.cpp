@@ -12,16 +12,16 @@ namespace {
 constexpr int64_t kSide = 16, kImages = 6;
 
 /// What is done to the input or the output of an honest network.
-using Twist = std::function<torch::Tensor(const torch::Tensor& input, const Executor& honest)>;
+using Twist = std::function<torch::Tensor(const torch::Tensor& input, const AutogradExecutor& honest)>;
 
-class TwistedExecutor : public Executor {
+class TwistedExecutor : public AutogradExecutor {
  public:
   TwistedExecutor(std::shared_ptr<const Executor> honest, Twist twist)
-      : honest_(std::move(honest)), twist_(std::move(twist)) {}
+      : honest_(std::dynamic_pointer_cast<const AutogradExecutor>(honest)), twist_(std::move(twist)) {}
   torch::Tensor forward(const torch::Tensor& input) const override { return twist_(input, *honest_); }
 
  private:
-  std::shared_ptr<const Executor> honest_;
+  std::shared_ptr<const AutogradExecutor> honest_;
   Twist twist_;
 };
 
@@ -29,11 +29,13 @@ class TwistedModel : public Model {
  public:
   TwistedModel(std::shared_ptr<const Model> honest, Twist twist)
       : honest_(std::move(honest)), twist_(std::move(twist)) {}
-  std::shared_ptr<const Executor> executor(Precision precision, torch::Device device) const override {
-    return std::make_shared<TwistedExecutor>(honest_->executor(precision, device), twist_);
-  }
+  bool supports(const Execution& execution) const override { return execution.precision == Precision::Float32; }
 
  private:
+  std::shared_ptr<const Executor> make_executor(const Execution& execution) const override {
+    return std::make_shared<TwistedExecutor>(honest_->executor(execution), twist_);
+  }
+
   std::shared_ptr<const Model> honest_;
   Twist twist_;
 };
@@ -44,8 +46,7 @@ Classifier honest() {
 
 Classifier twisted(const Twist& twist) {
   const Classifier model = honest();
-  return Classifier(std::make_shared<TwistedModel>(model.model(), twist), "twisted", model.options(),
-                    model.preprocessing(), model.classes());
+  return Classifier(std::make_shared<TwistedModel>(model.model(), twist), model.spec());
 }
 
 torch::Tensor images() {
@@ -74,7 +75,7 @@ TEST(Sanity, NoImagesMeanNoQuestions) {
 
 TEST(Sanity, OutputsThatChangeFromCallToCallAreRandom) {
   double shift = 0;
-  const auto flags = raised(twisted([&](const torch::Tensor& input, const Executor& network) {
+  const auto flags = raised(twisted([&](const torch::Tensor& input, const AutogradExecutor& network) {
     const auto logits = network.forward(input);
     shift += 0.01;
     return logits + torch::arange(logits.size(1), torch::kFloat32) * shift * logits.abs().max().item<double>();
@@ -83,44 +84,46 @@ TEST(Sanity, OutputsThatChangeFromCallToCallAreRandom) {
 }
 
 TEST(Sanity, ProbabilitiesAreNoLogits) {
-  const auto flags = raised(
-      twisted([](const torch::Tensor& input, const Executor& network) { return network.forward(input).softmax(1); }));
+  const auto flags = raised(twisted(
+      [](const torch::Tensor& input, const AutogradExecutor& network) { return network.forward(input).softmax(1); }));
   EXPECT_TRUE(flags.at("softmax-output"));
   EXPECT_FALSE(flags.at("randomized-output"));
 }
 
 TEST(Sanity, QuantisedInputsHaveNoGradientAndNoRisingLoss) {
-  const auto flags = raised(twisted(
-      [](const torch::Tensor& input, const Executor& network) { return network.forward((input * 4).round() / 4); }));
+  const auto flags = raised(twisted([](const torch::Tensor& input, const AutogradExecutor& network) {
+    return network.forward((input * 4).round() / 4);
+  }));
   EXPECT_TRUE(flags.at("zero-gradients"));
   EXPECT_TRUE(flags.at("loss-not-rising"));
   EXPECT_FALSE(flags.at("softmax-output"));
 }
 
 TEST(Sanity, LogitsSoLargeThatTheSoftmaxSaturatesAreSaidAndAttackedAllTheSame) {
-  const auto flags =
-      raised(twisted([](const torch::Tensor& input, const Executor& network) { return network.forward(input) * 1e4; }));
+  const auto flags = raised(twisted(
+      [](const torch::Tensor& input, const AutogradExecutor& network) { return network.forward(input) * 1e4; }));
   EXPECT_TRUE(flags.at("zero-gradients"));
   EXPECT_FALSE(flags.at("unbounded-eps"));
   EXPECT_FALSE(flags.at("loss-not-rising"));
 }
 
 TEST(Sanity, LogitsWhoseSquaresOverflowAreNotTakenForRandomOnes) {
-  const auto flags = raised(
-      twisted([](const torch::Tensor& input, const Executor& network) { return network.forward(input) * 1e25; }));
+  const auto flags = raised(twisted(
+      [](const torch::Tensor& input, const AutogradExecutor& network) { return network.forward(input) * 1e25; }));
   EXPECT_FALSE(flags.at("randomized-output"));
 }
 
 TEST(Sanity, AGradientThatPointsBackwardsLowersTheLoss) {
-  const auto flags = raised(twisted(
-      [](const torch::Tensor& input, const Executor& network) { return network.forward(2 * input.detach() - input); }));
+  const auto flags = raised(twisted([](const torch::Tensor& input, const AutogradExecutor& network) {
+    return network.forward(2 * input.detach() - input);
+  }));
   EXPECT_TRUE(flags.at("loss-not-rising"));
   EXPECT_FALSE(flags.at("zero-gradients"));
 }
 
 TEST(Sanity, OneAnswerToEverythingSurvivesAnyPerturbation) {
   const auto labels = torch::full({kImages}, 3, torch::kInt64);
-  const auto classifier = twisted([](const torch::Tensor& input, const Executor& network) {
+  const auto classifier = twisted([](const torch::Tensor& input, const AutogradExecutor& network) {
     return network.forward(input) * 1e-3 + torch::arange(7).eq(3).to(torch::kFloat32);
   });
   for (const auto& flag : check_network(classifier, images(), labels, {Norm::Linf, 8 / 255.0}, 1)) {

@@ -15,13 +15,7 @@ namespace {
 constexpr double kReferenceEps = 8 / 255.0, kReferenceAlpha = 2 / 255.0;
 
 TrainingModel training_model(const Classifier& classifier) {
-  Checkpoint start;
-  start.arch = classifier.arch();
-  start.options = classifier.options();
-  start.preprocessing = classifier.preprocessing();
-  start.classes = classifier.classes();
-  start.network = classifier.network();
-  return TrainingModel(start, Precision::Float32, torch::kCPU);
+  return TrainingModel({classifier.spec(), {}, classifier.network(), ""}, Precision::Float32, torch::kCPU);
 }
 
 /// Hard targets, equal weights, no adjustment.

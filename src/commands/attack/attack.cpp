@@ -91,7 +91,7 @@ OptionSet declare(Arguments& a) {
   a.show.declare(options);
   options.integer("batch-size", &a.attack.settings.batch_size, at_least(1),
                   "images per network call; changes no result");
-  options.runtime(&a.runtime);
+  a.model.declare_runtime(options, &a.runtime);
   a.division.declare_processes(options);
   return options;
 }
@@ -340,6 +340,7 @@ int compare_models(const Arguments& a, const std::vector<std::string>& models, c
   if (place) place->complete();
   if (!a.show.json) {
     std::vector<const AttackReport*> reports;
+    reports.reserve(subjects.size());
     for (const auto& subject : subjects) reports.push_back(&subject.report);
     print_comparison(reports, drawn ? place->path() / "adversarial_attack.png" : fs::path(), a.show);
     return worst_code;

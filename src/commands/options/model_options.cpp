@@ -131,6 +131,17 @@ void ModelOptions::declare_space(OptionSet& options) {
                  "network's input");
 }
 
+void ModelOptions::declare_runtime(OptionSet& options, Runtime* runtime) {
+  options.runtime(runtime);
+  std::vector<std::string> names{"auto"}, explained;
+  for (const auto& entry : Registry<ExecutorEntry>::instance().all()) {
+    names.push_back(entry.name);
+    explained.push_back(fmt::format("{} ({})", entry.name, entry.summary));
+  }
+  options.choice("executor", &executor, names,
+                 fmt::format("what computes the network: {}; auto: the fastest that can", join(explained, ", ")));
+}
+
 Checkpoint load_named_model(const std::string& model, const std::string& option, bool trust_code) {
   ImportOptions options;
   options.trust_code = trust_code;
@@ -154,7 +165,9 @@ ImportOptions ModelOptions::import_options() const {
 }
 
 Checkpoint ModelOptions::load() const {
-  return load_model(resolve_model(model), import_options());
+  Checkpoint checkpoint = load_model(resolve_model(model), import_options());
+  checkpoint.executor = executor;
+  return checkpoint;
 }
 
 Checkpoint ModelOptions::load_and_warn() const {

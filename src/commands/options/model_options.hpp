@@ -13,9 +13,11 @@ namespace fercli {
 class OptionSet;
 
 /// The options by which a command is told its model: --model, and for foreign files --input, --crop-input, --scale,
-/// --mean, --std, --labels, --output, --model-format, --no-strip-softmax, --arch, --set, --trust-code and --space.
+/// --mean, --std, --labels, --output, --model-format, --no-strip-softmax, --arch, --set, --trust-code, --space and
+/// --executor.
 struct ModelOptions {
-  std::string model = "standard", input, scale, mean, std, labels, output, arch, format = "auto", space = "stored";
+  std::string model = "standard", input, scale, mean, std, labels, output, arch, format = "auto", space = "stored",
+              executor = "auto";
   std::vector<std::string> settings;
   Given arch_given;             ///< parameters that --arch gives
   bool number_outputs = false;  ///< see ImportOptions; no option of its own
@@ -25,6 +27,7 @@ struct ModelOptions {
   void declare(OptionSet& options);
   void declare_foreign(OptionSet& options, bool with_arch = true);  ///< --arch may be the command's own
   void declare_space(OptionSet& options);
+  void declare_runtime(OptionSet& options, Runtime* runtime);  ///< --executor, and how it is to run
 
   /// Throws UserError, also about options that do not fit the file.
   Checkpoint load() const;

@@ -39,8 +39,7 @@ class RememberingExecutor : public Executor {
   RememberingExecutor(std::shared_ptr<const Executor> executor, std::shared_ptr<Said> said)
       : executor_(std::move(executor)), said_(std::move(said)) {}
 
-  torch::Tensor forward(const torch::Tensor& input) const override {
-    const torch::NoGradGuard no_grad;
+  torch::Tensor logits(const torch::Tensor& input) const override {
     std::vector<std::string> digests;
     std::vector<int64_t> unknown;
     for (int64_t i = 0; i < input.size(0); ++i) {
@@ -53,14 +52,15 @@ class RememberingExecutor : public Executor {
     return torch::stack(logits);
   }
 
+  Pass run(const torch::Tensor&, bool) const override { throw std::logic_error("what is remembered has no gradient"); }
+
  private:
   void ask_about(const torch::Tensor& input, const std::vector<std::string>& digests, std::vector<int64_t> rows) const {
     if (rows.empty()) return;
     if (rows.size() == 1) rows.push_back(rows.front());  // two at least, as an Executor wants
     const auto logits = executor_
-                            ->forward(input.index_select(0, torch::tensor(rows, torch::kInt64).to(input.device()))
-                                          .contiguous(torch::MemoryFormat::ChannelsLast))
-                            .to(torch::kFloat32)
+                            ->logits(input.index_select(0, torch::tensor(rows, torch::kInt64).to(input.device()))
+                                         .contiguous(torch::MemoryFormat::ChannelsLast))
                             .cpu();
     for (size_t i = 0; i < rows.size(); ++i) {
       said_->emplace(digests[static_cast<size_t>(rows[i])], logits[static_cast<int64_t>(i)].clone());
@@ -76,11 +76,13 @@ class RememberingModel : public Model {
   RememberingModel(std::shared_ptr<const Model> model, std::shared_ptr<Said> said)
       : model_(std::move(model)), said_(std::move(said)) {}
 
-  std::shared_ptr<const Executor> executor(Precision precision, torch::Device device) const override {
-    return std::make_shared<RememberingExecutor>(model_->executor(precision, device), said_);
-  }
+  bool supports(const Execution& execution) const override { return execution.precision == Precision::Float32; }
 
  private:
+  std::shared_ptr<const Executor> make_executor(const Execution& execution) const override {
+    return std::make_shared<RememberingExecutor>(model_->executor(execution), said_);
+  }
+
   std::shared_ptr<const Model> model_;
   std::shared_ptr<Said> said_;
 };
@@ -94,10 +96,9 @@ LogitStore::~LogitStore() = default;
 Classifier LogitStore::before(const Classifier& classifier) const {
   const std::shared_ptr<Said> said(contents_, &contents_->said);
   const auto model = std::make_shared<RememberingModel>(classifier.model(), said);
-  // Float32 alone: the network's verdict.
-  return Classifier(model, classifier.arch(), classifier.options(), classifier.preprocessing(), classifier.classes(),
-                    Precision::Float32, classifier.device())
-      .with_tta(classifier.tta());
+  Execution execution = classifier.execution();
+  execution.precision = Precision::Float32;  // alone: the network's verdict
+  return Classifier(model, classifier.spec(), execution).with_tta(classifier.tta());
 }
 
 void LogitStore::take_from(const Division& division) {

@@ -9,24 +9,17 @@
 #include "models/formats/torch/trace.hpp"
 #include "models/graph/foreign_model.hpp"
 #include "models/networks/network.hpp"
+#include "models/networks/network_model.hpp"
 
 namespace fercli {
 
 namespace {
 
-using Forward = std::function<torch::Tensor(const torch::Tensor&)>;
-
 /// The network without conversions for speed, so that the file says what was trained.
-Forward plain_forward(const Checkpoint& checkpoint) {
-  if (checkpoint.foreign) {
-    const auto executor = checkpoint.foreign->executor(Precision::Float32, torch::kCPU);
-    return [executor](const torch::Tensor& x) { return executor->forward(x); };
-  }
-  auto copy = Registry<Architecture>::instance().get(checkpoint.arch).make(checkpoint.options);
-  copy_weights(*checkpoint.network, *copy);
-  copy->eval();
-  for (auto& parameter : copy->parameters()) parameter.set_requires_grad(false);
-  return [copy](const torch::Tensor& x) { return copy->forward(x); };
+std::shared_ptr<const Executor> plain_executor(const Checkpoint& checkpoint) {
+  if (checkpoint.foreign) return checkpoint.foreign->executor();
+  const NetworkModel model(checkpoint.network, checkpoint.arch, checkpoint.options);
+  return model.executor({Precision::Float32, torch::kCPU, "plain"});
 }
 
 Trace trace_of(const Checkpoint& checkpoint) {
@@ -34,9 +27,10 @@ Trace trace_of(const Checkpoint& checkpoint) {
   const auto channels = [](const std::vector<double>& values) {
     return torch::tensor(values, torch::kFloat32).view({1, -1, 1, 1});
   };
+  // Outside of the trace, which would write their making down.
   const auto mean = channels(input.mean), std = channels(input.std);
-  const auto network = plain_forward(checkpoint);
-  return Trace([=](const torch::Tensor& x) { return network((x - mean) / std); },
+  const auto network = plain_executor(checkpoint);
+  return Trace([=](const torch::Tensor& x) { return network->logits((x - mean) / std); },
                {input.channels, input.size, input.columns()});
 }
 

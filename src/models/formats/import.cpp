@@ -35,11 +35,8 @@ bool is_checkpoint(const FileProbe& file) {
 
 /// Two images of noise, as the network sees them.
 torch::Tensor trial_images(const Preprocessing& input) {
-  const auto channels = [](const std::vector<double>& values) {
-    return torch::tensor(values, torch::kFloat32).view({1, -1, 1, 1});
-  };
   const auto noise = uniform_rows(Rng(1).split("trial"), {0, 1}, {input.channels, input.size, input.columns()});
-  return ((noise + 1) / 2 - channels(input.mean)) / channels(input.std);
+  return input.normalised((noise + 1) / 2, torch::kFloat32);
 }
 
 /// Its outputs for two images. Throws UserError when they are none, or no logits.
@@ -48,7 +45,7 @@ torch::Tensor try_network(const Model& model, const Preprocessing& input, const 
   const std::string shape = fmt::format("{}x{}x{}", input.size, input.columns(), input.channels);
   torch::Tensor logits;
   try {
-    logits = model.executor(Precision::Float32, torch::kCPU)->forward(trial_images(input));
+    logits = model.executor()->logits(trial_images(input));
   } catch (const UserError&) {
     throw;
   } catch (const std::exception& error) {

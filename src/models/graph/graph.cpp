@@ -190,7 +190,7 @@ torch::Tensor prepared_constant(const torch::Tensor& value, bool convolution, Pr
 }
 
 /// Steps through the nodes; values live in numbered places.
-class GraphExecutor : public Executor {
+class GraphExecutor : public AutogradExecutor {
  public:
   GraphExecutor(const Graph& graph, Precision precision, torch::Device device) : nodes_(graph.nodes) {
     input_ = place(graph.input);
@@ -417,13 +417,20 @@ Graph simplify(Graph graph) {
   return graph;
 }
 
-std::shared_ptr<const Executor> GraphModel::executor(Precision precision, torch::Device device) const {
-  const torch::NoGradGuard no_grad;
-  Graph graph = simplify(graph_);
-  transpose_dense_weights(graph);
-  drop_unread(graph);
-  return std::make_shared<GraphExecutor>(graph, precision, device);
-}
+namespace {
+
+const Register<ExecutorEntry> node_by_node{
+    {"graph", "imported ones, node by node", 10,
+     [](const Model& model, const Execution&) { return dynamic_cast<const GraphModel*>(&model) != nullptr; },
+     [](const Model& model, const Execution& execution) -> std::shared_ptr<const Executor> {
+       const torch::NoGradGuard no_grad;
+       Graph graph = simplify(dynamic_cast<const GraphModel&>(model).graph());
+       transpose_dense_weights(graph);
+       drop_unread(graph);
+       return std::make_shared<GraphExecutor>(graph, execution.precision, execution.device);
+     }}};
+
+}  // namespace
 
 void GraphModel::store(nlohmann::json& header, std::map<std::string, torch::Tensor>& tensors) const {
   auto nodes = nlohmann::json::array();

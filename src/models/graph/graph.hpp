@@ -58,8 +58,6 @@ class GraphModel : public ForeignModel {
  public:
   explicit GraphModel(Graph graph) : graph_(std::move(graph)) {}
 
-  std::shared_ptr<const Executor> executor(Precision precision, torch::Device device) const override;
-  bool supports(Precision) const override { return true; }
   std::string kind() const override { return "graph"; }
   void store(nlohmann::json& header, std::map<std::string, torch::Tensor>& tensors) const override;
 

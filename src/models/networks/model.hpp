@@ -1,24 +1,15 @@
 #pragma once
 
-#include <torch/types.h>
-
 #include <memory>
+#include <mutex>
+#include <utility>
+#include <vector>
 
-#include "core/runtime.hpp"
+#include "models/networks/executor.hpp"
 
 namespace fercli {
 
 class Network;
-
-/// A model made ready to run: fixed weights in one arithmetic, on one device.
-class Executor {
- public:
-  virtual ~Executor() = default;
-
-  /// input: (N,C,H,W), normalised, channels-last, of the arithmetic's type. Returns (N,K) logits, differentiable in the
-  /// input. The result for an image must not depend on the others of the batch, as long as there are at least two.
-  virtual torch::Tensor forward(const torch::Tensor& input) const = 0;
-};
 
 /// Where a Classifier gets its arithmetic from: one of the program's architectures with weights, or a graph read from a
 /// foreign file.
@@ -26,14 +17,23 @@ class Model {
  public:
   virtual ~Model() = default;
 
-  /// Throws UserError when the model cannot run there. Only called with a supported precision.
-  virtual std::shared_ptr<const Executor> executor(Precision precision, torch::Device device) const = 0;
+  /// Made when it is first asked for, and kept: a search in bfloat16 asks for its float32 judge at every run. Throws
+  /// UserError when the model cannot run so.
+  std::shared_ptr<const Executor> executor(const Execution& execution = {}) const;
 
-  /// Float32 always; a Classifier asked for another arithmetic that is not supported works in float32 and says so.
-  virtual bool supports(Precision precision) const { return precision == Precision::Float32; }
+  /// A Classifier asked for another arithmetic that is not supported works in float32 and says so.
+  virtual bool supports(const Execution& execution) const;
 
   /// The trainable network behind it; null for an imported graph.
   virtual std::shared_ptr<Network> network() const { return nullptr; }
+
+ protected:
+  /// By the registry of executors, unless a model has one of its own.
+  virtual std::shared_ptr<const Executor> make_executor(const Execution& execution) const;
+
+ private:
+  mutable std::mutex mutex_;
+  mutable std::vector<std::pair<Execution, std::shared_ptr<const Executor>>> ready_;
 };
 
 }  // namespace fercli

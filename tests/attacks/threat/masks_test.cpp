@@ -164,7 +164,9 @@ TEST(Transfer, IsJudgedByTheNetworkAttackedInItsOwnClassNumbers) {
     const bool head = item.key().compare(0, 5, "head.") == 0;
     item.value().copy_(head ? value.index_select(0, order) : value);
   }
-  const Classifier reordered(network, "small-cnn", classifier.options(), classifier.preprocessing(), shuffled);
+  NetworkSpec spec = classifier.spec();
+  spec.classes = shuffled;
+  const Classifier reordered(network, spec);
   const auto through = run_transfer(*attack, reordered, classifier, threat, input, Rng(1));
   EXPECT_TRUE(through.result.x_adv.equal(own.result.x_adv));
 }

@@ -18,24 +18,27 @@ class CountingModel : public Model {
  public:
   explicit CountingModel(std::shared_ptr<const Model> model) : model_(std::move(model)) {}
 
-  std::shared_ptr<const Executor> executor(Precision precision, torch::Device device) const override {
-    struct Counting : Executor {
-      std::shared_ptr<const Executor> executor;
-      int64_t* asked;
-      torch::Tensor forward(const torch::Tensor& input) const override {
-        *asked += input.size(0);
-        return executor->forward(input);
-      }
-    };
-    auto counting = std::make_shared<Counting>();
-    counting->executor = model_->executor(precision, device);
-    counting->asked = &asked;
-    return counting;
-  }
+  bool supports(const Execution& execution) const override { return model_->supports(execution); }
 
   mutable int64_t asked = 0;
 
  private:
+  std::shared_ptr<const Executor> make_executor(const Execution& execution) const override {
+    struct Counting : Executor {
+      std::shared_ptr<const Executor> executor;
+      int64_t* asked;
+      torch::Tensor logits(const torch::Tensor& input) const override {
+        *asked += input.size(0);
+        return executor->logits(input);
+      }
+      Pass run(const torch::Tensor& input, bool keep) const override { return executor->run(input, keep); }
+    };
+    auto counting = std::make_shared<Counting>();
+    counting->executor = model_->executor(execution);
+    counting->asked = &asked;
+    return counting;
+  }
+
   std::shared_ptr<const Model> model_;
 };
 
@@ -58,7 +61,7 @@ TEST(LogitStore, AMergeAsksTheNetworkOnlyAboutImagesThatNoShardHasSeen) {
   const FolderDivision division(scratch / "parts");
   const Classifier plain = confident_cnn(16);
   const auto model = std::make_shared<CountingModel>(plain.model());
-  const Classifier counted(model, plain.arch(), plain.options(), plain.preprocessing(), plain.classes());
+  const Classifier counted(model, plain.spec());
   const auto x = to_float(test_images(9, 16, 20, 235));
   LogitStore shard(identity_of("a"));
   const auto seen = shard.before(counted).logits(x.slice(0, 0, 6));

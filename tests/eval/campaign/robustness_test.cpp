@@ -211,8 +211,11 @@ TEST_F(RobustnessOf, AStateOfTheSameFileReadInAnotherWayIsRefused) {
   const Classifier original = classifier_;
   classifier_ = original.with_tta(Tta::Flip);
   EXPECT_THAT(user_error([&] { measure(folder / "robustness.state"); }), HasSubstr("differs in tta;"));
-  classifier_ =
-      Classifier(original.model(), original.arch(), original.options(), {1, kSide, {0.1}, {0.5}}, original.classes());
+  classifier_ = Classifier(original.model(), original.spec(), {Precision::Float32, torch::kCPU, "plain"});
+  EXPECT_THAT(user_error([&] { measure(folder / "robustness.state"); }), HasSubstr("differs in executor;"));
+  NetworkSpec spec = original.spec();
+  spec.preprocessing = {1, kSide, {0.1}, {0.5}};
+  classifier_ = Classifier(original.model(), spec);
   EXPECT_THAT(user_error([&] { measure(folder / "robustness.state"); }), HasSubstr("differs in preprocessing;"));
 }
 

@@ -339,8 +339,9 @@ TEST_F(StudyOf, TheSameFileReadInAnotherWayIsMeasuredAgain) {
   plan_.parts = {"clean"};
   run();
   const Classifier original = test::confident_cnn(kSide);
-  const Classifier brighter(original.model(), original.arch(), original.options(), {1, kSide, {0.1}, {0.5}},
-                            original.classes());
+  NetworkSpec spec = original.spec();
+  spec.preprocessing = {1, kSide, {0.1}, {0.5}};
+  const Classifier brighter(original.model(), spec);
   models_[0].judge = models_[0].search = brighter;
   run();
   EXPECT_GT(brighter.forwards(), 0);

@@ -33,7 +33,7 @@ torch::Tensor run(const std::string& op, const torch::Tensor& x, const std::vect
   for (const auto& value : constants) inputs.push_back(value.defined() ? graph.constant("c", value) : "");
   graph.output = graph.add(op, "tested", inputs, std::move(attributes));
   check_graph(graph, "test");
-  return GraphModel(graph).executor(Precision::Float32, torch::kCPU)->forward(x);
+  return GraphModel(graph).executor()->logits(x);
 }
 
 torch::Tensor integers(std::vector<int64_t> values) {
@@ -129,8 +129,8 @@ TEST(Graph, SlicesRunBackwardsToo) {
 TEST(Graph, ASoftmaxAtTheEndIsLeftOut) {
   Graph graph = small_network();
   const auto x = noise({3, 1, 12, 12});
-  const auto probabilities = GraphModel(graph).executor(Precision::Float32, torch::kCPU)->forward(x);
-  const auto logits = import_graph(graph, "test", {}).model->executor(Precision::Float32, torch::kCPU)->forward(x);
+  const auto probabilities = GraphModel(graph).executor()->logits(x);
+  const auto logits = import_graph(graph, "test", {}).model->executor()->logits(x);
   expect_close(at::softmax(logits, 1), probabilities);
   EXPECT_FALSE(at::allclose(logits, probabilities));
 }
@@ -154,13 +154,26 @@ TEST(Graph, FoldingBatchNormChangesNothing) {
   Graph negated = small_network();
   negated.constants["w"] = -negated.constants["w"];
   negated.constants["b"] = -negated.constants["b"];
-  expect_close(GraphModel(apart).executor(Precision::Float32, torch::kCPU)->forward(x),
-               GraphModel(negated).executor(Precision::Float32, torch::kCPU)->forward(x));
+  expect_close(GraphModel(apart).executor()->logits(x), GraphModel(negated).executor()->logits(x));
 }
 
 Classifier classifier_of(const Graph& graph, Precision precision) {
   const auto imported = import_graph(graph, "test", {});
-  return Classifier(imported.model, "graph", {1, 12, 7, {}}, {1, 12, {0.5}, {0.25}}, LabelSet::fer2013(), precision);
+  return Classifier(imported.model, {"graph", {1, 12, 7, {}}, {1, 12, {0.5}, {0.25}}, LabelSet::fer2013()},
+                    {precision});
+}
+
+TEST(Graph, AnExecutorThatDoesNotSuitIsRefusedWithThoseThatDo) {
+  const Classifier graph = classifier_of(small_network(), Precision::Float32);
+  EXPECT_EQ(message_of([&] {
+              Classifier(graph.model(), graph.spec(), {Precision::Float32, torch::kCPU, "folded"});
+            }),
+            "--executor folded: does not run this network in fp32 on cpu; must be one of auto, graph");
+}
+
+TEST(Graph, AModelThatNoExecutorRunsIsRefused) {
+  const Model unknown;
+  EXPECT_EQ(message_of([&] { unknown.executor(); }), "no executor runs this network in fp32 on cpu");
 }
 
 TEST(Graph, AnImageHasTheSameLogitsAndGradientInAnyBatch) {

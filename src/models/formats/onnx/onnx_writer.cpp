@@ -248,11 +248,7 @@ class OnnxWriting {
     std::vector<int64_t> sides{1};
     sides.insert(sides.end(), image.begin(), image.end());
     graph.output = value;
-    return GraphModel(std::move(graph))
-        .executor(Precision::Float32, torch::kCPU)
-        ->forward(torch::zeros(sides))
-        .sizes()
-        .vec();
+    return GraphModel(std::move(graph)).executor()->logits(torch::zeros(sides)).sizes().vec();
   }
 
   /// (side, its result): what the node does to one axis of this side.
@@ -260,7 +256,7 @@ class OnnxWriting {
     node.attributes.erase("axes");
     Graph alone{{node}, {{node.inputs[2], torch::tensor({1.0F, 1.0F, 1.0F, scale})}}, node.inputs[0], node.outputs[0]};
     const auto ones = torch::eye(side).view({1, 1, side, side});
-    return GraphModel(std::move(alone)).executor(Precision::Float32, torch::kCPU)->forward(ones).view({side, -1});
+    return GraphModel(std::move(alone)).executor()->logits(ones).view({side, -1});
   }
 
   /// In the words of one opset: what is at its default, or was elsewhere, in earlier or later ones.

@@ -77,7 +77,7 @@ torch::Tensor chosen_tensor(const c10::IValue& value, const std::string& output)
                               join(returned.names, ", ")));
 }
 
-class TorchScriptExecutor : public Executor {
+class TorchScriptExecutor : public AutogradExecutor {
  public:
   TorchScriptExecutor(torch::jit::Module module, std::string output)
       : module_(std::move(module)), output_(std::move(output)) {}
@@ -121,7 +121,7 @@ class TorchScriptModel : public ForeignModel {
         rule_(trust_code ? CodeRule::Anything : CodeRule::TensorOperators),
         bytes_(checked_script_archive(bytes, name, rule_)) {}
 
-  std::shared_ptr<const Executor> executor(Precision, torch::Device device) const override {
+  std::shared_ptr<const Executor> interpreted(torch::Device device) const {
     std::istringstream stream(bytes_);
     try {
       auto module = torch::jit::load(stream, device);
@@ -155,15 +155,15 @@ class TorchScriptModel : public ForeignModel {
 /// image it would not. Throws when it cannot be had.
 ImportedModel as_graph(const TorchScriptModel& script, const std::string& file, const ImportOptions& options) {
   const torch::NoGradGuard no_grad;
-  const auto executor = script.executor(Precision::Float32, torch::kCPU);
+  const auto executor = script.interpreted(torch::kCPU);
   const auto or_else = [](int64_t given, int64_t usual) { return given > 0 ? given : usual; };
   const std::vector<int64_t> shape{or_else(options.channels, 1), or_else(options.height, kUsualSize),
                                    or_else(options.width, kUsualSize)};
-  const Graph graph = Trace([&](const torch::Tensor& x) { return executor->forward(x); }, shape).graph();
+  const Graph graph = Trace([&](const torch::Tensor& x) { return executor->logits(x); }, shape).graph();
   const auto noise = uniform_rows(Rng(0), {0, 1, 2}, shape);
-  const auto expected = executor->forward(noise);
+  const auto expected = executor->logits(noise);
   check_graph(graph, file);
-  const auto found = GraphModel(graph).executor(Precision::Float32, torch::kCPU)->forward(noise);
+  const auto found = GraphModel(graph).executor()->logits(noise);
   const double difference = (found - expected).abs().max().item<double>();
   if (!(difference <= kTolerance * std::max(1.0, expected.abs().max().item<double>()))) {
     throw UserError("its control flow depends on the image");
@@ -201,6 +201,15 @@ const Register<StoredModel> stored{
        const std::string bytes(static_cast<const char*>(found->second.data_ptr()), found->second.nbytes());
        return std::make_shared<TorchScriptModel>(bytes, "the TorchScript network in it", trust_code,
                                                  header.value("output", ""));
+     }}};
+
+const Register<ExecutorEntry> interpreter{
+    {"torchscript", "TorchScript that is no graph, by LibTorch's interpreter in fp32", 10,
+     [](const Model& model, const Execution& execution) {
+       return dynamic_cast<const TorchScriptModel*>(&model) != nullptr && execution.precision == Precision::Float32;
+     },
+     [](const Model& model, const Execution& execution) {
+       return dynamic_cast<const TorchScriptModel&>(model).interpreted(execution.device);
      }}};
 
 const Register<ModelFormat> registered{

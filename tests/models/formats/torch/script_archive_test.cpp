@@ -7,7 +7,9 @@
 #include "models/formats/import.hpp"
 #include "models/formats/torch/script_archive.hpp"
 #include "models/networks/network.hpp"
+#include "tests/attacks/linear_network.hpp"
 #include "tests/cli/run_program.hpp"
+#include "tests/contract/executors.hpp"
 #include "tests/precompiled_tests.hpp"
 #include "tests/user_error.hpp"
 
@@ -71,6 +73,12 @@ TEST_F(ScriptArchive, WhatThisProgramExportsLoads) {
 TEST_F(ScriptArchive, ComputingCodeLoads) {
   EXPECT_EQ(refusal(with_line("y = torch.mul(torch.relu(input), 2.)")), "");
   EXPECT_EQ(refusal(with_line("y = input.abs().sum().item()")), "");
+}
+
+TEST_F(ScriptArchive, CodeThatIsNoGraphIsInterpretedToTheSameInAnyBatch) {
+  const auto classifier = make_classifier(load_model(with_line("input = torch.atan(input)")), {0, "fp32"});
+  EXPECT_EQ(find_executor(*classifier.model(), {})->name, "torchscript");
+  test::expect_same_on_every_executor(classifier, to_float(test::test_images(4, 48, 0, 255)));
 }
 
 /// A line that raises for more than so many images, as torch.jit.save writes `raise` and `assert`.
