@@ -1,7 +1,14 @@
 #pragma once
 
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <map>
 #include <nlohmann/json.hpp>
+#include <stdexcept>
 #include <string>
+
+#include "record/document_kind.hpp"
 
 namespace fercli::test {
 
@@ -12,10 +19,22 @@ inline bool has_type(const nlohmann::json& value, const std::string& type) {
          (type == "null" && value.is_null());
 }
 
+/// The type that a keyword is about; values of other types fit it, whatever it says. "": it is about all of them.
+inline std::string type_concerned(const std::string& keyword) {
+  static const std::map<std::string, std::string> types{
+      {"required", "object"}, {"properties", "object"}, {"additionalProperties", "object"},
+      {"items", "array"},     {"minItems", "array"},    {"maxItems", "array"},
+      {"minimum", "number"},  {"maximum", "number"}};
+  const auto found = types.find(keyword);
+  return found == types.end() ? "" : found->second;
+}
+
 /// Where and why the value does not fit the JSON Schema; "" when it does. Throws for a keyword that fercli's schemas do
 /// not use.
 inline std::string schema_fault(const nlohmann::json& schema, const nlohmann::json& value, const std::string& at = "") {
   for (const auto& [keyword, rule] : schema.items()) {
+    const std::string concerned = type_concerned(keyword);
+    if (!concerned.empty() && !has_type(value, concerned)) continue;
     std::string fault;
     if (keyword == "type") {
       const auto types = rule.is_array() ? rule : nlohmann::json::array({rule});
@@ -26,13 +45,21 @@ inline std::string schema_fault(const nlohmann::json& schema, const nlohmann::js
       if (value != rule) fault = at + ": is not " + rule.dump();
     } else if (keyword == "enum") {
       if (std::find(rule.begin(), rule.end(), value) == rule.end()) fault = at + ": is none of " + rule.dump();
+    } else if (keyword == "anyOf") {
+      std::string faults;
+      for (const auto& form : rule) {
+        const std::string of_form = schema_fault(form, value, at);
+        if (of_form.empty()) faults.clear();
+        if (of_form.empty()) break;
+        faults += (faults.empty() ? "" : "; or ") + of_form;
+      }
+      fault = faults;
     } else if (keyword == "required") {
       for (const auto& name : rule)
         if (!value.contains(name.get<std::string>())) fault = at + ": lacks " + name.dump();
     } else if (keyword == "properties") {
       for (const auto& [name, member] : rule.items())
-        if (value.is_object() && value.contains(name) && fault.empty())
-          fault = schema_fault(member, value[name], at + "/" + name);
+        if (value.contains(name) && fault.empty()) fault = schema_fault(member, value[name], at + "/" + name);
     } else if (keyword == "additionalProperties") {
       for (const auto& [name, member] : value.items()) {
         if ((schema.contains("properties") && schema["properties"].contains(name)) || !fault.empty()) continue;
@@ -45,12 +72,31 @@ inline std::string schema_fault(const nlohmann::json& schema, const nlohmann::js
       if (value.size() < rule.get<size_t>()) fault = at + ": is too short";
     } else if (keyword == "maxItems") {
       if (value.size() > rule.get<size_t>()) fault = at + ": is too long";
+    } else if (keyword == "minimum") {
+      if (value < rule) fault = at + ": is under " + rule.dump();
+    } else if (keyword == "maximum") {
+      if (value > rule) fault = at + ": is over " + rule.dump();
     } else if (keyword != "$schema" && keyword != "title" && keyword != "description") {
       throw std::invalid_argument("unknown keyword " + keyword);
     }
     if (!fault.empty()) return fault;
   }
   return "";
+}
+
+/// Fails the test unless the document is one of this kind. Threads may ask at once.
+inline void expect_document(const std::string& kind, const nlohmann::json& document, const std::string& where) {
+  static const auto schemas = [] {
+    std::map<std::string, nlohmann::json> all;
+    for (const auto& each : Registry<DocumentKind>::instance().all()) all[each.name] = schema_document(each);
+    return all;
+  }();
+  const auto schema = schemas.find(kind);
+  if (schema == schemas.end()) {
+    ADD_FAILURE() << where << ": there is no schema of '" << kind << "'";
+  } else {
+    EXPECT_EQ(schema_fault(schema->second, document), "") << where;
+  }
 }
 
 }  // namespace fercli::test

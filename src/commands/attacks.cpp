@@ -9,6 +9,8 @@
 #include "core/command.hpp"
 #include "core/escape.hpp"
 #include "core/options.hpp"
+#include "record/document_kind.hpp"
+#include "record/shape.hpp"
 
 namespace fercli::attacks_command {
 
@@ -162,6 +164,29 @@ int run(const std::vector<std::string>& arguments) {
   print_text("{}\n", list.dump(2));
   return 0;
 }
+
+nlohmann::json schema() {
+  using namespace shape;
+  const json parameter = object({{"name", text()},
+                                 {"kind", one_of({"number", "whole number", "flag", "choice"})},
+                                 {"default", described(or_null(text()), "null: the attack's own rule")},
+                                 {"allowed", text()},
+                                 {"help", text()}});
+  const json entry = object({{"name", text()},
+                             {"summary", text()},
+                             {"norms", list(text())},
+                             {"targeted", flag()},
+                             {"untargeted", flag()},
+                             {"kind", one_of({"fixed eps", "minimum norm"})},
+                             {"cost", described(text(), "per image and start, in passes of the network")},
+                             {"access", described(text(), "what the attack sees")},
+                             {"paper", text()},
+                             {"parameters", list(parameter)},
+                             {"search_precision", text()}});
+  return {{"anyOf", {list(entry), entry}}};
+}
+
+const Register<DocumentKind> document{{"attacks", "--json of attacks: all of them, or one", schema}};
 
 const Register<Command> registered{{"attacks", "list the attacks with norms, goals, cost and paper", run}};
 

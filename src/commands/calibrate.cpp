@@ -16,8 +16,11 @@
 #include "eval/evaluate.hpp"
 #include "eval/measures/calibration.hpp"
 #include "eval/measures/metrics.hpp"
+#include "eval/result_shapes.hpp"
 #include "models/networks/layers.hpp"
 #include "models/networks/network.hpp"
+#include "record/document_kind.hpp"
+#include "report/training_log.hpp"
 
 namespace fercli::calibrate_command {
 
@@ -51,7 +54,7 @@ std::optional<nlohmann::json> card_of(const fs::path& model) {
   for (const auto& path : {fs::path(model).replace_extension(".json"), model.parent_path() / "model_card.json"}) {
     if (!fs::exists(path)) continue;
     auto card = nlohmann::json::parse(read_file(path), nullptr, /*allow_exceptions=*/false);
-    if (card.is_object() && card.value("schema", "") == "fercli model card") return card;
+    if (card.is_object() && card.value("schema", "") == kModelCard) return card;
   }
   return std::nullopt;
 }
@@ -147,6 +150,22 @@ int run(const std::vector<std::string>& arguments) {
   if (!show.json && !show.line_alone()) show.print({table});
   return 0;
 }
+
+nlohmann::json schema() {
+  using namespace shape;
+  const json metric = Shape<Metric>::schema(),
+             metrics = object({{"ece", metric}, {"nll", metric}, {"accuracy", metric}});
+  const json calibration = object({{"temperature", number()},
+                                   {"n", described(whole(), "images that it was fitted on")},
+                                   {"split", text()},
+                                   {"data_digest", text()}});
+  return object({{"out", described(text(), "the calibrated checkpoint")},
+                 {"calibration", calibration},
+                 {"before", metrics},
+                 {"after", metrics}});
+}
+
+const Register<DocumentKind> document_kind{{"calibrate", "--json of calibrate: before and after", schema}};
 
 const Register<Command> registered{{"calibrate", "temperature scaling: make probabilities mean what they say", run}};
 

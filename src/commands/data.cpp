@@ -16,7 +16,8 @@
 #include "data/audit.hpp"
 #include "data/formats/reader.hpp"
 #include "data/formats/writer.hpp"
-#include "eval/result.hpp"
+#include "eval/result_shapes.hpp"
+#include "record/document_kind.hpp"
 #include "report/plots.hpp"
 
 namespace fercli::data_command {
@@ -173,6 +174,31 @@ json distribution_json(const Dataset& data, const Distribution& table, const std
           {"classes", classes}};
 }
 
+json stats_schema() {
+  using namespace shape;
+  const json by_split = described(map_of(whole()), "images of each split");
+  const json one_class = object({{"name", text()},
+                                 {"display", described(text(), "in the language asked for")},
+                                 {"emoji", text()},
+                                 {"counts", by_split},
+                                 {"total", whole()},
+                                 {"share", Shape<Metric>::schema()}});
+  return object({{"command", constant("data stats")},
+                 {"source", text()},
+                 {"n", whole()},
+                 {"image_size", whole()},
+                 {"channels", whole()},
+                 {"digest", text()},
+                 {"skipped", described(whole(), "bad entries that were left out")},
+                 {"unlabelled", whole()},
+                 {"splits", by_split},
+                 {"classes", list(one_class)},
+                 {"figure", described(or_null(text()), "where it was drawn")}});
+}
+
+const Register<DocumentKind> stats_document{
+    {"data-stats", "--json of data stats: images by class and split", stats_schema}};
+
 /// The figure's path, or "" when gnuplot could not draw it.
 std::string draw_distribution(const Dataset& data, const Distribution& table, const std::string& language,
                               const fs::path& folder) {
@@ -325,6 +351,33 @@ json audit_json(const Dataset& data, const Audit& audit) {
           {"blank", blank}};
 }
 
+json audit_schema() {
+  using namespace shape;
+  const json group = object({{"conflicting", described(flag(), "labels differ")},
+                             {"across_splits", flag()},
+                             {"images", list(object({{"id", text()}, {"split", text()}, {"label", text()}}))}});
+  const json leak = object({{"from", text()},
+                            {"into", text()},
+                            {"images", described(whole(), "of `from` that are in `into` too")},
+                            {"other_label", described(whole(), "of them, those under another label")},
+                            {"share", Shape<Metric>::schema()}});
+  const json duplicates = object({{"redundant", described(whole(), "copies beyond the first")},
+                                  {"conflicting", described(whole(), "groups whose labels differ")},
+                                  {"across_splits", described(whole(), "groups")},
+                                  {"leaks", list(leak)},
+                                  {"groups", list(group)}});
+  return object({{"command", constant("data audit")},
+                 {"source", text()},
+                 {"n", whole()},
+                 {"skipped", whole()},
+                 {"byte_identical", described(or_null(duplicates), "null where images are no files of their own")},
+                 {"pixel_identical", duplicates},
+                 {"blank", described(list(text()), "ids of images of one value")}});
+}
+
+const Register<DocumentKind> audit_document{
+    {"data-audit", "--json of data audit: equal and blank images", audit_schema}};
+
 /// Every pair of equal images; in a group of over 100 only the pairs with its first image, lest the list explode.
 std::string list_pairs(const Dataset& data, const Audit& audit) {
   constexpr size_t kLargeGroup = 100;
@@ -418,6 +471,19 @@ int run_convert(const std::vector<std::string>& arguments) {
   }
   return 0;
 }
+
+json convert_schema() {
+  using namespace shape;
+  return object({{"command", constant("data convert")},
+                 {"source", text()},
+                 {"destination", text()},
+                 {"n", whole()},
+                 {"skipped", whole()},
+                 {"digest", text()}});
+}
+
+const Register<DocumentKind> convert_document{
+    {"data-convert", "--json of data convert: what was written", convert_schema}};
 
 // ---- data -----------------------------------------------------------------------------------------------------------
 

@@ -21,6 +21,8 @@
 #include "faces/face_reader.hpp"
 #include "live/video/recorder.hpp"
 #include "live/video/video_source.hpp"
+#include "record/box_shape.hpp"
+#include "record/document_kind.hpp"
 
 namespace fercli::predict_command {
 
@@ -123,11 +125,7 @@ class Report {
       for (size_t k = 0; k < face.probabilities.size(); ++k) probabilities[classes_.names()[k]] = face.probabilities[k];
       json["faces"].push_back({{"emotion", classes_.name(face.top())},
                                {"confidence", face.confidence()},
-                               {"box",
-                                {{"x", std::lround(face.box.x)},
-                                 {"y", std::lround(face.box.y)},
-                                 {"w", std::lround(face.box.width)},
-                                 {"h", std::lround(face.box.height)}}},
+                               {"box", Shape<Box>::write(face.box)},
                                {"probabilities", probabilities}});
     }
     return json;
@@ -388,6 +386,18 @@ int run(const std::vector<std::string>& arguments) {
   warn(fmt::format("{} of {} files could not be read", unreadable.size(), files.size()));
   return 1;
 }
+
+nlohmann::json schema() {
+  using namespace shape;
+  const json face = object({{"emotion", text()},
+                            {"confidence", share()},
+                            {"box", Shape<Box>::schema()},
+                            {"probabilities", described(map_of(share()), "of each class")}});
+  return list(object({{"file", text()}, {"faces", list(face)}}, {{"frame", described(whole(), "of a video")},
+                                                                 {"time", described(number(), "of it, in seconds")}}));
+}
+
+const Register<DocumentKind> document{{"predict", "--json of predict: pictures and frames with their faces", schema}};
 
 const Register<Command> registered{{"predict", "name the emotion of every face in pictures and videos", run}};
 

@@ -10,7 +10,9 @@
 #include "core/options.hpp"
 #include "core/output_lock.hpp"
 #include "core/runtime.hpp"
+#include "eval/result_shapes.hpp"
 #include "models/summary.hpp"
+#include "record/document_kind.hpp"
 
 namespace fercli::summary_command {
 
@@ -124,6 +126,19 @@ int run(const std::vector<std::string>& arguments) {
   }
   return 0;
 }
+
+nlohmann::json schema() {
+  using namespace shape;
+  const json layer = object({{"name", text()},
+                             {"kind", text()},
+                             {"output", described(list(whole()), "its shape, of one image")},
+                             {"parameters", whole()},
+                             {"flops", whole()}});
+  return object({{"arch", text()}, {"parameters", whole()}, {"flops", whole()}, {"layers", list(layer)}},
+                {{"model", described(model_schema(), "of a file, with `training`")}});
+}
+
+const Register<DocumentKind> document{{"summary", "--json of summary: the layers of a network", schema}};
 
 const Register<Command> registered{{"summary", "layers, parameters and FLOPs of a network", run}};
 

@@ -11,7 +11,23 @@
 #include "core/runtime.hpp"
 #include "eval/adversarial_set.hpp"
 #include "eval/campaign/logit_store.hpp"
-#include "eval/result.hpp"
+#include "eval/result_shapes.hpp"
+#include "record/document_kind.hpp"
+#include "record/fields.hpp"
+
+namespace fercli {
+
+template <class Visitor>
+void visit_fields(Visitor& field, Verification& found) {
+  field("holds", found.holds(), "every claim does");
+  field("images", found.images, "that the file holds");
+  field("too_far", found.too_far, "ids: outside the eps claimed");
+  field("not_reached", found.not_reached, "ids: the network does not give the class that the goal wants");
+  field("not_right", found.not_right, "ids: the original is misclassified as it stands");
+  field("robust_accuracy", found.robust_accuracy, "that follows, by eps");
+}
+
+}  // namespace fercli
 
 namespace fercli::verify_command {
 
@@ -84,20 +100,10 @@ void print(const Verification& found, const AdversarialSet& set, const std::stri
   print_text("{}\n", outcome(found));
 }
 
-nlohmann::json to_json(const Verification& found) {
-  nlohmann::json document = {{"holds", found.holds()},
-                             {"images", found.images},
-                             {"too_far", found.too_far},
-                             {"not_reached", found.not_reached},
-                             {"not_right", found.not_right}};
-  for (const auto& [eps, metric] : found.robust_accuracy) document["robust_accuracy"][eps] = fercli::to_json(metric);
-  return document;
-}
-
 int print_findings(const Settings& settings, const AdversarialSet& set, const Verification& found) {
   const std::string& file = settings.files.front();
   if (settings.show.json) {
-    print_text("{}\n", pretty_json(to_json(found)));
+    print_text("{}\n", pretty_json(write_record(found)));
   } else if (settings.show.line_alone()) {
     print_text("{}: {} images. {}\n", printable(file), found.images, outcome(found));
   } else if (settings.show.text()) {
@@ -159,6 +165,9 @@ int run(const std::vector<std::string>& arguments) {
   prepare_machine(settings.division.shared(settings.runtime));
   return work.run([&](DividedWork& divided) { return verify(settings, divided); });
 }
+
+const Register<DocumentKind> document{
+    {"verify", "--json of verify: which claims hold", schema_of_record<Verification>}};
 
 const Register<Command> registered{{"verify", "recompute what saved adversarial images claim", run}};
 

@@ -7,6 +7,8 @@
 #include "core/command.hpp"
 #include "core/escape.hpp"
 #include "core/options.hpp"
+#include "eval/result_shapes.hpp"
+#include "record/document_kind.hpp"
 
 namespace fercli::version_command {
 
@@ -28,6 +30,9 @@ int run(const std::vector<std::string>& arguments) {
              text("compiler"), text("libtorch"), text("cpu"));
   return 0;
 }
+
+const Register<DocumentKind> document{
+    {"version", "--json of version: program, libraries, processor", environment_schema}};
 
 const Register<Command> registered{{"version", "the version of the program, LibTorch and the processor", run}};
 

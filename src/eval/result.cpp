@@ -33,21 +33,6 @@ json dataset_schema() {
                                           {"faces", whole()}});
 }
 
-json model_schema() {
-  using namespace shape;
-  return open_object({{"model", text()},
-                      {"digest", text()},
-                      {"arch", text()},
-                      {"settings", open_object({})},
-                      {"classes", list(text())},
-                      {"preprocessing", open_object({})}},
-                     {{"name", text()},
-                      {"executor", text()},
-                      {"precision", text()},
-                      {"search_precision", text()},
-                      {"verdict_precision", text()}});
-}
-
 json attack_schema() {
   using namespace shape;
   return described(open_object({{"name", text()}}, {{"norm", text()},

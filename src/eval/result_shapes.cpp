@@ -11,6 +11,21 @@ nlohmann::json Shape<Metric>::schema() {
                       {"n", described(whole(), "of how many")}});
 }
 
+nlohmann::json model_schema() {
+  using namespace shape;
+  return open_object({{"model", text()},
+                      {"digest", text()},
+                      {"arch", text()},
+                      {"settings", open_object({})},
+                      {"classes", list(text())},
+                      {"preprocessing", open_object({})}},
+                     {{"name", text()},
+                      {"executor", text()},
+                      {"precision", text()},
+                      {"search_precision", text()},
+                      {"verdict_precision", text()}});
+}
+
 nlohmann::json options_schema() {
   using namespace shape;
   return map_of(object({{"value", text()}, {"source", described(text(), "command line, default or a file")}}));
@@ -24,9 +39,9 @@ nlohmann::json environment_schema() {
                  {"compiler", text()},
                  {"libtorch", text()},
                  {"cpu", text()},
-                 {"instruction_set", text()},
                  {"threads", whole()}},
-                {{"plug_ins", list(object({{"file", text()}, {"sha256", text()}}))}});
+                {{"instruction_set", text()},  // cards written before it was recorded lack it
+                 {"plug_ins", list(object({{"file", text()}, {"sha256", text()}}))}});
 }
 
 }  // namespace fercli

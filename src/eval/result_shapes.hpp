@@ -12,6 +12,7 @@ struct Shape<Metric> {
   static nlohmann::json schema();  ///< an interval is one of 95 %
 };
 
+nlohmann::json model_schema();        ///< of `describe_model`
 nlohmann::json options_schema();      ///< of OptionSet::provenance
 nlohmann::json environment_schema();  ///< of `environment_json`
 

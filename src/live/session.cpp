@@ -12,7 +12,8 @@
 #include "core/reason.hpp"
 #include "core/text.hpp"
 #include "data/image.hpp"
-#include "eval/result.hpp"
+#include "eval/result_shapes.hpp"
+#include "record/document_kind.hpp"
 
 namespace fercli {
 
@@ -158,6 +159,24 @@ nlohmann::json Session::summary(const PipelineStatus& status, int64_t faces, con
   }
   return json;
 }
+
+namespace {
+
+nlohmann::json session_schema() {
+  using namespace shape;
+  return object(
+      {{"source", text()},
+       {"seconds", number()},
+       {"frames", object({{"captured", whole()}, {"analysed", whole()}, {"dropped", whole()}})},
+       {"latency_ms", object({{"p50", number()}, {"p95", number()}, {"n", whole()}})},
+       {"faces", described(whole(), "tracks")},
+       {"seconds_per_emotion", described(map_of(number()), "and uncertain")}},
+      {{"attack", object({{"success", Shape<Metric>::schema()}, {"forward", whole()}, {"backward", whole()}})}});
+}
+
+const Register<DocumentKind> session_document{{"session", "session.json of live", session_schema}};
+
+}  // namespace
 
 void Session::finish(const PipelineStatus& status, int64_t faces, Overlay& overlay, const std::string& source) {
   for (auto* recorder : {&clean_, &input_, &annotated_, &live_recorder_}) end_recording(*recorder);

@@ -9,6 +9,8 @@
 #include "core/json_text.hpp"
 #include "core/standard_output.hpp"
 #include "eval/result.hpp"
+#include "record/box_shape.hpp"
+#include "record/document_kind.hpp"
 
 namespace fercli {
 
@@ -23,6 +25,27 @@ std::string label_name(const std::optional<int64_t>& label, const LabelSet& clas
 double rounded(double value, double steps) {
   return std::round(value * steps) / steps;
 }
+
+nlohmann::json line_schema() {
+  using namespace shape;
+  const json attack = object({{"attacked", described(flag(), "false where the goal does not concern this face")},
+                              {"success", flag()},
+                              {"emotion", described(text(), "under attack")},
+                              {"confidence", share()},
+                              {"linf_255", described(whole(), "largest change of a pixel, in levels of 255")}});
+  const json face = object({{"track", described(whole(), "the same for one face over time")},
+                            {"box", Shape<Box>::schema()},
+                            {"emotion", described(text(), "in this frame")},
+                            {"probabilities", map_of(share())},
+                            {"smoothed", described(text(), "over time; uncertain where no class leads")}},
+                           {{"attack", attack}});
+  return object({{"time", described(number(), "seconds")},
+                 {"frame", whole()},
+                 {"faces", list(face)},
+                 {"ms", described(number(), "that the frame took")}});
+}
+
+const Register<DocumentKind> line_document{{"session-line", "a line of live's --jsonl: one frame", line_schema}};
 
 }  // namespace
 
@@ -76,18 +99,13 @@ std::string SessionLog::json_line(const AnalysedFrame& frame) const {
                               {"faces", nlohmann::ordered_json::array()}};
   for (size_t i = 0; i < frame.faces.size(); ++i) {
     const auto& face = frame.faces[i];
-    const auto& box = face.reading.box;
     nlohmann::ordered_json probabilities;
     for (size_t k = 0; k < face.reading.probabilities.size(); ++k) {
       probabilities[classes_.names()[k]] = rounded(face.reading.probabilities[k], 1e6);
     }
     nlohmann::ordered_json entry{
         {"track", face.id},
-        {"box",
-         {{"x", std::lround(box.x)},
-          {"y", std::lround(box.y)},
-          {"w", std::lround(box.width)},
-          {"h", std::lround(box.height)}}},
+        {"box", Shape<Box>::write(face.reading.box)},
         {"emotion", classes_.name(face.reading.top())},
         {"probabilities", probabilities},
         {"smoothed", label_name(face.label, classes_)},

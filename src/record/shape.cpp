@@ -19,8 +19,8 @@ json whole() {
 json number() {
   return {{"type", {"number", "null"}}};
 }
-json any() {
-  return json::object();
+json share() {
+  return {{"type", "number"}, {"minimum", 0}, {"maximum", 1}};
 }
 json constant(json value) {
   return {{"const", std::move(value)}};
@@ -53,6 +53,21 @@ json object(const Members& always, const Members& sometimes) {
 
 json described(json schema, const std::string& help) {
   schema["description"] = help;
+  return schema;
+}
+
+json titled(json schema, const std::string& title) {
+  schema["title"] = title;
+  return schema;
+}
+
+Members joined(Members first, const Members& second) {
+  first.insert(first.end(), second.begin(), second.end());
+  return first;
+}
+
+json or_null(json schema) {
+  schema["type"] = {schema.at("type"), "null"};
   return schema;
 }
 

@@ -19,7 +19,7 @@ json text();
 json flag();
 json whole();
 json number();              ///< or null, which stands for what is not finite
-json any();                 ///< no promise
+json share();               ///< 0 to 1
 json constant(json value);  ///< this value and no other
 json one_of(const std::vector<std::string>& words);
 json list(json item);
@@ -27,6 +27,9 @@ json map_of(json value);                                                 ///< an
 json object(const Members& always, const Members& sometimes = {});       ///< and with nothing else in it
 json open_object(const Members& always, const Members& sometimes = {});  ///< other members may be there too
 json described(json schema, const std::string& help);
+json or_null(json schema);  ///< of one that has a type
+json titled(json schema, const std::string& title);
+Members joined(Members first, const Members& second);
 
 }  // namespace shape
 
@@ -61,6 +64,17 @@ struct Shape<std::vector<Value>> {
   static nlohmann::json schema() { return shape::list(Shape<Value>::schema()); }
 };
 
+/// An object whose names stand in an order of their own.
+template <class Value>
+struct Shape<std::vector<std::pair<std::string, Value>>> {
+  static nlohmann::ordered_json write(const std::vector<std::pair<std::string, Value>>& values) {
+    auto object = nlohmann::ordered_json::object();
+    for (const auto& [name, value] : values) object[name] = Shape<Value>::write(value);
+    return object;
+  }
+  static nlohmann::json schema() { return shape::map_of(Shape<Value>::schema()); }
+};
+
 template <class Value>
 struct Shape<std::map<std::string, Value>> {
   static nlohmann::json write(const std::map<std::string, Value>& values) {
@@ -79,6 +93,10 @@ struct Shape<std::map<std::string, Value>> {
 template <>
 inline nlohmann::json Shape<std::string>::schema() {
   return shape::text();
+}
+template <>
+inline nlohmann::json Shape<bool>::schema() {
+  return shape::flag();
 }
 template <>
 inline nlohmann::json Shape<int64_t>::schema() {

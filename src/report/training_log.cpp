@@ -14,8 +14,9 @@
 #include "core/json_text.hpp"
 #include "core/text.hpp"
 #include "eval/measures/metrics.hpp"
-#include "eval/result.hpp"
+#include "eval/result_shapes.hpp"
 #include "models/summary.hpp"
+#include "record/document_kind.hpp"
 #include "report/plots.hpp"
 
 namespace fercli {
@@ -113,7 +114,7 @@ void TrainingLog::log_scalars(const EpochRecord& record) {
 void TrainingLog::write_card(const std::vector<EpochRecord>& history) const {
   const auto best = std::max_element(history.begin(), history.end(),
                                      [](const EpochRecord& a, const EpochRecord& b) { return a.score() < b.score(); });
-  nlohmann::json card = {{"schema", "fercli model card"},
+  nlohmann::json card = {{"schema", kModelCard},
                          {"model", "best.pt"},
                          {"digest", file_sha256_hex(folder_ / "best.pt")},
                          {"arch", start_.arch},
@@ -134,6 +135,41 @@ void TrainingLog::write_card(const std::vector<EpochRecord>& history) const {
   }
   write_file(folder_ / "model_card.json", pretty_json(card) + "\n");
 }
+
+namespace {
+
+nlohmann::json card_schema() {
+  using namespace shape;
+  const json epoch = object({{"epoch", whole()},
+                             {"train_loss", number()},
+                             {"train_accuracy", number()},
+                             {"validation_loss", number()},
+                             {"validation_accuracy", number()},
+                             {"validation_balanced_accuracy", number()},
+                             {"learning_rate", number()},
+                             {"seconds", number()},
+                             {"best", flag()}},
+                            {{"robust", open_object({{"eps", number()}, {"steps", whole()}, {"accuracy", number()}})}});
+  return object({{"schema", constant(kModelCard)},
+                 {"model", described(text(), "the file that it is about, beside it")},
+                 {"digest", described(text(), "SHA-256 of that file")},
+                 {"arch", text()},
+                 {"settings", described(map_of(number()), "of the architecture")},
+                 {"parameters", whole()},
+                 {"classes", list(text())},
+                 {"training", described(open_object({}), "options, data, and what was done to the network since")},
+                 {"epochs_done", whole()},
+                 {"best_epoch", epoch},
+                 {"validation_accuracy", Shape<Metric>::schema()},
+                 {"note", text()},
+                 {"environment", environment_schema()}},
+                {{"balanced_robust_validation_accuracy", Shape<Metric>::schema()}});
+}
+
+const Register<DocumentKind> card_document{
+    {"model-card", "model_card.json of train, and the file that calibrate writes beside --out", card_schema}};
+
+}  // namespace
 
 nlohmann::json read_history(const std::filesystem::path& path) {
   const auto lines = split(read_file(path), '\n');

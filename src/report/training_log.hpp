@@ -11,6 +11,8 @@
 
 namespace fercli {
 
+constexpr const char* kModelCard = "fercli model card";  ///< what a card says of itself, as its `schema`
+
 /// The files that tell how a training run went: history.csv, learning_curves.png, model_card.json, TensorBoard's logs.
 class TrainingLog {
  public:

@@ -22,6 +22,7 @@ namespace fercli {
 
 namespace {
 
+using nlohmann::json;
 using Json = nlohmann::ordered_json;
 using Fields = std::map<std::string, std::string>;
 
@@ -167,6 +168,54 @@ Json offered_attacks() {
                        {"steps", has_parameter(entry, "steps")}});
   }
   return attacks;
+}
+
+json offered_attacks_schema() {
+  using namespace shape;
+  return list(titled(object({{"name", text()},
+                             {"summary", text()},
+                             {"targeted", flag()},
+                             {"untargeted", flag()},
+                             {"steps", described(flag(), "The attack takes steps")}}),
+                     "Attack"));
+}
+
+shape::Members attacked_face_members() {
+  using namespace shape;
+  const json verdict = verdict_schema();
+  const json both = titled(object({{"original", verdict}, {"adversarial", verdict}}), "BothVerdicts");
+  const json norms = titled(object({{"linf_255", described(whole(), "Largest change of a pixel, in levels of 255")},
+                                    {"linf", number()},
+                                    {"l2", number()},
+                                    {"psnr", described(number(), "dB; null where the images are equal")}}),
+                            "Norms");
+  const json images =
+      titled(object({{"original", text()},
+                     {"adversarial", text()},
+                     {"perturbation", described(text(), "The difference on mid-grey, times perturbation_factor")},
+                     {"perturbation_factor", whole()}}),
+             "Images");
+  return {
+      {"attacked", described(flag(), "False where the goal does not concern this face")},
+      {"success", described(flag(), "The 8-bit PNG, read back, reaches the goal on the network attacked, in float32")},
+      {"original", verdict},
+      {"adversarial", verdict},
+      {"verdicts", described(map_of(both), "Of every network of the server, on the same two images")},
+      {"norms", norms},
+      {"images", described(images, "PNG in base64, in the size that the network sees")}};
+}
+
+shape::Members sometimes_of_attacked_face() {
+  using namespace shape;
+  return {{"passes", titled(object({{"forward", whole()}, {"backward", whole()}}), "Passes")}};
+}
+
+shape::Members smallest_eps_members() {
+  using namespace shape;
+  return {{"attacked", flag()},
+          {"smallest_eps", described(number(), "null where none up to searched_to suffices")},
+          {"smallest_255", described(or_null(whole()), "The same in levels of 255")},
+          {"searched_to", number()}};
 }
 
 Json attack_face(const AttackOrder& order, const torch::Tensor& face, const ServedModels& models, uint64_t seed) {

@@ -10,6 +10,8 @@
 #include "data/formats/reader.hpp"
 #include "data/image.hpp"
 #include "faces/face_reader.hpp"
+#include "record/document_kind.hpp"
+#include "record/shape.hpp"
 
 namespace fercli {
 
@@ -30,6 +32,17 @@ std::vector<size_t> surest_rows(const Dataset& faces, const std::vector<std::vec
   rows.resize(std::min(rows.size(), kSamplesPerClass));
   return rows;
 }
+
+nlohmann::json samples_schema() {
+  using namespace shape;
+  return object({{"samples", list(titled(object({{"name", text()},
+                                                 {"label", text()},
+                                                 {"confidence", share()},
+                                                 {"image", described(text(), "PNG in base64")}}),
+                                         "Sample"))}});
+}
+
+const Register<DocumentKind> samples_document{{"serve-samples", "answer of serve to GET /samples", samples_schema}};
 
 }  // namespace
 

@@ -89,6 +89,16 @@ Json describe_served(const ServedModel& model) {
           {"input", {{"channels", input.channels}, {"size", input.size}}}};
 }
 
+shape::Members served_members() {
+  using namespace shape;
+  return {{"model", described(text(), "by which requests name it")},
+          {"arch", text()},
+          {"digest", text()},
+          {"classes", list(text())},
+          {"precision", text()},
+          {"input", object({{"channels", whole()}, {"size", whole()}})}};
+}
+
 Json labels_of(const LabelSet& classes) {
   Json labels = Json::array();
   for (const auto& name : classes.names()) {
@@ -97,6 +107,23 @@ Json labels_of(const LabelSet& classes) {
         {{"name", name}, {"french", display_name(name, "fr")}, {"emoji", emotion != nullptr ? emotion->emoji : ""}});
   }
   return labels;
+}
+
+nlohmann::json labels_schema() {
+  using namespace shape;
+  return list(titled(object({{"name", text()}, {"french", text()}, {"emoji", text()}}), "Label"));
+}
+
+shape::Members verdict_members() {
+  using namespace shape;
+  return {{"emotion", described(text(), "In the language asked for")},
+          {"label", described(text(), "The same in English")},
+          {"confidence", described(share(), "Of that emotion")},
+          {"probabilities", described(map_of(share()), "Share of each emotion")}};
+}
+
+nlohmann::json verdict_schema() {
+  return shape::titled(shape::object(verdict_members()), "Verdict");
 }
 
 Json verdict_json(const LabelSet& classes, const std::vector<double>& probabilities, const std::string& language) {

@@ -6,6 +6,7 @@
 
 #include "core/runtime.hpp"
 #include "models/checkpoint.hpp"
+#include "record/shape.hpp"
 
 namespace fercli {
 
@@ -43,12 +44,16 @@ class ServedModels {
 
 /// {"model", "arch", "digest", "classes", "precision", "input"}.
 nlohmann::ordered_json describe_served(const ServedModel& model);
+shape::Members served_members();
 
 /// Every class of a network: {"name", "french", "emoji"}.
 nlohmann::ordered_json labels_of(const LabelSet& classes);
+nlohmann::json labels_schema();
 
 /// {"emotion", "label", "confidence", "probabilities"}; the last two are shares, 0 to 1. `language`: "en" or "fr".
 nlohmann::ordered_json verdict_json(const LabelSet& classes, const std::vector<double>& probabilities,
                                     const std::string& language);
+shape::Members verdict_members();
+nlohmann::json verdict_schema();
 
 }  // namespace fercli

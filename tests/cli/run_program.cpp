@@ -6,7 +6,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <nlohmann/json.hpp>
@@ -18,43 +17,67 @@
 #include "core/escape.hpp"
 #include "core/files.hpp"
 #include "core/reason.hpp"
-#include "record/document_kind.hpp"
+#include "core/text.hpp"
 #include "tests/schema_fault.hpp"
 
 namespace fercli::test {
 
 namespace {
 
-/// The schema of a document by what it says of itself, or by its name; null: it has none.
-nlohmann::json schema_of(const std::filesystem::path& path, const nlohmann::json& document) {
-  std::string kind;
-  const auto says = document.is_object() ? document.value("schema", nlohmann::json()) : nlohmann::json();
-  if (says.is_object() && says.value("name", "") == "fercli-result") kind = "result";
+using nlohmann::json;
+
+/// The kind that a document says it is; "": it says nothing.
+std::string kind_of(const json& document) {
+  const auto says = document.is_object() ? document.value("schema", json()) : json();
+  if (says.is_object() && says.value("name", "") == "fercli-result") return "result";
   for (const std::string name : {"report", "comparison"}) {
-    if (says == "fercli-" + name + "/1") kind = name;
+    if (says == "fercli-" + name + "/1") return name;
   }
-  if (path.parent_path().filename() == "shards" && path.filename() == "run.json") kind = "shards";
-  return kind.empty() ? nlohmann::json() : schema_document(Registry<DocumentKind>::instance().get(kind));
+  return says == "fercli model card" ? "model-card" : "";
 }
 
-void expect_fitting(const std::filesystem::path& path, const std::string& text) {
-  const auto document = nlohmann::json::parse(text, nullptr, false);
-  const auto schema = schema_of(path, document);
-  if (schema.is_null()) return;
-  EXPECT_EQ(schema_fault(schema, document), "") << path;
+void expect_session_lines(const std::string& text, const std::string& where) {
+  for (const auto& line : split(text, '\n'))
+    if (!line.empty()) expect_document("session-line", json::parse(line, nullptr, false), where);
 }
 
-/// What a successful command printed and wrote fits its schemas.
+/// A command that prints JSON prints a document that has a schema, or a list of such.
+void expect_printed_document(const std::vector<std::string>& arguments, const ProgramResult& result) {
+  const std::string where = join(arguments, " "), command = arguments[0];
+  if (result.out.empty() || (result.out[0] != '{' && result.out[0] != '[') || command == "schema") return;
+  const auto document = json::parse(result.out, nullptr, false);
+  if (result.exit_code != 0 && document.is_discarded()) return;  // the disk was full
+  if (command == "live") return expect_session_lines(result.out, where);
+  if (document.is_array() && !document.empty() && !kind_of(document[0]).empty()) {
+    for (const auto& one : document) expect_document(kind_of(one), one, where);
+    return;
+  }
+  const std::string says = kind_of(document), part = arguments.size() > 1 ? "-" + arguments[1] : "";
+  expect_document(!says.empty() ? says : command == "data" ? command + part : command, document, where);
+}
+
+void expect_written_document(const std::filesystem::path& path, const std::string& command) {
+  if (!std::filesystem::is_regular_file(path) || path.extension() != ".json") return;
+  const auto document = json::parse(read_file(path), nullptr, false);
+  std::string kind = kind_of(document);
+  if (path.filename() == "session.json" && command == "live") kind = "session";
+  if (path.filename() == "run.json" && path.parent_path().filename() == "shards") kind = "shards";
+  if (!kind.empty()) expect_document(kind, document, path.string());
+}
+
+/// What a command printed and wrote before it ended by itself fits its schemas.
 void expect_fitting_documents(const std::vector<std::string>& arguments, const ProgramResult& result) {
-  if (result.exit_code != 0) return;
-  if (!result.out.empty() && result.out[0] == '{') expect_fitting("stdout", result.out);
-  const auto option = std::find_if(arguments.begin(), arguments.end(),
-                                   [](const std::string& word) { return word == "--out" || word == "-o"; });
-  if (option == arguments.end() || option + 1 == arguments.end()) return;
-  std::error_code error;  // where --out names a file, or nothing was written
-  for (const auto& entry : std::filesystem::recursive_directory_iterator(*(option + 1), error)) {
-    if (!entry.is_regular_file() || entry.path().extension() != ".json") continue;
-    expect_fitting(entry.path(), read_file(entry.path()));
+  if (result.exit_code > 1) return;
+  expect_printed_document(arguments, result);
+  for (size_t i = 0; i + 1 < arguments.size(); ++i) {
+    const std::filesystem::path path = arguments[i + 1];
+    if (arguments[i] == "--jsonl" && result.exit_code == 0 && std::filesystem::is_regular_file(path))
+      expect_session_lines(read_file(path), path.string());
+    if (arguments[i] != "--out" && arguments[i] != "-o") continue;
+    expect_written_document(path, arguments[0]);
+    std::error_code error;  // where nothing was written
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(path, error))
+      expect_written_document(entry.path(), arguments[0]);
   }
 }
 
@@ -80,6 +103,7 @@ ProgramResult run_in_process(const std::vector<std::string>& arguments) {
   std::fflush(stdout);
   result.out = testing::internal::GetCapturedStdout();
   result.err = testing::internal::GetCapturedStderr() + for_message(message);
+  expect_fitting_documents(arguments, result);
   return result;
 }
 

@@ -1,5 +1,5 @@
 // The JSON Schemas of the documents. Whatever the other tests make the program write is held against them in
-// tests/cli/run_program.cpp.
+// tests/cli/run_program.cpp, and what it answers in tests/serve/http_client.hpp.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -54,21 +54,40 @@ TEST(Schemas, TheListNamesEveryDocument) {
 }
 
 TEST(Schemas, ADocumentThatDoesNotExistIsRefusedWithTheNearest) {
-  const auto result = run_in_process({"schema", "results"});
+  const auto result = run_in_process({"schema", "data-stat"});
   EXPECT_EQ(result.exit_code, 2);
-  EXPECT_EQ(result.err, "unknown document 'results'; did you mean result? (known: comparison, report, result, shards)");
+  EXPECT_EQ(result.err, "unknown document 'data-stat'; did you mean data-stats? (known: " +
+                            join(Registry<DocumentKind>::instance().names(), ", ") + ")");
 }
 
 TEST(Schemas, AResultFits) {
   EXPECT_EQ(schema_fault(schema("result"), small_result()), "");
 }
 
-TEST(Schemas, ThePublishedReportsFit) {
-  const auto folder = std::filesystem::path(FERCLI_TEST_FOLDER) / ".." / "results" / "reports";
-  for (const std::string name : {"standard", "robust", "comparison"}) {
-    const auto report = json::parse(read_file(folder / name / "report.json"));
-    EXPECT_EQ(schema_fault(schema("report"), report), "") << name;
-  }
+TEST(Schemas, ThePublishedDocumentsFit) {
+  const auto results = std::filesystem::path(FERCLI_TEST_FOLDER) / ".." / "results";
+  for (const auto& [file, kind] :
+       std::map<std::string, std::string>{{"reports/standard/report.json", "report"},
+                                          {"reports/robust/report.json", "report"},
+                                          {"reports/comparison/report.json", "report"},
+                                          {"reports/comparison/paired-tests.json", "comparison"},
+                                          {"models/standard.json", "model-card"},
+                                          {"models/robust.json", "model-card"}})
+    expect_document(kind, json::parse(read_file(results / file)), file);
+}
+
+TEST(Schemas, AFormOfSeveralIsEnough) {
+  const auto entries = json::parse(run_in_process({"attacks", "--json"}).out);
+  EXPECT_EQ(schema_fault(schema("attacks"), entries), "");
+  EXPECT_EQ(schema_fault(schema("attacks"), entries[0]), "");
+  EXPECT_EQ(schema_fault(schema("attacks"), "pgd"), ": is not of type \"array\"; or : is not of type \"object\"");
+}
+
+TEST(Schemas, AShareOutsideItsRangeDoesNotFit) {
+  const json box{{"x", 0}, {"y", 0}, {"w", 1}, {"h", 1}};
+  json face{{"emotion", "Happy"}, {"confidence", 100}, {"box", box}, {"probabilities", {{"Happy", 1}}}};
+  const json document = json::array({{{"file", "a.png"}, {"faces", json::array({face})}}});
+  EXPECT_EQ(schema_fault(schema("predict"), document), "/0/faces/0/confidence: is over 1");
 }
 
 TEST(Schemas, AResultThatLacksAMemberHasOneTooManyOrOneOfAnotherTypeDoesNotFit) {

@@ -189,7 +189,7 @@ TEST_F(Serving, TellsWhatItIs) {
   EXPECT_EQ(models["models"][1]["model"], "robust");
   EXPECT_EQ(models["limits"]["steps"], 50);
   EXPECT_EQ(models["confidence_unit"], "share");
-  EXPECT_EQ(json::parse(request("GET", "/openapi.json").body)["openapi"], "3.0.3");
+  EXPECT_EQ(json::parse(request("GET", "/openapi.json").body)["openapi"], "3.1.0");
   const auto metrics = request("GET", "/metrics").body;
   EXPECT_THAT(metrics, testing::HasSubstr("fercli_requests_total{path=\"/test\",status=\"200\"}"));
   EXPECT_THAT(metrics, testing::HasSubstr("fercli_request_seconds_bucket{le=\"+Inf\"}"));
@@ -351,6 +351,17 @@ TEST_F(Serving, TheDescriptionOfTheApiNamesEveryFieldAndPath) {
   const json form = api["components"]["schemas"]["AttackForm"]["properties"];
   for (const char* name : {"model", "goal", "eps", "attack", "steps", "face", "lang"}) EXPECT_TRUE(form.contains(name));
   EXPECT_EQ(api["security"][0], json::parse(R"({"token":[]})"));
+}
+
+TEST_F(Serving, TheDescriptionOfTheApiHoldsTheSchemasOfTheAnswers) {
+  const json api = json::parse(request("GET", "/openapi.json").body);
+  for (const auto& [path, methods] : api["paths"].items()) {
+    const json answer = methods.front()["responses"]["200"];
+    const auto* document = Registry<DocumentKind>::instance().find("serve-" + path.substr(1));
+    EXPECT_EQ(document == nullptr, path == "/metrics") << path;
+    if (document == nullptr) continue;
+    EXPECT_EQ(answer["content"]["application/json"]["schema"], document->schema()) << path;
+  }
 }
 
 TEST(ServedModelsTest, FilesOfOneNameAreToldApartByTheirFolders) {

@@ -407,7 +407,7 @@ test("the API is described on a page of its own", async (page) => {
   await page.goto(address + "docs");
   await page.waitForSelector("#schemas table");
   const words = await page.locator("main").innerText();
-  for (const word of ["/attack", "/smallest", "/predict", "goal", "face", "Percent", "curl -F file=@me.jpg " + address + "predict"]) assert(words.includes(word), word);
+  for (const word of ["/attack", "/smallest", "/predict", "goal", "face", "Share", "curl -F file=@me.jpg " + address + "predict"]) assert(words.includes(word), word);
   assert.deepEqual(await faults(page), []);
   await page.setViewportSize({width: 360, height: 760});
   await fits(page);

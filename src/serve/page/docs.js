@@ -16,13 +16,26 @@ function resolve(document, part) {
 }
 
 function typeText(document, given) {
-  if (given.$ref && !["Lang", "Model", "Goal", "Eps", "Attack", "Steps", "Face", "Image", "ImageText"].includes(given.$ref.split("/").pop())) return given.$ref.split("/").pop();
   const schema = resolve(document, given);
-  if (schema.allOf) return schema.allOf.map((each) => typeText(document, each)).join(" and ");
+  if (schema.title) return schema.title;
+  if (schema.const) return schema.const;
   if (schema.enum) return schema.enum.join(" or ");
   if (schema.type === "array") return "list of " + typeText(document, schema.items);
   if (schema.additionalProperties) return "one " + typeText(document, schema.additionalProperties) + " for each";
-  return schema.type + (schema.minimum === undefined ? "" : " from " + schema.minimum + " to " + schema.maximum) + (schema.nullable ? " or null" : "");
+  return [schema.type].flat().join(" or ") + (schema.minimum === undefined ? "" : " from " + schema.minimum + " to " + schema.maximum);
+}
+
+// All members of an object, or of the forms that it may have.
+function membersOf(document, given) {
+  const schema = resolve(document, given);
+  return Object.assign({}, ...(schema.anyOf || []).map((each) => membersOf(document, each)), schema.properties);
+}
+
+// Adds the schemas in this one that have a title, by it.
+function collectTitled(document, given, found) {
+  if (!given) return;
+  if (given.title) found.set(given.title, given);
+  [...Object.values(membersOf(document, given)), given.items, given.additionalProperties].forEach((each) => collectTitled(document, each, found));
 }
 
 function table(rows, heads) {
@@ -32,9 +45,7 @@ function table(rows, heads) {
 }
 
 function propertiesOf(document, schema) {
-  const whole = resolve(document, schema);
-  const parts = (whole.allOf || [whole]).flatMap((each) => Object.entries(resolve(document, each).properties || {}));
-  return parts.map(([name, value]) => [element("code", {}, name), typeText(document, value), resolve(document, value).description || ""]);
+  return Object.entries(membersOf(document, schema)).map(([name, value]) => [element("code", {}, name), typeText(document, value), resolve(document, value).description || ""]);
 }
 
 function operation(document, path, method, each) {
@@ -68,12 +79,15 @@ async function show() {
   $("try").textContent = examples();
   const document = await (await fetch("openapi.json")).json();
   $("about").textContent = document.info.description;
+  const titled = new Map();
   for (const [path, methods] of Object.entries(document.paths)) {
-    for (const [method, each] of Object.entries(methods)) $("paths").append(operation(document, path, method, each));
+    for (const [method, each] of Object.entries(methods)) {
+      $("paths").append(operation(document, path, method, each));
+      const answer = each.responses["200"].content;
+      if (answer) collectTitled(document, answer["application/json"].schema, titled);
+    }
   }
-  for (const name of ["Verdict", "BothVerdicts", "Prediction", "AttackedFace", "SmallestEps", "Box"]) {
-    $("schemas").append(element("h3", {}, name), table(propertiesOf(document, document.components.schemas[name]), ["Field", "Type", "Meaning"]));
-  }
+  for (const [name, schema] of titled) $("schemas").append(element("h3", {}, name), table(propertiesOf(document, schema), ["Field", "Type", "Meaning"]));
 }
 
 if (localStorage.getItem("theme")) document.documentElement.dataset.theme = localStorage.getItem("theme");
