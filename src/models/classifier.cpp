@@ -133,6 +133,7 @@ Linearization Classifier::linearize_chunk(const torch::Tensor& x, bool keep_grap
             if (passes.size() > 1) of_view = of_view / static_cast<double>(passes.size());
             if (of_view.size(0) == 1) of_view = torch::cat({of_view, torch::zeros_like(of_view)});  // sent twice
             std::vector<torch::Tensor> gradients;
+            gradients.reserve(passes.size());
             for (const auto& pass : passes) gradients.push_back(pass.pullback(of_view));
             return torch::autograd::grad(prepared, {leaf}, gradients, keep_graph)[0];
           }};
