@@ -1,5 +1,5 @@
 // The JSON Schemas of the documents. Whatever the other tests make the program write is held against them in
-// tests/cli/run_program.cpp, and what it answers in tests/serve/http_client.hpp.
+// tests/cli/run_program.cpp, and what it answers in tests/serve/serve_test.cpp.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

@@ -14,6 +14,7 @@
 #include "serve/routes.hpp"
 #include "serve/upload.hpp"
 #include "tests/cli/run_program.hpp"
+#include "tests/schema_fault.hpp"
 #include "tests/serve/http_client.hpp"
 #include "tests/user_error.hpp"
 
@@ -23,6 +24,31 @@ namespace {
 
 namespace fs = std::filesystem;
 using nlohmann::json;
+
+/// JSON in the answers must fit its schema.
+class CheckedClient : public HttpClient {
+ public:
+  using HttpClient::HttpClient;
+
+  HttpAnswer read() { return checked(HttpClient::read(), ""); }
+
+  HttpAnswer request(const std::string& method, const std::string& target, const std::string& headers = "",
+                     const std::string& body = "") {
+    return checked(HttpClient::request(method, target, headers, body), target);
+  }
+
+ private:
+  static HttpAnswer checked(HttpAnswer answer, const std::string& target) {
+    const auto type = answer.headers.find("content-type");
+    if (type == answer.headers.end() || type->second != "application/json") return answer;
+    const std::string path = target.substr(0, target.find('?')), name = path.substr(path.rfind('/') + 1);
+    const auto document = json::parse(answer.body, nullptr, false);
+    if (answer.status >= 400) expect_document("serve-error", document, target);
+    if (answer.status == 200 && !name.empty() && name != "openapi.json")
+      expect_document("serve-" + name, document, target);
+    return answer;
+  }
+};
 
 constexpr const char* kPng = "Content-Type: image/png\r\n";
 constexpr const char* kJson = "Content-Type: application/json\r\n";
@@ -91,7 +117,7 @@ class Serving : public testing::Test {
 
   HttpAnswer request(const std::string& method, const std::string& target, const std::string& headers = "",
                      const std::string& body = "") {
-    return HttpClient(server_.port()).request(method, target, headers, body);
+    return CheckedClient(server_.port()).request(method, target, headers, body);
   }
 
   static torch::Tensor read_png(const json& text) {
@@ -392,10 +418,10 @@ TEST_F(Serving, TwoServersDoNotShareAPort) {
 }
 
 TEST_F(Serving, BodiesOfUnknownPackedOrTooGreatLengthAreRefusedUnread) {
-  HttpClient chunked(server_.port());
+  CheckedClient chunked(server_.port());
   chunked.send("POST /predict HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n");
   expect_refused(chunked.read(), 411, "Content-Length");
-  HttpClient large(server_.port());
+  CheckedClient large(server_.port());
   large.send("POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999\r\n\r\n");
   expect_refused(large.read(), 413, "the body has 99999999999 bytes");
   EXPECT_TRUE(large.ended());
@@ -425,12 +451,12 @@ TEST_F(Serving, DecompressionBombsAreRefusedByTheirHeader) {
 }
 
 TEST_F(Serving, KeepsAConnectionForTheNextRequest) {
-  HttpClient client(server_.port());
+  CheckedClient client(server_.port());
   for (int i = 0; i < 3; ++i) EXPECT_EQ(client.request("GET", "/test").status, 200);
 }
 
 TEST_F(Serving, ARefusalWithoutBodyKeepsTheConnection) {
-  HttpClient client(server_.port());
+  CheckedClient client(server_.port());
   const auto refused = client.request("GET", "/nowhere");
   EXPECT_EQ(refused.status, 404);
   EXPECT_EQ(refused.headers.count("connection"), 0u);
@@ -438,7 +464,7 @@ TEST_F(Serving, ARefusalWithoutBodyKeepsTheConnection) {
 }
 
 TEST_F(Serving, ARefusalBeforeTheBodyWasReadSaysThatTheConnectionEnds) {
-  HttpClient client(server_.port());
+  CheckedClient client(server_.port());
   const auto refused = client.request("POST", "/nowhere", kPng, "some bytes");
   EXPECT_EQ(refused.status, 404);
   EXPECT_EQ(refused.headers.at("connection"), "close");
@@ -446,7 +472,7 @@ TEST_F(Serving, ARefusalBeforeTheBodyWasReadSaysThatTheConnectionEnds) {
 }
 
 TEST_F(Serving, TheBodyOfAGetIsNotTakenAsTheNextRequest) {
-  HttpClient client(server_.port());
+  CheckedClient client(server_.port());
   const std::string smuggled = "GET /model HTTP/1.1\r\nHost: localhost\r\n\r\n";
   client.send(
       fmt::format("GET /test HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n{}", smuggled.size(), smuggled));
@@ -455,13 +481,13 @@ TEST_F(Serving, TheBodyOfAGetIsNotTakenAsTheNextRequest) {
 }
 
 TEST_F(Serving, RefusesABodyBeforeItAsksForIt) {
-  HttpClient client(server_.port());
+  CheckedClient client(server_.port());
   client.send("POST /predict HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 99999999\r\n\r\n");
   expect_refused(client.read(), 413, "the body has 99999999 bytes");
 }
 
 TEST_F(Serving, HeadGivesTheHeadersOfGet) {
-  HttpClient client(server_.port());
+  CheckedClient client(server_.port());
   client.send("HEAD /test HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
   const std::string text = client.rest();
   EXPECT_THAT(text, testing::HasSubstr("Content-Length: 15\r\n"));
@@ -479,7 +505,7 @@ TEST_F(Serving, AHeadThatIsTooLongIsRefused) {
 }
 
 TEST_F(Serving, ASecondDifferentContentLengthIsRefused) {
-  HttpClient client(server_.port());
+  CheckedClient client(server_.port());
   client.send("POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcd");
   expect_refused(client.read(), 400, "not well formed");
 }
@@ -501,7 +527,7 @@ TEST_F(Serving, AnswersSayWhichMethodAndTokenTheyMiss) {
   HttpSettings settings = limits();
   settings.token = "open sesame";
   RunningServer server(*api_, settings);
-  EXPECT_EQ(HttpClient(server.port()).request("GET", "/model").headers.at("www-authenticate"), "Bearer");
+  EXPECT_EQ(CheckedClient(server.port()).request("GET", "/model").headers.at("www-authenticate"), "Bearer");
 }
 
 TEST_F(Serving, PagesOfOtherSitesMayNotPost) {
@@ -518,7 +544,7 @@ TEST_F(Serving, AWholeAddressNamesTheHostThatCounts) {
 
 TEST_F(Serving, ARequestThatAsksTwoHostsIsRefused) {
   expect_refused(request("GET", "/test", "Host: localhost\r\nHost: localhost\r\n"), 400, "more than one");
-  HttpClient client(server_.port());
+  CheckedClient client(server_.port());
   client.send("GET /test HTTP/1.1\r\n\r\n");
   expect_refused(client.read(), 400, "Host is missing");
 }
@@ -541,7 +567,7 @@ TEST_F(Serving, AHostThatIsNoneIsSaid) {
 
 TEST_F(Serving, StoppingFinishesTheRequestInHand) {
   RunningServer server(*api_, limits());
-  HttpClient client(server.port());
+  CheckedClient client(server.port());
   client.send("POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\nExpect: 100-continue\r\n" +
               fmt::format("Content-Length: {}\r\n\r\n", people_->size()));
   EXPECT_EQ(client.read().status, 100);
@@ -549,13 +575,13 @@ TEST_F(Serving, StoppingFinishesTheRequestInHand) {
   client.send(*people_);
   EXPECT_EQ(client.read().status, 200);
   stopper.join();
-  EXPECT_THROW(HttpClient(server.port()).request("GET", "/test"), std::runtime_error);
+  EXPECT_THROW(CheckedClient(server.port()).request("GET", "/test"), std::runtime_error);
 }
 
 TEST_F(Serving, WhatHasArrivedBeforeTheStopIsAnswered) {
   for (int i = 0; i < 10; ++i) {
     RunningServer server(*api_, limits());
-    HttpClient kept(server.port()), fresh(server.port());
+    CheckedClient kept(server.port()), fresh(server.port());
     EXPECT_EQ(kept.request("GET", "/test").status, 200);
     kept.send("GET /test HTTP/1.1\r\nHost: localhost\r\n\r\n");
     fresh.send("GET /test HTTP/1.1\r\nHost: localhost\r\n\r\n");
@@ -566,7 +592,7 @@ TEST_F(Serving, WhatHasArrivedBeforeTheStopIsAnswered) {
 }
 
 TEST_F(Serving, ALinesEndAfterABodyIsNoRequest) {
-  HttpClient client(server_.port());
+  CheckedClient client(server_.port());
   EXPECT_EQ(client.request("POST", "/predict", kPng, *crop_).status, 200);
   client.send("\r\n");
   EXPECT_EQ(client.request("GET", "/test").status, 200);
@@ -578,7 +604,7 @@ TEST_F(Serving, ManyClientsAtOnceAllGetTheRightAnswer) {
   std::vector<std::thread> clients;
   for (int i = 0; i < 64; ++i) {
     clients.emplace_back([&] {
-      HttpClient client(server_.port());
+      CheckedClient client(server_.port());
       for (int k = 0; k < 2; ++k) right += client.request("POST", "/predict", kPng, *crop_).body == expected;
     });
   }
@@ -639,7 +665,7 @@ TEST_F(Serving, BrokenRequestLinesHarmNothing) {
                                        "GET " + std::string(20000, 'a') + " HTTP/1.1\r\n\r\n",
                                        "GET /test HTTP/1.1\r\n" + std::string(20000, 'h') + "\r\n\r\n"};
   for (const auto& line : lines) {
-    HttpClient client(server_.port());
+    CheckedClient client(server_.port());
     client.send(line);
     const auto answer = client.read();
     EXPECT_TRUE(answer.status == 0 || answer.status >= 400) << answer.status;
@@ -654,14 +680,15 @@ TEST_F(ServingWithLimits, ATokenIsAskedForEverythingButThePage) {
   settings.token = "open sesame";
   RunningServer server(*api_, settings);
   for (const char* path : {"/", "/page.js", "/docs", "/openapi.json", "/test"}) {
-    EXPECT_EQ(HttpClient(server.port()).request("GET", path).status, 200) << path;
+    EXPECT_EQ(CheckedClient(server.port()).request("GET", path).status, 200) << path;
   }
   for (const char* path : {"/models", "/samples", "/metrics"}) {
-    expect_refused(HttpClient(server.port()).request("GET", path), 401, "Authorization: Bearer TOKEN");
+    expect_refused(CheckedClient(server.port()).request("GET", path), 401, "Authorization: Bearer TOKEN");
   }
-  expect_refused(HttpClient(server.port()).request("GET", "/model"), 401, "Authorization: Bearer TOKEN");
-  expect_refused(HttpClient(server.port()).request("GET", "/model", "Authorization: Bearer open sesamf\r\n"), 401, "");
-  EXPECT_EQ(HttpClient(server.port()).request("GET", "/model", "Authorization: Bearer open sesame\r\n").status, 200);
+  expect_refused(CheckedClient(server.port()).request("GET", "/model"), 401, "Authorization: Bearer TOKEN");
+  expect_refused(CheckedClient(server.port()).request("GET", "/model", "Authorization: Bearer open sesamf\r\n"), 401,
+                 "");
+  EXPECT_EQ(CheckedClient(server.port()).request("GET", "/model", "Authorization: Bearer open sesame\r\n").status, 200);
 }
 
 TEST_F(ServingWithLimits, TooManyRequestsAreSlowedDown) {
@@ -669,7 +696,7 @@ TEST_F(ServingWithLimits, TooManyRequestsAreSlowedDown) {
   settings.rate = 1;
   RunningServer server(*api_, settings);
   std::vector<int> statuses;
-  for (int i = 0; i < 4; ++i) statuses.push_back(HttpClient(server.port()).request("GET", "/test").status);
+  for (int i = 0; i < 4; ++i) statuses.push_back(CheckedClient(server.port()).request("GET", "/test").status);
   EXPECT_EQ(statuses[0], 200);
   EXPECT_EQ(statuses[3], 429);
 }
@@ -678,17 +705,17 @@ TEST_F(ServingWithLimits, ASlowRateStillLetsTheFirstRequestThrough) {
   HttpSettings settings = limits();
   settings.rate = 0.1;
   RunningServer server(*api_, settings);
-  EXPECT_EQ(HttpClient(server.port()).request("GET", "/test").status, 200);
-  EXPECT_EQ(HttpClient(server.port()).request("GET", "/test").status, 429);
+  EXPECT_EQ(CheckedClient(server.port()).request("GET", "/test").status, 200);
+  EXPECT_EQ(CheckedClient(server.port()).request("GET", "/test").status, 429);
 }
 
 TEST_F(ServingWithLimits, ConnectionsBeyondTheLimitAreTurnedAway) {
   HttpSettings settings = limits();
   settings.most_connections = 1;
   RunningServer server(*api_, settings);
-  HttpClient first(server.port());
+  CheckedClient first(server.port());
   EXPECT_EQ(first.request("GET", "/test").status, 200);
-  HttpClient second(server.port());
+  CheckedClient second(server.port());
   expect_refused(second.read(), 503, "too many connections");
 }
 
@@ -696,7 +723,7 @@ TEST_F(ServingWithLimits, ARequestThatTricklesInIsGivenUp) {
   HttpSettings settings = limits();
   settings.request_seconds = 0.3;
   RunningServer server(*api_, settings);
-  HttpClient client(server.port());
+  CheckedClient client(server.port());
   client.send("POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\nabc");
   expect_refused(client.read(), 408, "took too long to arrive");
   EXPECT_TRUE(client.ended());
@@ -706,7 +733,7 @@ TEST_F(ServingWithLimits, AHeadSentByteByByteDoesNotPutTheDeadlineOff) {
   HttpSettings settings = limits();
   settings.request_seconds = 0.3;
   RunningServer server(*api_, settings);
-  HttpClient client(server.port());
+  CheckedClient client(server.port());
   client.send("GET /test HTTP/1.1\r\nX-Long: ");
   for (int i = 0; i < 10; ++i) {
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
@@ -720,7 +747,7 @@ TEST_F(ServingWithLimits, AnAnswerThatTakesLongerThanTheRequestMayTakeStillArriv
   settings.request_seconds = 0.05;
   RunningServer server(*api_, settings);
   const auto answer =
-      HttpClient(server.port()).request("POST", "/attack?goal=any-to-disgust&eps=1/255&steps=50", kPng, *crop_);
+      CheckedClient(server.port()).request("POST", "/attack?goal=any-to-disgust&eps=1/255&steps=50", kPng, *crop_);
   EXPECT_EQ(answer.status, 200) << answer.body;
 }
 
@@ -731,10 +758,10 @@ TEST_F(ServingWithLimits, WorkThatTakesTooLongIsEndedAndCounted) {
   Api api(load_checkpoint(resolve_model("standard")), hasty);
   RunningServer server(api, limits());
   const auto answer =
-      HttpClient(server.port()).request("POST", "/attack?goal=any-to-disgust&eps=1/255&steps=100000", kPng, *crop_);
+      CheckedClient(server.port()).request("POST", "/attack?goal=any-to-disgust&eps=1/255&steps=100000", kPng, *crop_);
   expect_refused(answer, 503, "took longer than 0.5 seconds");
   EXPECT_EQ(answer.headers.at("retry-after"), "1");
-  HttpClient client(server.port());
+  CheckedClient client(server.port());
   std::string metrics;
   const std::string line = "fercli_requests_total{path=\"/attack\",status=\"503\"} 1";
   for (int i = 0; i < 1000 && metrics.find(line) == std::string::npos; ++i) {
@@ -747,8 +774,8 @@ TEST_F(ServingWithLimits, WorkThatTakesTooLongIsEndedAndCounted) {
 
 TEST_F(ServingWithLimits, ThreeHundredConnectionsAtOnceAreAllAnswered) {
   std::atomic<int> answered{0};
-  std::vector<std::unique_ptr<HttpClient>> clients;
-  for (int i = 0; i < 320; ++i) clients.push_back(std::make_unique<HttpClient>(server_.port()));
+  std::vector<std::unique_ptr<CheckedClient>> clients;
+  for (int i = 0; i < 320; ++i) clients.push_back(std::make_unique<CheckedClient>(server_.port()));
   for (auto& client : clients) client->send("GET /test HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
   for (auto& client : clients) {
     const int status = client->read().status;
@@ -801,10 +828,10 @@ TEST(LanesTest, AFreeLaneTriesWorkHoweverLongItsLikeTook) {
 TEST(ServeCommand, ASignalLetsTheAttackInHandComeToItsEnd) {
   const int port = 17860 + static_cast<int>(getpid() % 4000);
   const std::string crop = encode_png(read_dataset("synthetic:n=1,seed=5,classes=happy").images[0]);
-  std::unique_ptr<HttpClient> client;
+  std::unique_ptr<CheckedClient> client;
   const auto sent = [&] {
     try {
-      client = std::make_unique<HttpClient>(port);
+      client = std::make_unique<CheckedClient>(port);
     } catch (const std::runtime_error&) {
       return false;  // not up yet
     }
@@ -851,7 +878,7 @@ TEST(ServeCommand, TheTokenOfAFileIsAskedFor) {
   std::vector<int> statuses;
   const auto asked = [&] {
     try {
-      HttpClient client(port);
+      CheckedClient client(port);
       statuses.push_back(client.request("GET", "/model").status);
       statuses.push_back(client.request("GET", "/model", "Authorization: Bearer open sesame\r\n").status);
       return true;
