@@ -126,6 +126,7 @@ class Placement {
 std::vector<Placement> place_all(const Patch& patch, int64_t side, const PlacementSpread& spread, const Rng& rng,
                                  const std::vector<int64_t>& index) {
   std::vector<Placement> placements;
+  placements.reserve(index.size());
   for (const int64_t key : index) placements.emplace_back(patch, side, spread, rng.split(static_cast<uint64_t>(key)));
   return placements;
 }

@@ -96,7 +96,7 @@ Picture draw_portrait(const Arguments& a, const Classifier& classifier, FaceDete
   for (int64_t person = 0; person < kDrawnPeople; ++person) {
     FaceParameters face = random_face(classes.name(wanted), rng.split(static_cast<uint64_t>(person)));
     face.framing = Framing::Portrait;
-    const Picture picture = picture_of_image(draw_face(face, kDrawnSide, 3));
+    Picture picture = picture_of_image(draw_face(face, kDrawnSide, 3));
     const auto boxes = detector.find_all(picture);
     if (boxes.size() != 1) continue;
     shown = picture;

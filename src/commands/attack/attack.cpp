@@ -327,6 +327,7 @@ int compare_models(const Arguments& a, const std::vector<std::string>& models, c
   std::vector<std::string> names;
   Place place = make_place(a, to_lower(a.goal.front()), work);
   int worst_code = 0;
+  names.reserve(models.size());
   for (const auto& name : models) names.push_back(unused_name(short_model_name(name), names));
   work.division({{"models", names}});
   for (size_t i = 0; i < models.size(); ++i) {
