@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 
+#include "core/meant_levels.hpp"
 #include "core/numbers.hpp"
 #include "core/text.hpp"
 
@@ -26,9 +27,8 @@ std::string out_of_range(const Range& range, double value, const std::string& wo
   std::string reason = "must be " + describe(range) + (std::isfinite(value) ? "" : ", and finite");
   if (range.high == 1 && name.find("confidence") != std::string::npos) {
     if (value > 1 && value < 100) reason += fmt::format("; it is a share of 1, did you mean {:g}?", value / 100);
-  } else if (range.high == 1 && !range.high_open && range.low == 0 && value > 1 && value <= 255 &&
-             word.find('/') == std::string::npos) {
-    reason += fmt::format("; pixels are scaled to [0,1], did you mean {:g}/255?", value);
+  } else if (range.high == 1 && !range.high_open && range.low == 0 && value > 1) {
+    reason += meant_levels(word, value);
   }
   return reason;
 }

@@ -10,6 +10,7 @@
 #include "attacks/threat/masks.hpp"
 #include "commands/options/model_options.hpp"
 #include "core/error.hpp"
+#include "core/meant_levels.hpp"
 #include "core/options.hpp"
 #include "core/progress.hpp"
 
@@ -100,13 +101,6 @@ std::string suggested_attack(const std::string& lower) {
 bool knows_norm(const std::string& attack, Norm norm) {
   const auto& norms = Registry<AttackEntry>::instance().get(attack).norms;
   return std::find(norms.begin(), norms.end(), norm) != norms.end();
-}
-
-/// A guess at what the option's size above 1 was meant to be, where it is at most so many levels of 255 and no fraction
-/// already; else "".
-std::string meant_levels(const OptionSet& options, const std::string& name, double size, double most) {
-  const bool fraction = options.as_given(name).find('/') != std::string::npos;
-  return size <= most && !fraction ? fmt::format("; pixels are scaled to [0,1], did you mean {:g}/255?", size) : "";
 }
 
 }  // namespace
@@ -206,7 +200,7 @@ Surrogate AttackOptions::load_surrogate(const Runtime& runtime) const {
 void check_alpha(const OptionSet& options, bool of_pixels, double alpha) {
   if (!std::isfinite(alpha)) options.fail("alpha", "must be a finite number");
   if (!of_pixels || alpha <= 1) return;
-  options.fail("alpha", "must be in (0, 1]" + meant_levels(options, "alpha", alpha, 255));
+  options.fail("alpha", "must be in (0, 1]" + meant_levels(options.as_given("alpha"), alpha));
 }
 
 void require_level(const OptionSet& options, Norm norm, double eps, const std::string& way_out) {
@@ -218,7 +212,8 @@ void require_level(const OptionSet& options, Norm norm, double eps, const std::s
 
 void check_eps(const OptionSet& options, Norm norm, double eps, double most) {
   if (norm == Norm::Linf && eps > most) {
-    options.fail("eps", fmt::format("must be in (0, {:g}]{}", most, meant_levels(options, "eps", eps, 255 * most)));
+    options.fail("eps",
+                 fmt::format("must be in (0, {:g}]{}", most, meant_levels(options.as_given("eps"), eps, 255 * most)));
   }
   require_level(options, norm, eps);
 }
