@@ -41,8 +41,8 @@ done
 # --- packages ---------------------------------------------------------------------------------------------------------
 
 # One package each. a|b: the first that this system knows. a?: left out where the system has none.
-wanted=(g++ cmake ninja-build 'ccache?' git 'libopenblas0-openmp|libopenblas0' libopencv-dev opencv-data libjpeg-dev libpng-dev libtiff-dev libwebp-dev libboost-dev
-  libboost-program-options-dev libfmt-dev nlohmann-json3-dev 'libdnnl-dev?' libssl-dev libprotobuf-dev protobuf-compiler
+wanted=(g++ cmake ninja-build 'ccache?' git 'libopenblas0-openmp|libopenblas0' libopencv-dev opencv-data libjpeg-dev libpng-dev libtiff-dev libwebp-dev libfreetype-dev
+  libboost-dev libboost-program-options-dev libfmt-dev nlohmann-json3-dev 'libdnnl-dev?' libssl-dev libprotobuf-dev protobuf-compiler
   libonnx-dev libhdf5-dev libzip-dev libgtest-dev 'libgmock-dev|googletest' libbenchmark-dev 'gnuplot-nox|gnuplot'
   'fonts-dejavu-core|ttf-dejavu-core' 'libopenmpi-dev?' 'openmpi-bin?')
 [ -n "${FERCLI_TORCH:-}" ] || wanted+=(libtorch-dev)

@@ -12,6 +12,7 @@ find_package(PNG REQUIRED)
 find_package(TIFF REQUIRED)
 find_path(FERCLI_WEBP_INCLUDE webp/decode.h REQUIRED)
 find_library(FERCLI_WEBP webp REQUIRED)
+find_package(Freetype REQUIRED)  # letters in pictures
 find_package(Protobuf REQUIRED)
 # Foreign model files: Keras (HDF5, zip), ONNX (its protobuf definition only).
 find_path(FERCLI_HDF5_INCLUDE hdf5.h PATH_SUFFIXES hdf5/serial REQUIRED)
@@ -73,8 +74,8 @@ endif()
 target_include_directories(fercli_dependencies SYSTEM INTERFACE ${OpenCV_INCLUDE_DIRS} ${Protobuf_INCLUDE_DIRS}
   ${FERCLI_WEBP_INCLUDE} ${FERCLI_HDF5_INCLUDE} ${FERCLI_ZIP_INCLUDE} ${FERCLI_ONNX_INCLUDE})
 target_link_libraries(fercli_dependencies INTERFACE
-  ${OpenCV_LIBS} JPEG::JPEG PNG::PNG TIFF::TIFF ${FERCLI_WEBP} Boost::program_options fmt::fmt
-  nlohmann_json::nlohmann_json OpenSSL::Crypto protobuf::libprotobuf ${FERCLI_ZIP} ${FERCLI_HDF5} ${FERCLI_ONNX}
+  ${OpenCV_LIBS} JPEG::JPEG PNG::PNG TIFF::TIFF ${FERCLI_WEBP} ${FREETYPE_LIBRARIES} Boost::program_options
+  fmt::fmt nlohmann_json::nlohmann_json OpenSSL::Crypto protobuf::libprotobuf ${FERCLI_ZIP} ${FERCLI_HDF5} ${FERCLI_ONNX}
   ${FERCLI_ONNX_PROTO} Threads::Threads OpenMP::OpenMP_CXX)
 
 # oneDNN, called directly for convolutions on the CPU. Only where LibTorch itself loads the same shared library (as

@@ -93,7 +93,7 @@ if(FERCLI_DEV)
   list(APPEND CPACK_COMPONENTS_ALL dev)
   set(FERCLI_DEV_NEEDS libtorch-dev libopencv-dev libboost-dev libboost-program-options-dev libfmt-dev
       nlohmann-json3-dev libssl-dev libprotobuf-dev protobuf-compiler libonnx-dev libhdf5-dev libzip-dev libjpeg-dev
-      libpng-dev libtiff-dev libwebp-dev)
+      libpng-dev libtiff-dev libwebp-dev libfreetype-dev)
   if(FERCLI_USES_ONEDNN)
     list(APPEND FERCLI_DEV_NEEDS libdnnl-dev)
   endif()

@@ -29,12 +29,6 @@ cv::Scalar scalar_of(Ink ink) {
   return cv::Scalar(ink.blue, ink.green, ink.red);
 }
 
-/// A number as the language writes it.
-std::string in_language(std::string number, const std::string& language) {
-  if (language == "fr") std::replace(number.begin(), number.end(), '.', ',');
-  return number;
-}
-
 std::string figure_share(double share, const PictureTexts& texts) {
   return in_language(fmt::format("{:.1f} %", 100 * share), texts.language);
 }

@@ -1,101 +1,59 @@
 #include "draw/lettering.hpp"
 
+#include <ft2build.h>
+#include FT_FREETYPE_H
+#include FT_OUTLINE_H
+#include FT_TRUETYPE_TABLES_H
+
 #include <algorithm>
+#include <cmath>
 #include <list>
 #include <map>
-#include <opencv2/imgproc.hpp>
+#include <vector>
 
+#include "core/error.hpp"
 #include "faces/mat.hpp"
+
+// The font, DejaVu Sans, is part of the program: pictures look the same on a machine that has no fonts. FERCLI_FONT is
+// its file, which CMake has found.
+__asm__(
+    ".pushsection .rodata\n.global fercli_font_begin, fercli_font_end\n"
+    "fercli_font_begin:\n.incbin \"" FERCLI_FONT "\"\nfercli_font_end:\n.popsection\n");
+extern "C" const unsigned char fercli_font_begin[], fercli_font_end[];
 
 namespace fercli {
 
 namespace {
 
-constexpr int kFace = cv::FONT_HERSHEY_DUPLEX;
-constexpr int kCapital = 21;   ///< height of a capital of this face at scale 1
-constexpr int kLarge = 4;      ///< text is drawn this many times too large, then shrunk
 constexpr size_t kKept = 512;  ///< texts
+constexpr int kSub = 64;       ///< FreeType counts in 64ths of a pixel
 
-enum class Accent { None, Acute, Grave, Circumflex, Diaeresis, Cedilla };
-
-struct Letter {
-  std::string ascii;
-  Accent accent = Accent::None;
-};
-
-const std::map<std::string, Letter>& accented_letters() {
-  static const std::map<std::string, Letter> letters{{"é", {"e", Accent::Acute}},
-                                                     {"è", {"e", Accent::Grave}},
-                                                     {"ê", {"e", Accent::Circumflex}},
-                                                     {"ë", {"e", Accent::Diaeresis}},
-                                                     {"à", {"a", Accent::Grave}},
-                                                     {"â", {"a", Accent::Circumflex}},
-                                                     {"î", {"i", Accent::Circumflex}},
-                                                     {"ï", {"i", Accent::Diaeresis}},
-                                                     {"ô", {"o", Accent::Circumflex}},
-                                                     {"ù", {"u", Accent::Grave}},
-                                                     {"û", {"u", Accent::Circumflex}},
-                                                     {"ç", {"c", Accent::Cedilla}},
-                                                     {"É", {"E", Accent::Acute}},
-                                                     {"È", {"E", Accent::Grave}},
-                                                     {"À", {"A", Accent::Grave}},
-                                                     {"Ç", {"C", Accent::Cedilla}},
-                                                     {"’", {"'"}},
-                                                     {"–", {"-"}},
-                                                     {"×", {"x"}},
-                                                     {"→", {"->"}},
-                                                     {"…", {"..."}}};
-  return letters;
+void check_font(FT_Error error) {
+  if (error != 0) throw RunError("the program's font cannot be drawn: FreeType reports error " + std::to_string(error));
 }
 
-/// UTF-8 to letters; characters that are neither ASCII nor in the table become "?".
-std::vector<Letter> letters_of(const std::string& text) {
-  std::vector<Letter> letters;
+/// UTF-8 to characters; what is no UTF-8 becomes U+FFFD, byte by byte.
+std::vector<FT_ULong> characters_of(const std::string& text) {
+  std::vector<FT_ULong> characters;
   for (size_t i = 0; i < text.size();) {
-    const auto byte = static_cast<unsigned char>(text[i]);
-    const size_t length = byte < 0x80 ? 1 : byte < 0xe0 ? 2 : byte < 0xf0 ? 3 : 4;
-    const auto found = accented_letters().find(text.substr(i, length));
-    if (found != accented_letters().end()) {
-      letters.push_back(found->second);
-    } else {
-      letters.push_back({length == 1 ? std::string(1, text[i]) : "?"});
+    const auto first = static_cast<unsigned char>(text[i]);
+    const size_t length = first < 0x80   ? 1
+                          : first < 0xc2 ? 0
+                          : first < 0xe0 ? 2
+                          : first < 0xf0 ? 3
+                          : first < 0xf5 ? 4
+                                         : 0;
+    FT_ULong character = length == 1 ? first : first & (0x7fU >> length);
+    bool whole = length > 0 && i + length <= text.size();
+    for (size_t k = 1; whole && k < length; ++k) {
+      const auto next = static_cast<unsigned char>(text[i + k]);
+      whole = (next & 0xc0U) == 0x80;
+      character = character << 6U | (next & 0x3fU);
     }
-    i += length;
+    characters.push_back(whole ? character : 0xfffd);
+    i += whole ? length : 1;
   }
-  return letters;
-}
-
-int advance_of(const std::string& ascii, double scale) {
-  const int both = cv::getTextSize(ascii + ascii, kFace, scale, 1, nullptr).width;
-  return both - cv::getTextSize(ascii, kFace, scale, 1, nullptr).width;
-}
-
-/// The strokes of an accent for a letter whose middle is at x, in units of the capital's height `cap`.
-void draw_accent(cv::Mat& mask, const Letter& letter, double x, double base, double cap, int thickness) {
-  const bool capital = letter.ascii[0] >= 'A' && letter.ascii[0] <= 'Z';
-  const double top = base - cap * (capital ? 1.12 : 0.84), low = cap * 0.02, rise = cap * 0.22, reach = cap * 0.15;
-  const auto stroke = [&](double x0, double y0, double x1, double y1) {
-    cv::line(mask, cv::Point2d(x + x0, y0), cv::Point2d(x + x1, y1), 255, thickness, cv::LINE_AA);
-  };
-  switch (letter.accent) {
-    case Accent::Acute:
-      return stroke(-reach * 0.5, top - low, reach, top - rise);
-    case Accent::Grave:
-      return stroke(reach * 0.5, top - low, -reach, top - rise);
-    case Accent::Circumflex:
-      stroke(-reach * 1.1, top - low, 0, top - rise);
-      return stroke(0, top - rise, reach * 1.1, top - low);
-    case Accent::Diaeresis:
-      for (const double side : {-1.0, 1.0}) {
-        cv::circle(mask, cv::Point2d(x + side * reach, top - rise / 2), thickness, 255, cv::FILLED, cv::LINE_AA);
-      }
-      return;
-    case Accent::Cedilla:
-      stroke(0, base, reach * 0.6, base + cap * 0.14);
-      return stroke(reach * 0.6, base + cap * 0.14, -reach * 0.5, base + cap * 0.24);
-    case Accent::None:
-      return;
-  }
+  return characters;
 }
 
 /// Opacity of a text, 0 to 255; the base line is `base` rows from the top.
@@ -104,26 +62,81 @@ struct Mask {
   int base = 0;
 };
 
-Mask draw_mask(const std::string& text, int height) {
-  const double cap = height * kLarge, scale = cap / kCapital;
-  const int thickness = std::max(1, static_cast<int>(cap / 9));
-  const auto letters = letters_of(text);
-  double width = thickness;
-  for (const auto& letter : letters) width += advance_of(letter.ascii, scale);
-  const auto above = static_cast<int>(cap * 1.5), below = static_cast<int>(cap * 0.5);
-  cv::Mat large = cv::Mat::zeros(above + below, static_cast<int>(width) + 2 * kLarge, CV_8U);
-  double x = thickness / 2.0;
-  for (const auto& letter : letters) {
-    const int advance = advance_of(letter.ascii, scale);
-    cv::putText(large, letter.ascii, cv::Point2d(x, above), kFace, scale, 255, thickness, cv::LINE_AA);
-    draw_accent(large, letter, x + advance / 2.0, above, cap, thickness);
-    x += advance;
+/// DejaVu Sans at any size.
+class Font {
+ public:
+  Font() {
+    check_font(FT_Init_FreeType(&library_));
+    const FT_Error error =
+        FT_New_Memory_Face(library_, fercli_font_begin, fercli_font_end - fercli_font_begin, 0, &face_);
+    if (error != 0) FT_Done_FreeType(library_);
+    check_font(error);
+    const auto* table = static_cast<const TT_OS2*>(FT_Get_Sfnt_Table(face_, FT_SFNT_OS2));
+    capital_ = table != nullptr && table->sCapHeight > 0 ? double(table->sCapHeight) / face_->units_per_EM : 0.73;
   }
-  Mask mask;
-  cv::resize(large, mask.opacity, {large.cols / kLarge, large.rows / kLarge}, 0, 0, cv::INTER_AREA);
-  mask.base = above / kLarge;
-  return mask;
-}
+  ~Font() { FT_Done_FreeType(library_); }  // with its face
+  Font(const Font&) = delete;
+  Font& operator=(const Font&) = delete;
+
+  /// `height` of a capital in pixels. One pixel at each end is free.
+  Mask draw(const std::string& text, int height) {
+    check_font(FT_Set_Char_Size(face_, 0, std::lround(height / capital_ * kSub), 72, 72));
+    const auto characters = characters_of(text);
+    Mask mask;
+    mask.base = height * 3 / 2;
+    mask.opacity = cv::Mat::zeros(mask.base + std::max(2, height / 2), width_of(characters), CV_8U);
+    FT_Pos pen = kSub;
+    FT_UInt last = 0;
+    for (const auto character : characters) {
+      pen += load(character, &last);
+      const FT_GlyphSlot slot = face_->glyph;
+      FT_Outline_Translate(&slot->outline, pen % kSub, 0);
+      check_font(FT_Render_Glyph(slot, FT_RENDER_MODE_NORMAL));
+      lay(*slot, static_cast<int>(pen / kSub) + slot->bitmap_left, mask.base - slot->bitmap_top, mask.opacity);
+      pen += advance();
+    }
+    return mask;
+  }
+
+ private:
+  /// Makes this the current letter; returns by how much it moves towards the `last` one.
+  FT_Pos load(FT_ULong character, FT_UInt* last) {
+    const FT_UInt glyph = FT_Get_Char_Index(face_, character);
+    FT_Vector kerning{0, 0};
+    if (*last != 0) check_font(FT_Get_Kerning(face_, *last, glyph, FT_KERNING_UNFITTED, &kerning));
+    check_font(FT_Load_Glyph(face_, glyph, FT_LOAD_NO_BITMAP | FT_LOAD_TARGET_LIGHT));
+    *last = glyph;
+    return kerning.x;
+  }
+
+  FT_Pos advance() const { return (face_->glyph->linearHoriAdvance + 512) / 1024; }  // from 65536ths
+
+  int width_of(const std::vector<FT_ULong>& characters) {
+    FT_Pos pen = 0;
+    FT_UInt last = 0;
+    for (const auto character : characters) {
+      pen += load(character, &last);
+      pen += advance();
+    }
+    return static_cast<int>((pen + kSub - 1) / kSub) + 2;
+  }
+
+  /// Adds a letter to the text; neighbours may touch.
+  static void lay(const FT_GlyphSlotRec& slot, int left, int top, cv::Mat& opacity) {
+    const auto& bitmap = slot.bitmap;
+    const int last_row = std::min(static_cast<int>(bitmap.rows), opacity.rows - top);
+    const int last_column = std::min(static_cast<int>(bitmap.width), opacity.cols - left);
+    for (int y = std::max(0, -top); y < last_row; ++y) {
+      const auto* source = bitmap.buffer + static_cast<ptrdiff_t>(y) * bitmap.pitch;
+      auto* target = opacity.ptr<uint8_t>(top + y) + left;
+      for (int x = std::max(0, -left); x < last_column; ++x) target[x] = std::max(target[x], source[x]);
+    }
+  }
+
+  FT_Library library_ = nullptr;
+  FT_Face face_ = nullptr;
+  double capital_ = 0;  ///< height of a capital over the font's size
+};
 
 void blend(cv::Mat picture, const cv::Mat& opacity, Ink ink) {
   const int colour[3] = {ink.blue, ink.green, ink.red};
@@ -141,6 +154,11 @@ void blend(cv::Mat picture, const cv::Mat& opacity, Ink ink) {
 
 }  // namespace
 
+std::string in_language(std::string number, const std::string& language) {
+  if (language == "fr") std::replace(number.begin(), number.end(), '.', ',');
+  return number;
+}
+
 struct Lettering::Store {
   using Key = std::pair<std::string, int>;
 
@@ -153,9 +171,10 @@ struct Lettering::Store {
       order.pop_front();
     }
     order.push_back(key);
-    return masks.emplace(key, draw_mask(text, height)).first->second;
+    return masks.emplace(key, font.draw(text, height)).first->second;
   }
 
+  Font font;
   std::map<Key, Mask> masks;
   std::list<Key> order;  ///< oldest first
 };

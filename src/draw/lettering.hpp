@@ -14,9 +14,11 @@ struct Ink {
 
 inline constexpr Ink kWhite{255, 255, 255}, kPale{205, 205, 205};
 
-/// Draws text with French letters on BGR pixels. OpenCV's strokes know ASCII only; accents are strokes of our own above
-/// and below them. Each text is drawn once, large, shrunk to smooth letters, and kept for the next frame; the store is
-/// bounded.
+/// "0.5" as the language, "en" or "fr", writes it.
+std::string in_language(std::string number, const std::string& language);
+
+/// Draws text on BGR pixels with FreeType, in DejaVu Sans, which is part of the program. Each text is drawn once and
+/// kept for the next frame; the store is bounded. One object serves one thread at a time.
 class Lettering {
  public:
   Lettering();

@@ -38,6 +38,22 @@ TEST(LetteringOnFrames, AnAccentedLetterIsAsWideAsThePlainOne) {
   EXPECT_EQ(letters.width("Dégoûté", 12), letters.width("Degoute", 12));
 }
 
+TEST(LetteringOnFrames, EveryLetterOfFrenchAndEverySignOfFiguresHasAGlyph) {
+  const auto none = ink_of("\xef\xbf\xbf");  // no letter, in any font
+  for (const std::string letter : {"é", "è", "ê", "ë", "à", "â", "î", "ï", "ô", "ù", "û", "ü", "ÿ", "ç", "œ",
+                                   "æ", "É", "È", "À", "Ç", "Œ", "«", "»", "’", "–", "×", "→", "…", "≤", "·"}) {
+    EXPECT_FALSE(torch::equal(ink_of(letter), none)) << letter;
+    EXPECT_FALSE(torch::equal(ink_of(letter), ink_of("?"))) << letter;
+  }
+}
+
+TEST(LetteringOnFrames, WhatIsNoUtf8IsDrawnAsTheSignForIt) {
+  const auto sign = ink_of("\xef\xbf\xbd");
+  for (const std::string bytes : {"\xff", "\xc3", "\xe2\x82"})
+    EXPECT_GE(ink_of(bytes).sum().item<int64_t>(), sign.sum().item<int64_t>());
+  EXPECT_TRUE(torch::equal(ink_of("\xff"), sign));
+}
+
 TEST(LetteringOnFrames, TextBeyondTheEdgeIsCutOff) {
   Lettering letters;
   const auto whole = black(60, 400);
