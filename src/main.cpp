@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <clocale>
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 
 #include "core/command.hpp"
@@ -87,5 +88,13 @@ int main(int argc, char** argv) {
   fercli::keep_messages_apart();
   const std::vector<std::string> words(argv + 1, argv + argc);
   if (another_speaks(words)) fercli::keep_silent();
-  return finish(guarded_run(words));
+  const int exit_code = finish(guarded_run(words));
+#ifndef __SANITIZE_ADDRESS__  // which looks for leaks at the end
+  // Everything is written and closed, and LibTorch would take itself apart for long. A plug-in may have to say more.
+  if (fercli::Registry<fercli::PlugIn>::instance().names().empty()) {
+    std::fflush(nullptr);
+    std::quick_exit(exit_code);
+  }
+#endif
+  return exit_code;
 }
