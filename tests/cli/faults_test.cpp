@@ -13,7 +13,7 @@
 #include "core/output_folder.hpp"
 #include "core/output_lock.hpp"
 #include "data/image.hpp"
-#include "tests/cli/run_program.hpp"
+#include "tests/cli/surroundings.hpp"
 #include "tests/cli/tiny_network.hpp"
 #include "tests/data/sample_data.hpp"
 #include "tests/user_error.hpp"
@@ -31,11 +31,8 @@ std::string quoted_word(const std::string& word) {
   return "'" + word + "'";  // no test has a quote in its words
 }
 
-/// `fercli WORDS…` by the shell: `before` is run first (ulimit …), `after` redirects.
-ProgramResult in_shell(const std::string& before, const std::vector<std::string>& words, const std::string& after) {
-  std::string line = before + " timeout 100 " + quoted_word(FERCLI_PROGRAM);
-  for (const auto& word : words) line += " " + quoted_word(word);
-  return run_program("/bin/sh", {"-c", line + " " + after});
+Surroundings with_files_up_to(int64_t bytes) {
+  return {"", "", std::to_string(bytes)};
 }
 
 class Faults : public testing::Test {
@@ -85,19 +82,19 @@ TEST_F(Faults, EveryCommandThatPrintsOnAFullDiskExitsWithOneAndSaysSo) {
                                                        eval_words({"--json"}),
                                                        eval_words({})};
   for (const auto& words : commands) {
-    const auto result = in_shell("", words, "> /dev/full");
+    const auto result = run_fercli({"/dev/full", "", ""}, words);
     EXPECT_EQ(result.exit_code, 1) << words[0];
     EXPECT_THAT(result.err, HasSubstr("standard output: cannot be written (No space left on device)")) << words[0];
   }
 }
 
 TEST_F(Faults, WarningsThatCannotBeWrittenEndNoRun) {
-  EXPECT_EQ(in_shell("", {"data", "stats", kFaultFaces}, "2> /dev/full").exit_code, 0);
+  EXPECT_EQ(run_fercli({"", "/dev/full", ""}, {"data", "stats", kFaultFaces}).exit_code, 0);
 }
 
 TEST_F(Faults, AFileThatGrowsOverItsLimitExitsWithOneAndIsNotLeftHalfWritten) {
   for (const char* name : {"set.csv", "set.ferpack", "set"}) {
-    const auto result = in_shell("ulimit -f 1;", {"data", "convert", kFaultFaces, place(name)}, "");
+    const auto result = run_fercli(with_files_up_to(512), {"data", "convert", kFaultFaces, place(name)});
     EXPECT_EQ(result.exit_code, 1) << name << ": " << result.err;
     EXPECT_THAT(result.err, HasSubstr("cannot be written (File too large)")) << name;
     EXPECT_THAT(names_in(""), testing::IsEmpty()) << name;
@@ -108,7 +105,7 @@ TEST_F(Faults, AnEvaluationThatCannotBeWrittenLeavesTheEarlierOne) {
   ASSERT_EQ(run_fercli(eval_words({"-q", "--out", place("out")})).exit_code, 0);
   const auto names = names_in("out");
   const std::string before = read_file(scratch_ / "out" / "result.json");
-  const auto result = in_shell("ulimit -f 4;", eval_words({"-q", "--limit", "7", "--out", place("out")}), "");
+  const auto result = run_fercli(with_files_up_to(2048), eval_words({"-q", "--limit", "7", "--out", place("out")}));
   EXPECT_EQ(result.exit_code, 1) << result.err;
   EXPECT_EQ(names_in("out"), names);
   EXPECT_EQ(read_file(scratch_ / "out" / "result.json"), before);
@@ -116,10 +113,9 @@ TEST_F(Faults, AnEvaluationThatCannotBeWrittenLeavesTheEarlierOne) {
 
 TEST_F(Faults, ARecordingThatIsLostExitsWithOneAndSaysHowMuch) {
   for (const char* name : {"film.avi", "film.mp4"}) {
-    const auto result = in_shell("ulimit -f 8;",
-                                 {"live", "-m", model().string(), "--no-window", "--threads", "1", "--source",
-                                  "synthetic:faces=1,fps=10,seconds=3", "--record", place(name)},
-                                 "");
+    const auto result =
+        run_fercli(with_files_up_to(4096), {"live", "-m", model().string(), "--no-window", "--threads", "1", "--source",
+                                            "synthetic:faces=1,fps=10,seconds=3", "--record", place(name)});
     EXPECT_EQ(result.exit_code, 1) << name << ": " << result.err;
     EXPECT_THAT(result.err, HasSubstr("lost")) << name;
     EXPECT_THAT(result.err, HasSubstr(name));
@@ -128,10 +124,9 @@ TEST_F(Faults, ARecordingThatIsLostExitsWithOneAndSaysHowMuch) {
 
 TEST_F(Faults, ALogThatCannotGrowEndsTheSessionWithOne) {
   for (const std::string kind : {"csv", "jsonl"}) {
-    const auto result = in_shell("ulimit -f 2;",
-                                 {"live", "-m", model().string(), "--no-window", "--threads", "1", "--source",
-                                  "synthetic:faces=1,fps=10,seconds=3", "--" + kind, place("log." + kind)},
-                                 "");
+    const auto result =
+        run_fercli(with_files_up_to(1024), {"live", "-m", model().string(), "--no-window", "--threads", "1", "--source",
+                                            "synthetic:faces=1,fps=10,seconds=3", "--" + kind, place("log." + kind)});
     EXPECT_EQ(result.exit_code, 1) << kind << ": " << result.err;
     EXPECT_THAT(result.err, HasSubstr("log." + kind + ": cannot be written (File too large)")) << kind;
   }
@@ -363,8 +358,8 @@ TEST_F(Faults, DevicesAndSocketsAreRefusedBehindLinksToo) {
   for (const auto& [name, kind] :
        {std::pair{"zero.png", "is a device, not a file"}, {"link.png", "is a pipe, not a file"}}) {
     EXPECT_THAT(message_of([&] { read_file(scratch_ / name); }), HasSubstr(kind));
-    EXPECT_THAT(in_shell("", {"data", "stats", place(name)}, "").err, HasSubstr(kind));
-    const auto predicted = in_shell("", {"predict", "-m", model().string(), place(name)}, "");
+    EXPECT_THAT(run_fercli({"data", "stats", place(name)}).err, HasSubstr(kind));
+    const auto predicted = run_fercli({"predict", "-m", model().string(), place(name)});
     EXPECT_EQ(predicted.exit_code, 1);
     EXPECT_THAT(predicted.err, HasSubstr(kind));
   }
@@ -373,10 +368,10 @@ TEST_F(Faults, DevicesAndSocketsAreRefusedBehindLinksToo) {
 TEST_F(Faults, APipeAmongThePicturesOfAFolderIsNamed) {
   write_png(sample_dataset(1).images[0], scratch_ / "set" / "happy" / "a.png");
   ASSERT_EQ(mkfifo((scratch_ / "set" / "happy" / "b.png").c_str(), 0600), 0);
-  const auto result = in_shell("", {"data", "stats", place("set")}, "");
+  const auto result = run_fercli({"data", "stats", place("set")});
   EXPECT_EQ(result.exit_code, 2);
   EXPECT_THAT(result.err, HasSubstr("b.png: is a pipe, not a file"));
-  EXPECT_EQ(in_shell("", {"data", "stats", place("set"), "--skip-bad"}, "").exit_code, 0);
+  EXPECT_EQ(run_fercli({"data", "stats", place("set"), "--skip-bad"}).exit_code, 0);
 }
 
 }  // namespace

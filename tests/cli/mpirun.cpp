@@ -13,14 +13,14 @@ void require_mpirun() {
   if (!std::filesystem::exists(module) || std::system("command -v mpirun > /dev/null") != 0) {
     GTEST_SKIP() << "without OpenMPI";
   }
-  setenv("OMPI_ALLOW_RUN_AS_ROOT", "1", 1);
-  setenv("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1", 1);
 }
 
 ProgramResult run_mpirun(const std::string& ranks, const std::vector<std::string>& words,
                          const std::function<bool()>& kill_when, const std::string& more) {
-  std::vector<std::string> all{"-c", "exec mpirun " + more + " --oversubscribe -np \"$@\"", "mpirun", ranks,
-                               FERCLI_PROGRAM};
+  std::vector<std::string> all{
+      "-c",
+      "OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 exec mpirun " + more + " --oversubscribe -np \"$@\"",
+      "mpirun", ranks, FERCLI_PROGRAM};
   all.insert(all.end(), words.begin(), words.end());
   return run_program("/bin/sh", all, kill_when, SIGINT);
 }

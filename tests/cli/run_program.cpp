@@ -1,16 +1,13 @@
 #include "tests/cli/run_program.hpp"
 
-#include <fcntl.h>
 #include <gtest/gtest.h>
-#include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <chrono>
 #include <cstdio>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <stdexcept>
-#include <thread>
 
 #include "core/command.hpp"
 #include "core/error.hpp"
@@ -18,6 +15,9 @@
 #include "core/files.hpp"
 #include "core/reason.hpp"
 #include "core/text.hpp"
+#include "tests/cli/run_request.hpp"
+#include "tests/cli/surroundings.hpp"
+#include "tests/cli/waiting_program.hpp"
 #include "tests/schema_fault.hpp"
 
 namespace fercli::test {
@@ -81,6 +81,47 @@ void expect_fitting_documents(const std::vector<std::string>& arguments, const P
   }
 }
 
+/// Where stdout and stderr of a run go.
+class Files {
+ public:
+  explicit Files(const Surroundings& surroundings)
+      : out(surroundings.out.empty() ? (folder_ / "out").string() : surroundings.out),
+        err(surroundings.err.empty() ? (folder_ / "err").string() : surroundings.err) {}
+
+  /// What they hold of a run that ended with this status of waitpid.
+  ProgramResult result(int status) const {
+    return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), text_of("out"), text_of("err")};
+  }
+
+ private:
+  std::string text_of(const char* name) const {
+    return std::filesystem::exists(folder_ / name) ? read_file(folder_ / name) : "";
+  }
+
+  const ScratchFolder folder_;
+
+ public:
+  const std::string out, err;
+};
+
+int run_anew(const std::string& program, const RunRequest& request, const KillPlan& plan) {
+  std::vector<std::string> words = request.arguments;
+  words.insert(words.begin(), program);
+  const auto pointers = pointers_to(words);
+  const pid_t child = fork();
+  if (child == 0) {
+    settle_in(request.out.c_str(), request.err.c_str(), request.largest_file.c_str());
+    execv(program.c_str(), pointers.data());
+    _exit(127);
+  }
+  if (child < 0) throw std::runtime_error("the program could not be started");
+  return status_of(child, plan, [child](bool at_once) -> std::optional<int> {
+    int status = 0;
+    if (waitpid(child, &status, at_once ? WNOHANG : 0) != child) return {};
+    return status;
+  });
+}
+
 }  // namespace
 
 ProgramResult run_in_process(const std::vector<std::string>& arguments) {
@@ -120,40 +161,25 @@ ScratchFolder::~ScratchFolder() {
 
 ProgramResult run_fercli(const std::vector<std::string>& arguments, const std::function<bool()>& kill_when,
                          int signal_number) {
-  const auto result = run_program(FERCLI_PROGRAM, arguments, kill_when, signal_number);
+  return run_fercli(Surroundings{}, arguments, kill_when, signal_number);
+}
+
+ProgramResult run_fercli(const Surroundings& surroundings, const std::vector<std::string>& arguments,
+                         const std::function<bool()>& kill_when, int signal_number) {
+  const Files files(surroundings);
+  const RunRequest request{files.out, files.err, surroundings.largest_file, arguments};
+  const KillPlan plan{kill_when, signal_number};
+  auto status = run_by_waiting_program(request, plan);
+  if (!status) status = run_anew(FERCLI_PROGRAM, request, plan);
+  const auto result = files.result(*status);
   expect_fitting_documents(arguments, result);
   return result;
 }
 
 ProgramResult run_program(const std::string& program, const std::vector<std::string>& arguments,
                           const std::function<bool()>& kill_when, int signal_number) {
-  const ScratchFolder folder;
-  const std::string out = (folder / "out").string(), err = (folder / "err").string();
-  const pid_t child = fork();
-  if (child == 0) {
-    const auto redirect = [](int descriptor, const std::string& file) {
-      const int opened = open(file.c_str(), O_WRONLY | O_CREAT, 0600);
-      if (opened < 0 || dup2(opened, descriptor) < 0) _exit(126);
-    };
-    redirect(STDOUT_FILENO, out);
-    redirect(STDERR_FILENO, err);
-    std::vector<char*> words{const_cast<char*>(program.c_str())};
-    for (const auto& argument : arguments) words.push_back(const_cast<char*>(argument.c_str()));
-    words.push_back(nullptr);
-    execv(program.c_str(), words.data());
-    _exit(127);
-  }
-  if (child < 0) throw std::runtime_error("the program could not be started");
-  int status = 0;
-  bool pending = static_cast<bool>(kill_when);
-  while (waitpid(child, &status, pending ? WNOHANG : 0) != child) {
-    if (pending && kill_when()) {
-      kill(child, signal_number);
-      pending = false;
-    }
-    if (pending) std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  }
-  return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), read_file(out), read_file(err)};
+  const Files files(Surroundings{});
+  return files.result(run_anew(program, {files.out, files.err, "", arguments}, {kill_when, signal_number}));
 }
 
 }  // namespace fercli::test

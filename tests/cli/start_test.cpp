@@ -1,0 +1,55 @@
+// The program as a shell starts it; other tests let a waiting program become each run (waiting_program.hpp).
+#include <csignal>
+
+#include "tests/cli/run_program.hpp"
+#include "tests/precompiled_tests.hpp"
+
+namespace fercli::test {
+
+namespace {
+
+using testing::HasSubstr;
+
+ProgramResult in_shell(const std::string& line) {
+  return run_program("/bin/sh", {"-c", line, FERCLI_PROGRAM});
+}
+
+TEST(StartedAnew, PrintsWhatAWaitingProgramDoes) {
+  for (const std::vector<std::string>& words : {std::vector<std::string>{"atack"}, {}}) {
+    const auto anew = run_program(FERCLI_PROGRAM, words), waiting = run_fercli(words);
+    EXPECT_EQ(anew.exit_code, waiting.exit_code);
+    EXPECT_EQ(anew.out, waiting.out);
+    EXPECT_EQ(anew.err, waiting.err);
+  }
+}
+
+TEST(StartedAnew, NothingThatItPrintsIntoAPipeIsLost) {
+  EXPECT_EQ(in_shell("\"$0\" schema result | cat").out, run_in_process({"schema", "result"}).out);
+}
+
+TEST(StartedAnew, OnAFullDiskExitsWithOne) {
+  const auto result = in_shell("exec \"$0\" version > /dev/full");
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_THAT(result.err, HasSubstr("standard output: cannot be written (No space left on device)"));
+}
+
+TEST(StartedAnew, WithALimitOfFileSizesExitsWithOne) {
+  const ScratchFolder folder;
+  const auto file = (folder / "set.csv").string();
+  const auto result = in_shell("ulimit -f 1; exec \"$0\" data convert synthetic:n=7 " + file);
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_THAT(result.err, HasSubstr("cannot be written (File too large)"));
+  EXPECT_FALSE(std::filesystem::exists(file));
+}
+
+TEST(WaitingProgram, TellsTheSignalThatEndedARunAndGoesOn) {
+  const ScratchFolder folder;
+  const std::vector<std::string> endless{"data", "convert", "synthetic:n=500000", (folder / "set.csv").string()};
+  const auto killed = run_fercli(endless, [] { return true; });
+  EXPECT_EQ(killed.exit_code, 128 + SIGKILL);
+  EXPECT_EQ(run_fercli({"version"}).exit_code, 0);
+}
+
+}  // namespace
+
+}  // namespace fercli::test
