@@ -202,6 +202,7 @@ TEST(CarliniWagner, MovesBlackAndWhitePixels) {
         linear_classifier(weight * sign, torch::tensor({static_cast<float>(-sign * edge), 0.0f}), kSide);
     AttackSettings settings;
     settings.pixel_grid = false;
+    settings.set("steps", 100);
     const auto input = make_input(classifier, images, false);
     const auto result = make_attack("cw", settings, Norm::L2, false)->run(classifier, {Norm::L2, 8}, input, Rng(1));
     EXPECT_TRUE(result.success.item<bool>()) << shade;

@@ -387,7 +387,10 @@ TEST_F(ReferenceLinear, FgsmAndPgdEndAtTheSamePoints) {
 }
 
 TEST_F(ReferenceLinear, ApgdTFindsExactlyTheImagesThatCanBeBroken) {
-  const auto images = reference_images("200_soft");
+  const int64_t count_of_images = full() ? 200 : 60;
+  const auto all = reference_images("200_soft");
+  const ReferenceImages images{all.pixels.narrow(0, 0, count_of_images), all.x.narrow(0, 0, count_of_images),
+                               all.y.narrow(0, 0, count_of_images)};
   AttackSettings settings;
   settings.pixel_grid = false;
   settings.set("steps", full() ? 100 : 20);
@@ -402,7 +405,10 @@ TEST_F(ReferenceLinear, ApgdTFindsExactlyTheImagesThatCanBeBroken) {
   for (const auto& [key, threat] : cases) {
     const auto attack = make_attack("apgd-t", settings, threat.norm, false);
     const auto result = attack->run(model_, threat, reference_input(images), Rng(1));
-    EXPECT_EQ(count(result.success.eq(expected("soft200.robust." + key))), 0) << key;
+    const auto robust = expected("soft200.robust." + key).narrow(0, 0, count_of_images);
+    EXPECT_EQ(count(result.success.eq(robust)), 0) << key;
+    EXPECT_GT(count(robust), 0) << key;
+    EXPECT_LT(count(robust), count_of_images) << key;
   }
 }
 

@@ -147,8 +147,8 @@ TEST_F(ObviousCommands, NamesAreReadInAnyCase) {
 }
 
 TEST_F(ObviousCommands, AnAttackThatDoesNotWorkInLinfTakesTheNormThatItHas) {
-  const auto result = fercli(
-      {"attack", "happy-to-sad", "--image", path("happy.png"), "--attack", "ddn", "--min-confidence", "0", "--json"});
+  const auto result = fercli({"attack", "happy-to-sad", "--image", path("happy.png"), "--attack", "ddn:steps=5",
+                              "--min-confidence", "0", "--json"});
   EXPECT_THAT(result.err, HasSubstr("ddn does not work in Linf: --norm l2 is taken"));
   EXPECT_EQ(nlohmann::json::parse(result.out)["threat_model"]["norm"], "L2");
   expect({{"attack", "happy-to-sad", "--attack", "ddn", "--norm", "linf"}, 2, "attack 'ddn' does not work in Linf"});

@@ -8,6 +8,7 @@
 #include "eval/study/part.hpp"
 #include "models/checkpoint.hpp"
 #include "tests/cli/run_program.hpp"
+#include "tests/cli/tiny_network.hpp"
 
 namespace fercli::test {
 
@@ -16,9 +17,17 @@ namespace {
 using nlohmann::json;
 using testing::HasSubstr;
 
+/// A small untrained network in a file, the same for all tests.
+std::string tiny_network() {
+  static const ScratchFolder folder;
+  const auto file = folder / "tiny.pt";
+  if (!std::filesystem::exists(file)) save_tiny_network(file, 3, 400);
+  return file.string();
+}
+
 ProgramResult eval(std::vector<std::string> more) {
-  std::vector<std::string> words{"eval",  "--data", "synthetic:n=7,seed=4", "--split", "all", "--json",
-                                 "--eps", "2/255"};
+  std::vector<std::string> words{"eval",    "--model", tiny_network(), "--data", "synthetic:n=7,seed=4",
+                                 "--split", "all",     "--json",       "--eps",  "2/255"};
   words.insert(words.end(), more.begin(), more.end());
   return run_in_process(words);
 }
@@ -178,9 +187,9 @@ TEST(ArchitectureParameters, WrongOnesAreRefusedWithWhatIsAllowed) {
 
 TEST(PartParameters, SayHowMuchIsMeasured) {
   const ScratchFolder folder;
-  const auto result = run_in_process({"report", "--data", "synthetic:n=14,seed=4", "--split", "all", "--parts",
-                                      "smoothing:draws=30,images=2", "--smoothing-draws", "50", "--out",
-                                      (folder / "report").string(), "--json", "--quiet"});
+  const auto result = run_in_process({"report", "--model", tiny_network(), "--data", "synthetic:n=14,seed=4", "--split",
+                                      "all", "--parts", "smoothing:draws=30,images=2", "--smoothing-draws", "50",
+                                      "--out", (folder / "report").string(), "--json", "--quiet"});
   ASSERT_EQ(result.exit_code, 0) << result.err;
   const auto parts = json::parse(result.out).at("parts").at("smoothing");
   const auto& figures = parts.begin().value();

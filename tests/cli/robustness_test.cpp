@@ -26,6 +26,7 @@ using nlohmann::json;
 using testing::HasSubstr;
 
 constexpr double kHeadScale = 400;  ///< makes an untrained network sure of itself
+constexpr int64_t kFaces = 35;
 
 /// An untrained network that calls every drawn face the same, so that the faces of that class are right.
 class RobustnessCommand : public testing::Test {
@@ -34,6 +35,8 @@ class RobustnessCommand : public testing::Test {
     folder_ = std::make_unique<ScratchFolder>();
     save_network("model.pt", 3);
     save_network("other.pt", 4);
+    const auto drawn = run_in_process({"data", "convert", fmt::format("synthetic:n={},seed=4", kFaces), faces()});
+    ASSERT_EQ(drawn.exit_code, 0) << drawn.err;
   }
 
   static void save_network(const std::string& name, uint64_t seed) {
@@ -42,18 +45,12 @@ class RobustnessCommand : public testing::Test {
 
   static void TearDownTestSuite() { folder_.reset(); }
 
+  static std::string faces() { return (*folder_ / "faces.ferpack").string(); }
+
   static std::vector<std::string> words(std::vector<std::string> more, const std::string& model = "model.pt") {
-    std::vector<std::string> all{"eval",
-                                 "--model",
-                                 (*folder_ / model).string(),
-                                 "--data",
-                                 "synthetic:n=70,seed=4",
-                                 "--split",
-                                 "all",
-                                 "--threads",
-                                 "1",
-                                 "--precision",
-                                 "fp32"};
+    std::vector<std::string> all{
+        "eval",        "--model", (*folder_ / model).string(), "--data", faces(), "--split", "all", "--threads", "1",
+        "--precision", "fp32"};
     all.insert(all.end(), more.begin(), more.end());
     return all;
   }
@@ -84,7 +81,7 @@ TEST_F(RobustnessCommand, PrintsAttacksByEpsWithTheWorstCaseAndWhatOneAnswerWoul
 TEST_F(RobustnessCommand, QuietPrintsAccuracyAndTheWorstCaseInOneLine) {
   const auto run = eval({"--attacks", "fgsm", "--eps", "1/255,4/255", "-q"});
   EXPECT_THAT(run.out,
-              testing::MatchesRegex("accuracy [^\n]+; robust accuracy at Linf eps 4/255: [^\n]+n = 70[^\n]+\n"));
+              testing::MatchesRegex("accuracy [^\n]+; robust accuracy at Linf eps 4/255: [^\n]+n = 35[^\n]+\n"));
 }
 
 TEST_F(RobustnessCommand, TheFilesTellWhatBecameOfEachImageUnderEachAttackAtEachEps) {
@@ -92,14 +89,14 @@ TEST_F(RobustnessCommand, TheFilesTellWhatBecameOfEachImageUnderEachAttackAtEach
   const json result =
       figures(eval({"--attacks", "fgsm,pgd", "--eps", "1/255,4/255", "--steps", "2", "--json", "--out", out.string()}));
   const auto lines = split_lines(read_file(out / "outcomes.csv"));
-  ASSERT_EQ(lines.size(), 1 + 70 * 2 * 2u);
+  ASSERT_EQ(lines.size(), 1 + kFaces * 2 * 2u);
   EXPECT_EQ(lines[0], "id,label,clean,attack,eps,answer,robust,distance");
   const auto robust = std::count_if(lines.begin(), lines.end(), [](const std::string& line) {
     const auto fields = split(line, ',');
     return fields[3] == "pgd" && fields[4] == "4/255" && fields[6] == "1";
   });
-  EXPECT_NEAR(static_cast<double>(robust) / 70, result["metrics"]["robust_accuracy.pgd.4/255"]["value"].get<double>(),
-              1e-9);
+  EXPECT_NEAR(static_cast<double>(robust) / kFaces,
+              result["metrics"]["robust_accuracy.pgd.4/255"]["value"].get<double>(), 1e-9);
   const auto per_image = split_lines(read_file(out / "per_image.csv"));
   EXPECT_THAT(per_image[0], testing::EndsWith(",distance_fgsm,fgsm@1/255,fgsm@4/255,distance_pgd,pgd@1/255,pgd@4/255"));
   EXPECT_EQ(std::count(per_image[1].begin(), per_image[1].end(), ','),
@@ -109,7 +106,7 @@ TEST_F(RobustnessCommand, TheFilesTellWhatBecameOfEachImageUnderEachAttackAtEach
 TEST_F(RobustnessCommand, TheJsonNamesAttackAndEpsAsWritten) {
   const json result = figures(eval({"--attacks", "pgd", "--eps", "1/255,4/255", "--steps", "4", "--json"}));
   const auto& metrics = result["metrics"];
-  EXPECT_EQ(metrics["robust_accuracy.pgd.1/255"]["n"], 70);
+  EXPECT_EQ(metrics["robust_accuracy.pgd.1/255"]["n"], kFaces);
   EXPECT_LE(metrics["robust_accuracy.pgd.4/255"]["value"], metrics["robust_accuracy.pgd.1/255"]["value"]);
   EXPECT_EQ(metrics["robust_accuracy.worst.4/255"], metrics["robust_accuracy.pgd.4/255"]);
   EXPECT_TRUE(metrics.contains("balanced_robust_accuracy.pgd.4/255"));
@@ -143,13 +140,13 @@ TEST_F(RobustnessCommand, SavedImagesAreVerifiedAndForeignOnesRefused) {
   const auto verify = [&](const std::string& model, const std::string& data) {
     return run_in_process({"verify", file, "--model", (*folder_ / model).string(), "--data", data, "--threads", "1"});
   };
-  const auto good = verify("model.pt", "synthetic:n=70,seed=4");
+  const auto good = verify("model.pt", faces());
   EXPECT_EQ(good.exit_code, 0) << good.err;
   EXPECT_THAT(good.out, HasSubstr("Every claim holds."));
-  const auto other_model = verify("other.pt", "synthetic:n=70,seed=4");
+  const auto other_model = verify("other.pt", faces());
   EXPECT_EQ(other_model.exit_code, 2);
   EXPECT_THAT(other_model.err, HasSubstr("--model: is not what these adversarial images were made on"));
-  EXPECT_EQ(verify("model.pt", "synthetic:n=70,seed=5").exit_code, 2);
+  EXPECT_EQ(verify("model.pt", "synthetic:n=35,seed=5").exit_code, 2);
   const auto as_data = run_in_process(
       {"eval", "--model", (*folder_ / "model.pt").string(), "--data", file, "--split", "all", "--threads", "1"});
   EXPECT_EQ(as_data.exit_code, 0) << as_data.err;
@@ -160,8 +157,8 @@ TEST_F(RobustnessCommand, ImagesMadeUnderTestTimeAugmentationAreVerifiedUnderIt)
   const std::string file = (*folder_ / "tta.ferpack").string();
   const auto run = eval({"--tta", "flip", "--attacks", "fgsm", "--eps", "8/255", "--save-adv", file, "--json"});
   ASSERT_EQ(run.exit_code, 0) << run.err;
-  const auto verified = run_in_process({"verify", file, "--model", (*folder_ / "model.pt").string(), "--data",
-                                        "synthetic:n=70,seed=4", "--threads", "1", "--json"});
+  const auto verified = run_in_process(
+      {"verify", file, "--model", (*folder_ / "model.pt").string(), "--data", faces(), "--threads", "1", "--json"});
   EXPECT_EQ(verified.exit_code, 0) << verified.err;
   EXPECT_EQ(json::parse(verified.out)["robust_accuracy"]["8/255"]["value"],
             json::parse(run.out)["metrics"]["robust_accuracy.worst.8/255"]["value"]);
@@ -191,8 +188,8 @@ TEST_F(RobustnessCommand, OptionsOfAttacksNeedAttacks) {
 }
 
 TEST_F(RobustnessCommand, AnInterruptedRunGoesOnAndEndsTheSame) {
-  const std::vector<std::string> plan{"--attacks", "pgd,square", "--eps",      "1/255,2/255", "--steps", "15",
-                                      "--queries", "40",         "--restarts", "2",           "--json"};
+  const std::vector<std::string> plan{"--attacks", "pgd,square", "--eps",      "1/255,2/255", "--steps", "30",
+                                      "--queries", "80",         "--restarts", "2",           "--json"};
   auto interrupted = plan;
   const fs::path out = *folder_ / "out";
   interrupted.insert(interrupted.end(), {"--out", out.string()});
@@ -294,7 +291,7 @@ TEST_F(RobustnessCommand, AnEstimateTellsTheCostAndWritesNothing) {
   const auto run = eval({"--attacks", "fgsm,pgd", "--eps", "1/255", "--estimate", "--out", out.string()});
   EXPECT_EQ(run.exit_code, 0) << run.err;
   const json result = figures(eval({"--json"}));
-  const int64_t right = std::lround(result["metrics"]["accuracy"]["value"].get<double>() * 70);
+  const int64_t right = std::lround(result["metrics"]["accuracy"]["value"].get<double>() * kFaces);
   EXPECT_THAT(run.out, HasSubstr(fmt::format("{0} images to attack, estimated from {0} of them: ", right)));
   EXPECT_THAT(run.out, HasSubstr(" core-hours; 2 processes of one thread take about "));
   EXPECT_FALSE(fs::exists(out));

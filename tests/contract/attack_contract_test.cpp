@@ -65,7 +65,7 @@ class AttackContract : public testing::TestWithParam<Case> {
 
   AttackSettings settings() const {
     AttackSettings settings;
-    settings.set("steps", 4);
+    settings.set("steps", 3);
     settings.set("restarts", 2);
     settings.set("queries", 20);
     settings.set("targets", 2);
@@ -78,13 +78,33 @@ class AttackContract : public testing::TestWithParam<Case> {
 
   AttackInput input() const { return make_input(classifier_, images_, GetParam().targeted); }
 
-  /// `run(input(), settings())`, which several tests look at; computed once for a case.
-  const AttackResult& plain_result() const {
-    static std::map<std::string, AttackResult> results;
-    const auto key = fmt::format("{} {} {}", GetParam().attack, to_string(GetParam().norm), GetParam().targeted);
-    const auto known = results.find(key);
-    return known != results.end() ? known->second : results.emplace(key, run(input(), settings())).first->second;
+  struct PlainRun {
+    AttackResult result;
+    int64_t forwards, backwards;  ///< what the classifier counted meanwhile
+    bool left_weights;            ///< as they were, and without gradients
+  };
+
+  PlainRun run_plainly() const {
+    std::vector<torch::Tensor> before;
+    for (const auto& parameter : classifier_.network()->parameters()) before.push_back(parameter.clone());
+    const auto in = input();
+    const int64_t forwards = classifier_.forwards(), backwards = classifier_.backwards();
+    const auto result = run(in, settings());
+    PlainRun plain{result, classifier_.forwards() - forwards, classifier_.backwards() - backwards, true};
+    size_t i = 0;
+    for (const auto& parameter : classifier_.network()->parameters())
+      plain.left_weights &= parameter.equal(before[i++]) && !parameter.grad().defined();
+    return plain;
   }
+
+  /// The run of `input()` with `settings()`, which several tests look at; once for a case.
+  const PlainRun& plain_run() const {
+    static std::map<std::string, PlainRun> runs;
+    const auto key = fmt::format("{} {} {}", GetParam().attack, to_string(GetParam().norm), GetParam().targeted);
+    const auto known = runs.find(key);
+    return known != runs.end() ? known->second : runs.emplace(key, run_plainly()).first->second;
+  }
+  const AttackResult& plain_result() const { return plain_run().result; }
 
   Classifier classifier_ = confident_cnn(kSide);
   torch::Tensor images_ = test_images(kImages, kSide, 0, 255);
@@ -129,7 +149,7 @@ TEST_P(AttackContract, StaysInsideTheBallOffThePixelGrid) {
 
 TEST_P(AttackContract, ARunMayStopBetweenTwoLegsEachImageForItself) {
   const auto attack = this->attack(settings());
-  const std::vector<int64_t> rows{4, 0, 7};
+  const std::vector<int64_t> rows{4, 7};
   const auto in = select(input(), rows);
   const int64_t classes = classifier_.classes().size();
   Findings kept = Findings::none(in.x, classes);
@@ -162,20 +182,20 @@ TEST_P(AttackContract, ASearchInBFloat16ClaimsOnlyWhatFloat32Confirms) {
 TEST_P(AttackContract, BatchSizeChangesNoBit) {
   auto single = settings();
   single.batch_size = 1;
-  auto four = settings();
-  four.batch_size = 4;
+  auto five = settings();
+  five.batch_size = 5;
   const auto in = input();
   std::vector<int64_t> rows(kImages);
   std::iota(rows.begin(), rows.end(), 0);
-  expect_same(plain_result(), run(in, four), rows);
-  const std::vector<int64_t> some{0, 5, 8};
+  expect_same(plain_result(), run(in, five), rows);
+  const std::vector<int64_t> some{4, 8};
   expect_same(plain_result(), run(select(in, some), single), some);
 }
 
 TEST_P(AttackContract, OrderAndCompanyChangeNoBit) {
   const auto in = input();
   for (const std::vector<int64_t>& rows :
-       {std::vector<int64_t>{8, 3, 0, 5, 1, 2, 7, 6, 4}, std::vector<int64_t>{4}, std::vector<int64_t>{7, 2}}) {
+       {std::vector<int64_t>{8, 3, 0, 5, 1, 2, 7, 6, 4}, std::vector<int64_t>{7, 2}}) {  // one alone: a batch of 1
     expect_same(plain_result(), run(select(in, rows), settings()), rows);
   }
 }
@@ -228,25 +248,13 @@ TEST_P(AttackContract, MoreEpsFromTheSmallerSolutionLosesNothing) {
 }
 
 TEST_P(AttackContract, LeavesTheWeightsAsTheyWere) {
-  std::vector<torch::Tensor> before;
-  for (const auto& parameter : classifier_.network()->parameters()) before.push_back(parameter.clone());
-  run(input(), settings());
-  size_t i = 0;
-  for (const auto& parameter : classifier_.network()->parameters()) {
-    EXPECT_TRUE(parameter.equal(before[i++]));
-    EXPECT_FALSE(parameter.grad().defined());
-  }
+  EXPECT_TRUE(plain_run().left_weights);
 }
 
 TEST_P(AttackContract, CountsItsNetworkPasses) {
-  const int64_t forwards = classifier_.forwards(), backwards = classifier_.backwards();
-  const auto in = input();
-  const int64_t before = classifier_.forwards();
-  const auto result = run(in, settings());
-  EXPECT_EQ(result.forward, classifier_.forwards() - before);
-  EXPECT_EQ(result.backward, classifier_.backwards() - backwards);
-  EXPECT_GT(result.forward, 0);
-  EXPECT_GT(before, forwards);
+  EXPECT_EQ(plain_result().forward, plain_run().forwards);
+  EXPECT_EQ(plain_result().backward, plain_run().backwards);
+  EXPECT_GT(plain_result().forward, 0);
 }
 
 TEST_P(AttackContract, NoImagesGiveAnEmptyResult) {
@@ -334,7 +342,7 @@ TEST(AttackParameterContract, EveryParameterChangesTheSearchOfSomeImage) {
     const auto points = [&](Given own) {
       AttackSettings settings;
       // What follows a success needs more steps than one takes.
-      settings.set("steps", follows_successes ? 30 : 4).set("queries", 60).set("targets", 2);
+      settings.set("steps", follows_successes ? 16 : 4).set("queries", 60).set("targets", 2);
       settings.own[entry.name] = std::move(own);
       double sum = 0;
       settings.trace = [&](const torch::Tensor&, const torch::Tensor& shown, const torch::Tensor& logits) {

@@ -13,13 +13,21 @@ namespace fercli {
 
 namespace {
 
+constexpr int64_t kSide = 24;
+
+Dataset small_faces(const std::string& source) {
+  ReadOptions options;
+  options.size = kSide;
+  return read_dataset(source, options);
+}
+
 const Dataset& learnt_faces() {
-  static const Dataset data = read_dataset("synthetic:n=350,seed=4");
+  static const Dataset data = small_faces("synthetic:n=350,seed=4");
   return data;
 }
 
 const Dataset& other_faces() {
-  static const Dataset data = read_dataset("synthetic:n=140,seed=5");
+  static const Dataset data = small_faces("synthetic:n=140,seed=5");
   return data;
 }
 
@@ -27,7 +35,8 @@ Checkpoint fresh_start(int64_t width) {
   Checkpoint start;
   start.arch = "small-cnn";
   start.options.settings = {{"width", static_cast<double>(width)}, {"dropout", 0}};
-  start.preprocessing = {1, 48, {0.5}, {0.25}};
+  start.options.size = kSide;
+  start.preprocessing = {1, kSide, {0.5}, {0.25}};
   start.classes = LabelSet::fer2013();
   start.network = make_network(start.arch, start.options, 1);
   return start;
@@ -82,7 +91,7 @@ TEST(AdversarialTraining, GainsTwentyPointsOfBalancedRobustAccuracyOnDrawnFaces)
 }
 
 const Dataset& few_faces() {
-  static const Dataset data = read_dataset("synthetic:n=70,seed=6");
+  static const Dataset data = small_faces("synthetic:n=70,seed=6");
   return data;
 }
 
@@ -97,7 +106,7 @@ class EachAdversarialLoss : public testing::TestWithParam<std::string> {
     options.class_weights = "sqrt";
     options.logit_adjustment = 0.5;
     options.mixup = 0.2;
-    options.augmentation.crop = 40;
+    options.augmentation.crop = 20;
     options.full_epochs = 1;
     return options;
   }

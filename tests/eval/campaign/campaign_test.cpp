@@ -100,6 +100,7 @@ TEST_P(InterruptedAutoAttack, GetsOnEachTimeAndEndsAsAnUndisturbedOne) {
   if (trial_.norm == Norm::L2) trial_.ladder = parse_ladder("0.02,0.05", Norm::L2);
   if (trial_.norm == Norm::L1) trial_.ladder = parse_ladder("0.1,0.3", Norm::L1);
   trial_.settings.set("steps", 30);
+  data_ = labelled(network_, 8);
   const ScratchFolder folder;
   const auto whole = run_campaign(bench(), trial_);
   ASSERT_GT(whole.attacks[0].legs, 8);

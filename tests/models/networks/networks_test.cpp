@@ -46,10 +46,14 @@ void unsettle(Network& network) {
 }
 
 Classifier make_small(const Architecture& architecture, const Execution& execution) {
+  static std::map<std::string, std::shared_ptr<Network>> networks;  // the random weights of vgg16 take two seconds
   const NetworkOptions options = small_options(architecture);
-  auto network = make_network(architecture.name, options, 3);
-  unsettle(*network);
-  network->eval();
+  auto& network = networks[architecture.name];
+  if (!network) {
+    network = make_network(architecture.name, options, 3);
+    unsettle(*network);
+    network->eval();
+  }
   return Classifier(network,
                     {architecture.name, options, {options.channels, options.size, {0.5}, {0.25}}, LabelSet::fer2013()},
                     execution);
@@ -121,7 +125,7 @@ TEST_P(Architectures, SurviveACheckpoint) {
 
 TEST_P(Architectures, SummaryCountsEveryParameter) {
   const NetworkOptions options = small_options(architecture());
-  const auto network = make_network(architecture().name, options, 0);
+  const auto network = architecture().make(options);
   int64_t counted = 0;
   for (const auto& layer : summarise(*network, options)) counted += layer.parameters;
   EXPECT_EQ(counted, parameter_count(*network));
@@ -129,7 +133,7 @@ TEST_P(Architectures, SummaryCountsEveryParameter) {
 
 TEST_P(Architectures, SummaryNumbersTheLayersAsFreezingCountsThem) {
   const NetworkOptions options = small_options(architecture());
-  const auto network = make_network(architecture().name, options, 0);
+  const auto network = architecture().make(options);
   std::vector<std::string> registered, shown;
   for (const auto& entry : network->named_modules()) {
     if (dynamic_cast<const Layer*>(entry.value().get()) != nullptr) registered.push_back(entry.key());
@@ -147,7 +151,8 @@ INSTANTIATE_TEST_SUITE_P(All, Architectures, testing::ValuesIn(Registry<Architec
 
 TEST(Summary, KnowsThePublishedSizes) {
   const auto parameters = [](const std::string& arch) {
-    return parameter_count(*make_network(arch, Registry<Architecture>::instance().get(arch).defaults(), 0));
+    const auto& architecture = Registry<Architecture>::instance().get(arch);
+    return parameter_count(*architecture.make(architecture.defaults()));
   };
   EXPECT_EQ(parameters("resnet"), 2776775);
   EXPECT_NEAR(parameters("mini-xception"), 60000, 5000);  // Arriaga et al. 2017
