@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tests/cli/run_program.hpp"
+#include "tests/cli/tiny_network.hpp"
 
 namespace fercli::test {
 
@@ -21,8 +22,11 @@ TEST(OneFileAttack, IsListedWithItsOwnParameters) {
 }
 
 TEST(OneFileAttack, TakesItsParametersFromTheCommandLineAndTheResultRecordsThem) {
-  const auto result = run_in_process({"eval", "--data", "synthetic:n=14,seed=4", "--split", "all", "--attacks",
-                                      "random-points:draws=3,stretch=1.5", "--eps", "8/255", "--json"});
+  const ScratchFolder folder;
+  save_tiny_network(folder / "tiny.pt", 3, 400);
+  const auto result =
+      run_in_process({"eval", "--model", (folder / "tiny.pt").string(), "--data", "synthetic:n=14,seed=4", "--split",
+                      "all", "--attacks", "random-points:draws=3,stretch=1.5", "--eps", "8/255", "--json"});
   ASSERT_EQ(result.exit_code, 0) << result.err;
   const auto attack = nlohmann::json::parse(result.out).at("attacks").at(0);
   EXPECT_EQ(attack.at("name"), "random-points");

@@ -14,8 +14,6 @@
 // FERCLI_FULL_REFERENCE=1 runs them all.
 #include "attacks/engine/apgd.hpp"
 
-#include <cstdlib>
-
 #include "tests/attacks/reference_models.hpp"
 
 namespace fercli::test {
@@ -25,10 +23,6 @@ namespace {
 constexpr int64_t kSad = 4;
 constexpr int64_t kMayPart = 3;
 constexpr double kSteadyLoss = 1e-3;
-
-bool full() {
-  return std::getenv("FERCLI_FULL_REFERENCE") != nullptr;
-}
 
 /// The first `n` images.
 ReferenceImages first(const ReferenceImages& images, int64_t n) {

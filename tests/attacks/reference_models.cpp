@@ -2,6 +2,8 @@
 
 #include <torch/csrc/jit/serialization/pickle.h>
 
+#include <cstdlib>
+
 #include "core/files.hpp"
 #include "data/dataset.hpp"
 #include "models/networks/layers.hpp"
@@ -95,6 +97,10 @@ void set_weights(Network& network, const Tensors& weights) {
 }
 
 }  // namespace
+
+bool full() {
+  return std::getenv("FERCLI_FULL_REFERENCE") != nullptr;
+}
 
 Tensors reference_file(const std::string& file) {
   static std::map<std::string, Tensors> files;

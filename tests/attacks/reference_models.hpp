@@ -9,6 +9,9 @@ namespace fercli::test {
 
 using Tensors = std::map<std::string, torch::Tensor>;
 
+/// Whether FERCLI_FULL_REFERENCE is set: comparisons take all images, steps and networks, not a quick part of them.
+bool full();
+
 /// The dictionary in tests/golden/reference/FILE ("cases_std.pt"); that folder's README.md says what is in it.
 Tensors reference_file(const std::string& file);
 

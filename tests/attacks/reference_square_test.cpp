@@ -5,7 +5,6 @@
 //
 // To save time only the case where every image breaks is run; FERCLI_FULL_REFERENCE=1 runs all three and prints the
 // table of experiments/square-reference.md.
-#include <cstdlib>
 
 #include "tests/attacks/reference_models.hpp"
 
@@ -24,10 +23,6 @@ struct Counts {
   int64_t images;
   double broken, mean, mean_broken;
 };
-
-bool full() {
-  return std::getenv("FERCLI_FULL_REFERENCE") != nullptr;
-}
 
 /// The attacked images to compare, as places among them.
 torch::Tensor places(const Case& c) {

@@ -31,8 +31,8 @@ TEST(SearchPrecision, AttacksThatNeedFloat32FindTheSameWhateverPrecisionIsAskedF
   const auto entries = entries_with(Precision::Float32);
   ASSERT_FALSE(entries.empty());
   AttackSettings settings;
-  settings.set("steps", 6);
-  settings.set("queries", 60);
+  settings.set("steps", 4);
+  settings.set("queries", 30);
   for (const auto& entry : entries) {
     for (const Norm norm : entry.norms) {
       const double eps = norm == Norm::Linf ? 0.5 : 1000;

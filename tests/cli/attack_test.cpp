@@ -216,7 +216,7 @@ TEST_F(AttackCommand, ShardsOfAttacksOnTwoNetworksWithTheSmallestEpsMergeToTheRe
   for (const std::string method : {"pgd", "fmn"}) {
     const std::vector<std::string> plan{
         "attack", "untargeted",    "--model",          models,     "--precision",       "fp32",  "--threads",
-        "1",      "--data",        faces().string(),   "--attack", method + ":steps=8", "--eps", "2/255",
+        "1",      "--data",        faces().string(),   "--attack", method + ":steps=4", "--eps", "2/255",
         "--out",  folder.string(), "--min-confidence", "0.3",      "--minimal-eps"};
     const auto whole = run_in_process(plan);
     ASSERT_EQ(whole.exit_code, 0) << whole.err;

@@ -188,8 +188,8 @@ TEST_F(RobustnessCommand, OptionsOfAttacksNeedAttacks) {
 }
 
 TEST_F(RobustnessCommand, AnInterruptedRunGoesOnAndEndsTheSame) {
-  const std::vector<std::string> plan{"--attacks", "pgd,square", "--eps",      "1/255,2/255", "--steps", "30",
-                                      "--queries", "80",         "--restarts", "2",           "--json"};
+  const std::vector<std::string> plan{"--attacks", "pgd,square", "--eps",      "1/255,2/255", "--steps", "15",
+                                      "--queries", "40",         "--restarts", "2",           "--json"};
   auto interrupted = plan;
   const fs::path out = *folder_ / "out";
   interrupted.insert(interrupted.end(), {"--out", out.string()});

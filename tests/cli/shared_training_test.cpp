@@ -56,10 +56,10 @@ TEST_F(TrainingUnderMpirun, AdversarialTrainingTooEndsWithTheWeightsOfOneProcess
 
 TEST_F(TrainingUnderMpirun, StoppedByCtrlCWithTwoRanksItGoesOnWithOneToTheSameWeights) {
   const auto state = folder_ / "stopped/training.state";
-  // With time to save at Ctrl-C: mpirun gives a second, and machines may be slow.
+  // With time to save at Ctrl-C: mpirun gives a second, and machines may be slow; it always waits that long.
   const auto stopped = run_mpirun(
       "2", training("stopped", {"--save-every", "0"}), [&] { return fs::exists(state); },
-      "--mca odls_base_sigkill_timeout 10");
+      "--mca odls_base_sigkill_timeout 3");
   ASSERT_TRUE(fs::exists(state)) << stopped.err;
   ProgramResult resumed;
   do {  // mpirun may end before its ranks do

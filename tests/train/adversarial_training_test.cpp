@@ -91,7 +91,7 @@ TEST(AdversarialTraining, GainsTwentyPointsOfBalancedRobustAccuracyOnDrawnFaces)
 }
 
 const Dataset& few_faces() {
-  static const Dataset data = small_faces("synthetic:n=70,seed=6");
+  static const Dataset data = small_faces("synthetic:n=42,seed=6");
   return data;
 }
 

@@ -19,6 +19,18 @@ const Dataset& faces() {
   return data;
 }
 
+constexpr int64_t kTrainingSide = 24;
+
+/// Smaller, for tests that train.
+const Dataset& training_faces() {
+  static const Dataset data = [] {
+    ReadOptions options;
+    options.size = kTrainingSide;
+    return read_dataset("synthetic:n=140,seed=4", options);
+  }();
+  return data;
+}
+
 TrainOptions quick_options() {
   TrainOptions options;
   options.schedule.epochs = 2;
@@ -35,14 +47,15 @@ Checkpoint small_start() {
   Checkpoint start;
   start.arch = "small-cnn";
   start.options.settings = {{"width", 8}, {"dropout", 0.2}};
-  start.preprocessing = {1, 48, {0.5}, {0.25}};
+  start.options.size = kTrainingSide;
+  start.preprocessing = {1, kTrainingSide, {0.5}, {0.25}};
   start.classes = LabelSet::fer2013();
   start.network = make_network(start.arch, start.options, 1);
   return start;
 }
 
 std::vector<EpochRecord> train(const TrainOptions& options, const std::filesystem::path& folder) {
-  Trainer trainer(options, small_start(), faces(), faces(), folder);
+  Trainer trainer(options, small_start(), training_faces(), training_faces(), folder);
   trainer.run([](const auto&) {});
   return trainer.history();
 }
@@ -81,14 +94,14 @@ TEST(Training, EachStepSeesTheWeightsThatTheLastOneLeft) {
   start.options.settings["dropout"] = 0;
   start.network = make_network(start.arch, start.options, 1);
   std::vector<double> expected;  // the loss of the next epoch, from the weights in the file
-  Trainer trainer(options, start, faces(), faces(), folder.path());
+  Trainer trainer(options, start, training_faces(), training_faces(), folder.path());
   trainer.run([&](const auto&) {
     const Checkpoint saved = load_checkpoint(folder / "last.pt");
     const TrainingModel fresh(saved, Precision::Float32, torch::kCPU);
     saved.network->train();
     const torch::NoGradGuard no_grad;
-    const auto target = at::one_hot(faces().labels, 7).to(torch::kFloat32);
-    const auto logits = fresh.logits(to_float(faces().images));
+    const auto target = at::one_hot(training_faces().labels, 7).to(torch::kFloat32);
+    const auto logits = fresh.logits(to_float(training_faces().images));
     expected.push_back(soft_cross_entropy(logits, target, torch::ones({140})).item<double>());
   });
   for (size_t i = 1; i < 4; ++i) EXPECT_NEAR(trainer.history()[i].train_loss, expected[i - 1], 5e-3);
@@ -105,11 +118,11 @@ TEST(Training, ResumedAfterAnEpochEndsWithTheSameWeights) {
   const test::ScratchFolder whole, parts;
   train(quick_options(), whole.path());
   {
-    Trainer trainer(quick_options(), small_start(), faces(), faces(), parts.path());
+    Trainer trainer(quick_options(), small_start(), training_faces(), training_faces(), parts.path());
     EXPECT_THROW(trainer.run([](const auto&) { throw std::runtime_error("stopped after the first epoch"); }),
                  std::runtime_error);
   }
-  Trainer trainer(quick_options(), small_start(), faces(), faces(), parts.path());
+  Trainer trainer(quick_options(), small_start(), training_faces(), training_faces(), parts.path());
   trainer.resume();
   EXPECT_EQ(trainer.history().size(), 1u);
   trainer.run([](const auto&) {});
@@ -121,7 +134,7 @@ TEST(Training, AResumeWithOtherOptionsIsRefused) {
   train(quick_options(), folder.path());
   TrainOptions other = quick_options();
   other.weight_decay = 0.1;
-  Trainer trainer(other, small_start(), faces(), faces(), folder.path());
+  Trainer trainer(other, small_start(), training_faces(), training_faces(), folder.path());
   EXPECT_THAT(message_of([&] { trainer.resume(); }),
               testing::HasSubstr("--weight-decay was 0.0005 when this run was started, now it is 0.1"));
 }
@@ -130,7 +143,7 @@ TEST(Training, AResumeWithOptionsThatCameOrWentIsRefused) {
   const auto refused = [](const TrainOptions& before, const TrainOptions& now) {
     const test::ScratchFolder folder;
     train(before, folder.path());
-    Trainer trainer(now, small_start(), faces(), faces(), folder.path());
+    Trainer trainer(now, small_start(), training_faces(), training_faces(), folder.path());
     return message_of([&] { trainer.resume(); });
   };
   TrainOptions plain = quick_options();
@@ -175,7 +188,7 @@ TEST(Training, ARunThatLostPatienceStaysStopped) {
   options.patience = 1;
   const size_t epochs = train(options, folder.path()).size();
   ASSERT_LT(epochs, 9u);
-  Trainer again(options, small_start(), faces(), faces(), folder.path());
+  Trainer again(options, small_start(), training_faces(), training_faces(), folder.path());
   again.resume();
   again.run([](const auto&) {});
   EXPECT_EQ(again.history().size(), epochs);
@@ -186,7 +199,7 @@ TEST(Training, AResumeKeepsTheOriginOfTheWeights) {
   const auto trainer_from = [&](const nlohmann::json& weights) {
     Checkpoint start = small_start();
     start.training = {{"weights", weights}};
-    return std::make_unique<Trainer>(quick_options(), start, faces(), faces(), folder.path());
+    return std::make_unique<Trainer>(quick_options(), start, training_faces(), training_faces(), folder.path());
   };
   trainer_from({{"file", "a.pt"}, {"sha256", "aa"}})->run([](const auto&) {});
   const auto without = trainer_from(nullptr), other = trainer_from({{"file", "a.pt"}, {"sha256", "bb"}});
@@ -202,7 +215,7 @@ TEST(Training, AHostileOptimizerStateIsRefused) {
   Container state = load_container(folder / "training.state", "training-state");
   state.tensors["optimizer"] = torch::full({100}, 'P', torch::kUInt8);
   save_container(state, folder / "training.state");
-  Trainer trainer(quick_options(), small_start(), faces(), faces(), folder.path());
+  Trainer trainer(quick_options(), small_start(), training_faces(), training_faces(), folder.path());
   const std::string message = message_of([&] { trainer.resume(); });
   EXPECT_THAT(message, testing::HasSubstr("training.state: the optimizer's state"));
 }
@@ -218,7 +231,8 @@ TEST(Training, CountsTheLabelsAndNotTheTeachersAnswers) {
   };
   Checkpoint other = small_start();
   other.network = make_network(other.arch, other.options, 5);
-  const auto teacher = std::make_shared<Distillation>(make_classifier(other, {1, "fp32"}), faces().classes, 1, 1, "");
+  const auto teacher =
+      std::make_shared<Distillation>(make_classifier(other, {1, "fp32"}), training_faces().classes, 1, 1, "");
   EXPECT_DOUBLE_EQ(train_accuracy(teacher), train_accuracy(nullptr));
 }
 

@@ -200,6 +200,7 @@ class ShardsOf : public CampaignOf, public testing::WithParamInterface<const cha
     const std::string kind = GetParam();
     trial_.attacks = {"pgd", "autoattack"};
     trial_.settings.set("random-start", true);
+    trial_.settings.set("queries", 100);
     if (kind == "l2") trial_.norm = Norm::L2, trial_.ladder = parse_ladder("0.1,0.2", Norm::L2);
     if (kind == "minimum-norm") trial_.attacks = {"fmn", "deepfool"};
     if (kind == "targeted") trial_.goal = parse_emotion_goal("class0-to-class1", data_.classes);
