@@ -45,7 +45,7 @@ OptionSet declare(Arguments& a) {
 Patch learn(const Arguments& a, const Classifier& classifier, const Dataset& images, const EmotionGoal& goal,
             const Rng& rng) {
   PatchSettings settings = a.settings;
-  Progress progress("learning", settings.steps, "steps");
+  Progress progress("Learning", settings.steps, "steps");
   settings.progress = [&](int64_t, double loss) {
     progress.note(fmt::format("loss {:.3f}", loss));
     progress.advance(1);

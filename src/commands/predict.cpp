@@ -364,7 +364,7 @@ int run(const std::vector<std::string>& arguments) {
   Predictor predictor(a, classifier, report);
   std::vector<std::string> unreadable;
   {
-    Progress progress("pictures", static_cast<int64_t>(files.size()), "files");
+    Progress progress("Reading", static_cast<int64_t>(files.size()), "files");
     for (const auto& file : files) {
       throw_if_interrupted();
       try {

@@ -76,7 +76,7 @@ UniversalPerturbation learn(const Arguments& a, const Classifier& classifier, co
   if (!a.mask.empty()) {
     settings.mask = parse_masks(a.mask, images.images.size(1), images.images.size(2), images.images.size(3));
   }
-  Progress progress("learning", settings.steps, "steps");
+  Progress progress("Learning", settings.steps, "steps");
   settings.progress = [&](int64_t, double loss) {
     progress.note(fmt::format("loss {:.3f}", loss));
     progress.advance(1);

@@ -11,6 +11,7 @@
 #include "core/runtime.hpp"
 #include "eval/adversarial_set.hpp"
 #include "eval/campaign/logit_store.hpp"
+#include "eval/campaign/verdict.hpp"
 #include "eval/result_shapes.hpp"
 #include "record/document_kind.hpp"
 #include "record/fields.hpp"
@@ -122,7 +123,7 @@ void look_at_shard(const Shard& shard, const AdversarialSet& set, const Dataset&
     keys_of_originals.push_back(keys[static_cast<size_t>(set.rows[i].item<int64_t>())]);
   }
   for (const auto& part : {evaluated.select(shard.places(keys)), set.images.select(shard.places(keys_of_originals))}) {
-    if (part.size() > 0) judge.logits(to_float(part.images));
+    logits_of_images(judge, part.images);
   }
 }
 

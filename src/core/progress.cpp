@@ -36,6 +36,7 @@ double seconds_between(std::chrono::steady_clock::time_point from, std::chrono::
 }
 
 constexpr const char* kWipeLine = "\r\033[K";
+constexpr double kShortWork = 0.3;  ///< seconds; a line that is gone at once would only flicker
 
 /// A terminal that is gone, or a full disk behind 2>FILE, ends no run.
 void to_stderr(const std::string& text) {
@@ -54,7 +55,7 @@ Progress::Progress(std::string title, int64_t total, std::string unit)
       start_(std::chrono::steady_clock::now()) {}
 
 Progress::~Progress() {
-  if (shown_) to_stderr(kWipeLine);
+  if (shown_ && last_ != std::chrono::steady_clock::time_point()) to_stderr(kWipeLine);
 }
 
 void Progress::advance(int64_t count) {
@@ -75,7 +76,7 @@ void Progress::note(std::string text) {
 void Progress::draw() {
   if (!shown_) return;
   const auto now = std::chrono::steady_clock::now();
-  if (done_ < total_ && seconds_between(last_, now) < 0.1) return;
+  if (seconds_between(start_, now) < kShortWork || (done_ < total_ && seconds_between(last_, now) < 0.1)) return;
   last_ = now;
   const double elapsed = seconds_between(start_, now);
   const double rate = elapsed > 0 ? (done_ - skipped_) / elapsed : 0;

@@ -1,7 +1,5 @@
 #include "data/audit.hpp"
 
-#include <ATen/Parallel.h>
-
 #include <algorithm>
 #include <filesystem>
 #include <map>
@@ -10,6 +8,7 @@
 
 #include "core/digest.hpp"
 #include "core/files.hpp"
+#include "data/each_image.hpp"
 
 namespace fercli {
 
@@ -73,9 +72,7 @@ std::vector<Leak> find_leaks(const std::vector<DuplicateGroup>& groups, const Ro
 /// The keys of all rows, worked out in parallel.
 std::vector<std::string> keys_of(int64_t n, const std::function<std::string(int64_t)>& key) {
   std::vector<std::string> keys(static_cast<size_t>(n));
-  at::parallel_for(0, n, 64, [&](int64_t begin, int64_t end) {
-    for (int64_t row = begin; row < end; ++row) keys[static_cast<size_t>(row)] = key(row);
-  });
+  for_each_image("Comparing", n, 64, [&](int64_t row) { keys[static_cast<size_t>(row)] = key(row); });
   return keys;
 }
 

@@ -9,6 +9,7 @@
 #include "core/error.hpp"
 #include "core/text.hpp"
 #include "data/formats/packed.hpp"
+#include "eval/campaign/verdict.hpp"
 
 namespace fercli {
 
@@ -126,16 +127,15 @@ Verification verify_adversarial(const AdversarialSet& set, const Dataset& evalua
   const Norm norm = parse_norm(set.claim.at("norm"));
   const EmotionGoal goal = parse_emotion_goal(set.claim.at("goal"), set.images.classes);
   const Classifier judge = classifier.with_precision(Precision::Float32);
-  const auto x = to_float(evaluated.images);
-  const auto right = judge.logits(x).argmax(1).eq(evaluated.labels);
+  const auto right = logits_of_images(judge, evaluated.images).argmax(1).eq(evaluated.labels);
   if (verification.images > 0) {
-    const auto originals = x.index_select(0, set.rows);
+    const auto originals = to_float(evaluated.images.index_select(0, set.rows));
     const auto shown = to_float(set.images.images);
     const auto labels = evaluated.labels.index_select(0, set.rows);
     const Ball ball(norm, originals, set.eps, /*pixel_grid=*/true);
     verification.too_far = ids_where(set.images, ball.contains(shown).logical_not());
-    verification.not_reached =
-        ids_where(set.images, goal.for_labels(labels).reached(judge.logits(shown)).logical_not());
+    verification.not_reached = ids_where(
+        set.images, goal.for_labels(labels).reached(logits_of_images(judge, set.images.images)).logical_not());
     verification.not_right = ids_where(set.images, right.index_select(0, set.rows).logical_not());
   }
   auto concerned = torch::zeros({evaluated.size()}, torch::kBool);

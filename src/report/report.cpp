@@ -6,6 +6,7 @@
 
 #include "core/error.hpp"
 #include "core/files.hpp"
+#include "core/progress.hpp"
 #include "core/text.hpp"
 #include "report/html.hpp"
 #include "report/markdown.hpp"
@@ -53,8 +54,10 @@ Document write_document(const Page& page) {
   document.footer = page.words("report.footer");
   auto sections = Registry<Section>::instance().all();
   std::stable_sort(sections.begin(), sections.end(), [](const auto& a, const auto& b) { return a.order < b.order; });
+  Progress progress("Writing the page", static_cast<int64_t>(sections.size()), "sections");
   for (const auto& section : sections) {
     auto blocks = section.write(page);
+    progress.advance(1);
     if (blocks.empty()) continue;
     const std::string title = section.name + ".title";
     document.sections.push_back({section.name, is_text(title) ? page.words(title) : "", std::move(blocks)});

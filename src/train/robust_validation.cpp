@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include "eval/campaign/campaign.hpp"
+#include "eval/campaign/observer.hpp"
 
 namespace fercli {
 
@@ -73,7 +74,9 @@ RobustCounts RobustValidation::measure(const Classifier& classifier, int64_t ima
   trial.settings.set("steps", steps_);
   // The attack looks at the originals first, and finds those that are misclassified in the goal already.
   trial.misclassified_too = true;
-  const auto broken = run_campaign({classifier, shown, {}, shown.labels}, trial).attacks.front().success();
+  ProgressObserver observer("Validating");
+  const auto broken =
+      run_campaign({classifier, shown, {}, shown.labels}, trial, {}, observer).attacks.front().success();
   const auto kept = shown.labels.masked_select(broken.logical_not());
   return {count_classes(kept, classes), count_classes(shown.labels, classes)};
 }

@@ -490,11 +490,13 @@ struct Trainer::State {
   std::string validate_own_blocks(const Classifier& classifier) const {
     const int64_t classes = start.classes.size();
     constexpr int64_t kRows = 512;
+    Progress progress("Validating", validation.size(), "images");
     auto lines = nlohmann::json::array();
     for (int64_t begin = 0; begin < validation.size(); begin += kRows) {
+      const int64_t end = std::min(begin + kRows, validation.size());
+      progress.advance(end - begin);
       if (begin / kRows % ranks->count() != ranks->number()) continue;
       if (in_micro_shards()) throw_if_interrupted();
-      const int64_t end = std::min(begin + kRows, validation.size());
       const auto y = validation.labels.slice(0, begin, end);
       const auto logits = classifier.logits(to_float(validation.images.slice(0, begin, end)));
       const double loss = -at::log_softmax(logits, 1).gather(1, y.unsqueeze(1)).sum().item<double>();

@@ -1,8 +1,10 @@
 #include "data/image.hpp"
 
+#include <atomic>
 #include <opencv2/imgcodecs.hpp>
 
 #include "core/files.hpp"
+#include "data/each_image.hpp"
 #include "data/formats/reader.hpp"
 #include "tests/cli/run_program.hpp"
 #include "tests/data/sample_data.hpp"
@@ -25,6 +27,12 @@ std::string as_jpeg(int side) {
   std::vector<uint8_t> bytes;
   cv::imencode(".jpg", cv::Mat(side, side, CV_8UC1, cv::Scalar(77)), bytes);
   return {bytes.begin(), bytes.end()};
+}
+
+TEST(Image, EachOneOfManyIsWorkedOnOnce) {
+  std::vector<std::atomic<int>> calls(1000);
+  for_each_image("Trying", 1000, 16, [&](int64_t i) { ++calls[static_cast<size_t>(i)]; });
+  for (const auto& count : calls) EXPECT_EQ(count, 1);
 }
 
 TEST(Image, PngKeepsGreyAndColourExactly) {

@@ -1,10 +1,8 @@
 // "synthetic:n=700,seed=1,…": drawn faces as a data set, for demos and tests without photographs.
-#include <ATen/Parallel.h>
-
-#include "core/interrupt.hpp"
-#include "data/drawn/face.hpp"
-#include "data/formats/label_order.hpp"
 #include "data/formats/reader.hpp"
+#include "data/drawn/face.hpp"
+#include "data/each_image.hpp"
+#include "data/formats/label_order.hpp"
 
 namespace fercli::drawn_reader {
 
@@ -123,12 +121,9 @@ Dataset read(const std::string& text, const ReadOptions& asked) {
     data.splits.push_back(split_of(row / classes));
     data.ids.push_back(fmt::format("drawn/{}/{:04}", data.classes.name(labels[row]), row / classes));
   }
-  at::parallel_for(0, source.count, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t row = begin; row < end && !interrupted(); ++row) {
-      put_image(draw(source, data.classes.name(labels[row]), row / classes, options), data.images[row]);
-    }
+  for_each_image("Drawing", source.count, 1, [&](int64_t row) {
+    put_image(draw(source, data.classes.name(labels[row]), row / classes, options), data.images[row]);
   });
-  throw_if_interrupted();
   return data;
 }
 

@@ -6,9 +6,11 @@
 #include <cmath>
 #include <cstdio>
 #include <cstring>
+#include <optional>
 
 #include "core/files.hpp"
 #include "core/interrupt.hpp"
+#include "core/progress.hpp"
 #include "data/formats/label_order.hpp"
 #include "data/formats/reader.hpp"
 #include "data/image.hpp"
@@ -30,6 +32,9 @@ class LineReader {
     require_file(path);
     file_.reset(std::fopen(path.c_str(), "rb"));
     if (!file_) throw UserError(fmt::format("{}: cannot be read", path));
+    std::error_code error;
+    const auto bytes = fs::file_size(path, error);
+    progress_.emplace("Reading", error ? 0 : static_cast<int64_t>(bytes / kBlock), "MiB");
   }
 
   /// False at the end of the file. The view is good until the next call.
@@ -73,12 +78,14 @@ class LineReader {
     buffer_.resize(kept + kBlock);
     const size_t got = std::fread(&buffer_[kept], 1, kBlock, file_.get());
     buffer_.resize(kept + got);
+    if (got == kBlock) progress_->advance(1);
     if (got == 0 && std::ferror(file_.get())) throw UserError(fmt::format("{}: cannot be read to its end", path_));
     return got > 0;
   }
 
   std::string path_, buffer_;
   std::unique_ptr<std::FILE, int (*)(std::FILE*)> file_;
+  std::optional<Progress> progress_;
   size_t position_ = 0;
   int64_t number_ = 0;
 };

@@ -1,6 +1,5 @@
 // Folders of images: class folders by name or number, split folders above or below them, FER2013's own file names, a
 // flat folder without labels, or a single image.
-#include <ATen/Parallel.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
 
@@ -10,6 +9,7 @@
 #include <set>
 
 #include "core/interrupt.hpp"
+#include "data/each_image.hpp"
 #include "data/formats/label_order.hpp"
 #include "data/formats/reader.hpp"
 #include "data/image.hpp"
@@ -241,17 +241,14 @@ std::vector<Entry> plan(const fs::path& root, const ReadOptions& options, Proble
 std::vector<std::string> decode_all(const fs::path& root, const std::vector<Entry>& entries, torch::Tensor images) {
   std::vector<std::string> failures(entries.size());
   const int64_t channels = images.size(1);
-  at::parallel_for(0, static_cast<int64_t>(entries.size()), 16, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end && !interrupted(); ++i) {
-      try {
-        const auto& id = entries[static_cast<size_t>(i)].id;
-        put_image(read_image(id.empty() ? root : root / id, channels), images[i]);
-      } catch (const UserError& error) {
-        failures[static_cast<size_t>(i)] = error.what();
-      }
+  for_each_image("Reading", static_cast<int64_t>(entries.size()), 16, [&](int64_t i) {
+    try {
+      const auto& id = entries[static_cast<size_t>(i)].id;
+      put_image(read_image(id.empty() ? root : root / id, channels), images[i]);
+    } catch (const UserError& error) {
+      failures[static_cast<size_t>(i)] = error.what();
     }
   });
-  throw_if_interrupted();
   return failures;
 }
 

@@ -1,5 +1,4 @@
 // A tree split/class/id.png that the folder reader gives back without loss.
-#include <ATen/Parallel.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 
@@ -9,7 +8,7 @@
 
 #include "core/file_name.hpp"
 #include "core/files.hpp"
-#include "core/interrupt.hpp"
+#include "data/each_image.hpp"
 #include "data/formats/writer.hpp"
 #include "data/image.hpp"
 
@@ -69,12 +68,8 @@ void write_images(const Dataset& data, const fs::path& root) {
   std::set<fs::path> folders;
   for (const auto& name : names) folders.insert((root / name).parent_path());
   for (const auto& folder : folders) make_folder(folder);
-  at::parallel_for(0, data.size(), 64, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end && !interrupted(); ++i) {
-      write_png(data.images[i], root / names[static_cast<size_t>(i)]);
-    }
-  });
-  throw_if_interrupted();
+  for_each_image("Writing", data.size(), 64,
+                 [&](int64_t i) { write_png(data.images[i], root / names[static_cast<size_t>(i)]); });
 }
 
 /// Exchanges two folders in one step, so that a run killed at any moment leaves one of them whole; false where the file

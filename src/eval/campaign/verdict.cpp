@@ -1,6 +1,9 @@
 #include "eval/campaign/verdict.hpp"
 
+#include <functional>
+
 #include "core/interrupt.hpp"
+#include "core/progress.hpp"
 #include "data/dataset.hpp"
 #include "data/image.hpp"
 
@@ -18,6 +21,20 @@ torch::Tensor through_png(const torch::Tensor& images) {
   return torch::stack(read);
 }
 
+/// `prepared` makes of each part what the network is to see.
+torch::Tensor read_parts(const Classifier& classifier, const torch::Tensor& images,
+                         const std::function<torch::Tensor(const torch::Tensor&)>& prepared) {
+  Progress progress("Judging", images.size(0), "images");
+  std::vector<torch::Tensor> logits{torch::empty({0, classifier.classes().size()})};
+  for (int64_t begin = 0; begin < images.size(0); begin += kReadTogether) {
+    throw_if_interrupted();
+    const auto part = images.slice(0, begin, std::min(begin + kReadTogether, images.size(0)));
+    logits.push_back(classifier.logits(to_float(prepared(part))));
+    progress.advance(part.size(0));
+  }
+  return torch::cat(logits);
+}
+
 }  // namespace
 
 std::vector<double> StoredVerdict::of(int64_t row) const {
@@ -25,16 +42,13 @@ std::vector<double> StoredVerdict::of(int64_t row) const {
   return {values.data_ptr<double>(), values.data_ptr<double>() + values.numel()};
 }
 
+torch::Tensor logits_of_images(const Classifier& classifier, const torch::Tensor& images) {
+  return read_parts(classifier, images, [](const torch::Tensor& part) { return part; });
+}
+
 StoredVerdict judge_stored(const Classifier& classifier, const torch::Tensor& stored, const Goal& goal) {
-  const Classifier judge = classifier.with_precision(Precision::Float32);
-  std::vector<torch::Tensor> logits{torch::empty({0, classifier.classes().size()})};
-  for (int64_t begin = 0; begin < stored.size(0); begin += kReadTogether) {
-    throw_if_interrupted();
-    const auto part = stored.slice(0, begin, std::min(begin + kReadTogether, stored.size(0)));
-    logits.push_back(judge.logits(to_float(through_png(part))));
-  }
-  const auto all = torch::cat(logits);
-  return {all.to(torch::kFloat64).softmax(1), goal.reached(all)};
+  const auto logits = read_parts(classifier.with_precision(Precision::Float32), stored, through_png);
+  return {logits.to(torch::kFloat64).softmax(1), goal.reached(logits)};
 }
 
 }  // namespace fercli

@@ -21,4 +21,7 @@ struct StoredVerdict {
 /// comes out. It is the same whether or not files are written. stored: uint8 (N,C,H,W). Throws Interrupted.
 StoredVerdict judge_stored(const Classifier& classifier, const torch::Tensor& stored, const Goal& goal);
 
+/// The logits of uint8 (N,C,H,W): float32 (N,K), a part at a time under a progress line. Throws Interrupted.
+torch::Tensor logits_of_images(const Classifier& classifier, const torch::Tensor& images);
+
 }  // namespace fercli
