@@ -1,6 +1,8 @@
 // fercli frame: perturbs a whole picture so that the face found in it is read as something else.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "attacks/frame_attack.hpp"
 #include "commands/options/attack_options.hpp"
 #include "commands/set_attack.hpp"
@@ -107,22 +109,32 @@ Picture draw_portrait(const Arguments& a, const Classifier& classifier, FaceDete
   return shown;
 }
 
-/// The largest face that the network reads as SOURCE, else the largest: its place by size, from 1.
-int64_t face_of_source(const Classifier& classifier, FaceDetector& detector, const Picture& picture,
-                       const EmotionGoal& goal) {
-  if (!goal.source) return 1;
+/// Without --face the largest face that the goal concerns, else the largest: its place by size, from 1. Says what a
+/// reader would not expect: that another face than the largest is attacked, or one that the goal does not concern.
+int64_t choose_face(const Arguments& a, const Classifier& classifier, FaceDetector& detector, const Picture& picture,
+                    const EmotionGoal& goal) {
   const auto boxes = find_by_size(detector, picture);
-  if (boxes.empty()) return 1;
+  if (boxes.empty() || a.face > static_cast<int64_t>(boxes.size()))
+    return std::max<int64_t>(1, a.face);  // refused later
   const auto faces = read_faces(classifier, picture, boxes);
-  for (size_t i = 0; i < faces.size(); ++i) {
-    if (faces[i].top() != *goal.source) continue;
-    if (i > 0) {
-      inform(fmt::format("face {} is attacked, which the network reads as {}; --face N takes another", i + 1,
-                         classifier.classes().name(*goal.source)));
-    }
-    return static_cast<int64_t>(i + 1);
+  const auto reading = [&](const FaceReading& face) {
+    const char* already = face.top() == goal.target ? " already" : "";
+    return fmt::format("is read as {}{}", classifier.classes().name(face.top()), already);
+  };
+  const auto wanted =
+      std::find_if(faces.begin(), faces.end(), [&](const auto& face) { return goal.concerns(face.top()); });
+  const int64_t fitting = wanted == faces.end() ? 1 : wanted - faces.begin() + 1;
+  const int64_t chosen = a.face > 0 ? a.face : fitting;
+  const FaceReading& face = faces[static_cast<size_t>(chosen - 1)];
+  if (!goal.concerns(face.top())) {
+    warn(fmt::format(
+        "face {} of {} {}, so no success is counted{}", chosen, faces.size(), reading(face),
+        wanted == faces.end() ? "" : fmt::format("; face {} {} (--face {})", fitting, reading(*wanted), fitting)));
+  } else if (a.face == 0 && chosen > 1) {
+    inform(fmt::format("the largest face {}; face {} of {} is attacked, which {} (--face N takes another)",
+                       reading(faces.front()), chosen, faces.size(), reading(face)));
   }
-  return 1;
+  return chosen;
 }
 
 torch::Tensor marked(const Picture& picture, const FaceReading& face, Overlay& overlay) {
@@ -141,10 +153,11 @@ Result summarise(const Arguments& a, const OptionSet& options, const FrameAttack
                  const Checkpoint& checkpoint, const EmotionGoal& goal) {
   Result result;
   result.command = "frame";
-  result.n = 1;
-  result.metrics["success_8bit"] = proportion(found.after.reached, 1);
+  const bool counts = goal.concerns(found.before.top());
+  result.n = counts;
+  result.metrics["success_8bit"] = proportion(counts && found.after.reached, counts);
   result.metrics["detected"] = proportion(found.after.found, 1);
-  result.metrics["success_shifted_boxes"] = proportion(found.steady, found.shifted);
+  result.metrics["success_shifted_boxes"] = counts ? proportion(found.steady, found.shifted) : proportion(0, 0);
   result.threat_model = {{"norm", to_string(a.settings.threat.norm)},
                          {"eps", a.settings.threat.eps},
                          {"goal", goal.name},
@@ -182,19 +195,25 @@ std::string verdict(const FaceReading& face, const LabelSet& classes) {
   return fmt::format("{} {:.1f} %", classes.name(face.top()), 100 * face.confidence());
 }
 
-void print_report(const Arguments& a, const FrameAttackResult& found, const LabelSet& classes, const EmotionGoal& goal,
+/// What became of the goal, for a reader.
+const char* outcome_of(const Result& result, const FrameAttackResult& found) {
+  if (result.n == 0) return "not counted, as the face was read otherwise before";
+  return found.after.reached ? "reached" : "not reached";
+}
+
+void print_report(const Arguments& a, const Result& result, const FrameAttackResult& found, const LabelSet& classes,
                   const fs::path& folder) {
-  print_text("{}: {} frame of {}x{} pixels, {} eps {}\n", goal.name, a.image.empty() ? "drawn" : a.image,
-             found.picture.width(), found.picture.height(), to_string(a.settings.threat.norm),
-             format_eps(a.settings.threat.eps, a.settings.threat.norm));
+  print_text("{}: {} frame of {}x{} pixels, {} eps {}\n", result.threat_model.at("goal").get<std::string>(),
+             a.image.empty() ? "drawn" : a.image, found.picture.width(), found.picture.height(),
+             to_string(a.settings.threat.norm), format_eps(a.settings.threat.eps, a.settings.threat.norm));
   print_levels_note(a.settings.threat.norm, a.settings.threat.eps);
   print_text("  before   {}\n", verdict(found.before, classes));
   print_text("  after    {}\n",
              found.after.found ? verdict(found.after.face, classes) : "no face is found there any more");
   print_text("  goal     {} (8-bit frame read back, face detected anew; {} steps, Linf {}/255, L2 {:.2f})\n",
-             found.after.reached ? "reached" : "not reached", found.steps, std::lround(found.linf * 255), found.l2);
+             outcome_of(result, found), found.steps, std::lround(found.linf * 255), found.l2);
   print_text("  boxes shifted by up to {:g} %: reached in {}\n", 100 * a.settings.shift,
-             format_proportion(proportion(found.steady, found.shifted)));
+             format_proportion(result.metrics.at("success_shifted_boxes")));
   if (!a.saves_files()) return;
   print_text(
       "\n  {0}/frame_attack.png   before | after\n  {0}/original_frame.png, adversarial_frame.png, result.json\n",
@@ -205,12 +224,12 @@ void print_result(const Arguments& a, const Result& result, const FrameAttackRes
                   const EmotionGoal& goal, const fs::path& folder) {
   const std::string after = found.after.found ? verdict(found.after.face, classes) : "no face";
   if (a.show.json) return print_text("{}", format_result(result));
-  if (a.show.text() && !a.show.quiet) return print_report(a, found, classes, goal, folder);
-  const char* reached = found.after.reached ? "reached" : "not reached";
+  if (a.show.text() && !a.show.quiet) return print_report(a, result, found, classes, folder);
+  const char* reached = outcome_of(result, found);
   if (a.show.text()) return print_text("{}: {}, {} -> {}\n", goal.name, reached, verdict(found.before, classes), after);
   PrintedTable table{goal.name, {"frame", "before", "after", "goal", "boxes shifted: reached"}, {}};
   table.rows.push_back({a.image.empty() ? "drawn" : a.image, verdict(found.before, classes), after, reached,
-                        proportion_cell(proportion(found.steady, found.shifted))});
+                        proportion_cell(result.metrics.at("success_shifted_boxes"))});
   a.show.print({table});
 }
 
@@ -233,17 +252,13 @@ int run(const std::vector<std::string>& arguments) {
   const Picture original =
       a.image.empty() ? draw_portrait(a, classifier, *detector, goal) : picture_of_image(read_image(a.image, 3));
 
-  if (a.face == 0) a.face = face_of_source(classifier, *detector, original, goal);
+  a.face = choose_face(a, classifier, *detector, original, goal);
   FrameAttackResult found;
   {
-    Progress progress("attacking", a.settings.steps, "steps");
+    Progress progress("Attacking", a.settings.steps, "steps");
     a.settings.progress = [&](int64_t) { progress.advance(1); };
     found = attack_frame(classifier, *detector, original, static_cast<size_t>(a.face - 1), goal, a.settings,
                          Rng(a.runtime.seed).split("frame"));
-  }
-  if (goal.source && found.before.top() != *goal.source) {
-    warn(fmt::format("the network reads this face as {} already, not as {}", classes.name(found.before.top()),
-                     classes.name(*goal.source)));
   }
   if (place) {
     const fs::path folder = place->work();

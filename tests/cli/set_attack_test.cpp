@@ -118,6 +118,26 @@ TEST_F(SetAttackCommand, FrameWritesTheFrameThatItJudged) {
   EXPECT_EQ(read_image(out_ / "frame_attack.png", 3).size(2), 2 * before.size(2));
 }
 
+TEST_F(SetAttackCommand, FrameTakesAFaceThatIsNotYetWhatTheGoalWants) {
+  const std::string picture = (out_ / "two.png").string();
+  const auto portrait = [](const char* emotion, int64_t side) {
+    FaceParameters face = random_face(emotion, Rng(4));
+    face.framing = Framing::Portrait;
+    return torch::constant_pad_nd(draw_face(face, side, 3), {0, 0, 0, 300 - side}, 128);
+  };
+  write_png(torch::cat({portrait("Happy", 300), portrait("Surprise", 220)}, 2), picture);
+  const auto frame = [&](const std::string& face) {
+    return run_in_process(
+        {"frame", "any-to-happy", "--image", picture, "--steps", "1", "--json", "--threads", "1", "--face", face});
+  };
+  const auto chosen = frame("0");
+  EXPECT_THAT(chosen.err, testing::HasSubstr("the largest face is read as Happy already; face 2 of 2 is attacked"));
+  EXPECT_EQ(json::parse(chosen.out)["tables"]["before"]["class"], "Surprise");
+  const auto asked = frame("1");
+  EXPECT_THAT(asked.err, testing::HasSubstr("face 1 of 2 is read as Happy already, so no success is counted; face 2"));
+  EXPECT_EQ(json::parse(asked.out)["metrics"]["success_8bit"]["n"], 0);
+}
+
 TEST_F(SetAttackCommand, FrameSaysWhatIsWrong) {
   expect_error(run({"frame", "happy-to-sad", "--eps", "8"}), "did you mean 8/255?");
   expect_error(run({"frame", "happy-to-sad", "--eps", "0.5/255"}), "--eps 0.5/255: must be at least 1/255");
