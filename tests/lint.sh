@@ -105,11 +105,11 @@ changed_sources() {
     while read -r file; do [ ! -e "$file" ] || echo "$file"; done
 }
 
-# The sources are compiled several at a time; clang-tidy sees each by itself, with the flags of its folder's group.
+# The sources are compiled several at a time; clang-tidy sees each by itself, with the flags that any of them has.
 check_tidy() {
   local flags files=() most=8
-  flags=$(grep -o '"command": "[^"]*fercli_objects[^"]*' build/release/compile_commands.json | sed -n 1p |
-    tr ' ' '\n' | awk '/^-isystem$/ { getline path; print "-isystem"; print path } /^-(I|D)/ { print }')
+  flags=$(grep '"command": .*fercli_objects' build/release/compile_commands.json | tr ' ' '\n' | sed 's/\\\\\\"/"/g' |
+    awk '/^-isystem$/ { getline path; $0 = "-isystem" path } /^-(I|D|isystem)/ && !seen[$0]++ { print }')
   if [ "$everything" = yes ]; then
     mapfile -t files < <(printf '%s\n' "${sources[@]}" | grep '^\(src\|attacks\)/.*\.cpp$')
   else
