@@ -123,14 +123,16 @@ class HtmlRenderer {
 };
 
 std::string contents(const Document& document) {
-  std::string text =
-      fmt::format("<nav aria-label=\"{0}\"><strong>{0}</strong>\n<ol>", escape_html(document.contents_title));
+  std::string text = fmt::format("<nav id=\"contents\" aria-label=\"{0}\"><strong>{0}</strong>\n<ol>",
+                                 escape_html(document.contents_title));
   for (const auto& section : document.sections) {
     if (!section.title.empty()) {
       text += fmt::format("<li><a href=\"#{}\">{}</a></li>\n", section.id, escape_html(section.title));
     }
   }
-  return text + "</ol></nav>\n";
+  // Where the list cannot stay in sight, a way back to it does.
+  return text +
+         fmt::format("</ol></nav>\n<a class=\"up\" href=\"#contents\">{}</a>\n", escape_html(document.contents_title));
 }
 
 }  // namespace

@@ -26,6 +26,9 @@ p { margin: .7rem 0; max-width: 44rem; }
 nav { margin: 1.6rem 0 0; padding: .8rem 1.1rem; background: var(--tint); border-radius: 8px; font-size: .94rem; }
 nav ol { margin: .3rem 0 0; padding-left: 1.4rem; columns: 2; column-gap: 2rem; }
 nav li { break-inside: avoid; }
+.up { position: fixed; right: .8rem; bottom: .8rem; z-index: 1; padding: .5rem .9rem; border: 1px solid var(--line);
+  border-radius: 2rem; background: var(--tint); text-decoration: none; font-size: .88rem; }
+section { scroll-margin-top: 1rem; }
 a { color: var(--accent); }
 .callout { margin: 1rem 0; padding: .8rem 1.1rem; border-left: 6px solid var(--soft); border-radius: 4px;
   background: var(--tint); }
@@ -69,6 +72,14 @@ figcaption { margin-top: .5rem; max-width: 44rem; }
 .card img { image-rendering: pixelated; border-radius: 4px; margin-bottom: .3rem; aspect-ratio: 1; object-fit: contain; }
 .card figcaption { font-size: .85rem; }
 footer { margin-top: 3.5rem; padding-top: .9rem; border-top: 1px solid var(--line); color: var(--soft); font-size: .88rem; }
+@media screen and (min-width: 78rem) {  /* the contents stay beside the text */
+  nav { position: fixed; inset: 0 auto 0 0; width: 15rem; margin: 0; padding: 1.6rem 1.1rem; border-radius: 0;
+    border-right: 1px solid var(--line); overflow-y: auto; }
+  nav ol { columns: 1; }
+  nav li { margin: .35rem 0; }
+  main { margin-left: max(15.5rem, calc((100vw - 60rem) / 2)); }
+  .up { display: none; }
+}
 @media (max-width: 40rem) {
   body { font-size: 16px; }
   main { padding: 1.2rem 1rem 3rem; }
@@ -83,7 +94,7 @@ footer { margin-top: 3.5rem; padding-top: .9rem; border-top: 1px solid var(--lin
 @media print {
   body { font-size: 10.5pt; }
   main { max-width: none; padding: 0; }
-  nav { display: none; }
+  nav, .up { display: none; }
   .scroll { overflow: visible; }
   details::details-content { content-visibility: visible; block-size: auto; }
   h2, h3, .caption { break-after: avoid; }

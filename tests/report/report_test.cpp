@@ -218,6 +218,13 @@ TEST_P(ReportLanguages, NothingIsLoadedFromElsewhere) {
   }
 }
 
+TEST_P(ReportLanguages, EveryLinkLeadsToOnePlaceOfThePage) {
+  const std::string html = render(small_report(), {GetParam(), true}).html;
+  const auto links = pieces(html, "href=\"#", "\"");
+  EXPECT_THAT(links, testing::Contains("contents"));
+  for (const auto& link : links) EXPECT_EQ(pieces(html, fmt::format(" id=\"{}\"", link), ">").size(), 1u) << link;
+}
+
 INSTANTIATE_TEST_SUITE_P(Both, ReportLanguages, testing::Values("en", "fr"),
                          [](const auto& info) { return info.param; });
 
