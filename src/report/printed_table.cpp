@@ -103,23 +103,26 @@ std::string as_csv(const PrintedTable& table) {
 }
 
 std::string escape_latex(const std::string& text) {
-  static const std::vector<std::pair<std::string, std::string>> kMarks{{"\\", "\\textbackslash{}"},
-                                                                       {"{", "\\{"},
-                                                                       {"}", "\\}"},
-                                                                       {"$", "\\$"},
-                                                                       {"&", "\\&"},
-                                                                       {"#", "\\#"},
-                                                                       {"_", "\\_"},
-                                                                       {"%", "\\%"},
-                                                                       {"~", "\\textasciitilde{}"},
-                                                                       {"^", "\\textasciicircum{}"},
-                                                                       {"<", "\\textless{}"},
-                                                                       {">", "\\textgreater{}"},
-                                                                       {"|", "\\textbar{}"},
-                                                                       {"\"", "\\textquotedbl{}"},
-                                                                       {"–", "--"},
-                                                                       {"…", "\\dots{}"},
-                                                                       {"†", "\\dag{}"}};
+  static const std::vector<std::pair<std::string, std::string>> kMarks{
+      {"\\", "\\textbackslash{}"},
+      {"{", "\\{"},
+      {"}", "\\}"},
+      {"$", "\\$"},
+      {"&", "\\&"},
+      {"#", "\\#"},
+      {"_", "\\_"},
+      {"%", "\\%"},
+      {"~", "\\textasciitilde{}"},
+      {"^", "\\textasciicircum{}"},
+      {"<", "\\textless{}"},
+      {">", "\\textgreater{}"},
+      {"|", "\\textbar{}"},
+      {"\"", "{''}"},
+      {"[", "{[}"},  // an option of \midrule or \\ else
+      {"*", "{*}"},
+      {"–", "--"},
+      {"…", "\\dots{}"},
+      {"†", "\\dag{}"}};
   const std::string plain = printable(text);
   std::string escaped;
   for (size_t i = 0; i < plain.size();) {

@@ -56,10 +56,17 @@ TEST(PrintedTables, AsLatexTheyNeedBooktabsAlone) {
             "    name & share & note \\\\\n"
             "    \\midrule\n"
             "    =cmd\\textbar{}' /C'!A0 & 25.0 (12.5--50.0) & \\textless{}b\\textgreater{}, \\{x\\} \\\\\n"
-            "    plain & -- & \\textbackslash{}u001b[31m \\\\\n"
+            "    plain & -- & \\textbackslash{}u001b{[}31m \\\\\n"
             "    \\bottomrule\n"
             "  \\end{tabular}\n"
             "\\end{table}\n");
+}
+
+TEST(PrintedTables, NoCellOfLatexIsAnOptionOfTheLineBefore) {
+  PrintedTable table{"", {"file"}, {}};
+  for (const char* name : {"[1]", "*", "\"a\""}) table.rows.push_back({name});
+  const std::string latex = format_tables({table}, "latex");
+  EXPECT_THAT(latex, HasSubstr("\\midrule\n    {[}1] \\\\\n    {*} \\\\\n    {''}a{''} \\\\\n"));
 }
 
 TEST(PrintedTables, AnUnknownFormatIsRefused) {
