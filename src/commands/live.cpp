@@ -43,7 +43,8 @@ struct Arguments {
   Smoothing smoothing;
   double eps = 4 / 255.0, duration = 0;
   int64_t steps = 4, max_frames = 0;
-  bool list = false, no_window = false, lines = false, course = false, mirror = false, force = false, quiet = false;
+  bool list = false, no_window = false, lines = false, course = false, mirror = false, explain = false, force = false,
+       quiet = false;
   Runtime runtime;
 };
 
@@ -79,6 +80,9 @@ void declare(OptionSet& options, Arguments& a) {
   options.number("eps", &a.eps, "4/255", {0, 1, true}, "largest change of a pixel (Linf), pixels in [0,1]");
   options.integer("steps", &a.steps, {1, 100}, "steps per frame, continued from the last frame's perturbation");
   options.text("defend", &a.defend, "MODEL", "a robust network whose verdict is shown beside");
+  options.flag("explain", &a.explain,
+               "colour the regions of the largest face that cost its verdict most when they are hidden, for the "
+               "robust network too; key x");
   options.section("Output");
   options.flag("no-window", &a.no_window, "no window; prints a line a second unless data goes to stdout");
   options.flag("lines", &a.lines, "print a line a second beside the window too");
@@ -194,7 +198,9 @@ class LiveRun {
         hud_(classes.names(), a.language, goal),
         session_(a.outputs, classes, pipeline.source().fps() >= 5 ? pipeline.source().fps() : kFps),
         eps_(a.eps),
-        mirrored_(a.mirror) {
+        largest_eps_(a.eps),
+        mirrored_(a.mirror),
+        explained_(a.explain) {
     if (!a.no_window) window_ = std::make_unique<Window>("fercli live");
     switches_.attack = !a.attack.empty();
     pipeline_.attack(switches_.attack);
@@ -231,7 +237,8 @@ class LiveRun {
     }
     if (!seconds.empty()) inform("seconds per emotion:" + seconds);
     if (summary.contains("attack")) {
-      inform("attack success: " + format_proportion(metric_from_json(summary["attack"]["success"])));
+      inform(fmt::format("attack success: {}, with no pixel changed by more than {:.3g} of 255 levels",
+                         format_proportion(metric_from_json(summary["attack"]["success"])), largest_eps_ * 255));
     }
     session_.finish(status, pipeline_.faces_seen(), hud_.overlay(), pipeline_.source().name());
   }
@@ -295,6 +302,9 @@ class LiveRun {
       case 'm':
         pipeline_.mirror(mirrored_ = !mirrored_);
         break;
+      case 'x':
+        pipeline_.explain(explained_ = !explained_);
+        break;
       case 'd':
         pipeline_.next_detector();
         break;
@@ -304,6 +314,7 @@ class LiveRun {
       case '+':
       case '=':
         pipeline_.set_eps(eps_ = std::min(1.0, eps_ * kEpsFactor));
+        largest_eps_ = std::max(largest_eps_, eps_);
         break;
       case '-':
         pipeline_.set_eps(eps_ = std::max(0.5 / 255, eps_ / kEpsFactor));
@@ -330,10 +341,10 @@ class LiveRun {
   HudSwitches switches_;
   std::optional<AnalysedFrame> frame_;
   torch::Tensor shown_;
-  double eps_;
+  double eps_, largest_eps_;
   int64_t last_second_ = -1, last_number_ = -1;
   std::optional<int64_t> open_second_;  ///< whose line is still to be printed
-  bool mirrored_, quit_ = false, changed_ = false;
+  bool mirrored_, explained_, quit_ = false, changed_ = false;
 };
 
 Pace pace_of(const Arguments& a, const VideoSource& source) {
@@ -364,6 +375,7 @@ int run(const std::vector<std::string>& arguments) {
   settings.max_seconds = a.duration;
   settings.max_frames = a.max_frames;
   settings.mirror = a.mirror;
+  settings.explain = a.explain;
   settings.hold = !a.no_window;
   settings.runtime = a.runtime;
   LivePipeline pipeline(std::move(source), make_detectors(a.detector, a.smallest_face), networks.classifier,

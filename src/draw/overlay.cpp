@@ -83,6 +83,10 @@ std::string Overlay::verdict(std::optional<int64_t> label, const std::vector<dou
                      100 * probabilities.at(static_cast<size_t>(shown)));
 }
 
+std::string Overlay::number(double value, int decimals) const {
+  return in_language(fmt::format("{:.{}f}", value, decimals), language_);
+}
+
 void Overlay::draw_faces(const torch::Tensor& bgr, const std::vector<FaceView>& faces) {
   cv::Mat canvas = as_mat(bgr);
   for (const auto& face : faces) {

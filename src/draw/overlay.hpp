@@ -45,6 +45,9 @@ class Overlay {
   bool french() const { return language_ == "fr"; }
   Lettering& lettering() { return lettering_; }
 
+  /// A number with so many decimals, as the language writes it.
+  std::string number(double value, int decimals) const;
+
   /// Picks the language's text.
   const char* say(const char* english, const char* french_text) const { return french() ? french_text : english; }
 

@@ -55,7 +55,7 @@ class LiveAttack {
   void set_eps(double eps) { settings_.eps = eps; }
   const LiveAttackSettings& settings() const { return settings_; }
   const LiveAttackTally& tally() const { return tally_; }
-  bool has_defender() const { return defender_ != nullptr; }
+  const Classifier* defender() const { return defender_; }  ///< null where there is none
 
  private:
   void attack_rows(const std::vector<Face>& faces, const std::vector<size_t>& rows,

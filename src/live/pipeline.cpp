@@ -1,5 +1,6 @@
 #include "live/pipeline.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <deque>
@@ -10,6 +11,7 @@
 
 #include "core/clock.hpp"
 #include "core/error.hpp"
+#include "faces/region_map.hpp"
 #include "live/steady_memory.hpp"
 
 namespace fercli {
@@ -20,6 +22,7 @@ using Milliseconds = std::chrono::duration<double, std::milli>;
 
 /// How far a face's last box holds back its new one, while smoothing is on.
 constexpr double kSteadyBox = 0.5;
+constexpr double kExplanationAge = 0.5;  ///< seconds
 constexpr auto kNap = std::chrono::milliseconds(20);
 constexpr auto kHeld = std::chrono::milliseconds(200);  ///< between two looks at a still that stays
 
@@ -99,7 +102,8 @@ struct LivePipeline::State {
         live_attack(std::move(view)),
         settings(given),
         follower(detectors.at(0), given.smoothing.seconds > 0 ? kSteadyBox : 0),
-        mirrored(given.mirror) {}
+        mirrored(given.mirror),
+        explaining(given.explain) {}
 
   void capture();
   void hand_on(const Frame& frame);
@@ -110,6 +114,7 @@ struct LivePipeline::State {
   std::vector<LiveFace> read(const Picture& picture, const std::vector<Track>& tracks, double time);
   std::vector<LiveFace> read_still(const Picture& picture, int64_t number);
   void perturb(AnalysedFrame& out);
+  void explain(AnalysedFrame& out);
   void fail();
 
   std::unique_ptr<VideoSource> source;
@@ -119,11 +124,13 @@ struct LivePipeline::State {
   PipelineSettings settings;
   FaceFollower follower;
   std::map<int64_t, LabelSmoother> smoothers;
+  std::optional<Explanation> explanation;  ///< the last one, made at this time of the video
+  double explained_at = 0;
   int64_t still = -1, faces_before = 0;  ///< which still is worked on, and the faces of those before it
 
   Slot<Captured> captured_frames;
   Slot<AnalysedFrame> analysed_frames;
-  std::atomic<bool> stopping{false}, paused{false}, mirrored, attacking{false};
+  std::atomic<bool> stopping{false}, paused{false}, mirrored, attacking{false}, explaining;
   std::atomic<size_t> detector{0};
   std::atomic<double> eps{0};
   std::atomic<int64_t> captured{0}, dropped{0}, analysed{0}, born{0};
@@ -240,6 +247,27 @@ void LivePipeline::State::perturb(AnalysedFrame& out) {
   out.attack_ms = milliseconds_since(start);
 }
 
+void LivePipeline::State::explain(AnalysedFrame& out) {
+  if (!explaining || out.attacked || out.faces.empty()) return;  // the attack view has no room for it
+  const auto& face = *std::max_element(out.faces.begin(), out.faces.end(), [](const LiveFace& a, const LiveFace& b) {
+    return a.reading.box.area() < b.reading.box.area();
+  });
+  const bool fresh = explanation && explanation->id == face.id && out.frame.time >= explained_at &&
+                     out.frame.time < explained_at + kExplanationAge;
+  if (!fresh || source->is_stills()) {
+    const auto& crop = face.reading.crop;
+    Explanation made{face.id, crop, face.reading.probabilities, region_map(classifier, crop, face.reading.top()),
+                     {},      {}};
+    if (const Classifier* defender = live_attack ? live_attack->defender() : nullptr) {
+      made.robust_seen = read_crops(*defender, crop.unsqueeze(0)).front();
+      made.robust_regions = region_map(*defender, crop, top_of(made.robust_seen));
+    }
+    explanation = std::move(made);
+    explained_at = out.frame.time;
+  }
+  out.explanation = explanation;
+}
+
 AnalysedFrame LivePipeline::State::analyse_one(Captured item) {
   AnalysedFrame out;
   out.frame = std::move(item.frame);
@@ -260,6 +288,7 @@ AnalysedFrame LivePipeline::State::analyse_one(Captured item) {
   }
   out.latency_ms = milliseconds_since(item.arrival);
   perturb(out);
+  explain(out);
   const std::lock_guard lock(mutex);
   latencies.add(out.latency_ms);
   meter.tick(std::chrono::duration<double>(Clock::now().time_since_epoch()).count());
@@ -351,6 +380,9 @@ void LivePipeline::attack(bool on) {
 }
 void LivePipeline::set_eps(double eps) {
   state_->eps = eps;
+}
+void LivePipeline::explain(bool on) {
+  state_->explaining = on;
 }
 bool LivePipeline::can_attack() const {
   return state_->live_attack != nullptr;

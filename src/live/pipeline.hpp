@@ -29,12 +29,23 @@ struct LiveFace {
   std::optional<int64_t> label;  ///< with hysteresis; none: uncertain
 };
 
+/// Which regions of a face the verdicts hang on (`region_map`), each for the class that its network sees.
+struct Explanation {
+  int64_t id = 0;            ///< of the face
+  torch::Tensor crop;        ///< uint8 (C,S,S): what was looked at
+  std::vector<double> seen;  ///< probabilities
+  torch::Tensor regions;
+  std::vector<double> robust_seen;  ///< of the defending network; empty without one
+  torch::Tensor robust_regions;
+};
+
 /// A frame and everything that was found in this very frame.
 struct AnalysedFrame {
   Frame frame;
   std::vector<LiveFace> faces;  ///< by id
   std::vector<PerturbedFace> perturbed;
-  bool attacked = false;  ///< the attack view was on
+  std::optional<Explanation> explanation;  ///< of the largest face, at most half a second old
+  bool attacked = false;                   ///< the attack view was on
   LiveAttackTally tally;
   double find_ms = 0, read_ms = 0, attack_ms = 0;  ///< detection; network; attack
   double latency_ms = 0;                           ///< from the frame's arrival to its labels
@@ -56,6 +67,7 @@ struct PipelineSettings {
   double max_seconds = 0;  ///< of the video; 0: to its end
   int64_t max_frames = 0;  ///< analysed; 0: all
   bool mirror = false;
+  bool explain = false;
   bool hold = false;  ///< of stills, the last one stays, and is worked on again and again
   Runtime runtime;    ///< threads of the network
 };
@@ -85,6 +97,7 @@ class LivePipeline {
   void mirror(bool on);
   void next_detector();
   void attack(bool on);
+  void explain(bool on);
   void set_eps(double eps);
   bool can_attack() const;
 

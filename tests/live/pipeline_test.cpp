@@ -4,7 +4,9 @@
 #include <thread>
 
 #include "data/image.hpp"
+#include "faces/region_map.hpp"
 #include "live/pipeline.hpp"
+#include "live/screen/hud.hpp"
 #include "live/video/synthetic_video.hpp"
 #include "models/checkpoint.hpp"
 #include "tests/cli/run_program.hpp"
@@ -101,6 +103,64 @@ TEST(LiveFaces, WhatTheNetworkSeesIsWhatItsVerdictIsAbout) {
   for (const auto& face : frames.back().faces) {
     EXPECT_EQ(read_crops(standard(), face.reading.crop.unsqueeze(0))[0], face.reading.probabilities);
   }
+}
+
+/// The first frame of two people in which a face was found, explained.
+AnalysedFrame find_explained_frame() {
+  PipelineSettings settings = settings_with(Pace::EveryFrame);
+  settings.max_frames = 6;
+  settings.explain = true;
+  LivePipeline pipeline(open_video(kTwoPeople), haar(), standard(), nullptr, settings);
+  for (auto& frame : all_frames(pipeline)) {
+    if (frame.explanation) return frame;
+  }
+  return {};
+}
+
+const AnalysedFrame& explained_frame() {
+  static const AnalysedFrame frame = find_explained_frame();
+  return frame;
+}
+
+TEST(LiveFaces, AnExplanationHidesEachRegionInTurn) {
+  const auto& frame = explained_frame();
+  ASSERT_TRUE(frame.explanation.has_value());
+  const Explanation& told = *frame.explanation;
+  const auto label = static_cast<size_t>(top_of(told.seen));
+  const int64_t region = told.crop.size(1) / kRegions;
+  for (const auto& [row, column] : {std::pair{2, 3}, {5, 0}}) {
+    auto hidden = told.crop.clone();
+    hidden.slice(1, row * region, (row + 1) * region)
+        .slice(2, column * region, (column + 1) * region)
+        .fill_(told.crop.to(torch::kFloat64).mean().round().item<int64_t>());
+    const double left = read_crops(standard(), hidden.unsqueeze(0))[0][label];
+    EXPECT_NEAR(told.regions[row][column].item<double>(), told.seen[label] - left, 1e-6);
+  }
+}
+
+TEST(LiveFaces, TheWindowShowsTheRegionsOfAnExplanation) {
+  auto frame = explained_frame();
+  ASSERT_TRUE(frame.explanation.has_value());
+  Hud hud(standard().classes().names(), "en", "untargeted");
+  const auto warm = [&] {
+    const auto shown = hud.compose(frame, {}, Timeline(), {}).slice(1, frame.frame.bgr.size(1)).to(torch::kInt32);
+    return (shown.select(2, 2) - shown.select(2, 0)).gt(110).sum().item<int64_t>();
+  };
+  frame.faces.clear();  // their bars have warm colours too
+  frame.explanation->regions = torch::zeros({kRegions, kRegions}, torch::kFloat64);
+  const int64_t cold = warm();
+  frame.explanation->regions[1][1] = 0.5;
+  EXPECT_GT(warm(), cold + 100);
+}
+
+TEST(LiveFaces, TheWindowShowsASmallPictureEnlarged) {
+  AnalysedFrame frame;
+  frame.frame.bgr = torch::full({48, 48, 3}, 90, torch::kUInt8);
+  frame.frame.bgr[47][46].fill_(200);
+  const auto shown = Hud(standard().classes().names(), "en", "untargeted").compose(frame, {}, Timeline(), {});
+  EXPECT_EQ(shown.size(0), 480 + Hud::kStrip);
+  EXPECT_TRUE(shown.slice(0, 470, 480).slice(1, 460, 470).eq(200).all().item<bool>());
+  EXPECT_TRUE(shown.slice(0, 470, 480).slice(1, 470, 480).eq(90).all().item<bool>());
 }
 
 TEST(LiveFaces, ASlowReaderLosesFramesAndNothingPilesUp) {

@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
+#include "data/image.hpp"
 #include "eval/measures/difference_picture.hpp"
 #include "eval/measures/metrics.hpp"
 #include "faces/face_reader.hpp"
@@ -13,7 +15,9 @@ namespace fercli {
 namespace {
 
 constexpr Ink kGround{34, 30, 28}, kRed{60, 60, 230}, kGreen{120, 200, 90};
-constexpr int kSmall = 8, kMiddle = 10, kPad = 12;
+constexpr int kSmall = 8, kMiddle = 10, kPad = 12, kHeatSide = 144;
+constexpr int64_t kRoomHeight = 480, kRoomWidth = 640;  ///< that a small picture is enlarged to
+constexpr double kLeastHeat = 0.05;                     ///< what a region must cost at least for its full colour
 
 /// A class's colour, light enough to be read on the panel.
 Ink on_dark(Ink ink) {
@@ -22,13 +26,36 @@ Ink on_dark(Ink ink) {
   return dark ? Ink{lighter(ink.blue), lighter(ink.green), lighter(ink.red)} : ink;
 }
 
-/// "87 % (n = 120, 95 % CI 80-92)".
+/// The face in grey, and warm where hiding a region costs the class most. RGB.
+torch::Tensor heated(const torch::Tensor& crop, const torch::Tensor& regions) {
+  const auto weight = regions.clamp_min(0) / std::max(kLeastHeat, regions.max().item<double>());
+  const auto smooth = resize_image((weight * 255).round().to(torch::kUInt8).unsqueeze(0), crop.size(1), crop.size(2));
+  const auto heat = smooth.to(torch::kFloat32) / 255 * 0.75;
+  const auto grey = convert_channels(crop, 1).to(torch::kFloat32).expand({3, -1, -1}) * 0.7;
+  const auto warm = torch::tensor({255.0F, 120.0F, 0.0F}).view({3, 1, 1});
+  return (grey * (1 - heat) + warm * heat).round().clamp(0, 255).to(torch::kUInt8);
+}
+
+/// "a pixel changes by at most 4 of 255 levels".
+std::string plain_eps(double eps, const Overlay& overlay) {
+  const double levels = eps * 255;
+  return fmt::format("{} {} {}", overlay.say("a pixel changes by at most", "un pixel change d’au plus"),
+                     overlay.number(levels, std::abs(levels - std::round(levels)) < 0.05 ? 0 : 1),
+                     overlay.say("of 255 levels", "niveaux sur 255"));
+}
+
+/// "87 % (n = 120, 80–92 %)".
 std::string share_text(int64_t successes, int64_t n) {
-  if (n == 0) return "-";
+  if (n == 0) return "–";
   const Interval interval = wilson_interval(successes, n);
-  return fmt::format("{:.0f} % (n = {}, {:.0f}-{:.0f} %)",
+  return fmt::format("{:.0f} % (n = {}, {:.0f}–{:.0f} %)",
                      100.0 * static_cast<double>(successes) / static_cast<double>(n), n, 100 * interval.low,
                      100 * interval.high);
+}
+
+/// How many times its size a picture is shown at.
+int64_t enlargement(const torch::Tensor& bgr) {
+  return std::max<int64_t>(1, std::min(kRoomHeight / bgr.size(0), kRoomWidth / bgr.size(1)));
 }
 
 /// The face that the attack panel shows: the largest one that the goal concerns, else the largest.
@@ -49,10 +76,11 @@ const PerturbedFace* shown_face(const AnalysedFrame& frame) {
 void Hud::draw_status(const torch::Tensor& canvas, const AnalysedFrame& frame, const PipelineStatus& status,
                       const HudSwitches& switches) {
   const std::string text =
-      fmt::format("{:.1f} fps   {} {:.1f} ms   {} {:.1f} ms   p95 {:.0f} ms   {} {}   {} {}   {}", status.fps,
-                  overlay_.say("faces", "visages"), frame.find_ms, overlay_.say("network", "réseau"), frame.read_ms,
-                  status.latency_p95, overlay_.say("queue", "file"), status.waiting, overlay_.say("dropped", "perdues"),
-                  status.dropped, frame.detector);
+      fmt::format("{} {}   {} {} ms   {} {} ms   p95 {:.0f} ms   {} {}   {} {}   {}", overlay_.number(status.fps, 1),
+                  overlay_.say("fps", "im/s"), overlay_.say("faces", "visages"), overlay_.number(frame.find_ms, 1),
+                  overlay_.say("network", "réseau"), overlay_.number(frame.read_ms, 1), status.latency_p95,
+                  overlay_.say("queue", "file"), status.waiting, overlay_.say("dropped", "perdues"), status.dropped,
+                  frame.detector);
   const int width = overlay_.lettering().width(text, kSmall) + 2 * kPad;
   fill_rectangle(canvas, 0, 0, width, 22, kGround, 0.7);
   overlay_.lettering().write(canvas, text, kPad, 15, kSmall, kWhite);
@@ -69,8 +97,27 @@ void Hud::draw_verdict(const torch::Tensor& canvas, const std::vector<double>& p
                              on_dark(overlay_.class_ink(best)));
 }
 
+/// Which regions each network looks at, and what it sees.
+void Hud::draw_explanation(const torch::Tensor& canvas, const Explanation& explanation, int left, int top) {
+  const auto one = [&](const torch::Tensor& regions, const std::vector<double>& seen, const char* network, int x) {
+    draw_tile(canvas, heated(explanation.crop, regions), x, top + 34, kHeatSide);
+    overlay_.lettering().write(canvas, network, x, top + 14, kSmall, kPale);
+    draw_verdict(canvas, seen, x, top + 28, kSmall);
+  };
+  const int second = left + 2 * kPad + kHeatSide;
+  one(explanation.regions, explanation.seen, overlay_.say("the network looks at", "le réseau regarde"), left + kPad);
+  if (explanation.robust_regions.defined()) {
+    one(explanation.robust_regions, explanation.robust_seen, overlay_.say("the robust network", "le réseau robuste"),
+        second);
+  }
+}
+
 void Hud::draw_faces_panel(const torch::Tensor& canvas, const AnalysedFrame& frame, int left, int height) {
   const int bars = static_cast<int>(overlay_.classes().size()) * Overlay::kBarRow, block = bars + 30;
+  if (frame.explanation) {
+    height -= kHeatSide + 34 + kPad;
+    draw_explanation(canvas, *frame.explanation, left, height);
+  }
   int top = kPad;
   for (const auto& face : frame.faces) {
     if (top + block > height) break;
@@ -85,11 +132,11 @@ void Hud::draw_faces_panel(const torch::Tensor& canvas, const AnalysedFrame& fra
 
 void Hud::draw_attack_panel(const torch::Tensor& canvas, const AnalysedFrame& frame, int left) {
   auto& letters = overlay_.lettering();
-  const std::string title = fmt::format("{}   eps {:.3g}/255", goal_, frame.eps * 255);
-  letters.write(canvas, title, left + kPad, 20, kMiddle, kWhite);
+  letters.write(canvas, goal_, left + kPad, 20, kMiddle, kWhite);
+  letters.write(canvas, plain_eps(frame.eps, overlay_), left + kPad, 38, kSmall, kPale);
   const PerturbedFace* face = shown_face(frame);
   if (face == nullptr) return;
-  const int side = (kPanel - 3 * kPad) / 2, second = left + 2 * kPad + side, tile = 32;
+  const int side = (kPanel - 3 * kPad) / 2, second = left + 2 * kPad + side, tile = 48;
   draw_tile(canvas, face->original, left + kPad, tile, side);
   draw_tile(canvas, face->adversarial, second, tile, side);
   int y = tile + side + 16;
@@ -113,7 +160,7 @@ void Hud::draw_attack_panel(const torch::Tensor& canvas, const AnalysedFrame& fr
     y += 17;
     letters.write(canvas, text, second, y, kSmall, ink);
   };
-  line(fmt::format("{} x {}", overlay_.say("perturbation", "perturbation"), factor), kPale);
+  line(fmt::format("perturbation × {}", factor), kPale);
   line(fmt::format("Linf {}/255", face->largest_change), kPale);
   if (!face->concerned) line(overlay_.say("not attacked", "non attaqué"), kPale);
   if (face->concerned) {
@@ -130,25 +177,23 @@ void Hud::draw_attack_panel(const torch::Tensor& canvas, const AnalysedFrame& fr
   if (!face->robust_before.empty()) {
     wide_line(fmt::format("{} {}", overlay_.say("defended", "défendu"), share_text(tally.defended, tally.faces)));
   }
-  wide_line(fmt::format("{:.0f} ms, {} {:.1f} + {:.1f}", tally.milliseconds,
-                        overlay_.say("passes per face", "passages par visage"),
-                        tally.faces > 0 ? static_cast<double>(tally.forward) / static_cast<double>(tally.faces) : 0,
-                        tally.faces > 0 ? static_cast<double>(tally.backward) / static_cast<double>(tally.faces) : 0));
+  const auto per_face = [&](int64_t passes) {
+    return overlay_.number(tally.faces > 0 ? static_cast<double>(passes) / static_cast<double>(tally.faces) : 0, 1);
+  };
+  wide_line(fmt::format("{:.0f} ms, {} {} + {}", tally.milliseconds,
+                        overlay_.say("passes per face", "passages par visage"), per_face(tally.forward),
+                        per_face(tally.backward)));
 }
 
 void Hud::draw_help(const torch::Tensor& canvas) {
   const bool fr = overlay_.french();
-  const std::vector<std::pair<std::string, std::string>> keys{{"q, Esc", fr ? "quitter" : "quit"},
-                                                              {fr ? "espace" : "space", fr ? "pause" : "pause"},
-                                                              {"s", fr ? "photo" : "snapshot"},
-                                                              {"r", fr ? "enregistrer" : "record"},
-                                                              {"m", fr ? "miroir" : "mirror"},
-                                                              {"b", fr ? "barres" : "bars"},
-                                                              {"e", fr ? "avatars" : "emoji"},
-                                                              {"a", fr ? "attaque" : "attack"},
-                                                              {"+ -", "eps"},
-                                                              {"d", fr ? "détecteur" : "detector"},
-                                                              {"h", fr ? "cette aide" : "this help"}};
+  const std::vector<std::pair<std::string, std::string>> keys{
+      {"q, Esc", fr ? "quitter" : "quit"},  {fr ? "espace" : "space", fr ? "pause" : "pause"},
+      {"s", fr ? "photo" : "snapshot"},     {"r", fr ? "enregistrer" : "record"},
+      {"m", fr ? "miroir" : "mirror"},      {"b", fr ? "barres" : "bars"},
+      {"e", fr ? "avatars" : "emoji"},      {"x", fr ? "régions" : "regions"},
+      {"a", fr ? "attaque" : "attack"},     {"+ -", "eps"},
+      {"d", fr ? "détecteur" : "detector"}, {"h", fr ? "cette aide" : "this help"}};
   fill_rectangle(canvas, 40, 50, 250, static_cast<int>(keys.size()) * 22 + 24, kGround, 0.85);
   int y = 80;
   for (const auto& [key, meaning] : keys) {
@@ -161,13 +206,18 @@ void Hud::draw_help(const torch::Tensor& canvas) {
 torch::Tensor Hud::compose(const AnalysedFrame& frame, const PipelineStatus& status, const Timeline& timeline,
                            const HudSwitches& switches) {
   const auto& pixels = frame.frame.bgr;
-  const int64_t height = pixels.size(0), width = pixels.size(1);
+  const int64_t factor = enlargement(pixels);
+  const auto picture = factor == 1 ? pixels.clone() : pixels.repeat_interleave(factor, 0).repeat_interleave(factor, 1);
+  const int64_t height = picture.size(0), width = picture.size(1);
   // Video encoders want even sides.
   const int64_t tall = (height + kStrip + 1) / 2 * 2, wide = (width + kPanel + 1) / 2 * 2;
   const auto canvas = torch::empty({tall, wide, 3}, torch::kUInt8);
   fill_rectangle(canvas, 0, 0, static_cast<int>(wide), static_cast<int>(tall), kGround);
-  const auto picture = pixels.clone();
-  const auto view = [](const LiveFace& face) { return FaceView{face.id, face.reading.box, face.label, face.smoothed}; };
+  const auto view = [times = static_cast<double>(factor)](const LiveFace& face) {
+    const Box& box = face.reading.box;
+    const Box shown{box.x * times, box.y * times, box.width * times, box.height * times};
+    return FaceView{face.id, shown, face.label, face.smoothed};
+  };
   std::vector<FaceView> views;
   for (const auto& face : frame.faces) views.push_back(view(face));
   overlay_.draw_faces(picture, views);

@@ -34,6 +34,7 @@ class Hud {
   void draw_status(const torch::Tensor& canvas, const AnalysedFrame& frame, const PipelineStatus& status,
                    const HudSwitches& switches);
   void draw_faces_panel(const torch::Tensor& canvas, const AnalysedFrame& frame, int left, int height);
+  void draw_explanation(const torch::Tensor& canvas, const Explanation& explanation, int left, int top);
   void draw_attack_panel(const torch::Tensor& canvas, const AnalysedFrame& frame, int left);
   void draw_verdict(const torch::Tensor& canvas, const std::vector<double>& probabilities, int left, int base,
                     int height);
