@@ -106,7 +106,13 @@ class AttackContract : public testing::TestWithParam<Case> {
   }
   const AttackResult& plain_result() const { return plain_run().result; }
 
-  Classifier classifier_ = confident_cnn(kSide);
+  /// The same for all tests.
+  static Classifier network() {
+    static const Classifier classifier = confident_cnn(kSide);
+    return classifier;
+  }
+
+  Classifier classifier_ = network();
   torch::Tensor images_ = test_images(kImages, kSide, 0, 255);
 };
 
@@ -139,7 +145,7 @@ TEST_P(AttackContract, StaysInsideTheBallOnThePixelGridAndInTheUnitRange) {
 TEST_P(AttackContract, StaysInsideTheBallOffThePixelGrid) {
   auto off_grid = settings();
   off_grid.pixel_grid = false;
-  const auto in = input();
+  const auto in = select(input(), {0, 3, 4, 8});
   const auto result = run(in, off_grid);
   EXPECT_GE(result.x_adv.min().item<float>(), 0);
   EXPECT_LE(result.x_adv.max().item<float>(), 1);
@@ -173,7 +179,7 @@ TEST_P(AttackContract, SuccessIsTheGoalReachedByTheFloat32Network) {
 }
 
 TEST_P(AttackContract, ASearchInBFloat16ClaimsOnlyWhatFloat32Confirms) {
-  const auto in = input();
+  const auto in = select(input(), {0, 3, 4, 8});
   const auto result = attack(settings())->run(classifier_.with_precision(Precision::BFloat16), threat(), in, Rng(7));
   EXPECT_TRUE(result.logits.equal(classifier_.logits(result.x_adv)));
   EXPECT_TRUE(result.success.equal(in.goal.reached(classifier_.logits(result.x_adv))));
@@ -195,7 +201,7 @@ TEST_P(AttackContract, BatchSizeChangesNoBit) {
 TEST_P(AttackContract, OrderAndCompanyChangeNoBit) {
   const auto in = input();
   for (const std::vector<int64_t>& rows :
-       {std::vector<int64_t>{8, 3, 0, 5, 1, 2, 7, 6, 4}, std::vector<int64_t>{7, 2}}) {  // one alone: a batch of 1
+       {std::vector<int64_t>{8, 3, 0, 5}, std::vector<int64_t>{7, 2}}) {  // one alone: BatchSizeChangesNoBit
     expect_same(plain_result(), run(select(in, rows), settings()), rows);
   }
 }
