@@ -77,7 +77,9 @@ std::string format_number(double value, NumberFormat format, const std::string& 
   if (std::isnan(value)) return kDash;
   std::string text = in_english(value, format);
   if (text.front() == '-' && text.find_first_of("123456789") == std::string::npos) text.erase(0, 1);  // -0.000
-  if (language == "fr") std::replace(text.begin(), text.end(), '.', ',');
+  if (language != "fr") return text;
+  std::replace(text.begin(), text.end(), '.', ',');
+  if (text.back() == '%') text = text.substr(0, text.find(kSpace)) + kThinSpace + "%";
   return text;
 }
 

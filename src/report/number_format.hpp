@@ -19,7 +19,7 @@ enum class NumberFormat {
 
 std::string to_string(NumberFormat format);
 
-/// NaN is "–". Unbreakable spaces; `language` "fr" has a decimal comma.
+/// NaN is "–". Unbreakable spaces; `language` "fr" has a decimal comma, and a narrow space before %.
 std::string format_number(double value, NumberFormat format, const std::string& language);
 
 }  // namespace fercli

@@ -101,7 +101,8 @@ Text Page::metric(const View& view, NumberFormat format, Sample n) const {
     const NumberFormat bare = format == NumberFormat::Percent ? NumberFormat::Points : format;
     text = text + small(number(interval.at(0), bare) + plain("–") + number(interval.at(1), bare));
   }
-  if (with_n) text = text + small(plain(has_interval ? "; n = " : "n = ") + number(view.at("n"), NumberFormat::Count));
+  const char* between = !has_interval ? "" : language() == "fr" ? "\u202f; " : "; ";
+  if (with_n) text = text + small(plain(between) + plain("n = ") + number(view.at("n"), NumberFormat::Count));
   return text + small(plain(")"));
 }
 

@@ -592,12 +592,14 @@ const std::vector<Entry>& said() {
   return table;
 }
 
-/// French keeps a space before : ; ? and within « », where no line may end.
+/// French keeps a space before some signs and within « », where no line may end.
 std::string with_hard_spaces(std::string text) {
-  for (const char* sign : {" :", " ;", " ?", " »", "« "}) {
-    const std::string soft = sign;
-    const std::string hard =
-        soft.front() == ' ' ? "\u00a0" + soft.substr(1) : soft.substr(0, soft.size() - 1) + "\u00a0";
+  for (const auto& [soft, hard] : std::vector<std::pair<std::string, std::string>>{{" :", "\u00a0:"},
+                                                                                   {" »", "\u00a0»"},
+                                                                                   {"« ", "«\u00a0"},
+                                                                                   {" ;", "\u202f;"},
+                                                                                   {" ?", "\u202f?"},
+                                                                                   {" %", "\u202f%"}}) {
     for (size_t place = text.find(soft); place != std::string::npos; place = text.find(soft, place + hard.size())) {
       text.replace(place, soft.size(), hard);
     }

@@ -225,6 +225,13 @@ TEST_P(ReportLanguages, EveryLinkLeadsToOnePlaceOfThePage) {
   for (const auto& link : links) EXPECT_EQ(pieces(html, fmt::format(" id=\"{}\"", link), ">").size(), 1u) << link;
 }
 
+TEST(Report, NoLineEndsBeforeASignThatFrenchSetsApart) {
+  const std::string html = render(small_report(), {"fr", true}).html;
+  EXPECT_THAT(html, HasSubstr("intervalle à 95\u202f%"));
+  EXPECT_THAT(html, Not(HasSubstr("95 %")));
+  EXPECT_THAT(html, HasSubstr("\u202f; n = "));
+}
+
 INSTANTIATE_TEST_SUITE_P(Both, ReportLanguages, testing::Values("en", "fr"),
                          [](const auto& info) { return info.param; });
 
@@ -378,7 +385,7 @@ TEST(ReportTexts, SentencesOfTheJsonAreTranslatedWhereTheirFormIsKnown) {
 
 TEST(ReportNumbers, AreWrittenForReaders) {
   const std::vector<std::tuple<double, NumberFormat, const char*, const char*>> cases{
-      {0.7234, NumberFormat::Percent, "72.3\u00a0%", "72,3\u00a0%"},
+      {0.7234, NumberFormat::Percent, "72.3\u00a0%", "72,3\u202f%"},
       {0.7234, NumberFormat::Points, "72.3", "72,3"},
       {3589, NumberFormat::Count, "3589", "3589"},
       {1234567, NumberFormat::Count, "1\u202f234\u202f567", "1\u202f234\u202f567"},

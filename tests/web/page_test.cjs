@@ -328,7 +328,7 @@ test("French says everything in French, with French numbers", async (page) => {
   assert.equal(await page.getAttribute("html", "lang"), "fr");
   await openSample(page, "Heureux, visage dessiné 1");
   await attack(page);
-  assert.match(await text(page, "verdict-before"), /Heureux\s+[0-9]+,[0-9]\s%/);
+  assert.match(await text(page, "verdict-before"), /Heureux\s+[0-9]+,[0-9]\u202f%/);
   assert.match(await text(page, "outcomes"), /standard est trompé/);
   for (const word of ["Original", "Perturbé", "Largest", "Download", "attacked"]) {
     assert.equal((await page.locator("main").innerText()).includes(word), ["Original", "Perturbé"].includes(word), word);

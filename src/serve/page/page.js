@@ -22,15 +22,21 @@ let running = null, searching = null;  // AbortController of the attack and of t
 
 // ---------------------------------------------------------------- words
 
+// French keeps a space before some signs, where no line may end.
+function withHardSpaces(text) {
+  return text.replace(/ (?=[;?!%])/g, "\u202f").replace(/ (?=[:»])/g, "\u00a0").replace(/« /g, "«\u00a0");
+}
+
 function say(key, values = {}) {
-  return texts[language][key].replace(/\{(\w+)\}/g, (whole, name) => (name in values ? values[name] : whole));
+  const text = texts[language][key];
+  return (language === "fr" ? withHardSpaces(text) : text).replace(/\{(\w+)\}/g, (whole, name) => (name in values ? values[name] : whole));
 }
 
 function number(value, digits) {
   return value.toLocaleString(language, {minimumFractionDigits: digits, maximumFractionDigits: digits});
 }
 
-const percent = (value, digits = 1) => number(value, digits) + "\u00a0%";
+const percent = (value, digits = 1) => number(value, digits) + (language === "fr" ? "\u202f%" : "\u00a0%");
 
 function emotionName(label, labels = server.models[0].labels) {
   const entry = labels.find((each) => each.name === label);
