@@ -21,6 +21,7 @@
 #include "eval/campaign/estimate.hpp"
 #include "eval/result.hpp"
 #include "eval/study/part.hpp"
+#include "eval/study/report_document.hpp"
 #include "eval/study/saved.hpp"
 #include "eval/vulnerability.hpp"
 #include "report/report.hpp"

@@ -11,6 +11,28 @@ nlohmann::json Shape<Metric>::schema() {
                       {"n", described(whole(), "of how many")}});
 }
 
+nlohmann::json levels_schema() {
+  using namespace shape;
+  return described(object({{"counts", text()}, {"at_most", whole()}, {"distance", number()}}),
+                   "what 8-bit images make of eps");
+}
+
+nlohmann::json cost_schema() {
+  using namespace shape;
+  return object({{"forward", described(whole(), "images through the network")},
+                 {"backward", described(whole(), "gradients of an image")},
+                 {"seconds", number()}});
+}
+
+nlohmann::json reliability_schema() {
+  using namespace shape;
+  return list(open_object({{"low", share()},
+                           {"high", share()},
+                           {"confidence", described(number(), "mean of the bin; null: empty")},
+                           {"accuracy", Shape<Metric>::schema()},
+                           {"n", whole()}}));
+}
+
 nlohmann::json model_schema() {
   using namespace shape;
   return open_object({{"model", text()},

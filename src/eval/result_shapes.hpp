@@ -12,6 +12,9 @@ struct Shape<Metric> {
   static nlohmann::json schema();  ///< an interval is one of 95 %
 };
 
+nlohmann::json levels_schema();       ///< of `describe_levels`
+nlohmann::json cost_schema();         ///< what figures cost
+nlohmann::json reliability_schema();  ///< of a reliability diagram
 nlohmann::json model_schema();        ///< of `describe_model`
 nlohmann::json options_schema();      ///< of OptionSet::provenance
 nlohmann::json environment_schema();  ///< of `environment_json`

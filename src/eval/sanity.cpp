@@ -1,10 +1,10 @@
 #include "eval/sanity.hpp"
 
-#include "core/text.hpp"
-
 #include <fmt/format.h>
 
 #include "attacks/threat/losses.hpp"
+#include "core/text.hpp"
+#include "record/shape.hpp"
 
 namespace fercli {
 
@@ -171,6 +171,11 @@ SanityFlag check_targets(const Trial& plan, int64_t classes) {
 
 nlohmann::json to_json(const SanityFlag& flag) {
   return {{"flag", flag.name}, {"raised", flag.raised}, {"found", flag.found}, {"meaning", flag.meaning}};
+}
+
+nlohmann::json sanity_schema() {
+  using namespace shape;
+  return object({{"flag", text()}, {"raised", flag()}, {"found", text()}, {"meaning", text()}});
 }
 
 std::vector<SanityFlag> check_network(const Classifier& classifier, const torch::Tensor& images,

@@ -17,6 +17,7 @@ struct SanityFlag {
 };
 
 nlohmann::json to_json(const SanityFlag& flag);
+nlohmann::json sanity_schema();
 
 /// Asks the network about `images` (a few rightly classified ones are enough). The first three and their thresholds are
 /// AutoAttack's (Croce & Hein, arXiv:2003.01690, and the warnings of its implementation):

@@ -4,10 +4,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <map>
 #include <set>
 
 #include "tests/attacks/linear_network.hpp"
 #include "tests/cli/run_program.hpp"
+#include "tests/schema_fault.hpp"
 
 namespace fercli::test {
 
@@ -65,17 +67,45 @@ class StudyPartContract : public testing::TestWithParam<std::string> {
     return run_study(models, plan, folder.path());
   }
 
+  /// Measured once for all tests of a part.
+  const json& usual() const {
+    static std::map<std::string, json> all;
+    const auto known = all.find(part_.name);
+    return known != all.end() ? known->second : all.emplace(part_.name, measured(64)).first->second;
+  }
+
+  /// Of the first model.
+  json figures() const {
+    const json& parts = usual().at("parts");
+    const auto dot = part_.name.find('.');
+    if (part_.joint) return parts.at(part_.name);
+    const json& of_model = parts.at(part_.name.substr(0, dot)).at("net");
+    return dot == std::string::npos ? of_model : of_model.at(part_.name.substr(dot + 1));
+  }
+
   const StudyPart& part_ = Registry<StudyPart>::instance().get(GetParam());
   StudyPlan plan_ = StudyPlan::quick();
 };
 
 TEST_P(StudyPartContract, GivesTheSameFiguresWhateverTheBatchSize) {
-  const auto report = timeless(measured(64)), again = timeless(measured(2));
+  const auto report = timeless(usual()), again = timeless(measured(2));
   const std::string name = part_.name.substr(0, part_.name.find('.'));
   ASSERT_TRUE(report.at("parts").contains(name)) << report.dump(1);
   EXPECT_FALSE(report.at("parts").at(name).empty());
   EXPECT_EQ(report.at("parts").at(name), again.at("parts").at(name));
   EXPECT_EQ(report.at("outcomes"), again.at("outcomes"));
+}
+
+TEST_P(StudyPartContract, MakesAReportThatFitsItsSchema) {
+  expect_document("report", usual(), part_.name);
+  EXPECT_EQ(schema_fault(part_.schema(), figures()), "");
+}
+
+TEST_P(StudyPartContract, DescribesEachOfItsFigures) {
+  const json schema = part_.schema(), found = figures();
+  const json& described = found.is_array() ? schema.at("items").at("properties") : schema.at("properties");
+  for (const auto& [name, value] : (found.is_array() ? found.at(0) : found).items())
+    EXPECT_TRUE(described.contains(name)) << name;
 }
 
 TEST_P(StudyPartContract, MeasuresOnImagesOfTheModel) {

@@ -50,10 +50,11 @@ Parameter images_parameter(const std::string& quick);
 
 /// What a part found.
 struct StudyFindings {
-  nlohmann::json figures;        ///< what the report shows
-  nlohmann::json outcomes = {};  ///< {"ids": […], "attacks": […], "certified": […]}, see SCHEMA.md; null: none
-  nlohmann::json sanity = {};    ///< list of flags; null: none
-  nlohmann::json cost = {};      ///< {"forward", "backward", "seconds"}; null: as counted from outside
+  nlohmann::json figures;  ///< what the report shows
+  nlohmann::json outcomes =
+      {};  ///< {"ids": […], "attacks": […], "certified": […]}, see `fercli schema report`; null: none
+  nlohmann::json sanity = {};  ///< list of flags; null: none
+  nlohmann::json cost = {};    ///< {"forward", "backward", "seconds"}; null: as counted from outside
 };
 
 /// A part of the report that has to be measured, registered by its own file.
@@ -67,6 +68,7 @@ struct StudyPart {
   nlohmann::json (*options)(const StudyPlan& plan);  ///< what the figures depend on besides model, images and seed
   double (*passes)(const StudyPlan& plan, int64_t images, const Pilot& pilot);  ///< expected, on that many images
   StudyFindings (*measure)(const StudySubject& subject);                        ///< throws Interrupted
+  nlohmann::json (*schema)();                                                   ///< JSON Schema of the figures
   std::vector<Parameter> parameters = {};  ///< how much is measured; the defaults are those of a quick study
   Given full = {};                         ///< the defaults of a full study
   bool attacks = false;                    ///< its images are put under attack by campaigns, which can be divided

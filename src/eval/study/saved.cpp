@@ -12,7 +12,7 @@
 #include "eval/campaign/campaign.hpp"
 #include "eval/result.hpp"
 #include "eval/study/invariants.hpp"
-#include "eval/study/study.hpp"
+#include "eval/study/report_document.hpp"
 
 namespace fercli {
 

@@ -9,18 +9,17 @@
 #include "core/clock.hpp"
 #include "core/digest.hpp"
 #include "core/error.hpp"
-#include "core/files.hpp"
 #include "core/interrupt.hpp"
 #include "core/json_text.hpp"
 #include "core/progress.hpp"
 #include "eval/campaign/division.hpp"
 #include "eval/campaign/estimate.hpp"
 #include "eval/measures/subset.hpp"
-#include "eval/result_shapes.hpp"
+#include "eval/result.hpp"
 #include "eval/study/invariants.hpp"
 #include "eval/study/part.hpp"
+#include "eval/study/report_document.hpp"
 #include "models/checkpoint.hpp"
-#include "record/document_kind.hpp"
 
 namespace fercli {
 
@@ -516,53 +515,6 @@ json study_identity(const std::vector<StudyModel>& models, const StudyPlan& plan
     }
   }
   return json::parse(compact_json(identity));
-}
-
-namespace {
-
-struct ReportMember {
-  const char* name;
-  bool always;
-  json schema;
-};
-
-/// What report.json holds, in this order. What each part holds stands in SCHEMA.md. Reports are also made of results
-/// that earlier programs saved.
-std::vector<ReportMember> report_members() {
-  using namespace shape;
-  const json named = list(open_object({{"name", text()}}));
-  return {{"schema", true, constant(kReportSchema)},
-          {"version", true, text()},
-          {"revision", true, text()},
-          {"seed", true, whole()},
-          {"mode", true, one_of({"quick", "full", "saved"})},
-          {"dataset", false, described(open_object({}), "the images")},
-          {"models", true, described(named, "the networks; `name` is unique")},
-          {"warnings", true, list(text())},
-          {"invariants", false, described(named, "between attacks, and whether they hold")},
-          {"options", false, options_schema()},
-          {"environment", true, open_object({})},
-          {"parts", true, described(open_object({}), "by name; each is described in src/report/SCHEMA.md")},
-          {"outcomes", true, described(map_of(open_object({})), "of each network: what became of each image")}};
-}
-
-json report_schema() {
-  shape::Members always, sometimes;
-  for (const auto& member : report_members())
-    (member.always ? always : sometimes).emplace_back(member.name, member.schema);
-  return shape::object(always, sometimes);
-}
-
-const Register<DocumentKind> report_document{{"report", "report.json of report, and its --json", report_schema}};
-
-}  // namespace
-
-void write_study(const json& report, const std::filesystem::path& path) {
-  nlohmann::ordered_json document;
-  for (const auto& member : report_members()) {
-    if (report.contains(member.name)) document[member.name] = report.at(member.name);
-  }
-  write_file(path, pretty_json(document) + "\n");
 }
 
 }  // namespace fercli

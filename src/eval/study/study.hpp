@@ -51,7 +51,7 @@ struct StudyPlan {
 constexpr int64_t kQuickImages = 500;
 
 /// Measures every part that is not yet in the folder `cache`, and returns "models", "parts", "outcomes", "invariants"
-/// and "warnings" of the report (src/report/SCHEMA.md); the caller adds data set and options. All models must have
+/// and "warnings" of the report (`fercli schema report`); the caller adds data set and options. All models must have
 /// the same images and classes. A full study says first what it will take; every one says how far it is. Throws
 /// UserError on unknown parts; Interrupted on Ctrl-C: the same call goes on from the cache.
 ///
@@ -73,10 +73,5 @@ StudyCost estimate_study(const std::vector<StudyModel>& models, const StudyPlan&
 
 /// By name, what must be the same for two studies to be shards of one.
 nlohmann::json study_identity(const std::vector<StudyModel>& models, const StudyPlan& plan);
-
-/// Writes report.json by rename, keys in the order of the schema.
-void write_study(const nlohmann::json& report, const std::filesystem::path& path);
-
-constexpr const char* kReportSchema = "fercli-report/1";
 
 }  // namespace fercli

@@ -9,6 +9,7 @@
 #include "eval/study/compare.hpp"
 #include "eval/study/invariants.hpp"
 #include "eval/study/part.hpp"
+#include "eval/study/report_document.hpp"
 #include "eval/study/saved.hpp"
 #include "tests/attacks/linear_network.hpp"
 #include "tests/cli/run_program.hpp"

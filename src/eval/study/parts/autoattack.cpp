@@ -42,6 +42,10 @@ StudyFindings measure(const StudySubject& subject) {
   return findings;
 }
 
+json schema() {
+  return shape::open_object(shape::joined(ladder_members(), attack_members()), stages_members());
+}
+
 const Register<StudyPart> registered{{"autoattack",
                                       60,
                                       "the standard cascade on a subset",
@@ -50,6 +54,7 @@ const Register<StudyPart> registered{{"autoattack",
                                       options,
                                       passes,
                                       measure,
+                                      schema,
                                       {images_parameter("60")},
                                       {{"images", "500"}},
                                       true}};

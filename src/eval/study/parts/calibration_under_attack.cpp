@@ -3,6 +3,7 @@
 #include "eval/campaign/verdict.hpp"
 #include "eval/evaluate.hpp"
 #include "eval/measures/subset.hpp"
+#include "eval/result_shapes.hpp"
 #include "eval/study/part.hpp"
 
 namespace fercli::calibration_under_attack_study {
@@ -87,6 +88,19 @@ StudyFindings measure(const StudySubject& subject) {
           cost};
 }
 
+json schema() {
+  using namespace shape;
+  const json metrics = map_of(Shape<Metric>::schema());
+  return open_object({{"eps", text()},
+                      {"eps_value", number()},
+                      {"attack", described(open_object({{"name", text()}}), "and its settings")},
+                      {"n", whole()},
+                      {"clean", described(metrics, "of the images as they are")},
+                      {"attacked", described(metrics, "of the adversarial images")},
+                      {"reliability", described(reliability_schema(), "under attack")},
+                      {"reliability_clean", reliability_schema()}});
+}
+
 const Register<StudyPart> registered{{"calibration_under_attack",
                                       85,
                                       "is the network sure of its errors",
@@ -95,6 +109,7 @@ const Register<StudyPart> registered{{"calibration_under_attack",
                                       options,
                                       passes,
                                       measure,
+                                      schema,
                                       {images_parameter("150")},
                                       {{"images", "1000"}},
                                       true}};

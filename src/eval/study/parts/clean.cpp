@@ -1,5 +1,6 @@
 // Accuracy, calibration and confusion on the images as they are.
 #include "eval/evaluate.hpp"
+#include "eval/result_shapes.hpp"
 #include "eval/study/parts/ladder.hpp"
 
 namespace fercli::clean_study {
@@ -51,8 +52,23 @@ StudyFindings measure(const StudySubject& subject) {
   return {std::move(figures), {{"ids", ids_of(subject.images)}, {"answers", said}}};
 }
 
+json schema() {
+  using namespace shape;
+  const json metric = Shape<Metric>::schema();
+  return open_object({{"metrics", map_of(metric)},
+                      {"per_class", list(open_object({{"class", text()},
+                                                      {"support", described(whole(), "images of the class")},
+                                                      {"precision", metric},
+                                                      {"recall", metric},
+                                                      {"f1", metric}}))},
+                      {"confusion_matrix", described(list(list(whole())), "rows are true classes")},
+                      {"reliability", reliability_schema()},
+                      {"share_predicted", described(list(metric), "of each class")}},
+                     {{"warnings", list(text())}});
+}
+
 const Register<StudyPart> registered{
-    {"clean", 10, "accuracy, calibration, confusion", false, images, options, passes, measure}};
+    {"clean", 10, "accuracy, calibration, confusion", false, images, options, passes, measure, schema}};
 
 }  // namespace
 

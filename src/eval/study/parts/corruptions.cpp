@@ -1,6 +1,7 @@
 // Accuracy under common corruptions.
 #include "eval/corruption_study.hpp"
 #include "eval/measures/subset.hpp"
+#include "eval/result_shapes.hpp"
 #include "eval/study/part.hpp"
 
 namespace fercli::corruptions_study {
@@ -33,6 +34,23 @@ StudyFindings measure(const StudySubject& subject) {
   return {std::move(figures), {}, {}, cost};
 }
 
+json schema() {
+  using namespace shape;
+  const json metric = Shape<Metric>::schema();
+  const json kind = object({{"name", text()},
+                            {"family", text()},
+                            {"accuracy", described(list(metric), "of each severity")},
+                            {"mean", described(metric, "over images, of their severities")}});
+  return open_object({{"kinds", list(kind)},
+                      {"clean", described(metric, "accuracy")},
+                      {"mean", described(metric, "over images, of all kinds and severities")},
+                      {"severity_mean", list(number())},
+                      {"relative_mean_corruption_accuracy", described(number(), "mean / clean")},
+                      {"n", whole()},
+                      {"seed", whole()},
+                      {"precision", text()}});
+}
+
 const Register<StudyPart> registered{{"corruptions",
                                       80,
                                       "accuracy under fifteen common corruptions",
@@ -41,6 +59,7 @@ const Register<StudyPart> registered{{"corruptions",
                                       options,
                                       passes,
                                       measure,
+                                      schema,
                                       {images_parameter("150")},
                                       {{"images", "0"}}}};
 

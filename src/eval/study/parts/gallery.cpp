@@ -3,7 +3,7 @@
 #include "data/image.hpp"
 #include "eval/attack_evaluation.hpp"
 #include "eval/measures/difference_picture.hpp"
-#include "eval/result.hpp"
+#include "eval/result_shapes.hpp"
 #include "eval/study/part.hpp"
 
 namespace fercli::gallery_study {
@@ -79,8 +79,29 @@ StudyFindings measure(const StudySubject& subject) {
   return {std::move(gallery)};
 }
 
+json schema() {
+  using namespace shape;
+  const json verdict = object({{"class", text()}, {"confidence", share()}});
+  const json png = described(text(), "PNG in base64");
+  return list(open_object({{"id", text()},
+                           {"label", text()},
+                           {"goal", text()},
+                           {"success", flag()},
+                           {"drawn", described(flag(), "others are shown with --include-images only")},
+                           {"clean", verdict},
+                           {"adversarial", verdict},
+                           {"linf", number()},
+                           {"linf_255", described(whole(), "levels")},
+                           {"psnr", described(number(), "decibels; null: no difference")},
+                           {"eps", text()},
+                           {"perturbation_factor", described(whole(), "by which it is amplified in the picture")},
+                           {"original", png},
+                           {"perturbation", png},
+                           {"adversarial_png", png}}));
+}
+
 const Register<StudyPart> registered{
-    {"gallery", 95, "faces before and after", false, images, options, passes, measure}};
+    {"gallery", 95, "faces before and after", false, images, options, passes, measure, schema}};
 
 }  // namespace
 

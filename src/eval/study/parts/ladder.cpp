@@ -1,6 +1,6 @@
 #include "eval/study/parts/ladder.hpp"
 
-#include "eval/result.hpp"
+#include "eval/result_shapes.hpp"
 #include "eval/robustness_summary.hpp"
 
 namespace fercli {
@@ -155,6 +155,53 @@ StudyFindings ladder_findings(const StudySubject& subject, const LadderRun& run)
   figures["constant_answer"]["balanced"] = constant.balanced;
   const json outcome = outcomes(subject, run, figures["eps"]);
   return {std::move(figures), outcome, {}, std::move(cost)};
+}
+
+shape::Members curves_members() {
+  using namespace shape;
+  const json of_eps = list(Shape<Metric>::schema());
+  return {{"robust_accuracy", described(of_eps, "at each eps")},
+          {"balanced", described(of_eps, "balanced accuracy under attack, at each eps")},
+          {"success", described(of_eps, "of the images that are classified rightly, at each eps")}};
+}
+
+shape::Members attack_members() {
+  using namespace shape;
+  return joined(curves_members(), {{"name", text()},
+                                   {"settings", described(open_object({}), "as it ran, at the largest eps")},
+                                   {"forward", whole()},
+                                   {"backward", whole()},
+                                   {"seconds", number()}});
+}
+
+shape::Members stages_members() {
+  using namespace shape;
+  const json stage = object({{"name", text()}, {"broken", described(list(whole()), "images, at each eps")}});
+  return {{"stages", described(list(stage), "of a cascade: those that broke an image")}};
+}
+
+shape::Members ladder_members() {
+  using namespace shape;
+  const json metric = Shape<Metric>::schema();
+  return {{"norm", text()},
+          {"n", described(whole(), "images")},
+          {"eps", described(list(text()), "as given, ascending")},
+          {"eps_value", list(number())},
+          {"per_class", described(list(object({{"class", text()}, {"robust", list(metric)}})),
+                                  "accuracy at each eps, all attacks taken together")}};
+}
+
+json ladder_schema() {
+  using namespace shape;
+  const json metric = Shape<Metric>::schema();
+  return open_object(
+      joined(ladder_members(),
+             {{"attacks", list(open_object(attack_members(), stages_members()))},
+              {"worst", described(open_object(curves_members()), "of all attacks together")},
+              {"share_predicted", described(list(list(metric)), "at each eps, of each class, all attacks together")},
+              {"constant_answer", described(open_object({{"value", share()}, {"class", text()}}),
+                                            "accuracy of always answering the most frequent class")}}),
+      {{"eps_levels", list(levels_schema())}, {"goal", described(text(), "in a report of a saved result")}});
 }
 
 }  // namespace fercli

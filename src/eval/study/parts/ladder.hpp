@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "eval/study/part.hpp"
+#include "record/shape.hpp"
 
 namespace fercli {
 
@@ -22,10 +23,13 @@ struct LadderRun {
 };
 LadderRun run_ladder(const StudySubject& subject, const LadderPlan& ladder);
 
-/// {"norm", "eps", "eps_value", "n", "attacks": [{"name", "robust_accuracy", "balanced", "success": [Metric of each
-/// eps], "settings", "seconds", "forward", "backward", "stages"}], "worst": {"robust_accuracy", "balanced"},
-/// "per_class", "share_predicted", "constant_answer"}; outcomes and cost.
+/// Figures of `ladder_schema`; outcomes and cost.
 StudyFindings ladder_findings(const StudySubject& subject, const LadderRun& run);
+
+nlohmann::json ladder_schema();
+shape::Members ladder_members();  ///< those of it that do not depend on the attacks
+shape::Members attack_members();  ///< of one of its attacks
+shape::Members stages_members();  ///< which cascades have besides
 
 /// What the figures depend on, for StudyPart::options.
 nlohmann::json ladder_options(const LadderPlan& ladder);

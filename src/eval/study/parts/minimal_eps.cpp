@@ -1,6 +1,6 @@
 // How small a perturbation suffices: the distribution of the distances that FMN finds.
 #include "eval/measures/subset.hpp"
-#include "eval/result.hpp"
+#include "eval/result_shapes.hpp"
 #include "eval/study/parts/ladder.hpp"
 
 namespace fercli::minimal_eps_study {
@@ -66,6 +66,18 @@ StudyFindings measure(const StudySubject& subject) {
   return findings;
 }
 
+json schema() {
+  using namespace shape;
+  const json metric = Shape<Metric>::schema();
+  const json point = object({{"eps", number()}, {"robust_accuracy", metric}});
+  const json quantile = object({{"q", share()}, {"value", described(number(), "null: beyond the search")}});
+  return open_object({{"attack", text()}, {"median", metric}, {"curve", list(point)}},
+                     {{"settings", open_object({})},
+                      {"n", described(whole(), "images that are classified rightly")},
+                      {"images", whole()},
+                      {"quantiles", list(quantile)}});
+}
+
 const Register<StudyPart> registered{{"robustness.minimal_eps",
                                       30,
                                       "how small a perturbation suffices",
@@ -74,6 +86,7 @@ const Register<StudyPart> registered{{"robustness.minimal_eps",
                                       options,
                                       passes,
                                       measure,
+                                      schema,
                                       {images_parameter("100")},
                                       {{"images", "1000"}},
                                       true}};

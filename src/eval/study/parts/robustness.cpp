@@ -46,6 +46,7 @@ const Register<StudyPart> registered{{"robustness",
                                       options,
                                       passes,
                                       measure,
+                                      ladder_schema,
                                       {},
                                       {},
                                       true}};

@@ -38,6 +38,7 @@ const Register<StudyPart> registered{{"robustness.l2",
                                       options,
                                       passes,
                                       measure,
+                                      ladder_schema,
                                       {images_parameter("25")},
                                       {{"images", "100"}},
                                       true}};

@@ -3,6 +3,7 @@
 #include "eval/smoothing.hpp"
 
 #include "eval/measures/subset.hpp"
+#include "eval/result_shapes.hpp"
 #include "eval/study/parts/ladder.hpp"
 
 namespace fercli::smoothing_study {
@@ -75,6 +76,27 @@ StudyFindings measure(const StudySubject& subject) {
   return {std::move(figures), {{"ids", ids_of(subject.images)}, {"certified", certified}}, {}, std::move(cost)};
 }
 
+json schema() {
+  using namespace shape;
+  const json metric = Shape<Metric>::schema();
+  const json curve = object({{"sigma", number()},
+                             {"radius", described(list(number()), "in L2")},
+                             {"certified_accuracy", described(list(metric), "at each radius")},
+                             {"abstained", described(whole(), "images")},
+                             {"accuracy", metric},
+                             {"average_certified_radius", metric},
+                             {"largest_radius", described(number(), "that these draws can certify")}});
+  return open_object({{"sigma", list(number())},
+                      {"n0", described(whole(), "draws that choose the class")},
+                      {"n", described(whole(), "draws that certify it")},
+                      {"alpha", share()},
+                      {"images", whole()},
+                      {"seed", whole()},
+                      {"precision", text()},
+                      {"note", text()},
+                      {"curves", list(curve)}});
+}
+
 const Register<StudyPart> registered{
     {"smoothing",
      90,
@@ -84,6 +106,7 @@ const Register<StudyPart> registered{
      options,
      passes,
      measure,
+     schema,
      {images_parameter("50"),
       Parameter::whole("draws", "200", between(1, 1e6), "noisy copies of each image that certify it")},
      {{"images", "200"}, {"draws", "1000"}}}};

@@ -1,5 +1,6 @@
 // Do images made on one model fool the others?
 #include "eval/measures/subset.hpp"
+#include "eval/result_shapes.hpp"
 #include "eval/study/part.hpp"
 #include "eval/transfer_matrix.hpp"
 
@@ -36,6 +37,19 @@ StudyFindings measure(const StudySubject& subject) {
   return {std::move(figures), {}, {}, cost};
 }
 
+json schema() {
+  using namespace shape;
+  return open_object({{"eps", text()},
+                      {"eps_value", number()},
+                      {"norm", text()},
+                      {"attack", described(open_object({{"name", text()}}), "and its settings")},
+                      {"models", list(text())},
+                      {"n", described(whole(), "images that all models classify rightly")},
+                      {"success", described(list(list(Shape<Metric>::schema())), "rows: made on, columns: judged by")},
+                      {"seed", whole()}},
+                     {{"eps_levels", levels_schema()}});
+}
+
 const Register<StudyPart> registered{{"transfer",
                                       50,
                                       "do images made on one model fool the others",
@@ -44,6 +58,7 @@ const Register<StudyPart> registered{{"transfer",
                                       options,
                                       passes,
                                       measure,
+                                      schema,
                                       {images_parameter("120")},
                                       {{"images", "1000"}},
                                       true}};
