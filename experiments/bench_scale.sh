@@ -49,3 +49,4 @@ trained "uncut, 1 thread" --threads 1 -- env
 trained "uncut, $processes threads" --threads "$processes" -- env
 trained "8 micro-shards, 1 process" --micro-shards 8 -- env
 trained "8 micro-shards, $processes processes" --micro-shards 8 -- mpirun -np "$processes"
+trained "$processes micro-shards, $processes processes" --micro-shards "$processes" -- mpirun -np "$processes"

@@ -2,7 +2,8 @@
 # What a release of the system makes of fercli: versions, accuracy of the shipped network, and the benchmarks' ratios.
 #   experiments/compatibility.sh FER2013 OUT       measures this system; OUT/table.md, OUT/standard/per_image.csv
 #   experiments/compatibility.sh --compare A B     compares the verdicts in two such folders
-# Needs `./setup.sh --all`. FERCLI_BENCH_PRECISION=fp32 for the benchmarks in float32; SKIP_BENCH=1 leaves them out.
+# Needs `./setup.sh --all`. FERCLI_BENCH_PRECISION=fp32 for the benchmarks in float32; SKIP_BENCH=1 leaves them out,
+# BENCHMARKS='Training|Pgd' all others.
 set -euo pipefail
 usage='usage: experiments/compatibility.sh FER2013 OUT, or --compare A B'
 
@@ -49,16 +50,19 @@ accuracy() {
   echo "| accuracy of \`standard\`, PublicTest, float32 | $(sed -n 's/^ *accuracy  *//p' "$out/standard.txt" | head -n 1) |"
 }
 
-# Name, images a second and the ratio to the plain loop, one row per benchmark.
+# Name, images a second and the ratio to the plain loop, one row per benchmark. Each runs by itself: a CSV table wants
+# the same counters of all.
 benchmarks() {
-  local program
+  local program name
   for program in bench_training bench_attacks; do
-    "$build/experiments/$program" --benchmark_format=csv 2>"$out/$program.err" >"$out/$program.csv"
-    awk -F, -v program=$program '
-      /^name,/ {for (i = 1; i <= NF; ++i) {gsub(/"/, "", $i); column[$i] = i}; next}
-      column["ratio"] {split($1, name, "/"); gsub(/"/, "", name[1])
-        printf "| %s, %s (%s): images/s, ratio | %.4g, %.2f |\n", program, name[1], $column["label"], $column["images"], $column["ratio"]}
-    ' "$out/$program.csv" | tr -d '"'
+    for name in $("$build/experiments/$program" --benchmark_list_tests --benchmark_filter="${BENCHMARKS:-.}"); do
+      "$build/experiments/$program" --benchmark_format=csv --benchmark_filter="^$name\$" 2>>"$out/$program.err" |
+        tee -a "$out/$program.csv" | awk -F, -v program=$program '
+          /^name,/ {for (i = 1; i <= NF; ++i) {gsub(/"/, "", $i); column[$i] = i}; next}
+          column["ratio"] {split($1, name, "/"); gsub(/"/, "", name[1])
+            printf "| %s, %s (%s): images/s, ratio | %.4g, %.2f |\n", program, name[1], $column["label"], $column["images"], $column["ratio"]}
+        ' | tr -d '"'
+    done
   done
 }
 
