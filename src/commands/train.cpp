@@ -414,7 +414,7 @@ void print_profile(const TrainingProfile& profile, const Ranks& ranks) {
 }
 
 void print_best(const std::filesystem::path& best, int64_t validation_images) {
-  const auto record = epoch_record_from_json(load_checkpoint(best).training.at("last_epoch"));
+  const auto record = Shape<EpochRecord>::read(load_checkpoint(best).training.at("last_epoch"));
   print_text("{}: {}\n", best.string(), describe_best(record, validation_images));
 }
 

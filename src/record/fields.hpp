@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <utility>
 
 #include "record/shape.hpp"
@@ -11,6 +12,8 @@ namespace fercli {
 //   visitor("n", record.n, "images that the metrics are about");
 //   visitor("model", record.model, "the network", schema);        a member that is JSON itself
 //   visitor.optional("attacks", record.attacks, "…", schema);     left out when null
+//   visitor.optional("robust", record.robust, "…");               a std::optional, left out when it has no value
+//   visitor.defaulted("seconds", record.seconds, "…");            keeps its value where a file lacks it
 //   visitor.constant("schema", value, "…");
 // Writing, reading and the JSON Schema follow from it.
 
@@ -26,6 +29,14 @@ class FieldWriter {
   }
   void optional(const char* name, const nlohmann::json& value, const char* /*help*/, const nlohmann::json& /*schema*/) {
     if (!value.is_null()) document_[name] = value;
+  }
+  template <class Value>
+  void optional(const char* name, const std::optional<Value>& value, const char* /*help*/) {
+    if (value) document_[name] = Shape<Value>::write(*value);
+  }
+  template <class... Member>
+  void defaulted(const Member&... member) {
+    (*this)(member...);
   }
   void constant(const char* name, const nlohmann::json& value, const char* /*help*/) { document_[name] = value; }
 
@@ -51,6 +62,15 @@ class FieldReader {
   void optional(const char* name, nlohmann::json& value, const char* /*help*/, const nlohmann::json& /*schema*/) const {
     value = document_.value(name, nlohmann::json());
   }
+  template <class Value>
+  void optional(const char* name, std::optional<Value>& value, const char* /*help*/) const {
+    value.reset();
+    if (document_.contains(name)) value = Shape<Value>::read(document_.at(name));
+  }
+  template <class Value, class... Rest>
+  void defaulted(const char* name, Value& value, const Rest&... rest) const {
+    if (document_.contains(name)) (*this)(name, value, rest...);
+  }
   void constant(const char*, const nlohmann::json&, const char*) const {}
 
  private:
@@ -68,6 +88,16 @@ class FieldDescriber {
   }
   void optional(const char* name, const nlohmann::json& /*value*/, const char* help, const nlohmann::json& schema) {
     sometimes_.emplace_back(name, shape::described(schema, help));
+  }
+  template <class Value>
+  void optional(const char* name, const std::optional<Value>& /*value*/, const char* help) {
+    sometimes_.emplace_back(name, shape::described(Shape<Value>::schema(), help));
+  }
+  template <class... Member>
+  void defaulted(const Member&... member) {
+    (*this)(member...);
+    sometimes_.push_back(std::move(always_.back()));
+    always_.pop_back();
   }
   void constant(const char* name, const nlohmann::json& value, const char* help) {
     always_.emplace_back(name, shape::described(shape::constant(value), help));
@@ -99,5 +129,17 @@ nlohmann::json schema_of_record() {
   visit_fields(describer, record);
   return describer.schema();
 }
+
+/// Of a record inside others: `template <> struct Shape<Part> : RecordShape<Part> {};` behind its `visit_fields`.
+template <class Record>
+struct RecordShape {
+  static nlohmann::json write(const Record& record) { return write_record(record); }
+  static Record read(const nlohmann::json& document) {
+    Record record;
+    read_record(document, record);
+    return record;
+  }
+  static nlohmann::json schema() { return schema_of_record<Record>(); }
+};
 
 }  // namespace fercli

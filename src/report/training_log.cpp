@@ -123,7 +123,7 @@ void TrainingLog::write_card(const std::vector<EpochRecord>& history) const {
                          {"classes", start_.classes.names()},
                          {"training", start_.training},
                          {"epochs_done", history.size()},
-                         {"best_epoch", to_json(*best)},
+                         {"best_epoch", Shape<EpochRecord>::write(*best)},
                          {"validation_accuracy", to_json(clean_accuracy(*best, validation_images_))},
                          {"note",
                           "the epoch was chosen on the validation images, so this accuracy is slightly "

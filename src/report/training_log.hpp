@@ -7,7 +7,7 @@
 
 #include "models/checkpoint.hpp"
 #include "report/tensorboard.hpp"
-#include "train/trainer.hpp"
+#include "train/epoch_record.hpp"
 
 namespace fercli {
 

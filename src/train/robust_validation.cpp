@@ -29,12 +29,12 @@ std::vector<int64_t> class_balanced_rows(const Dataset& data, int64_t count) {
   return chosen;
 }
 
+}  // namespace
+
 std::vector<int64_t> count_classes(const torch::Tensor& labels, int64_t classes) {
   const auto counts = at::bincount(labels, {}, classes);
   return {counts.data_ptr<int64_t>(), counts.data_ptr<int64_t>() + classes};
 }
-
-}  // namespace
 
 double RobustCounts::balanced_accuracy() const {
   return accuracy(std::vector<int64_t>(images.size(), 1));

@@ -8,6 +8,9 @@
 
 namespace fercli {
 
+/// How many of these labels, int64 (N), each class has.
+std::vector<int64_t> count_classes(const torch::Tensor& labels, int64_t classes);
+
 /// How many images of each class keep their label under attack.
 struct RobustCounts {
   std::vector<int64_t> hits, images;  ///< one per class

@@ -139,28 +139,6 @@ TEST(Training, AResumeWithOtherOptionsIsRefused) {
               testing::HasSubstr("--weight-decay was 0.0005 when this run was started, now it is 0.1"));
 }
 
-TEST(Training, AResumeWithOptionsThatCameOrWentIsRefused) {
-  const auto refused = [](const TrainOptions& before, const TrainOptions& now) {
-    const test::ScratchFolder folder;
-    train(before, folder.path());
-    Trainer trainer(now, small_start(), training_faces(), training_faces(), folder.path());
-    return message_of([&] { trainer.resume(); });
-  };
-  TrainOptions plain = quick_options();
-  plain.schedule.epochs = 1;
-  TrainOptions frozen = plain, adversarial = plain;
-  frozen.freeze_until = 1;
-  adversarial.loss = "n-fgsm";
-  adversarial.mixup = 0;
-  adversarial.adversarial.robust_images = 7;
-  adversarial.adversarial.robust_steps = 1;
-  EXPECT_THAT(refused(plain, frozen),
-              testing::HasSubstr("--freeze-until was not set when this run was started, now it is 1"));
-  EXPECT_THAT(refused(frozen, plain),
-              testing::HasSubstr("--freeze-until was 1 when this run was started, now it is not set"));
-  EXPECT_THAT(refused(adversarial, plain), testing::HasSubstr("--loss was \"n-fgsm\" when this run was started"));
-}
-
 TEST(Training, StopsOnALossThatIsNotFinite) {
   const test::ScratchFolder folder;
   TrainOptions options = quick_options();
