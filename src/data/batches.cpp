@@ -19,12 +19,15 @@ struct EpochBatches::Worker {
     const int64_t begin = all + of_batch * plan.part / plan.of, end = all + of_batch * (plan.part + 1) / plan.of;
     const int64_t channels = dataset.channels(), size = dataset.image_size();
     const int64_t window = augmentation.crop > 0 ? augmentation.crop : size;
-    Batch batch{torch::empty({end - begin, channels, window, window}), torch::empty({end - begin}, torch::kInt64),
-                begin - all, of_batch};
+    Batch batch{torch::empty({end - begin, channels, window, window}),
+                torch::empty({end - begin}, torch::kInt64),
+                {order.begin() + begin, order.begin() + end},
+                begin - all,
+                of_batch};
     const auto* images = dataset.images.data_ptr<uint8_t>();
     const auto* labels = dataset.labels.data_ptr<int64_t>();
     for (int64_t i = begin; i < end; ++i) {
-      const int64_t row = order[i];
+      const int64_t row = batch.rows[i - begin];
       augment_image(images + row * channels * size * size,
                     batch.x.data_ptr<float>() + (i - begin) * channels * window * window, channels, size, augmentation,
                     rng.split(static_cast<uint64_t>(row)));

@@ -13,10 +13,11 @@ namespace fercli {
 
 /// Images of one training step, or some of them.
 struct Batch {
-  torch::Tensor x;       ///< float32 (N,C,H,W) in [0,1]
-  torch::Tensor y;       ///< int64 (N)
-  int64_t first = 0;     ///< place of the first of them in the step's batch
-  int64_t of_batch = 0;  ///< how many images that has
+  torch::Tensor x;            ///< float32 (N,C,H,W) in [0,1]
+  torch::Tensor y;            ///< int64 (N)
+  std::vector<int64_t> rows;  ///< (N) of the data set: which images these are
+  int64_t first = 0;          ///< place of the first of them in the step's batch
+  int64_t of_batch = 0;       ///< how many images that has
 };
 
 /// Which batches of an epoch are wanted.

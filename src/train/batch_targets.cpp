@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include <cmath>
+#include <numeric>
 
 namespace fercli {
 
@@ -65,9 +66,11 @@ TrainingBatch BatchTargets::mixed(const TrainingBatch& ready, Rng rng) const {
   return mixed.rows(begin_of(ranks_->number()), begin_of(ranks_->number() + 1));
 }
 
-TrainingBatch BatchTargets::of(const Batch& raw, const Rng& rng) const {
+TrainingBatch BatchTargets::of(const Batch& raw, const Rng& rng, bool noise_by_row) const {
   TrainingBatch ready{raw.x, raw.y, smoothed(raw.y), weights_.index_select(0, raw.y), adjustment_};
   ready.first_row = raw.first;
+  ready.noise_keys = raw.rows;
+  if (!noise_by_row) std::iota(ready.noise_keys.begin(), ready.noise_keys.end(), raw.first);
   ready.parameters = parameters_;
   if (wants_whole_batches()) ready = mixed(ready, rng);
   if (teacher_) ready.target = teacher_->targets(ready.x, ready.target);

@@ -17,8 +17,9 @@ class BatchTargets {
   bool wants_whole_batches() const { return mixup_ > 0; }
 
   /// raw: this rank's part of the step's batch, or the whole batch when that is wanted. rng: of the step; it decides
-  /// who is mixed with whom. Returns this rank's part, on the device.
-  TrainingBatch of(const Batch& raw, const Rng& rng) const;
+  /// who is mixed with whom. Noise is keyed by rows of the data set (of mixed images: the first's), else by places in
+  /// the batch. Returns this rank's part, on the device.
+  TrainingBatch of(const Batch& raw, const Rng& rng, bool noise_by_row) const;
 
  private:
   torch::Tensor smoothed(const torch::Tensor& y) const;

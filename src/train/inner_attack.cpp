@@ -3,8 +3,6 @@
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/autograd.h>
 
-#include <numeric>
-
 #include "attacks/threat/losses.hpp"
 #include "core/interrupt.hpp"
 #include "models/networks/network.hpp"
@@ -16,12 +14,6 @@ namespace {
 
 /// Of eps, in one of several steps.
 constexpr double kLargestShare = 0.75;
-
-std::vector<int64_t> row_numbers(const torch::Tensor& x, int64_t first_row) {
-  std::vector<int64_t> rows(x.size(0));
-  std::iota(rows.begin(), rows.end(), first_row);
-  return rows;
-}
 
 }  // namespace
 
@@ -74,12 +66,12 @@ torch::Tensor into_ball(const torch::Tensor& x_adv, const torch::Tensor& x, doub
   return (x + (x_adv - x).clamp(-eps, eps)).clamp(0, 1);
 }
 
-torch::Tensor uniform_noise(const torch::Tensor& x, double radius, const Rng& rng, int64_t first_row) {
-  return (uniform_rows(rng, row_numbers(x, first_row), x.sizes().slice(1)) * radius).to(x.device());
+torch::Tensor uniform_noise(const TrainingBatch& batch, double radius, const Rng& rng) {
+  return (uniform_rows(rng, batch.noise_keys, batch.x.sizes().slice(1)) * radius).to(batch.x.device());
 }
 
-torch::Tensor normal_noise(const torch::Tensor& x, double deviation, const Rng& rng, int64_t first_row) {
-  return (normal_rows(rng, row_numbers(x, first_row), x.sizes().slice(1)) * deviation).to(x.device());
+torch::Tensor normal_noise(const TrainingBatch& batch, double deviation, const Rng& rng) {
+  return (normal_rows(rng, batch.noise_keys, batch.x.sizes().slice(1)) * deviation).to(batch.x.device());
 }
 
 double crossing_alpha(double eps, int64_t steps, double reach) {
@@ -98,7 +90,7 @@ torch::Tensor ascend(const AttackedNetwork& network, const torch::Tensor& x, tor
 torch::Tensor ascend_from_random(const TrainingModel& model, const TrainingBatch& batch, const InnerAttack& attack,
                                  const Rng& rng, torch::Tensor& /*carried*/) {
   const AttackedNetwork network(model, attack.statistics, batch.x.size(2));
-  const auto start = (batch.x + uniform_noise(batch.x, attack.eps, rng, batch.first_row)).clamp(0, 1);
+  const auto start = (batch.x + uniform_noise(batch, attack.eps, rng)).clamp(0, 1);
   return ascend(network, batch.x, start, attack, cross_entropy_ascent(batch.y));
 }
 

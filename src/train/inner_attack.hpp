@@ -60,11 +60,12 @@ AttackedNetwork::LogitGradient kl_ascent(const torch::Tensor& p);
 /// `x_adv` moved into the Linf ball of radius eps around x and into [0,1].
 torch::Tensor into_ball(const torch::Tensor& x_adv, const torch::Tensor& x, double eps);
 
-/// Noise shaped like x, drawn evenly from [-radius, radius]; x[0] is the batch's image number `first_row`.
-torch::Tensor uniform_noise(const torch::Tensor& x, double radius, const Rng& rng, int64_t first_row = 0);
+/// Noise shaped like the batch's x, drawn evenly from [-radius, radius]. That of an image depends on (rng, its noise
+/// key) alone: not on its place in the batch, nor on the images beside it.
+torch::Tensor uniform_noise(const TrainingBatch& batch, double radius, const Rng& rng);
 
-/// Normal noise shaped like x.
-torch::Tensor normal_noise(const torch::Tensor& x, double deviation, const Rng& rng, int64_t first_row = 0);
+/// The same, normal of this standard deviation.
+torch::Tensor normal_noise(const TrainingBatch& batch, double deviation, const Rng& rng);
 
 /// A step size for several steps: reach * eps / steps, but at most 0.75 eps, which two or three steps would overshoot.
 double crossing_alpha(double eps, int64_t steps, double reach);

@@ -15,7 +15,7 @@ constexpr double kNoise = 2;
 torch::Tensor perturb(const TrainingModel& model, const TrainingBatch& batch, const InnerAttack& attack, const Rng& rng,
                       torch::Tensor&) {
   const AttackedNetwork network(model, attack.statistics, batch.x.size(2));
-  const auto noisy = (batch.x + uniform_noise(batch.x, kNoise * attack.eps, rng, batch.first_row)).clamp(0, 1);
+  const auto noisy = (batch.x + uniform_noise(batch, kNoise * attack.eps, rng)).clamp(0, 1);
   return ascend(network, noisy, noisy, attack, cross_entropy_ascent(batch.y));
 }
 

@@ -29,6 +29,7 @@ struct RunState {
   int64_t correct = 0, seen = 0;
   double epoch_seconds = 0;
   int64_t attack_steps = 0;
+  bool noise_by_row = true;
   std::vector<Rollback> rollbacks;
   std::vector<EpochRecord> history;
 
@@ -62,6 +63,9 @@ void visit_fields(Visitor& field, RunState& state) {
   field("seen", state.seen, "images of the current epoch that were learnt");
   field("epoch_seconds", state.epoch_seconds, "spent in the current epoch before the last save");
   field.defaulted("attack_steps", state.attack_steps, "of the attack in each training step; 0: no attack");
+  field.defaulted("noise_by_row", state.noise_by_row,
+                  "the noise of an attack in training is keyed by the image's row in the data set; false in runs of "
+                  "earlier versions: by its place in the batch");
   field.defaulted("rollbacks", state.rollbacks, "the collapses so far");
   field("history", state.history, "of the finished epochs");
 }

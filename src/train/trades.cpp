@@ -15,7 +15,7 @@ constexpr double kStartNoise = 0.001, kReach = 2.25;
 torch::Tensor perturb(const TrainingModel& model, const TrainingBatch& batch, const InnerAttack& attack, const Rng& rng,
                       torch::Tensor&) {
   const AttackedNetwork network(model, attack.statistics, batch.x.size(2));
-  const auto start = batch.x + normal_noise(batch.x, kStartNoise, rng, batch.first_row);
+  const auto start = batch.x + normal_noise(batch, kStartNoise, rng);
   return ascend(network, batch.x, start, attack, kl_ascent(network.logits(batch.x).softmax(1)));
 }
 

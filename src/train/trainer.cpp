@@ -138,7 +138,8 @@ void Trainer::learn_or_save(const Batch& raw) {
 
 /// Learns a batch; losses that replay it learn it several times.
 void Trainer::learn(const Batch& raw) {
-  const TrainingBatch ready = targets_.of(raw, rng_.split("mixup").split(static_cast<uint64_t>(state_.run.step)));
+  const Rng mixing = rng_.split("mixup").split(static_cast<uint64_t>(state_.run.step));
+  const TrainingBatch ready = targets_.of(raw, mixing, state_.run.noise_by_row);
   state_.optimizer.set_learning_rate(learning_rate());
   const bool replayed = attack_ && attack_->replays();
   if (options_.in_micro_shards() && replayed) let_all_stop();

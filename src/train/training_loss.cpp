@@ -11,6 +11,7 @@ TrainingBatch TrainingBatch::rows(int64_t begin, int64_t end) const {
     if (tensor->defined()) *tensor = tensor->slice(0, begin, end).clone();
   }
   part.first_row = first_row + begin;
+  part.noise_keys = {noise_keys.begin() + begin, noise_keys.begin() + end};
   return part;
 }
 

@@ -21,6 +21,7 @@ struct TrainingBatch {
   torch::Tensor x_adv = {};  ///< like x: the perturbed images; undefined in standard training
   Values parameters = {};    ///< of the loss
   int64_t first_row = 0;     ///< of these images in the step's batch, of which they may be a part
+  std::vector<int64_t> noise_keys = {};  ///< (N): what the noise of each image is drawn by, besides the step
 
   TrainingBatch rows(int64_t begin, int64_t end) const;  ///< some of the images
 };

@@ -71,6 +71,7 @@ void TrainingState::load(const std::string& bytes, const std::filesystem::path& 
 void TrainingState::take(const Container& file, const std::filesystem::path& path) {
   StateHeader then{identity, {}};
   then.run.attack_steps = run.attack_steps;
+  then.run.noise_by_row = false;  // earlier versions did not say it
   read_record(file.header, then);
   identity.require_same(then.identity, path);
   then.run.require_possible();

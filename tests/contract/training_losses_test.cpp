@@ -24,6 +24,7 @@ class TrainingLossContract : public testing::TestWithParam<std::string> {
     batch_.target = at::one_hot(batch_.y, kClasses).to(torch::kFloat32);
     batch_.weight = torch::ones({kImages});
     batch_.adjustment = torch::zeros({kClasses});
+    batch_.noise_keys = {4, 0, 5, 1, 3, 2};
     batch_.parameters = Values(parameters_of(loss_), {});
   }
 

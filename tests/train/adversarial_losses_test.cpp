@@ -18,9 +18,12 @@ TrainingModel training_model(const Classifier& classifier) {
   return TrainingModel({classifier.spec(), {}, classifier.network(), ""}, Precision::Float32, torch::kCPU);
 }
 
-/// Hard targets, equal weights, no adjustment.
+/// Hard targets, equal weights, no adjustment; the first rows of a data set.
 TrainingBatch plain_batch(const torch::Tensor& x, const torch::Tensor& y, int64_t classes) {
-  return {x, y, at::one_hot(y, classes).to(torch::kFloat32), torch::ones({x.size(0)}), torch::zeros({classes})};
+  TrainingBatch batch{x, y, at::one_hot(y, classes).to(torch::kFloat32), torch::ones({x.size(0)}),
+                      torch::zeros({classes})};
+  for (int64_t row = 0; row < x.size(0); ++row) batch.noise_keys.push_back(row);
+  return batch;
 }
 
 const TrainingLoss& loss_named(const std::string& name) {
@@ -77,7 +80,7 @@ class ByHand : public testing::Test {
   static constexpr double kEps = 4 / 255.0;
 
   ByHand() {
-    batch_.x_adv = (batch_.x + uniform_noise(batch_.x, kEps, Rng(9))).clamp(0, 1);
+    batch_.x_adv = (batch_.x + uniform_noise(batch_, kEps, Rng(9))).clamp(0, 1);
     batch_.parameters = Values({Parameter::number("beta", "2.5", at_least(0), "")}, {});
     batch_.weight = torch::tensor({0.5f, 1.5f, 1.0f, 1.0f});
   }
@@ -167,13 +170,13 @@ TEST_F(ByHand, PgdEndsInTheCornerOfTheBallThatTheWeightsPointTo) {
 }
 
 TEST_F(ByHand, FgsmRsStepsFromItsRandomStartAndIsClippedToTheBall) {
-  const auto start = batch_.x + uniform_noise(batch_.x, kEps, Rng(3));
+  const auto start = batch_.x + uniform_noise(batch_, kEps, Rng(3));
   const auto expected = into_ball(start + 1.25 * kEps * ascent_sign(start), batch_.x, kEps);
   EXPECT_TRUE(at::allclose(perturb("fgsm-rs", 1, Rng(3)), expected, 0, 1e-6));
 }
 
 TEST_F(ByHand, NFgsmStepsFromStrongNoiseWithoutClipping) {
-  const auto noisy = batch_.x + uniform_noise(batch_.x, 2 * kEps, Rng(3));
+  const auto noisy = batch_.x + uniform_noise(batch_, 2 * kEps, Rng(3));
   const auto x_adv = perturb("n-fgsm", 1, Rng(3));
   EXPECT_TRUE(at::allclose(x_adv, noisy + kEps * ascent_sign(noisy), 0, 1e-6));
   EXPECT_GT((x_adv - batch_.x).abs().max().item<double>(), 2 * kEps);
@@ -197,6 +200,15 @@ TEST_F(ByHand, MartAttacksTheCrossEntropyAndTradesTheDivergence) {
     const auto reached = std::string(name) == "mart" ? cross_entropy(moved, batch_.y) - cross_entropy(dull, batch_.y)
                                                      : kl_divergence(clean, moved) - kl_divergence(clean, dull);
     EXPECT_TRUE(reached.gt(0).all().item<bool>()) << name;  // batch_.x_adv is random noise
+  }
+}
+
+TEST_F(ByHand, TheNoiseOfAnImageIsTheSameAtAnyPlaceInTheBatch) {
+  for (const auto& name : adversarial_losses()) {
+    const auto in_order = perturb(name, 1, Rng(3));
+    for (auto* tensor : {&batch_.x, &batch_.y, &batch_.target, &batch_.weight}) *tensor = tensor->flip({0});
+    std::reverse(batch_.noise_keys.begin(), batch_.noise_keys.end());
+    EXPECT_TRUE(at::allclose(perturb(name, 1, Rng(3)), in_order.flip({0}), 0, 1e-6)) << name;
   }
 }
 

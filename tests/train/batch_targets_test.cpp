@@ -25,7 +25,8 @@ const Dataset& uneven_faces() {
 
 Batch raw_batch() {
   Batch raw;
-  const auto rows = torch::tensor({11, 2, 0, 15, 9, 4, 7, 6}, torch::kInt64);
+  raw.rows = {11, 2, 0, 15, 9, 4, 7, 6};
+  const auto rows = torch::tensor(raw.rows, torch::kInt64);
   raw.x = to_float(uneven_faces().images.index_select(0, rows));
   raw.y = uneven_faces().labels.index_select(0, rows);
   raw.of_batch = kBatch;
@@ -39,8 +40,8 @@ TrainOptions target_options() {
   return options;
 }
 
-TrainingBatch targets_of(const TrainOptions& options) {
-  return BatchTargets(options, uneven_faces(), torch::kCPU).of(raw_batch(), Rng(5));
+TrainingBatch targets_of(const TrainOptions& options, bool noise_by_row = true) {
+  return BatchTargets(options, uneven_faces(), torch::kCPU).of(raw_batch(), Rng(5), noise_by_row);
 }
 
 TEST(BatchTargets, SmoothingTakesItsShareFromTheLabelForAllClassesAlike) {
@@ -66,11 +67,17 @@ TEST(BatchTargets, TheAdjustmentIsTheLogarithmOfTheClasssShare) {
   EXPECT_NEAR(adjustment[3].item<double>(), 2 * std::log(13.0 / 23), 1e-5);
 }
 
-TEST(BatchTargets, TargetsAreMixedAsPixelsAre) {
+TEST(BatchTargets, NoiseIsKeyedByRowAndInRunsOfEarlierVersionsByPlace) {
+  EXPECT_EQ(targets_of(target_options()).noise_keys, raw_batch().rows);
+  EXPECT_EQ(targets_of(target_options(), false).noise_keys, (std::vector<int64_t>{0, 1, 2, 3, 4, 5, 6, 7}));
+}
+
+TEST(BatchTargets, AMixedImageKeepsTheRowOfItsFirstAndMixesTargetsAsItMixesPixels) {
   TrainOptions options = target_options();
   options.mixup = 0.5;
   options.label_smoothing = 0;
   const TrainingBatch plain = targets_of(target_options()), mixed = targets_of(options);
+  EXPECT_EQ(mixed.noise_keys, raw_batch().rows);
   EXPECT_FALSE(at::equal(mixed.x, plain.x));
   EXPECT_TRUE(at::allclose(mixed.target.sum(1), torch::ones({kBatch}), 0, 1e-6));
   EXPECT_TRUE(at::equal(mixed.target.argmax(1), mixed.y));
@@ -88,6 +95,7 @@ TEST(BatchTargets, TheRanksPartsOfAMixedBatchAreThoseOfOneProcess) {
     EXPECT_EQ(own.first_row, begin);
     EXPECT_TRUE(at::equal(own.x, whole.x.slice(0, begin, end)));
     EXPECT_TRUE(at::equal(own.target, whole.target.slice(0, begin, end)));
+    EXPECT_EQ(own.noise_keys, (std::vector<int64_t>{whole.noise_keys.begin() + begin, whole.noise_keys.begin() + end}));
   });
 }
 

@@ -44,6 +44,7 @@ struct Stepper {
     batch.target = at::one_hot(batch.y, 7).to(torch::kFloat32);
     batch.weight = torch::ones({kImages});
     batch.adjustment = torch::zeros({7});
+    batch.noise_keys = Rng(1).permutation(kImages);
     batch.parameters = Values(parameters_of(loss), {});
   }
 

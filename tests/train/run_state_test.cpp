@@ -29,7 +29,7 @@ EpochRecord epoch_record(int64_t epoch, double robust_accuracy) {
 
 /// In the third epoch, no two counts alike.
 RunState running_state() {
-  RunState state{2, 3, 25, 1, 5, 0.1 + 0.2, 20, 48, 7.5, 4, {{3, 2, 0.4, 1 / 7.0}}, {}};
+  RunState state{2, 3, 25, 1, 5, 0.1 + 0.2, 20, 48, 7.5, 4, false, {{3, 2, 0.4, 1 / 7.0}}, {}};
   state.history = {epoch_record(1, 0.25), epoch_record(2, 0.125)};
   return state;
 }
@@ -199,6 +199,21 @@ TEST(TrainingState, ComesBackFromItsFileAndTakesTheSameStepThen) {
   step(saved);
   step(loaded);
   expect_equal_tensors(saved, loaded);
+}
+
+TEST(TrainingState, ThatDoesNotSayWhatNoiseIsKeyedByIsOfAnEarlierVersion) {
+  const ScratchFolder folder;
+  TrainingState state = fresh_state({}, 1);
+  state.save(folder / "training.state");
+  const auto reloaded = [&] {
+    state.load(read_file(folder / "training.state"), folder / "training.state");
+    return state.run.noise_by_row;
+  };
+  EXPECT_TRUE(reloaded());
+  Container file = load_container(folder / "training.state", "training-state");
+  file.header.erase("noise_by_row");
+  save_container(file, folder / "training.state");
+  EXPECT_FALSE(reloaded());
 }
 
 TEST(TrainingState, AFileThatNoRunCanHaveWrittenIsRefused) {

@@ -265,15 +265,15 @@ TEST(SoftCrossEntropy, EqualsTheHandComputedValue) {
   EXPECT_NEAR(soft_cross_entropy(logits, target, torch::tensor({2.0f, 0.0f})).item<double>(), first, 1e-6);
 }
 
-std::vector<Batch> batches_from(int64_t first, const Augmentation& augmentation) {
-  EpochBatches source(faces(), augmentation, Rng(7), {3, 32, first});
+std::vector<Batch> batches_of(const EpochPlan& plan, const Augmentation& augmentation) {
+  EpochBatches source(faces(), augmentation, Rng(7), plan);
   std::vector<Batch> batches;
   for (Batch batch; source.next(batch);) batches.push_back(batch);
   return batches;
 }
 
 TEST(Batches, AnEpochCanBeEnteredAnywhere) {
-  const auto all = batches_from(0, {}), rest = batches_from(2, {});
+  const auto all = batches_of({3, 32}, {}), rest = batches_of({3, 32, 2}, {});
   ASSERT_EQ(all.size(), rest.size() + 2);
   for (size_t i = 0; i < rest.size(); ++i) {
     EXPECT_TRUE(at::equal(all[i + 2].x, rest[i].x));
@@ -284,12 +284,23 @@ TEST(Batches, AnEpochCanBeEnteredAnywhere) {
 TEST(Batches, EveryImageComesOnceInAnEpoch) {
   int64_t seen = 0;
   auto counts = torch::zeros({7}, torch::kInt64);
-  for (const auto& batch : batches_from(0, {})) {
+  for (const auto& batch : batches_of({3, 32}, {})) {
     seen += batch.x.size(0);
     counts += at::bincount(batch.y, {}, 7);
   }
   EXPECT_EQ(seen, faces().size());
   EXPECT_TRUE(at::equal(counts, at::bincount(faces().labels, {}, 7)));
+}
+
+TEST(Batches, TheRowsOfEachPartAreThoseOfItsImages) {
+  EpochPlan second_half{3, 32};
+  second_half.part = 1;
+  second_half.of = 2;
+  for (const auto& batch : batches_of(second_half, Augmentation::none())) {
+    const auto rows = torch::tensor(batch.rows, torch::kInt64);
+    EXPECT_TRUE(at::allclose(batch.x, to_float(faces().images.index_select(0, rows)), 0, 1e-6));
+    EXPECT_TRUE(at::equal(batch.y, faces().labels.index_select(0, rows)));
+  }
 }
 
 TEST(AugmentationNone, KeepsEveryPixel) {
