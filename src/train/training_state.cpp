@@ -6,6 +6,7 @@
 #include "core/error.hpp"
 #include "core/progress.hpp"
 #include "models/networks/network.hpp"
+#include "record/document_kind.hpp"
 
 namespace fercli {
 
@@ -40,6 +41,9 @@ void visit_fields(Visitor& field, StateHeader& header) {
   visit_fields(field, header.run);
   field("threads", header.threads, "of the processor, which the last bits of the weights depend on");
 }
+
+const Register<DocumentKind> state_document{
+    {"training-state", "the JSON in training.state, from which train goes on", schema_of_record<StateHeader>}};
 
 }  // namespace
 
