@@ -199,6 +199,7 @@ void LivePipeline::State::capture() {
 
 std::vector<LiveFace> LivePipeline::State::read(const Picture& picture, const std::vector<Track>& tracks, double time) {
   std::vector<Box> boxes;
+  boxes.reserve(tracks.size());
   for (const auto& track : tracks) boxes.push_back(track.box);
   const auto readings = read_faces(classifier, picture, boxes);
   std::map<int64_t, LabelSmoother> kept;

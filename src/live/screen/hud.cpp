@@ -211,7 +211,7 @@ torch::Tensor Hud::compose(const AnalysedFrame& frame, const PipelineStatus& sta
   const int64_t height = picture.size(0), width = picture.size(1);
   // Video encoders want even sides.
   const int64_t tall = (height + kStrip + 1) / 2 * 2, wide = (width + kPanel + 1) / 2 * 2;
-  const auto canvas = torch::empty({tall, wide, 3}, torch::kUInt8);
+  auto canvas = torch::empty({tall, wide, 3}, torch::kUInt8);
   fill_rectangle(canvas, 0, 0, static_cast<int>(wide), static_cast<int>(tall), kGround);
   const auto view = [times = static_cast<double>(factor)](const LiveFace& face) {
     const Box& box = face.reading.box;
