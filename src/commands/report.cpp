@@ -106,7 +106,7 @@ void declare(OptionSet& options, Settings& s) {
 /// What --parts names, its parameters checked.
 std::vector<Chosen> chosen_parts(const OptionSet& options) {
   try {
-    const auto all = parse_chosen(options.as_given("parts"));
+    auto all = parse_chosen(options.as_given("parts"));
     for (const auto& chosen : all) Values(Registry<StudyPart>::instance().get(chosen.name).parameters, chosen.given);
     return all;
   } catch (const std::invalid_argument& error) {
@@ -252,6 +252,7 @@ json measure(const Settings& s, const OptionSet& options, DividedWork& work) {
 
 json read_all(const std::vector<std::string>& files) {
   std::vector<json> reports;
+  reports.reserve(files.size());
   for (const auto& file : files) reports.push_back(read_report(file));
   return merge_reports(reports);
 }

@@ -259,7 +259,7 @@ nlohmann::json described_weights(const std::filesystem::path& path) {
   return {{"file", path.filename().string()}, {"sha256", file_sha256_hex(path)}};
 }
 
-Checkpoint starting_point(const OptionSet& options, const Settings& settings, const Splits& data) {
+Checkpoint starting_point(const Settings& settings, const Splits& data) {
   Checkpoint start;
   start.arch = settings.arch;
   start.options = {data.training.channels(), data.training.image_size(), data.training.classes.size(),
@@ -429,7 +429,7 @@ int train(const OptionSet& options, Settings& settings) {
     if (ranks.leads()) lock.emplace(open_folder(settings, folder));
     splits = read_images(options, settings);
     settings.train.teacher = load_teacher(settings, splits.training.classes);
-    start = starting_point(options, settings, splits);
+    start = starting_point(settings, splits);
     if (ranks.leads()) {
       write_file(folder / (settings.arch + "_arch.txt"), describe_architecture(start.arch, start.options));
     }

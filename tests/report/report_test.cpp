@@ -254,6 +254,17 @@ TEST(Report, FiguresComeAsPngAndSvgAndAreInThePage) {
   EXPECT_THAT(map, HasSubstr(fmt::format("{:.1f}", 100 * success[0][1]["value"].get<double>())));
 }
 
+TEST(Report, ModelsWithoutCurvesAreNotComparedInAFigure) {
+  json report = small_report();
+  json& robustness = report["parts"]["robustness"];
+  robustness["robust"] = {{"minimal_eps", robustness["standard"]["minimal_eps"]}};
+  const ScratchFolder scratch;
+  testing::internal::CaptureStderr();
+  write_report(report, {}, scratch.path());
+  EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
+  EXPECT_FALSE(std::filesystem::exists(scratch / "figures/models-robust-accuracy.png"));
+}
+
 TEST(Report, ContradictionsAndWarningsStandAboveTheVerdict) {
   const std::string html = render(small_report()).html;
   const size_t contradiction = html.find("autoattack &lt;= pgd"), warning = html.find("zero-gradients"),

@@ -1,4 +1,5 @@
 // The verdict in plain words, and the figures that it rests on.
+#include <algorithm>
 #include <cmath>
 #include <functional>
 
@@ -177,7 +178,9 @@ std::vector<Block> key_table(const Page& page) {
 }
 
 std::vector<Block> comparison(const Page& page) {
-  const auto models = page.models("robustness");
+  auto models = page.models("robustness");
+  const auto unknown = [](const auto& model) { return !model.view.at("worst").at("robust_accuracy"); };
+  models.erase(std::remove_if(models.begin(), models.end(), unknown), models.end());  // no ladder was run
   if (models.size() < 2) return {};
   CurvePlot plot = robust_plot(page, norm_of(models.front().view));
   plot.title = page.words("summary.figure_title", {{"data", page.data_name(models.front().view.at("n"))}});
