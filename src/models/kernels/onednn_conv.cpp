@@ -287,12 +287,15 @@ class OneDnnConv : public FastConv {
     problem.shortcut = shortcut.defined();
     problem.relu = relu;
     auto y = empty_like_images(x, {problem.n, problem.out, problem.out_height, problem.out_width});
-    if (problem.shortcut) y.copy_(shortcut);
     const Problem plain = problem;
     problem.blocked = is_faster_in_blocks(problem);
     const auto source = laid_out(plain.x(), problem.x(), x);
-    auto result =
-        problem.shortcut || !problem.blocked ? laid_out(plain.y(), problem.y(), y) : bytes(problem.y().get_size());
+    const auto result = problem.blocked ? bytes(problem.y().get_size()) : y;
+    if (problem.shortcut && problem.blocked) {
+      reorder(of(plain.y(), channels_last(shortcut)), of(problem.y(), result));
+    } else if (problem.shortcut) {
+      y.copy_(shortcut);
+    }
     const auto ready = prepared(problem);
     const auto scratchpad = bytes(ready->scratchpad.get_size());
     std::unordered_map<int, memory> arguments{{DNNL_ARG_SRC, of(problem.x(), source)},
