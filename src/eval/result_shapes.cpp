@@ -2,12 +2,16 @@
 
 namespace fercli {
 
+nlohmann::json interval_schema() {
+  auto interval = shape::list(shape::number());
+  interval["minItems"] = interval["maxItems"] = 2;
+  return interval;
+}
+
 nlohmann::json Shape<Metric>::schema() {
   using namespace shape;
-  auto interval = list(number());
-  interval["minItems"] = interval["maxItems"] = 2;
   return open_object({{"value", number()},
-                      {"interval", described(interval, "95 %, from low to high; null where there is none")},
+                      {"interval", described(interval_schema(), "95 %, from low to high; null where there is none")},
                       {"n", described(whole(), "of how many")}});
 }
 

@@ -12,6 +12,7 @@ struct Shape<Metric> {
   static nlohmann::json schema();  ///< an interval is one of 95 %
 };
 
+nlohmann::json interval_schema();     ///< from low to high
 nlohmann::json levels_schema();       ///< of `describe_levels`
 nlohmann::json cost_schema();         ///< what figures cost
 nlohmann::json reliability_schema();  ///< of a reliability diagram
