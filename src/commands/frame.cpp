@@ -139,7 +139,7 @@ int64_t choose_face(const Arguments& a, const Classifier& classifier, FaceDetect
 
 torch::Tensor marked(const Picture& picture, const FaceReading& face, Overlay& overlay) {
   auto bgr = picture.bgr.clone();
-  overlay.draw_faces(bgr, {{0, face.box, face.top(), face.probabilities}});
+  overlay.draw_faces(bgr, {{0, face.box, face.top(), face.probabilities}}, false);
   return bgr;
 }
 

@@ -227,10 +227,12 @@ class LiveRun {
   void finish() {
     const auto status = pipeline_.status();
     const auto summary = session_.summary(status, pipeline_.faces_seen(), pipeline_.source().name());
-    inform(fmt::format(
-        "{:.1f} s of {}: {} frames, {} analysed, {} dropped; {} faces; latency p50 {:.1f} ms, p95 {:.1f} ms",
-        summary["seconds"].get<double>(), pipeline_.source().name(), status.captured, status.analysed, status.dropped,
-        pipeline_.faces_seen(), status.latency_p50, status.latency_p95));
+    const std::string latency = status.analysed == 0 ? ""
+                                                     : fmt::format("; latency p50 {:.1f} ms, p95 {:.1f} ms",
+                                                                   status.latency_p50, status.latency_p95);
+    inform(fmt::format("{:.1f} s of {}: {} frames, {} analysed, {} dropped; {} faces{}",
+                       summary["seconds"].get<double>(), pipeline_.source().name(), status.captured, status.analysed,
+                       status.dropped, pipeline_.faces_seen(), latency));
     std::string seconds;
     for (const auto& [name, value] : summary["seconds_per_emotion"].items()) {
       if (value.get<double>() >= 0.05) seconds += fmt::format("  {} {:.1f} s", name, value.get<double>());

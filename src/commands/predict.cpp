@@ -185,8 +185,7 @@ class Report {
     const auto drawn = item.picture.bgr.clone();
     std::vector<FaceView> views;
     for (const auto& face : item.faces) views.push_back({0, face.box, face.top(), face.probabilities});
-    overlay_.draw_faces(drawn, views);
-    for (const auto& view : views) overlay_.draw_avatar_of(drawn, view);
+    overlay_.draw_faces(drawn, views, true);
     const fs::path name = fs::path(item.file).filename();
     if (!item.frame) {
       write_png(image_of_bgr(drawn), fresh_name(place_->work() / name.stem().concat(".png")));
@@ -384,7 +383,7 @@ int run(const std::vector<std::string>& arguments) {
   for (const auto& line : unreadable) warn(line);
   if (unreadable.empty()) return 0;
   warn(fmt::format("{} of {} files could not be read", unreadable.size(), files.size()));
-  return 1;
+  return 2;
 }
 
 nlohmann::json schema() {

@@ -61,8 +61,21 @@ void declare(OptionSet& options, Settings& settings) {
   settings.model.declare_runtime(options, &settings.runtime);
 }
 
-void print_claim(const char* claim, int64_t images, const std::vector<std::string>& failing) {
-  print_text("  {:<42} {}", claim,
+struct Claim {
+  const char* words;
+  std::vector<std::string> failing;  ///< ids of the images for which it does not hold
+};
+
+std::vector<Claim> claims_of(const Verification& found) {
+  return {{"8-bit, in [0,255]", {}},  // a file with other values is refused
+          {"within the eps claimed", found.too_far},
+          {"reach the goal", found.not_reached},
+          {"originals are classified rightly", found.not_right}};
+}
+
+void print_claim(const Claim& claim, int64_t images) {
+  const auto& failing = claim.failing;
+  print_text("  {:<42} {}", claim.words,
              failing.empty() ? fmt::format("all {}", images) : fmt::format("{} of {} do not", failing.size(), images));
   for (size_t i = 0; i < std::min(failing.size(), kIdsShown); ++i)
     print_text("{}{}", i ? ", " : ": ", printable(failing[i]));
@@ -81,22 +94,15 @@ PrintedTable accuracies(const Verification& found) {
 
 PrintedTable claims(const Verification& found, const std::string& file) {
   PrintedTable table{file + ": claims", {"claim", "holds for", "of"}, {}};
-  const auto add = [&](const char* claim, const std::vector<std::string>& failing) {
+  for (const auto& [claim, failing] : claims_of(found))
     table.rows.push_back({claim, found.images - static_cast<int64_t>(failing.size()), found.images});
-  };
-  add("within the eps claimed", found.too_far);
-  add("reach the goal", found.not_reached);
-  add("originals are classified rightly", found.not_right);
   return table;
 }
 
 void print(const Verification& found, const AdversarialSet& set, const std::string& file) {
   print_text("{}: {} images, {}, goal {}\n", printable(file), found.images,
              printable(set.claim.at("norm").get<std::string>()), printable(set.claim.at("goal").get<std::string>()));
-  print_claim("8-bit, in [0,255]", found.images, {});
-  print_claim("within the eps claimed", found.images, found.too_far);
-  print_claim("reach the goal", found.images, found.not_reached);
-  print_claim("originals are classified rightly", found.images, found.not_right);
+  for (const auto& claim : claims_of(found)) print_claim(claim, found.images);
   write_stdout(format_tables({accuracies(found)}, "text"));
   print_text("{}\n", outcome(found));
 }

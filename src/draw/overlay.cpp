@@ -3,7 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
+#include <numeric>
 #include <opencv2/imgproc.hpp>
+#include <optional>
 
 #include "data/label_set.hpp"
 #include "faces/face_reader.hpp"
@@ -25,21 +28,54 @@ Ink readable_on(Ink ground) {
   return 0.114 * ground.blue + 0.587 * ground.green + 0.299 * ground.red > 140 ? kBlack : kWhite;
 }
 
-/// Where a box's plate lies on no other one; where there is no such place, above the box.
+int shared_area(const cv::Rect& place, const std::vector<cv::Rect>& others) {
+  return std::accumulate(others.begin(), others.end(), 0,
+                         [&](int sum, const cv::Rect& other) { return sum + (place & other).area(); });
+}
+
+/// Where a box's plate covers no other one and as little of the faces as can be: above the box, below, beside or in it,
+/// else some rows away.
 cv::Rect free_plate(const cv::Rect& box, const cv::Size& size, const cv::Size& picture,
-                    const std::vector<cv::Rect>& taken) {
-  const int left = std::max(0, std::min(box.x, picture.width - size.width));
-  const int above = box.y >= size.height ? box.y - size.height : box.y;
-  std::vector<int> tops{above, box.y, box.y + box.height};
-  for (int top = above + size.height; top + size.height <= picture.height; top += size.height) tops.push_back(top);
-  for (const int top : tops) {
-    const cv::Rect plate({left, top}, size);
-    const bool inside = top >= 0 && top + size.height <= picture.height;
-    const bool free =
-        std::none_of(taken.begin(), taken.end(), [&](const cv::Rect& other) { return (plate & other).area() > 0; });
-    if (inside && free) return plate;
+                    const std::vector<cv::Rect>& boxes, const std::vector<cv::Rect>& plates) {
+  constexpr int kFarthest = 12;
+  constexpr double kCovered = 100, kAway = 0.5;  // what a covered pixel of a plate, a pixel per row of distance costs
+  const int right = box.x + box.width, below = box.y + box.height;
+  std::vector<std::pair<cv::Point, int>> places;  // and how many rows away
+  const auto in_row = [&](int top, int away) {
+    for (const int left : {box.x, right - size.width}) places.push_back({{left, top}, away});
+  };
+  in_row(box.y - size.height, 0);
+  in_row(below, 0);
+  for (const int left : {right, box.x - size.width, box.x}) places.push_back({{left, box.y}, 0});
+  for (int away = 1; away <= kFarthest; ++away) {
+    in_row(box.y - (away + 1) * size.height, away);
+    in_row(below + away * size.height, away);
   }
-  return {{left, above}, size};
+  cv::Rect best({box.x, std::max(0, box.y)}, size);
+  double least = std::numeric_limits<double>::infinity();
+  for (const auto& [place, away] : places) {
+    const cv::Rect plate({std::clamp(place.x, 0, std::max(0, picture.width - size.width)), place.y}, size);
+    if (plate.y < 0 || plate.y + size.height > picture.height) continue;
+    const double cost = kCovered * shared_area(plate, plates) + shared_area(plate, boxes) + kAway * away * size.area();
+    if (cost >= least) continue;
+    least = cost;
+    best = plate;
+  }
+  return best;
+}
+
+/// Where face i's avatar covers no plate and no other face: beside the box's upper corners, or in the right one.
+std::optional<cv::Rect> free_avatar(size_t i, int side, const std::vector<cv::Rect>& boxes,
+                                    const std::vector<cv::Rect>& plates, int picture_width) {
+  constexpr int kGap = 4;
+  const cv::Rect& box = boxes[i];
+  const int right = box.x + box.width, top = std::max(0, box.y) + kGap;
+  for (const int left : {right + kGap, box.x - side - kGap, right - side - kGap}) {
+    const cv::Rect place(left, top, side, side);
+    const int of_others = shared_area(place, boxes) - (place & box).area();
+    if (left >= 0 && left + side <= picture_width && of_others + shared_area(place, plates) == 0) return place;
+  }
+  return {};
 }
 
 }  // namespace
@@ -87,34 +123,38 @@ std::string Overlay::number(double value, int decimals) const {
   return in_language(fmt::format("{:.{}f}", value, decimals), language_);
 }
 
-void Overlay::draw_faces(const torch::Tensor& bgr, const std::vector<FaceView>& faces) {
+void Overlay::draw_faces(const torch::Tensor& bgr, const std::vector<FaceView>& faces, bool avatars) {
   cv::Mat canvas = as_mat(bgr);
+  std::vector<cv::Rect> boxes, plates;
   for (const auto& face : faces) {
-    cv::rectangle(canvas, as_rect(face.box), scalar(kBlack), 4, cv::LINE_8);
-    cv::rectangle(canvas, as_rect(face.box), scalar(class_ink(face.label)), 2, cv::LINE_8);
+    boxes.push_back(as_rect(face.box));
+    cv::rectangle(canvas, boxes.back(), scalar(kBlack), 4, cv::LINE_8);
+    cv::rectangle(canvas, boxes.back(), scalar(class_ink(face.label)), 2, cv::LINE_8);
   }
-  std::vector<cv::Rect> plates;
-  for (const auto& face : faces) {
-    const Ink ink = class_ink(face.label);
-    const std::string number = face.id > 0 ? fmt::format("#{} ", face.id) : "";
-    const std::string text = number + verdict(face.label, face.probabilities);
+  for (size_t i = 0; i < faces.size(); ++i) {
+    const Ink ink = class_ink(faces[i].label);
+    const std::string number = faces[i].id > 0 ? fmt::format("#{} ", faces[i].id) : "";
+    const std::string text = number + verdict(faces[i].label, faces[i].probabilities);
     const cv::Size size(lettering_.width(text, kPlateLetter) + 12, kPlateLetter + 12);
-    const cv::Rect plate = free_plate(as_rect(face.box), size, canvas.size(), plates);
+    const cv::Rect plate = free_plate(boxes[i], size, canvas.size(), boxes, plates);
     plates.push_back(plate);
     fill_rectangle(bgr, plate.x, plate.y, plate.width, plate.height, ink);
     lettering_.write(bgr, text, plate.x + 6, plate.y + plate.height - 6, kPlateLetter, readable_on(ink));
   }
+  for (size_t i = 0; i < faces.size() && avatars; ++i) {
+    if (!faces[i].label) continue;
+    const int side = std::max(24, boxes[i].width / 3) / 8 * 8;  // few sizes, so that the store stays small
+    const auto place = free_avatar(i, side, boxes, plates, canvas.cols);
+    if (!place) continue;
+    lay_over(bgr, avatar(classes_.at(static_cast<size_t>(*faces[i].label)), side), place->x, place->y);
+    plates.push_back(*place);
+  }
 }
 
-void Overlay::draw_avatar_of(const torch::Tensor& bgr, const FaceView& face) {
-  if (!face.label) return;
-  const int side = std::max(24, cvRound(face.box.width * 0.32));
-  const std::string& emotion = classes_.at(static_cast<size_t>(*face.label));
-  auto& avatar = avatars_[{emotion, side / 8 * 8}];  // few sizes, so that the store stays small
-  if (!avatar.defined()) avatar = draw_avatar(emotion, side / 8 * 8);
-  const int side_drawn = static_cast<int>(avatar.size(1)), right = cvRound(face.box.x + face.box.width) + 4;
-  const bool has_room = right + side_drawn <= bgr.size(1);
-  lay_over(bgr, avatar, has_room ? right : right - side_drawn - 8, cvRound(face.box.y));
+const torch::Tensor& Overlay::avatar(const std::string& emotion, int side) {
+  auto& avatar = avatars_[{emotion, side}];
+  if (!avatar.defined()) avatar = draw_avatar(emotion, side);
+  return avatar;
 }
 
 void Overlay::draw_bars(const torch::Tensor& bgr, const std::vector<double>& probabilities, int left, int top,

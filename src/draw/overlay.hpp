@@ -25,12 +25,9 @@ class Overlay {
  public:
   Overlay(std::vector<std::string> classes, std::string language);
 
-  /// Boxes, and a plate "#1 Happy 91 %" above each; where that would leave the picture or lie on another plate, inside
-  /// the box, below it, or further down.
-  void draw_faces(const torch::Tensor& bgr, const std::vector<FaceView>& faces);
-
-  /// The avatar of the face's emotion, at the right upper corner of its box.
-  void draw_avatar_of(const torch::Tensor& bgr, const FaceView& face);
+  /// Boxes, and a plate "#1 Happy 91 %" above each; where that would leave the picture or cover another plate or face,
+  /// below the box, beside it, or some rows away. `avatars`: the emotion's beside the box, where there is room for it.
+  void draw_faces(const torch::Tensor& bgr, const std::vector<FaceView>& faces, bool avatars);
 
   /// One bar per class in the rectangle (left, top, width, kBarRow x classes); the largest in its emotion's colour.
   void draw_bars(const torch::Tensor& bgr, const std::vector<double>& probabilities, int left, int top, int width);
@@ -52,6 +49,8 @@ class Overlay {
   const char* say(const char* english, const char* french_text) const { return french() ? french_text : english; }
 
  private:
+  const torch::Tensor& avatar(const std::string& emotion, int side);
+
   std::vector<std::string> classes_;
   std::string language_;
   Lettering lettering_;

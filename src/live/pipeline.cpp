@@ -112,7 +112,7 @@ struct LivePipeline::State {
   void analyse();
   AnalysedFrame analyse_one(Captured captured);
   std::vector<LiveFace> read(const Picture& picture, const std::vector<Track>& tracks, double time);
-  std::vector<LiveFace> read_still(const Picture& picture, int64_t number);
+  void read_still(const Picture& picture, AnalysedFrame& out);
   void perturb(AnalysedFrame& out);
   void explain(AnalysedFrame& out);
   void fail();
@@ -217,22 +217,24 @@ std::vector<LiveFace> LivePipeline::State::read(const Picture& picture, const st
 }
 
 /// Every face of the picture, as it is: not followed, not smoothed.
-std::vector<LiveFace> LivePipeline::State::read_still(const Picture& picture, int64_t number) {
-  if (number != still) faces_before = born;
-  still = number;
+void LivePipeline::State::read_still(const Picture& picture, AnalysedFrame& out) {
+  if (out.frame.number != still) faces_before = born;
+  still = out.frame.number;
+  const auto start = Clock::now();
   const auto& input = classifier.preprocessing();
   const FoundFaces found = find_faces(picture, detectors[detector].get(), input, Detect::Auto);
+  out.find_ms = milliseconds_since(start);
+  const auto reading_start = Clock::now();
   const auto crops = crop_faces(picture, found.squares, input);
   const auto probabilities = read_crops(classifier, crops);
-  std::vector<LiveFace> faces;
   for (size_t i = 0; i < found.boxes.size(); ++i) {
     const FaceReading reading{found.boxes[i], crops[static_cast<int64_t>(i)], probabilities[i]};
     LiveFace face{faces_before + static_cast<int64_t>(i) + 1, reading, reading.probabilities, {}};
     if (reading.confidence() >= settings.smoothing.certainty) face.label = reading.top();
-    faces.push_back(std::move(face));
+    out.faces.push_back(std::move(face));
   }
-  born = std::max<int64_t>(born, faces_before + static_cast<int64_t>(faces.size()));
-  return faces;
+  out.read_ms = milliseconds_since(reading_start);
+  born = std::max<int64_t>(born, faces_before + static_cast<int64_t>(out.faces.size()));
 }
 
 void LivePipeline::State::perturb(AnalysedFrame& out) {
@@ -277,8 +279,7 @@ AnalysedFrame LivePipeline::State::analyse_one(Captured item) {
   if (&follower.detector() != detectors[detector].get()) follower.use(detectors[detector]);
   out.detector = follower.detector().name();
   if (source->is_stills()) {
-    out.faces = read_still(picture, out.frame.number);
-    out.find_ms = milliseconds_since(start);
+    read_still(picture, out);
   } else {
     const auto tracks = follower.follow(picture);
     out.find_ms = milliseconds_since(start);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 namespace fercli {
 
@@ -15,11 +16,11 @@ void LatencyHistogram::add(double milliseconds) {
 double LatencyHistogram::quantile(double share) const {
   const auto wanted = std::max<int64_t>(1, static_cast<int64_t>(std::ceil(share * static_cast<double>(count_))));
   int64_t seen = 0;
-  for (size_t i = 0; i < bins_.size() && count_ > 0; ++i) {
+  for (size_t i = 0; i < bins_.size(); ++i) {
     seen += bins_[i];
     if (seen >= wanted) return kStep * static_cast<double>(i + 1);
   }
-  return 0;
+  return std::numeric_limits<double>::quiet_NaN();
 }
 
 void RateMeter::tick(double seconds) {

@@ -11,7 +11,7 @@ class LatencyHistogram {
  public:
   void add(double milliseconds);
 
-  /// The latency that this share of the events did not exceed (upper end of its step); 0 without events.
+  /// The latency that this share of the events did not exceed (upper end of its step); NaN without events.
   double quantile(double share) const;
 
   int64_t count() const { return count_; }

@@ -214,12 +214,14 @@ FigureScript plot_heat_map(const HeatMap& map) {
   const double cell = (kWidth - left - right) / std::max(columns, 2.0);
   constexpr double kLeast = 400;  // room for the words beside the colours
   const double height = std::max(kLeast, std::clamp(0.75 * cell, 46.0, rows > 10 ? 62.0 : 110.0) * rows) + top + bottom;
-  std::string script = head(map.title, map.x_label, map.y_label, map.language);
+  std::string script = head(map.title, map.x_label, "", map.language);
   script += fmt::format(
       "set lmargin at screen {:.4f}; set rmargin at screen {:.4f}\nset bmargin at screen {:.4f}; set tmargin at screen "
       "{:.4f}\n",
       left / kWidth, 1 - right / kWidth, bottom / height, 1 - top / height);
-  script += fmt::format("set ylabel {} offset screen {:.4f},0\n", gnuplot_text(map.y_label), 0.0);
+  // Not as an axis label: gnuplot puts that beyond the edge of a PNG.
+  script += fmt::format("set label 1 {} at screen {:.4f}, graph 0.5 center rotate\n", gnuplot_text(map.y_label),
+                        26.0 / kWidth);
   script += fmt::format("unset key\nunset grid\nset border 0\nset xrange [-0.5:{}]\nset yrange [{}:-0.5]\n",
                         columns - 0.5, rows - 0.5);
   script += fmt::format("set xtics {} scale 0 font ',{:.0f}'\nset ytics {} scale 0\n", tics(numbered(map.columns)),

@@ -1,5 +1,6 @@
 #include "report/gnuplot.hpp"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <spawn.h>
 #include <sys/mman.h>
@@ -15,6 +16,7 @@
 #include "core/escape.hpp"
 #include "core/files.hpp"
 #include "core/progress.hpp"
+#include "core/reason.hpp"
 #include "core/text.hpp"
 
 extern char** environ;
@@ -43,20 +45,18 @@ std::string content_of(std::FILE* file) {
   return content;
 }
 
-/// What gnuplot says on stderr, in one line.
-std::string complaint(std::FILE* file) {
-  constexpr size_t kEnough = 2000;
-  const std::string text = content_of(file).substr(0, kEnough);
-  std::vector<std::string> lines;
-  for (const auto& line : split(text, '\n')) {
-    if (!line.empty() && line != "^") lines.push_back(line);
-  }
-  return join(lines, " ");
+/// How gnuplot ended, where it did not end well. What it says itself is about our script, and nothing that a user can
+/// act on.
+std::string failure_of(int status) {
+  const std::string ending = WIFSIGNALED(status) ? fmt::format("was ended by signal {}", WTERMSIG(status))
+                                                 : fmt::format("failed with exit code {}", WEXITSTATUS(status));
+  return fmt::format("gnuplot {}; it should be version 5 with the terminals pngcairo and svg (gnuplot-nox has them)",
+                     ending);
 }
 
 /// The picture that gnuplot makes of this script. Throws RunError.
 std::string run_gnuplot(const std::string& script) {
-  const File input = memory_file("script"), picture = memory_file("picture"), errors = memory_file("errors");
+  const File input = memory_file("script"), picture = memory_file("picture");
   const bool written = std::fwrite(script.data(), 1, script.size(), input.get()) == script.size();
   if (!written || std::fflush(input.get()) != 0) throw RunError("gnuplot cannot be given its input");
   std::rewind(input.get());
@@ -65,7 +65,7 @@ std::string run_gnuplot(const std::string& script) {
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_adddup2(&actions, fileno(input.get()), 0);
   posix_spawn_file_actions_adddup2(&actions, fileno(picture.get()), 1);
-  posix_spawn_file_actions_adddup2(&actions, fileno(errors.get()), 2);
+  if (!shows_library_messages()) posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0);
   char program[] = "gnuplot", defaults[] = "-d", from_stdin[] = "-";
   char* arguments[] = {program, defaults, from_stdin, nullptr};
   pid_t child = 0;
@@ -76,9 +76,7 @@ std::string run_gnuplot(const std::string& script) {
   int status = 0;
   while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
   }
-  if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
-    throw RunError(fmt::format("gnuplot failed: {}", complaint(errors.get())));
-  }
+  if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) throw RunError(failure_of(status));
   std::string content = content_of(picture.get());
   if (content.empty()) throw RunError("gnuplot wrote no picture");
   return content;

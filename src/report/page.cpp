@@ -94,7 +94,9 @@ Text Page::metric(const View& view, NumberFormat format, Sample n) const {
   if (!view || !view.json().is_object()) return text;
   const View interval = view.at("interval");
   const bool with_n = n == Sample::Shown && view.at("n");
-  const bool has_interval = interval && (interval.at(0) || interval.at(1));  // an end may be infinite, which is null
+  const bool of_none = view.at("n") && view.at("n").number() == 0;
+  // An end may be infinite, which is null.
+  const bool has_interval = !of_none && interval && (interval.at(0) || interval.at(1));
   if (!has_interval && !with_n) return text;
   text = text + plain(" ") + small(plain("("));
   if (has_interval) {

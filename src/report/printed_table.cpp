@@ -4,7 +4,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
+#include <map>
+#include <set>
 #include <stdexcept>
+#include <string_view>
 
 #include "core/escape.hpp"
 #include "eval/result.hpp"
@@ -50,7 +54,10 @@ std::string text_row(const PrintedTable& table, const std::vector<std::string>& 
 
 std::string as_text(const PrintedTable& table) {
   std::vector<std::vector<std::string>> lines;
-  if (has_header(table)) lines.push_back(table.columns);
+  if (has_header(table)) {
+    lines.emplace_back();
+    for (const auto& name : table.columns) lines.back().push_back(printable(name));
+  }
   for (const auto& row : table.rows) {
     lines.emplace_back();
     for (const auto& cell : row) lines.back().push_back(printable(cell.text));
@@ -102,35 +109,63 @@ std::string as_csv(const PrintedTable& table) {
   return text;
 }
 
+/// The number of the character of UTF-8 that these bytes are.
+uint32_t code_of(std::string_view character) {
+  const auto first = static_cast<unsigned char>(character[0]);
+  uint32_t code = character.size() == 1 ? first : first & (0xffU >> (character.size() + 1));
+  for (const char byte : character.substr(1)) code = code << 6 | (static_cast<unsigned char>(byte) & 0x3fU);
+  return code;
+}
+
+/// Whether pdflatex knows the character without a package: ASCII, most letters of Latin-1 and Latin Extended-A, …
+bool pdflatex_knows(uint32_t code) {
+  static const std::set<uint32_t> kUnknown{0xab,  0xbb,  0xd0,  0xde,  0xf0,  0xfe,  0x104, 0x105, 0x110,
+                                           0x111, 0x118, 0x119, 0x126, 0x127, 0x12e, 0x12f, 0x138, 0x13f,
+                                           0x140, 0x149, 0x14a, 0x14b, 0x166, 0x167, 0x172, 0x173, 0x17f};
+  static const std::set<uint32_t> kFurther{0x2014, 0x2018, 0x2019, 0x201c, 0x201d, 0x2022, 0x20ac, 0x2122, 0x2192};
+  return code < 0x80 || (code >= 0xa0 && code < 0x180 && kUnknown.count(code) == 0) || kFurther.count(code) > 0;
+}
+
 std::string escape_latex(const std::string& text) {
-  static const std::vector<std::pair<std::string, std::string>> kMarks{
-      {"\\", "\\textbackslash{}"},
-      {"{", "\\{"},
-      {"}", "\\}"},
-      {"$", "\\$"},
-      {"&", "\\&"},
-      {"#", "\\#"},
-      {"_", "\\_"},
-      {"%", "\\%"},
-      {"~", "\\textasciitilde{}"},
-      {"^", "\\textasciicircum{}"},
-      {"<", "\\textless{}"},
-      {">", "\\textgreater{}"},
-      {"|", "\\textbar{}"},
-      {"\"", "{''}"},
-      {"[", "{[}"},  // an option of \midrule or \\ else
-      {"*", "{*}"},
-      {"–", "--"},
-      {"…", "\\dots{}"},
-      {"†", "\\dag{}"}};
+  static const std::map<std::string_view, const char*> kMarks{{"\\", "\\textbackslash{}"},
+                                                              {"{", "\\{"},
+                                                              {"}", "\\}"},
+                                                              {"$", "\\$"},
+                                                              {"&", "\\&"},
+                                                              {"#", "\\#"},
+                                                              {"_", "\\_"},
+                                                              {"%", "\\%"},
+                                                              {"~", "\\textasciitilde{}"},
+                                                              {"^", "\\textasciicircum{}"},
+                                                              {"<", "\\textless{}"},
+                                                              {">", "\\textgreater{}"},
+                                                              {"|", "\\textbar{}"},
+                                                              {"\"", "{''}"},
+                                                              {"[", "{[}"},  // an option of \midrule or \\ else
+                                                              {"*", "{*}"},
+                                                              {"–", "--"},
+                                                              {"…", "\\dots{}"},
+                                                              {"†", "\\dag{}"},
+                                                              {"«", "$\\ll$"},
+                                                              {"»", "$\\gg$"},
+                                                              {"≤", "$\\leq$"},
+                                                              {"≥", "$\\geq$"},
+                                                              {"−", "$-$"},
+                                                              {"∞", "$\\infty$"}};
   const std::string plain = printable(text);
   std::string escaped;
-  for (size_t i = 0; i < plain.size();) {
-    const auto mark = std::find_if(kMarks.begin(), kMarks.end(), [&](const auto& each) {
-      return plain.compare(i, each.first.size(), each.first) == 0;
-    });
-    escaped += mark == kMarks.end() ? plain.substr(i, 1) : mark->second;
-    i += mark == kMarks.end() ? 1 : mark->first.size();
+  for (size_t i = 0, length = 0; i < plain.size(); i += length) {
+    for (length = 1; i + length < plain.size() && (plain[i + length] & 0xc0) == 0x80;) ++length;
+    const std::string_view character = std::string_view(plain).substr(i, length);
+    const auto mark = kMarks.find(character);
+    const uint32_t code = code_of(character);
+    if (mark != kMarks.end()) {
+      escaped += mark->second;
+    } else if (pdflatex_knows(code)) {
+      escaped += character;
+    } else {
+      escaped += fmt::format("{{[}}U+{:04X}]", code);
+    }
   }
   return escaped;
 }

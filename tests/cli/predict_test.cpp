@@ -89,7 +89,7 @@ TEST_F(PredictCommand, DetectionCanBeForcedOrForbidden) {
 TEST_F(PredictCommand, UnreadableFilesAreListedAndTheRestGoesOn) {
   write_file(out_ / "broken.png", "this is no image");
   const auto result = predict({file("crop.png"), (out_ / "broken.png").string(), "nowhere.jpg", "--csv"});
-  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_EQ(result.exit_code, 2);
   EXPECT_THAT(result.out, testing::HasSubstr("crop.png,,,1,0,0,48,48,Surprise,"));
   EXPECT_THAT(result.err, testing::HasSubstr("broken.png: is not a readable image"));
   EXPECT_THAT(result.err, testing::HasSubstr("nowhere.jpg"));

@@ -158,9 +158,21 @@ TEST(LiveFaces, TheWindowShowsASmallPictureEnlarged) {
   frame.frame.bgr = torch::full({48, 48, 3}, 90, torch::kUInt8);
   frame.frame.bgr[47][46].fill_(200);
   const auto shown = Hud(standard().classes().names(), "en", "untargeted").compose(frame, {}, Timeline(), {});
-  EXPECT_EQ(shown.size(0), 480 + Hud::kStrip);
-  EXPECT_TRUE(shown.slice(0, 470, 480).slice(1, 460, 470).eq(200).all().item<bool>());
-  EXPECT_TRUE(shown.slice(0, 470, 480).slice(1, 470, 480).eq(90).all().item<bool>());
+  EXPECT_EQ(shown.size(0), Hud::kStatus + 480 + Hud::kStrip);
+  const auto last_rows = shown.slice(0, Hud::kStatus + 470, Hud::kStatus + 480);
+  EXPECT_TRUE(last_rows.slice(1, 460, 470).eq(200).all().item<bool>());
+  EXPECT_TRUE(last_rows.slice(1, 470, 480).eq(90).all().item<bool>());
+}
+
+TEST(LiveFaces, TheStatusLineCoversNothingOfThePicture) {
+  AnalysedFrame frame;
+  frame.frame.bgr = torch::full({480, 640, 3}, 90, torch::kUInt8);
+  PipelineStatus status;
+  status.fps = 29.9;
+  const auto shown = Hud(standard().classes().names(), "en", "untargeted").compose(frame, status, Timeline(), {});
+  const auto picture = shown.slice(0, Hud::kStatus, Hud::kStatus + 480).slice(1, 0, 640);
+  EXPECT_TRUE(torch::equal(picture, frame.frame.bgr));
+  EXPECT_GT(shown.slice(0, 0, Hud::kStatus).max().item<int>(), 150) << "the status line";
 }
 
 TEST(LiveFaces, ASlowReaderLosesFramesAndNothingPilesUp) {
@@ -263,7 +275,10 @@ TEST(LivePipelines, AStillThatIsHeldIsWorkedOnAgainWithTheSameFaces) {
   LivePipeline pipeline(open_video((folder / "face.png").string()), haar(), standard(), nullptr, settings);
   const auto frames = all_frames(pipeline);
   ASSERT_EQ(frames.size(), 3u);
-  for (const auto& frame : frames) EXPECT_EQ(frame.faces.at(0).id, 1);
+  for (const auto& frame : frames) {
+    EXPECT_EQ(frame.faces.at(0).id, 1);
+    EXPECT_GT(frame.read_ms, 0);
+  }
   EXPECT_EQ(pipeline.faces_seen(), 1);
 }
 

@@ -1,7 +1,13 @@
 #include "report/printed_table.hpp"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include <cstdlib>
+
+#include "core/files.hpp"
+#include "tests/cli/run_program.hpp"
 
 namespace fercli {
 
@@ -67,6 +73,32 @@ TEST(PrintedTables, NoCellOfLatexIsAnOptionOfTheLineBefore) {
   for (const char* name : {"[1]", "*", "\"a\""}) table.rows.push_back({name});
   const std::string latex = format_tables({table}, "latex");
   EXPECT_THAT(latex, HasSubstr("\\midrule\n    {[}1] \\\\\n    {*} \\\\\n    {''}a{''} \\\\\n"));
+}
+
+TEST(PrintedTables, InLatexWhatPdflatexDoesNotKnowIsNamedByItsNumber) {
+  const std::string latex = format_tables({{"é – € « ≤", {"file"}, {{"漢😀.png"}, {"ą"}}}}, "latex");
+  EXPECT_THAT(latex, HasSubstr("\\caption{é -- € $\\ll$ $\\leq$}"));
+  EXPECT_THAT(latex, HasSubstr("    {[}U+6F22]{[}U+1F600].png \\\\\n    {[}U+0105] \\\\\n"));
+}
+
+/// Every character below U+0300, and some above, as a table that the real pdflatex reads.
+TEST(PrintedTables, PdflatexCompilesAnyName) {
+  if (std::system("pdflatex --version >/dev/null 2>&1") != 0) GTEST_SKIP() << "pdflatex is not installed";
+  PrintedTable table{"\\ # ^ ~ {", {"[a", "\\b", ""}, {}};
+  for (int code = 0x20; code < 0x300; ++code) {
+    const std::string letter =
+        code < 0x80 ? std::string(1, static_cast<char>(code))
+                    : std::string{static_cast<char>(0xc0 | code >> 6), static_cast<char>(0x80 | (code & 0x3f))};
+    if (code % 16 == 0) table.rows.push_back({letter, letter + letter + "*[", ""});
+    table.rows.back()[2].text += letter;
+  }
+  table.rows.push_back({"漢😀 – … † € ≤ ≥ − ∞ → • “‘’” —", "\x1b\xff\n", "%"});
+  const test::ScratchFolder scratch;
+  write_file(scratch / "t.tex", "\\documentclass{article}\\usepackage{booktabs}\\begin{document}\n" +
+                                    format_tables({table}, "latex") + "\\end{document}\n");
+  const std::string command = fmt::format("cd '{}' && pdflatex -halt-on-error -interaction=nonstopmode t.tex >out 2>&1",
+                                          scratch.path().string());
+  EXPECT_EQ(std::system(command.c_str()), 0) << read_file(scratch / "t.log");
 }
 
 TEST(PrintedTables, AnUnknownFormatIsRefused) {

@@ -294,6 +294,15 @@ TEST(Report, VerdictsFollowTheFigures) {
   EXPECT_THAT(html, HasSubstr("A program that always gives the most frequent answer would be right on 41.7\u00a0%"));
 }
 
+TEST(Report, AShareOfNoImagesHasNeitherValueNorInterval) {
+  json report = small_report();
+  report["parts"]["clean"]["standard"]["per_class"][0]["recall"] = {
+      {"value", nullptr}, {"interval", {0.0, 1.0}}, {"n", 0}};
+  const std::string markdown = render(report).markdown;
+  EXPECT_THAT(markdown, HasSubstr("– (n = 0)"));
+  EXPECT_THAT(markdown, Not(HasSubstr("– (0.0")));
+}
+
 TEST(Report, MissingPartsLeaveTheirSectionsOut) {
   const json whole = small_report();
   const std::string complete = render(whole).html;

@@ -75,19 +75,17 @@ const PerturbedFace* shown_face(const AnalysedFrame& frame) {
 
 void Hud::draw_status(const torch::Tensor& canvas, const AnalysedFrame& frame, const PipelineStatus& status,
                       const HudSwitches& switches) {
-  const std::string text =
-      fmt::format("{} {}   {} {} ms   {} {} ms   p95 {:.0f} ms   {} {}   {} {}   {}", overlay_.number(status.fps, 1),
-                  overlay_.say("fps", "im/s"), overlay_.say("faces", "visages"), overlay_.number(frame.find_ms, 1),
-                  overlay_.say("network", "réseau"), overlay_.number(frame.read_ms, 1), status.latency_p95,
-                  overlay_.say("queue", "file"), status.waiting, overlay_.say("dropped", "perdues"), status.dropped,
-                  frame.detector);
-  const int width = overlay_.lettering().width(text, kSmall) + 2 * kPad;
-  fill_rectangle(canvas, 0, 0, width, 22, kGround, 0.7);
-  overlay_.lettering().write(canvas, text, kPad, 15, kSmall, kWhite);
-  int left = kPad;
-  if (switches.recording) left += 12 + overlay_.lettering().write(canvas, "REC", left, 40, kMiddle, kRed);
-  if (switches.paused)
-    overlay_.lettering().write(canvas, overlay_.say("paused", "en pause"), left, 40, kMiddle, kWhite);
+  constexpr int kBase = 15;
+  const std::string text = fmt::format(
+      "{} {}   {} {} ms   {} {} ms   p95 {:.0f} ms   {} {}   {} {}   {}",
+      status.fps > 0 ? overlay_.number(status.fps, 1) : "–", overlay_.say("fps", "im/s"),
+      overlay_.say("faces", "visages"), overlay_.number(frame.find_ms, 1), overlay_.say("network", "réseau"),
+      overlay_.number(frame.read_ms, 1), status.latency_p95, overlay_.say("queue", "file"), status.waiting,
+      overlay_.say("dropped", "perdues"), status.dropped, frame.detector);
+  auto& letters = overlay_.lettering();
+  int left = 2 * kPad + letters.write(canvas, text, kPad, kBase, kSmall, kPale);
+  if (switches.recording) left += kPad + letters.write(canvas, "REC", left, kBase, kMiddle, kRed);
+  if (switches.paused) letters.write(canvas, overlay_.say("paused", "en pause"), left, kBase, kMiddle, kWhite);
 }
 
 void Hud::draw_verdict(const torch::Tensor& canvas, const std::vector<double>& probabilities, int left, int base,
@@ -178,7 +176,7 @@ void Hud::draw_attack_panel(const torch::Tensor& canvas, const AnalysedFrame& fr
     wide_line(fmt::format("{} {}", overlay_.say("defended", "défendu"), share_text(tally.defended, tally.faces)));
   }
   const auto per_face = [&](int64_t passes) {
-    return overlay_.number(tally.faces > 0 ? static_cast<double>(passes) / static_cast<double>(tally.faces) : 0, 1);
+    return tally.faces > 0 ? overlay_.number(static_cast<double>(passes) / static_cast<double>(tally.faces), 1) : "–";
   };
   wide_line(fmt::format("{:.0f} ms, {} {} + {}", tally.milliseconds,
                         overlay_.say("passes per face", "passages par visage"), per_face(tally.forward),
@@ -210,9 +208,10 @@ torch::Tensor Hud::compose(const AnalysedFrame& frame, const PipelineStatus& sta
   const auto picture = factor == 1 ? pixels.clone() : pixels.repeat_interleave(factor, 0).repeat_interleave(factor, 1);
   const int64_t height = picture.size(0), width = picture.size(1);
   // Video encoders want even sides.
-  const int64_t tall = (height + kStrip + 1) / 2 * 2, wide = (width + kPanel + 1) / 2 * 2;
-  auto canvas = torch::empty({tall, wide, 3}, torch::kUInt8);
-  fill_rectangle(canvas, 0, 0, static_cast<int>(wide), static_cast<int>(tall), kGround);
+  const int64_t tall = (kStatus + height + kStrip + 1) / 2 * 2, wide = (width + kPanel + 1) / 2 * 2;
+  auto whole = torch::empty({tall, wide, 3}, torch::kUInt8);
+  fill_rectangle(whole, 0, 0, static_cast<int>(wide), static_cast<int>(tall), kGround);
+  const auto canvas = whole.slice(0, kStatus);
   const auto view = [times = static_cast<double>(factor)](const LiveFace& face) {
     const Box& box = face.reading.box;
     const Box shown{box.x * times, box.y * times, box.width * times, box.height * times};
@@ -220,21 +219,18 @@ torch::Tensor Hud::compose(const AnalysedFrame& frame, const PipelineStatus& sta
   };
   std::vector<FaceView> views;
   for (const auto& face : frame.faces) views.push_back(view(face));
-  overlay_.draw_faces(picture, views);
-  if (switches.avatars) {
-    for (const auto& face : frame.faces) overlay_.draw_avatar_of(picture, view(face));
-  }
+  overlay_.draw_faces(picture, views, switches.avatars);
   canvas.slice(0, 0, height).slice(1, 0, width).copy_(picture);
   const auto panel_left = static_cast<int>(width), strip_top = static_cast<int>(height);
-  draw_status(canvas, frame, status, switches);
+  draw_status(whole, frame, status, switches);
   if (switches.attack && frame.attacked) {
     draw_attack_panel(canvas, frame, panel_left);
   } else if (switches.bars) {
-    draw_faces_panel(canvas, frame, panel_left, static_cast<int>(tall));
+    draw_faces_panel(canvas, frame, panel_left, static_cast<int>(canvas.size(0)));
   }
   timeline.draw_strip(canvas, overlay_, kPad, strip_top + 6, panel_left - 2 * kPad, kStrip - 12, kStripSeconds);
   if (switches.help) draw_help(canvas);
-  return canvas;
+  return whole;
 }
 
 }  // namespace fercli

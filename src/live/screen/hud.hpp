@@ -14,8 +14,8 @@ struct HudSwitches {
   bool recording = false, paused = false;
 };
 
-/// Composes the picture that the window shows and `--record-annotated` keeps: the frame with boxes, labels and avatars,
-/// a panel with bars or with the attack at its right, the timeline below.
+/// Composes the picture that the window shows and `--record-annotated` keeps: a status line, below it the frame with
+/// boxes, labels and avatars and at its right a panel with bars or with the attack, the timeline at the bottom.
 class Hud {
  public:
   Hud(std::vector<std::string> classes, std::string language, std::string goal)
@@ -27,7 +27,7 @@ class Hud {
 
   Overlay& overlay() { return overlay_; }
 
-  static constexpr int kPanel = 330, kStrip = 66;  ///< pixels added at the right and below
+  static constexpr int kPanel = 330, kStrip = 66, kStatus = 22;  ///< pixels added at the right, below and above
   static constexpr double kStripSeconds = 30;
 
  private:
