@@ -13,6 +13,7 @@
 #include "core/options.hpp"
 #include "core/progress.hpp"
 #include "core/runtime.hpp"
+#include "core/untrusted.hpp"
 #include "eval/evaluate.hpp"
 #include "eval/measures/calibration.hpp"
 #include "eval/measures/metrics.hpp"
@@ -53,7 +54,7 @@ Predictions predictions_of(const Checkpoint& checkpoint, const Dataset& images) 
 std::optional<nlohmann::json> card_of(const fs::path& model) {
   for (const auto& path : {fs::path(model).replace_extension(".json"), model.parent_path() / "model_card.json"}) {
     if (!fs::exists(path)) continue;
-    auto card = nlohmann::json::parse(read_file(path), nullptr, /*allow_exceptions=*/false);
+    auto card = read_untrusted_json(path);
     if (card.is_object() && card.value("schema", "") == kModelCard) return card;
   }
   return std::nullopt;

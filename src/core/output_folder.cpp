@@ -9,6 +9,7 @@
 #include "core/files.hpp"
 #include "core/json_text.hpp"
 #include "core/progress.hpp"
+#include "core/untrusted.hpp"
 
 namespace fercli {
 
@@ -35,7 +36,7 @@ bool is_below(const fs::path& path) {
 Contents read_contents(const fs::path& folder) {
   std::error_code error;
   if (!fs::exists(folder / kListName, error)) return {};
-  const auto list = nlohmann::json::parse(read_file(folder / kListName), nullptr, /*allow_exceptions=*/false);
+  const auto list = read_untrusted_json(folder / kListName);
   Contents contents;
   try {
     contents.command = list.at("command").get<std::string>();

@@ -5,20 +5,40 @@
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 
+#include "core/files.hpp"
+
 namespace fercli {
 
 namespace {
 
 constexpr int kDeepestJson = 256;
 
+/// Looked at before the parser runs: its own callback for every value takes quadratic time in long arrays of objects.
+bool is_nested_too_deeply(const std::string& text) {
+  int depth = 0;
+  bool quoted = false;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (c == '"') quoted = !quoted;
+    if (quoted && c == '\\') ++i;
+    if (quoted) continue;
+    if ((c == '[' || c == '{') && ++depth > kDeepestJson) return true;
+    if (c == ']' || c == '}') --depth;
+  }
+  return false;
+}
+
 }  // namespace
 
 nlohmann::json parse_untrusted_json(const std::string& text) {
-  const auto shallow = [](int depth, nlohmann::json::parse_event_t, nlohmann::json&) {
-    if (depth > kDeepestJson) throw std::runtime_error(fmt::format("is nested more than {} deep", kDeepestJson));
-    return true;
-  };
-  return nlohmann::json::parse(text, shallow);
+  if (is_nested_too_deeply(text)) throw std::runtime_error(fmt::format("is nested more than {} deep", kDeepestJson));
+  return nlohmann::json::parse(text);
+}
+
+nlohmann::json read_untrusted_json(const std::filesystem::path& path) {
+  const std::string text = read_file(path);
+  if (is_nested_too_deeply(text)) return nlohmann::json::value_t::discarded;
+  return nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
 }
 
 }  // namespace fercli

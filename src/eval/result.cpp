@@ -9,6 +9,7 @@
 #include "core/json_text.hpp"
 #include "core/progress.hpp"
 #include "core/reason.hpp"
+#include "core/untrusted.hpp"
 #include "eval/result_shapes.hpp"
 #include "record/document_kind.hpp"
 #include "record/fields.hpp"
@@ -142,8 +143,8 @@ void write_result(const Result& result, const std::filesystem::path& path) {
 }
 
 Result read_result(const std::filesystem::path& path) {
-  const json document = json::parse(read_file(path), nullptr, false);
-  if (document.is_discarded()) throw UserError(fmt::format("{}: is not JSON", path.string()));
+  const json document = read_untrusted_json(path);
+  if (document.is_discarded()) throw UserError(fmt::format("{}: is not JSON, or is nested too deeply", path.string()));
   const json schema = document.is_object() ? document.value("schema", json::object()) : json::object();
   if (!schema.is_object() || schema.value("name", json()) != Result::kSchema ||
       !schema.value("version", json()).is_number()) {

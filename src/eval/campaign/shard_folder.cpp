@@ -9,6 +9,7 @@
 #include "core/files.hpp"
 #include "core/json_text.hpp"
 #include "core/text.hpp"
+#include "core/untrusted.hpp"
 #include "record/document_kind.hpp"
 #include "record/fields.hpp"
 
@@ -84,7 +85,7 @@ const Register<DocumentKind> shards_document{
     {"shards", "shards/run.json of eval, attack and report with --shard", schema_of_record<ShardedRun>}};
 
 json read_object(const fs::path& file) {
-  json value = json::parse(read_file(file), nullptr, false);
+  json value = read_untrusted_json(file);
   if (!value.is_object()) throw UserError(fmt::format("{}: is damaged", file.string()));
   return value;
 }

@@ -6,6 +6,7 @@
 #include "core/files.hpp"
 #include "core/json_text.hpp"
 #include "core/progress.hpp"
+#include "core/untrusted.hpp"
 
 namespace fercli {
 
@@ -43,7 +44,7 @@ std::optional<json> StudyCache::find(const std::string& name, const json& key) c
   const auto file = place(name, key, ".json");
   std::error_code error;
   if (!std::filesystem::exists(file, error)) return {};
-  const json entry = json::parse(read_file(file), nullptr, false);
+  const json entry = read_untrusted_json(file);
   const bool whole = entry.is_object() && entry.contains("value") && entry.value("key", json()) == stored(key) &&
                      entry.value("sha256", json()) == digest_of(entry.at("key"), entry.at("value"));
   if (!whole) {

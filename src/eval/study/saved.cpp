@@ -8,6 +8,7 @@
 #include "core/error.hpp"
 #include "core/files.hpp"
 #include "core/reason.hpp"
+#include "core/untrusted.hpp"
 #include "data/label_set.hpp"
 #include "eval/campaign/campaign.hpp"
 #include "eval/result.hpp"
@@ -231,8 +232,8 @@ void check_report(const json& report, const std::filesystem::path& path) {
 }
 
 json parse_saved(const std::filesystem::path& path) {
-  json document = json::parse(read_file(path), nullptr, false);
-  if (document.is_discarded()) throw UserError(fmt::format("{}: is not JSON", path.string()));
+  json document = read_untrusted_json(path);
+  if (document.is_discarded()) throw UserError(fmt::format("{}: is not JSON, or is nested too deeply", path.string()));
   if (document.is_object() && document.value("schema", json()) == kReportSchema) {
     check_report(document, path);
     return document;
