@@ -14,8 +14,9 @@ class FastConv : public torch::CustomClassHolder {
     int64_t in, out, kernel, stride, padding;
   };
 
-  /// weight (O,I,k,k), as it is now. It is packed when first needed. A training pass sets it each time: LibTorch's
-  /// optimizers write past the tensors' version counters, so that a change cannot be seen.
+  /// weight (O,I,k,k), as it is now. It is packed when first needed, and anew when a bit of it differs from what was
+  /// set before. A training pass sets it each time: LibTorch's optimizers write past the tensors' version counters, so
+  /// that only the values show a change.
   virtual void set_weight(const torch::Tensor& weight) = 0;
 
   /// Exact: float32 products summed directly, as verdicts need them. Quick: float32 by Winograd's minimal filtering

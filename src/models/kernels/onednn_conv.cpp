@@ -266,7 +266,10 @@ class OneDnnConv : public FastConv {
 
   void set_weight(const torch::Tensor& weight) override {
     const torch::NoGradGuard no_grad;
-    weight_ = channels_last(weight.detach().to(torch::kFloat32));  // stored as (O,k,k,I)
+    const auto wanted = weight.detach().to(torch::kFloat32);
+    if (set_.defined() && set_.view(torch::kInt32).equal(wanted.view(torch::kInt32))) return;
+    set_ = wanted.clone();
+    weight_ = channels_last(set_);  // stored as (O,k,k,I)
     if (unfolded_) {
       const auto rows = weight_.permute({0, 2, 3, 1}).reshape({given_.out, -1});
       weight_ = torch::zeros({shape_.out, shape_.in});
@@ -567,6 +570,7 @@ class OneDnnConv : public FastConv {
 
   Shape given_, shape_;  ///< as asked for; as computed
   bool unfolded_, winograd_;
+  torch::Tensor set_;     ///< what `set_weight` was given last
   torch::Tensor weight_;  ///< float32 (out,k,k,in) of the computed shape, in this order in memory
   std::mutex mutex_;
   std::vector<Form> packed_;
