@@ -21,10 +21,12 @@ struct Adam {
   torch::Tensor direction(const torch::Tensor& gradient, const torch::Tensor& step) {
     mean = kMeanDecay * mean + (1 - kMeanDecay) * gradient;
     square = kSquareDecay * square + (1 - kSquareDecay) * gradient.square();
-    const auto unbiased = [&](const torch::Tensor& average, double decay) {
-      return average / (1 - torch::exp(step * std::log(decay)));
-    };
-    return unbiased(mean, kMeanDecay) / (unbiased(square, kSquareDecay).sqrt() + kTiny);
+    return mean / (1 - torch::exp(step * std::log(kMeanDecay))) / scale(step);
+  }
+
+  /// The square root of the squares' average, what a direction was divided by.
+  torch::Tensor scale(const torch::Tensor& step) const {
+    return (square / (1 - torch::exp(step * std::log(kSquareDecay)))).sqrt() + kTiny;
   }
 };
 

@@ -110,6 +110,11 @@ TEST_P(MinimumNormGolden, FmnInL1AndL0IsNoFartherThanTheReference) {
   EXPECT_LE(median_of(ratios_of({"fmn", Norm::L0, 8}, "fmn_l0.l0")), 1);
 }
 
+TEST_P(MinimumNormGolden, PdpgdAndSigmaZeroAreAsNearAsFmnOfTheReference) {
+  EXPECT_LE(median_of(ratios_of({"pdpgd", Norm::L1, 8}, "fmn_l1.l1")), 1.01);
+  EXPECT_LE(median_of(ratios_of({"sigma-zero", Norm::L0, 8}, "fmn_l0.l0")), 1);
+}
+
 TEST_P(MinimumNormGolden, DdnIsTheReference) {
   // Where the reference finds no gradient on a very confident image, it goes in a random direction.
   const auto ratio = ratios_of({"ddn", Norm::L2}, "ddn_l2.l2");

@@ -57,7 +57,8 @@ TEST_F(MinimumNormAnswers, EachEndsAtTheMarginOverTheDualNormOfTheWeights) {
        {Case{"deepfool", Norm::Linf, 1.021}, Case{"deepfool", Norm::L2, 1.021}, Case{"fab", Norm::Linf, 1.02},
         Case{"fab", Norm::L2, 1.02}, Case{"fab", Norm::L1, 1.05}, Case{"fab-t", Norm::L2, 1.02},
         Case{"fmn", Norm::Linf, 1.02}, Case{"fmn", Norm::L2, 1.02}, Case{"fmn", Norm::L1, 1.1},
-        Case{"ddn", Norm::L2, 1.15}, Case{"cw", Norm::L2, 1.1}, Case{"ead", Norm::L1, 1.2}}) {
+        Case{"ddn", Norm::L2, 1.15}, Case{"cw", Norm::L2, 1.1}, Case{"ead", Norm::L1, 1.2},
+        Case{"pdpgd", Norm::L2, 1.1}, Case{"pdpgd", Norm::L1, 1.1}}) {
     for (const bool targeted : {false, true}) {
       const bool slow = attack == "cw" || attack == "ead";
       if (targeted && (attack == "fab-t" || slow)) continue;
@@ -76,6 +77,18 @@ TEST_F(MinimumNormAnswers, FmnInL0ChangesAsFewValuesAsTheWeightsAllow) {
   const auto result = run("fmn", everything(Norm::L0), off_grid());
   EXPECT_TRUE(result.success.all().item<bool>());
   EXPECT_LE(result.distance.max().item<double>(), 8);
+}
+
+TEST_F(MinimumNormAnswers, SigmaZeroChangesAsFewValuesAsTheWeightsAllow) {
+  const auto x = to_float(images_).flatten(1);
+  const auto reach = torch::where(normal_.gt(0), x, 1 - x) * normal_.abs();  // how far each value can lower the margin
+  const auto most = std::get<0>(reach.sort(1, /*descending=*/true)).cumsum(1).to(torch::kFloat64);
+  const auto margin = exact(Norm::L1) * dual_norms(normal_.view({1, 1, kSide, kSide}), Norm::L1);
+  const auto fewest = most.le(margin.unsqueeze(1)).sum(1) + 1;
+  const auto result = run("sigma-zero", everything(Norm::L0), off_grid());
+  EXPECT_TRUE(result.success.all().item<bool>());
+  EXPECT_TRUE(result.distance.ge(fewest).all().item<bool>()) << result.distance << fewest;
+  EXPECT_TRUE(result.distance.le(fewest + 1).all().item<bool>()) << result.distance << fewest;
 }
 
 TEST_F(MinimumNormAnswers, OnThePixelGridLinfEndsAtTheNextWholeLevel) {
