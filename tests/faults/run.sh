@@ -155,12 +155,21 @@ kill_and_compare() {  # NAME KILLS
 
 # ---- signals ---------------------------------------------------------------------------------------------------------
 
+# Until the program has begun to write: before that, a signal ends it as it ends any program that is still being loaded.
+wait_for_files() {  # FOLDER CHILD
+  until [ -n "$(ls -A "$1")" ]; do
+    kill -0 "$2" 2> /dev/null || return
+    sleep 0.1
+  done
+}
+
 signal_and_compare() {  # NAME SIGNAL
   local folder=$work/$1-$2 child program code
   mkdir -p "$folder"
   "start_$1" "$folder" > /dev/null 2> "$work/err" &
   child=$!
-  sleep 0.7
+  wait_for_files "$folder" "$child"
+  sleep 0.2
   program=$(pgrep -P "$child" | head -1)
   if [ -n "$program" ]; then kill "-$2" "$program" 2> /dev/null; fi
   wait "$child"
