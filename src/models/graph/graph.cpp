@@ -47,10 +47,6 @@ std::unordered_map<std::string, int64_t> count_readers(const Graph& graph) {
   return readers;
 }
 
-bool does_nothing(const GraphNode& node) {
-  return node.op == "Identity" || node.op == "Dropout";
-}
-
 /// Lets the readers of a node that does nothing read its input.
 void bypass_idle_nodes(Graph& graph) {
   std::unordered_map<std::string, std::string> instead;
@@ -61,7 +57,7 @@ void bypass_idle_nodes(Graph& graph) {
   };
   for (auto& node : graph.nodes) {
     for (auto& input : node.inputs) input = source(input);
-    if (does_nothing(node) && !node.inputs.empty()) {
+    if (has_effect(node, Effect::Nothing) && !node.inputs.empty()) {
       instead[node.outputs.at(0)] = node.inputs[0];
     } else {
       kept.push_back(std::move(node));
@@ -196,7 +192,7 @@ class GraphExecutor : public AutogradExecutor {
     input_ = place(graph.input);
     std::set<std::string> convolved;
     for (const auto& node : nodes_) {
-      if (node.op == "Conv" || node.op == "ConvTranspose") convolved.insert(node.inputs.begin() + 1, node.inputs.end());
+      if (has_effect(node, Effect::Convolves)) convolved.insert(node.inputs.begin() + 1, node.inputs.end());
     }
     for (const auto& [name, value] : graph.constants) {
       constants_.emplace_back(place(name), prepared_constant(value, convolved.count(name) > 0, precision, device));
@@ -312,25 +308,37 @@ std::string Graph::constant(const std::string& hint, const torch::Tensor& value)
   return name;
 }
 
+namespace {
+
+/// Its attributes and the number of its inputs.
+void check_node(const GraphNode& node, const GraphOperator& entry, const std::string& file) {
+  const auto fail = [&](const std::string& message) {
+    throw UserError(fmt::format("{}: node '{}' ({}): {}", file, node.name, node.op, message));
+  };
+  for (const auto& [name, value] : node.attributes.items()) {
+    const bool known = std::any_of(entry.attributes.begin(), entry.attributes.end(),
+                                   [&, &wanted = name](const auto& attribute) { return attribute.name == wanted; });
+    if (!known) fail(fmt::format("its attribute '{}' is not supported", name));
+  }
+  for (size_t i = 0; i < entry.least_inputs; ++i) {
+    if (i >= node.inputs.size() || node.inputs[i].empty()) fail(fmt::format("input {} is missing", i + 1));
+  }
+}
+
+}  // namespace
+
 void check_graph(const Graph& graph, const std::string& file) {
   std::map<std::string, std::vector<std::string>> unsupported;
   for (const auto& node : graph.nodes) {
-    if (Registry<GraphOperator>::instance().find(node.op) == nullptr) unsupported[node.op].push_back(node.name);
+    const auto* entry = find_operator(node.op);
+    if (entry == nullptr || entry->run == nullptr) unsupported[node.op].push_back(node.name);
   }
-  const auto check_attributes = [&](const GraphNode& node) {
-    const auto& known = Registry<GraphOperator>::instance().get(node.op).attributes;
-    for (const auto& [name, value] : node.attributes.items()) {
-      if (std::find(known.begin(), known.end(), name) != known.end()) continue;
-      throw UserError(
-          fmt::format("{}: node '{}' ({}): its attribute '{}' is not supported", file, node.name, node.op, name));
-    }
-  };
   std::vector<std::string> list;
   for (const auto& [op, nodes] : unsupported) list.push_back(fmt::format("{} ({})", op, join(nodes, ", ")));
   if (!list.empty()) {
     throw UserError(fmt::format("{}: operators that are not supported, with their nodes: {}", file, join(list, "; ")));
   }
-  for (const auto& node : graph.nodes) check_attributes(node);
+  for (const auto& node : graph.nodes) check_node(node, *find_operator(node.op), file);
   std::set<std::string> defined{"", graph.input};
   for (const auto& entry : graph.constants) defined.insert(entry.first);
   for (const auto& node : graph.nodes) {
@@ -361,18 +369,12 @@ const GraphNode* maker_of(const Graph& graph, const std::string& value) {
   return nullptr;
 }
 
-/// Nodes that pass all numbers of their first input on, in another shape or type.
-bool keeps_numbers(const std::string& op) {
-  static const std::set<std::string> keeping = {"Reshape", "Flatten",  "Squeeze", "Unsqueeze",
-                                                "Cast",    "Identity", "Dropout", "Transpose"};
-  return keeping.count(op) > 0;
-}
-
 /// The node whose numbers `value` holds, past nodes that only shape them.
 const GraphNode* source_of(const Graph& graph, const std::string& value) {
   constexpr int kFarthest = 16;  // real files have two or three such nodes in a row
   const GraphNode* node = maker_of(graph, value);
-  for (int i = 0; node != nullptr && keeps_numbers(node->op) && i < kFarthest; ++i) {
+  const auto only_moves = [&] { return has_effect(*node, Effect::Moves) || has_effect(*node, Effect::Nothing); };
+  for (int i = 0; node != nullptr && only_moves() && i < kFarthest; ++i) {
     node = maker_of(graph, node->inputs.at(0));
   }
   return node;
@@ -466,7 +468,7 @@ std::string choose_output(const std::vector<std::string>& values, std::vector<st
 ImportedModel import_graph(Graph graph, const std::string& file, const ImportOptions& options) {
   check_graph(graph, file);
   ImportedModel imported;
-  for (const auto& node : graph.nodes) imported.rounds = imported.rounds || node.op == "QuantizeLinear";
+  for (const auto& node : graph.nodes) imported.rounds = imported.rounds || has_effect(node, Effect::Rounds);
   if (options.strip_softmax) {
     Graph whole = graph;
     if (strip_softmax(graph)) imported.with_softmax = std::make_shared<GraphModel>(std::move(whole));

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "core/error.hpp"
+#include "core/tensor_list.hpp"
 
 namespace fercli {
 
@@ -29,8 +30,7 @@ std::vector<int64_t> OperatorCall::integers(const char* attribute, std::vector<i
 
 std::vector<int64_t> OperatorCall::integers(size_t input, const char* attribute, std::vector<int64_t> otherwise) const {
   if (!has(input)) return integers(attribute, std::move(otherwise));
-  const auto values = inputs_[input].to(torch::kCPU).to(torch::kInt64).contiguous();
-  return {values.data_ptr<int64_t>(), values.data_ptr<int64_t>() + values.numel()};
+  return list_of(inputs_[input]);
 }
 
 void OperatorCall::allow(torch::IntArrayRef shape) const {
@@ -69,6 +69,16 @@ std::vector<int64_t> OperatorCall::broadcast(torch::IntArrayRef a, torch::IntArr
 
 void OperatorCall::fail(const std::string& message) const {
   throw UserError(fmt::format("node '{}' ({}): {}", node_.name, node_.op, message));
+}
+
+bool has_effect(const GraphNode& node, Effect effect) {
+  const auto* entry = find_operator(node.op);
+  return entry != nullptr && entry->effect == effect;
+}
+
+void refuse_training(const GraphNode& node) {
+  throw UserError(
+      fmt::format("node '{}' ({}) is in training mode; export the model for inference", node.name, node.op));
 }
 
 }  // namespace fercli

@@ -52,13 +52,73 @@ class OperatorCall {
   int64_t most_elements_;
 };
 
-/// One operator: adding one is one entry in the table of the graph_operators file it belongs to.
+/// Where ONNX has an attribute.
+enum AttributePlace {
+  kAttribute,
+  kReal,    ///< an attribute that is a real number, also where it is a whole one
+  kInput,   ///< an input since opset 13; such attributes come in the order of the inputs, from the second on
+  kLeftOut  ///< nowhere: it is read at its default alone, so that nothing is lost without it
+};
+
+/// An attribute that an operator understands.
+struct OperatorAttribute {
+  std::string name;
+  AttributePlace place;
+
+  OperatorAttribute(const char* its_name, AttributePlace its_place = kAttribute) : name(its_name), place(its_place) {}
+};
+
+class OnnxDraft;
+
+/// Where ONNX files say something else than nodes of a graph do.
+struct OnnxForm {
+  /// Writes the node into the draft; null: as it is, but for the places of its attributes.
+  void (*write)(GraphNode node, OnnxDraft& draft) = nullptr;
+
+  /// Turns a node of a file of this opset into what it means here. Nodes that belong before it go to the end of the
+  /// graph. Throws UserError. Null: it means the same.
+  void (*read)(GraphNode& node, Graph& graph, int64_t opset) = nullptr;
+
+  /// The first opset that has the node in the form it is written in; null: older than all that are written.
+  int64_t (*opset)(const GraphNode& node) = nullptr;
+};
+
+/// For `OnnxForm::opset`.
+template <int64_t opset>
+int64_t since(const GraphNode& /*node*/) {
+  return opset;
+}
+
+/// What an operator does, for those who look at whole graphs.
+enum class Effect {
+  Computes,
+  Nothing,    ///< its first input is its output
+  Moves,      ///< its output has the numbers of its first input, in another shape or type
+  Measures,   ///< its output depends on the shape of its input alone
+  Convolves,  ///< its further inputs are weights in the type of the arithmetic
+  Rounds      ///< to 8-bit numbers
+};
+
+/// One operator, with all that is known of it: adding one is one entry in an operators file.
 struct GraphOperator {
   static constexpr const char* kKind = "operator";
   std::string name;
-  Tensors (*run)(const OperatorCall& call);
-  std::vector<std::string> attributes = {};  ///< those it understands; a graph with others is refused
+  Tensors (*run)(const OperatorCall& call);        ///< null: `onnx.read` spells it out by others
+  std::vector<OperatorAttribute> attributes = {};  ///< a graph with others is refused
+  size_t least_inputs = 1;
+  OnnxForm onnx = {};
+  Effect effect = Effect::Computes;
 };
+
+/// The entry, or null.
+inline const GraphOperator* find_operator(const std::string& name) {
+  return Registry<GraphOperator>::instance().find(name);
+}
+
+/// Whether an operator that is known has this effect.
+bool has_effect(const GraphNode& node, Effect effect);
+
+[[noreturn]] void refuse_training(const GraphNode& node);  ///< UserError
 
 /// Registers a table of operators.
 struct RegisterOperators {

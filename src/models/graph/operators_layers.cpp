@@ -4,6 +4,7 @@
 
 #include <limits>
 
+#include "core/error.hpp"
 #include "models/graph/operator.hpp"
 #include "models/kernels/bfloat16_emulation.hpp"
 
@@ -325,24 +326,50 @@ Tensors instance_normalization(const OperatorCall& c) {
   return {normal * c[1].view({1, -1, 1, 1}) + c[2].view({1, -1, 1, 1})};
 }
 
+/// Until opset 13 more than one output was for training; a flag says so since.
+void read_batch_normalization(GraphNode& node, Graph& /*graph*/, int64_t opset) {
+  const auto statistics =
+      std::count_if(node.outputs.begin(), node.outputs.end(), [](const std::string& name) { return !name.empty(); });
+  if (node.attributes.value("training_mode", 0) != 0 || (opset < 14 && statistics > 1)) refuse_training(node);
+  if (node.attributes.value("spatial", 1) == 0) {
+    throw UserError(fmt::format("node '{}': statistics for each pixel are not supported", node.name));
+  }
+}
+
 const RegisterOperators registered{
-    {"Conv", convolution, {"auto_pad", "dilations", "group", "kernel_shape", "pads", "strides"}},
+    {"Conv",
+     convolution,
+     {"auto_pad", "dilations", "group", "kernel_shape", "pads", "strides"},
+     2,
+     {},
+     Effect::Convolves},
     {"ConvTranspose",
      transposed_convolution,
-     {"auto_pad", "dilations", "group", "kernel_shape", "output_padding", "output_shape", "pads", "strides"}},
+     {"auto_pad", "dilations", "group", "kernel_shape", "output_padding", "output_shape", "pads", "strides"},
+     2,
+     {},
+     Effect::Convolves},
     {"MaxPool",
      max_pooling,
      {"auto_pad", "ceil_mode", "dilations", "kernel_shape", "pads", "storage_order", "strides"}},
     {"AveragePool",
      average_pooling,
-     {"auto_pad", "ceil_mode", "count_include_pad", "dilations", "kernel_shape", "pads", "strides"}},
+     {"auto_pad", "ceil_mode", "count_include_pad", {"dilations", kLeftOut}, "kernel_shape", "pads", "strides"}},
     {"GlobalAveragePool", global_average_pooling},
     {"GlobalMaxPool", global_max_pooling},
-    {"Gemm", gemm, {"alpha", "beta", "transA", "transB"}},
-    {"MatMul", matrix_product, {"transB"}},
-    {"BatchNormalization", batch_normalization, {"epsilon", "momentum", "spatial", "training_mode"}},
-    {"LayerNormalization", layer_normalization, {"axis", "epsilon", "stash_type"}},
-    {"InstanceNormalization", instance_normalization, {"epsilon"}},
+    {"Gemm", gemm, {{"alpha", kReal}, {"beta", kReal}, "transA", "transB"}, 2},
+    {"MatMul", matrix_product, {"transB"}, 2},
+    {"BatchNormalization",
+     batch_normalization,
+     {{"epsilon", kReal}, {"momentum", kReal}, {"spatial", kLeftOut}, {"training_mode", kLeftOut}},
+     5,
+     {nullptr, read_batch_normalization}},
+    {"LayerNormalization",
+     layer_normalization,
+     {"axis", {"epsilon", kReal}, "stash_type"},
+     1,
+     {nullptr, nullptr, since<17>}},
+    {"InstanceNormalization", instance_normalization, {{"epsilon", kReal}}, 3},
 };
 
 }  // namespace

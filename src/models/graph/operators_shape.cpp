@@ -3,7 +3,7 @@
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
-#include "models/graph/operator.hpp"
+#include "models/graph/onnx_draft.hpp"
 
 namespace fercli::graph_operators_shape {
 
@@ -289,102 +289,6 @@ Tensors pad(const OperatorCall& c) {
   c.fail(fmt::format("mode '{}' is unknown", mode));
 }
 
-/// Where along one axis each result comes from: position = i * in / length in the way `mode` says. Divided last, since
-/// the nearest pixel of a whole position hangs on its last bit.
-torch::Tensor source_positions(const OperatorCall& c, int64_t in, int64_t out, double length, const std::string& mode) {
-  const auto i = at::arange(out, torch::kFloat64);
-  if (mode == "asymmetric") return i * in / length;
-  if (mode == "align_corners")
-    return out > 1 ? i * (static_cast<double>(in - 1) / static_cast<double>(out - 1)) : i * 0;
-  if (mode == "pytorch_half_pixel" && out == 1) return i * 0;
-  if (mode == "half_pixel" || mode == "pytorch_half_pixel") return (i + 0.5) * in / length - 0.5;
-  c.fail(fmt::format("coordinate_transformation_mode '{}' is not supported", mode));
-}
-
-torch::Tensor nearest(const OperatorCall& c, const torch::Tensor& position, const std::string& rule) {
-  if (rule == "floor") return at::floor(position);
-  if (rule == "ceil") return at::ceil(position);
-  if (rule == "round_prefer_ceil") return at::floor(position + 0.5);
-  if (rule == "round_prefer_floor") return at::ceil(position - 0.5);
-  c.fail(fmt::format("nearest_mode '{}' is not supported", rule));
-}
-
-torch::Tensor resize_axis(const OperatorCall& c, const torch::Tensor& x, int64_t axis, int64_t out, double length) {
-  const int64_t in = x.size(axis);
-  const auto position = source_positions(c, in, out, length, c.word("coordinate_transformation_mode", "half_pixel"));
-  const auto pick = [&](const torch::Tensor& place) {
-    return x.index_select(axis, at::clamp(place, 0, in - 1).to(torch::kInt64).to(x.device()));
-  };
-  const std::string mode = c.word("mode", "nearest");
-  if (mode == "nearest") return pick(nearest(c, position, c.word("nearest_mode", "round_prefer_floor")));
-  if (mode != "linear") c.fail(fmt::format("mode '{}' is not supported", mode));
-  const auto low = at::floor(position);
-  std::vector<int64_t> shape(static_cast<size_t>(x.dim()), 1);
-  shape[static_cast<size_t>(axis)] = out;
-  const auto share = (position - low).view(shape).to(x.scalar_type()).to(x.device());
-  return pick(low) * (1 - share) + pick(low + 1) * share;
-}
-
-/// Since opset 18 sizes or scales may be those of some axes only.
-void spread_over_axes(const OperatorCall& c, std::vector<int64_t>& sizes, std::vector<double>& scales) {
-  const auto axes = c.integers("axes", {});
-  const auto given_sizes = std::exchange(sizes, {});
-  const auto given_scales = std::exchange(scales, {});
-  if (given_sizes.size() != axes.size() && given_scales.size() != axes.size()) c.fail("its axes do not fit");
-  if (given_scales.empty()) {
-    sizes = c[0].sizes().vec();
-  } else {
-    scales.assign(4, 1.0);
-  }
-  for (size_t i = 0; i < axes.size(); ++i) {
-    const auto axis = static_cast<size_t>(c.axis(axes[i], 4));
-    if (given_scales.empty()) {
-      sizes[axis] = given_sizes[i];
-    } else {
-      scales[axis] = given_scales[i];
-    }
-  }
-}
-
-/// Inputs X, roi, scales, sizes; opset 10 and Upsample have X, scales; opset 9 and before an attribute.
-Tensors resize(const OperatorCall& c) {
-  const auto& x = c[0];
-  if (x.dim() != 4) c.fail("only images (N,C,H,W) are resized");
-  std::vector<int64_t> sizes;
-  std::vector<double> scales;
-  const size_t place = c.size() == 2 ? 1 : 2;
-  if (c.has(3) && c[3].numel() > 0) {
-    sizes = c.integers(3, "sizes", {});
-  } else if (c.has(place)) {
-    const auto values = c[place].to(torch::kFloat64).contiguous();
-    scales.assign(values.data_ptr<double>(), values.data_ptr<double>() + values.numel());
-  }
-  if (c.given("axes")) spread_over_axes(c, sizes, scales);
-  if (sizes.size() != 4 && scales.size() != 4) c.fail("needs four scales or four sizes");
-  if (c.word("keep_aspect_ratio_policy", "stretch") != "stretch" || c.integer("antialias", 0) != 0) {
-    c.fail("keeping the aspect ratio and antialiasing are not supported");
-  }
-  auto shape = x.sizes().vec();
-  for (size_t d = 0; d < 4; ++d) {
-    if (!scales.empty() && !(scales[d] > 0 && scales[d] <= 64)) c.fail(fmt::format("a scale of {}", scales[d]));
-    // In float32, as ONNX's shape inference has it: 5 pixels times 1.8F are 9.
-    const int64_t side =
-        scales.empty() ? sizes[d] : static_cast<int64_t>(static_cast<float>(shape[d]) * static_cast<float>(scales[d]));
-    if (d < 2 && side != shape[d] && !(d == 0 && !sizes.empty())) c.fail("only height and width can be resized");
-    if (d >= 2) shape[d] = side;
-  }
-  c.allow(shape);
-  auto y = x;
-  for (const int64_t d : {2, 3}) {
-    const auto length = scales.empty() ? static_cast<double>(shape[static_cast<size_t>(d)])
-                                       : static_cast<double>(x.size(d)) * scales[static_cast<size_t>(d)];
-    if (shape[static_cast<size_t>(d)] < 1) c.fail("would leave no pixel");
-    const bool same = shape[static_cast<size_t>(d)] == x.size(d) && length == static_cast<double>(x.size(d));
-    if (!same) y = resize_axis(c, y, d, shape[static_cast<size_t>(d)], length);
-  }
-  return {y};
-}
-
 /// (N, C*b*b, H, W) -> (N, C, H*b, W*b).
 Tensors depth_to_space(const OperatorCall& c) {
   const int64_t b = c.integer("blocksize", 1);
@@ -399,30 +303,81 @@ Tensors pass(const OperatorCall& c) {
   return {c[0]};
 }
 
+void read_dropout(GraphNode& node, Graph& graph, int64_t /*opset*/) {
+  const auto flag = node.inputs.size() < 3 ? graph.constants.end() : graph.constants.find(node.inputs[2]);
+  if (flag != graph.constants.end() && flag->second.any().item<bool>()) refuse_training(node);
+}
+
+/// Constants are float32 here, whatever they were in the file, and so is the arithmetic between them.
+void write_cast(GraphNode node, OnnxDraft& draft) {
+  constexpr int64_t kFloat = 1, kFloat16 = 10, kDouble = 11, kBfloat16 = 16;
+  const int64_t to = node.attributes.value("to", kFloat);
+  if (to == kFloat16 || to == kDouble || to == kBfloat16 || to == kFloat) node.attributes["to"] = kFloat;
+  draft.keep(std::move(node));
+}
+
+void write_reshape(GraphNode node, OnnxDraft& draft) {
+  if (node.attributes.value("allowzero", 0) == 0) node.attributes.erase("allowzero");
+  draft.keep(std::move(node));
+}
+
+void write_split(GraphNode node, OnnxDraft& draft) {
+  node.attributes.erase("num_outputs");
+  if (node.inputs.size() < 2 && draft.opset() >= 18) node.attributes["num_outputs"] = node.outputs.size();
+  draft.keep(std::move(node));
+}
+
+/// The value is an attribute in ONNX, and an input here.
+void write_constant_of_shape(GraphNode node, OnnxDraft& draft) {
+  const auto value = node.inputs.size() > 1 ? node.inputs[1] : draft.constant("zero", torch::zeros({1}));
+  draft.finish(node, "Expand", {value, node.inputs[0]});
+}
+
 const RegisterOperators registered{
-    {"Identity", pass},
-    {"Dropout", pass, {"ratio", "seed"}},
-    {"Cast", cast, {"to", "saturate"}},
-    {"Shape", shape_of, {"start", "end"}},
-    {"Reshape", reshape, {"allowzero"}},
-    {"Flatten", flatten, {"axis"}},
-    {"Transpose", transpose, {"perm"}},
-    {"Squeeze", squeeze, {"axes"}},
-    {"Unsqueeze", unsqueeze, {"axes"}},
+    {"Identity", pass, {}, 1, {}, Effect::Nothing},
+    {"Dropout", pass, {{"ratio", kReal}, "seed"}, 1, {nullptr, read_dropout}, Effect::Nothing},
+    {"Cast", cast, {"to", {"saturate", kLeftOut}}, 1, {write_cast}, Effect::Moves},
+    {"Shape",
+     shape_of,
+     {"start", "end"},
+     1,
+     {nullptr, nullptr,
+      [](const GraphNode& node) -> int64_t {
+        return node.attributes.contains("start") || node.attributes.contains("end") ? 15 : 1;
+      }},
+     Effect::Measures},
+    {"Reshape",
+     reshape,
+     {"allowzero"},
+     1,
+     {write_reshape, nullptr,
+      [](const GraphNode& node) -> int64_t { return node.attributes.value("allowzero", 0) != 0 ? 14 : 1; }},
+     Effect::Moves},
+    {"Flatten", flatten, {"axis"}, 1, {}, Effect::Moves},
+    {"Transpose", transpose, {"perm"}, 1, {}, Effect::Moves},
+    {"Squeeze", squeeze, {{"axes", kInput}}, 1, {}, Effect::Moves},
+    {"Unsqueeze", unsqueeze, {{"axes", kInput}}, 1, {}, Effect::Moves},
     {"Concat", concat, {"axis"}},
-    {"Split", split, {"axis", "split", "num_outputs"}},
-    {"Slice", slice, {"axes", "starts", "ends"}},
-    {"Gather", gather, {"axis"}},
+    {"Split",
+     split,
+     {"axis", {"split", kInput}, "num_outputs"},
+     1,
+     {write_split, nullptr,
+      [](const GraphNode& node) -> int64_t {
+        const bool given = node.inputs.size() > 1 || node.attributes.contains("split");
+        return node.attributes.contains("num_outputs") && !given ? 18 : 1;
+      }}},
+    {"Slice", slice, {{"starts", kInput}, {"ends", kInput}, {"axes", kInput}}},
+    {"Gather", gather, {"axis"}, 2},
     {"Expand", expand},
     {"Tile", tile},
-    {"ConstantOfShape", constant_of_shape},
-    {"Where", where},
-    {"Pad", pad, {"mode", "pads", "value"}},
-    {"Resize",
-     resize,
-     {"antialias", "axes", "coordinate_transformation_mode", "cubic_coeff_a", "exclude_outside", "extrapolation_value",
-      "keep_aspect_ratio_policy", "mode", "nearest_mode"}},
-    {"Upsample", resize, {"coordinate_transformation_mode", "mode", "nearest_mode"}},
+    {"ConstantOfShape", constant_of_shape, {}, 1, {write_constant_of_shape}},
+    {"Where", where, {}, 3},
+    {"Pad",
+     pad,
+     {"mode", {"pads", kInput}, {"value", kInput}},
+     1,
+     {nullptr, nullptr, [](const GraphNode& node) -> int64_t { return node.inputs.size() > 3 ? 18 : 1; }}},
     {"DepthToSpace", depth_to_space, {"blocksize", "mode"}},
 };
 

@@ -2,7 +2,9 @@
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
-#include "models/graph/operator.hpp"
+#include "core/error.hpp"
+#include "core/tensor_list.hpp"
+#include "models/graph/onnx_draft.hpp"
 
 namespace fercli::graph_operators_values {
 
@@ -79,13 +81,51 @@ Tensors gelu(const OperatorCall& c) {
   return {at::gelu(c[0], c.word("approximate", "none"))};
 }
 
+/// x (1 + f) / 2, where f is erf(x / sqrt(2)), or tanh(sqrt(2 / pi) (x + 0.044715 x^3)).
+void write_gelu(GraphNode node, OnnxDraft& draft) {
+  const auto by = [&](const std::string& a, const std::string& b) { return draft.add(node, "Mul", {a, b}); };
+  const auto plus_one = [&](const std::string& a) { return draft.add(node, "Add", {a, draft.scalar(1)}); };
+  const auto& x = node.inputs[0];
+  std::string f;
+  if (node.attributes.value("approximate", "none") == "none") {
+    f = draft.add(node, "Erf", {by(x, draft.scalar(0.70710678F))});
+  } else {
+    const auto bend = plus_one(by(by(x, x), draft.scalar(0.044715F)));
+    f = draft.add(node, "Tanh", {by(by(x, bend), draft.scalar(0.79788456F))});
+  }
+  draft.finish(node, "Mul", {x, by(plus_one(f), draft.scalar(0.5F))});
+}
+
+void write_silu(GraphNode node, OnnxDraft& draft) {
+  draft.finish(node, "Mul", {node.inputs[0], draft.add(node, "Sigmoid", {node.inputs[0]})});
+}
+
+void write_mish(GraphNode node, OnnxDraft& draft) {
+  const auto softplus = draft.add(node, "Softplus", {node.inputs[0]});
+  draft.finish(node, "Mul", {node.inputs[0], draft.add(node, "Tanh", {softplus})});
+}
+
 torch::Tensor hard_sigmoid(const torch::Tensor& x, double alpha, double beta) {
   return at::clamp(x * alpha + beta, 0, 1);
 }
 
+using T = torch::Tensor;
+using Axes = std::vector<int64_t>;
+
+constexpr auto mean = [](const T& x, const Axes& axes, bool keep) { return x.mean(axes, keep); };
+constexpr auto sum = [](const T& x, const Axes& axes, bool keep) { return x.sum(axes, keep); };
+constexpr auto largest = [](const T& x, const Axes& axes, bool keep) { return x.amax(axes, keep); };
+constexpr auto least = [](const T& x, const Axes& axes, bool keep) { return x.amin(axes, keep); };
+constexpr auto length = [](const T& x, const Axes& axes, bool keep) { return x.square().sum(axes, keep).sqrt(); };
+constexpr auto product = [](T x, Axes axes, bool keep) {
+  std::sort(axes.rbegin(), axes.rend());
+  for (const int64_t axis : axes) x = x.prod(axis, keep);
+  return x;
+};
+
 /// Axes by attribute or second input; without any, all of them.
-template <class Function>
-Tensors reduce(const OperatorCall& c, const Function& function) {
+template <const auto& function>
+Tensors reduced(const OperatorCall& c) {
   auto axes = c.integers(1, "axes", {});
   if (axes.empty() && c.integer("noop_with_empty_axes", 0) != 0) return {c[0]};
   if (axes.empty()) {
@@ -94,6 +134,29 @@ Tensors reduce(const OperatorCall& c, const Function& function) {
   for (int64_t& axis : axes) axis = c.axis(axis, c[0].dim());
   const auto x = is_float(c[0]) ? c[0].to(torch::kFloat32) : c[0];
   return {function(x, axes, c.integer("keepdims", 1) != 0)};
+}
+
+/// The axes are an input of all reductions since opset 18; of sums they were before.
+void write_reduction(GraphNode node, OnnxDraft& draft) {
+  constexpr int64_t kTakeAxes = 18;
+  auto& attributes = node.attributes;
+  if (draft.opset() >= kTakeAxes) {
+    if (attributes.contains("axes")) node.inputs = {node.inputs[0], draft.whole(attributes["axes"])};
+    attributes.erase("axes");
+    return draft.keep(std::move(node));
+  }
+  if (node.inputs.size() > 1) {
+    const auto axes = list_of(draft.constant_input(node, 1, "axes"));
+    if (!axes.empty()) attributes["axes"] = axes;
+    node.inputs.resize(1);
+  }
+  const bool keeps_all = attributes.value("noop_with_empty_axes", 0) != 0 && !attributes.contains("axes");
+  attributes.erase("noop_with_empty_axes");
+  keeps_all ? draft.finish(node, "Identity", node.inputs) : draft.keep(std::move(node));
+}
+
+GraphOperator reduction(const char* name, Tensors (*run)(const OperatorCall& call)) {
+  return {name, run, {"axes", "keepdims", "noop_with_empty_axes"}, 1, {write_reduction}};
 }
 
 /// A scale or zero point: one number, or one for each place along `axis` of x.
@@ -134,8 +197,6 @@ Tensors arg_max(const OperatorCall& c) {
   return {c[0].argmax(c.axis(c.integer("axis", 0), c[0].dim()), c.integer("keepdims", 1) != 0)};
 }
 
-using T = torch::Tensor;
-
 /// Before opset 13 it was over all axes from one on ("over_all_from"), since then over one axis.
 template <class Function>
 Tensors softmax(const OperatorCall& c, const Function& function) {
@@ -146,18 +207,56 @@ Tensors softmax(const OperatorCall& c, const Function& function) {
   return {function(x.flatten(first), first).reshape(x.sizes())};
 }
 
+void read_softmax(GraphNode& node, Graph& /*graph*/, int64_t opset) {
+  if (opset >= 13) return;
+  node.attributes["over_all_from"] = node.attributes.value("axis", 1);
+  node.attributes.erase("axis");
+}
+
+void write_softmax(GraphNode node, OnnxDraft& draft) {
+  if (!node.attributes.contains("over_all_from")) return draft.keep(std::move(node));
+  const auto& x = node.inputs[0];
+  const auto flat = draft.add(node, "Flatten", {x}, {{"axis", node.attributes["over_all_from"]}});
+  const auto share = draft.add(node, node.op, {flat}, {{"axis", 1}});
+  draft.finish(node, "Reshape", {share, draft.add(node, "Shape", {x})});
+}
+
+/// Arithmetic of 8-bit numbers as what it stands for: numbers made of them, arithmetic, and 8-bit numbers again.
+/// Inputs: a, its scale and zero point, b, its own, those of the result, and the bias of a convolution, whose scale
+/// is the product of the first two.
+template <bool convolution>
+void read_quantized(GraphNode& node, Graph& graph, int64_t /*opset*/) {
+  if (node.inputs.size() < 8) throw UserError(fmt::format("node '{}' ({}): lacks inputs", node.name, node.op));
+  const auto add = [&](const char* part, std::vector<std::string> inputs, nlohmann::json attributes) {
+    const std::string output = node.outputs.at(0) + ":" + std::to_string(graph.nodes.size());
+    graph.nodes.push_back({part, node.name, std::move(inputs), {output}, std::move(attributes)});
+    return output;
+  };
+  const auto& in = node.inputs;
+  std::vector<std::string> inputs{add("DequantizeLinear", {in[0], in[1], in[2]}, {{"axis", 1}}),
+                                  add("DequantizeLinear", {in[3], in[4], in[5]}, {{"axis", convolution ? 0 : 1}})};
+  if (in.size() > 8 && !in[8].empty()) {
+    const auto scale = add("Mul", {in[1], in[4]}, nlohmann::json::object());
+    inputs.push_back(add("DequantizeLinear", {in[8], scale}, {{"axis", 0}}));
+  }
+  const auto y = add(convolution ? "Conv" : "MatMul", inputs, node.attributes);
+  node = {"QuantizeLinear", node.name, {y, in[6], in[7]}, node.outputs, {{"axis", 1}}};
+}
+
 const RegisterOperators registered{
-    {"Add", [](const OperatorCall& c) { return pairwise(c, [](const T& a, const T& b) { return a + b; }); }},
-    {"Sub", [](const OperatorCall& c) { return pairwise(c, [](const T& a, const T& b) { return a - b; }); }},
-    {"Mul", [](const OperatorCall& c) { return pairwise(c, [](const T& a, const T& b) { return a * b; }); }},
-    {"Div", [](const OperatorCall& c) { return pairwise(c, divide); }},
+    {"Add", [](const OperatorCall& c) { return pairwise(c, [](const T& a, const T& b) { return a + b; }); }, {}, 2},
+    {"Sub", [](const OperatorCall& c) { return pairwise(c, [](const T& a, const T& b) { return a - b; }); }, {}, 2},
+    {"Mul", [](const OperatorCall& c) { return pairwise(c, [](const T& a, const T& b) { return a * b; }); }, {}, 2},
+    {"Div", [](const OperatorCall& c) { return pairwise(c, divide); }, {}, 2},
     {"Pow",
      [](const OperatorCall& c) {
        return pairwise(c, [](const T& a, const T& b) { return at::pow(a, b.to(a.scalar_type())); });
-     }},
-    {"Equal", [](const OperatorCall& c) { return pairwise(c, [](const T& a, const T& b) { return a == b; }); }},
-    {"Greater", [](const OperatorCall& c) { return pairwise(c, [](const T& a, const T& b) { return a > b; }); }},
-    {"Less", [](const OperatorCall& c) { return pairwise(c, [](const T& a, const T& b) { return a < b; }); }},
+     },
+     {},
+     2},
+    {"Equal", [](const OperatorCall& c) { return pairwise(c, [](const T& a, const T& b) { return a == b; }); }, {}, 2},
+    {"Greater", [](const OperatorCall& c) { return pairwise(c, [](const T& a, const T& b) { return a > b; }); }, {}, 2},
+    {"Less", [](const OperatorCall& c) { return pairwise(c, [](const T& a, const T& b) { return a < b; }); }, {}, 2},
     {"Sum", [](const OperatorCall& c) { return fold(c, [](const T& a, const T& b) { return a + b; }); }},
     {"Mean",
      [](const OperatorCall& c) -> Tensors {
@@ -168,36 +267,50 @@ const RegisterOperators registered{
     {"Relu", [](const OperatorCall& c) -> Tensors { return {at::relu(c[0])}; }},
     {"LeakyRelu",
      [](const OperatorCall& c) -> Tensors { return {at::leaky_relu(c[0], c.number("alpha", 0.01))}; },
-     {"alpha"}},
-    {"PRelu", prelu},
+     {{"alpha", kReal}}},
+    {"PRelu", prelu, {}, 2},
     {"ThresholdedRelu",
      [](const OperatorCall& c) -> Tensors { return {at::threshold(c[0], c.number("alpha", 1), 0)}; },
-     {"alpha"}},
-    {"Elu", [](const OperatorCall& c) -> Tensors { return {at::elu(c[0], c.number("alpha", 1))}; }, {"alpha"}},
-    {"Selu", selu, {"alpha", "gamma"}},
-    {"Celu", [](const OperatorCall& c) -> Tensors { return {at::celu(c[0], c.number("alpha", 1))}; }, {"alpha"}},
-    {"Gelu", gelu, {"approximate"}},
-    {"Silu", [](const OperatorCall& c) -> Tensors { return {at::silu(c[0])}; }},
-    {"Mish", [](const OperatorCall& c) -> Tensors { return {c[0] * at::tanh(at::softplus(c[0]))}; }},
+     {{"alpha", kReal}}},
+    {"Elu", [](const OperatorCall& c) -> Tensors { return {at::elu(c[0], c.number("alpha", 1))}; }, {{"alpha", kReal}}},
+    {"Selu", selu, {{"alpha", kReal}, {"gamma", kReal}}},
+    {"Celu",
+     [](const OperatorCall& c) -> Tensors { return {at::celu(c[0], c.number("alpha", 1))}; },
+     {{"alpha", kReal}}},
+    {"Gelu", gelu, {"approximate"}, 1, {write_gelu}},
+    {"Silu", [](const OperatorCall& c) -> Tensors { return {at::silu(c[0])}; }, {}, 1, {write_silu}},
+    {"Mish",
+     [](const OperatorCall& c) -> Tensors { return {c[0] * at::tanh(at::softplus(c[0]))}; },
+     {},
+     1,
+     {write_mish}},
     {"HardSigmoid",
      [](const OperatorCall& c) -> Tensors {
        return {hard_sigmoid(c[0], c.number("alpha", 0.2), c.number("beta", 0.5))};
      },
-     {"alpha", "beta"}},
-    {"HardSwish", [](const OperatorCall& c) -> Tensors { return {c[0] * hard_sigmoid(c[0], 1.0 / 6, 0.5)}; }},
+     {{"alpha", kReal}, {"beta", kReal}}},
+    {"HardSwish",
+     [](const OperatorCall& c) -> Tensors { return {c[0] * hard_sigmoid(c[0], 1.0 / 6, 0.5)}; },
+     {},
+     1,
+     {nullptr, nullptr, since<14>}},
     {"Sigmoid", [](const OperatorCall& c) -> Tensors { return {at::sigmoid(c[0])}; }},
     {"Tanh", [](const OperatorCall& c) -> Tensors { return {at::tanh(c[0])}; }},
     {"Softplus", [](const OperatorCall& c) -> Tensors { return {at::softplus(c[0])}; }},
     {"Softsign", [](const OperatorCall& c) -> Tensors { return {c[0] / (1 + c[0].abs())}; }},
     {"Softmax",
      [](const OperatorCall& c) { return softmax(c, [](const T& x, int64_t axis) { return at::softmax(x, axis); }); },
-     {"axis", "over_all_from"}},
+     {"axis", "over_all_from"},
+     1,
+     {write_softmax, read_softmax}},
     {"LogSoftmax",
      [](const OperatorCall& c) {
        return softmax(c, [](const T& x, int64_t axis) { return at::log_softmax(x, axis); });
      },
-     {"axis", "over_all_from"}},
-    {"Clip", clip, {"min", "max"}},
+     {"axis", "over_all_from"},
+     1,
+     {write_softmax, read_softmax}},
+    {"Clip", clip, {{"min", kInput}, {"max", kInput}}},
     {"Exp", [](const OperatorCall& c) -> Tensors { return {at::exp(c[0])}; }},
     {"Log", [](const OperatorCall& c) -> Tensors { return {at::log(c[0])}; }},
     {"Erf", [](const OperatorCall& c) -> Tensors { return {at::erf(c[0])}; }},
@@ -207,45 +320,16 @@ const RegisterOperators registered{
     {"Abs", [](const OperatorCall& c) -> Tensors { return {at::abs(c[0])}; }},
     {"Floor", [](const OperatorCall& c) -> Tensors { return {at::floor(c[0])}; }},
     {"Ceil", [](const OperatorCall& c) -> Tensors { return {at::ceil(c[0])}; }},
-    {"ReduceMean",
-     [](const OperatorCall& c) {
-       return reduce(c, [](const T& x, const std::vector<int64_t>& axes, bool keep) { return x.mean(axes, keep); });
-     },
-     {"axes", "keepdims", "noop_with_empty_axes"}},
-    {"ReduceSum",
-     [](const OperatorCall& c) {
-       return reduce(c, [](const T& x, const std::vector<int64_t>& axes, bool keep) { return x.sum(axes, keep); });
-     },
-     {"axes", "keepdims", "noop_with_empty_axes"}},
-    {"ReduceMax",
-     [](const OperatorCall& c) {
-       return reduce(c, [](const T& x, const std::vector<int64_t>& axes, bool keep) { return x.amax(axes, keep); });
-     },
-     {"axes", "keepdims", "noop_with_empty_axes"}},
-    {"ReduceMin",
-     [](const OperatorCall& c) {
-       return reduce(c, [](const T& x, const std::vector<int64_t>& axes, bool keep) { return x.amin(axes, keep); });
-     },
-     {"axes", "keepdims", "noop_with_empty_axes"}},
-    {"ReduceL2",
-     [](const OperatorCall& c) {
-       return reduce(c, [](const T& x, const std::vector<int64_t>& axes, bool keep) {
-         return x.square().sum(axes, keep).sqrt();
-       });
-     },
-     {"axes", "keepdims", "noop_with_empty_axes"}},
-    {"ReduceProd",
-     [](const OperatorCall& c) {
-       return reduce(c, [](const T& x, std::vector<int64_t> axes, bool keep) {
-         std::sort(axes.rbegin(), axes.rend());
-         auto y = x;
-         for (const int64_t axis : axes) y = y.prod(axis, keep);
-         return y;
-       });
-     },
-     {"axes", "keepdims", "noop_with_empty_axes"}},
-    {"QuantizeLinear", quantize, {"axis", "saturate"}},
-    {"DequantizeLinear", dequantize, {"axis"}},
+    reduction("ReduceMean", reduced<mean>),
+    {"ReduceSum", reduced<sum>, {{"axes", kInput}, "keepdims", "noop_with_empty_axes"}},
+    reduction("ReduceMax", reduced<largest>),
+    reduction("ReduceMin", reduced<least>),
+    reduction("ReduceL2", reduced<length>),
+    reduction("ReduceProd", reduced<product>),
+    {"QuantizeLinear", quantize, {"axis", {"saturate", kLeftOut}}, 2, {}, Effect::Rounds},
+    {"DequantizeLinear", dequantize, {"axis"}, 2},
+    {"QLinearConv", nullptr, {}, 8, {nullptr, read_quantized<true>}},
+    {"QLinearMatMul", nullptr, {}, 8, {nullptr, read_quantized<false>}},
     {"ArgMax", arg_max, {"axis", "keepdims", "select_last_index"}},
 };
 

@@ -212,6 +212,19 @@ TEST(Graph, ACycleIsNamed) {
   EXPECT_THAT(message_of([&] { check_graph(graph, "net.onnx"); }), HasSubstr("node 'conv' (Conv) reads"));
 }
 
+TEST(Graph, ANodeThatLacksAnInputIsRefusedBeforeItRuns) {
+  Graph graph = small_network();
+  graph.nodes[0].inputs = {"image", ""};
+  EXPECT_EQ(message_of([&] { check_graph(graph, "net.onnx"); }), "net.onnx: node 'conv' (Conv): input 2 is missing");
+}
+
+TEST(Graph, AnOperatorThatOnlyFilesHaveIsRefusedInAGraph) {
+  Graph graph = small_network();
+  graph.nodes[2].op = "QLinearConv";
+  EXPECT_THAT(message_of([&] { check_graph(graph, "net.pt"); }),
+              HasSubstr("not supported, with their nodes: QLinearConv"));
+}
+
 TEST(Graph, SizesThatNoNetworkHasAreRefusedBeforeMemoryIsTaken) {
   const auto x = noise({1, 1, 8, 8});
   EXPECT_THAT(message_of([&] {

@@ -8,8 +8,9 @@
 #include "core/error.hpp"
 #include "core/files.hpp"
 #include "core/reason.hpp"
+#include "core/tensor_list.hpp"
 #include "models/files/onnx_proto.hpp"
-#include "models/graph/graph.hpp"
+#include "models/graph/operator.hpp"
 
 namespace fercli::onnx_format {
 
@@ -185,34 +186,11 @@ class OnnxReading {
       return;
     }
     for (const auto& attribute : source.attribute()) read_attribute(attribute, node);
-    settle_version(node);
-    if (node.op == "QLinearConv" || node.op == "QLinearMatMul") {
-      spell_out(node);
-    } else {
-      graph_.nodes.push_back(std::move(node));
-    }
-  }
-
-  /// Arithmetic of 8-bit numbers as what it stands for: numbers made of them, arithmetic, and 8-bit numbers again.
-  /// Inputs: a, its scale and zero point, b, its own, those of the result, and the bias of a convolution, whose scale
-  /// is the product of the first two.
-  void spell_out(const GraphNode& node) {
-    if (node.inputs.size() < 8) throw UserError(fmt::format("node '{}' ({}): lacks inputs", node.name, node.op));
-    const bool convolution = node.op == "QLinearConv";
-    const auto add = [&](const char* op, std::vector<std::string> inputs, nlohmann::json attributes) {
-      const std::string output = node.outputs.at(0) + ":" + std::to_string(graph_.nodes.size());
-      graph_.nodes.push_back({op, node.name, std::move(inputs), {output}, std::move(attributes)});
-      return output;
-    };
-    const auto& in = node.inputs;
-    std::vector<std::string> inputs{add("DequantizeLinear", {in[0], in[1], in[2]}, {{"axis", 1}}),
-                                    add("DequantizeLinear", {in[3], in[4], in[5]}, {{"axis", convolution ? 0 : 1}})};
-    if (in.size() > 8 && !in[8].empty()) {
-      const auto scale = add("Mul", {in[1], in[4]}, nlohmann::json::object());
-      inputs.push_back(add("DequantizeLinear", {in[8], scale}, {{"axis", 0}}));
-    }
-    const auto y = add(convolution ? "Conv" : "MatMul", inputs, node.attributes);
-    graph_.nodes.push_back({"QuantizeLinear", node.name, {y, in[6], in[7]}, {node.outputs.at(0)}, {{"axis", 1}}});
+    const auto* entry = find_operator(node.op);
+    const size_t first = graph_.nodes.size();
+    if (entry != nullptr && entry->onnx.read != nullptr) entry->onnx.read(node, graph_, opset_);
+    graph_.nodes.push_back(std::move(node));
+    for (size_t i = first; i < graph_.nodes.size(); ++i) settle_batch(graph_.nodes[i]);
   }
 
   std::string node_name(const onnx::NodeProto& source) const {
@@ -267,30 +245,7 @@ class OnnxReading {
     }
   }
 
-  /// What earlier opsets meant by the same words.
-  void settle_version(GraphNode& node) {
-    const bool softmax = node.op == "Softmax" || node.op == "LogSoftmax";
-    if (softmax && opset_ < 13) {
-      node.attributes["over_all_from"] = node.attributes.value("axis", 1);
-      node.attributes.erase("axis");
-    }
-    if ((node.op == "Resize" && opset_ < 11) || node.op == "Upsample") {
-      node.attributes["coordinate_transformation_mode"] = "asymmetric";
-      node.attributes["nearest_mode"] = "floor";
-      if (node.attributes.value("mode", "nearest") == "bilinear") node.attributes["mode"] = "linear";
-      if (node.attributes.contains("scales")) {
-        const auto scales = node.attributes["scales"].get<std::vector<float>>();
-        node.inputs.push_back(graph_.constant(node.name + ".scales", torch::tensor(scales)));
-        node.attributes.erase("scales");
-      }
-    }
-    if (is_training(node)) {
-      throw UserError(
-          fmt::format("node '{}' ({}) is in training mode; export the model for inference", node.name, node.op));
-    }
-    if (node.op == "BatchNormalization" && node.attributes.value("spatial", 1) == 0) {
-      throw UserError(fmt::format("node '{}': statistics for each pixel are not supported", node.name));
-    }
+  void settle_batch(GraphNode& node) {
     if (node.op == "Reshape" && fixed_batch_ > 0) free_batch(node);
     if (fixed_batch_ == 1) keep_batch(node);
   }
@@ -324,12 +279,12 @@ class OnnxReading {
     }
     const bool reads_lost = std::any_of(node.inputs.begin(), node.inputs.end(),
                                         [&](const std::string& name) { return lost_batch_.count(name) > 0; });
-    static const std::set<std::string> settled = {"Unsqueeze", "Identity", "Reshape", "Shape", "Size"};
-    if (reads_lost && settled.count(node.op) == 0) lost_batch_.insert(node.outputs.begin(), node.outputs.end());
+    static const std::set<std::string> settled = {"Unsqueeze", "Identity", "Reshape"};
+    if (reads_lost && settled.count(node.op) == 0 && !has_effect(node, Effect::Measures))
+      lost_batch_.insert(node.outputs.begin(), node.outputs.end());
     const bool reads_image = std::any_of(node.inputs.begin(), node.inputs.end(),
                                          [&](const std::string& name) { return of_image_.count(name) > 0; });
-    if (reads_image && node.op != "Shape" && node.op != "Size")
-      of_image_.insert(node.outputs.begin(), node.outputs.end());
+    if (reads_image && !has_effect(node, Effect::Measures)) of_image_.insert(node.outputs.begin(), node.outputs.end());
   }
 
   /// Of Squeeze or Unsqueeze: an attribute, an input since opset 13. None when they are computed.
@@ -337,8 +292,7 @@ class OnnxReading {
     if (node.attributes.contains("axes")) return node.attributes["axes"];
     const auto given = node.inputs.size() > 1 ? graph_.constants.find(node.inputs[1]) : graph_.constants.end();
     if (given == graph_.constants.end()) return {};
-    const auto axes = given->second.to(torch::kInt64).contiguous();
-    return {axes.data_ptr<int64_t>(), axes.data_ptr<int64_t>() + axes.numel()};
+    return list_of(given->second);
   }
 
   /// Without any, the node does nothing.
@@ -350,18 +304,6 @@ class OnnxReading {
     } else {
       node.inputs.push_back(graph_.constant(node.name + ".axes", torch::tensor(axes, torch::kInt64)));
     }
-  }
-
-  /// Until opset 13 a BatchNormalization with more than one output was for training; a flag says so since.
-  bool is_training(const GraphNode& node) const {
-    if (node.op == "BatchNormalization") {
-      const auto statistics = std::count_if(node.outputs.begin(), node.outputs.end(),
-                                            [](const std::string& name) { return !name.empty(); });
-      return node.attributes.value("training_mode", 0) != 0 || (opset_ < 14 && statistics > 1);
-    }
-    if (node.op != "Dropout" || node.inputs.size() < 3) return false;
-    const auto flag = graph_.constants.find(node.inputs[2]);
-    return flag != graph_.constants.end() && flag->second.any().item<bool>();
   }
 
   /// A file made for one batch size writes it into its reshapes; there it becomes "as the input".

@@ -199,7 +199,7 @@ std::vector<Case> window_cases() {
     return std::vector<Node>{{"BatchNormalization", {"x", scale, shift, mean, variance}, attributes}};
   };
   const auto doubled = reals({1, 1, 2, 2}), none = torch::empty({0});
-  const auto weight = draw({kChannels, 2, 3, 3}, 6);
+  const auto weight = draw({kChannels, 2, 3, 3}, 6), nought = torch::zeros({}, torch::kUInt8);
   return {
       {"Upsample_nearest", 9, {{"Upsample", {"x", doubled}, {{"mode", "nearest"}}}}, twice},
       {"Upsample_linear", 9, {{"Upsample", {"x", reals({1, 1, 1, 2})}, {{"mode", "linear"}}}}, linear_columns},
@@ -226,6 +226,11 @@ std::vector<Case> window_cases() {
          {"x", "", reals({2, 1.5F})},
          {{"mode", "linear"}, {"axes", {2, 3}}, {"antialias", 0}, {"keep_aspect_ratio_policy", "stretch"}}}},
        smooth},
+      {"QuantizeLinear_at_its_default",
+       19,
+       {{"QuantizeLinear", {"x", scalar(0.01F), nought}, {{"saturate", 1}}, {"q"}},
+        {"DequantizeLinear", {"q", scalar(0.01F), nought}}},
+       [](const T& x) { return at::round(x / 0.01F) * 0.01F; }},
       {"Reshape_at_its_default",
        14,
        {{"Reshape", {"x", whole({0, -1})}, {{"allowzero", 0}}}},
