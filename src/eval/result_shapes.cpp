@@ -21,6 +21,13 @@ nlohmann::json levels_schema() {
                    "what 8-bit images make of eps");
 }
 
+shape::Members attacked_at() {
+  using namespace shape;
+  return {{"eps", text()},
+          {"eps_value", number()},
+          {"attack", described(open_object({{"name", text()}}), "and its settings")}};
+}
+
 nlohmann::json cost_schema() {
   using namespace shape;
   return object({{"forward", described(whole(), "images through the network")},

@@ -14,6 +14,7 @@ struct Shape<Metric> {
 
 nlohmann::json interval_schema();     ///< from low to high
 nlohmann::json levels_schema();       ///< of `describe_levels`
+shape::Members attacked_at();         ///< eps and attack of what is measured at one eps
 nlohmann::json cost_schema();         ///< what figures cost
 nlohmann::json reliability_schema();  ///< of a reliability diagram
 nlohmann::json model_schema();        ///< of `describe_model`

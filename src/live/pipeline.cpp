@@ -386,8 +386,4 @@ void LivePipeline::set_eps(double eps) {
 void LivePipeline::explain(bool on) {
   state_->explaining = on;
 }
-bool LivePipeline::can_attack() const {
-  return state_->live_attack != nullptr;
-}
-
 }  // namespace fercli

@@ -99,7 +99,6 @@ class LivePipeline {
   void attack(bool on);
   void explain(bool on);
   void set_eps(double eps);
-  bool can_attack() const;
 
  private:
   struct State;

@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 #include <torch/csrc/autograd/autograd.h>
 
+#include <cmath>
+
 #include "core/error.hpp"
 #include "core/interrupt.hpp"
 #include "models/networks/network_model.hpp"
@@ -22,7 +24,7 @@ std::vector<torch::Tensor> views(const torch::Tensor& x, Tta tta) {
   if (tta == Tta::None) return {x};
   if (tta == Tta::Flip) return {x, x.flip({3})};
   std::vector<torch::Tensor> crops;
-  const int64_t side = x.size(2), crop = static_cast<int64_t>(side * kCropShare + 0.5), far = side - crop;
+  const int64_t side = x.size(2), crop = std::lround(static_cast<double>(side) * kCropShare), far = side - crop;
   const std::pair<int64_t, int64_t> corners[] = {{0, 0}, {0, far}, {far, 0}, {far, far}, {far / 2, far / 2}};
   for (const auto& [top, left] : corners) {
     crops.push_back(resized(x.slice(2, top, top + crop).slice(3, left, left + crop), side, side));
@@ -75,11 +77,12 @@ std::shared_ptr<Network> Classifier::network() const {
 }
 
 Classifier Classifier::with_precision(Precision precision) const {
-  Classifier copy = *this;
-  copy.execution_.precision = precision;
-  if (!model_->supports(copy.execution_)) copy.execution_.precision = Precision::Float32;
-  copy.executor_ = model_->executor(copy.execution_);
-  return copy;
+  Execution execution = execution_;
+  execution.precision = precision;
+  Classifier other(model_, spec_, execution);
+  other.tta_ = tta_;
+  other.counters_ = counters_;
+  return other;
 }
 
 Classifier Classifier::with_tta(Tta tta) const {

@@ -54,13 +54,6 @@ std::vector<std::string> View::keys() const {
   return names;
 }
 
-std::vector<View> View::children() const {
-  if (value_->is_array()) return elements();
-  std::vector<View> views;
-  for (const auto& key : keys()) views.push_back(at(key));
-  return views;
-}
-
 double View::number() const {
   if (value_->is_null()) return std::numeric_limits<double>::quiet_NaN();
   if (!value_->is_number()) complain(*this, "a number");

@@ -25,7 +25,6 @@ class View {
   size_t size() const;                    ///< of an array; 0 when absent
   std::vector<View> elements() const;     ///< of an array; none when absent
   std::vector<std::string> keys() const;  ///< of an object, sorted; none when absent
-  std::vector<View> children() const;     ///< of an array or an object; none when absent
 
   /// These throw UserError, naming the pointer, when something else is there.
   double number() const;     ///< NaN when absent

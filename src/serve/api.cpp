@@ -17,7 +17,7 @@
 #include "core/reason.hpp"
 #include "core/text.hpp"
 #include "record/box_shape.hpp"
-#include "record/document_kind.hpp"
+#include "serve/api_description.hpp"
 #include "serve/face_attack.hpp"
 #include "serve/routes.hpp"
 #include "serve/samples.hpp"
@@ -31,7 +31,6 @@ using nlohmann::json;
 using Json = nlohmann::ordered_json;
 
 constexpr const char* kEveryFace = "all";
-constexpr const char* kConfidenceUnit = "share";
 
 /// The fields of each POST besides the image.
 const std::set<std::string>& fields_of(const std::string& path) {
@@ -221,105 +220,6 @@ ApiAnswer json_answer(const Json& body) {
   return {200, "application/json", compact_json(body)};
 }
 
-// ---- what the answers hold ------------------------------------------------------------------------------------------
-
-using shape::Members;
-
-json share_unit() {
-  return shape::constant(kConfidenceUnit);
-}
-
-Members places() {
-  using namespace shape;
-  const json box = titled(Shape<Box>::schema(), "Box");
-  return {{"box", described(box, "Pixels of the picture")}, {"square", described(box, "What the network sees of it")}};
-}
-
-json prediction_answer() {
-  using namespace shape;
-  const json verdicts = described(map_of(verdict_schema()), "Of each network, where several were asked for");
-  const json prediction = object(joined(verdict_members(), places()), {{"verdicts", verdicts}});
-  return object({{"faces_detected", whole()},
-                 {"model", text()},
-                 {"confidence_unit", share_unit()},
-                 {"predictions", list(titled(prediction, "Prediction"))}});
-}
-
-/// One face alone, or the list "faces" where every face was asked for.
-json faces_answer(Members head, const Members& found, const Members& sometimes, const char* title) {
-  using namespace shape;
-  head = joined({{"model", text()}, {"goal", text()}, {"attack", text()}}, head);
-  const Members steps{{"steps", described(whole(), "Of an attack that takes steps")}};
-  Members face{{"face", described(whole(), "Place from left to right, from 1")}};
-  face = joined(joined(face, places()), found);
-  const json faces = list(titled(object(face, sometimes), title));
-  return {{"anyOf",
-           {object(joined(head, face), joined(steps, sometimes)), object(joined(head, {{"faces", faces}}), steps)}}};
-}
-
-json attack_answer() {
-  return faces_answer({{"eps", shape::number()}, {"confidence_unit", share_unit()}}, attacked_face_members(),
-                      sometimes_of_attacked_face(), "AttackedFace");
-}
-
-json smallest_answer() {
-  return faces_answer({}, smallest_eps_members(), {}, "SmallestEps");
-}
-
-json models_answer() {
-  using namespace shape;
-  const json model = object(joined(served_members(), {{"labels", labels_schema()}}));
-  return object({{"models", list(titled(model, "Model"))},
-                 {"attacks", offered_attacks_schema()},
-                 {"limits", titled(object({{"pixels", whole()}, {"steps", whole()}}), "Limits")},
-                 {"confidence_unit", share_unit()}});
-}
-
-json model_answer() {
-  return shape::object(served_members());
-}
-
-json labels_answer() {
-  return shape::object({{"labels", labels_schema()}});
-}
-
-json test_answer() {
-  return shape::object({{"status", shape::constant("ok")}});
-}
-
-json error_answer() {
-  return shape::object({{"error", shape::described(shape::text(), "One sentence for people")}});
-}
-
-const std::string kAnswer = "serve-";  ///< and the path; "error": of what is refused
-
-const Register<DocumentKind> predict_document{
-    {kAnswer + "predict", "answer of serve to POST /predict", prediction_answer}};
-const Register<DocumentKind> attack_document{{kAnswer + "attack", "answer of serve to POST /attack", attack_answer}};
-const Register<DocumentKind> smallest_document{
-    {kAnswer + "smallest", "answer of serve to POST /smallest", smallest_answer}};
-const Register<DocumentKind> models_document{{kAnswer + "models", "answer of serve to GET /models", models_answer}};
-const Register<DocumentKind> model_document{{kAnswer + "model", "answer of serve to GET /model", model_answer}};
-const Register<DocumentKind> labels_document{{kAnswer + "labels", "answer of serve to GET /labels", labels_answer}};
-const Register<DocumentKind> test_document{{kAnswer + "test", "answer of serve to GET /test", test_answer}};
-const Register<DocumentKind> error_document{{kAnswer + "error", "answer of serve to what it refuses", error_answer}};
-
-constexpr const char* kDescription = "/openapi.json";
-
-/// The page's file with the schemas of the answers in it.
-std::string describe_api() {
-  const PageFile* file = page_file_at(kDescription);
-  Json text = Json::parse(file->data, file->data + file->size);
-  text["components"]["schemas"]["Error"] = error_answer();
-  for (const auto& each : text.at("paths").items()) {
-    const auto* answer = Registry<DocumentKind>::instance().find(kAnswer + each.key().substr(1));
-    if (answer == nullptr) continue;
-    for (auto& operation : each.value())
-      operation["responses"]["200"]["content"]["application/json"]["schema"] = answer->schema();
-  }
-  return compact_json(text);
-}
-
 }  // namespace
 
 std::string error_json(const std::string& message) {
@@ -370,7 +270,7 @@ ApiAnswer Api::dispatch(ApiRequest& request) {
             metrics_.text({{"queue_length", static_cast<double>(lanes_.waiting())},
                            {"resident_memory_bytes", resident_bytes()}})};
   }
-  if (path == kDescription) {
+  if (path == kApiDescription) {
     static const std::string text = describe_api();
     return {200, "application/json", text};
   }

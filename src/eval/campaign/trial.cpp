@@ -8,6 +8,7 @@
 #include "attacks/engine/transfer.hpp"
 #include "core/digest.hpp"
 #include "core/error.hpp"
+#include "core/meant_levels.hpp"
 #include "core/text.hpp"
 
 namespace fercli {
@@ -39,9 +40,7 @@ std::vector<Rung> parse_ladder(const std::string& text, Norm norm) {
     }
     const double eps = ladder.back().eps;
     if (norm == Norm::Linf && eps > 1) {
-      const bool fraction = word.find('/') != std::string::npos;
-      throw UserError(fmt::format("--eps {}: must be in (0, 1] in Linf; pixels are scaled to [0,1]{}", text,
-                                  fraction ? "" : fmt::format(", did you mean {}/255?", word)));
+      throw UserError(fmt::format("--eps {}: must be in (0, 1] in Linf{}", text, meant_levels(word, eps)));
     }
     if (eps == 0) {  // the images as they are, which every result has anyway
       ladder.pop_back();

@@ -1,17 +1,14 @@
 // The VGG variant for FER2013 of Khaireddin and Chen ("Facial emotion recognition: state of the art performance on
 // FER2013", 2021): four stages of two 3x3 convolutions, three dense layers.
-#include <ATen/ATen.h>
-
-#include "models/networks/layers.hpp"
-#include "models/networks/network.hpp"
+#include "models/networks/dense_tail.hpp"
 
 namespace fercli::fer_vgg_architecture {
 
 namespace {
 
-class FerVgg : public Network {
+class FerVgg : public DenseTailed {
  public:
-  explicit FerVgg(const NetworkOptions& options) : dropout_(options.setting("dropout")) {
+  explicit FerVgg(const NetworkOptions& options) : DenseTailed(options.setting("dropout")) {
     const auto dense = static_cast<int64_t>(options.setting("dense"));
     int64_t in = options.channels, side = options.size;
     for (int64_t stage = 0; stage < 4; ++stage) {
@@ -21,9 +18,7 @@ class FerVgg : public Network {
       in = out;
       side /= 2;
     }
-    dense1_ = register_module("dense1", std::make_shared<Dense>(in * side * side, dense, Dense::Role::Hidden));
-    dense2_ = register_module("dense2", std::make_shared<Dense>(dense, dense, Dense::Role::Hidden));
-    head_ = register_module("head", std::make_shared<Dense>(dense, options.classes, Dense::Role::Output));
+    add_tail({in * side * side, dense, dense, options.classes}, /*batch_norm=*/false);
   }
 
   torch::Tensor forward(const torch::Tensor& x) override {
@@ -31,16 +26,11 @@ class FerVgg : public Network {
     for (size_t i = 0; i < convolutions_.size(); i += 2) {
       y = max_pool(convolutions_[i + 1]->forward(convolutions_[i]->forward(y)), 2, 2);
     }
-    y = drop(dense1_->forward(y.flatten(1)));
-    return head_->forward(drop(dense2_->forward(y)));
+    return tail(y);
   }
 
  private:
-  torch::Tensor drop(const torch::Tensor& x) { return at::dropout(x, dropout_, is_training()); }
-
-  double dropout_;
   std::vector<std::shared_ptr<Conv>> convolutions_;
-  std::shared_ptr<Dense> dense1_, dense2_, head_;
 };
 
 const Register<Architecture> registered{

@@ -118,21 +118,6 @@ bool Hdf5File::has(const std::string& path) const {
          H5Oexists_by_name(id_of(file_), path.c_str(), H5P_DEFAULT) > 0;
 }
 
-std::vector<std::string> Hdf5File::children(const std::string& group) const {
-  std::vector<std::string> names;
-  if (group != "/" && !has(group)) return names;
-  const Handle open(H5Gopen2(id_of(file_), group.c_str(), H5P_DEFAULT), H5Gclose);
-  if (!open) return names;
-  H5Literate(
-      open, H5_INDEX_NAME, H5_ITER_NATIVE, nullptr,
-      [](hid_t, const char* name, const H5L_info_t*, void* list) -> herr_t {
-        static_cast<std::vector<std::string>*>(list)->push_back(name);
-        return 0;
-      },
-      &names);
-  return names;
-}
-
 std::vector<std::string> Hdf5File::texts(const std::string& group, const std::string& attribute) const {
   if (group != "/" && !has(group)) return {};
   const Handle object(H5Oopen(id_of(file_), group.c_str(), H5P_DEFAULT), H5Oclose);

@@ -18,8 +18,7 @@ class Hdf5File {
   /// A file held in memory; `name` is for messages.
   Hdf5File(const std::string& bytes, const std::string& name);
 
-  bool has(const std::string& path) const;                            ///< a group or data set
-  std::vector<std::string> children(const std::string& group) const;  ///< names in the group; {} when there is none
+  bool has(const std::string& path) const;  ///< a group or data set
 
   /// A text attribute of a group; Keras cuts long lists into NAME0, NAME1, …, which are joined.
   std::optional<std::string> text(const std::string& group, const std::string& attribute) const;

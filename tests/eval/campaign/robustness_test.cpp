@@ -328,6 +328,9 @@ TEST(Ladder, WrongValuesAreExplained) {
   const auto of = [](const std::string& text, Norm norm) { return user_error([&] { parse_ladder(text, norm); }); };
   EXPECT_THAT(of("0", Norm::Linf), HasSubstr("at least one value above 0"));
   EXPECT_THAT(of("8", Norm::Linf), HasSubstr("did you mean 8/255?"));
+  for (const char* word : {"300", "inf", "300/255"}) {
+    EXPECT_EQ(of(word, Norm::Linf), fmt::format("--eps {}: must be in (0, 1] in Linf", word));
+  }
   EXPECT_THAT(of("-1", Norm::L2), HasSubstr("must be above 0"));
   EXPECT_THAT(of("1/255,x", Norm::Linf), HasSubstr("'x' must be a number"));
   EXPECT_THAT(of("0.5", Norm::L0), HasSubstr("at least 1 in L0"));

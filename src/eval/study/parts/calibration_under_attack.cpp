@@ -91,14 +91,11 @@ StudyFindings measure(const StudySubject& subject) {
 json schema() {
   using namespace shape;
   const json metrics = map_of(Shape<Metric>::schema());
-  return open_object({{"eps", text()},
-                      {"eps_value", number()},
-                      {"attack", described(open_object({{"name", text()}}), "and its settings")},
-                      {"n", whole()},
-                      {"clean", described(metrics, "of the images as they are")},
-                      {"attacked", described(metrics, "of the adversarial images")},
-                      {"reliability", described(reliability_schema(), "under attack")},
-                      {"reliability_clean", reliability_schema()}});
+  return open_object(joined(attacked_at(), {{"n", whole()},
+                                            {"clean", described(metrics, "of the images as they are")},
+                                            {"attacked", described(metrics, "of the adversarial images")},
+                                            {"reliability", described(reliability_schema(), "under attack")},
+                                            {"reliability_clean", reliability_schema()}}));
 }
 
 const Register<StudyPart> registered{{"calibration_under_attack",

@@ -39,15 +39,14 @@ StudyFindings measure(const StudySubject& subject) {
 
 json schema() {
   using namespace shape;
-  return open_object({{"eps", text()},
-                      {"eps_value", number()},
-                      {"norm", text()},
-                      {"attack", described(open_object({{"name", text()}}), "and its settings")},
-                      {"models", list(text())},
-                      {"n", described(whole(), "images that all models classify rightly")},
-                      {"success", described(list(list(Shape<Metric>::schema())), "rows: made on, columns: judged by")},
-                      {"seed", whole()}},
-                     {{"eps_levels", levels_schema()}});
+  return open_object(
+      joined(attacked_at(),
+             {{"norm", text()},
+              {"models", list(text())},
+              {"n", described(whole(), "images that all models classify rightly")},
+              {"success", described(list(list(Shape<Metric>::schema())), "rows: made on, columns: judged by")},
+              {"seed", whole()}}),
+      {{"eps_levels", levels_schema()}});
 }
 
 const Register<StudyPart> registered{{"transfer",
