@@ -2,6 +2,7 @@
 #   core < data < models < faces < attacks < record < eval < train < draw < {report, live} < serve < commands < main
 # and inside models: {files, kernels} < networks < {architectures, graph} < models itself < formats.
 # OpenCV is included only where pictures are read, found, drawn or shown.
+# Library code shows nothing: it tells the observer that it is given, and core/progress what must be said. Commands show.
 # Texts of libraries reach nobody: what was caught as a standard exception is said by reason_of alone.
 set(RANKS core data models faces attacks record eval train draw report serve commands)
 set(RANK 0)
@@ -27,6 +28,7 @@ set(SUBRANK_data/formats 2)
 set(SUBRANK_data/corruptions 2)
 set(SUBRANK_data/drawn 3)
 
+set(SHOWING "Progress|ProgressObserver|std::cout|std::cerr|std::clog|fmt::print|f?printf|f?puts|stdout|stderr|write_stdout|print_text")
 set(OPENCV_ROOMS "^src/(data/image|faces/|draw/|live/video/|live/screen/window)")
 
 # "models/formats/onnx" and "models/formats" are one room: the first two levels count.
@@ -51,9 +53,13 @@ foreach(FILE ${FILES})
     endif()
     continue()
   endif()
+  file(READ ${ROOT}/${FILE} TEXT)
+  string(REPLACE ";" " " TEXT "${TEXT}")
+  string(REGEX REPLACE "//[^\n]*" "" CODE "${TEXT}")
+  if(NOT FOLDER MATCHES "^(core|commands)$" AND CODE MATCHES "[^A-Za-z_](${SHOWING})[^A-Za-z_]")
+    violation("${FILE}: ${CMAKE_MATCH_1} belongs in a command; library code is given an Observer")
+  endif()
   if(NOT FILE MATCHES "core/reason\\.cpp|onnx_checker\\.cpp")  # whose texts go into no message
-    file(READ ${ROOT}/${FILE} TEXT)
-    string(REPLACE ";" " " TEXT "${TEXT}")
     string(REGEX REPLACE "{[^{}\n]*}" "" TEXT "${TEXT}")  # the places of formats
     if(TEXT MATCHES "catch \\(const std::(exception|runtime_error|logic_error|system_error)& error\\) *{[^}]*error\\.what\\(\\)")
       violation("${FILE}: a caught ${CMAKE_MATCH_1} is said by reason_of(error), not by what()")

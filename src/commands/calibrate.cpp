@@ -10,8 +10,8 @@
 #include "core/escape.hpp"
 #include "core/files.hpp"
 #include "core/json_text.hpp"
+#include "core/observer.hpp"
 #include "core/options.hpp"
-#include "core/progress.hpp"
 #include "core/runtime.hpp"
 #include "core/untrusted.hpp"
 #include "eval/evaluate.hpp"
@@ -47,7 +47,7 @@ Dense& output_layer(const Checkpoint& checkpoint) {
 Predictions predictions_of(const Checkpoint& checkpoint, const Dataset& images) {
   Runtime runtime;
   runtime.precision = "fp32";
-  return predict(make_classifier(checkpoint, runtime), images, kBatch);
+  return predict(make_classifier(checkpoint, runtime), images, kBatch, ProgressObserver::terminal());
 }
 
 /// The model card that `fercli train` left beside a checkpoint, or `fercli calibrate` under its name.

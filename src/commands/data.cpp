@@ -11,8 +11,8 @@
 #include "core/command.hpp"
 #include "core/escape.hpp"
 #include "core/files.hpp"
+#include "core/observer.hpp"
 #include "core/options.hpp"
-#include "core/progress.hpp"
 #include "data/audit.hpp"
 #include "data/formats/reader.hpp"
 #include "data/formats/writer.hpp"
@@ -58,6 +58,7 @@ struct SourceOptions {
     read.numbering = labels.numbering();
     std::optional<Split> wanted;
     if (split != "all") wanted = parse_split(split);
+    read.observer = &ProgressObserver::terminal();
     Dataset data = read_dataset(source, read);
     if (data.skipped > 0) inform(fmt::format("{}: left out {} bad entries", source, data.skipped));
     return wanted.has_value() ? data.only(*wanted) : data;
@@ -252,8 +253,8 @@ int run_stats(const std::vector<std::string>& arguments) {
 struct Audit {
   explicit Audit(const Dataset& data, const std::string& source)
       : by_files(fs::is_directory(source)),
-        files(by_files ? find_equal_files(data, source) : DuplicateReport{}),
-        pixels(find_equal_pixels(data)),
+        files(by_files ? find_equal_files(data, source, ProgressObserver::terminal()) : DuplicateReport{}),
+        pixels(find_equal_pixels(data, ProgressObserver::terminal())),
         blank(find_blank(data)) {}
 
   bool by_files;
@@ -457,7 +458,7 @@ int run_convert(const std::vector<std::string>& arguments) {
   const std::string asked = format == "auto" ? "" : format;
   const DatasetWriter& writer = find_writer(destination, asked);
   const Dataset data = source.load(options, words[0]);
-  writer.write(data, destination);
+  writer.write(data, destination, ProgressObserver::terminal());
   if (source.show.json) {
     print_json({{"command", "data convert"},
                 {"source", data.name},

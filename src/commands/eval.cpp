@@ -8,9 +8,9 @@
 #include "core/error.hpp"
 #include "core/escape.hpp"
 #include "core/files.hpp"
+#include "core/observer.hpp"
 #include "core/options.hpp"
 #include "core/output_folder.hpp"
-#include "core/progress.hpp"
 #include "core/runtime.hpp"
 #include "eval/evaluate.hpp"
 #include "report/plots.hpp"
@@ -259,7 +259,7 @@ int evaluate(const Settings& settings, const OptionSet& options, DividedWork& wo
     }
     return 0;
   }
-  const Predictions predictions = predict(classifier, evaluated, settings.batch_size);
+  const Predictions predictions = predict(classifier, evaluated, settings.batch_size, ProgressObserver::terminal());
   Result result = evaluate_clean(settings, options, checkpoint, classifier, all, evaluated, predictions);
 
   std::optional<RobustnessRun> robustness;

@@ -5,8 +5,8 @@
 #include "commands/options/output_file.hpp"
 #include "core/error.hpp"
 #include "core/escape.hpp"
+#include "core/observer.hpp"
 #include "core/options.hpp"
-#include "core/progress.hpp"
 #include "core/text.hpp"
 #include "eval/adversarial_set.hpp"
 #include "eval/campaign/division.hpp"
@@ -150,7 +150,7 @@ RobustnessRun run_robustness(const RobustnessOptions& options, const RobustnessS
   CampaignOptions campaign;
   if (!folder.empty()) campaign.state = std::filesystem::path(folder) / kStateFile;
   campaign.division = division;
-  ProgressObserver observer;
+  Observer& observer = ProgressObserver::terminal();
   try {
     run.robustness = run_campaign({subject.classifier, subject.images, subject.digest}, run.plan, campaign, observer);
   } catch (const Interrupted& error) {

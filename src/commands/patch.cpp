@@ -7,8 +7,8 @@
 #include "core/command.hpp"
 #include "core/escape.hpp"
 #include "core/files.hpp"
+#include "core/observer.hpp"
 #include "core/options.hpp"
-#include "core/progress.hpp"
 #include "data/image.hpp"
 #include "report/attack_export.hpp"
 
@@ -93,7 +93,8 @@ int run(const std::vector<std::string>& arguments) {
   const Rng rng = Rng(a.set.runtime.seed).split("patch"), scoring = rng.split("score");
   const Patch patch = learn(a, classifier, sets.learn, goal, rng);
 
-  const auto images = compare_stored(classifier, sets.test, worn(patch, sets.test, a, scoring), goal);
+  const auto images =
+      compare_stored(classifier, sets.test, worn(patch, sets.test, a, scoring), goal, ProgressObserver::terminal());
   Result result = summarise_set(a.set, options, images, sets, checkpoint);
   result.threat_model = {{"goal", goal.name}, {"shape", a.shape}, {"spread", a.spread}};
   result.attacks = {{{"name", "patch"}, {"shape", a.shape}, {"steps", a.settings.steps}}};

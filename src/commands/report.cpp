@@ -14,9 +14,9 @@
 #include "core/escape.hpp"
 #include "core/files.hpp"
 #include "core/json_text.hpp"
+#include "core/observer.hpp"
 #include "core/options.hpp"
 #include "core/output_folder.hpp"
-#include "core/progress.hpp"
 #include "core/runtime.hpp"
 #include "eval/campaign/estimate.hpp"
 #include "eval/result.hpp"
@@ -323,7 +323,7 @@ void print_lines(const json& report) {
 void write_and_print(const Settings& s, const json& report, OutputFolder& place) {
   for (const auto& line : report.at("warnings")) warn(line.get<std::string>());
   write_study(report, place.work() / "report.json");
-  write_report(report, s.render, place.work());
+  write_report(report, s.render, place.work(), ProgressObserver::terminal());
   place.complete();
   if (s.show.json) return print_text("{}", read_file(fs::path(s.out) / "report.json"));
   if (s.show.line_alone()) return print_lines(report);

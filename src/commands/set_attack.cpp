@@ -7,7 +7,9 @@
 #include "core/escape.hpp"
 #include "core/file_name.hpp"
 #include "core/files.hpp"
+#include "core/observer.hpp"
 #include "core/options.hpp"
+#include "core/tensor_list.hpp"
 #include "data/image.hpp"
 #include "eval/campaign/verdict.hpp"
 #include "eval/evaluate.hpp"
@@ -29,9 +31,9 @@ Dataset concerned(const Dataset& dataset, const EmotionGoal& goal) {
 
 Dataset rightly_classified(const Dataset& dataset, const Classifier& judge, int64_t batch_size) {
   if (dataset.size() == 0) return dataset;
-  const auto right = predicted_classes(predict(judge, dataset, batch_size).probabilities).eq(dataset.labels);
-  const auto places = right.nonzero().squeeze(1).contiguous();
-  return dataset.select({places.data_ptr<int64_t>(), places.data_ptr<int64_t>() + places.numel()});
+  const auto right = predicted_classes(predict(judge, dataset, batch_size, ProgressObserver::terminal()).probabilities)
+                         .eq(dataset.labels);
+  return dataset.select(places_where(right));
 }
 
 /// As many as a gallery shows, from all parts of the set: data sets come class by class.
@@ -111,7 +113,8 @@ SetImages load_set_images(const SetAttack& options, const Checkpoint& checkpoint
 
 Metric success_of(const Classifier& classifier, const Dataset& images, const torch::Tensor& adversarial,
                   const EmotionGoal& goal) {
-  const auto reached = judge_stored(classifier, adversarial, goal.for_labels(images.labels)).reached;
+  const auto reached =
+      judge_stored(classifier, adversarial, goal.for_labels(images.labels), ProgressObserver::terminal()).reached;
   return proportion(reached.sum().item<int64_t>(), images.size());
 }
 

@@ -8,9 +8,9 @@
 #include "core/digest.hpp"
 #include "core/escape.hpp"
 #include "core/files.hpp"
+#include "core/observer.hpp"
 #include "core/options.hpp"
 #include "core/output_folder.hpp"
-#include "core/progress.hpp"
 #include "core/ranks.hpp"
 #include "data/formats/label_order.hpp"
 #include "data/formats/reader.hpp"
@@ -387,6 +387,7 @@ ReadOptions read_options(const OptionSet& options, const Settings& settings) {
   ReadOptions read;
   read.size = settings.size > 0 ? settings.size : defaults.size;
   read.channels = settings.channels > 0 ? settings.channels : defaults.channels;
+  read.observer = &ProgressObserver::terminal();
   read.skip_bad = settings.skip_bad;
   read.numbering = settings.labels.numbering();
   check_size(options, settings, read);
@@ -470,6 +471,7 @@ int run(const std::vector<std::string>& arguments) {
   check_schedule(options, settings.train.schedule);
   silence_progress(settings.quiet);
   const TeamPlace place = team_place();
+  settings.train.observer = &ProgressObserver::terminal();
   settings.train.ranks = join_ranks(place);
   settings.train.ranks->together([&] {
     settle_ranks(options, settings.train, place.launched);

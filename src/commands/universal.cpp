@@ -13,8 +13,8 @@
 #include "core/error.hpp"
 #include "core/escape.hpp"
 #include "core/files.hpp"
+#include "core/observer.hpp"
 #include "core/options.hpp"
-#include "core/progress.hpp"
 #include "data/image.hpp"
 #include "eval/campaign/logit_store.hpp"
 #include "report/attack_export.hpp"
@@ -136,7 +136,7 @@ void look_at_shard(const Arguments& a, const Shard& shard, const Checkpoint& che
   const Dataset test = load_set_images(a.set, checkpoint, classifier, goal, filter).test;
   if (test.size() == 0) return;
   const auto perturbation = load_fitting(a.load, test);
-  compare_stored(classifier, test, add_universal(test.images, perturbation.levels), goal);
+  compare_stored(classifier, test, add_universal(test.images, perturbation.levels), goal, ProgressObserver::terminal());
   success_of(classifier, test, add_universal(test.images, random_one(a, perturbation)), goal);
 }
 
@@ -170,7 +170,8 @@ int attack(const Arguments& a, const OptionSet& options, DividedWork& work) {
     perturbation.digest = checkpoint.digest;
   }
 
-  const auto images = compare_stored(classifier, sets.test, add_universal(sets.test.images, perturbation.levels), goal);
+  const auto images = compare_stored(classifier, sets.test, add_universal(sets.test.images, perturbation.levels), goal,
+                                     ProgressObserver::terminal());
   Result result = summarise_set(a.set, options, images, sets, checkpoint);
   result.threat_model = {{"norm", to_string(perturbation.norm)},
                          {"eps", perturbation.eps},

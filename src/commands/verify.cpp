@@ -6,8 +6,8 @@
 #include "core/command.hpp"
 #include "core/escape.hpp"
 #include "core/json_text.hpp"
+#include "core/observer.hpp"
 #include "core/options.hpp"
-#include "core/progress.hpp"
 #include "core/runtime.hpp"
 #include "eval/adversarial_set.hpp"
 #include "eval/campaign/logit_store.hpp"
@@ -129,7 +129,7 @@ void look_at_shard(const Shard& shard, const AdversarialSet& set, const Dataset&
     keys_of_originals.push_back(keys[static_cast<size_t>(set.rows[i].item<int64_t>())]);
   }
   for (const auto& part : {evaluated.select(shard.places(keys)), set.images.select(shard.places(keys_of_originals))}) {
-    logits_of_images(judge, part.images);
+    logits_of_images(judge, part.images, ProgressObserver::terminal());
   }
 }
 
@@ -145,7 +145,8 @@ int verify(Settings& settings, DividedWork& work) {
   const nlohmann::json identity = {
       {"network", checkpoint.digest}, {"data set", evaluated.digest()}, {"adversarial images", set.images.digest()}};
   if (settings.division.shard.empty()) {
-    return print_findings(settings, set, verify_adversarial(set, evaluated, classifier, checkpoint.digest));
+    return print_findings(
+        settings, set, verify_adversarial(set, evaluated, classifier, checkpoint.digest, ProgressObserver::terminal()));
   }
   Division& division = *work.division(identity);
   LogitStore store(identity);
@@ -157,7 +158,8 @@ int verify(Settings& settings, DividedWork& work) {
     return 0;
   }
   store.take_from(division);
-  return print_findings(settings, set, verify_adversarial(set, evaluated, judge, checkpoint.digest));
+  return print_findings(settings, set,
+                        verify_adversarial(set, evaluated, judge, checkpoint.digest, ProgressObserver::terminal()));
 }
 
 int run(const std::vector<std::string>& arguments) {

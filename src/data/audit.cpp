@@ -70,17 +70,19 @@ std::vector<Leak> find_leaks(const std::vector<DuplicateGroup>& groups, const Ro
 }
 
 /// The keys of all rows, worked out in parallel.
-std::vector<std::string> keys_of(int64_t n, const std::function<std::string(int64_t)>& key) {
+std::vector<std::string> keys_of(int64_t n, const std::function<std::string(int64_t)>& key, Observer& observer) {
   std::vector<std::string> keys(static_cast<size_t>(n));
-  for_each_image("Comparing", n, 64, [&](int64_t row) { keys[static_cast<size_t>(row)] = key(row); });
+  for_each_image(
+      "Comparing", n, 64, [&](int64_t row) { keys[static_cast<size_t>(row)] = key(row); }, observer);
   return keys;
 }
 
 }  // namespace
 
-DuplicateReport find_duplicates(const Dataset& data, const std::function<std::string(int64_t)>& key) {
+DuplicateReport find_duplicates(const Dataset& data, const std::function<std::string(int64_t)>& key,
+                                Observer& observer) {
   const RowFacts facts(data);
-  const auto keys = keys_of(data.size(), key);
+  const auto keys = keys_of(data.size(), key, observer);
   std::unordered_map<std::string, std::vector<int64_t>> rows_of;
   for (int64_t row = 0; row < data.size(); ++row) rows_of[keys[static_cast<size_t>(row)]].push_back(row);
   DuplicateReport report;
@@ -98,19 +100,21 @@ DuplicateReport find_duplicates(const Dataset& data, const std::function<std::st
   return report;
 }
 
-DuplicateReport find_equal_pixels(const Dataset& data) {
+DuplicateReport find_equal_pixels(const Dataset& data, Observer& observer) {
   const torch::Tensor images = data.images.contiguous();
   const int64_t bytes = images.numel() / std::max<int64_t>(data.size(), 1);
   const auto* pixels = reinterpret_cast<const char*>(images.data_ptr<uint8_t>());
-  return find_duplicates(data, [&](int64_t row) {
+  const auto key = [&](int64_t row) {
     return sha256_hex(std::string_view(pixels + row * bytes, static_cast<size_t>(bytes)));
-  });
+  };
+  return find_duplicates(data, key, observer);
 }
 
-DuplicateReport find_equal_files(const Dataset& data, const std::string& root) {
-  return find_duplicates(data, [&](int64_t row) {
+DuplicateReport find_equal_files(const Dataset& data, const std::string& root, Observer& observer) {
+  const auto key = [&](int64_t row) {
     return sha256_hex(read_file(std::filesystem::path(root) / data.ids[static_cast<size_t>(row)]));
-  });
+  };
+  return find_duplicates(data, key, observer);
 }
 
 std::vector<int64_t> find_blank(const Dataset& data, double threshold) {

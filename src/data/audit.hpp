@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "core/observer.hpp"
 #include "data/dataset.hpp"
 
 namespace fercli {
@@ -34,13 +35,14 @@ struct DuplicateReport {
 };
 
 /// Groups the rows with equal keys. `key(row)` is a digest of the image's file or its pixels.
-DuplicateReport find_duplicates(const Dataset& data, const std::function<std::string(int64_t)>& key);
+DuplicateReport find_duplicates(const Dataset& data, const std::function<std::string(int64_t)>& key,
+                                Observer& observer = Observer::none());
 
 /// Equal pixels, as the data set was read.
-DuplicateReport find_equal_pixels(const Dataset& data);
+DuplicateReport find_equal_pixels(const Dataset& data, Observer& observer = Observer::none());
 
 /// Equal files (SHA-256), for a data set read from the folder `root`. Throws UserError when a file cannot be read.
-DuplicateReport find_equal_files(const Dataset& data, const std::string& root);
+DuplicateReport find_equal_files(const Dataset& data, const std::string& root, Observer& observer = Observer::none());
 
 /// Images without content: the standard deviation of their pixels is under `threshold` (of 255).
 std::vector<int64_t> find_blank(const Dataset& data, double threshold = 3);

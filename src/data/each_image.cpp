@@ -5,12 +5,12 @@
 #include <mutex>
 
 #include "core/interrupt.hpp"
-#include "core/progress.hpp"
 
 namespace fercli {
 
-void for_each_image(const char* doing, int64_t images, int64_t together, const std::function<void(int64_t)>& work) {
-  Progress progress(doing, images, "images");
+void for_each_image(const char* doing, int64_t images, int64_t together, const std::function<void(int64_t)>& work,
+                    Observer& observer) {
+  Followed progress(observer, {images, 0, "images", doing});
   std::mutex mutex;
   at::parallel_for(0, images, together, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end && !interrupted(); ++i) {

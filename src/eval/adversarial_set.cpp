@@ -120,22 +120,23 @@ void require_claimed(const AdversarialSet& set, const Dataset& evaluated, const 
 }
 
 Verification verify_adversarial(const AdversarialSet& set, const Dataset& evaluated, const Classifier& classifier,
-                                const std::string& model_digest) {
+                                const std::string& model_digest, Observer& observer) {
   require_claimed(set, evaluated, model_digest);
   Verification verification;
   verification.images = set.images.size();
   const Norm norm = parse_norm(set.claim.at("norm"));
   const EmotionGoal goal = parse_emotion_goal(set.claim.at("goal"), set.images.classes);
   const Classifier judge = classifier.with_precision(Precision::Float32);
-  const auto right = logits_of_images(judge, evaluated.images).argmax(1).eq(evaluated.labels);
+  const auto right = logits_of_images(judge, evaluated.images, observer).argmax(1).eq(evaluated.labels);
   if (verification.images > 0) {
     const auto originals = to_float(evaluated.images.index_select(0, set.rows));
     const auto shown = to_float(set.images.images);
     const auto labels = evaluated.labels.index_select(0, set.rows);
     const Ball ball(norm, originals, set.eps, /*pixel_grid=*/true);
     verification.too_far = ids_where(set.images, ball.contains(shown).logical_not());
-    verification.not_reached = ids_where(
-        set.images, goal.for_labels(labels).reached(logits_of_images(judge, set.images.images)).logical_not());
+    verification.not_reached =
+        ids_where(set.images,
+                  goal.for_labels(labels).reached(logits_of_images(judge, set.images.images, observer)).logical_not());
     verification.not_right = ids_where(set.images, right.index_select(0, set.rows).logical_not());
   }
   auto concerned = torch::zeros({evaluated.size()}, torch::kBool);

@@ -52,6 +52,6 @@ void require_claimed(const AdversarialSet& set, const Dataset& evaluated, const 
 
 /// `evaluated`: the images that were attacked. Throws UserError when they or the model are not those of the claim.
 Verification verify_adversarial(const AdversarialSet& set, const Dataset& evaluated, const Classifier& classifier,
-                                const std::string& model_digest);
+                                const std::string& model_digest, Observer& observer = Observer::none());
 
 }  // namespace fercli

@@ -2,6 +2,7 @@
 
 #include "core/error.hpp"
 #include "core/interrupt.hpp"
+#include "core/tensor_list.hpp"
 #include "eval/campaign/division.hpp"
 #include "eval/campaign/verdict.hpp"
 #include "eval/evaluate.hpp"
@@ -10,11 +11,6 @@
 namespace fercli {
 
 namespace {
-
-Dataset part_of(const Dataset& images, const torch::Tensor& places) {
-  const auto list = places.contiguous();
-  return images.select({list.data_ptr<int64_t>(), list.data_ptr<int64_t>() + list.numel()});
-}
 
 constexpr const char* kNearestState = ".nearest.state";
 
@@ -37,7 +33,7 @@ Nearest search_nearest(const Bench& bench, const AttackPlan& plan, const AttackR
     left = found.success().logical_not().nonzero().squeeze(1);
     if (left.size(0) == 0) return nearest;
   }
-  const Dataset images = part_of(bench.images, left);
+  const Dataset images = bench.images.select(list_of(left));
   const torch::Tensor start = found.minimum_norm ? torch::Tensor() : to_float(found.adversarial.index_select(0, left));
   CampaignOptions of_left = options;
   of_left.needed = false;
@@ -55,9 +51,10 @@ Nearest search_nearest(const Bench& bench, const AttackPlan& plan, const AttackR
   return nearest;
 }
 
-void add_nearest(const Bench& bench, const AttackPlan& plan, const Nearest& nearest, AttackOutcome* outcome) {
+void add_nearest(const Bench& bench, const AttackPlan& plan, const Nearest& nearest, Observer& observer,
+                 AttackOutcome* outcome) {
   const auto goal = plan.goal.for_labels(bench.images.labels);
-  const auto reached = judge_stored(bench.network, nearest.stored, goal).reached;
+  const auto reached = judge_stored(bench.network, nearest.stored, goal, observer).reached;
   for (int64_t i = 0; i < reached.size(0); ++i) {
     auto& image = outcome->images[static_cast<size_t>(i)];
     if (!nearest.known[i].item<bool>()) continue;
@@ -151,7 +148,8 @@ Trial AttackPlan::nearest(const torch::Tensor& start) const {
   return nearest;
 }
 
-AttackSelection select_images(const Classifier& classifier, const Dataset& dataset, const AttackPlan& plan) {
+AttackSelection select_images(const Classifier& classifier, const Dataset& dataset, const AttackPlan& plan,
+                              Observer& observer) {
   AttackSelection selection;
   for (int64_t row = 0; row < dataset.size(); ++row) {
     if (plan.goal.concerns(dataset.labels[row].item<int64_t>())) selection.of_source.push_back(row);
@@ -159,7 +157,7 @@ AttackSelection select_images(const Classifier& classifier, const Dataset& datas
   if (selection.of_source.empty()) return selection;
   const Dataset images = dataset.select(selection.of_source);
   selection.probabilities =
-      predict(classifier.with_precision(Precision::Float32), images, plan.settings.batch_size).probabilities;
+      predict(classifier.with_precision(Precision::Float32), images, plan.settings.batch_size, observer).probabilities;
   const auto sure = sure_rows(selection.probabilities, images.labels, plan.min_confidence);
   const auto of_label = selection.probabilities.gather(1, images.labels.unsqueeze(1)).squeeze(1);
   selection.best = selection.of_source[static_cast<size_t>(of_label.argmax().item<int64_t>())];
@@ -173,7 +171,7 @@ AttackOutcome attack_images(const Bench& bench, const std::vector<int64_t>& rows
                             const CampaignOptions& options, Observer& observer) {
   const Dataset all = bench.images.select(rows);
   const auto verdict_on_all = predicted_classes(
-      predict(bench.network.with_precision(Precision::Float32), all, plan.settings.batch_size).probabilities);
+      predict(bench.network.with_precision(Precision::Float32), all, plan.settings.batch_size, observer).probabilities);
   const bool only_ledgers = ledgers_only(options.division);
   CampaignOptions keeping = options;
   keeping.partial = true;
@@ -192,7 +190,7 @@ AttackOutcome attack_images(const Bench& bench, const std::vector<int64_t>& rows
   std::optional<Uninterrupted> finishing;
   if (!ledger.finished()) finishing.emplace();
   const AttackRecord found = finished_part(ledger, through);
-  const Dataset images = part_of(chosen, through);
+  const Dataset images = chosen.select(list_of(through));
   AttackOutcome outcome;
   if (only_ledgers) {
     search_nearest({bench.network, images, bench.digest, verdict}, plan, found, beside(keeping, kNearestState),
@@ -204,7 +202,7 @@ AttackOutcome attack_images(const Bench& bench, const std::vector<int64_t>& rows
   outcome.forward = found.forward.front();
   outcome.backward = found.backward.front();
   outcome.seconds = found.seconds.front();
-  outcome.images = compare_stored(bench.network, images, found.adversarial, plan.goal);
+  outcome.images = compare_stored(bench.network, images, found.adversarial, plan.goal, observer);
   count_only_sure(plan, found.float_success, &outcome);
   if (plan.minimal_eps && outcome.complete) {
     const Bench finished{bench.network, images, bench.digest, verdict};
@@ -212,7 +210,7 @@ AttackOutcome attack_images(const Bench& bench, const std::vector<int64_t>& rows
     const auto nearest = search_nearest(finished, plan, found, beside(keeping, kNearestState), observer, &outcome);
     outcome.complete = nearest.known.all().item<bool>();
     if (!outcome.complete) finishing.emplace();
-    add_nearest(finished, plan, nearest, &outcome);
+    add_nearest(finished, plan, nearest, observer, &outcome);
   }
   if (outcome.complete) {
     remove_state(options);
@@ -222,9 +220,9 @@ AttackOutcome attack_images(const Bench& bench, const std::vector<int64_t>& rows
 }
 
 std::vector<AttackedImage> compare_stored(const Classifier& classifier, const Dataset& images,
-                                          const torch::Tensor& stored, const EmotionGoal& goal) {
-  const auto clean = judge_stored(classifier, images.images, goal.for_labels(images.labels));
-  const auto after = judge_stored(classifier, stored, goal.for_labels(images.labels));
+                                          const torch::Tensor& stored, const EmotionGoal& goal, Observer& observer) {
+  const auto clean = judge_stored(classifier, images.images, goal.for_labels(images.labels), observer);
+  const auto after = judge_stored(classifier, stored, goal.for_labels(images.labels), observer);
   const auto x = to_float(images.images), x_adv = to_float(stored);
   const auto linf = distances(x_adv, x, Norm::Linf, true), l2 = distances(x_adv, x, Norm::L2, true);
   const auto noise = psnr(x, x_adv), similarity = ssim(x, x_adv);

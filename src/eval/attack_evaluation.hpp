@@ -36,7 +36,8 @@ struct AttackSelection {
 };
 
 /// `dataset` must have labels in the order of the classifier's classes.
-AttackSelection select_images(const Classifier& classifier, const Dataset& dataset, const AttackPlan& plan);
+AttackSelection select_images(const Classifier& classifier, const Dataset& dataset, const AttackPlan& plan,
+                              Observer& observer = Observer::none());
 
 /// One image and what became of it. Probabilities are those of the float32 network, in the order of the classes.
 struct AttackedImage {
@@ -70,7 +71,8 @@ AttackOutcome attack_images(const Bench& bench, const std::vector<int64_t>& rows
 
 /// These images and `stored` (uint8, one per image) as `judge_stored` sees them.
 std::vector<AttackedImage> compare_stored(const Classifier& classifier, const Dataset& images,
-                                          const torch::Tensor& stored, const EmotionGoal& goal);
+                                          const torch::Tensor& stored, const EmotionGoal& goal,
+                                          Observer& observer = Observer::none());
 
 /// Of the images that the network was sure of: metric success_8bit and n; of all: the per-image part.
 Result summarise_images(const std::vector<AttackedImage>& images, const LabelSet& classes);

@@ -4,6 +4,7 @@
 #include "core/clock.hpp"
 #include "core/error.hpp"
 #include "core/interrupt.hpp"
+#include "core/tensor_list.hpp"
 #include "data/corruptions/corruption.hpp"
 #include "eval/result.hpp"
 
@@ -41,7 +42,7 @@ Answers ask(const Classifier& classifier, const Dataset& dataset, const std::vec
   const int64_t n = dataset.size(), kinds = static_cast<int64_t>(corruptions.size());
   Answers answers{torch::empty({n}, torch::kBool), torch::empty({n, kinds, kSeverities}, torch::kBool)};
   const Rng rng(options.seed);
-  observer.begin(n * kinds * kSeverities, 0);
+  Followed progress(observer, {n * kinds * kSeverities});
   for (int64_t first = 0; first < n; first += options.batch_size) {
     const int64_t count = std::min(options.batch_size, n - first);
     const auto images = dataset.images.narrow(0, first, count), labels = dataset.labels.narrow(0, first, count);
@@ -56,10 +57,9 @@ Answers ask(const Classifier& classifier, const Dataset& dataset, const std::vec
             .narrow(0, first, count)
             .copy_(right_answers(classifier, corrupted, labels));
       }
-      observer.advance(count * kSeverities, 0);
+      progress.advance(count * kSeverities);
     }
   }
-  observer.end();
   return answers;
 }
 
@@ -69,8 +69,7 @@ json share_right(const torch::Tensor& right) {
 
 /// Each image's share of right answers is one observation. right: (N,…) bool.
 Metric mean_over_images(const torch::Tensor& right) {
-  const auto shares = right.flatten(1).to(torch::kFloat64).mean(1).contiguous();
-  return bounded_mean({shares.data_ptr<double>(), shares.data_ptr<double>() + shares.numel()}, 1);
+  return bounded_mean(list_of<double>(right.flatten(1).to(torch::kFloat64).mean(1)), 1);
 }
 
 json kind_json(const Corruption& corruption, const torch::Tensor& right) {

@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "core/observer.hpp"
 #include "data/dataset.hpp"
-#include "eval/campaign/observer.hpp"
 #include "models/classifier.hpp"
 
 namespace fercli {

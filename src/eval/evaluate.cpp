@@ -3,7 +3,6 @@
 #include "core/clock.hpp"
 #include "core/error.hpp"
 #include "core/interrupt.hpp"
-#include "core/progress.hpp"
 #include "core/random.hpp"
 
 namespace fercli {
@@ -107,11 +106,11 @@ std::pair<Metric, std::string> best_exchange(const torch::Tensor& confusion, con
 
 }  // namespace
 
-Predictions predict(const Classifier& classifier, const Dataset& dataset, int64_t batch_size) {
+Predictions predict(const Classifier& classifier, const Dataset& dataset, int64_t batch_size, Observer& observer) {
   const auto start = Clock::now();
   const int64_t n = dataset.size();
   auto probabilities = torch::empty({n, classifier.classes().size()}, torch::kFloat64);
-  Progress progress("Evaluating", n, "images");
+  Followed progress(observer, {n, 0, "images", "Evaluating"});
   for (int64_t first = 0; first < n; first += batch_size) {
     throw_if_interrupted();
     const int64_t count = std::min(batch_size, n - first);

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "core/observer.hpp"
 #include "data/dataset.hpp"
 #include "eval/result.hpp"
 #include "models/classifier.hpp"
@@ -17,9 +18,10 @@ struct Predictions {
   double seconds;               ///< wall time, without reading the data set
 };
 
-/// Runs the classifier over all images, with a progress line. The numbers do not depend on the batch size, the number
+/// Runs the classifier over all images. The numbers do not depend on the batch size, the number
 /// of threads or the order of the images. Throws Interrupted on Ctrl-C, RunError when the network gives NaN.
-Predictions predict(const Classifier& classifier, const Dataset& dataset, int64_t batch_size);
+Predictions predict(const Classifier& classifier, const Dataset& dataset, int64_t batch_size,
+                    Observer& observer = Observer::none());
 
 /// Metrics accuracy, balanced_accuracy, macro_f1, ece, ece_if_calibrated (what a perfectly
 /// calibrated network with these confidences would have), brier and nll; tables confusion_matrix and reliability; n,

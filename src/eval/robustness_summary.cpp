@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "core/tensor_list.hpp"
 #include "core/text.hpp"
 #include "eval/measures/metrics.hpp"
 
@@ -65,9 +66,8 @@ std::vector<double> curve_eps(const std::vector<Rung>& ladder) {
 
 /// What a minimum-norm attack says beyond the ladder.
 void add_distances(Result& result, const Ledger& robustness, const AttackRecord& record, const Trial& plan) {
-  const auto of_right = record.distance.masked_select(robustness.right()).contiguous();
-  const std::vector<double> distances(of_right.data_ptr<double>(), of_right.data_ptr<double>() + of_right.numel());
-  result.metrics["median_minimal_eps." + record.name] = median(distances);
+  const auto of_right = record.distance.masked_select(robustness.right());
+  result.metrics["median_minimal_eps." + record.name] = median(list_of<double>(of_right));
   json curve = {{"attack", record.name}};
   for (const double eps : curve_eps(plan.ladder)) {
     const auto left = within(of_right, eps, plan.settings.pixel_grid).logical_not().sum().item<int64_t>();

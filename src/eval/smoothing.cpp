@@ -120,7 +120,7 @@ std::vector<std::vector<Certificate>> certify(const Classifier& classifier, cons
   const Rng rng = Rng(options.seed).split("smoothing");
   const auto keys = image_keys(images);
   std::vector<std::vector<Certificate>> certificates(options.sigmas.size());
-  observer.begin(images.size(0), 0);
+  Followed progress(observer, {images.size(0)});
   for (int64_t i = 0; i < images.size(0); ++i) {
     const auto x = to_float(images.narrow(0, i, 1));
     const Rng noise = rng.split(static_cast<uint64_t>(keys[static_cast<size_t>(i)]));
@@ -129,9 +129,8 @@ std::vector<std::vector<Certificate>> certify(const Classifier& classifier, cons
     for (size_t s = 0; s < options.sigmas.size(); ++s) {
       certificates[s].push_back(certificate(selection[s], estimation[s], options.sigmas[s], options));
     }
-    observer.advance(1, 0);
+    progress.advance(1);
   }
-  observer.end();
   return certificates;
 }
 

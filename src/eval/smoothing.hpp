@@ -4,8 +4,8 @@
 #include <nlohmann/json_fwd.hpp>
 #include <vector>
 
+#include "core/observer.hpp"
 #include "data/dataset.hpp"
-#include "eval/campaign/observer.hpp"
 #include "models/classifier.hpp"
 
 namespace fercli {

@@ -4,6 +4,7 @@
 
 #include "attacks/engine/transfer.hpp"
 #include "core/error.hpp"
+#include "core/tensor_list.hpp"
 #include "core/text.hpp"
 #include "eval/campaign/division.hpp"
 #include "eval/campaign/verdict.hpp"
@@ -26,14 +27,15 @@ void check(const std::vector<NamedClassifier>& models) {
 }
 
 /// The images that every model classifies rightly.
-Dataset right_for_all(const std::vector<NamedClassifier>& models, const Dataset& dataset, int64_t batch_size) {
+Dataset right_for_all(const std::vector<NamedClassifier>& models, const Dataset& dataset, int64_t batch_size,
+                      Observer& observer) {
   auto right = torch::ones({dataset.size()}, torch::kBool);
   for (const auto& model : models) {
-    const auto predictions = predict(model.classifier->with_precision(Precision::Float32), dataset, batch_size);
+    const auto predictions =
+        predict(model.classifier->with_precision(Precision::Float32), dataset, batch_size, observer);
     right = right.logical_and(predicted_classes(predictions.probabilities).eq(dataset.labels));
   }
-  const auto places = right.nonzero().squeeze(1).contiguous();
-  return dataset.select({places.data_ptr<int64_t>(), places.data_ptr<int64_t>() + places.numel()});
+  return dataset.select(places_where(right));
 }
 
 }  // namespace
@@ -48,7 +50,7 @@ json study_transfer(const std::vector<NamedClassifier>& models, const Dataset& d
   trial.goal.name = "untargeted";
   trial.settings = transfer_settings(options.settings);
   trial.seed = options.seed;
-  const Dataset images = right_for_all(models, dataset, options.settings.batch_size);
+  const Dataset images = right_for_all(models, dataset, options.settings.batch_size, observer);
   json result = {{"eps", options.eps.text},
                  {"eps_value", options.eps.eps},
                  {"eps_levels", describe_levels(options.norm, options.eps.eps)},
@@ -74,7 +76,7 @@ json study_transfer(const std::vector<NamedClassifier>& models, const Dataset& d
     const AttackRecord& record = made[maker].attacks.front();
     auto row = json::array();
     for (const auto& judge : models) {
-      const auto fooled = judge_stored(*judge.classifier, record.adversarial, goal).reached;
+      const auto fooled = judge_stored(*judge.classifier, record.adversarial, goal, observer).reached;
       row.push_back(to_json(proportion(fooled.sum().item<int64_t>(), images.size())));
     }
     result["models"].push_back(name);

@@ -6,7 +6,6 @@
 
 #include "core/error.hpp"
 #include "core/files.hpp"
-#include "core/progress.hpp"
 #include "core/text.hpp"
 #include "report/html.hpp"
 #include "report/markdown.hpp"
@@ -45,7 +44,7 @@ Text subtitle(const Page& page) {
                                       {"revision", page.text(report.at("revision"))}});
 }
 
-Document write_document(const Page& page) {
+Document write_document(const Page& page, Observer& observer) {
   Document document;
   document.language = page.language();
   document.title = page.words("report.title", {{"models", join(page.model_names(), ", ")}});
@@ -54,7 +53,7 @@ Document write_document(const Page& page) {
   document.footer = page.words("report.footer");
   auto sections = Registry<Section>::instance().all();
   std::stable_sort(sections.begin(), sections.end(), [](const auto& a, const auto& b) { return a.order < b.order; });
-  Progress progress("Writing the page", static_cast<int64_t>(sections.size()), "sections");
+  Followed progress(observer, {static_cast<int64_t>(sections.size()), 0, "sections", "Writing the page"});
   for (const auto& section : sections) {
     auto blocks = section.write(page);
     progress.advance(1);
@@ -67,13 +66,14 @@ Document write_document(const Page& page) {
 
 }  // namespace
 
-void write_report(const nlohmann::json& report, const RenderOptions& options, const std::filesystem::path& folder) {
+void write_report(const nlohmann::json& report, const RenderOptions& options, const std::filesystem::path& folder,
+                  Observer& observer) {
   if (options.language != "en" && options.language != "fr") {
     throw UserError(fmt::format("language '{}': must be en or fr", options.language));
   }
   check_schema(report);
   const Page page(report, options, folder);
-  const Document document = write_document(page);
+  const Document document = write_document(page, observer);
   write_file(folder / "report.html", render_html(document, folder));
   write_file(folder / "report.md", render_markdown(document));
 }

@@ -4,6 +4,8 @@
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 
+#include "core/observer.hpp"
+
 namespace fercli {
 
 struct RenderOptions {
@@ -16,6 +18,7 @@ struct RenderOptions {
 /// leave their sections out. Without gnuplot the figures are left out after a warning on stderr, and the tables remain.
 /// Throws UserError: not a report, of a newer schema, a field of another form (named by its JSON pointer), a language
 /// that is not there, or a folder that cannot be written.
-void write_report(const nlohmann::json& report, const RenderOptions& options, const std::filesystem::path& folder);
+void write_report(const nlohmann::json& report, const RenderOptions& options, const std::filesystem::path& folder,
+                  Observer& observer = Observer::none());
 
 }  // namespace fercli

@@ -2,8 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include "core/tensor_list.hpp"
 #include "eval/campaign/campaign.hpp"
-#include "eval/campaign/observer.hpp"
 
 namespace fercli {
 
@@ -32,8 +32,7 @@ std::vector<int64_t> class_balanced_rows(const Dataset& data, int64_t count) {
 }  // namespace
 
 std::vector<int64_t> count_classes(const torch::Tensor& labels, int64_t classes) {
-  const auto counts = at::bincount(labels, {}, classes);
-  return {counts.data_ptr<int64_t>(), counts.data_ptr<int64_t>() + classes};
+  return list_of(at::bincount(labels, {}, classes));
 }
 
 double RobustCounts::balanced_accuracy() const {
@@ -57,8 +56,8 @@ RobustValidation::RobustValidation(const Dataset& validation, double eps, int64_
       eps_(eps),
       steps_(steps) {}
 
-RobustCounts RobustValidation::measure(const Classifier& classifier, int64_t images, int64_t rank,
-                                       int64_t ranks) const {
+RobustCounts RobustValidation::measure(const Classifier& classifier, int64_t images, int64_t rank, int64_t ranks,
+                                       Observer& observer) const {
   const int64_t count = std::min(images, part_.size()), classes = part_.classes.size();
   std::vector<int64_t> rows;
   for (int64_t row = rank; row < count; row += ranks) rows.push_back(row);
@@ -74,7 +73,6 @@ RobustCounts RobustValidation::measure(const Classifier& classifier, int64_t ima
   trial.settings.set("steps", steps_);
   // The attack looks at the originals first, and finds those that are misclassified in the goal already.
   trial.misclassified_too = true;
-  ProgressObserver observer("Validating");
   const auto broken =
       run_campaign({classifier, shown, {}, shown.labels}, trial, {}, observer).attacks.front().success();
   const auto kept = shown.labels.masked_select(broken.logical_not());

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "core/observer.hpp"
 #include "data/dataset.hpp"
 #include "models/classifier.hpp"
 
@@ -29,7 +30,8 @@ class RobustValidation {
 
   /// On the first `images` of the part; these are of all classes too. Of them, those that this rank sees to. Throws
   /// Interrupted.
-  RobustCounts measure(const Classifier& classifier, int64_t images, int64_t rank = 0, int64_t ranks = 1) const;
+  RobustCounts measure(const Classifier& classifier, int64_t images, int64_t rank = 0, int64_t ranks = 1,
+                       Observer& observer = Observer::none()) const;
 
   int64_t size() const { return part_.size(); }
   const std::vector<int64_t>& class_sizes() const { return class_sizes_; }  ///< of all validation images

@@ -4,6 +4,7 @@
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 
+#include "core/observer.hpp"
 #include "core/parameters.hpp"
 #include "core/ranks.hpp"
 #include "core/runtime.hpp"
@@ -50,6 +51,7 @@ struct TrainOptions {
   int64_t micro_shards = 0;
   std::shared_ptr<Ranks> ranks;  ///< null: this process alone
   Runtime runtime;
+  Observer* observer = &Observer::none();  ///< follows epochs and validations
 
   bool in_micro_shards() const { return micro_shards > 0; }
   bool is_adversarial() const;  ///< by its loss

@@ -64,8 +64,8 @@ TrainingProfile Trainer::profile() const {
 void Trainer::run(const std::function<void(const std::vector<EpochRecord>&)>& on_epoch) {
   while (state_.run.epoch < options_.schedule.epochs) {
     if (is_out_of_patience()) {
-      inform(fmt::format("no better validation {} in {} epochs: stopped",
-                         attack_ ? "balanced robust accuracy" : "accuracy", options_.patience));
+      options_.observer->say(fmt::format("no better validation {} in {} epochs: stopped",
+                                         attack_ ? "balanced robust accuracy" : "accuracy", options_.patience));
       break;
     }
     train_epoch();
@@ -110,14 +110,14 @@ void Trainer::train_epoch() {
   Augmentation augmentation = options_.augmentation;
   if (run.epoch >= options_.schedule.epochs - options_.full_epochs) augmentation.crop = 0;
   EpochBatches source(training_, augmentation, rng_, plan());
-  Progress progress(fmt::format("epoch {}/{}", run.epoch + 1, options_.schedule.epochs), training_.size(), "images");
-  progress.skip(run.seen);
+  const std::string doing = fmt::format("epoch {}/{}", run.epoch + 1, options_.schedule.epochs);
+  Followed progress(*options_.observer, {training_.size(), run.seen, "images", doing});
   auto step_start = Clock::now();
   for (Batch raw; source.next(raw);) {
     profile_.batches += seconds_since(step_start);
     learn_or_save(raw);
     const EpochRecord now = run.training_record();
-    progress.note(fmt::format("loss {:.3f}, accuracy {:.1f} %", now.train_loss, 100 * now.train_accuracy));
+    options_.observer->at(fmt::format("loss {:.3f}, accuracy {:.1f} %", now.train_loss, 100 * now.train_accuracy));
     progress.advance(raw.of_batch);
     if (!options_.in_micro_shards() && interrupted()) save_and_stop();
     if (seconds_since(saved_at_) >= static_cast<double>(options_.save_every)) save_state(state_path());

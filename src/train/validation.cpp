@@ -7,7 +7,6 @@
 
 #include "core/interrupt.hpp"
 #include "core/json_text.hpp"
-#include "core/progress.hpp"
 #include "train/collapse_watch.hpp"
 
 namespace fercli {
@@ -23,7 +22,7 @@ torch::Tensor counts_in(const nlohmann::json& list) {
 }  // namespace
 
 Validation::Validation(const Dataset& images, const TrainOptions& options)
-    : images_(images), ranks_(options.ranks), stops_(options.in_micro_shards()) {
+    : images_(images), ranks_(options.ranks), observer_(*options.observer), stops_(options.in_micro_shards()) {
   if (!options.is_adversarial()) return;
   const AdversarialOptions& adversarial = options.adversarial;
   robust_.emplace(images, adversarial.eps, adversarial.robust_images, adversarial.robust_steps);
@@ -49,7 +48,7 @@ int64_t Validation::watched_images() const {
 /// of each class.
 std::string Validation::measure_own_blocks(const Classifier& classifier) const {
   const int64_t classes = images_.classes.size();
-  Progress progress("Validating", images_.size(), "images");
+  Followed progress(observer_, {images_.size(), 0, "images", "Validating"});
   auto lines = nlohmann::json::array();
   for (int64_t begin = 0; begin < images_.size(); begin += kImagesOfBlock) {
     const int64_t end = std::min(begin + kImagesOfBlock, images_.size());
@@ -93,7 +92,7 @@ torch::Tensor Validation::measure_clean(const Classifier& classifier, EpochRecor
 /// By all ranks together.
 RobustCounts Validation::measure_robust(const Classifier& classifier, int64_t images) const {
   const auto parts = ranks_->together([&] {
-    const auto counts = robust_->measure(classifier, images, ranks_->number(), ranks_->count());
+    const auto counts = robust_->measure(classifier, images, ranks_->number(), ranks_->count(), observer_);
     return compact_json({counts.hits, counts.images});
   });
   const std::vector<int64_t> none(static_cast<size_t>(images_.classes.size()), 0);

@@ -28,6 +28,7 @@ class Validation {
 
   const Dataset& images_;
   std::shared_ptr<Ranks> ranks_;
+  Observer& observer_;
   bool stops_;                              ///< at an interrupt
   std::optional<RobustValidation> robust_;  ///< in adversarial training
 };

@@ -31,8 +31,25 @@ std::string as_jpeg(int side) {
 
 TEST(Image, EachOneOfManyIsWorkedOnOnce) {
   std::vector<std::atomic<int>> calls(1000);
-  for_each_image("Trying", 1000, 16, [&](int64_t i) { ++calls[static_cast<size_t>(i)]; });
+  for_each_image(
+      "Trying", 1000, 16, [&](int64_t i) { ++calls[static_cast<size_t>(i)]; }, Observer::none());
   for (const auto& count : calls) EXPECT_EQ(count, 1);
+}
+
+TEST(Image, AnObserverSeesEachOneOfManyAndTheEnd) {
+  struct Counting : Observer {
+    void begin(const Work& work) override { begun = work.doing, left = work.total; }
+    void advance(int64_t worked, int64_t) override { left -= worked; }
+    void end() override { ended = true; }
+    std::string begun;
+    int64_t left = 0;
+    bool ended = false;
+  } observer;
+  for_each_image(
+      "Trying", 1000, 16, [](int64_t) {}, observer);
+  EXPECT_EQ(observer.begun, "Trying");
+  EXPECT_EQ(observer.left, 0);
+  EXPECT_TRUE(observer.ended);
 }
 
 TEST(Image, PngKeepsGreyAndColourExactly) {

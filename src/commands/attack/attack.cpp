@@ -13,9 +13,9 @@
 #include "core/escape.hpp"
 #include "core/file_name.hpp"
 #include "core/files.hpp"
+#include "core/observer.hpp"
 #include "core/options.hpp"
 #include "core/output_folder.hpp"
-#include "core/progress.hpp"
 #include "data/image.hpp"
 #include "eval/study/saved.hpp"
 #include "models/checkpoint.hpp"
@@ -199,13 +199,15 @@ Subject attack_model(const Arguments& a, const std::string& name, const OptionSe
   if (!place) place = make_place(a, report.plan.goal.name, work);
   if (place || work.ledgers_only()) report.folder = results_folder(a, place, subfolder);
   const fs::path work_folder = place ? place->work() / subfolder : fs::path();
+  Observer& observer = ProgressObserver::terminal();
   ReadOptions read;
+  read.observer = &observer;
   model.fit(read, checkpoint);
   read.numbering = a.labels.numbering();
   auto [dataset, split] = load_attack_images(a.source, report.plan.goal, classifier, read);
   const auto& images = dataset.images;
   report.plan.mask = a.attack.load_mask(images.size(1), images.size(2), images.size(3));
-  report.selection = select_images(classifier, dataset, report.plan);
+  report.selection = select_images(classifier, dataset, report.plan, observer);
   std::vector<std::string> warnings = checkpoint.warnings;
   const auto [rows, exit_code] = rows_to_attack(report.selection, dataset, report.plan, a, warnings);
   for (const auto& line : warnings) warn(line);
@@ -220,7 +222,6 @@ Subject attack_model(const Arguments& a, const std::string& name, const OptionSe
   campaign.division = work.division();
   if (place) make_folder(report.folder);
   if (place || work.ledgers_only()) campaign.state = report.folder / kState;
-  ProgressObserver observer;
   report.outcome = attack_images({classifier, dataset, checkpoint.digest}, rows, report.plan, campaign, observer);
   if (work.ledgers_only()) return {std::move(report), exit_code, classifier, std::move(dataset)};
   if (place && report.keeps_images) write_adversarial(report.outcome.images, work_folder);

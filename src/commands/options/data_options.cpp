@@ -4,8 +4,8 @@
 
 #include "core/error.hpp"
 #include "core/files.hpp"
+#include "core/observer.hpp"
 #include "core/options.hpp"
-#include "core/progress.hpp"
 #include "data/formats/reader.hpp"
 #include "eval/measures/subset.hpp"
 
@@ -51,6 +51,7 @@ Dataset DataOptions::read(const ModelOptions& model, const Checkpoint& checkpoin
   if (source.empty()) throw UserError("--data SOURCE is needed: the shipped drawn faces are not found");
   ReadOptions read;
   model.fit(read, checkpoint);
+  read.observer = &ProgressObserver::terminal();
   read.skip_bad = skip_bad;
   if (format != "auto") read.format = format;
   read.numbering = labels.numbering();

@@ -121,9 +121,10 @@ Dataset read(const std::string& text, const ReadOptions& asked) {
     data.splits.push_back(split_of(row / classes));
     data.ids.push_back(fmt::format("drawn/{}/{:04}", data.classes.name(labels[row]), row / classes));
   }
-  for_each_image("Drawing", source.count, 1, [&](int64_t row) {
+  const auto draw_row = [&](int64_t row) {
     put_image(draw(source, data.classes.name(labels[row]), row / classes, options), data.images[row]);
-  });
+  };
+  for_each_image("Drawing", source.count, 1, draw_row, *options.observer);
   return data;
 }
 

@@ -10,7 +10,6 @@
 
 #include "core/files.hpp"
 #include "core/interrupt.hpp"
-#include "core/progress.hpp"
 #include "data/formats/label_order.hpp"
 #include "data/formats/reader.hpp"
 #include "data/image.hpp"
@@ -28,13 +27,13 @@ constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
 /// Lines of a file, without their ends (LF or CRLF), read block by block.
 class LineReader {
  public:
-  explicit LineReader(const std::string& path) : path_(path), file_(nullptr, &std::fclose) {
+  LineReader(const std::string& path, Observer& observer) : path_(path), file_(nullptr, &std::fclose) {
     require_file(path);
     file_.reset(std::fopen(path.c_str(), "rb"));
     if (!file_) throw UserError(fmt::format("{}: cannot be read", path));
     std::error_code error;
     const auto bytes = fs::file_size(path, error);
-    progress_.emplace("Reading", error ? 0 : static_cast<int64_t>(bytes / kBlock), "MiB");
+    progress_.emplace(observer, Work{error ? 0 : static_cast<int64_t>(bytes / kBlock), 0, "MiB", "Reading"});
   }
 
   /// False at the end of the file. The view is good until the next call.
@@ -85,7 +84,7 @@ class LineReader {
 
   std::string path_, buffer_;
   std::unique_ptr<std::FILE, int (*)(std::FILE*)> file_;
-  std::optional<Progress> progress_;
+  std::optional<Followed> progress_;
   size_t position_ = 0;
   int64_t number_ = 0;
 };
@@ -195,7 +194,9 @@ void read_pixels(std::string_view text, std::vector<uint8_t>& out) {
 class CsvReading {
  public:
   CsvReading(const std::string& path, const ReadOptions& options)
-      : options_(options), numbering_(options.numbering.value_or(LabelSet::fer2013())), lines_(path) {
+      : options_(options),
+        numbering_(options.numbering.value_or(LabelSet::fer2013())),
+        lines_(path, *options.observer) {
     data_.name = path;
     data_.classes = LabelSet::fer2013();
   }

@@ -54,7 +54,7 @@ class CsvRows {
   bool has_labels_, has_splits_;
 };
 
-void write(const Dataset& data, const std::filesystem::path& destination) {
+void write(const Dataset& data, const std::filesystem::path& destination, Observer& /*observer*/) {
   if (data.channels() != 1) {
     throw UserError(
         fmt::format("{}: a CSV holds grey images only; convert with --channels 1, or to a folder or a packed file",

@@ -238,17 +238,19 @@ std::vector<Entry> plan(const fs::path& root, const ReadOptions& options, Proble
 }
 
 /// Decodes all files in parallel; a failure leaves its message.
-std::vector<std::string> decode_all(const fs::path& root, const std::vector<Entry>& entries, torch::Tensor images) {
+std::vector<std::string> decode_all(const fs::path& root, const std::vector<Entry>& entries, torch::Tensor images,
+                                    Observer& observer) {
   std::vector<std::string> failures(entries.size());
   const int64_t channels = images.size(1);
-  for_each_image("Reading", static_cast<int64_t>(entries.size()), 16, [&](int64_t i) {
+  const auto decode = [&](int64_t i) {
     try {
       const auto& id = entries[static_cast<size_t>(i)].id;
       put_image(read_image(id.empty() ? root : root / id, channels), images[i]);
     } catch (const UserError& error) {
       failures[static_cast<size_t>(i)] = error.what();
     }
-  });
+  };
+  for_each_image("Reading", static_cast<int64_t>(entries.size()), 16, decode, observer);
   return failures;
 }
 
@@ -273,7 +275,7 @@ Dataset read_entries(const fs::path& root, const std::vector<Entry>& entries, Re
   const auto n = static_cast<int64_t>(entries.size());
   data.images = torch::empty({n, options.channels, options.size, options.size}, torch::kUInt8);
   data.labels = torch::empty({n}, torch::kInt64);
-  const auto failures = decode_all(root, entries, data.images);
+  const auto failures = decode_all(root, entries, data.images, *options.observer);
   std::vector<int64_t> good;
   for (int64_t i = 0; i < n; ++i) {
     const Entry& entry = entries[static_cast<size_t>(i)];

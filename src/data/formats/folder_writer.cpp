@@ -63,13 +63,14 @@ void require_replaceable(const fs::path& folder) {
   }
 }
 
-void write_images(const Dataset& data, const fs::path& root) {
+void write_images(const Dataset& data, const fs::path& root, Observer& observer) {
   const auto names = plan_names(data);
   std::set<fs::path> folders;
   for (const auto& name : names) folders.insert((root / name).parent_path());
   for (const auto& folder : folders) make_folder(folder);
-  for_each_image("Writing", data.size(), 64,
-                 [&](int64_t i) { write_png(data.images[i], root / names[static_cast<size_t>(i)]); });
+  for_each_image(
+      "Writing", data.size(), 64, [&](int64_t i) { write_png(data.images[i], root / names[static_cast<size_t>(i)]); },
+      observer);
 }
 
 /// Exchanges two folders in one step, so that a run killed at any moment leaves one of them whole; false where the file
@@ -78,7 +79,7 @@ bool exchanged(const fs::path& one, const fs::path& other) {
   return ::renameat2(AT_FDCWD, one.c_str(), AT_FDCWD, other.c_str(), RENAME_EXCHANGE) == 0;
 }
 
-void write(const Dataset& data, const fs::path& destination) {
+void write(const Dataset& data, const fs::path& destination, Observer& observer) {
   const fs::path place = (fs::absolute(destination).lexically_normal() / "").parent_path();  // no slash at the end
   std::error_code error;
   const bool replaces = fs::exists(place, error);
@@ -87,7 +88,7 @@ void write(const Dataset& data, const fs::path& destination) {
   fs::path old = temporary;
   old += ".old";
   try {
-    write_images(data, temporary);
+    write_images(data, temporary, observer);
     if (replaces && exchanged(temporary, place)) {
       fs::remove_all(temporary, error);
     } else {

@@ -17,7 +17,7 @@ namespace packed_format {
 
 namespace {
 
-void write(const Dataset& data, const std::filesystem::path& destination) {
+void write(const Dataset& data, const std::filesystem::path& destination, Observer& /*observer*/) {
   const Container container = pack(data);
   try {
     static_cast<void>(

@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 
+#include "core/observer.hpp"
 #include "core/registry.hpp"
 #include "data/dataset.hpp"
 
@@ -17,6 +18,7 @@ struct ReadOptions {
   std::optional<LabelSet> numbering;  ///< what label numbers in the source mean; unset: what is usual for the format
   bool drawn_size = false;            ///< drawn faces have the size that their source names (size=), if it does
   std::string format = {};            ///< name of the reader; "": the one that recognises the source
+  Observer* observer = &Observer::none();  ///< follows the reading
   bool native = false;  ///< instead of size and channels: as stored (in the first image where they differ)
 };
 

@@ -16,8 +16,9 @@ const DatasetWriter& find_writer(const std::filesystem::path& destination, std::
                   destination.string(), extension, join(known, ", ")));
 }
 
-void write_dataset(const Dataset& data, const std::filesystem::path& destination, const std::string& format) {
-  find_writer(destination, format).write(data, destination);
+void write_dataset(const Dataset& data, const std::filesystem::path& destination, const std::string& format,
+                   Observer& observer) {
+  find_writer(destination, format).write(data, destination, observer);
 }
 
 }  // namespace fercli

@@ -4,6 +4,7 @@
 #include <string>
 #include <string_view>
 
+#include "core/observer.hpp"
 #include "core/registry.hpp"
 #include "data/dataset.hpp"
 
@@ -14,7 +15,7 @@ struct DatasetWriter {
   static constexpr const char* kKind = "data format";
   std::string name;       ///< "csv", "folder", "packed"
   std::string extension;  ///< that asks for it: ".csv", ".ferpack"; "" where there is none
-  void (*write)(const Dataset& data, const std::filesystem::path& destination);
+  void (*write)(const Dataset& data, const std::filesystem::path& destination, Observer& observer);
 };
 
 /// The writer named `format`, or with "" the one whose extension the destination has (no extension means a folder).
@@ -23,6 +24,7 @@ const DatasetWriter& find_writer(const std::filesystem::path& destination, std::
 
 /// Writes with `find_writer`, by rename; what stood there before is replaced. Throws UserError: a data set that the
 /// format cannot hold, or a place that cannot be written.
-void write_dataset(const Dataset& data, const std::filesystem::path& destination, const std::string& format = "");
+void write_dataset(const Dataset& data, const std::filesystem::path& destination, const std::string& format = "",
+                   Observer& observer = Observer::none());
 
 }  // namespace fercli

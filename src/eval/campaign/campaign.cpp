@@ -10,6 +10,7 @@
 #include "core/clock.hpp"
 #include "core/digest.hpp"
 #include "core/error.hpp"
+#include "core/tensor_list.hpp"
 #include "core/text.hpp"
 #include "eval/campaign/division.hpp"
 #include "eval/campaign/ledger_saver.hpp"
@@ -28,11 +29,6 @@ constexpr int64_t kFirstGroup = 4, kSmallestGroup = 4, kLargestGroup = 256, kGro
 /// So many images go through all legs before the next ones begin: what is kept between two legs is several times as
 /// large as the images.
 constexpr int64_t kMostInHand = 512, kFewestInHand = 64, kBytesInHand = 8 << 20;
-
-std::vector<int64_t> list_of(const torch::Tensor& numbers) {
-  const auto values = numbers.contiguous();
-  return {values.data_ptr<int64_t>(), values.data_ptr<int64_t>() + values.numel()};
-}
 
 std::string tensor_digest(const torch::Tensor& tensor) {
   const auto values = tensor.contiguous();
@@ -57,11 +53,11 @@ const Classifier& image_maker(const Bench& bench, const Trial& trial) {
 }
 
 torch::Tensor verdict_on(const Bench& bench, const Dataset& images, const std::vector<int64_t>& rows,
-                         int64_t batch_size) {
+                         int64_t batch_size, Observer& observer) {
   if (rows.empty()) return torch::empty({0}, torch::kInt64);
   if (bench.verdict.defined()) return bench.verdict.index_select(0, torch::tensor(rows, torch::kInt64));
   const auto judge = bench.network.with_precision(Precision::Float32);
-  return predicted_classes(predict(judge, images, batch_size).probabilities);
+  return predicted_classes(predict(judge, images, batch_size, observer).probabilities);
 }
 
 json described(const Trial& trial, const Attack& attack, Precision precision) {
@@ -132,20 +128,18 @@ class Campaign {
         saver_(options.state) {}
 
   Ledger run() {
-    observer_.begin(ledger_.steps(), ledger_.done());
+    const Followed followed(observer_, {ledger_.steps(), ledger_.done()});
     if (!ledger_.finished()) saver_.save(ledger_);
     try {
       for (auto& record : ledger_.attacks) attack_all(record);
     } catch (const Interrupted&) {
       saver_.save(ledger_);
-      observer_.end();
       if (options_.partial) return std::move(ledger_);
       throw Interrupted(options_.state ? fmt::format("interrupted in {}; the same command goes on from {}", now_,
                                                      options_.state->string())
                                        : fmt::format("interrupted in {}", now_));
     }
     saver_.save(ledger_);
-    observer_.end();
     return std::move(ledger_);
   }
 
@@ -360,7 +354,7 @@ Ledger begin_campaign(const Bench& bench, const Trial& trial, const CampaignOpti
   }
   ledger.identity = identity;
   ledger.labels = images.labels;
-  ledger.verdict = verdict_on(bench, images, ledger.rows, trial.settings.batch_size);
+  ledger.verdict = verdict_on(bench, images, ledger.rows, trial.settings.batch_size, observer);
   ledger.attacked = trial.misclassified_too ? torch::ones_like(ledger.labels, torch::kBool) : ledger.right();
   for (const auto& name : trial.attacks) {
     ledger.attacks.push_back(new_record(trial, name, images, image_maker(bench, trial).precision()));

@@ -5,9 +5,9 @@
 #include <string>
 #include <vector>
 
+#include "core/observer.hpp"
 #include "data/dataset.hpp"
 #include "eval/campaign/ledger.hpp"
-#include "eval/campaign/observer.hpp"
 #include "eval/campaign/trial.hpp"
 
 namespace fercli {

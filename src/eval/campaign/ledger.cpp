@@ -7,6 +7,7 @@
 #include "core/container.hpp"
 #include "core/error.hpp"
 #include "core/json_text.hpp"
+#include "core/tensor_list.hpp"
 
 namespace fercli {
 
@@ -103,8 +104,7 @@ Ledger ledger_of(const Container& container, const std::string& name) {
   try {
     Ledger ledger;
     ledger.identity = container.header.at("identity");
-    const auto rows = container.tensors.at("rows").contiguous();
-    ledger.rows.assign(rows.data_ptr<int64_t>(), rows.data_ptr<int64_t>() + rows.numel());
+    ledger.rows = list_of(container.tensors.at("rows"));
     ledger.labels = container.tensors.at("labels");
     ledger.verdict = container.tensors.at("verdict");
     ledger.attacked = container.tensors.at("attacked");

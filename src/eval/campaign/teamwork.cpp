@@ -16,6 +16,7 @@
 #include "core/interrupt.hpp"
 #include "core/json_text.hpp"
 #include "core/progress.hpp"
+#include "core/tensor_list.hpp"
 #include "eval/campaign/ledger_saver.hpp"
 
 namespace fercli {
@@ -30,8 +31,8 @@ constexpr int64_t kSharesLeft = 3, kLargestBlock = 32;
 constexpr double kBetweenLooksAtInterrupt = 0.2;
 
 std::deque<int64_t> unfinished_places(const Ledger& ledger) {
-  const auto places = ledger.through().logical_not().nonzero().squeeze(1).contiguous();
-  return {places.data_ptr<int64_t>(), places.data_ptr<int64_t>() + places.numel()};
+  const auto places = places_where(ledger.through().logical_not());
+  return {places.begin(), places.end()};
 }
 
 /// Tells the leader how far a block is, and hears whether it is still wanted.
@@ -192,14 +193,13 @@ Ledger TeamLeader::run(const Bench& bench, const Trial& trial, const CampaignOpt
             observer,
             LedgerSaver(options.state),
             {}};
-  observer.begin(work.ledger.steps(), work.ledger.done());
+  const Followed followed(observer, {work.ledger.steps(), work.ledger.done()});
   work.left = unfinished_places(work.ledger);
   if (!work.left.empty()) work.saver.save(work.ledger);
   while (!work.left.empty() || !work.busy.empty()) {
     if (interrupted()) {
       collect(work);
       work.saver.save(work.ledger);
-      observer.end();
       if (options.partial) return std::move(work.ledger);
       throw Interrupted(options.state
                             ? fmt::format("interrupted; the same command goes on from {}", options.state->string())
@@ -217,7 +217,6 @@ Ledger TeamLeader::run(const Bench& bench, const Trial& trial, const CampaignOpt
     work.saver.save_when_due(work.ledger);
   }
   work.saver.save(work.ledger);
-  observer.end();
   over_.push_back(options.needed ? work.ledger.bytes() : "");
   answer_all();
   return std::move(work.ledger);

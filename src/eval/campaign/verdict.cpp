@@ -3,7 +3,7 @@
 #include <functional>
 
 #include "core/interrupt.hpp"
-#include "core/progress.hpp"
+#include "core/tensor_list.hpp"
 #include "data/dataset.hpp"
 #include "data/image.hpp"
 
@@ -22,9 +22,9 @@ torch::Tensor through_png(const torch::Tensor& images) {
 }
 
 /// `prepared` makes of each part what the network is to see.
-torch::Tensor read_parts(const Classifier& classifier, const torch::Tensor& images,
+torch::Tensor read_parts(const Classifier& classifier, const torch::Tensor& images, Observer& observer,
                          const std::function<torch::Tensor(const torch::Tensor&)>& prepared) {
-  Progress progress("Judging", images.size(0), "images");
+  Followed progress(observer, {images.size(0), 0, "images", "Judging"});
   std::vector<torch::Tensor> logits{torch::empty({0, classifier.classes().size()})};
   for (int64_t begin = 0; begin < images.size(0); begin += kReadTogether) {
     throw_if_interrupted();
@@ -38,16 +38,16 @@ torch::Tensor read_parts(const Classifier& classifier, const torch::Tensor& imag
 }  // namespace
 
 std::vector<double> StoredVerdict::of(int64_t row) const {
-  const auto values = probabilities[row].contiguous();
-  return {values.data_ptr<double>(), values.data_ptr<double>() + values.numel()};
+  return list_of<double>(probabilities[row]);
 }
 
-torch::Tensor logits_of_images(const Classifier& classifier, const torch::Tensor& images) {
-  return read_parts(classifier, images, [](const torch::Tensor& part) { return part; });
+torch::Tensor logits_of_images(const Classifier& classifier, const torch::Tensor& images, Observer& observer) {
+  return read_parts(classifier, images, observer, [](const torch::Tensor& part) { return part; });
 }
 
-StoredVerdict judge_stored(const Classifier& classifier, const torch::Tensor& stored, const Goal& goal) {
-  const auto logits = read_parts(classifier.with_precision(Precision::Float32), stored, through_png);
+StoredVerdict judge_stored(const Classifier& classifier, const torch::Tensor& stored, const Goal& goal,
+                           Observer& observer) {
+  const auto logits = read_parts(classifier.with_precision(Precision::Float32), stored, observer, through_png);
   return {logits.to(torch::kFloat64).softmax(1), goal.reached(logits)};
 }
 

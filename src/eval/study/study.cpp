@@ -12,6 +12,7 @@
 #include "core/interrupt.hpp"
 #include "core/json_text.hpp"
 #include "core/progress.hpp"
+#include "core/tensor_list.hpp"
 #include "eval/campaign/division.hpp"
 #include "eval/campaign/estimate.hpp"
 #include "eval/measures/subset.hpp"
@@ -311,8 +312,7 @@ class Study {
     json& outcomes = document["outcomes"][model.name];
     outcomes["ids"] = model.images.ids;
     outcomes["pixels"] = describe_pixels(model.images.images);
-    const auto labels = model.images.labels.contiguous();
-    outcomes["labels"] = std::vector<int64_t>(labels.data_ptr<int64_t>(), labels.data_ptr<int64_t>() + labels.numel());
+    outcomes["labels"] = list_of(model.images.labels);
   }
 
   /// Where the figures of a part belong.

@@ -42,20 +42,21 @@ Dataset labelled(const Classifier& network, int64_t count = kImages) {
   return data;
 }
 
-/// Interrupts a campaign after so many groups, and counts what it is told.
+/// Interrupts a campaign after so many groups of attacks, and counts what it is told.
 class Impatient : public Observer {
  public:
   explicit Impatient(int64_t groups) : left_(groups) {}
-  void begin(int64_t steps, int64_t done) override { all = steps, moved = done; }
+  void begin(const Work& work) override { all = work.total, moved = work.done, attacks_ = work.unit == "steps"; }
   void advance(int64_t worked, int64_t skipped) override {
     moved += worked + skipped;
-    if (worked > 0 && left_-- == 0) throw Interrupted("interrupted");
+    if (attacks_ && worked > 0 && left_-- == 0) throw Interrupted("interrupted");
   }
 
   int64_t all = 0, moved = 0;
 
  private:
   int64_t left_;
+  bool attacks_ = false;
 };
 
 void without_seconds(Ledger& ledger) {

@@ -190,7 +190,7 @@ class TeamworkOn : public testing::Test {
 /// Counts what it is told.
 class Counting : public Observer {
  public:
-  void begin(int64_t steps, int64_t done) override { all = steps, moved = done; }
+  void begin(const Work& work) override { all = work.total, moved = work.done; }
   void advance(int64_t worked, int64_t skipped) override { moved += worked + skipped; }
 
   int64_t all = 0, moved = 0;
@@ -241,9 +241,13 @@ TEST_F(TeamworkOn, MembersLearnALedgerThatIsNeeded) {
 /// Interrupts a campaign after its first group.
 class StopsAtOnce : public Observer {
  public:
+  void begin(const Work& work) override { attacks_ = work.unit == "steps"; }
   void advance(int64_t worked, int64_t) override {
-    if (worked > 0) throw Interrupted("interrupted");
+    if (attacks_ && worked > 0) throw Interrupted("interrupted");
   }
+
+ private:
+  bool attacks_ = false;
 };
 
 TEST_F(TeamworkOn, AnUnfinishedStateIsGoneOnWith) {

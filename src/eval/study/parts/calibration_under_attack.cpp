@@ -1,5 +1,6 @@
 // Is the network still sure of itself on adversarial images?
 #include "core/clock.hpp"
+#include "core/tensor_list.hpp"
 #include "eval/campaign/verdict.hpp"
 #include "eval/evaluate.hpp"
 #include "eval/measures/subset.hpp"
@@ -40,14 +41,12 @@ Trial insistent_pgd(const StudyPlan& plan) {
 }
 
 json calibration(const Outcomes& outcomes, const Rng& rng) {
-  const auto top = outcomes.probabilities.amax(1).contiguous();
-  return {
-      {"accuracy", to_json(accuracy(confusion_matrix(outcomes, outcomes.probabilities.size(1))))},
-      {"ece", to_json(expected_calibration_error(outcomes))},
-      {"ece_if_calibrated", to_json(calibrated_ece(outcomes, rng))},
-      {"brier", to_json(brier_score(outcomes))},
-      {"nll", to_json(negative_log_likelihood(outcomes))},
-      {"mean_confidence", to_json(bounded_mean({top.data_ptr<double>(), top.data_ptr<double>() + top.numel()}, 1))}};
+  return {{"accuracy", to_json(accuracy(confusion_matrix(outcomes, outcomes.probabilities.size(1))))},
+          {"ece", to_json(expected_calibration_error(outcomes))},
+          {"ece_if_calibrated", to_json(calibrated_ece(outcomes, rng))},
+          {"brier", to_json(brier_score(outcomes))},
+          {"nll", to_json(negative_log_likelihood(outcomes))},
+          {"mean_confidence", to_json(bounded_mean(list_of<double>(outcomes.probabilities.amax(1)), 1))}};
 }
 
 json reliability_table(const Outcomes& outcomes) {
@@ -66,10 +65,12 @@ StudyFindings measure(const StudySubject& subject) {
   const auto start = Clock::now();
   const Dataset& images = subject.images;
   const Rng rng = Rng(subject.plan.seed).split("calibration");
-  const Outcomes clean{predict(subject.model.judge, images, subject.plan.batch_size).probabilities, images.labels};
+  const Outcomes clean{predict(subject.model.judge, images, subject.plan.batch_size, subject.observer).probabilities,
+                       images.labels};
   const Ledger ledger = run_part(subject, insistent_pgd(subject.plan), predicted_classes(clean.probabilities));
   const AttackRecord& record = ledger.attacks.front();
-  const auto verdict = judge_stored(subject.model.judge, record.adversarial, Goal::untargeted(images.labels));
+  const auto verdict =
+      judge_stored(subject.model.judge, record.adversarial, Goal::untargeted(images.labels), subject.observer);
   const Outcomes attacked{verdict.probabilities, images.labels};
   // Other processes may have attacked, so the network's own counters do not tell.
   const json cost = {{"forward", record.forward.front() + 2 * images.size()},

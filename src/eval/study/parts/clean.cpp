@@ -1,4 +1,5 @@
 // Accuracy, calibration and confusion on the images as they are.
+#include "core/tensor_list.hpp"
 #include "eval/evaluate.hpp"
 #include "eval/result_shapes.hpp"
 #include "eval/study/parts/ladder.hpp"
@@ -32,7 +33,7 @@ Metric accuracy_on(const std::vector<int64_t>& rows, const torch::Tensor& right)
 
 StudyFindings measure(const StudySubject& subject) {
   const LabelSet& classes = subject.images.classes;
-  const auto predictions = predict(subject.model.judge, subject.images, subject.plan.batch_size);
+  const auto predictions = predict(subject.model.judge, subject.images, subject.plan.batch_size, subject.observer);
   Result result = summarise(predictions, subject.images, classes, subject.plan.seed);
   const auto answers = predicted_classes(predictions.probabilities);
   if (subject.plan.unseen && !subject.plan.unseen->empty()) {
@@ -48,8 +49,7 @@ StudyFindings measure(const StudySubject& subject) {
   }
   const auto confusion = confusion_matrix({predictions.probabilities, subject.images.labels}, classes.size());
   if (const auto hint = label_order_hint(confusion, classes)) figures["warnings"].push_back(*hint);
-  const std::vector<int64_t> said(answers.data_ptr<int64_t>(), answers.data_ptr<int64_t>() + answers.numel());
-  return {std::move(figures), {{"ids", ids_of(subject.images)}, {"answers", said}}};
+  return {std::move(figures), {{"ids", ids_of(subject.images)}, {"answers", list_of(answers)}}};
 }
 
 json schema() {

@@ -65,7 +65,7 @@ void add_faces(json& gallery, const StudySubject& subject, const Dataset& faces,
     plan.threat = {Norm::Linf, subject.plan.at.eps};
     plan.seed = subject.plan.seed;
     plan.settings.batch_size = subject.plan.batch_size;
-    const auto selection = select_images(subject.model.search, faces, plan);
+    const auto selection = select_images(subject.model.search, faces, plan, subject.observer);
     if (!selection.best) continue;
     const auto outcome = attack_images({subject.model.search, faces}, {*selection.best}, plan);
     gallery.push_back(shown(outcome.images.front(), plan.goal.name, subject, drawn));

@@ -1,5 +1,6 @@
 #include "eval/study/parts/ladder.hpp"
 
+#include "core/tensor_list.hpp"
 #include "eval/result_shapes.hpp"
 #include "eval/robustness_summary.hpp"
 
@@ -84,8 +85,7 @@ void add_classes(json& figures, const LadderRun& run, const AttackRecord& worst,
 
 /// -1: misclassified as it stands; else the first rung at which it breaks, or their number.
 std::vector<int64_t> broken_list(const Ledger& robustness, const AttackRecord& record) {
-  const auto broken = record.broken.masked_fill(robustness.right().logical_not(), -1).contiguous();
-  return {broken.data_ptr<int64_t>(), broken.data_ptr<int64_t>() + broken.numel()};
+  return list_of(record.broken.masked_fill(robustness.right().logical_not(), -1));
 }
 
 json outcomes(const StudySubject& subject, const LadderRun& run, const json& eps) {

@@ -1,4 +1,5 @@
 // How small a perturbation suffices: the distribution of the distances that FMN finds.
+#include "core/tensor_list.hpp"
 #include "eval/measures/subset.hpp"
 #include "eval/result_shapes.hpp"
 #include "eval/study/parts/ladder.hpp"
@@ -50,8 +51,7 @@ json curve(const std::vector<double>& ascending, double limit, int64_t images) {
 StudyFindings measure(const StudySubject& subject) {
   const LadderRun run = run_ladder(subject, ladder_of(subject.plan));
   const auto& record = run.robustness.attacks.front();
-  const auto of_right = record.distance.masked_select(run.robustness.right()).contiguous();
-  std::vector<double> distances(of_right.data_ptr<double>(), of_right.data_ptr<double>() + of_right.numel());
+  auto distances = list_of<double>(record.distance.masked_select(run.robustness.right()));
   std::sort(distances.begin(), distances.end());
   StudyFindings findings = ladder_findings(subject, run);
   findings.figures = {{"attack", record.name},
