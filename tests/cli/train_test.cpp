@@ -89,7 +89,7 @@ TEST_F(Train, AdversarialSaysItsRecipeAndSurvivesAKillToo) {
 
 TEST_F(Train, StartsFromAShippedModelByName) {
   const test::ScratchFolder folder;
-  const auto result = run_fercli({"train", "--data", "synthetic:n=40", "--weights", "standard", "--set", "width=64",
+  const auto result = run_fercli({"train", "--data", "synthetic:n=21", "--weights", "standard", "--set", "width=64",
                                   "--epochs", "1", "--crop", "16", "--out", folder.path().string()});
   ASSERT_EQ(result.exit_code, 0) << result.err;
   EXPECT_THAT(result.err, HasSubstr("standard.pt"));
