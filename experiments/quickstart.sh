@@ -5,7 +5,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 ./setup.sh --no-advice
-build/release/fercli attack happy-to-sad --minimal-eps --out out/quickstart
+# In fp32, so that every CPU finds the same perturbations.
+build/release/fercli attack happy-to-sad --minimal-eps --precision fp32 --out out/quickstart
 cat <<'END'
 
 Try next:

@@ -100,8 +100,9 @@ std::string escape_markdown(std::string_view text) {
   for (size_t i = 0; i < shown.size(); ++i) {
     const char letter = shown[i];
     const bool heading = letter == '#' && (i == 0 || shown[i - 1] == '\n');
+    const auto is_w = [&](size_t place) { return shown[place] == 'w' || shown[place] == 'W'; };
     const bool address = (letter == ':' && shown.compare(i, 3, "://") == 0) ||
-                         (letter == '.' && i >= 3 && (shown[i - 1] == 'w' || shown[i - 1] == 'W'));
+                         (letter == '.' && i >= 3 && is_w(i - 1) && is_w(i - 2) && is_w(i - 3));
     const bool inside_word =
         letter == '_' && i > 0 && i + 1 < shown.size() && shown[i - 1] != ' ' && shown[i + 1] != ' ';
     if ((kMarks.find(letter) != std::string_view::npos && !inside_word) || heading || address || letter == '@') {

@@ -38,7 +38,7 @@ int shared_area(const cv::Rect& place, const std::vector<cv::Rect>& others) {
 cv::Rect free_plate(const cv::Rect& box, const cv::Size& size, const cv::Size& picture,
                     const std::vector<cv::Rect>& boxes, const std::vector<cv::Rect>& plates) {
   constexpr int kFarthest = 12;
-  constexpr double kCovered = 100, kAway = 0.5;  // what a covered pixel of a plate, a pixel per row of distance costs
+  constexpr double kPlate = 100, kFace = 3, kAway = 0.5;  // the cost of a pixel covered, and for each row of distance
   const int right = box.x + box.width, below = box.y + box.height;
   std::vector<std::pair<cv::Point, int>> places;  // and how many rows away
   const auto in_row = [&](int top, int away) {
@@ -46,7 +46,7 @@ cv::Rect free_plate(const cv::Rect& box, const cv::Size& size, const cv::Size& p
   };
   in_row(box.y - size.height, 0);
   in_row(below, 0);
-  for (const int left : {right, box.x - size.width, box.x}) places.push_back({{left, box.y}, 0});
+  for (const int left : {box.x, right, box.x - size.width}) places.push_back({{left, box.y}, 0});
   for (int away = 1; away <= kFarthest; ++away) {
     in_row(box.y - (away + 1) * size.height, away);
     in_row(below + away * size.height, away);
@@ -56,7 +56,8 @@ cv::Rect free_plate(const cv::Rect& box, const cv::Size& size, const cv::Size& p
   for (const auto& [place, away] : places) {
     const cv::Rect plate({std::clamp(place.x, 0, std::max(0, picture.width - size.width)), place.y}, size);
     if (plate.y < 0 || plate.y + size.height > picture.height) continue;
-    const double cost = kCovered * shared_area(plate, plates) + shared_area(plate, boxes) + kAway * away * size.area();
+    const double cost =
+        kPlate * shared_area(plate, plates) + kFace * shared_area(plate, boxes) + kAway * away * size.area();
     if (cost >= least) continue;
     least = cost;
     best = plate;

@@ -194,6 +194,20 @@ test("of several files every picture and every face can be picked", async (page)
   assert.equal(await page.inputValue("#target"), "Happy");
 });
 
+test("labels of faces close together cover neither each other nor a face", async (page) => {
+  const [labels, boxes] = await page.evaluate(async () => {
+    const {drawBoxes} = await import("/pictures.js");
+    const labels = [], context = {canvas: {width: 760, height: 400}, measureText: () => ({width: 100}), strokeRect() {}, fillText() {},
+                                  fillRect: (...place) => labels.push(place)};
+    const faces = [0, 1, 2, 3, 4, 5, 6].map((i) => ({box: {x: 20 + 70 * i, y: 200, w: 60, h: 60}}));
+    drawBoxes(context, faces, 0, 1, () => "2  Surprise");
+    return [labels, faces.map(({box}) => [box.x, box.y, box.w, box.h])];
+  });
+  assert.equal(labels.length, 7);
+  const apart = (a, b) => a[0] + a[2] <= b[0] || b[0] + b[2] <= a[0] || a[1] + a[3] <= b[1] || b[1] + b[3] <= a[1];
+  labels.forEach((label, i) => assert([...labels.slice(i + 1), ...boxes].every((other) => apart(label, other)), "label " + i));
+});
+
 test("a picture that is dropped or pasted is read", async (page) => {
   const bytes = Array.from(fs.readFileSync(happy));
   for (const kind of ["drop", "paste"]) {

@@ -102,23 +102,38 @@ export function drawWipe(canvas, before, after, share, zoom) {
   context.strokeRect(cut - 1.5, -1, 3, canvas.height + 2);
 }
 
+// Where a label of this size covers no other one and as little of the faces as can be. Places are [left, top, width, height].
+function labelPlace([x, y, w, h], wide, tall, canvas, boxes, labels) {
+  const shared = (a, b, i) => Math.max(0, Math.min(a[i] + a[i + 2], b[i] + b[i + 2]) - Math.max(a[i], b[i]));
+  const covered = (place, others) => others.reduce((sum, other) => sum + shared(place, other, 0) * shared(place, other, 1), 0);
+  const tops = [y - tall, y + h, y];
+  for (let away = 1; away <= 8; ++away) tops.push(y - (away + 1) * tall, y + h + away * tall);
+  let best = null, least = Infinity;
+  tops.forEach((top, row) => [x, x + w - wide].forEach((left) => {
+    const place = [Math.max(0, Math.min(left, canvas.width - wide)), Math.max(0, Math.min(top, canvas.height - tall)), wide, tall];
+    const cost = 100 * covered(place, labels) + 3 * covered(place, boxes) + Math.max(0, row - 2) * wide * tall / 4;
+    if (cost < least) [best, least] = [place, cost];
+  }));
+  return best;
+}
+
 // Marks every face; `chosen` is its index. `zoom`: canvas pixels per picture pixel; `words(face, i)`: its label.
 export function drawBoxes(context, faces, chosen, zoom, words) {
-  const scale = Math.max(0.5, context.canvas.width / 760);
+  const scale = Math.max(0.5, context.canvas.width / 760), tall = 28 * scale, labels = [];
+  const boxes = faces.map(({box}) => [box.x, box.y, box.w, box.h].map((side) => side * zoom));
   context.font = "600 " + Math.round(17 * scale) + "px system-ui, sans-serif";
   faces.forEach((face, i) => {
-    const [x, y, w, h] = [face.box.x, face.box.y, face.box.w, face.box.h].map((side) => side * zoom);
-    const text = words(face, i), tall = 28 * scale;
-    const wide = Math.min(context.measureText(text).width + 16 * scale, context.canvas.width);
-    const left = Math.max(0, Math.min(x, context.canvas.width - wide)), top = y >= tall ? y - tall : y;
+    const text = words(face, i), wide = Math.min(context.measureText(text).width + 16 * scale, context.canvas.width);
+    const place = labelPlace(boxes[i], wide, tall, context.canvas, boxes, labels);
+    labels.push(place);
     context.globalAlpha = i === chosen ? 1 : 0.75;
     context.lineWidth = (i === chosen ? 4 : 2) * scale;
     context.strokeStyle = context.fillStyle = i === chosen ? "#2f5bd8" : "#3a4352";
-    context.strokeRect(x, y, w, h);
-    context.fillRect(left, top, wide, tall);
+    context.strokeRect(...boxes[i]);
+    context.fillRect(...place);
     context.globalAlpha = 1;
     context.fillStyle = "#fff";
-    context.fillText(text, left + 8 * scale, top + 20 * scale);
+    context.fillText(text, place[0] + 8 * scale, place[1] + 20 * scale);
   });
 }
 
