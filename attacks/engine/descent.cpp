@@ -31,14 +31,18 @@ void Descent::add_facts(nlohmann::json& description, const ThreatModel& threat) 
   if (!values().has("alpha")) description["alpha"] = reach_ * threat.eps;
 }
 
+torch::Tensor Descent::slope(Search& search, torch::Tensor& x_adv, Memory& memory, const Rng& /*rng*/) const {
+  return search.gradient(x_adv, loss_, {&memory.velocity, &memory.variance}).gradient;
+}
+
 void Descent::perturb(Search& search) const {
   auto x_adv = search.start();
-  auto velocity = torch::zeros_like(x_adv);
+  Memory memory{torch::zeros_like(x_adv), torch::zeros_like(x_adv)};
   const bool momentum = values().has("decay");
   for (int64_t step = 0; step < steps_ && search.size() > 0; ++step) {
-    auto direction = search.gradient(x_adv, loss_, {&velocity}).gradient;
+    auto direction = slope(search, x_adv, memory, search.rng().split("step").split(static_cast<uint64_t>(step)));
     if (search.size() == 0) return;
-    if (momentum) direction = velocity = with_momentum(velocity, direction, values().number("decay"));
+    if (momentum) direction = memory.velocity = with_momentum(memory.velocity, direction, values().number("decay"));
     const auto& eps = search.ball().eps();
     const auto alpha = values().has("alpha") ? torch::full_like(eps, values().number("alpha")) : eps * reach_;
     x_adv = search.ball().step(x_adv, direction, alpha);

@@ -12,6 +12,18 @@ class Descent : public Attack {
   /// Where alpha is not given it is reach * eps / steps.
   Descent(const AttackSetup& setup, double reach);
 
+ protected:
+  /// What is remembered of the steps before, a row for each image still in the search.
+  struct Memory {
+    torch::Tensor velocity, variance;
+  };
+
+  /// What a step goes against at `x_adv`: the gradient of the loss. Judges `x_adv`; images that leave are dropped from
+  /// it and from `memory`. `rng` is the step's own.
+  virtual torch::Tensor slope(Search& search, torch::Tensor& x_adv, Memory& memory, const Rng& rng) const;
+
+  const GoalLossFunction& loss() const { return loss_; }
+
  private:
   void add_facts(nlohmann::json& description, const ThreatModel& threat) const override;
   void perturb(Search& search) const override;

@@ -50,6 +50,43 @@ TEST_F(FixedBudget, LinfAttacksGainEpsTimesTheL1NormOfTheWeights) {
   EXPECT_TRUE(is_close(gain(run("fgsm-rs", across, threat)), torch::full({kImages}, best, torch::kFloat64), 1e-4));
 }
 
+TEST_F(FixedBudget, GradientsAtScaledImagesAndAtNeighboursAreThoseAtTheImageItself) {
+  const ThreatModel threat{Norm::Linf, 3 / 255.0};
+  const auto plain = run("mi-fgsm", {}, threat);
+  for (const auto& [name, value] : {std::pair{"scales", 4}, std::pair{"neighbours", 3}}) {
+    AttackSettings settings;
+    settings.set(name, value);
+    EXPECT_TRUE(run("mi-fgsm", settings, threat).x_adv.equal(plain.x_adv)) << name;
+  }
+}
+
+TEST_F(FixedBudget, ATranslationInvariantStepFollowsTheSmoothedWeights) {
+  const ThreatModel threat{Norm::Linf, 3 / 255.0};
+  AttackSettings settings;
+  settings.set("steps", 1).set("translation", 3);
+  const auto moved = (run("mi-fgsm", settings, threat).x_adv - to_float(images_)) / threat.eps;
+  // Weights of a Gaussian at three standard deviations to each side.
+  const double side = std::exp(-4.5) / (1 + 2 * std::exp(-4.5)), middle = 1 - 2 * side;
+  const auto line = torch::tensor({side, middle, side}, torch::kFloat32);
+  const auto map = at::conv2d(normal_.view({1, 1, kSide, kSide}), line.outer(line).view({1, 1, 3, 3}), {}, 1, 1);
+  EXPECT_TRUE(is_close(moved, -map.sign().expand_as(moved), 1e-4));
+  settings.set("translation", 4);
+  EXPECT_THROW(run("mi-fgsm", settings, threat), UserError);
+}
+
+TEST_F(FixedBudget, WhatAnImageIsShownShrunkAsDoesNotDependOnTheOthers) {
+  const ThreatModel threat{Norm::Linf, 3 / 255.0};
+  AttackSettings settings;
+  settings.set("diversity", 1).set("neighbours", 2).set("scales", 2);
+  const auto attack = make_attack("mi-fgsm", settings, threat.norm, true);
+  const auto all = make_input(classifier_, images_, true);
+  const auto together = attack->run(classifier_, threat, all, Rng(1)).x_adv;
+  EXPECT_FALSE(together.equal(run("mi-fgsm", {}, threat).x_adv));
+  const AttackInput few{
+      all.x.slice(0, 4), all.goal.select(torch::arange(4, kImages)), {all.index.begin() + 4, all.index.end()}};
+  EXPECT_TRUE(attack->run(classifier_, threat, few, Rng(1)).x_adv.equal(together.slice(0, 4)));
+}
+
 TEST_F(FixedBudget, FgsmRsWithTheStepOfThePaperGainsSixSeventhsOfTheBest) {
   // From u in (-1, 1), a step of 1.25 ends at max(-1, u - 1.25): -0.86 on average.
   AttackSettings settings;

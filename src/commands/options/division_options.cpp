@@ -145,8 +145,10 @@ std::vector<std::string> words_of(const std::string& command, const std::vector<
 
 void print_estimate(const Bench& bench, const std::vector<Trial>& trials) {
   CampaignEstimate sum;
+  ProgressObserver observer("Trying a few images");
   for (const auto& trial : trials) {
-    const auto estimate = estimate_campaign(bench, trial, kEstimateSeconds / static_cast<double>(trials.size()));
+    const double budget = kEstimateSeconds / static_cast<double>(trials.size());
+    const auto estimate = estimate_campaign(bench, trial, budget, observer);
     sum.images = estimate.images;
     sum.sampled = trials.size() > 1 && sum.sampled > 0 ? std::min(sum.sampled, estimate.sampled) : estimate.sampled;
     sum.seconds += estimate.seconds;

@@ -14,6 +14,7 @@ namespace fercli {
 
 namespace {
 
+constexpr int64_t kFirst = 1;          ///< alone: one that survives AutoAttack may take minutes
 constexpr int64_t kTogether = 4;       ///< as a campaign's smallest group
 constexpr size_t kLeastGroups = 3;     ///< for an interval
 constexpr double kOf95Percent = 1.96;  ///< standard errors
@@ -44,7 +45,7 @@ std::pair<double, double> mean_and_half_width(const std::vector<double>& values)
 
 }  // namespace
 
-CampaignEstimate estimate_campaign(const Bench& bench, const Trial& trial, double budget) {
+CampaignEstimate estimate_campaign(const Bench& bench, const Trial& trial, double budget, Observer& observer) {
   const Ledger whole = begin_campaign(bench, trial, {}, Observer::none());
   const auto places = places_by_key(whole, bench.images);
   CampaignEstimate estimate;
@@ -53,9 +54,10 @@ CampaignEstimate estimate_campaign(const Bench& bench, const Trial& trial, doubl
   std::vector<double> per_image;
   while (estimate.sampled < estimate.images && (per_image.empty() || seconds_since(start) < budget)) {
     const auto first = places.begin() + estimate.sampled;
-    const std::vector<int64_t> group(first, first + std::min(kTogether, estimate.images - estimate.sampled));
+    const int64_t together = per_image.empty() ? kFirst : kTogether;
+    const std::vector<int64_t> group(first, first + std::min(together, estimate.images - estimate.sampled));
     const auto begun = Clock::now();
-    continue_campaign(bench, trial, whole.select(torch::tensor(group, torch::kInt64)), {}, Observer::none());
+    continue_campaign(bench, trial, whole.select(torch::tensor(group, torch::kInt64)), {}, observer);
     per_image.push_back(seconds_since(begun) / static_cast<double>(group.size()));
     estimate.sampled += static_cast<int64_t>(group.size());
   }

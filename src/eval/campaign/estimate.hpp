@@ -14,9 +14,9 @@ struct CampaignEstimate {
   double low = 0, high = 0;  ///< 95 % interval of `seconds`; not finite where too few were tried
 };
 
-/// Attacks groups of the images, chosen by their keys, until `budget` seconds have passed or all were tried. Nothing is
-/// kept. Throws what `run_campaign` throws.
-CampaignEstimate estimate_campaign(const Bench& bench, const Trial& trial, double budget);
+/// Attacks one image, then groups of them, chosen by their keys, until `budget` seconds have passed or all were tried.
+/// A group that is begun is finished. Nothing is kept. Throws what `run_campaign` throws.
+CampaignEstimate estimate_campaign(const Bench& bench, const Trial& trial, double budget, Observer& observer);
 
 /// "3.2 core-hours; 2 processes of one thread take about 1 h 36 min, 8 about 24 min 00 s, 64 about 3 min 00 s": of so
 /// many seconds on so many threads, of which `serial` cannot be divided.
