@@ -360,7 +360,7 @@ TEST_F(Faults, DevicesAndSocketsAreRefusedBehindLinksToo) {
     EXPECT_THAT(message_of([&] { read_file(scratch_ / name); }), HasSubstr(kind));
     EXPECT_THAT(run_fercli({"data", "stats", place(name)}).err, HasSubstr(kind));
     const auto predicted = run_fercli({"predict", "-m", model().string(), place(name)});
-    EXPECT_EQ(predicted.exit_code, 1);
+    EXPECT_EQ(predicted.exit_code, 2);
     EXPECT_THAT(predicted.err, HasSubstr(kind));
   }
 }
