@@ -84,9 +84,9 @@ class MiFgsm : public Descent {
     }
     search.scores(x_adv, {&memory.velocity, &memory.variance});
     if (search.size() == 0) return x_adv;
-    const auto gradient = over_views(search, x_adv, rng);
+    auto gradient = over_views(search, x_adv, rng);
     if (neighbours_ == 0) return gradient;
-    const auto tuned = gradient + memory.variance;
+    auto tuned = gradient + memory.variance;
     auto sum = torch::zeros_like(gradient);
     for (int64_t number = 0; number < neighbours_; ++number) {
       const Rng own = rng.split("neighbour").split(static_cast<uint64_t>(number));

@@ -41,7 +41,8 @@ class SigmaZero : public MinimumNormAttack {
       const double share = static_cast<double>(step) / static_cast<double>(steps);
       const double stride = alpha * (kLastShare + (1 - kLastShare) * (1 + std::cos(M_PI * share)) / 2);
       threshold = (threshold + stride * kThresholdRate * torch::where(sight.reached, 1.0, -1.0)).clamp(0, 1);
-      const auto direction = adam.direction(over_largest(of_margin + of_count), torch::tensor(step + 1.0, torch::kFloat64));
+      const auto direction =
+          adam.direction(over_largest(of_margin + of_count), torch::tensor(step + 1.0, torch::kFloat64));
       const auto moved = (points - stride * direction).clamp(0, 1);
       points = torch::where((moved - x).abs().lt(over_pixels(threshold)), x, moved).to(torch::kFloat32);
     }
