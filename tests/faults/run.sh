@@ -220,7 +220,8 @@ clock_and_compare() {  # NAME
   mkdir -p "$folder"
   LD_PRELOAD="$work/clock.so" "start_$1" "$folder" > /dev/null 2> "$work/err" &
   child=$!
-  sleep 0.7
+  wait_for_files "$folder" "$child"
+  sleep 0.2
   program=$(pgrep -P "$child" | head -1)
   if [ -n "$program" ]; then kill -INT "$program" 2> /dev/null; fi
   wait "$child"
@@ -269,7 +270,7 @@ remount_and_compare() {  # NAME
     mkdir "$place/run"
     "$start" "$place/run" > /dev/null 2> /tmp/fercli-faults-err.$$ &
     child=$!
-    sleep 0.7
+    wait_for_files "$place/run" "$child"
     # A file that is open for writing keeps the system from it: until it works, or the run is over.
     until mount -o remount,ro "$place" 2> /dev/null; do kill -0 "$child" 2> /dev/null || break; done
     wait "$child"; code=$?
@@ -354,7 +355,7 @@ if is_wanted clock; then
 fi
 if is_wanted disks; then
   export fercli work data
-  export -f start_train start_eval start_report
+  export -f start_train start_eval start_report wait_for_files
   mkdir -p "$work/disk"
   for name in train eval report; do remount_and_compare "$name"; done
   full_disks

@@ -49,7 +49,7 @@ void OnnxDraft::write(GraphNode node) {
 std::string OnnxDraft::add(const GraphNode& node, const std::string& op, std::vector<std::string> inputs,
                            nlohmann::json attributes) {
   // No value of the graph begins with "w:".
-  const std::string output = fmt::format("w:{}/{}{}", node.outputs.at(0), op, nodes_.size());
+  std::string output = fmt::format("w:{}/{}{}", node.outputs.at(0), op, nodes_.size());
   nodes_.push_back({op, node.name + "/" + op, std::move(inputs), {output}, std::move(attributes)});
   return output;
 }

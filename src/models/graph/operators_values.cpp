@@ -228,7 +228,7 @@ template <bool convolution>
 void read_quantized(GraphNode& node, Graph& graph, int64_t /*opset*/) {
   if (node.inputs.size() < 8) throw UserError(fmt::format("node '{}' ({}): lacks inputs", node.name, node.op));
   const auto add = [&](const char* part, std::vector<std::string> inputs, nlohmann::json attributes) {
-    const std::string output = node.outputs.at(0) + ":" + std::to_string(graph.nodes.size());
+    std::string output = node.outputs.at(0) + ":" + std::to_string(graph.nodes.size());
     graph.nodes.push_back({part, node.name, std::move(inputs), {output}, std::move(attributes)});
     return output;
   };
