@@ -8,6 +8,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 fercli=${FERCLI:-build/release/fercli}
 shots=$(realpath -m "${1:-out/web}")
+: "${NODE_PATH:?names no folder of npm packages; see the top of tests/web/run.sh}"
 tools=${NODE_PATH%%:*}/.bin
 mkdir -p "$shots"
 work=$(mktemp -d)
