@@ -33,7 +33,7 @@ Dataset rightly_classified(const Dataset& dataset, const Classifier& judge, int6
   if (dataset.size() == 0) return dataset;
   const auto right = predicted_classes(predict(judge, dataset, batch_size, ProgressObserver::terminal()).probabilities)
                          .eq(dataset.labels);
-  return dataset.select(places_where(right));
+  return dataset.select(list_where(right));
 }
 
 /// As many as a gallery shows, from all parts of the set: data sets come class by class.

@@ -14,7 +14,7 @@ std::vector<Number> list_of(const at::Tensor& numbers) {
 }
 
 /// Where a tensor (N) of truth values is true.
-inline std::vector<int64_t> places_where(const at::Tensor& chosen) {
+inline std::vector<int64_t> list_where(const at::Tensor& chosen) {
   return list_of(chosen.nonzero());
 }
 

@@ -35,7 +35,7 @@ Dataset right_for_all(const std::vector<NamedClassifier>& models, const Dataset&
         predict(model.classifier->with_precision(Precision::Float32), dataset, batch_size, observer);
     right = right.logical_and(predicted_classes(predictions.probabilities).eq(dataset.labels));
   }
-  return dataset.select(places_where(right));
+  return dataset.select(list_where(right));
 }
 
 }  // namespace

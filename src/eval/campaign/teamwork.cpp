@@ -31,7 +31,7 @@ constexpr int64_t kSharesLeft = 3, kLargestBlock = 32;
 constexpr double kBetweenLooksAtInterrupt = 0.2;
 
 std::deque<int64_t> unfinished_places(const Ledger& ledger) {
-  const auto places = places_where(ledger.through().logical_not());
+  const auto places = list_where(ledger.through().logical_not());
   return {places.begin(), places.end()};
 }
 
