@@ -8,6 +8,7 @@
 // values as the radius says (there one more), and all projections know of [0,1] (there the values are cut afterwards),
 // so that each lands on the nearest point allowed. A point that has come to lie on the boundary itself is pushed over
 // it (there it stays, on 2 of 18 linear cases).
+#include "attacks/engine/annealing.hpp"
 #include "attacks/engine/minimum_norm.hpp"
 #include "core/numbers.hpp"
 
@@ -17,10 +18,6 @@ namespace {
 
 /// A point this near to the boundary, as a share of its norm, is pushed over it by that share.
 constexpr double kOnBoundary = 1e-5, kPush = 1e-3;
-
-double annealed(double first, double last, int64_t step, int64_t steps) {
-  return last + (first - last) * (1 + std::cos(M_PI * static_cast<double>(step) / static_cast<double>(steps))) / 2;
-}
 
 class Fmn : public MinimumNormAttack {
  public:

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "attacks/engine/adam.hpp"
+#include "attacks/engine/annealing.hpp"
 #include "attacks/engine/set_learning.hpp"
 #include "core/error.hpp"
 #include "core/interrupt.hpp"
@@ -228,7 +229,7 @@ Patch learn_patch(const Classifier& classifier, const std::string& shape, const 
     const auto line = classifier.linearize(shown);
     const auto lost = loss_of_the_unfinished(margin_loss, line.logits, goal.select(batch));
     descent.step(pull_back_all(placements, shown, line.pullback(lost.gradient), patch.pixels.sizes()),
-                 falling_step(settings.step_size, step, settings.steps));
+                 annealed(settings.step_size, 0, step, settings.steps));
     if (settings.progress) settings.progress(step, lost.value.to(torch::kFloat64).mean().item<double>());
   }
   patch.pixels = to_8bit(descent.pixels());

@@ -6,6 +6,7 @@
 //
 // Deviation: 300 steps where the paper takes 1000 (the setting `steps`).
 #include "attacks/engine/adam.hpp"
+#include "attacks/engine/annealing.hpp"
 #include "attacks/engine/minimum_norm.hpp"
 #include "core/numbers.hpp"
 
@@ -38,8 +39,7 @@ class SigmaZero : public MinimumNormAttack {
       const auto x = way.x().to(torch::kFloat64), delta = points - x;
       const auto of_count = 2 * sigma * delta / (delta.square() + sigma).square() / counted;
       const auto of_margin = sight.pullback(margin.gradient.masked_fill(margin.value.le(0).unsqueeze(1), 0));
-      const double share = static_cast<double>(step) / static_cast<double>(steps);
-      const double stride = alpha * (kLastShare + (1 - kLastShare) * (1 + std::cos(M_PI * share)) / 2);
+      const double stride = annealed(alpha, alpha * kLastShare, step, steps);
       threshold = (threshold + stride * kThresholdRate * torch::where(sight.reached, 1.0, -1.0)).clamp(0, 1);
       const auto direction =
           adam.direction(over_largest(of_margin + of_count), torch::tensor(step + 1.0, torch::kFloat64));

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "attacks/engine/annealing.hpp"
 #include "attacks/engine/set_learning.hpp"
 #include "attacks/threat/ball.hpp"
 #include "attacks/threat/losses.hpp"
@@ -64,7 +65,7 @@ UniversalPerturbation learn_universal(const Classifier& classifier, const Threat
         pull_of(classifier, loss, images.index_select(0, batch), goal.select(batch), levels_of(ball.exportable(point)));
     momentum = momentum * kUniversalMomentum +
                pull.gradient / row_norms(pull.gradient.unsqueeze(0), Norm::L1).clamp_min(1e-300);
-    const double alpha = falling_step(first, step, settings.steps);
+    const double alpha = annealed(first, 0, step, settings.steps);
     point = ball.step(point, momentum.to(torch::kFloat32), torch::full({1}, alpha, torch::kFloat64));
     if (settings.progress) settings.progress(step, pull.loss);
   }

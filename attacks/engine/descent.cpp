@@ -37,7 +37,8 @@ torch::Tensor Descent::slope(Search& search, torch::Tensor& x_adv, Memory& memor
 
 void Descent::perturb(Search& search) const {
   auto x_adv = search.start();
-  Memory memory{torch::zeros_like(x_adv), torch::zeros_like(x_adv)};
+  const auto nothing = torch::zeros({search.size(), 1, 1, 1});  // spreads over the pixels when it is added to
+  Memory memory{nothing, nothing};
   const bool momentum = values().has("decay");
   for (int64_t step = 0; step < steps_ && search.size() > 0; ++step) {
     auto direction = slope(search, x_adv, memory, search.rng().split("step").split(static_cast<uint64_t>(step)));

@@ -31,8 +31,4 @@ GoalLoss loss_of_the_unfinished(const GoalLossFunction& loss, const torch::Tenso
   return lost;
 }
 
-double falling_step(double first, int64_t step, int64_t steps) {
-  return first * (1 + std::cos(M_PI * static_cast<double>(step) / static_cast<double>(steps))) / 2;
-}
-
 }  // namespace fercli

@@ -28,7 +28,4 @@ class ImageOrder {
 /// no more, and would drown the others.
 GoalLoss loss_of_the_unfinished(const GoalLossFunction& loss, const torch::Tensor& logits, const Goal& goal);
 
-/// `first` at step 0, falling to 0 at `steps` along half a cosine.
-double falling_step(double first, int64_t step, int64_t steps);
-
 }  // namespace fercli
