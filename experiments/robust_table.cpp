@@ -71,15 +71,15 @@ json attack_json(const Result& result, const std::string& attack) {
     const auto metric = [&](const char* kind) {
       return to_json(result.metrics.at(fmt::format("{}.{}.{}", kind, attack, eps)));
     };
-    json rung = {{"eps", eps},
-                 {"robust_accuracy", metric("robust_accuracy")},
-                 {"balanced", metric("balanced_robust_accuracy")},
-                 {"success", metric("attack_success")},
-                 {"per_class", found.at("per_class")}};
-    for (size_t k = 0; k < rung["per_class"].size(); ++k) {
-      rung["per_class"][k]["answered"] = found.at("answers").at(k).at("share");
+    json budget = {{"eps", eps},
+                   {"robust_accuracy", metric("robust_accuracy")},
+                   {"balanced", metric("balanced_robust_accuracy")},
+                   {"success", metric("attack_success")},
+                   {"per_class", found.at("per_class")}};
+    for (size_t k = 0; k < budget["per_class"].size(); ++k) {
+      budget["per_class"][k]["answered"] = found.at("answers").at(k).at("share");
     }
-    part["ladder"].push_back(std::move(rung));
+    part["ladder"].push_back(std::move(budget));
   }
   return part;
 }
@@ -132,11 +132,12 @@ json model_json(const Subject& subject, const fs::path& folder) {
 /// Right at the main eps, image by image; empty where the attack was not run at it.
 std::map<std::string, bool> outcomes(const Result& result, const std::string& attack) {
   const json& ladder = result.threat_model.at("eps");
-  const auto rung = static_cast<size_t>(std::find(ladder.begin(), ladder.end(), kMainEps) - ladder.begin());
+  const auto budget = static_cast<size_t>(std::find(ladder.begin(), ladder.end(), kMainEps) - ladder.begin());
   std::map<std::string, bool> right;
-  if (rung == ladder.size()) return right;
+  if (budget == ladder.size()) return right;
   for (const auto& image : result.per_image) {
-    if (image.contains("answers")) right[image.at("id")] = image.at("answers").at(attack).at(rung) == image.at("label");
+    if (image.contains("answers"))
+      right[image.at("id")] = image.at("answers").at(attack).at(budget) == image.at("label");
   }
   return right;
 }
@@ -214,8 +215,8 @@ std::string accuracy_table(const json& models, const std::string& attack, const 
     const json part = entry_where(model.at("attacks"), "name", attack);
     Row row{model.at("name"), part.at("n").dump(), share(part.at(clean))};
     for (const auto& eps : kLadder) {
-      const json rung = entry_where(part.at("ladder"), "eps", eps);
-      row.push_back(rung.is_null() ? "not run" : share(rung.at(kind)));
+      const json budget = entry_where(part.at("ladder"), "eps", eps);
+      row.push_back(budget.is_null() ? "not run" : share(budget.at(kind)));
     }
     rows.push_back(std::move(row));
   }
@@ -226,9 +227,10 @@ std::string class_table(const json& models) {
   Row head{"model"};
   std::vector<Row> rows;
   for (const auto& model : models) {
-    const json rung = entry_where(entry_where(model.at("attacks"), "name", kClassAttack).at("ladder"), "eps", kMainEps);
+    const json budget =
+        entry_where(entry_where(model.at("attacks"), "name", kClassAttack).at("ladder"), "eps", kMainEps);
     Row row{model.at("name")};
-    for (const auto& found : rung.at("per_class")) {
+    for (const auto& found : budget.at("per_class")) {
       if (rows.empty()) head.push_back(found.at("class"));
       const json& kept = found.at("robust_accuracy");
       row.push_back(fmt::format("{} of {}; answered {:.0f}", share(kept), kept.at("n").get<int64_t>(),

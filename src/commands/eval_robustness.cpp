@@ -37,7 +37,7 @@ Trial plan_of(const RobustnessOptions& options, const RobustnessSubject& subject
 /// A table with a column for each eps.
 PrintedTable table_of_eps(const RobustnessRun& run, const std::string& title) {
   PrintedTable table{title, {""}, {}};
-  for (const auto& rung : run.plan.ladder) table.columns.push_back("eps " + rung.text);
+  for (const auto& budget : run.plan.ladder) table.columns.push_back("eps " + budget.text);
   return table;
 }
 
@@ -49,8 +49,8 @@ PrintedTable by_attack(const Result& result, const RobustnessRun& run, const std
   if (names.size() > 1) names.push_back(kWorstCase);
   for (const auto& name : names) {
     table.rows.push_back({name});
-    for (const auto& rung : run.plan.ladder)
-      table.rows.back().push_back(share_cell(result.metrics.at(fmt::format("{}.{}.{}", kind, name, rung.text))));
+    for (const auto& budget : run.plan.ladder)
+      table.rows.back().push_back(share_cell(result.metrics.at(fmt::format("{}.{}.{}", kind, name, budget.text))));
   }
   return table;
 }
@@ -211,8 +211,8 @@ void print_robustness(const Result& result, const RobustnessRun& run, const Labe
              run.plan.goal.name, run.plan.settings.pixel_grid ? "8-bit images" : "off the pixel grid",
              robustness.size(), robustness.right().sum().item<int64_t>());
   if (run.plan.settings.pixel_grid) {
-    for (const auto& rung : run.plan.ladder) {
-      const auto note = levels_note(run.plan.norm, rung.text, rung.eps);
+    for (const auto& budget : run.plan.ladder) {
+      const auto note = levels_note(run.plan.norm, budget.text, budget.eps);
       if (!note.empty()) print_text("  {}\n", note);
     }
   }

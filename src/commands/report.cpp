@@ -117,12 +117,12 @@ std::vector<Chosen> chosen_parts(const OptionSet& options) {
 /// `eps` as the ladder of everything that has one.
 void set_ladder(StudyPlan& plan, const std::string& eps) {
   plan.ladder = parse_ladder(eps, Norm::Linf);
-  std::vector<Rung> kept;
+  std::vector<Budget> kept;
   const double least = plan.autoattack_ladder.front().eps;
-  for (const auto& rung : plan.ladder) {
-    if (plan.mode == "full" || rung.eps >= least) kept.push_back(rung);
+  for (const auto& budget : plan.ladder) {
+    if (plan.mode == "full" || budget.eps >= least) kept.push_back(budget);
   }
-  plan.autoattack_ladder = kept.empty() ? std::vector<Rung>{plan.ladder.back()} : kept;
+  plan.autoattack_ladder = kept.empty() ? std::vector<Budget>{plan.ladder.back()} : kept;
 }
 
 /// The parts and how much each measures.

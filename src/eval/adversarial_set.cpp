@@ -59,11 +59,11 @@ AdversarialSet collect_adversarial(const Ledger& robustness, const Trial& plan, 
   std::vector<int64_t> rows, places;
   std::vector<double> eps;
   for (int64_t i = 0; i < robustness.size(); ++i) {
-    const auto rung = static_cast<size_t>(worst.broken[i].item<int64_t>());
-    if (rung == plan.ladder.size() || !robustness.right()[i].item<bool>()) continue;
+    const auto budget = static_cast<size_t>(worst.broken[i].item<int64_t>());
+    if (budget == plan.ladder.size() || !robustness.right()[i].item<bool>()) continue;
     places.push_back(i);
     rows.push_back(robustness.rows[static_cast<size_t>(i)]);
-    eps.push_back(plan.ladder[rung].eps);
+    eps.push_back(plan.ladder[budget].eps);
   }
   set.images = evaluated.select(rows);
   set.images.name = "adversarial images";
@@ -74,7 +74,7 @@ AdversarialSet collect_adversarial(const Ledger& robustness, const Trial& plan, 
   claim["goal"] = plan.goal.name;
   claim["data_digest"] = evaluated.digest();
   claim["n"] = evaluated.size();
-  for (const auto& rung : plan.ladder) claim["ladder"].push_back(rung.text);
+  for (const auto& budget : plan.ladder) claim["ladder"].push_back(budget.text);
   set.claim = std::move(claim);
   return set;
 }

@@ -14,20 +14,20 @@ using nlohmann::json;
 
 constexpr int64_t kCurvePoints = 33;
 
-/// The metrics and the table entry of one attack at one rung.
-void add_rung(Result& result, const Ledger& robustness, const AttackRecord& record, size_t rung, const Trial& plan,
-              const LabelSet& classes) {
-  const std::string eps = plan.ladder[rung].text, place = record.name + "." + eps;
+/// The metrics and the table entry of one attack at one budget.
+void add_budget(Result& result, const Ledger& robustness, const AttackRecord& record, size_t budget, const Trial& plan,
+                const LabelSet& classes) {
+  const std::string eps = plan.ladder[budget].text, place = record.name + "." + eps;
   const auto confusion =
-      confusion_matrix(robustness.labels, robustness.answers(record, static_cast<int64_t>(rung)), classes.size());
+      confusion_matrix(robustness.labels, robustness.answers(record, static_cast<int64_t>(budget)), classes.size());
   const auto right = robustness.right();
-  const auto broken = right.logical_and(record.broken.le(static_cast<int64_t>(rung)));
+  const auto broken = right.logical_and(record.broken.le(static_cast<int64_t>(budget)));
   result.metrics["robust_accuracy." + place] = accuracy(confusion);
   result.metrics["balanced_robust_accuracy." + place] = balanced_accuracy(confusion);
   result.metrics["attack_success." + place] = proportion(broken.sum().item<int64_t>(), right.sum().item<int64_t>());
 
-  json entry = {{"attack", record.name}, {"eps", eps}, {"eps_value", plan.ladder[rung].eps}};
-  if (plan.settings.pixel_grid) entry["eps_levels"] = describe_levels(plan.norm, plan.ladder[rung].eps);
+  json entry = {{"attack", record.name}, {"eps", eps}, {"eps_value", plan.ladder[budget].eps}};
+  if (plan.settings.pixel_grid) entry["eps_levels"] = describe_levels(plan.norm, plan.ladder[budget].eps);
   const auto scores = class_scores(confusion);
   for (size_t k = 0; k < scores.size(); ++k) {
     entry["per_class"].push_back({{"class", classes.names()[k]}, {"robust_accuracy", to_json(scores[k].recall)}});
@@ -42,22 +42,23 @@ void add_rung(Result& result, const Ledger& robustness, const AttackRecord& reco
     }
   }
   if (!record.forward.empty()) {
-    entry["forward"] = record.forward[rung];
-    entry["backward"] = record.backward[rung];
-    result.timing["seconds." + place] = record.seconds[rung];
+    entry["forward"] = record.forward[budget];
+    entry["backward"] = record.backward[budget];
+    result.timing["seconds." + place] = record.seconds[budget];
   }
   result.tables["robustness"].push_back(std::move(entry));
 }
 
 /// Where the curve of a minimum-norm attack has points: evenly from 0 to the largest eps, and at every eps of the
 /// ladder, where it says what the ladder says.
-std::vector<double> curve_eps(const std::vector<Rung>& ladder) {
+std::vector<double> curve_eps(const std::vector<Budget>& ladder) {
   std::vector<double> eps;
-  for (const auto& rung : ladder) eps.push_back(rung.eps);
+  for (const auto& budget : ladder) eps.push_back(budget.eps);
   for (int64_t point = 0; point < kCurvePoints; ++point) {
     const double even = ladder.back().eps * static_cast<double>(point) / (kCurvePoints - 1);
-    const bool known = std::any_of(ladder.begin(), ladder.end(),
-                                   [&](const Rung& rung) { return std::abs(rung.eps - even) < 1e-9 * rung.eps; });
+    const bool known = std::any_of(ladder.begin(), ladder.end(), [&](const Budget& budget) {
+      return std::abs(budget.eps - even) < 1e-9 * budget.eps;
+    });
     if (!known) eps.push_back(even);
   }
   std::sort(eps.begin(), eps.end());
@@ -79,11 +80,11 @@ void add_distances(Result& result, const Ledger& robustness, const AttackRecord&
 void add_images(Result& result, const Ledger& robustness, const LabelSet& classes) {
   for (const auto& record : robustness.attacks) {
     std::vector<torch::Tensor> answers;
-    for (int64_t rung = 0; rung < record.rungs(); ++rung) answers.push_back(robustness.answers(record, rung));
+    for (int64_t budget = 0; budget < record.budgets(); ++budget) answers.push_back(robustness.answers(record, budget));
     for (int64_t row = 0; row < robustness.size(); ++row) {
       json& image = result.per_image.at(static_cast<size_t>(robustness.rows[static_cast<size_t>(row)]));
       auto& list = image["answers"][record.name] = json::array();
-      for (const auto& of_rung : answers) list.push_back(classes.name(of_rung[row].item<int64_t>()));
+      for (const auto& of_budget : answers) list.push_back(classes.name(of_budget[row].item<int64_t>()));
       image["distance"][record.name] = finite_or_null(record.distance[row].item<double>());
       const auto stage = record.stage[row].item<int64_t>();
       if (record.stages.size() > 1) {
@@ -106,15 +107,16 @@ void add_robustness(Result& result, const Ledger& robustness, const Trial& plan,
   result.tables["robustness"] = json::array();
   result.attacks = json::array();
   for (const auto& record : robustness.attacks) {
-    for (size_t rung = 0; rung < plan.ladder.size(); ++rung) {
-      add_rung(result, robustness, record, rung, plan, classes);
+    for (size_t budget = 0; budget < plan.ladder.size(); ++budget) {
+      add_budget(result, robustness, record, budget, plan, classes);
     }
     if (record.minimum_norm) add_distances(result, robustness, record, plan);
     result.attacks.push_back(record.settings);
   }
   auto worst = robustness.worst();
   worst.forward.clear();
-  for (size_t rung = 0; rung < plan.ladder.size(); ++rung) add_rung(result, robustness, worst, rung, plan, classes);
+  for (size_t budget = 0; budget < plan.ladder.size(); ++budget)
+    add_budget(result, robustness, worst, budget, plan, classes);
   const auto constant = constant_answer(robustness, classes.size());
   result.metrics["constant_answer_accuracy"] = constant.accuracy;
   result.tables["constant_answer"] = {{"class", classes.name(constant.label)},
@@ -127,9 +129,9 @@ void add_robustness(Result& result, const Ledger& robustness, const Trial& plan,
                          {"masked", plan.mask.defined()}};
   if (plan.mask.defined()) result.threat_model["mask"] = mask_digest(plan.mask);
   if (plan.surrogate.classifier) result.threat_model["surrogate"] = plan.surrogate.digest;
-  for (const auto& rung : plan.ladder) {
-    result.threat_model["eps"].push_back(rung.text);
-    if (plan.settings.pixel_grid) result.threat_model["eps_levels"].push_back(describe_levels(plan.norm, rung.eps));
+  for (const auto& budget : plan.ladder) {
+    result.threat_model["eps"].push_back(budget.text);
+    if (plan.settings.pixel_grid) result.threat_model["eps_levels"].push_back(describe_levels(plan.norm, budget.eps));
   }
   add_images(result, robustness, classes);
 }

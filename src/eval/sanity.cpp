@@ -106,26 +106,26 @@ SanityFlag check_loss(const Classifier& classifier, const AttackInput& input, co
           "following the gradient does not raise the loss: the gradients mislead, and white-box figures are too high"};
 }
 
-int64_t robust_at(const Ledger& robustness, const std::vector<const AttackRecord*>& attacks, int64_t rung) {
+int64_t robust_at(const Ledger& robustness, const std::vector<const AttackRecord*>& attacks, int64_t budget) {
   auto standing = robustness.right();
-  for (const auto* attack : attacks) standing = standing.logical_and(attack->broken.gt(rung));
+  for (const auto* attack : attacks) standing = standing.logical_and(attack->broken.gt(budget));
   return standing.sum().item<int64_t>();
 }
 
-/// Do the attacks that should be weaker leave clearly fewer images standing at some rung?
+/// Do the attacks that should be weaker leave clearly fewer images standing at some budget?
 SanityFlag compare(SanityFlag flag, const Ledger& robustness, const Trial& plan,
                    const std::vector<const AttackRecord*>& weaker, const std::vector<const AttackRecord*>& stronger) {
   flag.found = "not both kinds of attack were run";
   if (weaker.empty() || stronger.empty()) return flag;
   flag.found = "no";
-  for (size_t rung = 0; rung < plan.ladder.size() && !flag.raised; ++rung) {
+  for (size_t budget = 0; budget < plan.ladder.size() && !flag.raised; ++budget) {
     const double images = static_cast<double>(robustness.size());
-    const double weak = static_cast<double>(robust_at(robustness, weaker, static_cast<int64_t>(rung))) / images;
-    const double strong = static_cast<double>(robust_at(robustness, stronger, static_cast<int64_t>(rung))) / images;
+    const double weak = static_cast<double>(robust_at(robustness, weaker, static_cast<int64_t>(budget))) / images;
+    const double strong = static_cast<double>(robust_at(robustness, stronger, static_cast<int64_t>(budget))) / images;
     if (strong - weak <= kClearlyMore) continue;
     flag.raised = true;
     flag.found = fmt::format("robust accuracy {:.1f} % against {:.1f} % at eps {}", 100 * weak, 100 * strong,
-                             plan.ladder[rung].text);
+                             plan.ladder[budget].text);
   }
   return flag;
 }

@@ -17,7 +17,7 @@ struct NamedClassifier {
 };
 
 struct TransferMatrixOptions {
-  Rung eps{"8/255", 8 / 255.0};
+  Budget eps{"8/255", 8 / 255.0};
   Norm norm = Norm::Linf;
   std::string attack = "pgd";
   AttackSettings settings = {};  ///< `transfer_settings` are applied: the attack goes on to the end of its budget

@@ -15,9 +15,9 @@ constexpr const char* kLinf = "Linf";
 
 RobustPoint point_at_reference(const View& ladder, const View& accuracies) {
   RobustPoint point{ladder.at(size_t{0}), accuracies.at(size_t{0})};
-  for (size_t rung = 0; rung < ladder.size(); ++rung) {
-    if (std::abs(eps_value(ladder.at(rung)) - kReferenceEps) < std::abs(eps_value(point.eps) - kReferenceEps)) {
-      point = {ladder.at(rung), accuracies.at(rung), rung};
+  for (size_t budget = 0; budget < ladder.size(); ++budget) {
+    if (std::abs(eps_value(ladder.at(budget)) - kReferenceEps) < std::abs(eps_value(point.eps) - kReferenceEps)) {
+      point = {ladder.at(budget), accuracies.at(budget), budget};
     }
   }
   return point;
@@ -78,8 +78,8 @@ PlotCurve robust_curve(const Page& page, const std::string& model, const View& p
     const bool same = !first.json().is_object() || first.at("n").json() == clean.at("n").json();
     if (same) curve.points.push_back(curve_point(0, clean));
   }
-  for (size_t rung = 0; rung < accuracies.size(); ++rung) {
-    curve.points.push_back(curve_point(eps_axis(eps_value(part.at("eps").at(rung)), norm), accuracies.at(rung)));
+  for (size_t budget = 0; budget < accuracies.size(); ++budget) {
+    curve.points.push_back(curve_point(eps_axis(eps_value(part.at("eps").at(budget)), norm), accuracies.at(budget)));
   }
   return curve;
 }

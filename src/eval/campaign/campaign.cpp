@@ -75,7 +75,7 @@ int64_t legs_of(const Trial& trial, const Attack& attack, int64_t classes) {
 AttackRecord new_record(const Trial& trial, const std::string& name, const Dataset& images, Precision precision) {
   const auto attack = trial.attack(name);
   const int64_t n = images.size(), classes = images.classes.size();
-  const auto rungs = trial.ladder.size();
+  const auto budgets = trial.ladder.size();
   AttackRecord record;
   record.name = name;
   record.access = Registry<AttackEntry>::instance().get(name).access;
@@ -85,7 +85,7 @@ AttackRecord new_record(const Trial& trial, const std::string& name, const Datas
   record.settings = described(trial, *attack, precision);
   record.single_step = record.settings.value("steps", int64_t{0}) == 1;
   record.legs = legs_of(trial, *attack, classes);
-  record.broken = torch::full({n}, static_cast<int64_t>(rungs), torch::kInt64);
+  record.broken = torch::full({n}, static_cast<int64_t>(budgets), torch::kInt64);
   record.logits = torch::zeros({n, classes});
   record.distance = torch::full({n}, std::numeric_limits<double>::infinity(), torch::kFloat64);
   record.stage = torch::full({n}, -1, torch::kInt64);
@@ -93,9 +93,9 @@ AttackRecord new_record(const Trial& trial, const std::string& name, const Datas
   if (trial.settings.pixel_grid) record.adversarial = images.images.clone();
   record.settled = torch::zeros({n}, torch::kInt64);
   record.leg = torch::zeros({n}, torch::kInt64);
-  record.forward.assign(rungs, 0);
-  record.backward.assign(rungs, 0);
-  record.seconds.assign(rungs, 0);
+  record.forward.assign(budgets, 0);
+  record.backward.assign(budgets, 0);
+  record.seconds.assign(budgets, 0);
   return record;
 }
 
@@ -258,8 +258,9 @@ class Campaign {
               AttackResult found) const {
     if (&maker_ != &bench_.network)
       show_transferred(bench_.network, trial_.norm, trial_.settings.pixel_grid, input, found);
-    const auto broken = record.minimum_norm ? first_rungs(found)
-                                            : torch::full_like(places, record.rungs()).masked_fill(found.success, run);
+    const auto broken = record.minimum_norm
+                            ? first_budgets(found)
+                            : torch::full_like(places, record.budgets()).masked_fill(found.success, run);
     const auto none = found.success.logical_not();
     record.broken.index_copy_(0, places, broken);
     record.logits.index_copy_(0, places, found.logits);
@@ -273,13 +274,13 @@ class Campaign {
     record.backward[static_cast<size_t>(run)] += found.backward;
   }
 
-  /// (N) int64: the first rung whose ball holds the success; the number of rungs where there is none.
-  torch::Tensor first_rungs(const AttackResult& found) const {
-    const auto rungs = static_cast<int64_t>(trial_.ladder.size());
-    auto first = torch::full_like(found.stage, rungs);
-    for (int64_t rung = rungs - 1; rung >= 0; --rung) {
-      const double eps = trial_.ladder[static_cast<size_t>(rung)].eps;
-      first.masked_fill_(within(found.distance, eps, trial_.settings.pixel_grid).logical_and(found.success), rung);
+  /// (N) int64: the first budget whose ball holds the success; the number of budgets where there is none.
+  torch::Tensor first_budgets(const AttackResult& found) const {
+    const auto budgets = static_cast<int64_t>(trial_.ladder.size());
+    auto first = torch::full_like(found.stage, budgets);
+    for (int64_t budget = budgets - 1; budget >= 0; --budget) {
+      const double eps = trial_.ladder[static_cast<size_t>(budget)].eps;
+      first.masked_fill_(within(found.distance, eps, trial_.settings.pixel_grid).logical_and(found.success), budget);
     }
     return first;
   }
@@ -307,7 +308,7 @@ json campaign_identity(const Bench& bench, const Trial& trial, const Shard& shar
                    {"precision", to_string(bench.network.precision())},
                    {"shard", {shard.index, shard.of}}};
   identity.update(describe_classifier(bench.network));
-  for (const auto& rung : trial.ladder) identity["eps"].push_back(rung.text);
+  for (const auto& budget : trial.ladder) identity["eps"].push_back(budget.text);
   const auto precision = image_maker(bench, trial).precision();
   for (const auto& name : trial.attacks) {
     const auto attack = trial.attack(name);

@@ -161,8 +161,8 @@ std::vector<std::pair<const char*, torch::Tensor*>> AttackRecord::columns() {
   return all;
 }
 
-torch::Tensor Ledger::answers(const AttackRecord& attack, int64_t rung) const {
-  return torch::where(right().logical_and(attack.broken.le(rung)), attack.answer(), verdict);
+torch::Tensor Ledger::answers(const AttackRecord& attack, int64_t budget) const {
+  return torch::where(right().logical_and(attack.broken.le(budget)), attack.answer(), verdict);
 }
 
 AttackRecord Ledger::worst() const {

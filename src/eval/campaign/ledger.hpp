@@ -20,23 +20,23 @@ struct AttackRecord {
   std::vector<std::string> stages;
   nlohmann::json settings;      ///< Attack::describe at the largest eps
   int64_t legs = 1;             ///< of each run, see `Attack::legs`
-  torch::Tensor broken;         ///< (M) int64: the first rung at which the goal was reached; ladder.size(): none
+  torch::Tensor broken;         ///< (M) int64: the first budget at which the goal was reached; ladder.size(): none
   torch::Tensor logits;         ///< (M,K) float32 network, of the adversarial image
   torch::Tensor distance;       ///< (M) float64: how far that image is; infinite where the goal was not reached
   torch::Tensor stage;          ///< (M) int64: which of `stages` found it; -1: none
   torch::Tensor float_success;  ///< (M) bool: the goal was reached, on the pixel grid or off it
   torch::Tensor adversarial;    ///< uint8 (M,C,H,W): the image found, else the one nearest the goal at the last eps, or
                                 ///< the original where nothing was attacked; undefined off the pixel grid
-  std::vector<int64_t> forward, backward;  ///< images through the network at each rung
-  std::vector<double> seconds;             ///< at each rung
-  torch::Tensor settled;                   ///< (M) int64: runs (one per rung, or one for all) decided so far
+  std::vector<int64_t> forward, backward;  ///< images through the network at each budget
+  std::vector<double> seconds;             ///< at each budget
+  torch::Tensor settled;                   ///< (M) int64: runs (one per budget, or one for all) decided so far
   torch::Tensor leg;                       ///< (M) int64: legs behind it of the run after those
   Findings open = {};                      ///< M rows, valid where `leg` > 0; undefined where there are none
 
-  int64_t rungs() const { return static_cast<int64_t>(forward.size()); }
-  int64_t runs() const { return minimum_norm ? 1 : rungs(); }
-  torch::Tensor answer() const { return logits.argmax(1); }     ///< (M) int64; valid where broken
-  torch::Tensor success() const { return broken.lt(rungs()); }  ///< (M) bool
+  int64_t budgets() const { return static_cast<int64_t>(forward.size()); }
+  int64_t runs() const { return minimum_norm ? 1 : budgets(); }
+  torch::Tensor answer() const { return logits.argmax(1); }       ///< (M) int64; valid where broken
+  torch::Tensor success() const { return broken.lt(budgets()); }  ///< (M) bool
 
   /// The columns that every record has (`adversarial` where it is defined), by name.
   std::vector<std::pair<const char*, torch::Tensor*>> columns();
@@ -51,7 +51,7 @@ inline constexpr const char* kWorstCase = "worst";
 /// An image that the network misclassifies as it stands is not robust at any eps and is not attacked, unless the trial
 /// says so. An image broken at some eps counts as broken at every larger one, because its adversarial image lies in the
 /// larger ball too, and is not attacked there again. A minimum-norm attack runs once; an image is broken from the first
-/// rung that holds the nearest success it found.
+/// budget that holds the nearest success it found.
 struct Ledger {
   std::vector<int64_t> rows;  ///< M rows of the data set, ascending: those the goal concerns
   torch::Tensor labels;       ///< (M) int64
@@ -63,11 +63,11 @@ struct Ledger {
   int64_t size() const { return labels.size(0); }
   torch::Tensor right() const { return verdict.eq(labels); }  ///< (M) bool
 
-  /// (M) int64: what the network says of each image when the attack may use this rung; an image that the attack does
+  /// (M) int64: what the network says of each image when the attack may use this budget; an image that the attack does
   /// not break keeps its clean verdict. Right exactly where the image is robust.
-  torch::Tensor answers(const AttackRecord& attack, int64_t rung) const;
+  torch::Tensor answers(const AttackRecord& attack, int64_t budget) const;
 
-  /// All attacks taken together, named kWorstCase: each image by the attack that broke it at the smallest rung (of
+  /// All attacks taken together, named kWorstCase: each image by the attack that broke it at the smallest budget (of
   /// several, the first).
   AttackRecord worst() const;
 

@@ -30,8 +30,8 @@ std::string mask_digest(const torch::Tensor& mask) {
   return Digest().add(values.data_ptr(), values.nbytes()).hex();
 }
 
-std::vector<Rung> parse_ladder(const std::string& text, Norm norm) {
-  std::vector<Rung> ladder;
+std::vector<Budget> parse_ladder(const std::string& text, Norm norm) {
+  std::vector<Budget> ladder;
   for (const auto& word : split(text, ',')) {
     try {
       ladder.push_back({word, parse_number(word)});
@@ -55,8 +55,8 @@ std::vector<Rung> parse_ladder(const std::string& text, Norm norm) {
   if (ladder.empty()) {
     throw UserError(fmt::format("--eps{}: at least one value above 0 is needed", text.empty() ? "" : " " + text));
   }
-  std::stable_sort(ladder.begin(), ladder.end(), [](const Rung& a, const Rung& b) { return a.eps < b.eps; });
-  const auto same = [](const Rung& a, const Rung& b) { return a.eps == b.eps; };
+  std::stable_sort(ladder.begin(), ladder.end(), [](const Budget& a, const Budget& b) { return a.eps < b.eps; });
+  const auto same = [](const Budget& a, const Budget& b) { return a.eps == b.eps; };
   ladder.erase(std::unique(ladder.begin(), ladder.end(), same), ladder.end());
   return ladder;
 }

@@ -10,14 +10,14 @@
 namespace fercli {
 
 /// One step of a ladder of perturbation sizes: eps as the user wrote it ("8/255") and its value.
-struct Rung {
+struct Budget {
   std::string text;
   double eps;
 };
 
 /// "1/255,2/255,4/255", ascending whatever the order given, each once, without 0. Throws UserError: not numbers, out of
 /// range in this norm, nothing above 0.
-std::vector<Rung> parse_ladder(const std::string& text, Norm norm);
+std::vector<Budget> parse_ladder(const std::string& text, Norm norm);
 
 /// The network on which adversarial images are made when it is not the one that they are shown to.
 struct Surrogate {
@@ -31,7 +31,7 @@ struct Surrogate {
 /// What is tried on the images. Knows nothing of files or printing.
 struct Trial {
   std::vector<std::string> attacks;  ///< names, none twice
-  std::vector<Rung> ladder;          ///< ascending; one eps is a ladder of one
+  std::vector<Budget> ladder;        ///< ascending; one eps is a ladder of one
   Norm norm = Norm::Linf;
   EmotionGoal goal = {};  ///< untargeted: every image; else the images of the classes it concerns
   AttackSettings settings = {};

@@ -41,9 +41,9 @@ const json& outcomes_of(const json& report, const std::string& model) {
 }
 
 /// "pgd Linf 4/255", and how its threat differs from any change of any pixel that leaves an 8-bit image.
-std::string condition_name(const json& attack, size_t rung) {
+std::string condition_name(const json& attack, size_t budget) {
   std::string name = fmt::format("{} {} {}", attack.at("attack").get<std::string>(),
-                                 attack.at("norm").get<std::string>(), attack.at("eps").at(rung).get<std::string>());
+                                 attack.at("norm").get<std::string>(), attack.at("eps").at(budget).get<std::string>());
   if (attack.contains("goal")) name += " " + attack["goal"].get<std::string>();
   for (const char* digest : {"mask", "surrogate"}) {
     if (attack.contains(digest)) {
@@ -62,13 +62,13 @@ std::vector<Condition> conditions_of(const json& outcomes) {
     conditions.push_back({"clean", std::move(right), {}});
   }
   for (const auto& attack : outcomes.value("attacks", json::array())) {
-    for (size_t rung = 0; rung < attack.at("eps").size(); ++rung) {
+    for (size_t budget = 0; budget < attack.at("eps").size(); ++budget) {
       Right right;
       for (size_t i = 0; i < attack.at("rows").size(); ++i) {
         right[ids.at(attack["rows"][i].get<size_t>())] =
-            attack.at("broken").at(i).get<int64_t>() > static_cast<int64_t>(rung);
+            attack.at("broken").at(i).get<int64_t>() > static_cast<int64_t>(budget);
       }
-      conditions.push_back({condition_name(attack, rung), std::move(right), attack.value("settings", json())});
+      conditions.push_back({condition_name(attack, budget), std::move(right), attack.value("settings", json())});
     }
   }
   return conditions;

@@ -34,10 +34,10 @@ struct Series {
 
 Series attack_series(const json& attack) {
   Series series{attack.at("attack"), attack.at("norm"), attack.at("eps").get<std::vector<std::string>>(), {}};
-  for (size_t rung = 0; rung < series.eps.size(); ++rung) {
+  for (size_t budget = 0; budget < series.eps.size(); ++budget) {
     Standing standing;
     for (size_t i = 0; i < attack.at("rows").size(); ++i) {
-      standing[attack["rows"][i]] = attack["broken"][i].get<int64_t>() > static_cast<int64_t>(rung);
+      standing[attack["rows"][i]] = attack["broken"][i].get<int64_t>() > static_cast<int64_t>(budget);
     }
     series.standing.push_back(std::move(standing));
   }

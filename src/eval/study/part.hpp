@@ -26,7 +26,7 @@ struct Pilot {
   double standing_at(Norm norm, double size) const;
 
   /// Passes for each image of a ladder, when an attack needs `broken` on one that it breaks and `standing` on another.
-  double ladder_passes(Norm norm, const std::vector<Rung>& ladder, double broken, double standing) const;
+  double ladder_passes(Norm norm, const std::vector<Budget>& ladder, double broken, double standing) const;
 };
 
 /// One part measured on one model.

@@ -109,10 +109,10 @@ json robustness_part(const Result& result) {
   return part;
 }
 
-/// The first rung at which the answer is wrong; their number when there is none.
+/// The first budget at which the answer is wrong; their number when there is none.
 int64_t first_wrong(const json& answers, const json& label) {
-  for (size_t rung = 0; rung < answers.size(); ++rung) {
-    if (answers[rung] != label) return static_cast<int64_t>(rung);
+  for (size_t budget = 0; budget < answers.size(); ++budget) {
+    if (answers[budget] != label) return static_cast<int64_t>(budget);
   }
   return static_cast<int64_t>(answers.size());
 }

@@ -231,9 +231,9 @@ class Study {
     pilot.seconds_per_pass = time_pass(model.search, images);
     const auto n = static_cast<double>(images.size());
     pilot.right = found.right().sum().item<double>() / n;
-    for (size_t rung = 0; rung < plan_.ladder.size(); ++rung) {
-      const auto stands = found.right().logical_and(found.attacks.front().broken.gt(static_cast<int64_t>(rung)));
-      pilot.eps.push_back(plan_.ladder[rung].eps);
+    for (size_t budget = 0; budget < plan_.ladder.size(); ++budget) {
+      const auto stands = found.right().logical_and(found.attacks.front().broken.gt(static_cast<int64_t>(budget)));
+      pilot.eps.push_back(plan_.ladder[budget].eps);
       pilot.standing.push_back(stands.sum().item<double>() / n);
     }
     pilot.values = images.images[0].numel();
@@ -433,11 +433,11 @@ double Pilot::standing_at(Norm norm, double size) const {
   return share;
 }
 
-double Pilot::ladder_passes(Norm norm, const std::vector<Rung>& ladder, double broken_passes,
+double Pilot::ladder_passes(Norm norm, const std::vector<Budget>& ladder, double broken_passes,
                             double standing_passes) const {
   double before = right, passes = 1;
-  for (const auto& rung : ladder) {
-    const double after = standing_at(norm, rung.eps);
+  for (const auto& budget : ladder) {
+    const double after = standing_at(norm, budget.eps);
     passes += after * standing_passes + (before - after) * broken_passes;
     before = after;
   }

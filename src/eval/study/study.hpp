@@ -28,13 +28,13 @@ struct StudyModel {
 
 /// How much is measured.
 struct StudyPlan {
-  std::string mode;                             ///< "quick" or "full"
-  std::vector<std::string> parts;               ///< names; none: all
-  std::vector<Rung> ladder, autoattack_ladder;  ///< Linf
-  std::vector<Rung> l2_ladder;                  ///< for the comparison with what is certified
-  Rung at;                                      ///< Linf: vulnerability, transfer, calibration under attack, gallery
-  std::map<std::string, Given> given = {};      ///< parameters, by the parts' names
-  bool include_images = false;                  ///< a gallery of the user's images too
+  std::string mode;                               ///< "quick" or "full"
+  std::vector<std::string> parts;                 ///< names; none: all
+  std::vector<Budget> ladder, autoattack_ladder;  ///< Linf
+  std::vector<Budget> l2_ladder;                  ///< for the comparison with what is certified
+  Budget at;                                      ///< Linf: vulnerability, transfer, calibration under attack, gallery
+  std::map<std::string, Given> given = {};        ///< parameters, by the parts' names
+  bool include_images = false;                    ///< a gallery of the user's images too
   std::optional<std::vector<int64_t>> unseen = {};  ///< rows of the images whose pixels do not occur in Training
   uint64_t seed = 0;
   int64_t batch_size = 64;  ///< changes no figure

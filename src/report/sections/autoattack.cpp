@@ -11,11 +11,12 @@ Table cascade(const Page& page, const View& part) {
   for (const auto& stage : part.at("stages").elements()) {
     table.header.push_back({page.say("autoattack.broken", {{"stage", page.text(stage.at("name"))}})});
   }
-  for (size_t rung = 0; rung < part.at("eps").size(); ++rung) {
-    std::vector<Cell> cells{{page.text(part.at("eps").at(rung))}, {page.metric(part.at("robust_accuracy").at(rung))}};
-    if (part.at("balanced")) cells.push_back({page.metric(part.at("balanced").at(rung))});
+  for (size_t budget = 0; budget < part.at("eps").size(); ++budget) {
+    std::vector<Cell> cells{{page.text(part.at("eps").at(budget))},
+                            {page.metric(part.at("robust_accuracy").at(budget))}};
+    if (part.at("balanced")) cells.push_back({page.metric(part.at("balanced").at(budget))});
     for (const auto& stage : part.at("stages").elements()) {
-      cells.push_back({page.number(stage.at("broken").at(rung), NumberFormat::Count)});
+      cells.push_back({page.number(stage.at("broken").at(budget), NumberFormat::Count)});
     }
     table.rows.push_back(std::move(cells));
   }

@@ -23,9 +23,9 @@ PlotCurve class_curve(const Page& page, const ModelView& model, const View& entr
   const std::string name = page.class_words(entry.at("class").text()), norm = norm_of(model.view);
   PlotCurve curve{page.with_n(name, accuracies.at(0).at("n")), {}};
   if (const View clean = clean_recall(page, model.name, entry)) curve.points.push_back({0, 100 * value_of(clean)});
-  for (size_t rung = 0; rung < accuracies.size(); ++rung) {
+  for (size_t budget = 0; budget < accuracies.size(); ++budget) {
     curve.points.push_back(
-        {eps_axis(eps_value(model.view.at("eps").at(rung)), norm), 100 * value_of(accuracies.at(rung))});
+        {eps_axis(eps_value(model.view.at("eps").at(budget)), norm), 100 * value_of(accuracies.at(budget))});
   }
   return curve;
 }
@@ -63,16 +63,16 @@ std::vector<Block> spread(const Page& page, const ModelView& model) {
   const auto entries = model.view.at("per_class").elements();
   const View *lowest = nullptr, *highest = nullptr;
   for (const auto& entry : entries) {
-    const View value = entry.at("robust").at(point.rung);
+    const View value = entry.at("robust").at(point.budget);
     if (std::isnan(value_of(value))) continue;
-    if (!lowest || value_of(value) < value_of(lowest->at("robust").at(point.rung))) lowest = &entry;
-    if (!highest || value_of(value) > value_of(highest->at("robust").at(point.rung))) highest = &entry;
+    if (!lowest || value_of(value) < value_of(lowest->at("robust").at(point.budget))) lowest = &entry;
+    if (!highest || value_of(value) > value_of(highest->at("robust").at(point.budget))) highest = &entry;
   }
   if (!lowest) return {};
   return {Paragraph{page.say("per_class.spread", {{"eps", page.text(point.eps)},
-                                                  {"lowest", page.metric(lowest->at("robust").at(point.rung))},
+                                                  {"lowest", page.metric(lowest->at("robust").at(point.budget))},
                                                   {"lowest_class", page.class_name(lowest->at("class"))},
-                                                  {"highest", page.metric(highest->at("robust").at(point.rung))},
+                                                  {"highest", page.metric(highest->at("robust").at(point.budget))},
                                                   {"highest_class", page.class_name(highest->at("class"))}})}};
 }
 

@@ -49,17 +49,17 @@ Table ladder_table(const Page& page, const View& part, const char* key, const ch
   }
   if (part.at("worst").at(key)) columns.push_back({page.say("attack.all"), part.at("worst").at(key)});
   std::vector<std::vector<View>> rows;
-  for (size_t rung = 0; rung < part.at("eps").size(); ++rung) {
+  for (size_t budget = 0; budget < part.at("eps").size(); ++budget) {
     rows.emplace_back();
-    for (const auto& column : columns) rows.back().push_back(column.accuracies.at(rung));
+    for (const auto& column : columns) rows.back().push_back(column.accuracies.at(budget));
   }
   const bool shared = Page::share_n(rows);
   Table table{page.say(caption), {{plain("eps")}}, {}};
   for (const auto& column : columns) table.header.push_back({column.name});
   if (shared) table.header.push_back({plain("n")});
-  for (size_t rung = 0; rung < rows.size(); ++rung) {
-    std::vector<Cell> cells{{page.text(part.at("eps").at(rung))}};
-    for (auto& cell : page.metric_cells(rows[rung], NumberFormat::Percent, shared)) cells.push_back(std::move(cell));
+  for (size_t budget = 0; budget < rows.size(); ++budget) {
+    std::vector<Cell> cells{{page.text(part.at("eps").at(budget))}};
+    for (auto& cell : page.metric_cells(rows[budget], NumberFormat::Percent, shared)) cells.push_back(std::move(cell));
     table.rows.push_back(std::move(cells));
   }
   return table;
@@ -75,9 +75,9 @@ std::vector<Block> answers(const Page& page, const View& part) {
   Table table{page.say("robustness.answers"), {{plain("eps")}}, {}, true};
   for (const auto& name : classes) table.header.push_back({plain(page.class_words(name))});
   if (shared) table.header.push_back({plain("n")});
-  for (size_t rung = 0; rung < rows.size(); ++rung) {
-    std::vector<Cell> cells{{page.text(part.at("eps").at(rung))}};
-    for (auto& cell : page.metric_cells(rows[rung], NumberFormat::Percent, shared)) cells.push_back(std::move(cell));
+  for (size_t budget = 0; budget < rows.size(); ++budget) {
+    std::vector<Cell> cells{{page.text(part.at("eps").at(budget))}};
+    for (auto& cell : page.metric_cells(rows[budget], NumberFormat::Percent, shared)) cells.push_back(std::move(cell));
     table.rows.push_back(std::move(cells));
   }
   return {table};

@@ -59,14 +59,14 @@ Text weakest_sentence(const Page& page, const std::string& model) {
   const RobustPoint point = worst_point(page, model);
   View weakest;
   for (const auto& entry : page.part("robustness").at(model).at("per_class").elements()) {
-    const View accuracy = entry.at("robust").at(point.rung);
+    const View accuracy = entry.at("robust").at(point.budget);
     if (std::isnan(value_of(accuracy))) continue;
-    if (!weakest || at_most(accuracy) < at_most(weakest.at("robust").at(point.rung))) weakest = entry;
+    if (!weakest || at_most(accuracy) < at_most(weakest.at("robust").at(point.budget))) weakest = entry;
   }
   if (!weakest) return {};
   return page.say("summary.weakest", {{"class", page.class_name(weakest.at("class"))},
                                       {"eps", page.text(point.eps)},
-                                      {"robust", page.metric(weakest.at("robust").at(point.rung))}});
+                                      {"robust", page.metric(weakest.at("robust").at(point.budget))}});
 }
 
 Text happy_to_sad_sentence(const Page& page, const std::string& model) {

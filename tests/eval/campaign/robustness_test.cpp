@@ -57,8 +57,8 @@ TEST_F(RobustnessOf, MisclassifiedImagesAreNotRobustAndCostNothing) {
   EXPECT_EQ(found.right().sum().item<int64_t>(), kImages - 1);
   for (const auto& attack : found.attacks) {
     EXPECT_EQ(attack.broken[0].item<int64_t>(), 3);
-    for (int64_t rung = 0; rung < 3; ++rung) {
-      EXPECT_EQ(found.answers(attack, rung)[0].item<int64_t>(), found.verdict[0].item<int64_t>());
+    for (int64_t budget = 0; budget < 3; ++budget) {
+      EXPECT_EQ(found.answers(attack, budget)[0].item<int64_t>(), found.verdict[0].item<int64_t>());
     }
   }
   EXPECT_LE(found.attacks[0].forward[0], (kImages - 1) * 5);
@@ -70,10 +70,10 @@ TEST_F(RobustnessOf, EveryBrokenImageLiesInsideItsBallAndGetsTheAnswerRecorded) 
     const auto verdict = classifier_.logits(to_float(attack.adversarial)).argmax(1);
     int64_t broken = 0;
     for (int64_t i = 0; i < kImages; ++i) {
-      const auto rung = static_cast<size_t>(attack.broken[i].item<int64_t>());
-      if (rung == plan_.ladder.size()) continue;
+      const auto budget = static_cast<size_t>(attack.broken[i].item<int64_t>());
+      if (budget == plan_.ladder.size()) continue;
       ++broken;
-      EXPECT_LE(attack.distance[i].item<double>(), plan_.ladder[rung].eps + 1e-6);
+      EXPECT_LE(attack.distance[i].item<double>(), plan_.ladder[budget].eps + 1e-6);
       EXPECT_EQ(attack.answer()[i].item<int64_t>(), verdict[i].item<int64_t>());
       EXPECT_NE(attack.answer()[i].item<int64_t>(), data_.labels[i].item<int64_t>());
     }
@@ -86,8 +86,8 @@ TEST_F(RobustnessOf, AnImageBrokenAtASmallerEpsIsBrokenAtEveryLargerOneAndNotAtt
   const auto found = measure();
   const auto& attack = found.attacks[0];
   int64_t before = kImages;
-  for (int64_t rung = 0; rung < 3; ++rung) {
-    const auto robust = found.answers(attack, rung).eq(found.labels).sum().item<int64_t>();
+  for (int64_t budget = 0; budget < 3; ++budget) {
+    const auto robust = found.answers(attack, budget).eq(found.labels).sum().item<int64_t>();
     EXPECT_LE(robust, before);
     before = robust;
   }
@@ -132,16 +132,16 @@ TEST_F(RobustnessOf, TheCurveSaysWhatTheLadderSaysAtEachOfItsEps) {
     for (int64_t i = 0; i < kImages; ++i) result.per_image.push_back({{"id", data_.ids[static_cast<size_t>(i)]}});
     add_robustness(result, measure(), plan_, data_.classes);
     const auto& points = result.tables["curves"][0]["points"];
-    for (const auto& rung : plan_.ladder) {
+    for (const auto& budget : plan_.ladder) {
       bool met = false;
       for (const auto& point : points) {
-        if (point["eps"].get<double>() != rung.eps) continue;
+        if (point["eps"].get<double>() != budget.eps) continue;
         met = true;
         EXPECT_EQ(point["robust_accuracy"]["value"].get<double>(),
-                  result.metrics.at("robust_accuracy.fmn." + rung.text).value)
-            << rung.text;
+                  result.metrics.at("robust_accuracy.fmn." + budget.text).value)
+            << budget.text;
       }
-      EXPECT_TRUE(met) << rung.text;
+      EXPECT_TRUE(met) << budget.text;
     }
   }
 }
@@ -320,7 +320,7 @@ TEST(Ladder, IsReadAsWritten) {
 
 TEST(Ladder, IsAscendingWhateverTheOrderGivenEachOnceAndWithoutNought) {
   std::string words;
-  for (const auto& rung : parse_ladder("0,4/255,1/255,4/255", Norm::Linf)) words += rung.text + " ";
+  for (const auto& budget : parse_ladder("0,4/255,1/255,4/255", Norm::Linf)) words += budget.text + " ";
   EXPECT_EQ(words, "1/255 4/255 ");
 }
 

@@ -10,15 +10,15 @@ using nlohmann::json;
 
 namespace {
 
-/// Everything that one attack gives at one rung.
-struct RungCounts {
+/// Everything that one attack gives at one budget.
+struct BudgetCounts {
   torch::Tensor confusion;  ///< of the answers under attack
   torch::Tensor broken;     ///< (M) bool
 };
 
-RungCounts count_rung(const Ledger& robustness, const AttackRecord& record, int64_t rung, int64_t classes) {
-  return {confusion_matrix(robustness.labels, robustness.answers(record, rung), classes),
-          robustness.right().logical_and(record.broken.le(rung))};
+BudgetCounts count_at(const Ledger& robustness, const AttackRecord& record, int64_t budget, int64_t classes) {
+  return {confusion_matrix(robustness.labels, robustness.answers(record, budget), classes),
+          robustness.right().logical_and(record.broken.le(budget))};
 }
 
 template <class Number>
@@ -31,8 +31,8 @@ Number sum(const std::vector<Number>& values) {
 json curves(const LadderRun& run, const AttackRecord& record, int64_t classes) {
   json entry = {{"name", record.name}};
   const int64_t right = run.robustness.right().sum().item<int64_t>();
-  for (size_t rung = 0; rung < run.plan.ladder.size(); ++rung) {
-    const auto counts = count_rung(run.robustness, record, static_cast<int64_t>(rung), classes);
+  for (size_t budget = 0; budget < run.plan.ladder.size(); ++budget) {
+    const auto counts = count_at(run.robustness, record, static_cast<int64_t>(budget), classes);
     entry["robust_accuracy"].push_back(to_json(accuracy(counts.confusion)));
     entry["balanced"].push_back(to_json(balanced_accuracy(counts.confusion)));
     entry["success"].push_back(to_json(proportion(counts.broken.sum().item<int64_t>(), right)));
@@ -40,14 +40,14 @@ json curves(const LadderRun& run, const AttackRecord& record, int64_t classes) {
   return entry;
 }
 
-/// How many images each stage of a cascade broke, at each rung.
+/// How many images each stage of a cascade broke, at each budget.
 json stages(const LadderRun& run, const AttackRecord& record, int64_t classes) {
   auto list = json::array();
   for (size_t stage = 0; stage < record.stages.size(); ++stage) {
     json entry = {{"name", record.stages[stage]}};
     int64_t all = 0;
-    for (size_t rung = 0; rung < run.plan.ladder.size(); ++rung) {
-      const auto broken = count_rung(run.robustness, record, static_cast<int64_t>(rung), classes).broken;
+    for (size_t budget = 0; budget < run.plan.ladder.size(); ++budget) {
+      const auto broken = count_at(run.robustness, record, static_cast<int64_t>(budget), classes).broken;
       const auto here = broken.logical_and(record.stage.eq(static_cast<int64_t>(stage))).sum().item<int64_t>();
       entry["broken"].push_back(here);
       all += here;
@@ -71,8 +71,8 @@ json attack_entry(const LadderRun& run, const AttackRecord& record, int64_t clas
 /// Per class and per answer, all attacks taken together.
 void add_classes(json& figures, const LadderRun& run, const AttackRecord& worst, const LabelSet& classes) {
   for (const auto& name : classes.names()) figures["per_class"].push_back({{"class", name}});
-  for (size_t rung = 0; rung < run.plan.ladder.size(); ++rung) {
-    const auto counts = count_rung(run.robustness, worst, static_cast<int64_t>(rung), classes.size());
+  for (size_t budget = 0; budget < run.plan.ladder.size(); ++budget) {
+    const auto counts = count_at(run.robustness, worst, static_cast<int64_t>(budget), classes.size());
     const auto scores = class_scores(counts.confusion);
     auto shares = json::array();
     for (size_t k = 0; k < scores.size(); ++k) {
@@ -83,7 +83,7 @@ void add_classes(json& figures, const LadderRun& run, const AttackRecord& worst,
   }
 }
 
-/// -1: misclassified as it stands; else the first rung at which it breaks, or their number.
+/// -1: misclassified as it stands; else the first budget at which it breaks, or their number.
 std::vector<int64_t> broken_list(const Ledger& robustness, const AttackRecord& record) {
   return list_of(record.broken.masked_fill(robustness.right().logical_not(), -1));
 }
@@ -108,7 +108,7 @@ json ids_of(const Dataset& images) {
 
 json ladder_options(const LadderPlan& ladder) {
   json options = {{"norm", to_string(ladder.norm)}, {"attacks", json::array()}};
-  for (const auto& rung : ladder.ladder) options["eps"].push_back(rung.text);
+  for (const auto& budget : ladder.ladder) options["eps"].push_back(budget.text);
   for (const auto& name : ladder.attacks) {
     // With the precision that the attack allows, so that figures from before it was decided are not taken for today's.
     options["attacks"].push_back(make_attack(name, ladder.settings, ladder.norm, false)
@@ -133,10 +133,10 @@ LadderRun run_ladder(const StudySubject& subject, const LadderPlan& ladder) {
 StudyFindings ladder_findings(const StudySubject& subject, const LadderRun& run) {
   const LabelSet& classes = subject.images.classes;
   json figures = {{"norm", to_string(run.plan.norm)}, {"n", run.robustness.size()}};
-  for (const auto& rung : run.plan.ladder) {
-    figures["eps"].push_back(rung.text);
-    figures["eps_value"].push_back(rung.eps);
-    figures["eps_levels"].push_back(describe_levels(run.plan.norm, rung.eps));
+  for (const auto& budget : run.plan.ladder) {
+    figures["eps"].push_back(budget.text);
+    figures["eps_value"].push_back(budget.eps);
+    figures["eps_levels"].push_back(describe_levels(run.plan.norm, budget.eps));
   }
   json cost = {{"forward", 0}, {"backward", 0}, {"seconds", 0.0}};
   for (const auto& record : run.robustness.attacks) {

@@ -12,7 +12,7 @@ namespace fercli {
 struct LadderPlan {
   Norm norm;
   std::vector<std::string> attacks;
-  std::vector<Rung> ladder;
+  std::vector<Budget> ladder;
   AttackSettings settings = {};
 };
 
