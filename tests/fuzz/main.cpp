@@ -1,4 +1,5 @@
 // libFuzzer's entry: FERCLI_FUZZ_TARGET names the border. See run.sh.
+#include <c10/util/Logging.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -31,6 +32,7 @@ extern "C" int LLVMFuzzerInitialize(int*, char***) {
     std::exit(2);
   }
   fercli::silence_progress(true);
+  c10::SetStackTraceFetcher([] { return std::string(); });  // LibTorch's errors look up each frame's name
   scratch = fs::temp_directory_path() / ("fercli-fuzz-" + std::to_string(getpid()));
   fs::create_directories(scratch);
   std::atexit(remove_scratch);
