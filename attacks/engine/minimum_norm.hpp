@@ -7,11 +7,6 @@ namespace fercli {
 
 class MinimumNormAttack;
 
-/// (M) int64: where the mask is true.
-inline torch::Tensor places_where(const torch::Tensor& mask) {
-  return mask.nonzero().squeeze(1);
-}
-
 /// What `Approach::look` finds at the points of the images still open.
 struct Sight {
   torch::Tensor logits;   ///< (M,K) in the search's own arithmetic

@@ -12,10 +12,6 @@ namespace {
 /// keeps 8 bits, and the networks' logits come out right to 1 or 2 in 100.
 constexpr double kDoubt = 0.1;
 
-torch::Tensor rows_where(const torch::Tensor& mask) {
-  return mask.nonzero().squeeze(1);
-}
-
 }  // namespace
 
 Search::Search(Turn turn, Ball ball, Goal goal, std::vector<int64_t> index, torch::Tensor rows, Findings* findings)
@@ -125,12 +121,12 @@ void Search::finish(torch::Tensor& x_adv) {
   offer(x_adv);
   if (size() == 0 || !ball_.pixel_grid()) return;
   const auto candidates = findings_->float_success.index_select(0, rows_).logical_not();
-  const auto unsolved = rows_where(
+  const auto unsolved = places_where(
       turn_.attack->reach() == Attack::Reach::Anywhere ? candidates.logical_and(ball_.contains(x_adv)) : candidates);
   if (unsolved.size(0) == 0) return;
   const auto points = x_adv.index_select(0, unsolved);
   const auto goal = goal_.select(unsolved);
-  const auto claimed = rows_where(goal.reached(turn_.networks.fast->logits(points)));
+  const auto claimed = places_where(goal.reached(turn_.networks.fast->logits(points)));
   if (claimed.size(0) == 0) return;
   const auto reached = goal.select(claimed).reached(turn_.networks.judge->logits(points.index_select(0, claimed)));
   const auto successes = unsolved.index_select(0, claimed).masked_select(reached);
@@ -158,7 +154,7 @@ torch::Tensor Search::judged(const torch::Tensor& shown, const torch::Tensor& fa
     asked = verdict == Verdict::Last ? asked.logical_and(closer) : seen.logical_and(closer);
   }
   if (inside.defined()) asked = asked.logical_and(inside);
-  const auto claimed = rows_where(asked);
+  const auto claimed = places_where(asked);
   auto reached = torch::zeros_like(asked);
   if (claimed.size(0) > 0) {
     const auto verdicts = turn_.networks.judge->logits(shown.index_select(0, claimed));
@@ -181,13 +177,13 @@ torch::Tensor Search::judged(const torch::Tensor& shown, const torch::Tensor& fa
     solved = reached.logical_and(distance.eq(0));
   }
   findings_->done.index_fill_(0, rows_.masked_select(solved), true);
-  return rows_where(solved.logical_not());
+  return places_where(solved.logical_not());
 }
 
 /// These rows of `shown` become the best images yet where they are `improved`.
 void Search::note(const torch::Tensor& places, const torch::Tensor& shown, const torch::Tensor& logits,
                   const torch::Tensor& margin, const torch::Tensor& reached, const torch::Tensor& improved) {
-  const auto better = rows_where(improved);
+  const auto better = places_where(improved);
   if (better.size(0) == 0) return;
   const auto to = places.index_select(0, better);
   findings_->x_adv.index_copy_(0, to, shown.index_select(0, better));
@@ -243,7 +239,7 @@ void Search::remember(const std::string& name, const torch::Tensor& rows, const 
 
 void Search::leave_solved() {
   auto none = ball_.x();
-  keep_only(rows_where(solved().logical_not()), none, {});
+  keep_only(places_where(solved().logical_not()), none, {});
 }
 
 void Search::keep_only(const torch::Tensor& keep, torch::Tensor& x_adv, State state) {

@@ -10,6 +10,11 @@
 
 namespace fercli {
 
+/// (M) int64: where the mask is true.
+inline torch::Tensor places_where(const torch::Tensor& mask) {
+  return mask.nonzero().squeeze(1);
+}
+
 /// What `Search::gradient` finds at the images still unsolved.
 struct Slope {
   torch::Tensor gradient;  ///< (M,C,H,W): of the loss, in the image

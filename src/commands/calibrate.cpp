@@ -55,7 +55,7 @@ std::optional<nlohmann::json> card_of(const fs::path& model) {
   for (const auto& path : {fs::path(model).replace_extension(".json"), model.parent_path() / "model_card.json"}) {
     if (!fs::exists(path)) continue;
     auto card = read_untrusted_json(path);
-    if (card.is_object() && card.value("schema", "") == kModelCard) return card;
+    if (card.is_object() && card.value("schema", nlohmann::json()) == kModelCard) return card;
   }
   return std::nullopt;
 }

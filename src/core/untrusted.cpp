@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 
+#include "core/error.hpp"
 #include "core/files.hpp"
 
 namespace fercli {
@@ -39,6 +40,12 @@ nlohmann::json read_untrusted_json(const std::filesystem::path& path) {
   const std::string text = read_file(path);
   if (is_nested_too_deeply(text)) return nlohmann::json::value_t::discarded;
   return nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
+}
+
+nlohmann::json require_untrusted_json(const std::filesystem::path& path) {
+  auto document = read_untrusted_json(path);
+  if (document.is_discarded()) throw UserError(fmt::format("{}: is not JSON, or is nested too deeply", path.string()));
+  return document;
 }
 
 }  // namespace fercli

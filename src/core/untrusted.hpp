@@ -14,4 +14,7 @@ nlohmann::json parse_untrusted_json(const std::string& text);
 /// Throws UserError when the file cannot be read.
 nlohmann::json read_untrusted_json(const std::filesystem::path& path);
 
+/// The same for a file that must be JSON: throws UserError where it is not.
+nlohmann::json require_untrusted_json(const std::filesystem::path& path);
+
 }  // namespace fercli

@@ -143,8 +143,10 @@ void write_result(const Result& result, const std::filesystem::path& path) {
 }
 
 Result read_result(const std::filesystem::path& path) {
-  const json document = read_untrusted_json(path);
-  if (document.is_discarded()) throw UserError(fmt::format("{}: is not JSON, or is nested too deeply", path.string()));
+  return result_of(require_untrusted_json(path), path);
+}
+
+Result result_of(const json& document, const std::filesystem::path& path) {
   const json schema = document.is_object() ? document.value("schema", json::object()) : json::object();
   if (!schema.is_object() || schema.value("name", json()) != Result::kSchema ||
       !schema.value("version", json()).is_number()) {

@@ -61,6 +61,9 @@ void write_result(const Result& result, const std::filesystem::path& path);
 /// Throws UserError: no such file, not JSON, not a result of fercli, or of a newer schema.
 Result read_result(const std::filesystem::path& path);
 
+/// The same for a document that was read from this file already.
+Result result_of(const nlohmann::json& document, const std::filesystem::path& path);
+
 /// {"name", "split", "n", "digest", "skipped", "classes"} of the images that were used; `split` as shown to the user.
 nlohmann::json describe_dataset(const Dataset& dataset, const std::string& split);
 

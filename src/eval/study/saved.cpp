@@ -232,13 +232,12 @@ void check_report(const json& report, const std::filesystem::path& path) {
 }
 
 json parse_saved(const std::filesystem::path& path) {
-  json document = read_untrusted_json(path);
-  if (document.is_discarded()) throw UserError(fmt::format("{}: is not JSON, or is nested too deeply", path.string()));
+  json document = require_untrusted_json(path);
   if (document.is_object() && document.value("schema", json()) == kReportSchema) {
     check_report(document, path);
     return document;
   }
-  const Result result = read_result(path);
+  const Result result = result_of(document, path);
   if (result.metrics.count("accuracy") == 0 || !result.tables.contains("confusion_matrix")) {
     throw UserError(
         fmt::format("{}: is a result of `fercli {}`; reports are made of those of `fercli eval` and "
