@@ -5,10 +5,12 @@
 #include <algorithm>
 #include <opencv2/imgcodecs.hpp>
 #include <opencv2/imgproc.hpp>
+#include <set>
 
 #include "core/error.hpp"
 #include "core/files.hpp"
 #include "core/progress.hpp"
+#include "core/text.hpp"
 
 namespace fercli {
 
@@ -49,7 +51,12 @@ struct PictureFormat {
   std::string_view start;
   size_t place;  ///< of `start`
   RawPicture (*decode)(std::string_view bytes, int64_t channels, const DecodeLimits& limits);
+  const char* way_out = nullptr;  ///< of a format without a decoder, where there is a better one than the general
 };
+
+constexpr const char* kFromHeif =
+    "convert it with `heif-convert FILE FILE.jpg` (Debian: libheif-examples), or have the phone take JPEG (iPhone: "
+    "Settings, Camera, Formats, Most Compatible)";
 
 /// Formats without a decoder are refused by name: few pictures of faces come in them, and their decoders have no
 /// limits.
@@ -72,12 +79,13 @@ const PictureFormat* picture_format(std::string_view bytes) {
                                           {"PAM", "P7"sv, 0, nullptr},
                                           {"PFM", "PF"sv, 0, nullptr},
                                           {"PFM", "Pf"sv, 0, nullptr},
-                                          {"GIF", "GIF8"sv, 0, nullptr},
-                                          {"AVIF", "ftypavif"sv, 4, nullptr},
-                                          {"AVIF", "ftypavis"sv, 4, nullptr},
-                                          {"HEIF", "ftyphei"sv, 4, nullptr},
-                                          {"HEIF", "ftyphev"sv, 4, nullptr},
-                                          {"HEIF", "ftypmif1"sv, 4, nullptr},
+                                          {"GIF", "GIF8"sv, 0, decode_gif},
+                                          {"AVIF", "ftypavif"sv, 4, nullptr, kFromHeif},
+                                          {"AVIF", "ftypavis"sv, 4, nullptr, kFromHeif},
+                                          {"HEIF (HEIC), as phones write it", "ftyphei"sv, 4, nullptr, kFromHeif},
+                                          {"HEIF (HEIC), as phones write it", "ftyphev"sv, 4, nullptr, kFromHeif},
+                                          {"HEIF (HEIC), as phones write it", "ftypmif1"sv, 4, nullptr, kFromHeif},
+                                          {"HEIF (HEIC), as phones write it", "ftypmsf1"sv, 4, nullptr, kFromHeif},
                                           {"JPEG 2000", "\0\0\0\x0cjP"sv, 0, nullptr},
                                           {"JPEG 2000", "\xff\x4f\xff\x51"sv, 0, nullptr},
                                           {"JPEG XL", "\xff\x0a"sv, 0, nullptr},
@@ -103,10 +111,9 @@ RawPicture decode_picture(std::string_view bytes, int64_t channels, const Decode
   const PictureFormat* format = picture_format(bytes);
   if (format == nullptr) throw PictureRefused(Why::OtherFormat, "is not a readable image");
   if (format->decode == nullptr) {
-    throw PictureRefused(
-        Why::OtherFormat,
-        fmt::format("is {}, which is not read; save it as PNG or JPEG (WEBP, BMP, TIFF and PNM are read too)",
-                    format->name));
+    const char* way_out = "save it as PNG or JPEG (WEBP, GIF, BMP, TIFF and PNM are read too)";
+    throw PictureRefused(Why::OtherFormat, fmt::format("is {}, which is not read; {}", format->name,
+                                                       format->way_out != nullptr ? format->way_out : way_out));
   }
   return format->decode(bytes, channels, limits);
 }
@@ -118,6 +125,13 @@ void warn_of_lost_depth(const RawPicture& picture, const std::string& name) {
             fmt::format("{}: has 16-bit pixels, but none above {} of 65535, so that it is read as black; if they are "
                         "meant to be of 255, save it with 8 bits (said once: other files may be alike)",
                         name, picture.greatest_deep));
+}
+
+void warn_of_animation(const RawPicture& picture, const std::string& name) {
+  if (!picture.animated) return;
+  warn_once("animation", fmt::format("{}: is an animation; its first frame is read, the others are not (said once: "
+                                     "other files may be alike)",
+                                     name));
 }
 
 cv::Mat resized(const cv::Mat& mat, int height, int width) {
@@ -138,11 +152,18 @@ torch::Tensor decode_image(std::string_view bytes, int64_t channels, const std::
   try {
     RawPicture picture = decode_picture(bytes, channels, limits);
     warn_of_lost_depth(picture, name);
+    warn_of_animation(picture, name);
     const auto rows = torch::from_blob(picture.values.data(), {picture.height, picture.width, channels}, torch::kUInt8);
     return rows.permute({2, 0, 1}).clone(torch::MemoryFormat::Contiguous);
   } catch (const PictureRefused& error) {
     throw PictureRefused(error.why(), error.words(), name);
   }
+}
+
+bool has_image_extension(const std::filesystem::path& path) {
+  static const std::set<std::string> known{".png", ".jpg", ".jpeg", ".webp", ".bmp",  ".tif",  ".tiff",
+                                           ".pgm", ".ppm", ".pnm",  ".gif",  ".heic", ".heif", ".jp2"};
+  return known.count(to_lower(path.extension().string())) > 0;
 }
 
 std::string image_format(std::string_view bytes) {

@@ -32,9 +32,7 @@ fs::path png_path(const std::string& id) {
     if (!part.empty() && part != "." && part != "..") path /= file_name_of(part, "image");
   }
   if (path.empty()) path = "image";
-  static const std::set<std::string> extensions{".png", ".jpg", ".jpeg", ".bmp", ".webp",
-                                                ".gif", ".tif", ".tiff", ".pgm", ".ppm"};
-  if (extensions.count(to_lower(path.extension().string()))) return path.replace_extension(".png");
+  if (has_image_extension(path)) return path.replace_extension(".png");
   return path += ".png";
 }
 

@@ -29,7 +29,8 @@ Picture decode_upload(const std::string& bytes, int64_t most_pixels) {
   if (bytes.empty()) throw RequestError(400, "there is no image in the request");
   const std::string format = image_format(bytes);
   if (format != "PNG" && format != "JPEG" && format != "WEBP") {
-    throw RequestError(415, "the image must be PNG, JPEG or WEBP");
+    throw RequestError(415,
+                       fmt::format("the image must be PNG, JPEG or WEBP{}{}", format.empty() ? "" : ", not ", format));
   }
   DecodeLimits limits;
   limits.most_pixels = most_pixels;

@@ -112,7 +112,8 @@ FuzzTarget decoder_target() {
         DecodeLimits limits;
         limits.most_pixels = 1 << 18;
         limits.most_scan_pixels = 1 << 22;
-        for (const auto decode : {decode_jpeg, decode_png, decode_webp, decode_tiff, decode_bmp, decode_pnm}) {
+        for (const auto decode :
+             {decode_jpeg, decode_png, decode_webp, decode_tiff, decode_bmp, decode_pnm, decode_gif}) {
           for (const int64_t channels : {1, 3}) {
             try {
               decode(bytes, channels, limits);

@@ -28,12 +28,6 @@ struct Entry {
   Split split = Split::None;
 };
 
-bool has_image_extension(const fs::path& path) {
-  static const std::set<std::string> known = {".jpg",  ".jpeg", ".png", ".bmp", ".webp", ".tif",
-                                              ".tiff", ".pgm",  ".ppm", ".pnm", ".jp2"};
-  return known.count(to_lower(path.extension().string())) > 0;
-}
-
 bool is_hidden(const fs::path& path) {
   return path.filename().string().compare(0, 1, ".") == 0;
 }

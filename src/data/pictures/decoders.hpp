@@ -23,6 +23,7 @@ struct RawPicture {
   int64_t height = 0, width = 0, channels = 0;
   std::vector<uint8_t> values;  ///< height x width x channels
   int greatest_deep = 0;        ///< of the file's 16-bit values, which are shown by their upper halves; 0: it has none
+  bool animated = false;        ///< the file has more pictures, which are shown after this one
 };
 
 /// A picture that is not decoded, and the words that follow its name.
@@ -45,21 +46,23 @@ class PictureRefused : public UserError {
   std::string words_;
 };
 
-/// Each decodes one format to `channels` 1 (grey, ITU-R 601) or 3 (red, green, blue); opacity is ignored. Throws
-/// PictureRefused, and what `throw_if_interrupted` throws. Nothing of the pixels is allocated or decoded before the
-/// picture's size has been held against the limits.
+/// Each decodes one format to `channels` 1 (grey, ITU-R 601) or 3 (red, green, blue); opacity is ignored, and of an
+/// animation the first frame is read. Throws PictureRefused, and what `throw_if_interrupted` throws. Nothing of the
+/// pixels is allocated or decoded before the picture's size has been held against the limits.
 RawPicture decode_jpeg(std::string_view bytes, int64_t channels, const DecodeLimits& limits);
 RawPicture decode_png(std::string_view bytes, int64_t channels, const DecodeLimits& limits);
 RawPicture decode_webp(std::string_view bytes, int64_t channels, const DecodeLimits& limits);
 RawPicture decode_tiff(std::string_view bytes, int64_t channels, const DecodeLimits& limits);
 RawPicture decode_bmp(std::string_view bytes, int64_t channels, const DecodeLimits& limits);
 RawPicture decode_pnm(std::string_view bytes, int64_t channels, const DecodeLimits& limits);
+RawPicture decode_gif(std::string_view bytes, int64_t channels, const DecodeLimits& limits);
 
 /// For the decoders: black, of this size. Throws PictureRefused where `format` has no pixels or more than allowed.
 RawPicture sized_picture(const std::string& format, int64_t width, int64_t height, int64_t channels,
                          const DecodeLimits& limits);
 
-/// 1 to 8 from a block of EXIF data, as it begins with its byte order; 1 (upright) where it says nothing sensible.
+/// 1 to 8 from a block of EXIF data, as it begins with its byte order or with "Exif\0\0"; 1 (upright) where it says
+/// nothing sensible.
 int exif_orientation(std::string_view exif);
 
 /// Turned and mirrored to stand upright, as EXIF and TIFF number the ways in which a picture can lie.

@@ -35,6 +35,7 @@ class JpegReading {
   int64_t height() const { return info_.image_height; }
   int64_t channels() const { return info_.out_color_components; }
   bool is_cmyk() const { return info_.out_color_space == JCS_CMYK; }
+  bool is_adobe() const { return info_.saw_Adobe_marker != 0; }
   int orientation() const { return orientation_; }
 
  private:
@@ -126,7 +127,7 @@ bool JpegReading::rows(uint8_t* out, int64_t most_scans) {
 int JpegReading::orientation_of_markers() const {
   for (auto marker = info_.marker_list; marker != nullptr; marker = marker->next) {
     const std::string_view data(reinterpret_cast<const char*>(marker->data), marker->data_length);
-    if (data.substr(0, 6) == std::string_view("Exif\0\0", 6)) return exif_orientation(data.substr(6));
+    if (data.substr(0, 4) == "Exif") return exif_orientation(data);
   }
   return 1;
 }
@@ -160,14 +161,15 @@ int64_t most_scans_of(const DecodeLimits& limits, int64_t pixels) {
   return std::min(limits.most_scans, std::max(kScansOfAnyPicture, limits.most_scan_pixels / pixels));
 }
 
-/// Photographs with black ink are stored inverted, as Adobe does.
-RawPicture rgb_of_cmyk(const RawPicture& cmyk) {
-  RawPicture out{cmyk.height, cmyk.width, 3, {}, 0};
+/// Of pictures in four inks. Adobe's programs, and all that write its marker, store them inverted: 255 is no ink.
+RawPicture rgb_of_cmyk(const RawPicture& cmyk, bool inverted) {
+  RawPicture out{cmyk.height, cmyk.width, 3, {}, 0, false};
   out.values.reserve(cmyk.values.size() / 4 * 3);
+  const int all_ink = inverted ? 0 : 255;
   for (size_t i = 0; i + 3 < cmyk.values.size(); i += 4) {
-    const int black = cmyk.values[i + 3];
+    const int black = cmyk.values[i + 3] ^ all_ink;
     for (size_t c = 0; c < 3; ++c) {
-      out.values.push_back(static_cast<uint8_t>(black - ((255 - cmyk.values[i + c]) * black >> 8)));
+      out.values.push_back(static_cast<uint8_t>(((cmyk.values[i + c] ^ all_ink) * black + 127) / 255));
     }
   }
   return out;
@@ -192,7 +194,10 @@ RawPicture decode_jpeg(std::string_view bytes, int64_t channels, const DecodeLim
   const int64_t most_scans = most_scans_of(limits, reading.width() * reading.height());
   if (count_scans(FileBytes(bytes)) > most_scans) refuse_jpeg(JpegEnd::TooManyScans, most_scans);
   if (!reading.rows(picture.values.data(), most_scans)) refuse_jpeg(reading.end(), most_scans);
-  if (reading.is_cmyk()) picture = channels == 1 ? grey_picture(rgb_of_cmyk(picture)) : rgb_of_cmyk(picture);
+  if (reading.is_cmyk()) {
+    picture = rgb_of_cmyk(picture, reading.is_adobe());
+    if (channels == 1) picture = grey_picture(picture);
+  }
   return upright(std::move(picture), reading.orientation());
 }
 

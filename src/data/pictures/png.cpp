@@ -115,6 +115,17 @@ int PngReading::orientation() {
                        end == PngEnd::CutShort ? "is a PNG cut short" : "is a damaged PNG");
 }
 
+/// Whether there are frames besides the picture that every reader shows (APNG).
+bool is_animated_png(const FileBytes& bytes) {
+  constexpr uint32_t kFrames = 0x6163544c, kPixels = 0x49444154;  // acTL, IDAT
+  for (size_t place = 8; place + 8 <= bytes.size(); place += 12 + bytes.big(place, 4)) {
+    const uint32_t kind = bytes.big(place + 4, 4);
+    if (kind == kFrames) return bytes.big(place + 8, 4) > 1;
+    if (kind == kPixels) break;
+  }
+  return false;
+}
+
 /// The upper halves of 16-bit values, into `picture`; and the greatest value.
 void take_upper_halves(const std::vector<uint8_t>& deep, RawPicture& picture) {
   for (size_t i = 0; i < picture.values.size(); ++i) {
@@ -132,6 +143,7 @@ RawPicture decode_png(std::string_view bytes, int64_t channels, const DecodeLimi
   std::vector<uint8_t> deep(reading.is_deep() ? 2 * picture.values.size() : 0);
   if (!reading.rows(deep.empty() ? picture.values.data() : deep.data())) refuse_png(reading.end());
   if (!deep.empty()) take_upper_halves(deep, picture);
+  picture.animated = is_animated_png(FileBytes(bytes));
   return upright(std::move(picture), reading.orientation());
 }
 

@@ -6,6 +6,7 @@ namespace fercli {
 
 namespace {
 
+constexpr std::string_view kExifName("Exif\0\0", 6);
 constexpr uint32_t kOrientationTag = 0x0112;
 constexpr size_t kExifEntryBytes = 12;
 
@@ -32,10 +33,11 @@ RawPicture sized_picture(const std::string& format, int64_t width, int64_t heigh
     throw PictureRefused(PictureRefused::Why::TooLarge,
                          fmt::format("has {}x{} pixels, more than {}", width, height, pixel_count(limits.most_pixels)));
   }
-  return {height, width, channels, std::vector<uint8_t>(static_cast<size_t>(height * width * channels)), 0};
+  return {height, width, channels, std::vector<uint8_t>(static_cast<size_t>(height * width * channels)), 0, false};
 }
 
 int exif_orientation(std::string_view exif) {
+  if (exif.substr(0, kExifName.size()) == kExifName) exif.remove_prefix(kExifName.size());
   const FileBytes bytes(exif);
   const bool little = bytes.big(0, 2) == 0x4949;
   if (!little && bytes.big(0, 2) != 0x4d4d) return 1;
@@ -58,8 +60,12 @@ RawPicture upright(RawPicture picture, int orientation) {
   const bool transposed = orientation >= 5;
   const bool from_right = orientation == 2 || orientation == 3 || orientation == 7 || orientation == 8;
   const bool from_below = orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7;
-  RawPicture out{transposed ? picture.width : picture.height, transposed ? picture.height : picture.width,
-                 picture.channels, std::vector<uint8_t>(picture.values.size()), picture.greatest_deep};
+  RawPicture out{transposed ? picture.width : picture.height,
+                 transposed ? picture.height : picture.width,
+                 picture.channels,
+                 std::vector<uint8_t>(picture.values.size()),
+                 picture.greatest_deep,
+                 picture.animated};
   uint8_t* to = out.values.data();
   for (int64_t y = 0; y < out.height; ++y) {
     for (int64_t x = 0; x < out.width; ++x) {
@@ -75,7 +81,7 @@ RawPicture upright(RawPicture picture, int orientation) {
 }
 
 RawPicture grey_picture(const RawPicture& picture) {
-  RawPicture out{picture.height, picture.width, 1, {}, picture.greatest_deep};
+  RawPicture out{picture.height, picture.width, 1, {}, picture.greatest_deep, picture.animated};
   out.values.resize(static_cast<size_t>(picture.height * picture.width));
   const uint8_t* from = picture.values.data();
   for (auto& grey : out.values) {

@@ -244,10 +244,6 @@ bool has_video_extension(const std::string& path) {
   return has_extension(path, {".mp4", ".avi", ".mkv", ".mov", ".webm", ".m4v", ".mpg", ".mpeg", ".mjpeg", ".mjpg"});
 }
 
-bool has_image_extension(const std::string& path) {
-  return has_extension(path, {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".pgm", ".ppm"});
-}
-
 std::vector<std::string> files_in(const std::string& folder, const std::function<bool(const std::string&)>& wanted) {
   std::vector<std::string> files;
   std::error_code error;
@@ -263,7 +259,8 @@ std::unique_ptr<VideoSource> open_video(const std::string& word) {
   if (is_synthetic_video(word)) return open_synthetic_video(word);
   if (camera_number(word) >= 0 || is_url(word)) return std::make_unique<LiveSource>(word);
   std::error_code error;
-  if (fs::is_directory(word, error) || has_image_extension(word)) return std::make_unique<StillSource>(word);
+  const bool still = has_image_extension(word) && !has_extension(word, {".gif"});  // FFmpeg plays those
+  if (fs::is_directory(word, error) || still) return std::make_unique<StillSource>(word);
   return std::make_unique<FileSource>(word);
 }
 

@@ -50,8 +50,6 @@ std::unique_ptr<VideoSource> open_first_video(const std::vector<std::string>& wo
 /// True for a file with a video's extension (.mp4, .avi, .mkv, …).
 bool has_video_extension(const std::string& path);
 
-bool has_image_extension(const std::string& path);
-
 /// The files in a folder (not in its subfolders) whose path is `wanted`, by name. Throws UserError when the folder
 /// cannot be read.
 std::vector<std::string> files_in(const std::string& folder, const std::function<bool(const std::string&)>& wanted);

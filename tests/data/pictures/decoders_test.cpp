@@ -10,6 +10,7 @@
 #include "data/formats/reader.hpp"
 #include "data/image.hpp"
 #include "serve/metrics.hpp"
+#include "tests/data/pictures/picture_files.hpp"
 #include "tests/user_error.hpp"
 
 namespace fercli {
@@ -214,17 +215,15 @@ TEST(Decoders, PackedTextsInAPngStayPacked) {
 }
 
 TEST(Decoders, FormatsWithoutADecoderAreRefusedByName) {
-  const std::vector<std::pair<std::string, std::string>> known{{std::string("GIF89a\1\0\1\0", 10), "GIF"},
-                                                               {std::string("\0\0\0\x20"
-                                                                            "ftypavif",
-                                                                            12),
-                                                                "AVIF"},
-                                                               {std::string("\0\0\0\x0cjP  \r\n", 10), "JPEG 2000"},
-                                                               {"P7\nWIDTH 1", "PAM"},
-                                                               {"%PDF-1.7", "PDF"}};
+  const std::vector<std::pair<std::string, std::string>> known{
+      {std::string("\0\0\0\x0cjP  \r\n", 10), "JPEG 2000"}, {"P7\nWIDTH 1", "PAM"}, {"%PDF-1.7", "PDF"}};
   for (const auto& [bytes, words] : known) {
-    EXPECT_EQ(refusal(bytes, Why::OtherFormat),
-              "a: is " + words + ", which is not read; save it as PNG or JPEG (WEBP, BMP, TIFF and PNM are read too)");
+    EXPECT_EQ(
+        refusal(bytes, Why::OtherFormat),
+        "a: is " + words + ", which is not read; save it as PNG or JPEG (WEBP, GIF, BMP, TIFF and PNM are read too)");
+  }
+  for (const std::string kind : {"avif", "heic", "heix", "hevc", "mif1", "msf1"}) {
+    EXPECT_THAT(refusal(std::string(4, '\0') + "ftyp" + kind, Why::OtherFormat), testing::HasSubstr("heif-convert"));
   }
 }
 
@@ -238,6 +237,47 @@ TEST(Decoders, PicturesCutShortAreRefusedInEveryFormat) {
   }
 }
 
+TEST(Decoders, InksArePaleInAdobesFilesAndFullInOthers) {
+  const torch::Tensor inks = torch::tensor({51, 102, 0, 51}, torch::kUInt8).expand({16, 16, 4});
+  for (const bool adobe : {false, true}) {
+    const auto image = decode_image(test::cmyk_jpeg_file(inks, adobe), 3, "inks.jpg");
+    const int wanted[] = {204 * 204 / 255, 153 * 204 / 255, 204};
+    for (int c = 0; c < 3; ++c) EXPECT_NEAR(image[c][8][8].item<int>(), wanted[c], 2) << adobe << ", channel " << c;
+  }
+}
+
+TEST(Decoders, AGifOfManyCodesIsReadToItsLastPixel) {
+  Rng rng(5);
+  torch::Tensor noise = torch::empty({61, 203}, torch::kUInt8);
+  for (int64_t i = 0; i < noise.numel(); ++i) noise.data_ptr<uint8_t>()[i] = static_cast<uint8_t>(rng.below(256));
+  const torch::Tensor flat = torch::full({300, 300}, 7, torch::kUInt8);
+  for (const auto& pixels : {noise, flat}) {
+    for (const bool interlaced : {false, true}) {
+      const RawPicture picture = decode_gif(test::gif_file({pixels}, interlaced), 1, {});
+      ASSERT_EQ(picture.height, pixels.size(0));
+      ASSERT_EQ(picture.width, pixels.size(1));
+      EXPECT_EQ(std::memcmp(picture.values.data(), pixels.data_ptr<uint8_t>(), picture.values.size()), 0);
+      EXPECT_FALSE(picture.animated);
+    }
+  }
+}
+
+TEST(Decoders, AGifOrAnimationCutShortOrTooLargeIsRefused) {
+  const torch::Tensor face = read_dataset("synthetic:n=1,seed=3").images[0][0];
+  const std::string gif = test::gif_file({face}), webp = test::animated_webp_file({face, face});
+  for (const size_t length : {size_t{8}, size_t{400}, size_t{790}, gif.size() - 200}) {
+    EXPECT_EQ(refusal(gif.substr(0, length), Why::Damaged), "a: is a GIF cut short") << length;
+  }
+  EXPECT_EQ(refusal(webp.substr(0, 200), Why::Damaged), "a: is a WEBP cut short");
+  DecodeLimits limits;
+  limits.most_pixels = 48 * 48 - 1;
+  for (const auto& file : {gif, webp}) {
+    EXPECT_EQ(refusal(file, Why::TooLarge, limits), "a: has 48x48 pixels, more than 2303");
+  }
+  const Deadline passed(Clock::now() - std::chrono::seconds(1));
+  EXPECT_THROW(decode_image(gif, 3, "a"), Late);
+}
+
 TEST(Decoders, APassedDeadlineEndsTheDecoding) {
   const Deadline passed(Clock::now() - std::chrono::seconds(1));
   for (const char* extension : {".png", ".jpg", ".webp", ".bmp", ".ppm", ".tif"}) {
@@ -247,8 +287,13 @@ TEST(Decoders, APassedDeadlineEndsTheDecoding) {
 
 TEST(Decoders, ChangedBytesNeverDoHarm) {
   Rng rng(11);
+  const torch::Tensor face = read_dataset("synthetic:n=1,seed=3").images[0][0];
+  std::vector<std::string> files{test::gif_file({face, face}), test::animated_webp_file({face, face}),
+                                 test::turned_webp_file(face, 6)};
   for (const char* extension : {".png", ".jpg", ".webp", ".bmp", ".ppm", ".tif"}) {
-    const std::string whole = encoded(extension, scene());
+    files.push_back(encoded(extension, scene()));
+  }
+  for (const auto& whole : files) {
     for (int i = 0; i < 300; ++i) {
       std::string bytes = whole;
       for (int64_t k = rng.below(6); k >= 0; --k) {
