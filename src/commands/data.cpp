@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "commands/near_report.hpp"
 #include "commands/options/data_options.hpp"
 #include "commands/options/output_file.hpp"
 #include "commands/options/show_options.hpp"
@@ -16,6 +17,7 @@
 #include "data/audit.hpp"
 #include "data/formats/reader.hpp"
 #include "data/formats/writer.hpp"
+#include "data/image.hpp"
 #include "eval/result_shapes.hpp"
 #include "record/document_kind.hpp"
 #include "report/plots.hpp"
@@ -251,40 +253,44 @@ int run_stats(const std::vector<std::string>& arguments) {
 
 /// All findings about one data set. Equal files are only looked for where the images are files of their own.
 struct Audit {
-  explicit Audit(const Dataset& data, const std::string& source)
+  Audit(const Dataset& data, const std::string& source, double least_correlation)
       : by_files(fs::is_directory(source)),
         files(by_files ? find_equal_files(data, source, ProgressObserver::terminal()) : DuplicateReport{}),
         pixels(find_equal_pixels(data, ProgressObserver::terminal())),
-        blank(find_blank(data)) {}
+        blank(find_blank(data)),
+        min_correlation(least_correlation) {
+    if (min_correlation < 1) {
+      near = find_near_duplicates(data, min_correlation, pixels, ProgressObserver::terminal());
+    }
+  }
 
   bool by_files;
   DuplicateReport files, pixels;
   std::vector<int64_t> blank;
+  double min_correlation;
+  std::optional<NearReport> near;
 };
 
 PrintedTable duplicates_table(const std::string& title, const DuplicateReport& report, int64_t n) {
-  const auto share = [](int64_t count, int64_t of) { return proportion_cell(proportion(count, of)); };
   PrintedTable table{title, {"finding", "number", "share"}, {}};
   table.rows = {{"groups of equal images", static_cast<int64_t>(report.groups.size()), ""},
-                {"redundant copies", report.redundant, share(report.redundant, n)},
+                {"redundant copies", report.redundant, proportion_cell(proportion(report.redundant, n))},
                 {"groups with conflicting labels", report.conflicting, ""},
                 {"groups that span splits", report.across_splits, ""}};
-  for (const auto& leak : report.leaks) {
-    table.rows.push_back({fmt::format("{} images also in {}", to_string(leak.from), to_string(leak.into)), leak.images,
-                          share(leak.images, leak.total)});
-    table.rows.push_back({"  of them with a copy under another label", leak.other_label, ""});
-  }
+  add_leak_rows(report.leaks, "also in", table);
   return table;
 }
 
-void print_duplicates(const std::string& title, const DuplicateReport& report, int64_t n) {
-  write_stdout(format_tables({duplicates_table(title, report, n)}, "text"));
-}
-
-std::vector<PrintedTable> audit_tables(const Dataset& data, const Audit& audit) {
+std::vector<PrintedTable> duplicates_tables(const Dataset& data, const Audit& audit) {
   std::vector<PrintedTable> tables;
   if (audit.by_files) tables.push_back(duplicates_table("Byte-identical files", audit.files, data.size()));
   tables.push_back(duplicates_table("Pixel-identical images", audit.pixels, data.size()));
+  if (audit.near) tables.push_back(near_table(data, *audit.near, audit.min_correlation));
+  return tables;
+}
+
+std::vector<PrintedTable> audit_tables(const Dataset& data, const Audit& audit) {
+  auto tables = duplicates_tables(data, audit);
   PrintedTable blank{"Blank images", {"number", "image"}, {}};
   for (const int64_t row : audit.blank)
     blank.rows.push_back({std::to_string(blank.rows.size() + 1), data.ids[static_cast<size_t>(row)]});
@@ -293,50 +299,32 @@ std::vector<PrintedTable> audit_tables(const Dataset& data, const Audit& audit) 
 }
 
 std::string audit_line(const Dataset& data, const Audit& audit) {
+  const std::string near = audit.near ? fmt::format(", {} pairs of near-duplicates", audit.near->pairs.size()) : "";
   return fmt::format(
-      "{}: {} images, {} redundant copies, {} groups with conflicting labels, {} that span splits, {} blank", data.name,
-      data.size(), audit.pixels.redundant, audit.pixels.conflicting, audit.pixels.across_splits, audit.blank.size());
+      "{}: {} images, {} redundant copies, {} groups with conflicting labels, {} that span splits, {} blank{}",
+      data.name, data.size(), audit.pixels.redundant, audit.pixels.conflicting, audit.pixels.across_splits,
+      audit.blank.size(), near);
 }
 
 void print_audit(const Dataset& data, const Audit& audit) {
   print_text("{}: {} images, read as {}\n\n", printable(data.name), data.size(), describe_shape(data));
-  if (audit.by_files) {
-    print_duplicates("Byte-identical files", audit.files, data.size());
-    print_text("\n");
-  }
-  print_duplicates("Pixel-identical images", audit.pixels, data.size());
+  write_stdout(format_tables(duplicates_tables(data, audit), "text"));
   print_text("\nBlank images: {}\n", audit.blank.size());
   for (const int64_t row : audit.blank) print_text("  {}\n", printable(data.ids[static_cast<size_t>(row)]));
   if (data.skipped > 0) print_text("\n{} bad entries left out\n", data.skipped);
 }
 
-std::string label_name(const Dataset& data, int64_t row) {
-  const int64_t label = data.labels[row].item<int64_t>();
-  return label < 0 ? "" : data.classes.name(label);
-}
-
 json duplicates_json(const Dataset& data, const DuplicateReport& report) {
-  json groups = json::array(), leaks = json::array();
+  json groups = json::array();
   for (const auto& group : report.groups) {
     json images = json::array();
-    for (const int64_t row : group.rows) {
-      images.push_back({{"id", data.ids[static_cast<size_t>(row)]},
-                        {"split", to_string(data.splits[static_cast<size_t>(row)])},
-                        {"label", label_name(data, row)}});
-    }
+    for (const int64_t row : group.rows) images.push_back(image_json(data, row));
     groups.push_back({{"conflicting", group.conflicting}, {"across_splits", group.across_splits}, {"images", images}});
-  }
-  for (const auto& leak : report.leaks) {
-    leaks.push_back({{"from", to_string(leak.from)},
-                     {"into", to_string(leak.into)},
-                     {"images", leak.images},
-                     {"other_label", leak.other_label},
-                     {"share", to_json(proportion(leak.images, leak.total))}});
   }
   return {{"redundant", report.redundant},
           {"conflicting", report.conflicting},
           {"across_splits", report.across_splits},
-          {"leaks", leaks},
+          {"leaks", leaks_json(report.leaks)},
           {"groups", groups}};
 }
 
@@ -349,6 +337,7 @@ json audit_json(const Dataset& data, const Audit& audit) {
           {"skipped", data.skipped},
           {"byte_identical", audit.by_files ? duplicates_json(data, audit.files) : json()},
           {"pixel_identical", duplicates_json(data, audit.pixels)},
+          {"near_duplicates", audit.near ? near_json(data, *audit.near, audit.min_correlation) : json()},
           {"blank", blank}};
 }
 
@@ -356,16 +345,11 @@ json audit_schema() {
   using namespace shape;
   const json group = object({{"conflicting", described(flag(), "labels differ")},
                              {"across_splits", flag()},
-                             {"images", list(object({{"id", text()}, {"split", text()}, {"label", text()}}))}});
-  const json leak = object({{"from", text()},
-                            {"into", text()},
-                            {"images", described(whole(), "of `from` that are in `into` too")},
-                            {"other_label", described(whole(), "of them, those under another label")},
-                            {"share", Shape<Metric>::schema()}});
+                             {"images", list(image_schema())}});
   const json duplicates = object({{"redundant", described(whole(), "copies beyond the first")},
                                   {"conflicting", described(whole(), "groups whose labels differ")},
                                   {"across_splits", described(whole(), "groups")},
-                                  {"leaks", list(leak)},
+                                  {"leaks", list(leak_schema())},
                                   {"groups", list(group)}});
   return object({{"command", constant("data audit")},
                  {"source", text()},
@@ -373,13 +357,15 @@ json audit_schema() {
                  {"skipped", whole()},
                  {"byte_identical", described(or_null(duplicates), "null where images are no files of their own")},
                  {"pixel_identical", duplicates},
+                 {"near_duplicates", described(or_null(near_schema()), "null where they were not looked for")},
                  {"blank", described(list(text()), "ids of images of one value")}});
 }
 
 const Register<DocumentKind> audit_document{
-    {"data-audit", "--json of data audit: equal and blank images", audit_schema}};
+    {"data-audit", "--json of data audit: equal, nearly equal and blank images", audit_schema}};
 
-/// Every pair of equal images; in a group of over 100 only the pairs with its first image, lest the list explode.
+/// Every pair of equal images, in a group of over 100 only the pairs with its first image, lest the list explode; then
+/// the near-duplicates.
 std::string list_pairs(const Dataset& data, const Audit& audit) {
   constexpr size_t kLargeGroup = 100;
   std::map<int64_t, size_t> file_group;
@@ -390,38 +376,54 @@ std::string list_pairs(const Dataset& data, const Audit& audit) {
     const auto i = static_cast<size_t>(row);
     return fmt::format("{},{},{}", csv_field(data.ids[i]), to_string(data.splits[i]), csv_field(label_name(data, row)));
   };
-  std::string text = "identical,id,split,label,other_id,other_split,other_label\n";
+  std::string text = "identical,id,split,label,other_id,other_split,other_label,correlation,right,down\n";
   for (const auto& group : audit.pixels.groups) {
     const size_t firsts = group.rows.size() > kLargeGroup ? 1 : group.rows.size();
     for (size_t i = 0; i < firsts; ++i) {
       for (size_t j = i + 1; j < group.rows.size(); ++j) {
         const size_t file = file_group[group.rows[i]];
         const bool bytes = file != 0 && file == file_group[group.rows[j]];
-        text += fmt::format("{},{},{}\n", bytes ? "bytes" : "pixels", columns(group.rows[i]), columns(group.rows[j]));
+        text +=
+            fmt::format("{},{},{},1,0,0\n", bytes ? "bytes" : "pixels", columns(group.rows[i]), columns(group.rows[j]));
       }
     }
+  }
+  if (!audit.near) return text;
+  for (const auto& pair : audit.near->pairs) {
+    text += fmt::format("{},{},{},{:.4f},{},{}\n", pair.mirrored ? "mirrored" : "near", columns(pair.first),
+                        columns(pair.second), pair.correlation, pair.right, pair.down);
   }
   return text;
 }
 
 int run_audit(const std::vector<std::string>& arguments) {
-  OptionSet options("data audit", "SOURCE",
-                    "Identical images within and across splits, conflicting labels, and blank images.");
+  OptionSet options(
+      "data audit", "SOURCE",
+      "Identical, nearly equal, mirrored and shifted images within and across splits, conflicting labels, "
+      "and blank images.");
   std::vector<std::string> words;
   SourceOptions source;
   OutputFileOption list;
+  std::string sheet;
+  double min_correlation = 0.9;
   options.positional(&words, 1, 1);
   source.declare(options);
-  list.declare(options, "FILE.csv", "write the pairs of identical images to this file");
+  list.declare(options, "FILE.csv", "write the pairs of identical and nearly equal images to this file");
+  options.text("sheet", &sheet, "FILE.png", "draw pairs of near-duplicates, the least alike first, at most 60");
+  options.number("near", &min_correlation, "0.9", {0.5, 1},
+                 "correlation of pixels from which two images are near-duplicates; 1: none are looked for");
   if (!options.parse(arguments)) return 0;
+  if (!sheet.empty() && min_correlation >= 1) options.fail("sheet", "has nothing to show with --near 1");
+  if (!sheet.empty()) require_free(options, "sheet", sheet, list.force);
   std::optional<OutputLock> lock;
   if (!list.path.empty()) {
     require_other_file("fercli data audit: --out", list.path, words[0]);
     lock.emplace(list.take(options));
   }
   const Dataset data = source.load(options, words[0]);
-  const Audit audit(data, words[0]);
+  const Audit audit(data, words[0], min_correlation);
   if (lock) write_file(list.path, list_pairs(data, audit));
+  if (!sheet.empty()) write_png(near_sheet(data, *audit.near), sheet);
   if (source.show.json) {
     print_json(audit_json(data, audit));
   } else if (source.show.line_alone()) {
@@ -429,6 +431,7 @@ int run_audit(const std::vector<std::string>& arguments) {
   } else if (source.show.text()) {
     print_audit(data, audit);
     if (lock) print_text("\npairs: {}\n", list.path);
+    if (!sheet.empty()) print_text("\nsheet: {}\n", sheet);
   } else {
     source.show.print(audit_tables(data, audit));
   }
@@ -490,7 +493,8 @@ const Register<DocumentKind> convert_document{
 
 const std::vector<Subcommand> kSubcommands{
     {"stats", "class distribution per split, as a table and a figure", run_stats},
-    {"audit", "identical images within and across splits, conflicting labels, blank images", run_audit},
+    {"audit", "identical and nearly equal images within and across splits, conflicting labels, blank images",
+     run_audit},
     {"convert", "CSV, class folders or packed file into one another", run_convert},
 };
 

@@ -29,6 +29,7 @@ const std::vector<Task>& further_tasks() {
        "fercli attack happy-to-sad --model robust --surrogate standard"},
       {"show two networks side by side", "fercli attack happy-to-sad --model standard,robust"},
       {"find images that occur in more than one split", "fercli data audit FER2013 --out pairs.csv"},
+      {"draw those that are nearly equal, mirrored or shifted", "fercli data audit FER2013 --sheet pairs.png"},
       {"pack a data set into one file", "fercli data convert FER2013 fer.ferpack"},
       {"count drawn faces instead of photographs", "fercli data stats synthetic:n=700,seed=1,size=48"},
       {"go on with a run that was stopped", "fercli train --data FER2013 --out out/mine --resume"},

@@ -94,8 +94,8 @@ TEST_F(DataCommand, AuditReportsLeaksConflictsAndBlanks) {
   EXPECT_THAT(run.out, testing::ContainsRegex("of them with a copy under another label +1\n"));
   EXPECT_THAT(run.out, HasSubstr("Blank images: 1\n  image-2\n"));
   EXPECT_EQ(read_file(folder / "pairs.csv"),
-            "identical,id,split,label,other_id,other_split,other_label\n"
-            "pixels,image-0,Training,Angry,image-1,PublicTest,Disgust\n");
+            "identical,id,split,label,other_id,other_split,other_label,correlation,right,down\n"
+            "pixels,image-0,Training,Angry,image-1,PublicTest,Disgust,1,0,0\n");
 }
 
 TEST_F(DataCommand, AuditOfAFolderComparesFilesToo) {
@@ -108,6 +108,34 @@ TEST_F(DataCommand, AuditOfAFolderComparesFilesToo) {
   EXPECT_EQ(result.at("pixel_identical").at("groups").at(0).at("images").at(0).at("id"), "test/happy/b,c.png");
   EXPECT_THAT(read_file(folder / "pairs.csv"),
               HasSubstr("bytes,\"test/happy/b,c.png\",PrivateTest,Happy,train/happy/a.png,"));
+}
+
+TEST_F(DataCommand, AuditShowsNearDuplicatesAndDrawsThem) {
+  const torch::Tensor image = read_dataset("synthetic:n=1,seed=5").images[0];
+  write_png(image, folder / "tree" / "train/happy/a.png");
+  write_png(image.flip({2}), folder / "tree" / "test/sad/b.png");
+  const auto run = run_data({"audit", at("tree"), "--json", "--out", at("pairs.csv"), "--sheet", at("pairs.png")});
+  ASSERT_EQ(run.exit_code, 0) << run.err;
+  const json near = json::parse(run.out).at("near_duplicates");
+  EXPECT_EQ(near.at("pairs").size(), 1u);
+  EXPECT_EQ(near.at("mirrored"), 1);
+  EXPECT_EQ(near.at("conflicting"), 1);
+  EXPECT_EQ(near.at("leaks").at(0).at("into"), "Training");
+  EXPECT_THAT(read_file(folder / "pairs.csv"),
+              HasSubstr("mirrored,test/sad/b.png,PrivateTest,Sad,train/happy/a.png,Training,Happy,1.0000,0,0\n"));
+  const torch::Tensor sheet = read_image(folder / "pairs.png", 1);
+  EXPECT_TRUE(torch::equal(sheet[0].narrow(0, 10, 96).narrow(1, 10, 96),
+                           enlarge_image(read_image(folder / "tree" / "test/sad/b.png", 1), 2)[0]));
+
+  EXPECT_THAT(run_data({"audit", at("tree")}).out,
+              testing::ContainsRegex("pairs of images +1\n.*of them mirrored +1\n"));
+  EXPECT_TRUE(
+      json::parse(run_data({"audit", at("tree"), "--json", "--near", "1"}).out).at("near_duplicates").is_null());
+  const auto again = run_data({"audit", at("tree"), "--sheet", at("pairs.png")});
+  EXPECT_EQ(again.exit_code, 2);
+  EXPECT_THAT(again.err, HasSubstr("pairs.png is there already; --force replaces it"));
+  EXPECT_THAT(run_data({"audit", at("tree"), "--sheet", at("b.png"), "--near", "1"}).err,
+              HasSubstr("has nothing to show with --near 1"));
 }
 
 TEST_F(DataCommand, ConvertGoesRoundWithoutLoss) {

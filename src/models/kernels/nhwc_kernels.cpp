@@ -4,7 +4,7 @@
 #include <cstring>
 #include <vector>
 
-#include "models/kernels/vectorised.hpp"
+#include "core/vectorised.hpp"
 
 namespace fercli {
 

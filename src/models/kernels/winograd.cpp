@@ -4,7 +4,7 @@
 #include <limits>
 #include <vector>
 
-#include "models/kernels/vectorised.hpp"
+#include "core/vectorised.hpp"
 
 namespace fercli {
 
