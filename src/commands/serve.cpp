@@ -32,6 +32,8 @@ struct Arguments {
   ApiSettings api;
   HttpSettings http;
   std::string token_file;
+  std::vector<std::string> origins;
+  int64_t workers = 0;
   bool insecure = false, quiet = false;
   double most_megabytes = 16, most_megapixels = 16;
 };
@@ -55,6 +57,11 @@ void declare(OptionSet& options, Arguments& a) {
       "clients must send the header `Authorization: Bearer TOKEN`; other users of this machine can see an option");
   options.text("token-file", &a.token_file, "FILE", "the same from the first line of a file; or set FERCLI_TOKEN");
   options.flag("insecure", &a.insecure, "listen on other addresses without a token");
+  options.texts("cors", &a.origins, "ORIGIN",
+                "let pages of this site use the server (https://example.org, http://localhost:3000; null: pages opened "
+                "from files); without it none but the server's own");
+  options.integer("workers", &a.workers, between(0, 1024),
+                  "pictures worked on at the same time; 0: as many as --threads. They share the threads");
   options.section("Limits");
   options.number("max-body", &a.most_megabytes, "16", {0, 1024, true}, "size of a request in MiB");
   options.number("max-pixels", &a.most_megapixels, "16", {0, 400, true}, "size of an image in millions of pixels");
@@ -104,10 +111,18 @@ void check(Arguments& a, const OptionSet& options) {
   }
   a.http.most_bytes = static_cast<int64_t>(a.most_megabytes * (1 << 20));
   a.api.most_pixels = static_cast<int64_t>(a.most_megapixels * 1e6);
+  for (const auto& origin : a.origins) {
+    try {
+      a.http.origins.push_back(parse_origin(origin));
+    } catch (const UserError& error) {
+      throw UserError(fmt::format("fercli serve: --cors {}: {}", origin, error.what()));
+    }
+  }
   // One thread per lane: many small requests gain more from lanes than from threads in each.
   const auto cores = std::max<int64_t>(1, static_cast<int64_t>(std::thread::hardware_concurrency()));
-  a.api.lanes = a.api.runtime.threads > 0 ? a.api.runtime.threads : cores;
-  a.api.runtime.threads = 1;
+  const int64_t threads = a.api.runtime.threads > 0 ? a.api.runtime.threads : cores;
+  a.api.lanes = a.workers > 0 ? a.workers : threads;
+  a.api.runtime.threads = std::max<int64_t>(1, threads / a.api.lanes);
   a.api.longest_queue = static_cast<size_t>(a.http.most_connections);  // what may wait is bounded by its time
 }
 

@@ -58,6 +58,7 @@ const std::vector<Task>& further_tasks() {
        "fercli live --source synthetic --no-window --duration 20 --csv faces.csv --record clean.mp4"},
       {"draw the boxes of all pictures of a folder", "fercli predict pictures --annotate out/boxes"},
       {"serve to other machines", "fercli serve --host 0.0.0.0 --token SECRET-WORD"},
+      {"let the page of another server use this one", "fercli serve --cors http://localhost:3000"},
       {"store all that a foreign file leaves open", "fercli import net.h5 --scale=-1,1 --labels fer2013 --out net.pt"},
       {"write a network for ONNX Runtime", "fercli export --model standard --format onnx --out standard.onnx"},
       {"what a network is made of", "fercli summary --arch resnet"},

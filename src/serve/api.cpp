@@ -133,23 +133,31 @@ std::string image_of_json(ApiRequest& request) {
   }
 }
 
-/// The bytes of the image, however it was sent.
-std::string image_of(ApiRequest& request) {
+/// The images, however they were sent: one, or those of a form.
+std::vector<FormFile> images_of(ApiRequest& request) {
   const std::string type = to_lower(trim(request.content_type.substr(0, request.content_type.find(';'))));
   if (type == "application/json") {
     std::string image = image_of_json(request);
     for (const auto& [name, value] : request.fields) refuse_unknown(request.path, name);
-    return image;
+    return {{"", std::move(image)}};
   }
   for (const auto& [name, value] : request.fields) refuse_unknown(request.path, name);
   if (type == "multipart/form-data") {
-    if (!request.has_file) throw RequestError(400, "the form needs a field \"file\" with an image");
-    return std::move(request.file);
+    if (request.files.empty()) throw RequestError(400, "the form needs a field \"file\" with an image");
+    return std::move(request.files);
   }
   if (type.empty() || type == "application/octet-stream" || type.compare(0, 6, "image/") == 0) {
-    return std::move(request.body);
+    return {{"", std::move(request.body)}};
   }
   throw RequestError(415, "the body must be an image, a form with a file, or JSON with an image in base64");
+}
+
+/// The bytes of the one image that an attack takes.
+std::string image_of(ApiRequest& request) {
+  auto images = images_of(request);
+  if (images.size() == 1) return std::move(images.front().bytes);
+  throw RequestError(
+      400, fmt::format("{} takes one file, and the form has {}; /predict takes several", request.path, images.size()));
 }
 
 size_t largest(const std::vector<Box>& boxes) {
@@ -236,22 +244,31 @@ Api::Api(const std::vector<NamedCheckpoint>& checkpoints, ApiSettings settings)
               settings_.work_seconds}) {}
 
 ApiAnswer Api::answer(ApiRequest request) {
-  ApiAnswer answer;
   try {
-    answer = dispatch(request);
+    return dispatch(request);
+  } catch (...) {
+    const Json refusal = refusal_of(std::current_exception(), request);
+    return {refusal["status"].get<int>(), "application/json", error_json(refusal["error"].get<std::string>())};
+  }
+}
+
+/// {"error", "status"} for what the work on a request threw.
+Json Api::refusal_of(const std::exception_ptr& failure, const ApiRequest& request) const {
+  const auto refusal = [](int status, const std::string& sentence) {
+    return Json{{"error", sentence}, {"status", status}};
+  };
+  try {
+    std::rethrow_exception(failure);
   } catch (const RequestError& error) {
-    answer = {error.status(), "application/json", error_json(error.what())};
+    return refusal(error.status(), error.what());
   } catch (const Late&) {
-    answer = {
-        503, "application/json",
-        error_json(fmt::format("the work on this request took longer than {:g} seconds", settings_.work_seconds))};
+    return refusal(503, fmt::format("the work on this request took longer than {:g} seconds", settings_.work_seconds));
   } catch (const UserError& error) {
-    answer = {400, "application/json", error_json(error.what())};
+    return refusal(400, error.what());
   } catch (const std::exception& error) {
     warn(fmt::format("{} {}: {}", request.method, request.path, reason_of(error)));
-    answer = {500, "application/json", error_json("the server failed to work on this request")};
+    return refusal(500, "the server failed to work on this request");
   }
-  return answer;
 }
 
 ApiAnswer Api::dispatch(ApiRequest& request) {
@@ -262,7 +279,8 @@ ApiAnswer Api::dispatch(ApiRequest& request) {
   if (path == "/smallest") return smallest(request);
   if (path == "/models") return models();
   if (path == "/samples") return samples();
-  if (path == "/test") return {200, "application/json", R"({"status":"ok"})"};
+  if (path == "/test" || path == "/healthz") return {200, "application/json", R"({"status":"ok"})"};
+  if (path == "/readyz") return readiness();
   if (path == "/labels") return json_answer({{"labels", labels_of(models_.first().classifier.classes())}});
   if (path == "/model") return json_answer(describe_served(models_.first()));
   if (path == "/metrics") {
@@ -298,32 +316,58 @@ ApiAnswer Api::samples() {
   return {200, "application/json", samples_json_};
 }
 
-ApiAnswer Api::predict(ApiRequest& request) {
-  const std::string bytes = image_of(request), language = language_of(request);
-  const auto chosen = models_.chosen(field(request, "model", ""));
+/// 503 while work would be turned away, so that a proxy sends it elsewhere.
+ApiAnswer Api::readiness() const {
+  if (stopping_) throw RequestError(503, "the server is stopping");
+  if (!lanes_.takes("/predict")) throw RequestError(503, "the server is busy, try again");
+  return json_answer({{"status", "ready"}, {"waiting", lanes_.waiting()}, {"workers", lanes_.count()}});
+}
+
+/// {"faces_detected", "predictions"} of one picture.
+Json Api::read_picture(const std::string& bytes, const std::vector<const ServedModel*>& chosen,
+                       const std::string& language, FaceDetector& detector) const {
+  const Picture picture = decode_upload(bytes, settings_.most_pixels);
+  throw_if_late();
+  const auto found = find_faces(picture, &detector, chosen.front()->classifier.preprocessing(), Detect::Auto);
+  std::vector<std::vector<Json>> verdicts;  // of each network, of each face
+  for (const ServedModel* model : chosen) verdicts.push_back(read_squares(*model, picture, found.squares, language));
   Json predictions = Json::array();
-  lanes_.run(request.path, [&](FaceDetector& detector) {
-    const Picture picture = decode_upload(bytes, settings_.most_pixels);
-    throw_if_late();
-    const auto& input = chosen.front()->classifier.preprocessing();
-    const auto found = find_faces(picture, &detector, input, Detect::Auto);
-    std::vector<std::vector<Json>> verdicts;  // of each network, of each face
-    for (const ServedModel* model : chosen) verdicts.push_back(read_squares(*model, picture, found.squares, language));
-    for (size_t i = 0; i < found.boxes.size(); ++i) {
-      Json prediction = verdicts.front()[i];
-      prediction["box"] = Shape<Box>::write(found.boxes[i]);
-      prediction["square"] = Shape<Box>::write(found.squares[i]);
-      for (size_t m = 0; chosen.size() > 1 && m < chosen.size(); ++m) {
-        prediction["verdicts"][chosen[m]->name] = verdicts[m][i];
-      }
-      predictions.push_back(prediction);
+  for (size_t i = 0; i < found.boxes.size(); ++i) {
+    Json prediction = verdicts.front()[i];
+    prediction["box"] = Shape<Box>::write(found.boxes[i]);
+    prediction["square"] = Shape<Box>::write(found.squares[i]);
+    for (size_t m = 0; chosen.size() > 1 && m < chosen.size(); ++m) {
+      prediction["verdicts"][chosen[m]->name] = verdicts[m][i];
     }
-  });
-  metrics_.count_faces(predictions.size());
-  return json_answer({{"faces_detected", predictions.size()},
-                      {"model", chosen.front()->name},
-                      {"confidence_unit", kConfidenceUnit},
-                      {"predictions", predictions}});
+    predictions.push_back(prediction);
+  }
+  return {{"faces_detected", predictions.size()}, {"predictions", predictions}};
+}
+
+ApiAnswer Api::predict(ApiRequest& request) {
+  const auto images = images_of(request);
+  const std::string language = language_of(request);
+  const auto chosen = models_.chosen(field(request, "model", ""));
+  std::vector<Json> pictures(images.size());
+  std::vector<Lanes::Work> works;
+  for (size_t i = 0; i < images.size(); ++i) {
+    works.emplace_back(
+        [&, i](FaceDetector& detector) { pictures[i] = read_picture(images[i].bytes, chosen, language, detector); });
+  }
+  const auto failures = lanes_.run_all(request.path, works);
+  if (images.size() == 1 && failures[0] != nullptr) std::rethrow_exception(failures[0]);
+  for (size_t i = 0; i < images.size(); ++i) {
+    if (failures[i] != nullptr) pictures[i] = refusal_of(failures[i], request);
+    if (images.size() > 1) pictures[i]["file"] = images[i].name;
+    metrics_.count_faces(pictures[i].value("faces_detected", size_t{0}));
+  }
+  Json answer{{"model", chosen.front()->name}, {"confidence_unit", kConfidenceUnit}};
+  if (images.size() == 1) {
+    answer.update(pictures[0]);
+  } else {
+    answer["pictures"] = pictures;
+  }
+  return json_answer(answer);
 }
 
 /// Calls `work` with the network's crop of each face that the request means, and gives what it says of them.

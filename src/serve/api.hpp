@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <map>
 #include <mutex>
@@ -7,6 +8,7 @@
 #include <string>
 
 #include "faces/face_reader.hpp"
+#include "serve/form.hpp"
 #include "serve/lanes.hpp"
 #include "serve/metrics.hpp"
 #include "serve/served_models.hpp"
@@ -17,8 +19,7 @@ namespace fercli {
 struct ApiRequest {
   std::string method, path, content_type, body;
   std::map<std::string, std::string> fields;  ///< of the address and of a form
-  bool has_file = false;
-  std::string file;  ///< the form's field "file"
+  std::vector<FormFile> files;                ///< of a form
 };
 
 struct ApiAnswer {
@@ -31,7 +32,7 @@ struct ApiSettings {
   std::string model = "standard";  ///< of a server of one network, as it is shown
   std::string detector = "haar";
   SmallestFace smallest_face;
-  int64_t lanes = 1;
+  int64_t lanes = 1;  ///< pictures worked on at the same time
   size_t longest_queue = 128;
   double work_seconds = 30;  ///< for the work on a request, waiting for its turn included
   int64_t most_pixels = 16'000'000;
@@ -41,11 +42,13 @@ struct ApiSettings {
 
 /// What the server can do, without HTTP: usable by any number of threads at once.
 ///
-///     POST /predict   image, model -> {"faces_detected", "predictions": [{"emotion", "confidence", "box", …}]}
+///     POST /predict   image, model -> {"faces_detected", "predictions": [{"emotion", "confidence", "box", …}]};
+///     several
+///                     files of a form -> {"pictures": [the same of each, or {"error", "status"}]}
 ///     POST /attack    image, model, goal, eps, attack, steps, face -> both verdicts of every network, norms, pictures
 ///     POST /smallest  the same without eps -> the smallest eps that suffices
-///     GET /models, /samples, /test, /labels, /model, /metrics; the page at /, the API's description at /docs and
-///     /openapi.json
+///     GET /models, /samples, /labels, /model, /metrics; /test and /healthz: it lives; /readyz: it takes work; the page
+///     at /, the API's description at /docs and /openapi.json
 ///
 /// A POST refuses fields that it does not know. Confidences and probabilities are shares, 0 to 1.
 class Api {
@@ -61,6 +64,9 @@ class Api {
 
   ServerMetrics& metrics() { return metrics_; }
 
+  /// From here on /readyz says that no more work should be sent.
+  void announce_stop() { stopping_ = true; }
+
  private:
   ApiAnswer dispatch(ApiRequest& request);
   ApiAnswer predict(ApiRequest& request);
@@ -70,10 +76,15 @@ class Api {
       const ApiRequest& request, const std::string& bytes, const ServedModel& model,
       const std::function<nlohmann::ordered_json(const torch::Tensor& crop)>& work);
   ApiAnswer models() const;
+  ApiAnswer readiness() const;
+  nlohmann::ordered_json refusal_of(const std::exception_ptr& failure, const ApiRequest& request) const;
+  nlohmann::ordered_json read_picture(const std::string& bytes, const std::vector<const ServedModel*>& chosen,
+                                      const std::string& language, FaceDetector& detector) const;
   ApiAnswer samples();
 
   ServedModels models_;
   ApiSettings settings_;
+  std::atomic<bool> stopping_{false};
   std::mutex samples_mutex_;
   std::string samples_json_;  ///< "" until it is asked for
   ServerMetrics metrics_;

@@ -30,10 +30,13 @@ json prediction_answer() {
   using namespace shape;
   const json verdicts = described(map_of(verdict_schema()), "Of each network, where several were asked for");
   const json prediction = object(joined(verdict_members(), places()), {{"verdicts", verdicts}});
-  return object({{"faces_detected", whole()},
-                 {"model", text()},
-                 {"confidence_unit", share_unit()},
-                 {"predictions", list(titled(prediction, "Prediction"))}});
+  const Members head{{"model", text()}, {"confidence_unit", share_unit()}};
+  const Members read{{"faces_detected", whole()}, {"predictions", list(titled(prediction, "Prediction"))}};
+  const Members file{{"file", described(text(), "Its name in the form")}};
+  const Members refused{{"error", text()}, {"status", described(whole(), "Of the answer, had it come alone")}};
+  const json picture{{"anyOf", {object(joined(read, file)), object(joined(refused, file))}}};
+  const json pictures = described(list(titled(picture, "Picture")), "Of several files, in their order");
+  return {{"anyOf", {object(joined(head, read)), object(joined(head, {{"pictures", pictures}}))}}};
 }
 
 /// One face alone, or the list "faces" where every face was asked for.
@@ -78,6 +81,13 @@ json test_answer() {
   return shape::object({{"status", shape::constant("ok")}});
 }
 
+json ready_answer() {
+  using namespace shape;
+  return object({{"status", constant("ready")},
+                 {"waiting", described(whole(), "Pictures that wait for a worker")},
+                 {"workers", described(whole(), "Pictures worked on at the same time")}});
+}
+
 json error_answer() {
   return shape::object({{"error", shape::described(shape::text(), "One sentence for people")}});
 }
@@ -93,6 +103,8 @@ const Register<DocumentKind> models_document{{kAnswer + "models", "answer of ser
 const Register<DocumentKind> model_document{{kAnswer + "model", "answer of serve to GET /model", model_answer}};
 const Register<DocumentKind> labels_document{{kAnswer + "labels", "answer of serve to GET /labels", labels_answer}};
 const Register<DocumentKind> test_document{{kAnswer + "test", "answer of serve to GET /test", test_answer}};
+const Register<DocumentKind> health_document{{kAnswer + "healthz", "answer of serve to GET /healthz", test_answer}};
+const Register<DocumentKind> ready_document{{kAnswer + "readyz", "answer of serve to GET /readyz", ready_answer}};
 const Register<DocumentKind> error_document{{kAnswer + "error", "answer of serve to what it refuses", error_answer}};
 
 }  // namespace

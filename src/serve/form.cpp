@@ -43,7 +43,7 @@ std::string_view without_blanks_before(std::string_view text) {
 
 /// What the head of one part says.
 struct PartHead {
-  std::string name, encoding;
+  std::string name, file_name, encoding;
 };
 
 /// The next line of a head, taken off it. Lines that begin with a blank go on with the one before (RFC 2045).
@@ -69,6 +69,8 @@ PartHead read_part_head(std::string_view text) {
     if (field == "content-disposition" && value.value == "form-data" && name != value.parameters.end()) {
       head.name = name->second;
       has_name = true;
+      const auto file = value.parameters.find("filename");
+      if (file != value.parameters.end()) head.file_name = file->second;
     } else if (field == "content-transfer-encoding") {
       head.encoding = value.value;
     }
@@ -154,7 +156,7 @@ RequestTarget parse_target(std::string_view target) {
   return parsed;
 }
 
-FormParts parse_multipart(std::string_view body, const std::string& boundary) {
+Form parse_multipart(std::string_view body, const std::string& boundary) {
   if (boundary.empty() || boundary.size() > kMostBoundary) refuse_form("its Content-Type gives no boundary");
   const std::string line = "--" + boundary, delimiter = "\r\n" + line;
   size_t place = line.size();
@@ -163,7 +165,7 @@ FormParts parse_multipart(std::string_view body, const std::string& boundary) {
     if (place == std::string_view::npos) refuse_form("its boundary does not occur");
     place += delimiter.size();
   }
-  FormParts parts;
+  Form form;
   for (size_t count = 0; body.substr(place, 2) != "--"; ++count) {
     if (count == kMostParts) refuse_form("it has more than 32 parts");
     std::string_view part = without_blanks_before(body.substr(place));
@@ -177,10 +179,15 @@ FormParts parse_multipart(std::string_view body, const std::string& boundary) {
     if (head.find(delimiter) != std::string_view::npos) refuse_form("a part has no blank line");
     const size_t start = std::min(end, head_end + 4);
     const PartHead fields = read_part_head(head);
-    parts.emplace(fields.name, unpacked(part.substr(start, end - start), fields.encoding));
+    std::string value = unpacked(part.substr(start, end - start), fields.encoding);
+    if (fields.name == "file") {
+      form.files.push_back({fields.file_name, std::move(value)});
+    } else {
+      form.fields.emplace(fields.name, std::move(value));
+    }
     place = static_cast<size_t>(part.data() - body.data()) + end + delimiter.size();
   }
-  return parts;
+  return form;
 }
 
 }  // namespace fercli

@@ -3,6 +3,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace fercli {
 
@@ -25,11 +26,19 @@ struct RequestTarget {
 };
 RequestTarget parse_target(std::string_view target);
 
-/// The parts of a form by their names; of two with one name the first counts.
-using FormParts = std::map<std::string, std::string>;
+/// A part with the name "file".
+struct FormFile {
+  std::string name;  ///< as its sender calls it; "" where it does not
+  std::string bytes;
+};
+
+struct Form {
+  std::map<std::string, std::string> fields;  ///< of two with one name the first counts
+  std::vector<FormFile> files;                ///< in their order
+};
 
 /// Reads multipart/form-data (RFC 7578, RFC 2046). Throws RequestError 400 when it is not well formed, is cut short or
 /// has more than 32 parts.
-FormParts parse_multipart(std::string_view body, const std::string& boundary);
+Form parse_multipart(std::string_view body, const std::string& boundary);
 
 }  // namespace fercli

@@ -73,23 +73,46 @@ ApiAnswer answer_to(const HttpError& error) {
   return refusal(400, "the request is not well formed");
 }
 
-/// Sends one answer. `path`: what was asked for. False when it could not be sent whole.
-bool send_answer(DeadlineStream& stream, const HttpHead& head, const std::string& path, ApiAnswer answer, bool keep) {
+/// How a request ends.
+struct Ending {
+  std::string path;
+  Clock::time_point start;  ///< when it had arrived
+  bool keep, unread;        ///< the connection goes on; something of the request was not read
+  std::string origin = "";  ///< of a page of another site that was let in
+};
+
+/// Lets the browser show the answer to a page of another site, and says what such a page may send.
+void let_in(http::response<http::string_body>& response, const std::string& origin, const std::string& method) {
+  response.set(http::field::access_control_allow_origin, origin);
+  response.set(http::field::vary, "Origin");
+  response.set(http::field::access_control_expose_headers, "Retry-After");
+  if (response.result() != http::status::no_content) return;
+  response.set(http::field::access_control_allow_methods, method);
+  response.set(http::field::access_control_allow_headers, "Authorization, Content-Type");
+  response.set("Access-Control-Allow-Private-Network", "true");
+  response.set(http::field::access_control_max_age, "600");
+}
+
+/// Sends one answer. False when it could not be sent whole.
+bool send_answer(DeadlineStream& stream, const HttpHead& head, const Ending& ending, ApiAnswer answer) {
+  const std::string methods = method_of(ending.path) == "GET" ? "GET, HEAD" : "POST";
   http::response<http::string_body> response;
   response.result(static_cast<unsigned>(answer.status));
   response.version(head.version() == 10 ? 10 : 11);
-  response.set(http::field::content_type, answer.content_type);
+  if (!answer.content_type.empty()) response.set(http::field::content_type, answer.content_type);
   response.set("X-Content-Type-Options", "nosniff");
   response.set("Content-Security-Policy", kContentPolicy);
   response.set("Referrer-Policy", "no-referrer");
   response.set(http::field::cache_control, "no-store");
   if (answer.status == 503 || answer.status == 429) response.set(http::field::retry_after, "1");
   if (answer.status == 401) response.set(http::field::www_authenticate, "Bearer");
-  if (answer.status == 405) response.set(http::field::allow, method_of(path) == "GET" ? "GET, HEAD" : "POST");
-  response.keep_alive(keep);
-  if (keep) response.set("Keep-Alive", fmt::format("timeout={:g}", kKeepAliveSeconds));
+  if (answer.status == 405) response.set(http::field::allow, methods);
+  if (!ending.origin.empty()) let_in(response, ending.origin, methods);
+  response.keep_alive(ending.keep);
+  if (ending.keep) response.set("Keep-Alive", fmt::format("timeout={:g}", kKeepAliveSeconds));
   response.body() = std::move(answer.body);
   response.prepare_payload();
+  if (answer.status == 204) response.erase(http::field::content_length);  // RFC 9110, 8.6
   HttpError error;
   if (head.method() == http::verb::head) {
     http::response_serializer<http::string_body> serializer(response);
@@ -99,13 +122,6 @@ bool send_answer(DeadlineStream& stream, const HttpHead& head, const std::string
   }
   return !error;
 }
-
-/// How a request ends.
-struct Ending {
-  std::string path;
-  Clock::time_point start;  ///< when it had arrived
-  bool keep, unread;        ///< the connection goes on; something of the request was not read
-};
 
 /// Line ends before a request are no part of it (RFC 9112, 2.2).
 HttpError skip_line_ends(DeadlineStream& stream, boost::beast::flat_buffer& buffer) {
@@ -142,24 +158,14 @@ void skip_empty_lines(boost::beast::flat_buffer& buffer) {
 /// The request as the Api takes it. Throws RequestError for a form that is not well formed.
 ApiRequest call_of(HttpParser::value_type& request, const RequestTarget& target) {
   const auto method = request.method_string();
-  ApiRequest call{{method.data(), method.size()},
-                  target.path,
-                  header_of(request, http::field::content_type),
-                  std::move(request.body()),
-                  target.fields,
-                  false,
-                  ""};
+  ApiRequest call{{method.data(), method.size()}, target.path,   header_of(request, http::field::content_type),
+                  std::move(request.body()),      target.fields, {}};
   const HeaderValue type = parse_header_value(call.content_type);
   if (type.value != "multipart/form-data") return call;
   const auto boundary = type.parameters.find("boundary");
-  for (auto& [name, part] : parse_multipart(call.body, boundary != type.parameters.end() ? boundary->second : "")) {
-    if (name == "file") {
-      call.has_file = true;
-      call.file = std::move(part);
-    } else {
-      call.fields[name] = std::move(part);
-    }
-  }
+  Form form = parse_multipart(call.body, boundary != type.parameters.end() ? boundary->second : "");
+  call.files = std::move(form.files);
+  for (auto& [name, value] : form.fields) call.fields[name] = std::move(value);
   return call;
 }
 
@@ -181,6 +187,7 @@ RequestFacts facts_of(const HttpHead& head, const RequestTarget& target, const s
   facts.content_length = header_of(head, http::field::content_length);
   facts.content_encoding = header_of(head, http::field::content_encoding);
   facts.expect = header_of(head, http::field::expect);
+  facts.asked_method = header_of(head, http::field::access_control_request_method);
   return facts;
 }
 
@@ -249,7 +256,7 @@ struct HttpServer::State {
   State(Api& the_api, const HttpSettings& given)
       : api(the_api),
         settings(given),
-        rules({given.host, given.token, given.most_bytes, given.rate}),
+        rules({given.host, given.token, given.most_bytes, given.rate, given.origins}),
         listener(listening_socket(given.host, given.port)) {
     port = port_of(listener);
   }
@@ -282,7 +289,7 @@ void HttpServer::State::close_listener() {
 bool HttpServer::State::finish(DeadlineStream& stream, const HttpHead& head, const Ending& ending, ApiAnswer answer) {
   const int status = answer.status;
   stream.set_deadline(settings.request_seconds);
-  if (!send_answer(stream, head, ending.path, std::move(answer), ending.keep)) {
+  if (!send_answer(stream, head, ending, std::move(answer))) {
     api.metrics().count_undelivered();
     return false;
   }
@@ -314,10 +321,12 @@ bool HttpServer::State::exchange(DeadlineStream& stream, boost::beast::flat_buff
   }
   const auto text = head.target();
   const RequestTarget target = parse_target({text.data(), text.size()});
-  Ending ending{target.path, Clock::now(), false, announces_body(head)};
+  const RequestFacts facts = facts_of(head, target, address);
+  Ending ending{target.path, Clock::now(), false, announces_body(head),
+                rules.lets_in(facts.origin) ? facts.origin : ""};
   ApiAnswer answer;
   try {
-    rules.check(facts_of(head, target, address));
+    rules.check(facts);
     stream.set_deadline(settings.request_seconds);
     error = read_body(stream, buffer, parser);
     if (error) {
@@ -326,7 +335,7 @@ bool HttpServer::State::exchange(DeadlineStream& stream, boost::beast::flat_buff
     }
     ending.unread = false;
     ending.start = Clock::now();
-    answer = api.answer(call_of(parser.get(), target));
+    answer = rules.is_preflight(facts) ? ApiAnswer{204, "", ""} : api.answer(call_of(parser.get(), target));
   } catch (const RequestError& refusal) {
     answer = {refusal.status(), "application/json", error_json(refusal.what())};
   }
@@ -425,6 +434,7 @@ void HttpServer::serve() {
 }
 
 void HttpServer::stop() {
+  state_->api.announce_stop();
   state_->draining = true;
 }
 

@@ -13,8 +13,9 @@ struct HttpSettings {
   std::string token;    ///< "": none is asked for
   int64_t most_bytes = 16 << 20;
   int64_t most_connections = 96;
-  double rate = 200;            ///< requests per second and address, twice as many in a burst; 0: without limit
-  double request_seconds = 20;  ///< each for a head to arrive, for a body, and for an answer to leave
+  std::vector<std::string> origins;  ///< of other sites whose pages may use the server, as `parse_origin` gives them
+  double rate = 200;                 ///< requests per second and address, twice as many in a burst; 0: without limit
+  double request_seconds = 20;       ///< each for a head to arrive, for a body, and for an answer to leave
 };
 
 /// The HTTP/1.1 face of an Api. Everything about a request that can be refused is refused before its body is read:

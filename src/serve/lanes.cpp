@@ -53,12 +53,21 @@ void Lanes::serve(FaceDetector& detector) {
   }
 }
 
-std::future<void> Lanes::add(const std::string& kind, const std::function<void(FaceDetector&)>& work) {
-  const std::lock_guard lock(mutex_);
+bool Lanes::has_room(const std::string& kind) const {
   double wait = 0;
   for (const auto& task : tasks_) wait += usual_seconds(task.kind) / static_cast<double>(settings_.count);
   const bool late = !tasks_.empty() && wait + usual_seconds(kind) > settings_.work_seconds;
-  if (closing_ || late || tasks_.size() >= settings_.longest_queue) turn_work_away();
+  return !closing_ && !late && tasks_.size() < settings_.longest_queue;
+}
+
+bool Lanes::takes(const std::string& kind) const {
+  const std::lock_guard lock(mutex_);
+  return has_room(kind);
+}
+
+std::future<void> Lanes::add(const std::string& kind, const Work& work) {
+  const std::lock_guard lock(mutex_);
+  if (!has_room(kind)) turn_work_away();
   const auto now = Clock::now();
   const auto time = std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(settings_.work_seconds));
   Task task{kind, now, now + time, std::packaged_task<void(FaceDetector*)>([work](FaceDetector* detector) {
@@ -70,10 +79,27 @@ std::future<void> Lanes::add(const std::string& kind, const std::function<void(F
   return done;
 }
 
-void Lanes::run(const std::string& kind, const std::function<void(FaceDetector&)>& work) {
-  auto done = add(kind, work);
-  changed_.notify_one();
-  done.get();
+void Lanes::run(const std::string& kind, const Work& work) {
+  const auto failure = run_all(kind, {work}).front();
+  if (failure != nullptr) std::rethrow_exception(failure);
+}
+
+std::vector<std::exception_ptr> Lanes::run_all(const std::string& kind, const std::vector<Work>& works) {
+  std::vector<std::exception_ptr> failures(works.size());
+  std::vector<std::future<void>> done(works.size());
+  const auto guarded = [&](size_t i, const auto& step) {
+    try {
+      step();
+    } catch (...) {
+      failures[i] = std::current_exception();
+    }
+  };
+  for (size_t i = 0; i < works.size(); ++i) guarded(i, [&] { done[i] = add(kind, works[i]); });
+  changed_.notify_all();
+  for (size_t i = 0; i < works.size(); ++i) {
+    if (done[i].valid()) guarded(i, [&] { done[i].get(); });
+  }
+  return failures;
 }
 
 bool Lanes::is_too_late(const Task& task) const {

@@ -31,6 +31,8 @@ struct LaneSettings {
 /// starts; work that turns out late finds a Deadline passed.
 class Lanes {
  public:
+  using Work = std::function<void(FaceDetector&)>;
+
   explicit Lanes(const LaneSettings& settings);
   ~Lanes();  ///< finishes what was accepted
   Lanes(const Lanes&) = delete;
@@ -39,9 +41,17 @@ class Lanes {
   /// Runs `work` on one of the lanes and waits for it; rethrows what it throws. Throws RequestError 503, without
   /// having started, when the queue is full or the work would end late: works of one `kind` take about as long as each
   /// other.
-  void run(const std::string& kind, const std::function<void(FaceDetector&)>& work);
+  void run(const std::string& kind, const Work& work);
+
+  /// The same of several works, on as many lanes as are free; what each throws, in their order, nullptr of those that
+  /// throw nothing.
+  std::vector<std::exception_ptr> run_all(const std::string& kind, const std::vector<Work>& works);
 
   size_t waiting() const;
+  int64_t count() const { return settings_.count; }
+
+  /// Whether work of this kind would be taken now.
+  bool takes(const std::string& kind) const;
 
  private:
   struct Task {
@@ -51,7 +61,8 @@ class Lanes {
   };
 
   void serve(FaceDetector& detector);
-  std::future<void> add(const std::string& kind, const std::function<void(FaceDetector&)>& work);
+  std::future<void> add(const std::string& kind, const Work& work);
+  bool has_room(const std::string& kind) const;  ///< the mutex is held
   bool is_too_late(const Task& task) const;
   double usual_seconds(const std::string& kind) const;
   void note_seconds(const std::string& kind, double seconds);

@@ -3,6 +3,9 @@
 #include <arpa/inet.h>
 #include <fmt/format.h>
 
+#include <algorithm>
+
+#include "core/error.hpp"
 #include "core/text.hpp"
 #include "serve/routes.hpp"
 #include "serve/upload.hpp"
@@ -39,6 +42,22 @@ std::string host_part(const std::string& authority) {
   return end == std::string::npos ? "" : authority.substr(1, end - 1);
 }
 
+std::string parse_origin(const std::string& text) {
+  const std::string lower = to_lower(text);
+  const size_t scheme = lower.find("://");
+  const std::string name = lower.substr(0, scheme);
+  const std::string authority = scheme == std::string::npos ? "" : lower.substr(scheme + 3);
+  const std::string port = authority.substr(std::min(authority.size(), authority.rfind(':') + 1));
+  const bool sendable = authority.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-._:[]") == std::string::npos;
+  const bool has_port = authority.find(':') == std::string::npos || authority.back() == ']' ||
+                        (!port.empty() && port.find_first_not_of("0123456789") == std::string::npos);
+  if (lower == "null") return lower;
+  if ((name != "http" && name != "https") || host_part(authority).empty() || !sendable || !has_port) {
+    throw UserError("must be an origin such as https://example.org or http://localhost:3000, without a path, or null");
+  }
+  return name + "://" + plain_authority(authority, name);
+}
+
 bool is_loopback(const std::string& host) {
   const bool in_brackets = host.size() > 2 && host.front() == '[' && host.back() == ']';
   const std::string name = to_lower(in_brackets ? host.substr(1, host.size() - 2) : host);
@@ -55,10 +74,22 @@ void RequestRules::check(const RequestFacts& facts) {
   if (!limiter_.allows(facts.peer)) throw RequestError(429, "too many requests, slow down");
   check_host(facts);
   if (facts.target_bytes > kMostTarget) throw RequestError(414, "the address is too long");
+  if (is_preflight(facts)) {  // without token, which browsers keep back
+    check_route(facts.path, facts.asked_method);
+    return check_body(facts, false);
+  }
   const bool is_post = check_route(facts.path, facts.method) == "POST";
   check_token(facts);
   if (is_post) check_site(facts);
   check_body(facts, is_post);
+}
+
+bool RequestRules::lets_in(const std::string& origin) const {
+  return std::find(settings_.origins.begin(), settings_.origins.end(), to_lower(origin)) != settings_.origins.end();
+}
+
+bool RequestRules::is_preflight(const RequestFacts& facts) const {
+  return facts.method == "OPTIONS" && !facts.asked_method.empty() && lets_in(facts.origin);
 }
 
 /// A page of another site, whose name was made to point here, must not reach a server without token.
@@ -73,6 +104,7 @@ void RequestRules::check_host(const RequestFacts& facts) const {
 /// A page of another site may have a browser send a form without asking. Browsers say so: the newer ones with
 /// Sec-Fetch-Site, which no page can set, all of them with Origin. Other programs send neither.
 void RequestRules::check_site(const RequestFacts& facts) const {
+  if (lets_in(facts.origin)) return;
   bool own = facts.fetch_site == "same-origin" || facts.fetch_site == "none";
   if (facts.fetch_site.empty()) {
     const size_t scheme = facts.origin.find("://");

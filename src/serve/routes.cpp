@@ -12,10 +12,10 @@ namespace {
 
 /// Besides the files of the page.
 const std::map<std::string, std::string>& methods() {
-  static const std::map<std::string, std::string> table{{"/", "GET"},        {"/docs", "GET"},     {"/test", "GET"},
-                                                        {"/labels", "GET"},  {"/model", "GET"},    {"/models", "GET"},
-                                                        {"/samples", "GET"}, {"/metrics", "GET"},  {"/predict", "POST"},
-                                                        {"/attack", "POST"}, {"/smallest", "POST"}};
+  static const std::map<std::string, std::string> table{
+      {"/", "GET"},          {"/docs", "GET"},    {"/test", "GET"},    {"/labels", "GET"},   {"/model", "GET"},
+      {"/models", "GET"},    {"/samples", "GET"}, {"/metrics", "GET"}, {"/predict", "POST"}, {"/attack", "POST"},
+      {"/smallest", "POST"}, {"/healthz", "GET"}, {"/readyz", "GET"}};
   return table;
 }
 
@@ -37,7 +37,7 @@ std::string check_route(const std::string& path, const std::string& method) {
 }
 
 bool is_open(const std::string& path) {
-  return path == "/test" || page_file_at(path) != nullptr;
+  return path == "/test" || path == "/healthz" || path == "/readyz" || page_file_at(path) != nullptr;
 }
 
 const PageFile* page_file_at(const std::string& path) {

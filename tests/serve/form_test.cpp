@@ -1,5 +1,7 @@
 #include "serve/form.hpp"
 
+#include <fmt/format.h>
+
 #include "serve/upload.hpp"
 
 namespace fercli::test {
@@ -21,8 +23,9 @@ TEST(Forms, PartsAreFoundByTheirNames) {
       "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.png\"\r\nContent-Type: image/png\r\n\r\n"
       "\x89PNG\r\n\r\n--c\r\n--b--\r\n",
       "b");
-  EXPECT_EQ(parts.at("goal"), "any-to-sad");
-  EXPECT_EQ(parts.at("file"), "\x89PNG\r\n\r\n--c");
+  EXPECT_EQ(parts.fields.at("goal"), "any-to-sad");
+  EXPECT_EQ(parts.files.at(0).name, "a.png");
+  EXPECT_EQ(parts.files.at(0).bytes, "\x89PNG\r\n\r\n--c");
 }
 
 TEST(Forms, NamesMayBeUnquotedLastAndInAnyCase) {
@@ -31,8 +34,8 @@ TEST(Forms, NamesMayBeUnquotedLastAndInAnyCase) {
       "NAME=file\r\n\r\nbytes\r\n"
       "--b--\r\nan epilogue",
       "b");
-  EXPECT_EQ(parts.size(), 1u);
-  EXPECT_EQ(parts.at("file"), "bytes");
+  EXPECT_EQ(parts.files.size(), 1u);
+  EXPECT_EQ(parts.files.at(0).bytes, "bytes");
 }
 
 TEST(Forms, AHeadMayBeFoldedAndNameItsFileTwice) {
@@ -40,24 +43,39 @@ TEST(Forms, AHeadMayBeFoldedAndNameItsFileTwice) {
       "--b\r\nContent-Disposition: form-data;\r\n\tfilename*=utf-8''a%20b.png; filename=\"a \\\"b\\\".png\";\r\n "
       "name=\"file\"\r\n\r\nbytes\r\n--b--",
       "b");
-  EXPECT_EQ(parts.at("file"), "bytes");
+  EXPECT_EQ(parts.files.at(0).name, "a \"b\".png");
+  EXPECT_EQ(parts.files.at(0).bytes, "bytes");
 }
 
 TEST(Forms, AValueInBase64IsUnpacked) {
   const std::string head = "--b\r\nContent-Disposition: form-data; name=a\r\nContent-Transfer-Encoding: ";
-  EXPECT_EQ(parse_multipart(head + "BASE64\r\n\r\naGVs\r\nbG8=\r\n--b--", "b").at("a"), "hello");
-  EXPECT_EQ(parse_multipart(head + "binary\r\n\r\naGVsbG8=\r\n--b--", "b").at("a"), "aGVsbG8=");
+  EXPECT_EQ(parse_multipart(head + "BASE64\r\n\r\naGVs\r\nbG8=\r\n--b--", "b").fields.at("a"), "hello");
+  EXPECT_EQ(parse_multipart(head + "binary\r\n\r\naGVsbG8=\r\n--b--", "b").fields.at("a"), "aGVsbG8=");
   EXPECT_EQ(status_of_form(head + "quoted-printable\r\n\r\n=41\r\n--b--"), 400);
 }
 
 TEST(Forms, AValueMayBeEmpty) {
-  EXPECT_EQ(parse_multipart("--b\r\nContent-Disposition: form-data; name=a\r\n\r\n\r\n--b--", "b").at("a"), "");
+  EXPECT_EQ(parse_multipart("--b\r\nContent-Disposition: form-data; name=a\r\n\r\n\r\n--b--", "b").fields.at("a"), "");
+}
+
+TEST(Forms, SeveralFilesAreKeptInTheirOrder) {
+  std::string body;
+  for (const char* name : {"b.png", "a.png", ""}) {
+    body += fmt::format("--b\r\nContent-Disposition: form-data; name=file; filename=\"{}\"\r\n\r\nbytes of {}\r\n",
+                        name, name);
+  }
+  const Form form = parse_multipart(body + "--b--", "b");
+  ASSERT_EQ(form.files.size(), 3u);
+  EXPECT_EQ(form.files[0].name, "b.png");
+  EXPECT_EQ(form.files[1].bytes, "bytes of a.png");
+  EXPECT_EQ(form.files[2].name, "");
+  EXPECT_TRUE(form.fields.empty());
 }
 
 TEST(Forms, TheFirstOfTwoPartsWithOneNameCounts) {
   const std::string one = "--b\r\nContent-Disposition: form-data; name=a\r\n\r\n1\r\n";
   const std::string two = "--b\r\nContent-Disposition: form-data; name=a\r\n\r\n2\r\n--b--";
-  EXPECT_EQ(parse_multipart(one + two, "b").at("a"), "1");
+  EXPECT_EQ(parse_multipart(one + two, "b").fields.at("a"), "1");
 }
 
 TEST(Forms, DamagedFormsAreRefused) {

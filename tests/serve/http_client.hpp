@@ -9,6 +9,7 @@
 #include <map>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 #include "core/text.hpp"
 
@@ -133,6 +134,17 @@ inline std::string multipart(const std::string& boundary, const std::string& fil
           "Content-Type: image/png\r\n\r\n" +
           file + "\r\n--" + boundary + "--\r\n";
   return body;
+}
+
+/// A form with several files, by their names.
+inline std::string multipart_of_files(const std::string& boundary,
+                                      const std::vector<std::pair<std::string, std::string>>& files) {
+  std::string body;
+  for (const auto& [name, bytes] : files) {
+    body += "--" + boundary + "\r\nContent-Disposition: form-data; name=\"file\"; filename=\"" + name + "\"\r\n\r\n" +
+            bytes + "\r\n";
+  }
+  return body + "--" + boundary + "--\r\n";
 }
 
 }  // namespace fercli::test

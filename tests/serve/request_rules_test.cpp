@@ -45,6 +45,25 @@ TEST(RequestRules, PostsOfOtherSitesAreRefused) {
   }
 }
 
+TEST(RequestRules, PagesOfSitesThatWereLetInMayPostAndAskBefore) {
+  RuleSettings settings{"127.0.0.1", "", 1000, 0};
+  settings.origins = {"http://localhost:3000"};
+  RequestFacts facts = post_facts();
+  facts.origin = "http://LOCALHOST:3000";
+  facts.fetch_site = "same-site";
+  EXPECT_EQ(refusal(facts, settings), 0);
+  facts.method = "OPTIONS";
+  facts.content_length = "";
+  EXPECT_EQ(refusal(facts, settings), 405) << "that asks for nothing";
+  facts.asked_method = "POST";
+  EXPECT_EQ(refusal(facts, settings), 0);
+  facts.asked_method = "DELETE";
+  EXPECT_EQ(refusal(facts, settings), 405);
+  facts.asked_method = "POST";
+  facts.host = "evil.example";
+  EXPECT_EQ(refusal(facts, settings), 403) << "no name but localhost leads here";
+}
+
 TEST(RequestRules, WhatTheBrowserSaysOfThePageCountsMore) {
   EXPECT_EQ(refusal_from("", "same-origin"), 0);
   EXPECT_EQ(refusal_from("", "none"), 0);

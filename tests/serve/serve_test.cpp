@@ -11,6 +11,7 @@
 #include "live/video/video_source.hpp"
 #include "serve/http_server.hpp"
 #include "serve/lanes.hpp"
+#include "serve/request_rules.hpp"
 #include "serve/routes.hpp"
 #include "serve/upload.hpp"
 #include "tests/cli/run_program.hpp"
@@ -232,6 +233,49 @@ TEST_F(Serving, ThePageLoadsNothingFromElsewhere) {
     EXPECT_THAT(file.body, testing::Not(testing::HasSubstr("http://")));
     EXPECT_THAT(file.body, testing::Not(testing::HasSubstr("https://")));
   }
+}
+
+TEST_F(Serving, SeveralFilesOfAFormAreReadInOneAnswerEachByItself) {
+  const auto answer = request(
+      "POST", "/predict?lang=fr", kForm,
+      multipart_of_files("frontier", {{"people.png", *people_}, {"notes.txt", "no picture"}, {"crop.png", *crop_}}));
+  ASSERT_EQ(answer.status, 200) << answer.body;
+  const json pictures = json::parse(answer.body)["pictures"];
+  ASSERT_EQ(pictures.size(), 3u);
+  EXPECT_EQ(pictures[0]["file"], "people.png");
+  EXPECT_EQ(pictures[0]["faces_detected"], 2);
+  EXPECT_EQ(pictures[1]["file"], "notes.txt");
+  EXPECT_EQ(pictures[1]["status"], 415);
+  EXPECT_EQ(pictures[1]["error"], "the image must be PNG, JPEG or WEBP");
+  const json alone = json::parse(request("POST", "/predict?lang=fr", kPng, *crop_).body);
+  EXPECT_EQ(pictures[2]["predictions"], alone["predictions"]);
+  EXPECT_EQ(pictures[2]["predictions"][0]["emotion"], "Heureux");
+}
+
+TEST_F(Serving, AnAttackTakesOneFile) {
+  const auto form = multipart_of_files("frontier", {{"a.png", *crop_}, {"b.png", *crop_}});
+  for (const char* path : {"/attack", "/smallest"}) {
+    expect_refused(request("POST", path, kForm, form), 400, "takes one file, and the form has 2");
+  }
+}
+
+TEST_F(Serving, SaysThatItLivesAndTakesWork) {
+  EXPECT_EQ(request("GET", "/healthz").body, request("GET", "/test").body);
+  const json ready = json::parse(request("GET", "/readyz").body);
+  EXPECT_EQ(ready["status"], "ready");
+  EXPECT_EQ(ready["waiting"], 0);
+  EXPECT_EQ(ready["workers"], 1);
+}
+
+/// What a browser asks before it lets a page of another site post.
+constexpr const char* kPreflight =
+    "Origin: http://localhost:3000\r\nAccess-Control-Request-Method: POST\r\n"
+    "Access-Control-Request-Headers: authorization\r\nSec-Fetch-Site: same-site\r\n";
+
+TEST_F(Serving, PagesOfOtherSitesAreToldNothing) {
+  expect_refused(request("OPTIONS", "/predict", kPreflight), 405, "/predict takes POST only");
+  const auto read = request("GET", "/models", "Origin: http://localhost:3000\r\n");
+  EXPECT_EQ(read.headers.count("access-control-allow-origin"), 0u);
 }
 
 TEST_F(Serving, WrongAddressesMethodsAndTypesAreRefused) {
@@ -691,6 +735,54 @@ TEST_F(ServingWithLimits, ATokenIsAskedForEverythingButThePage) {
   EXPECT_EQ(CheckedClient(server.port()).request("GET", "/model", "Authorization: Bearer open sesame\r\n").status, 200);
 }
 
+TEST_F(ServingWithLimits, PagesOfASiteThatWasLetInMayAskAndPost) {
+  HttpSettings settings = limits();
+  settings.origins = {"http://localhost:3000", "null"};
+  settings.token = "open sesame";
+  const RunningServer server(*api_, settings);
+  const auto ask = [&](const std::string& method, const std::string& path, const std::string& headers,
+                       const std::string& body = "") {
+    return CheckedClient(server.port()).request(method, path, headers, body);
+  };
+  const auto asked = ask("OPTIONS", "/predict", kPreflight);
+  EXPECT_EQ(asked.status, 204);
+  EXPECT_EQ(asked.body, "");
+  EXPECT_EQ(asked.headers.at("access-control-allow-origin"), "http://localhost:3000");
+  EXPECT_EQ(asked.headers.at("access-control-allow-methods"), "POST");
+  EXPECT_EQ(asked.headers.at("access-control-allow-headers"), "Authorization, Content-Type");
+  EXPECT_EQ(asked.headers.at("vary"), "Origin");
+  EXPECT_EQ(ask("OPTIONS", "/elsewhere", kPreflight).status, 404);
+
+  for (const std::string origin : {"http://localhost:3000", "null"}) {
+    const std::string from = "Origin: " + origin + "\r\nSec-Fetch-Site: cross-site\r\n" + kPng;
+    const auto read = ask("POST", "/predict", from + "Authorization: Bearer open sesame\r\n", *crop_);
+    EXPECT_EQ(read.status, 200) << read.body;
+    EXPECT_EQ(read.headers.at("access-control-allow-origin"), origin);
+    const auto unknown = ask("POST", "/predict", from, *crop_);
+    EXPECT_EQ(unknown.status, 401);
+    EXPECT_EQ(unknown.headers.at("access-control-allow-origin"), origin) << "the page has to see why";
+  }
+  for (const char* origin : {"http://localhost:3001", "https://localhost:3000", "http://localhost:3000.evil.example"}) {
+    const std::string from = fmt::format("Origin: {}\r\nSec-Fetch-Site: cross-site\r\n", origin);
+    const auto read = ask("POST", "/predict", from + kPng + "Authorization: Bearer open sesame\r\n", *crop_);
+    EXPECT_EQ(read.status, 403) << origin;
+    EXPECT_EQ(read.headers.count("access-control-allow-origin"), 0u) << origin;
+    EXPECT_EQ(ask("OPTIONS", "/predict", from + "Access-Control-Request-Method: POST\r\n").status, 405) << origin;
+  }
+}
+
+TEST_F(ServingWithLimits, AServerThatStopsIsNotReady) {
+  Api api(load_checkpoint(resolve_model("standard")), api_settings());
+  RunningServer server(api, limits());
+  CheckedClient client(server.port());
+  EXPECT_EQ(client.request("GET", "/readyz").status, 200);
+  api.announce_stop();
+  const auto answer = client.request("GET", "/readyz");
+  EXPECT_EQ(answer.status, 503);
+  EXPECT_THAT(answer.body, testing::HasSubstr("the server is stopping"));
+  EXPECT_EQ(client.request("GET", "/healthz").status, 200);
+}
+
 TEST_F(ServingWithLimits, TooManyRequestsAreSlowedDown) {
   HttpSettings settings = limits();
   settings.rate = 1;
@@ -811,6 +903,28 @@ TEST(LanesTest, WorkThatWouldBeLateIsTurnedAwayBeforeItStarts) {
   EXPECT_EQ(turned_away, 3);
 }
 
+TEST(LanesTest, SeveralWorksShareTheLanesAndEachFailsAlone) {
+  LaneSettings settings;
+  settings.count = 2;
+  settings.runtime.threads = 1;
+  Lanes lanes(settings);
+  std::atomic<int> inside{0}, most{0};
+  std::vector<Lanes::Work> works;
+  for (int i = 0; i < 6; ++i) {
+    works.emplace_back([&, i](FaceDetector&) {
+      const int now = ++inside;
+      for (int seen = most; now > seen && !most.compare_exchange_weak(seen, now);) {
+      }
+      std::this_thread::sleep_for(std::chrono::milliseconds(30));
+      --inside;
+      if (i == 3) throw RequestError(400, "the fourth");
+    });
+  }
+  const auto failures = lanes.run_all("pictures", works);
+  EXPECT_EQ(most, 2);
+  for (size_t i = 0; i < failures.size(); ++i) EXPECT_EQ(failures[i] != nullptr, i == 3) << i;
+}
+
 TEST(LanesTest, AFreeLaneTriesWorkHoweverLongItsLikeTook) {
   LaneSettings settings;
   settings.work_seconds = 0.05;
@@ -849,6 +963,18 @@ TEST(ServeCommand, ASignalLetsTheAttackInHandComeToItsEnd) {
   EXPECT_EQ(run.exit_code, 0) << run.err;
   const auto answer = client->read();
   EXPECT_EQ(answer.status, 200) << answer.body;
+}
+
+TEST(ServeCommand, AnOriginIsASiteWithoutPathOrStar) {
+  for (const char* origin : {"*", "localhost:3000", "http://localhost:3000/", "ftp://a.example", "http://",
+                             "http://a:b", "https://*.example.org"}) {
+    const auto run = run_in_process({"serve", "--cors", origin});
+    EXPECT_EQ(run.exit_code, 2) << origin;
+    EXPECT_THAT(run.err, testing::HasSubstr(fmt::format("fercli serve: --cors {}: must be an origin such as", origin)));
+  }
+  EXPECT_EQ(parse_origin("HTTPS://Example.org:443"), "https://example.org");
+  EXPECT_EQ(parse_origin("http://[::1]:3000"), "http://[::1]:3000");
+  EXPECT_EQ(parse_origin("null"), "null");
 }
 
 TEST(ServeCommand, OtherHostsDemandATokenOrAWord) {

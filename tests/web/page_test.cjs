@@ -446,6 +446,49 @@ test("a server with a token asks for it, and takes it out of the address", async
   assert.equal(page.url(), guarded);
 });
 
+const read = (name) => fs.readFileSync(path.join(work, name), "utf8").trim();
+
+for (const place of ["another port", "a file"]) {
+  test("a page from " + place + " may use a server that lets it in, and no other", async (page) => {
+    const site = place === "a file" ? "file://" + path.join(__dirname, "elsewhere.html") : read("elsewhere") + "/";
+    const say = async (query) => {
+      await page.goto(site + "?" + query);
+      await page.setInputFiles("#files", [happy, sad]);
+      await page.click("button");
+      await until(page, () => document.getElementById("answer").textContent !== "");
+      return page.locator("#answer").innerText();
+    };
+    const shared = "server=" + encodeURIComponent(read("shared"));
+    assert.equal(await say(shared + "&token=open%20sesame"), "Heureux; Triste");
+    assert.match(await say(shared), /Authorization: Bearer TOKEN is missing/);
+    assert.match(await say("server=" + encodeURIComponent(address)), /^refused: /);
+  }, {elsewhere: true});
+}
+
+test("on a phone in French: pictures, Continuer, Changer de mode, camera, Continuer", async (page) => {
+  await upload(page, [happy]);
+  assert.equal(await text(page, "continue"), "Continuer\u00a0: autres images");
+  await attack(page);
+  await fits(page);
+  await shot(page, "phone-file");
+  const [chooser] = await Promise.all([page.waitForEvent("filechooser"), page.click("#continue")]);
+  await chooser.setFiles(sad);
+  await until(page, () => document.getElementById("verdict-before").innerText.includes("Triste"));
+  assert.equal(await text(page, "change"), "Changer de mode");
+  await page.click("#change");
+  await shot(page, "phone-choose");
+  await page.click("#choose-camera");
+  await until(page, () => document.getElementById("video").videoWidth > 0);
+  await page.click("#shoot");
+  await page.waitForSelector("#results table");
+  assert.equal(await page.locator("#faces button").count(), 2);
+  await fits(page);
+  await shot(page, "phone-camera");
+  assert.equal(await text(page, "continue"), "Continuer\u00a0: caméra");
+  await page.click("#continue");
+  await until(page, () => !document.getElementById("camera").hidden);
+}, {locale: "fr-FR", viewport: {width: 360, height: 760}, hasTouch: true, isMobile: true});
+
 (async () => {
   const browser = await chromium.launch({
     executablePath,
@@ -453,7 +496,7 @@ test("a server with a token asks for it, and takes it out of the address", async
            "--use-file-for-fake-video-capture=" + path.join(work, "people.mjpeg")],
   });
   let failed = 0;
-  for (const {name, run, options} of tests) {
+  for (const {name, run, options: {elsewhere, ...options}} of tests) {
     if (process.env.ONLY && !name.includes(process.env.ONLY)) continue;
     const context = await browser.newContext({permissions: ["camera"], locale: "en-GB", viewport: {width: 1280, height: 900}, ...options});
     const page = await context.newPage();
@@ -463,10 +506,12 @@ test("a server with a token asks for it, and takes it out of the address", async
     page.on("pageerror", (error) => errors.push(String(error)));
     page.on("console", (message) => { if (/Content Security Policy/.test(message.text())) errors.push(message.text()); });
     try {
-      await page.goto(address);
-      await until(page, () => document.body.dataset.ready === "yes");
+      if (!elsewhere) {
+        await page.goto(address);
+        await until(page, () => document.body.dataset.ready === "yes");
+      }
       await run(page);
-      assert.deepEqual(strangers, []);
+      if (!elsewhere) assert.deepEqual(strangers, []);
       assert.deepEqual(errors, []);
       console.log("ok      " + name);
     } catch (error) {

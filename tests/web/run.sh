@@ -38,4 +38,9 @@ serve open.log >"$work/address"
 curl -fsS "$(cat "$work/address")openapi.json" >"$work/openapi.json"
 REDOCLY_TELEMETRY=off "$tools/redocly" lint "$work/openapi.json" 2>&1 | tail -n 3
 serve guarded.log --token "open sesame" >"$work/guarded"
+# A page of another site, and a server that lets it in.
+node tests/web/elsewhere.cjs >"$work/elsewhere" &
+servers+=($!)
+until [ -s "$work/elsewhere" ]; do sleep 0.1; done
+serve shared.log --token "open sesame" --cors "$(cat "$work/elsewhere")" --cors null >"$work/shared"
 node tests/web/page_test.cjs "$(cat "$work/address")" "$(cat "$work/guarded")" "$work" "$shots" "${CHROMIUM:-$(command -v chromium)}"

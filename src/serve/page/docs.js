@@ -70,7 +70,8 @@ function operation(document, path, method, each) {
 
 function examples() {
   const address = location.origin + location.pathname.replace(/docs$/, "");
-  return ["curl -F file=@me.jpg " + address + "predict", "curl -F file=@me.jpg -F goal=any-to-sad -F eps=4/255 -F model=robust " + address + "attack",
+  return ["curl -F file=@me.jpg " + address + "predict", "curl -F file=@one.jpg -F file=@two.jpg " + address + "predict",
+          "curl -F file=@me.jpg -F goal=any-to-sad -F eps=4/255 -F model=robust " + address + "attack",
           "curl -F file=@me.jpg -F goal=any-to-sad " + address + "smallest"].join("\n");
 }
 
