@@ -5,7 +5,7 @@ find_package(fmt REQUIRED)
 find_package(nlohmann_json REQUIRED)
 find_package(Boost CONFIG REQUIRED COMPONENTS program_options)  # and Beast, which is headers only: the HTTP server
 find_package(OpenSSL REQUIRED COMPONENTS Crypto)
-find_package(OpenCV REQUIRED COMPONENTS core imgproc imgcodecs dnn objdetect videoio highgui)
+find_package(OpenCV REQUIRED COMPONENTS core imgproc imgcodecs calib3d dnn objdetect videoio highgui)
 # Pictures are decoded under limits, which OpenCV's own readers do not have.
 find_package(JPEG REQUIRED)
 find_package(PNG REQUIRED)

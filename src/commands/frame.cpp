@@ -248,7 +248,7 @@ int run(const std::vector<std::string>& arguments) {
   const fs::path folder = a.out.empty() ? fs::path("out") / file_name_of("frame-" + goal.name) : fs::path(a.out);
   std::optional<OutputFolder> place;
   if (a.saves_files()) place.emplace(folder, "frame");
-  const auto detector = make_face_detector(a.detector, a.smallest_face);
+  const auto detector = make_face_detector(a.detector, {a.smallest_face});
   const Picture original =
       a.image.empty() ? draw_portrait(a, classifier, *detector, goal) : picture_of_image(read_image(a.image, 3));
 

@@ -7,9 +7,12 @@
 #include <map>
 #include <thread>
 
+#include "commands/options/column_table.hpp"
+#include "commands/options/face_options.hpp"
 #include "commands/options/model_options.hpp"
 #include "commands/options/output_file.hpp"
 #include "core/command.hpp"
+#include "core/counted.hpp"
 #include "core/error.hpp"
 #include "core/escape.hpp"
 #include "core/files.hpp"
@@ -37,14 +40,15 @@ constexpr int kEscape = 27;
 struct Arguments {
   std::vector<std::string> sources{"0"};
   ModelOptions model;
-  SmallestFace smallest_face{0, 1.0 / 12};
-  std::string detector = "haar", pace = "auto", attack, defend, every = "1s", language = "en";
+  FaceOptions faces;
+  VideoOptions video;
+  std::string pace = "auto", attack, defend, language = "en";
   SessionOutputs outputs;
   Smoothing smoothing;
   double eps = 4 / 255.0, duration = 0;
   int64_t steps = 4, max_frames = 0;
-  bool list = false, no_window = false, lines = false, course = false, mirror = false, explain = false, force = false,
-       quiet = false;
+  bool list = false, columns = false, no_window = false, lines = false, course = false, mirror = false, explain = false,
+       force = false, quiet = false;
   Runtime runtime;
 };
 
@@ -56,12 +60,10 @@ void declare(OptionSet& options, Arguments& a) {
       "of several the first that opens");
   options.flag("list-cameras", &a.list, "print the cameras of this machine and end");
   a.model.declare(options);
-  options.text("detector", &a.detector, "haar|FILE",
-               "OpenCV's cascade, another cascade (.xml), or YuNet (.onnx); key d switches back to the cascade");
-  options.number(
-      "min-face", &a.smallest_face.pixels, "", at_least(24),
-      "smallest face looked for, in pixels; without it a twelfth of the picture's shorter side, but at least "
-      "24: smaller ones take more time");
+  a.faces.settings.smallest.share = 1.0 / 12;
+  a.faces.declare(options,
+                  "OpenCV's cascade, another cascade (.xml), or YuNet (.onnx); key d switches back to the cascade",
+                  "a twelfth of the picture's shorter side, but at least 24: smaller ones take more time");
   options.choice("pace", &a.pace, {"auto", "realtime", "every-frame"},
                  "realtime: the newest frame wins; every-frame: a file waits for the network; auto: every-frame for "
                  "files and folders without a window, else realtime");
@@ -89,27 +91,20 @@ void declare(OptionSet& options, Arguments& a) {
   options.flag("course", &a.course, "with these lines, those that say \"Reading video stream\" and \"Preprocessing\"");
   options.text("record", &a.outputs.record, "FILE", "video of the frames as they came (.mp4, .avi)");
   options.text("record-annotated", &a.outputs.record_annotated, "FILE", "video of what the window shows");
-  options.text("csv", &a.outputs.csv, "FILE", "a line per face and frame; - is stdout");
+  options.text("csv", &a.outputs.csv, "FILE",
+               "a line per face and frame, with empty fields where there is no face; - is stdout");
+  options.flag("columns", &a.columns, "say what the columns of --csv mean, with units and ranges, and end");
   options.text("jsonl", &a.outputs.jsonl, "FILE", "a JSON object per frame; - is stdout");
   declare_force(options, &a.force);
   options.text("export-faces", &a.outputs.faces, "DIR",
                "image0.png, image1.png, … (the largest face, grey, as the network sees it) and input_video.mp4");
-  options.text("every", &a.every, "TIME", "time between exported faces, such as 1s or 0.5s");
+  a.video.declare(options,
+                  "keep one frame every so many seconds (1s, 0.5s), or every Nth one, in --csv, --jsonl and "
+                  "--export-faces; without it all, and a face a second");
   options.text("out,o", &a.outputs.folder, "DIR", "session.json and timeline.png at the end");
   options.choice("lang", &a.language, {"en", "fr"}, "language of the labels drawn");
   options.flag("quiet,q", &a.quiet, "no remarks");
   a.model.declare_runtime(options, &a.runtime);
-}
-
-double parse_seconds(const OptionSet& options, const std::string& text) {
-  std::string digits = text;
-  if (!digits.empty() && digits.back() == 's') digits.pop_back();
-  try {
-    const double seconds = parse_number(digits);
-    if (seconds > 0) return seconds;
-  } catch (const std::invalid_argument&) {
-  }
-  options.fail("every", "must be a time over 0 such as 1s");
 }
 
 /// Nothing written may take the place of the source, or of something else that is written.
@@ -134,7 +129,9 @@ void check_files(const Arguments& a, const OptionSet& options) {
 }
 
 void check(Arguments& a, const OptionSet& options) {
-  a.outputs.every = parse_seconds(options, a.every);
+  a.faces.take(options);
+  a.video.take(options);
+  if (options.given("every")) a.outputs.every = a.outputs.logged = a.video.every;
   check_files(a, options);
   if (a.outputs.csv == "-" && a.outputs.jsonl == "-") options.fail("jsonl", "stdout is taken by --csv -");
   if (a.lines && (a.outputs.csv == "-" || a.outputs.jsonl == "-")) {
@@ -179,10 +176,12 @@ Networks load_networks(const Arguments& a) {
   return networks;
 }
 
-std::vector<std::shared_ptr<FaceDetector>> make_detectors(const std::string& word, const SmallestFace& smallest) {
-  std::vector<std::shared_ptr<FaceDetector>> detectors{make_face_detector(word, smallest)};
-  try {  // the other one, for the key d
-    if (word != "haar") detectors.push_back(make_face_detector("haar", smallest));
+std::vector<std::shared_ptr<FaceDetector>> make_detectors(const std::string& word, const DetectorSettings& settings) {
+  std::vector<std::shared_ptr<FaceDetector>> detectors{make_face_detector(word, settings)};
+  DetectorSettings others = settings;
+  others.threshold.reset();  // which has another meaning for it
+  try {                      // the other one, for the key d
+    if (word != "haar") detectors.push_back(make_face_detector("haar", others));
   } catch (const UserError&) {  // not installed: then there is nothing to change to
   }
   return detectors;
@@ -230,9 +229,9 @@ class LiveRun {
     const std::string latency = status.analysed == 0 ? ""
                                                      : fmt::format("; latency p50 {:.1f} ms, p95 {:.1f} ms",
                                                                    status.latency_p50, status.latency_p95);
-    inform(fmt::format("{:.1f} s of {}: {} frames, {} analysed, {} dropped; {} faces{}",
-                       summary["seconds"].get<double>(), pipeline_.source().name(), status.captured, status.analysed,
-                       status.dropped, pipeline_.faces_seen(), latency));
+    inform(fmt::format("{:.1f} s of {}: {}, {} analysed, {} dropped; {}{}", summary["seconds"].get<double>(),
+                       pipeline_.source().name(), counted(status.captured, "frame"), status.analysed, status.dropped,
+                       counted(pipeline_.faces_seen(), "face"), latency));
     std::string seconds;
     for (const auto& [name, value] : summary["seconds_per_emotion"].items()) {
       if (value.get<double>() >= 0.05) seconds += fmt::format("  {} {:.1f} s", name, value.get<double>());
@@ -361,11 +360,15 @@ int run(const std::vector<std::string>& arguments) {
   declare(options, a);
   if (!options.parse(arguments)) return 0;
   if (a.list) return print_cameras();
+  if (a.columns) {
+    print_columns(session_columns());
+    return 0;
+  }
   check(a, options);
   silence_progress(a.quiet);
   prepare_machine(a.runtime);
 
-  auto source = open_first_video(a.sources);
+  auto source = part_of(open_first_video(a.sources), a.video.range);
   const Networks networks = load_networks(a);
   LiveAttackSettings attack{
       parse_emotion_goal(a.attack.empty() ? "untargeted" : a.attack, networks.classifier.classes()), a.eps, a.steps};
@@ -379,8 +382,9 @@ int run(const std::vector<std::string>& arguments) {
   settings.mirror = a.mirror;
   settings.explain = a.explain;
   settings.hold = !a.no_window;
+  settings.pose = !a.outputs.csv.empty() || !a.outputs.jsonl.empty();
   settings.runtime = a.runtime;
-  LivePipeline pipeline(std::move(source), make_detectors(a.detector, a.smallest_face), networks.classifier,
+  LivePipeline pipeline(std::move(source), make_detectors(a.faces.detector, a.faces.settings), networks.classifier,
                         std::make_unique<LiveAttack>(networks.classifier, defender, attack), settings);
   LiveRun live(a, pipeline, networks.classifier.classes(), goal);
   try {

@@ -25,6 +25,7 @@
 #include "eval/study/saved.hpp"
 #include "eval/vulnerability.hpp"
 #include "report/report.hpp"
+#include "report/session.hpp"
 #include "report/training_log.hpp"
 
 namespace fercli::report_command {
@@ -278,6 +279,32 @@ void add_curve(PrintedTable& table, const std::string& name, const json& values)
   table.rows.back().push_back(values.at(0).at("n").get<int64_t>());
 }
 
+/// Of a session: nothing was measured, and there is nothing to measure.
+int report_session(const Settings& s) {
+  const auto other = std::find_if_not(s.files.begin(), s.files.end(), is_session_name);
+  if (other != s.files.end()) {
+    throw UserError(fmt::format("fercli report: {}: does not go with the session {}", *other, s.files.front()));
+  }
+  OutputFolder place(s.out, "report");
+  const json session = read_session(s.files);
+  write_session_report(session, s.render, place.work());
+  place.complete();
+  if (s.show.json) {
+    print_text("{}", read_file(fs::path(s.out) / "report.json"));
+    return 0;
+  }
+  PrintedTable people{"", {"person", "first (s)", "last (s)", "in sight (s)", "mostly", "changes"}, {}};
+  const auto seconds = [](const json& value) { return figure_cell(fmt::format("{:.1f}", value.get<double>())); };
+  for (const auto& person : session.at("people")) {
+    people.rows.push_back({person.at("name").get<std::string>(), seconds(person.at("first")),
+                           seconds(person.at("last")), seconds(person.at("seconds")),
+                           person.at("mostly").get<std::string>(), person.at("changes").get<int64_t>()});
+  }
+  if (!s.show.quiet) s.show.print({people});
+  if (s.show.text()) print_text("written to {}: report.html, report.md, report.json, figures/\n", s.out);
+  return 0;
+}
+
 /// The figures that a reader looks for first.
 std::vector<PrintedTable> summary_of(const json& report) {
   std::vector<PrintedTable> tables;
@@ -333,15 +360,18 @@ void write_and_print(const Settings& s, const json& report, OutputFolder& place)
 
 int run(const std::vector<std::string>& arguments) {
   Settings s;
-  OptionSet options("report", "[RESULT.json …]",
-                    "Measure a model, or several separated by commas, and write the report: accuracy, calibration,\n"
-                    "robustness, emotion map, corruptions, certificates, checks of the evaluation itself. What was\n"
-                    "measured before is taken from DIR/cache. With RESULT.json, of `fercli report` or `fercli eval\n"
-                    "--out`, only the page is written.");
+  OptionSet options(
+      "report", "[RESULT.json|SESSION.csv|SESSION.jsonl …]",
+      "Measure a model, or several separated by commas, and write the report: accuracy, calibration,\n"
+      "robustness, emotion map, corruptions, certificates, checks of the evaluation itself. What was\n"
+      "measured before is taken from DIR/cache. With RESULT.json, of `fercli report` or `fercli eval\n"
+      "--out`, only the page is written. With a session, of `fercli predict --csv` or `fercli live --csv` or\n"
+      "`--jsonl`, the page shows who was in the video when, and with which emotions.");
   declare(options, s);
   if (!options.parse(arguments)) return 0;
   check(s, options);
   s.show.begin(options);
+  if (!s.files.empty() && is_session_name(s.files.front())) return report_session(s);
   if (!s.files.empty()) {
     OutputFolder place(s.out, "report");
     write_and_print(s, read_all(s.files), place);

@@ -56,6 +56,8 @@ const std::vector<Task>& further_tasks() {
        "fercli live --attack any-to-sad --defend robust"},
       {"twenty seconds of drawn people, recorded",
        "fercli live --source synthetic --no-window --duration 20 --csv faces.csv --record clean.mp4"},
+      {"one line per second and face of a video", "fercli predict talk.mp4 --every 1s --csv"},
+      {"a page about who was in it and with which emotions", "fercli report talk.csv --out out/talk"},
       {"draw the boxes of all pictures of a folder", "fercli predict pictures --annotate out/boxes"},
       {"serve to other machines", "fercli serve --host 0.0.0.0 --token SECRET-WORD"},
       {"let the page of another server use this one", "fercli serve --cors http://localhost:3000"},

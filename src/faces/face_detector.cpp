@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
+#include <functional>
 #include <opencv2/imgproc.hpp>
 #include <opencv2/objdetect.hpp>
 
@@ -20,13 +21,19 @@ namespace {
 constexpr const char* kCascade = "haarcascade_frontalface_alt2.xml";
 /// The search starts with faces of this many pixels; the picture is shrunk until the smallest face wanted has it.
 constexpr double kCascadeFace = 24;
-/// Factor between the sizes tried, and how many neighbouring hits make a face.
+/// Factor between the sizes tried, and how many neighbouring hits make a face (experiments/detection.md).
 constexpr double kSizeStep = 1.2;
 constexpr int kNeighbours = 3;
 
 class HaarDetector : public FaceDetector {
  public:
-  explicit HaarDetector(const std::filesystem::path& file) {
+  HaarDetector(const std::filesystem::path& file, std::optional<double> threshold)
+      : neighbours_(static_cast<int>(threshold.value_or(kNeighbours))) {
+    if (threshold && (*threshold < 1 || *threshold > 1000 || *threshold != neighbours_)) {
+      throw UserError(fmt::format(
+          "--detector-threshold {:g}: of a cascade it is a number of neighbouring hits, whole, from 1 to 1000",
+          *threshold));
+    }
     try {
       cascade_.load(file.string());
     } catch (const cv::Exception&) {
@@ -39,7 +46,7 @@ class HaarDetector : public FaceDetector {
   std::string name() const override { return "haar"; }
   bool cheap_in_regions() const override { return true; }
 
-  std::vector<Box> find(const Picture& picture, const FaceSearch& search) override {
+  std::vector<Detection> detect(const Picture& picture, const FaceSearch& search) override {
     const ShrunkRegion shrunk(picture, search, kCascadeFace);
     const cv::Size size = shrunk.size;
     const double x_scale = shrunk.x_scale, y_scale = shrunk.y_scale;
@@ -47,33 +54,59 @@ class HaarDetector : public FaceDetector {
     cv::resize(as_mat(picture.grey)(shrunk.region), small_, size, 0, 0, cv::INTER_AREA);
     const int smallest = cvFloor(search.smallest / x_scale), largest = cvCeil(search.largest / x_scale);
     std::vector<cv::Rect> found;
-    cascade_.detectMultiScale(small_, found, kSizeStep, kNeighbours, 0, {smallest, smallest}, {largest, largest});
-    std::vector<Box> boxes;
+    cascade_.detectMultiScale(small_, found, kSizeStep, neighbours_, 0, {smallest, smallest}, {largest, largest});
+    std::vector<Detection> faces;
     for (const auto& face : found) {
-      boxes.push_back({shrunk.region.x + face.x * x_scale, shrunk.region.y + face.y * y_scale, face.width * x_scale,
-                       face.height * y_scale});
+      const Box box{shrunk.region.x + face.x * x_scale, shrunk.region.y + face.y * y_scale, face.width * x_scale,
+                    face.height * y_scale};
+      faces.push_back({box});
+      faces.back().raw = box;
     }
-    return from_left_to_right(boxes);
+    return from_left_to_right(faces);
   }
 
  private:
+  int neighbours_;
   cv::CascadeClassifier cascade_;
   cv::Mat small_;
 };
 
-/// Where distributions and OpenCV's own installation put the cascades.
-std::filesystem::path find_cascade() {
+std::filesystem::path find_face_cascade() {
   const char* chosen = std::getenv("OPENCV_HAAR_CASCADE");
-  if (chosen != nullptr) return chosen;
+  return chosen != nullptr ? std::filesystem::path(chosen) : find_cascade(kCascade);
+}
+
+}  // namespace
+
+/// Where distributions and OpenCV's own installation put the cascades.
+std::filesystem::path find_cascade(const std::string& name) {
   for (const std::string folder :
        {"/usr/share/opencv4/haarcascades", "/usr/share/opencv/haarcascades", "/usr/local/share/opencv4/haarcascades",
         "/opt/homebrew/share/opencv4/haarcascades", "/usr/local/opt/opencv/share/opencv4/haarcascades"}) {
-    if (std::filesystem::exists(folder + "/" + kCascade)) return folder + "/" + kCascade;
+    if (std::filesystem::exists(folder + "/" + name)) return folder + "/" + name;
   }
   return {};
 }
 
-}  // namespace
+std::vector<Box> FaceDetector::boxes_of(const std::vector<Detection>& faces) {
+  std::vector<Box> boxes;
+  for (const auto& face : faces) boxes.push_back(face.box);
+  return boxes;
+}
+
+std::vector<Detection> FaceDetector::largest(std::vector<Detection> faces, int64_t most) {
+  const auto count = static_cast<size_t>(most);
+  if (most <= 0 || faces.size() <= count) return faces;
+  std::vector<double> areas;
+  for (const auto& face : faces) areas.push_back(face.box.area());
+  std::nth_element(areas.begin(), areas.begin() + (most - 1), areas.end(), std::greater<>());
+  const double least = areas[count - 1];
+  std::vector<Detection> kept;
+  for (const auto& face : faces) {
+    if (face.box.area() >= least && kept.size() < count) kept.push_back(face);
+  }
+  return kept;
+}
 
 FaceSearch FaceSearch::everywhere(const Picture& picture, const SmallestFace& smallest) {
   const auto height = static_cast<double>(picture.height()), width = static_cast<double>(picture.width());
@@ -84,9 +117,9 @@ FaceSearch FaceSearch::everywhere(const Picture& picture, const SmallestFace& sm
 
 namespace {
 
-std::unique_ptr<FaceDetector> open_detector(const std::string& word) {
+std::unique_ptr<FaceDetector> open_detector(const std::string& word, std::optional<double> threshold) {
   const bool haar = word == "haar";
-  const std::filesystem::path file = haar ? find_cascade() : std::filesystem::path(word);
+  const std::filesystem::path file = haar ? find_face_cascade() : std::filesystem::path(word);
   if (haar && file.empty()) {
     throw UserError(
         fmt::format("the face detector {} was not found; install Debian's opencv-data, set OPENCV_HAAR_CASCADE, or "
@@ -99,15 +132,15 @@ std::unique_ptr<FaceDetector> open_detector(const std::string& word) {
   if (!std::filesystem::is_regular_file(file)) {
     throw UserError(fmt::format("--detector {}: must be haar, a cascade file (.xml) or a YuNet network (.onnx)", word));
   }
-  if (file.extension() == ".onnx") return make_yunet_detector(file);
-  return std::make_unique<HaarDetector>(file);
+  if (file.extension() == ".onnx") return make_yunet_detector(file, threshold);
+  return std::make_unique<HaarDetector>(file, threshold);
 }
 
 }  // namespace
 
-std::unique_ptr<FaceDetector> make_face_detector(const std::string& word, const SmallestFace& smallest) {
-  auto detector = open_detector(word);
-  detector->smallest_ = smallest;
+std::unique_ptr<FaceDetector> make_face_detector(const std::string& word, const DetectorSettings& settings) {
+  auto detector = open_detector(word, settings.threshold);
+  detector->settings_ = settings;
   return detector;
 }
 

@@ -63,11 +63,13 @@ FoundFaces find_faces(const Picture& picture, FaceDetector* detector, const Prep
   const int64_t height = picture.height(), width = picture.width();
   FoundFaces found;
   if (detect == Detect::Never || (detect == Detect::Auto && looks_like_crop(height, width, input))) {
-    found.boxes = found.squares = {centre_square(height, width)};
+    found.searched = false;
+    found.squares = {centre_square(height, width)};
+    found.faces.push_back({found.squares.front()});
     return found;
   }
-  found.boxes = detector->find_all(picture);
-  for (const Box& box : found.boxes) found.squares.push_back(face_square(box));
+  found.faces = detector->detect_all(picture);
+  for (const auto& face : found.faces) found.squares.push_back(face_square(face.box));
   return found;
 }
 

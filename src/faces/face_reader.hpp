@@ -47,8 +47,9 @@ enum class Detect {
 };
 
 struct FoundFaces {
-  std::vector<Box> boxes;    ///< as detected
+  std::vector<Detection> faces;
   std::vector<Box> squares;  ///< what the network sees of them
+  bool searched = true;      ///< false: the picture was taken as a face crop
 };
 
 /// The faces of a still picture. `detector` may be null with `Detect::Never`.

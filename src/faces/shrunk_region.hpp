@@ -25,9 +25,9 @@ struct ShrunkRegion {
   double x_scale = 1, y_scale = 1;  ///< from shrunk pixels to the picture's
 };
 
-inline std::vector<Box> from_left_to_right(std::vector<Box> boxes) {
-  std::sort(boxes.begin(), boxes.end(), [](const Box& a, const Box& b) { return a.x < b.x; });
-  return boxes;
+inline std::vector<Detection> from_left_to_right(std::vector<Detection> faces) {
+  std::sort(faces.begin(), faces.end(), [](const auto& a, const auto& b) { return a.box.x < b.box.x; });
+  return faces;
 }
 
 }  // namespace fercli

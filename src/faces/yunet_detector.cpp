@@ -23,14 +23,22 @@ namespace {
 
 /// YuNet was trained for faces from 10 to 300 pixels.
 constexpr double kYunetFace = 24;
-constexpr float kYunetScore = 0.7F, kYunetOverlap = 0.3F;
+constexpr float kYunetScore = 0.7F, kYunetOverlap = 0.3F;  ///< (experiments/detection.md)
 /// Cells of the three grids, in pixels; sides of the input are multiples of the last.
 constexpr std::array<int, 3> kStrides = {8, 16, 32};
 
 struct YunetFace {
   cv::Rect2d box;
   float score;
-  std::array<double, 2> eyes, mouth;  ///< midway between the two (x,y)
+  FacePoints points;
+
+  /// `p`: the five points as YuNet orders them (x,y): the person's right eye, which is the picture's left one, the left
+  /// eye, the nose, the corners of the mouth likewise; `at` brings a coordinate into pixels.
+  template <class At>
+  static FacePoints points_of(const float* p, const At& at) {
+    const auto point = [&](int i) { return std::array<double, 2>{at(p[2 * i], 0), at(p[2 * i + 1], 1)}; };
+    return {point(0), point(1), point(2), point(3), point(4)};
+  }
 };
 
 class Yunet {
@@ -42,8 +50,8 @@ class Yunet {
 /// The layout of 2022, which OpenCV itself decodes.
 class OpenCvYunet : public Yunet {
  public:
-  explicit OpenCvYunet(const std::string& file)
-      : network_(cv::FaceDetectorYN::create(file, "", {320, 320}, kYunetScore, kYunetOverlap)) {}
+  OpenCvYunet(const std::string& file, float least)
+      : network_(cv::FaceDetectorYN::create(file, "", {320, 320}, least, kYunetOverlap)) {}
 
   std::vector<YunetFace> find(const cv::Mat& bgr) override {
     cv::Mat found;
@@ -52,11 +60,8 @@ class OpenCvYunet : public Yunet {
     std::vector<YunetFace> faces;
     for (int i = 0; i < found.rows; ++i) {
       const float* row = found.ptr<float>(i);
-      const auto middle = [&](int point) {
-        const float* p = row + 4 + 2 * point;
-        return std::array<double, 2>{(p[0] + p[2]) / 2.0, (p[1] + p[3]) / 2.0};
-      };
-      faces.push_back({{row[0], row[1], row[2], row[3]}, row[14], middle(0), middle(3)});
+      const auto same = [](float value, int) { return static_cast<double>(value); };
+      faces.push_back({{row[0], row[1], row[2], row[3]}, row[14], YunetFace::points_of(row + 4, same)});
     }
     return faces;
   }
@@ -70,7 +75,7 @@ class OpenCvYunet : public Yunet {
 /// from 4.8 on only.
 class GridYunet : public Yunet {
  public:
-  explicit GridYunet(cv::dnn::Net network) : network_(std::move(network)) {}
+  GridYunet(cv::dnn::Net network, float least) : network_(std::move(network)), least_(least) {}
 
   static bool fits(const cv::dnn::Net& network) {
     const auto names = network.getUnconnectedOutLayersNames();
@@ -99,18 +104,14 @@ class GridYunet : public Yunet {
       const float *classes = values(0, 1), *objects = values(1, 1), *boxes = values(2, 4), *points = values(3, 10);
       for (int cell = 0; cell < rows * columns; ++cell, boxes += 4, points += 10) {
         const float score = std::sqrt(std::clamp(classes[cell], 0.0F, 1.0F) * std::clamp(objects[cell], 0.0F, 1.0F));
-        if (!(score >= kYunetScore)) continue;
+        if (!(score >= least_)) continue;
         const double stride = kStrides[i], x = cell % columns, y = cell / columns;
         const double width = std::exp(boxes[2]) * stride, height = std::exp(boxes[3]) * stride;
         if (!std::isfinite(width * height)) continue;
-        const auto middle = [&](int point) {
-          const float* p = points + 2 * point;
-          return std::array<double, 2>{(x + (p[0] + p[2]) / 2) * stride, (y + (p[1] + p[3]) / 2) * stride};
-        };
+        const auto in_pixels = [&](float value, int axis) { return ((axis == 0 ? x : y) + value) * stride; };
         faces.push_back({{(x + boxes[0]) * stride - width / 2, (y + boxes[1]) * stride - height / 2, width, height},
                          score,
-                         middle(0),
-                         middle(3)});
+                         YunetFace::points_of(points, in_pixels)});
       }
     }
     return strongest(faces);
@@ -118,7 +119,7 @@ class GridYunet : public Yunet {
 
  private:
   /// Of those that overlap, the one with the highest score.
-  static std::vector<YunetFace> strongest(const std::vector<YunetFace>& faces) {
+  std::vector<YunetFace> strongest(const std::vector<YunetFace>& faces) const {
     std::vector<cv::Rect2d> boxes;
     std::vector<float> scores;
     for (const auto& face : faces) {
@@ -126,13 +127,14 @@ class GridYunet : public Yunet {
       scores.push_back(face.score);
     }
     std::vector<int> kept;
-    cv::dnn::NMSBoxes(boxes, scores, kYunetScore, kYunetOverlap, kept);
+    cv::dnn::NMSBoxes(boxes, scores, least_, kYunetOverlap, kept);
     std::vector<YunetFace> result;
     for (const int i : kept) result.push_back(faces[i]);
     return result;
   }
 
   cv::dnn::Net network_;
+  float least_;  ///< score of a face
   cv::Mat padded_;
 };
 
@@ -183,15 +185,15 @@ class TemporaryFile {
 };
 
 /// Tried once on an empty picture: OpenCV only finds out in use that a network is of another kind.
-std::unique_ptr<Yunet> load_yunet(const std::filesystem::path& file) {
+std::unique_ptr<Yunet> load_yunet(const std::filesystem::path& file, float least) {
   try {
     const std::string bytes = with_shapes(file);
     auto network = cv::dnn::readNetFromONNX(bytes.data(), bytes.size());
     std::unique_ptr<Yunet> yunet;
     if (GridYunet::fits(network)) {
-      yunet = std::make_unique<GridYunet>(std::move(network));
+      yunet = std::make_unique<GridYunet>(std::move(network), least);
     } else {
-      yunet = std::make_unique<OpenCvYunet>(TemporaryFile(bytes, ".onnx").path());
+      yunet = std::make_unique<OpenCvYunet>(TemporaryFile(bytes, ".onnx").path(), least);
     }
     yunet->find(cv::Mat::zeros(96, 64, CV_8UC3));
     return yunet;
@@ -201,27 +203,40 @@ std::unique_ptr<Yunet> load_yunet(const std::filesystem::path& file) {
   }
 }
 
+/// Into the picture's pixels.
+FacePoints in_picture(FacePoints points, const ShrunkRegion& shrunk) {
+  for (auto* point : {&points.left_eye, &points.right_eye, &points.nose, &points.left_mouth, &points.right_mouth}) {
+    (*point)[0] = shrunk.region.x + (*point)[0] * shrunk.x_scale;
+    (*point)[1] = shrunk.region.y + (*point)[1] * shrunk.y_scale;
+  }
+  return points;
+}
+
+std::array<double, 2> midway(const std::array<double, 2>& a, const std::array<double, 2>& b) {
+  return {(a[0] + b[0]) / 2, (a[1] + b[1]) / 2};
+}
+
 class YunetDetector : public FaceDetector {
  public:
-  explicit YunetDetector(const std::filesystem::path& file) : yunet_(load_yunet(file)) {}
+  YunetDetector(const std::filesystem::path& file, float least) : yunet_(load_yunet(file, least)) {}
 
   std::string name() const override { return "yunet"; }
   bool cheap_in_regions() const override { return false; }
 
-  std::vector<Box> find(const Picture& picture, const FaceSearch& search) override {
+  std::vector<Detection> detect(const Picture& picture, const FaceSearch& search) override {
     const ShrunkRegion shrunk(picture, search, kYunetFace);
     if (shrunk.size.width < kYunetFace || shrunk.size.height < kYunetFace) return {};
     cv::resize(as_mat(picture.bgr)(shrunk.region), small_, shrunk.size, 0, 0, cv::INTER_AREA);
-    const auto back = [&](const std::array<double, 2>& point) {
-      return std::array<double, 2>{shrunk.region.x + point[0] * shrunk.x_scale,
-                                   shrunk.region.y + point[1] * shrunk.y_scale};
-    };
-    std::vector<Box> boxes;
+    std::vector<Detection> faces;
     for (const auto& face : yunet_->find(small_)) {
-      const Box box = face_between(back(face.eyes), back(face.mouth));
-      if (box.width >= search.smallest && box.width <= search.largest) boxes.push_back(box);
+      const FacePoints points = in_picture(face.points, shrunk);
+      const Box box =
+          face_between(midway(points.left_eye, points.right_eye), midway(points.left_mouth, points.right_mouth));
+      const Box raw{shrunk.region.x + face.box.x * shrunk.x_scale, shrunk.region.y + face.box.y * shrunk.y_scale,
+                    face.box.width * shrunk.x_scale, face.box.height * shrunk.y_scale};
+      if (box.width >= search.smallest && box.width <= search.largest) faces.push_back({box, face.score, points, raw});
     }
-    return from_left_to_right(boxes);
+    return from_left_to_right(faces);
   }
 
  private:
@@ -231,8 +246,12 @@ class YunetDetector : public FaceDetector {
 
 }  // namespace
 
-std::unique_ptr<FaceDetector> make_yunet_detector(const std::filesystem::path& file) {
-  return std::make_unique<YunetDetector>(file);
+std::unique_ptr<FaceDetector> make_yunet_detector(const std::filesystem::path& file, std::optional<double> threshold) {
+  const double least = threshold.value_or(kYunetScore);
+  if (!(least > 0 && least <= 1)) {
+    throw UserError(fmt::format("--detector-threshold {:g}: of YuNet it is a score over 0, at most 1", least));
+  }
+  return std::make_unique<YunetDetector>(file, static_cast<float>(least));
 }
 
 }  // namespace fercli

@@ -1,5 +1,6 @@
 #include "live/face_follower.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 namespace fercli {
@@ -13,16 +14,14 @@ constexpr double kSame = 0.35;
 /// Faces of one band differ in size by at most this factor.
 constexpr double kBandWidth = 1.9;
 
-bool is_known(const std::vector<Box>& found, const Box& box) {
-  for (const Box& other : found) {
-    if (intersection_over_union(other, box) > kSame) return true;
-  }
-  return false;
+bool is_known(const std::vector<Detection>& found, const Box& box) {
+  return std::any_of(found.begin(), found.end(),
+                     [&](const auto& other) { return intersection_over_union(other.box, box) > kSame; });
 }
 
-void add_new(std::vector<Box>& found, const std::vector<Box>& more) {
-  for (const Box& box : more) {
-    if (!is_known(found, box)) found.push_back(box);
+void add_new(std::vector<Detection>& found, const std::vector<Detection>& more) {
+  for (const auto& face : more) {
+    if (!is_known(found, face.box)) found.push_back(face);
   }
 }
 
@@ -32,25 +31,31 @@ Box enlarged(const Box& box, double factor) {
 }
 
 /// Of several finds around one face, the one that overlaps its last place most.
-const Box& nearest(const std::vector<Box>& boxes, const Box& place) {
-  size_t best = 0;
-  for (size_t i = 1; i < boxes.size(); ++i) {
-    if (intersection_over_union(boxes[i], place) > intersection_over_union(boxes[best], place)) best = i;
-  }
-  return boxes[best];
+const Detection& nearest(const std::vector<Detection>& faces, const Box& place) {
+  return *std::max_element(faces.begin(), faces.end(), [&](const auto& a, const auto& b) {
+    return intersection_over_union(a.box, place) < intersection_over_union(b.box, place);
+  });
+}
+
+/// A face that was not found in this frame stands in the place of one that was: it is hidden behind it.
+bool is_behind_another(const Track& track, const std::vector<Track>& tracks) {
+  return track.lost > 0 && std::any_of(tracks.begin(), tracks.end(), [&](const Track& other) {
+           return other.lost == 0 && intersection_over_union(track.box, other.box) > kSame;
+         });
 }
 
 }  // namespace
 
-void FaceFollower::look_around_known(const Picture& picture, std::vector<Box>& found) {
+void FaceFollower::look_around_known(const Picture& picture, std::vector<Detection>& found) {
   for (const Track& track : tracker_.tracks()) {
     const double side = track.box.width;
-    const auto boxes = detector_->find(picture, {enlarged(track.box, kAround), side * kSmaller, side * kLarger});
-    if (!boxes.empty()) add_new(found, {nearest(boxes, track.box)});
+    const Box place = expected_place(track);
+    const auto faces = detector_->detect(picture, {enlarged(place, kAround), side * kSmaller, side * kLarger});
+    if (!faces.empty()) add_new(found, {nearest(faces, place)});
   }
 }
 
-void FaceFollower::look_for_new(const Picture& picture, std::vector<Box>& found) {
+void FaceFollower::look_for_new(const Picture& picture, std::vector<Detection>& found) {
   FaceSearch search = detector_->everywhere(picture);
   const auto bands =
       std::max<int64_t>(1, std::lround(std::log(search.largest / search.smallest) / std::log(kBandWidth)));
@@ -58,20 +63,31 @@ void FaceFollower::look_for_new(const Picture& picture, std::vector<Box>& found)
   band_ = (band_ + 1) % bands;
   search.smallest *= std::pow(width, static_cast<double>(band_));
   search.largest = search.smallest * width;
-  add_new(found, detector_->find(picture, search));
+  add_new(found, detector_->detect(picture, search));
 }
 
-std::vector<Track> FaceFollower::follow(const Picture& picture) {
-  std::vector<Box> found;
-  if (detector_->cheap_in_regions()) {
+void FaceFollower::pass(const Picture& picture) {
+  if (cuts_.is_cut(picture)) tracker_.forget_all();
+}
+
+std::vector<Track> FaceFollower::follow(const Picture& picture, double time) {
+  pass(picture);
+  std::vector<Detection> found;
+  if (detector_->cheap_in_regions() && !how_.whole_pictures) {
     look_around_known(picture, found);
     look_for_new(picture, found);
+    found = FaceDetector::largest(std::move(found), detector_->most());
   } else {
-    found = detector_->find_all(picture);
+    found = detector_->detect_all(picture);
   }
+  std::vector<Sighting> sightings;
+  for (const auto& face : found) sightings.emplace_back(face, appearance_of(picture, face.box));
+  const double elapsed = time_ ? std::max(0.0, time - *time_) : 0;
+  time_ = time;
+  const auto& tracks = tracker_.update(sightings, how_.steady, elapsed);
   std::vector<Track> shown;
-  for (const Track& track : tracker_.update(found, steady_)) {
-    if (track.confirmed() && track.lost <= kCoast) shown.push_back(track);
+  for (const Track& track : tracks) {
+    if (track.confirmed() && track.lost <= how_.coast && !is_behind_another(track, tracks)) shown.push_back(track);
   }
   return shown;
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <condition_variable>
 #include <deque>
 #include <exception>
@@ -101,7 +102,7 @@ struct LivePipeline::State {
         classifier(network),
         live_attack(std::move(view)),
         settings(given),
-        follower(detectors.at(0), given.smoothing.seconds > 0 ? kSteadyBox : 0),
+        follower(detectors.at(0), {given.smoothing.seconds > 0 ? kSteadyBox : 0}),
         mirrored(given.mirror),
         explaining(given.explain) {}
 
@@ -113,6 +114,7 @@ struct LivePipeline::State {
   AnalysedFrame analyse_one(Captured captured);
   std::vector<LiveFace> read(const Picture& picture, const std::vector<Track>& tracks, double time);
   void read_still(const Picture& picture, AnalysedFrame& out);
+  void describe(const Detection& found, const Picture& picture, LiveFace& face);
   void perturb(AnalysedFrame& out);
   void explain(AnalysedFrame& out);
   void fail();
@@ -123,6 +125,7 @@ struct LivePipeline::State {
   std::unique_ptr<LiveAttack> live_attack;
   PipelineSettings settings;
   FaceFollower follower;
+  EyeFinder eyes;
   std::map<int64_t, LabelSmoother> smoothers;
   std::optional<Explanation> explanation;  ///< the last one, made at this time of the video
   double explained_at = 0;
@@ -140,6 +143,7 @@ struct LivePipeline::State {
   std::exception_ptr failure;
   const Clock::time_point start = Clock::now();
   std::optional<Clock::time_point> first_frame;
+  std::optional<double> first_time;  ///< of that frame in the video
   std::chrono::duration<double> paused_for{0};
   std::thread capture_thread, analysis_thread;
 };
@@ -153,8 +157,8 @@ void LivePipeline::State::fail() {
 void LivePipeline::State::wait_for_its_time(double time) {
   if (source->is_live() || settings.pace == Pace::EveryFrame) return;
   if (!first_frame) first_frame = Clock::now();
-  const auto due =
-      *first_frame + std::chrono::duration_cast<Clock::duration>(paused_for + std::chrono::duration<double>(time));
+  const auto due = *first_frame + std::chrono::duration_cast<Clock::duration>(
+                                      paused_for + std::chrono::duration<double>(time - *first_time));
   while (!stopping && Clock::now() < due) {
     std::this_thread::sleep_for(std::min<Clock::duration>(due - Clock::now(), std::chrono::milliseconds(100)));
   }
@@ -179,7 +183,8 @@ void LivePipeline::State::capture() {
   try {
     Frame frame;
     while (!stopping && source->read(frame)) {
-      if (settings.max_seconds > 0 && frame.time >= settings.max_seconds) break;
+      if (!first_time) first_time = source->is_live() ? 0 : frame.time;
+      if (settings.max_seconds > 0 && frame.time - *first_time >= settings.max_seconds) break;
       wait_for_its_time(frame.time);
       const auto pause_start = Clock::now();
       while (paused && !stopping) std::this_thread::sleep_for(kNap);
@@ -209,11 +214,19 @@ std::vector<LiveFace> LivePipeline::State::read(const Picture& picture, const st
     const auto known = smoothers.find(id);
     auto smoother = known != smoothers.end() ? known->second : LabelSmoother(settings.smoothing);
     smoother.update(readings[i].probabilities, time);
-    faces.push_back({id, readings[i], smoother.probabilities(), smoother.label()});
+    LiveFace face{id, readings[i], smoother.probabilities(), smoother.label()};
+    if (tracks[i].lost == 0) describe(tracks[i].face, picture, face);
+    faces.push_back(std::move(face));
     kept.emplace(id, std::move(smoother));
   }
   smoothers = std::move(kept);
   return faces;
+}
+
+/// What the detector says of it, and how the head is turned.
+void LivePipeline::State::describe(const Detection& found, const Picture& picture, LiveFace& face) {
+  if (!std::isnan(found.score)) face.score = found.score;
+  if (settings.pose) face.pose = head_pose(found, picture, eyes);
 }
 
 /// Every face of the picture, as it is: not followed, not smoothed.
@@ -223,17 +236,18 @@ void LivePipeline::State::read_still(const Picture& picture, AnalysedFrame& out)
   const auto start = Clock::now();
   const auto& input = classifier.preprocessing();
   const FoundFaces found = find_faces(picture, detectors[detector].get(), input, Detect::Auto);
-  out.find_ms = milliseconds_since(start);
+  out.find_ms = found.searched ? milliseconds_since(start) : 0;
   const auto reading_start = Clock::now();
   const auto crops = crop_faces(picture, found.squares, input);
   const auto probabilities = read_crops(classifier, crops);
-  for (size_t i = 0; i < found.boxes.size(); ++i) {
-    const FaceReading reading{found.boxes[i], crops[static_cast<int64_t>(i)], probabilities[i]};
+  for (size_t i = 0; i < found.faces.size(); ++i) {
+    const FaceReading reading{found.faces[i].box, crops[static_cast<int64_t>(i)], probabilities[i]};
     LiveFace face{faces_before + static_cast<int64_t>(i) + 1, reading, reading.probabilities, {}};
+    if (found.searched) describe(found.faces[i], picture, face);
     if (reading.confidence() >= settings.smoothing.certainty) face.label = reading.top();
     out.faces.push_back(std::move(face));
   }
-  out.read_ms = milliseconds_since(reading_start);
+  if (!found.faces.empty()) out.read_ms = milliseconds_since(reading_start);
   born = std::max<int64_t>(born, faces_before + static_cast<int64_t>(out.faces.size()));
 }
 
@@ -281,7 +295,7 @@ AnalysedFrame LivePipeline::State::analyse_one(Captured item) {
   if (source->is_stills()) {
     read_still(picture, out);
   } else {
-    const auto tracks = follower.follow(picture);
+    const auto tracks = follower.follow(picture, out.frame.time);
     out.find_ms = milliseconds_since(start);
     const auto reading = Clock::now();
     out.faces = read(picture, tracks, out.frame.time);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "faces/face_reader.hpp"
+#include "faces/head_pose.hpp"
 #include "live/face_follower.hpp"
 #include "live/label_smoother.hpp"
 #include "live/live_attack.hpp"
@@ -24,9 +25,11 @@ enum class Pace {
 /// One followed face in one frame.
 struct LiveFace {
   int64_t id = 0;
-  FaceReading reading;           ///< of this frame alone
-  std::vector<double> smoothed;  ///< running mean of the probabilities
-  std::optional<int64_t> label;  ///< with hysteresis; none: uncertain
+  FaceReading reading;                ///< of this frame alone
+  std::vector<double> smoothed;       ///< running mean of the probabilities
+  std::optional<int64_t> label;       ///< with hysteresis; none: uncertain
+  std::optional<double> score = {};   ///< of the detector, where it gives one and found the face in this frame
+  std::optional<HeadPose> pose = {};  ///< where PipelineSettings asks for it, likewise
 };
 
 /// Which regions of a face the verdicts hang on (`region_map`), each for the class that its network sees.
@@ -47,7 +50,7 @@ struct AnalysedFrame {
   std::optional<Explanation> explanation;  ///< of the largest face, at most half a second old
   bool attacked = false;                   ///< the attack view was on
   LiveAttackTally tally;
-  double find_ms = 0, read_ms = 0, attack_ms = 0;  ///< detection; network; attack
+  double find_ms = 0, read_ms = 0, attack_ms = 0;  ///< detection; network; attack; 0: it was not called
   double latency_ms = 0;                           ///< from the frame's arrival to its labels
   std::string detector;
   double eps = 0;
@@ -64,10 +67,11 @@ struct PipelineStatus {
 struct PipelineSettings {
   Pace pace = Pace::RealTime;
   Smoothing smoothing;
-  double max_seconds = 0;  ///< of the video; 0: to its end
+  double max_seconds = 0;  ///< of the video, from its first frame; 0: to its end
   int64_t max_frames = 0;  ///< analysed; 0: all
   bool mirror = false;
   bool explain = false;
+  bool pose = false;  ///< tell how heads are turned
   bool hold = false;  ///< of stills, the last one stays, and is worked on again and again
   Runtime runtime;    ///< threads of the network
 };

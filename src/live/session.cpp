@@ -48,7 +48,11 @@ std::string course_line(const AnalysedFrame& frame, const LabelSet& classes, int
 }
 
 Session::Session(SessionOutputs outputs, LabelSet classes, double fps)
-    : outputs_(std::move(outputs)), classes_(std::move(classes)), fps_(fps) {
+    : outputs_(std::move(outputs)),
+      classes_(std::move(classes)),
+      fps_(fps),
+      exports_(outputs_.every),
+      logged_(outputs_.logged) {
   for (const auto& file : {outputs_.csv, outputs_.jsonl, outputs_.record, outputs_.record_annotated}) {
     if (!file.empty() && file != "-") locks_.push_back(OutputLock::of_file(file));
   }
@@ -90,16 +94,19 @@ void Session::keep_clean(std::unique_ptr<VideoRecorder>& recorder, const std::st
 void Session::export_face(const AnalysedFrame& frame) {
   keep_clean(input_, (faces_->work() / kInputVideo).string(), frame);
   const LiveFace* face = largest_face(frame);
-  if (face == nullptr || frame.frame.time < next_export_) return;
+  if (face == nullptr || !exports_.is_due(frame.frame)) return;
   const auto grey = convert_channels(face->reading.crop, 1);
   write_png(grey, faces_->work() / fmt::format("image{}.png", exported_++));
-  next_export_ += outputs_.every;
-  if (next_export_ <= frame.frame.time) next_export_ = frame.frame.time + outputs_.every;
+  exports_.take(frame.frame);
 }
 
 void Session::add(const AnalysedFrame& frame) {
-  seconds_ = frame.frame.time;
-  for (const auto& log : logs_) log->add(frame);
+  if (!start_) start_ = frame.frame.time;
+  seconds_ = frame.frame.time - *start_;
+  const bool is_logged = logged_.takes(frame.frame);
+  for (const auto& log : logs_) {
+    if (is_logged) log->add(frame);
+  }
   for (const auto& face : frame.faces) timeline_.add(face.id, face.label, frame.frame.time);
   if (frame.attacked) tally_ = frame.tally;
   if (!outputs_.record.empty()) keep_clean(clean_, outputs_.record, frame);

@@ -12,6 +12,7 @@
 #include "live/screen/timeline.hpp"
 #include "live/session_log.hpp"
 #include "live/video/recorder.hpp"
+#include "live/video/sampling.hpp"
 
 namespace fercli {
 
@@ -24,7 +25,8 @@ struct SessionOutputs {
   std::string record_annotated;  ///< video of what the window shows
   std::string csv, jsonl;        ///< "-" is standard output
   std::string faces;             ///< folder for image0.png …, and input_video.mp4
-  double every = 1;              ///< seconds between exported faces
+  Sampling every{1, 1};          ///< frames of which a face is exported
+  Sampling logged;               ///< frames that `csv` and `jsonl` have
   std::string folder;            ///< session.json and timeline.png
 };
 
@@ -76,7 +78,9 @@ class Session {
   std::string live_name_;
   Timeline timeline_;
   LiveAttackTally tally_;
-  double next_export_ = 0, seconds_ = 0;
+  Sampler exports_, logged_;
+  std::optional<double> start_;  ///< the first frame's time
+  double seconds_ = 0;           ///< from there to the last frame
   int64_t exported_ = 0;
 };
 

@@ -9,8 +9,9 @@
 #include "core/json_text.hpp"
 #include "core/standard_output.hpp"
 #include "eval/result.hpp"
-#include "record/box_shape.hpp"
+#include "live/face_columns.hpp"
 #include "record/document_kind.hpp"
+#include "record/shape.hpp"
 
 namespace fercli {
 
@@ -26,6 +27,10 @@ double rounded(double value, double steps) {
   return std::round(value * steps) / steps;
 }
 
+SeenFace seen_face(const LiveFace& face) {
+  return {face.id, face.reading.box, face.reading.probabilities, face.score, face.pose};
+}
+
 nlohmann::json line_schema() {
   using namespace shape;
   const json attack = object({{"attacked", described(flag(), "false where the goal does not concern this face")},
@@ -33,13 +38,12 @@ nlohmann::json line_schema() {
                               {"emotion", described(text(), "under attack")},
                               {"confidence", share()},
                               {"linf_255", described(whole(), "largest change of a pixel, in levels of 255")}});
-  const json face = object({{"track", described(whole(), "the same for one face over time")},
-                            {"box", Shape<Box>::schema()},
-                            {"emotion", described(text(), "in this frame")},
-                            {"probabilities", map_of(share())},
-                            {"smoothed", described(text(), "over time; uncertain where no class leads")}},
-                           {{"attack", attack}});
-  return object({{"time", described(number(), "seconds")},
+  const json face = object(joined({{"track", described(whole(), "the same for one face over time")},
+                                   {"emotion", described(text(), "in this frame")},
+                                   {"smoothed", described(text(), "over time; uncertain where no class leads")}},
+                                  always_of_face()),
+                           joined(sometimes_of_face(), {{"attack", attack}}));
+  return object({{"time", described(number(), "seconds, the frame's own time stamp in the video")},
                  {"frame", whole()},
                  {"faces", list(face)},
                  {"ms", described(number(), "that the frame took")}});
@@ -56,9 +60,7 @@ SessionLog::SessionLog(const std::string& path, LogFormat format, LabelSet class
     file_.emplace(path);
   }
   if (format_ != LogFormat::Csv) return;
-  std::string header = "time,frame,track,x,y,width,height,emotion,confidence";
-  for (const auto& name : classes_.names()) header += "," + csv_field("p_" + name);
-  write(header + ",smoothed,ms\n");
+  write(csv_header(session_columns(), classes_));
 }
 
 void SessionLog::write(const std::string& lines) {
@@ -79,18 +81,17 @@ void SessionLog::close() {
 }
 
 std::string SessionLog::csv_lines(const AnalysedFrame& frame) const {
-  const std::string when = fmt::format("{:.3f},{}", frame.frame.time, frame.frame.number);
+  const auto line = [&](const std::string& track, const std::string& label, const SeenFace* face) {
+    return fmt::format("{:.3f},{},{},{},{},{:.1f},{}\n", frame.frame.time, frame.frame.number, track,
+                       csv_of_reading(face, classes_), csv_field(label), frame.latency_ms, csv_of_head(face, classes_));
+  };
+  if (frame.faces.empty()) return line("", "", nullptr);
   std::string lines;
   for (const auto& face : frame.faces) {
-    const auto& reading = face.reading;
-    lines += fmt::format("{},{},{:.0f},{:.0f},{:.0f},{:.0f},{},{:.4f}", when, face.id, reading.box.x, reading.box.y,
-                         reading.box.width, reading.box.height, csv_field(classes_.name(reading.top())),
-                         reading.confidence());
-    for (const double probability : reading.probabilities) lines += fmt::format(",{:.4f}", probability);
-    lines += fmt::format(",{},{:.1f}\n", csv_field(label_name(face.label, classes_)), frame.latency_ms);
+    const SeenFace seen = seen_face(face);
+    lines += line(std::to_string(face.id), label_name(face.label, classes_), &seen);
   }
-  if (!frame.faces.empty()) return lines;
-  return fmt::format("{}{},{:.1f}\n", when, std::string(8 + classes_.names().size(), ','), frame.latency_ms);
+  return lines;
 }
 
 std::string SessionLog::json_line(const AnalysedFrame& frame) const {
@@ -99,17 +100,10 @@ std::string SessionLog::json_line(const AnalysedFrame& frame) const {
                               {"faces", nlohmann::ordered_json::array()}};
   for (size_t i = 0; i < frame.faces.size(); ++i) {
     const auto& face = frame.faces[i];
-    nlohmann::ordered_json probabilities;
-    for (size_t k = 0; k < face.reading.probabilities.size(); ++k) {
-      probabilities[classes_.names()[k]] = rounded(face.reading.probabilities[k], 1e6);
-    }
-    nlohmann::ordered_json entry{
-        {"track", face.id},
-        {"box", Shape<Box>::write(face.reading.box)},
-        {"emotion", classes_.name(face.reading.top())},
-        {"probabilities", probabilities},
-        {"smoothed", label_name(face.label, classes_)},
-    };
+    nlohmann::ordered_json entry{{"track", face.id}, {"emotion", classes_.name(face.reading.top())}};
+    entry.update(json_of_face(seen_face(face), classes_));
+    for (auto& [name, value] : entry["probabilities"].items()) value = rounded(value.get<double>(), 1e6);
+    entry["smoothed"] = label_name(face.label, classes_);
     if (frame.attacked) {
       const auto& perturbed = frame.perturbed[i];
       entry["attack"] = {{"attacked", perturbed.concerned},

@@ -11,9 +11,8 @@ namespace fercli {
 
 enum class LogFormat { Csv, JsonLines };
 
-/// What was seen, frame by frame, one line per face (CSV) or per frame (JSON lines): time, frame, track, box, emotion
-/// and probabilities of this frame alone, smoothed label, milliseconds from the frame's arrival to its labels. A frame
-/// without faces is a CSV line with empty fields. Lines are complete when the next frame is begun, so that a killed
+/// What was seen, frame by frame, one line per face (CSV: `session_columns`) or per frame (JSON lines). A frame without
+/// faces is a CSV line with empty fields. Lines are complete when the next frame is begun, so that a killed
 /// session leaves a readable file.
 class SessionLog {
  public:

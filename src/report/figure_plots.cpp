@@ -238,6 +238,39 @@ FigureScript plot_heat_map(const HeatMap& map) {
   return {script + plot_cells(cells_of(map), cell > 95 ? 19 : cell > 75 ? 17 : 15), {kWidth, static_cast<int>(height)}};
 }
 
+FigureScript plot_stretches(const StretchPlot& plot) {
+  constexpr double kRowHeight = 56, kHead = 80, kFoot = 190;
+  const auto rows = static_cast<double>(plot.rows.size());
+  const double height = kHead + kFoot + kRowHeight * std::max(rows, 2.0), left = 60 + 13 * longest_name(plot.rows);
+  std::vector<std::string> names, pieces;
+  std::string script = head(plot.title, plot.x_label, "", plot.language);
+  for (size_t kind = 0; kind < plot.kinds.size(); ++kind) {
+    const auto& [name, ink] = plot.kinds[kind];
+    std::vector<std::string> boxes;
+    for (const auto& stretch : plot.stretches) {
+      if (stretch.kind != kind) continue;
+      boxes.push_back(fmt::format("{} {} {} {} {} {}", value((stretch.from + stretch.to) / 2), stretch.row,
+                                  value(stretch.from), value(stretch.to),
+                                  value(static_cast<double>(stretch.row) - 0.36),
+                                  value(static_cast<double>(stretch.row) + 0.36)));
+    }
+    if (boxes.empty()) continue;
+    const std::string block = fmt::format("kind{}", kind);
+    script += data_block(block, boxes);
+    names.push_back(name);
+    pieces.push_back(
+        fmt::format("${} using 1:2:3:4:5:6 with boxxyerror fs solid border lc rgb '{}' notitle", block, ink));
+    pieces.push_back(fmt::format("NaN with boxes fs solid lc rgb '{}' title {}", ink, gnuplot_text(name)));
+  }
+  script += fmt::format("set xrange [{}:{}]\nset yrange [{}:-0.5]\nset ytics {} scale 0\nunset grid\nset border 1\n",
+                        value(plot.from), value(std::max(plot.to, plot.from + 1e-6)), std::max(rows, 2.0) - 0.5,
+                        tics(numbered(plot.rows)));
+  script += legend(names, static_cast<int>(height));
+  script +=
+      fmt::format("set lmargin at screen {:.4f}\nset tmargin at screen {:.4f}\n", left / kWidth, 1 - kHead / height);
+  return {script + "plot " + (pieces.empty() ? "NaN notitle" : join(pieces, ", ")), {kWidth, static_cast<int>(height)}};
+}
+
 int64_t epoch_step(int64_t epochs) {
   constexpr int64_t kMostTicks = 10;
   for (int64_t power = 1;; power *= 10) {

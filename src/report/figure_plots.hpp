@@ -66,6 +66,22 @@ struct HeatMap {
 
 FigureScript plot_heat_map(const HeatMap& map);
 
+/// Rows of coloured stretches: who showed what when, or in what shares.
+struct StretchPlot {
+  std::string title, x_label;
+  std::vector<std::string> rows;                           ///< from top to bottom
+  std::vector<std::pair<std::string, std::string>> kinds;  ///< name and colour ("#rrggbb") of each
+  struct Stretch {
+    size_t row, kind;
+    double from, to;
+  };
+  std::vector<Stretch> stretches;
+  double from = 0, to = 1;  ///< ends of the x axis
+  std::string language = "en";
+};
+
+FigureScript plot_stretches(const StretchPlot& plot);
+
 /// Epochs between two ticks of an axis that shows so many: 1, 2 or 5 times a power of ten.
 int64_t epoch_step(int64_t epochs);
 

@@ -32,6 +32,74 @@ const TextTable& texts() {
        {"Made by fercli. Every number on this page is in report.json beside it.",
         "Produit par fercli. Chaque nombre de cette page figure dans report.json, à côté d’elle."}},
 
+      // A session: what was seen in a video.
+      {"session.title", {"Session report: {files}", "Rapport de séance : {files}"}},
+      {"session.subtitle",
+       {"{seconds} of video, {frames} frames, of which {with_faces} show a face; people numbered: {people}; fercli "
+        "{version}, revision {revision}. Frames of one video depend on each other, so shares have no intervals.",
+        "{seconds} de vidéo, {frames} images, dont {with_faces} montrent un visage ; personnes numérotées : {people} ; "
+        "fercli {version}, révision {revision}. Les images d’une même vidéo dépendent les unes des autres : les parts "
+        "n’ont donc pas d’intervalles."}},
+      {"session.raw", {"Labels are those of each frame alone.", "Les étiquettes sont celles de chaque image seule."}},
+      {"session.smoothed",
+       {"Labels are smoothed over time, and uncertain where no class leads.",
+        "Les étiquettes sont lissées dans le temps, et incertaines quand aucune classe ne domine."}},
+      {"session.left_out",
+       {"The figures show the {shown} people who were seen longest; the tables have all {people}.",
+        "Les figures montrent les {shown} personnes vues le plus longtemps ; les tableaux les ont toutes ({people})."}},
+      {"session.numbers",
+       {"A number is a person as far as the face could be followed: somebody who leaves and comes back, or is seen "
+        "behind a cut, has another.",
+        "Un numéro est une personne tant que le visage a pu être suivi : qui sort et revient, ou réapparaît après une "
+        "coupe, en reçoit un autre."}},
+      {"session.timeline", {"Timeline", "Chronologie"}},
+      {"session.timeline_of", {"Emotions over time, {file}", "Émotions au fil du temps, {file}"}},
+      {"session.timeline_alt",
+       {"A row for each person, coloured by the emotion shown", "Une ligne par personne, colorée selon l’émotion"}},
+      {"session.shares", {"Shares", "Parts"}},
+      {"session.shares_figure", {"Share of the time in sight", "Part du temps visible"}},
+      {"session.shares_table",
+       {"Share of the time that each person was in sight (%); n: frames with the face",
+        "Part du temps où chaque personne est visible (%) ; n : images avec le visage"}},
+      {"session.everybody", {"everybody", "tous"}},
+      {"session.transitions", {"Transitions", "Transitions"}},
+      {"session.transitions_none",
+       {"No face changed its label while it was in sight.",
+        "Aucun visage n’a changé d’étiquette tant qu’il était visible."}},
+      {"session.transitions_figure",
+       {"Changes from one emotion to another, n = {n}", "Passages d’une émotion à une autre, n = {n}"}},
+      {"session.transitions_note",
+       {"A change counts when the same person shows the two emotions at most {gap} apart; uncertain stretches are "
+        "passed over.",
+        "Un passage compte quand la même personne montre les deux émotions à {gap} d’écart au plus ; les passages "
+        "incertains sont sautés."}},
+      {"session.from", {"from", "de"}},
+      {"session.to", {"to", "vers"}},
+      {"session.people", {"People", "Personnes"}},
+      {"session.people_table", {"Each person", "Chaque personne"}},
+      {"session.people_note",
+       {"Valence and arousal are derived, not measured: the mean of the values of Russell and Mehrabian (1977, Journal "
+        "of Research in Personality 11) under the probabilities, neutral being 0, from -1 to 1. The head’s angles are "
+        "means, in degrees: clockwise, to the picture’s right edge, downwards.",
+        "Valence et activation sont dérivées, non mesurées : moyenne des valeurs de Russell et Mehrabian (1977, "
+        "Journal "
+        "of Research in Personality 11) selon les probabilités, le neutre valant 0, de -1 à 1. Les angles de la tête "
+        "sont des moyennes, en degrés : sens horaire, vers le bord droit, vers le bas."}},
+      {"session.person", {"Person", "Personne"}},
+      {"session.first", {"First seen", "Premier instant"}},
+      {"session.last", {"Last seen", "Dernier instant"}},
+      {"session.in_sight", {"In sight", "Visible"}},
+      {"session.mostly", {"Mostly", "Surtout"}},
+      {"session.confidence", {"Mean confidence", "Confiance moyenne"}},
+      {"session.changes", {"Changes a minute", "Changements par minute"}},
+      {"session.valence", {"Valence (derived)", "Valence (dérivée)"}},
+      {"session.arousal", {"Arousal (derived)", "Activation (dérivée)"}},
+      {"session.pose", {"Roll / yaw / pitch", "Roulis / lacet / tangage"}},
+      {"session.seconds_axis", {"time in the video (s)", "temps dans la vidéo (s)"}},
+      {"session.share_axis", {"share of the time in sight (%)", "part du temps visible (%)"}},
+      {"session.count", {"changes", "passages"}},
+      {"session.n", {"n", "n"}},
+
       // Warnings on top.
       {"warnings.violated",
        {"These results contradict each other: at least one is wrong",

@@ -160,33 +160,33 @@ std::string image_of(ApiRequest& request) {
       400, fmt::format("{} takes one file, and the form has {}; /predict takes several", request.path, images.size()));
 }
 
-size_t largest(const std::vector<Box>& boxes) {
+size_t largest(const std::vector<Detection>& faces) {
   size_t best = 0;
-  for (size_t i = 1; i < boxes.size(); ++i) {
-    if (boxes[i].area() > boxes[best].area()) best = i;
+  for (size_t i = 1; i < faces.size(); ++i) {
+    if (faces[i].box.area() > faces[best].box.area()) best = i;
   }
   return best;
 }
 
 /// The faces that the field "face" means, by their places from left to right.
 std::vector<size_t> wanted_faces(const ApiRequest& request, const FoundFaces& found) {
-  if (found.boxes.empty()) throw RequestError(422, "there is no face in the image");
+  if (found.faces.empty()) throw RequestError(422, "there is no face in the image");
   const std::string text = to_lower(trim(field(request, "face", "")));
   std::vector<size_t> places;
   if (text == kEveryFace) {
-    for (size_t i = 0; i < found.boxes.size(); ++i) places.push_back(i);
+    for (size_t i = 0; i < found.faces.size(); ++i) places.push_back(i);
     return places;
   }
-  if (text.empty()) return {largest(found.boxes)};
+  if (text.empty()) return {largest(found.faces)};
   int64_t number = 0;
   try {
     number = parse_integer(text);
   } catch (const std::invalid_argument&) {
   }
   if (number < 1) throw RequestError(400, "face must be a number from 1, counted from left to right, or all");
-  if (number > static_cast<int64_t>(found.boxes.size())) {
-    throw RequestError(422, fmt::format("face {}: the image has {} {}", number, found.boxes.size(),
-                                        found.boxes.size() == 1 ? "face" : "faces"));
+  if (number > static_cast<int64_t>(found.faces.size())) {
+    throw RequestError(422, fmt::format("face {}: the image has {} {}", number, found.faces.size(),
+                                        found.faces.size() == 1 ? "face" : "faces"));
   }
   return {static_cast<size_t>(number - 1)};
 }
@@ -332,9 +332,9 @@ Json Api::read_picture(const std::string& bytes, const std::vector<const ServedM
   std::vector<std::vector<Json>> verdicts;  // of each network, of each face
   for (const ServedModel* model : chosen) verdicts.push_back(read_squares(*model, picture, found.squares, language));
   Json predictions = Json::array();
-  for (size_t i = 0; i < found.boxes.size(); ++i) {
+  for (size_t i = 0; i < found.faces.size(); ++i) {
     Json prediction = verdicts.front()[i];
-    prediction["box"] = Shape<Box>::write(found.boxes[i]);
+    prediction["box"] = Shape<Box>::write(found.faces[i].box);
     prediction["square"] = Shape<Box>::write(found.squares[i]);
     for (size_t m = 0; chosen.size() > 1 && m < chosen.size(); ++m) {
       prediction["verdicts"][chosen[m]->name] = verdicts[m][i];
@@ -382,7 +382,7 @@ std::vector<Json> Api::each_face(const ApiRequest& request, const std::string& b
     const auto found = find_faces(picture, &detector, input, Detect::Auto);
     for (const size_t place : wanted_faces(request, found)) {
       Json face{{"face", place + 1},
-                {"box", Shape<Box>::write(found.boxes[place])},
+                {"box", Shape<Box>::write(found.faces[place].box)},
                 {"square", Shape<Box>::write(found.squares[place])}};
       face.update(work(crop_faces(picture, {found.squares[place]}, input)));
       faces.push_back(face);

@@ -21,7 +21,7 @@ constexpr double kLatestShare = 0.2;
 
 Lanes::Lanes(const LaneSettings& settings) : settings_(settings) {
   for (int64_t i = 0; i < settings.count; ++i)
-    detectors_.push_back(make_face_detector(settings.detector, settings.smallest_face));
+    detectors_.push_back(make_face_detector(settings.detector, {settings.smallest_face}));
   for (const auto& each : detectors_) threads_.emplace_back([this, &each] { serve(*each); });
 }
 

@@ -56,7 +56,7 @@ TEST_F(LiveCommand, ASessionLeavesDataVideosAndASummary) {
   const auto table = rows(read_file(out("s.csv")));
   EXPECT_EQ(join(table[0], ","),
             "time,frame,track,x,y,width,height,emotion,confidence,p_Angry,p_Disgust,p_Fear,p_Happy,p_Sad,p_Surprise,"
-            "p_Neutral,smoothed,ms");
+            "p_Neutral,smoothed,ms,score,roll,yaw,pitch,derived_valence,derived_arousal");
   std::set<std::string> tracks, frames;
   for (size_t i = 1; i < table.size(); ++i) {
     ASSERT_EQ(table[i].size(), table[0].size());

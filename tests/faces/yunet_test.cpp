@@ -5,55 +5,13 @@
 #include "faces/face_detector.hpp"
 #include "models/files/onnx_proto.hpp"
 #include "tests/cli/run_program.hpp"
-#include "tests/models/formats/onnx/onnx_file.hpp"
+#include "tests/faces/yunet_network.hpp"
 #include "tests/precompiled_tests.hpp"
 #include "tests/user_error.hpp"
 
 namespace fercli::test {
 
 namespace {
-
-/// What the network answers in each cell of 16 pixels: the box's centre in the cell, its size in cells (logarithm), and
-/// the five points, of which the nose is not used.
-const std::vector<float> kBox = {0.5F, 0.25F, std::log(2.5F), std::log(3.0F)};
-const std::vector<float> kPoints = {-0.5F, 0, 1.5F, 0.5F, 7, 7, -0.25F, 1.5F, 1.25F, 2};
-
-/// One head: from the picture's cells to (1, cells, values).
-void add_head(std::vector<OnnxNode>& nodes, const std::string& name, int64_t stride, const torch::Tensor& weight,
-              const torch::Tensor& bias, bool sigmoid) {
-  const std::string raw = name + "_raw", squashed = name + "_squashed", turned = name + "_turned";
-  nodes.push_back(
-      {"Conv", {"input", weight, bias}, {{"kernel_shape", {stride, stride}}, {"strides", {stride, stride}}}, {raw}});
-  if (sigmoid) nodes.push_back({"Sigmoid", {raw}, {}, {squashed}});
-  nodes.push_back({"Transpose", {sigmoid ? squashed : raw}, {{"perm", {0, 2, 3, 1}}}, {turned}});
-  nodes.push_back({"Reshape", {turned, torch::tensor({int64_t{1}, int64_t{-1}, bias.size(0)})}, {}, {name}});
-}
-
-/// A face wherever all 16x16 pixels of a cell are white, in the layout of face_detection_yunet_2023mar.onnx.
-void write_yunet(const std::filesystem::path& path, int64_t point_values = 10) {
-  std::vector<OnnxNode> nodes;
-  std::vector<std::string> outputs;
-  for (const std::string kind : {"cls", "obj", "bbox", "kps"}) {
-    for (const int64_t stride : {8, 16, 32}) {
-      const auto values =
-          std::map<std::string, int64_t>{{"cls", 1}, {"obj", 1}, {"bbox", 4}, {"kps", point_values}}[kind];
-      auto weight = torch::zeros({values, 3, stride, stride}), bias = torch::zeros({values});
-      if (kind == "cls") {
-        weight.fill_(stride == 16 ? 40.0 / (3 * 16 * 16 * 255) : 0);
-        bias.fill_(-30);  // a sure face at white, none at grey
-      } else if (kind == "obj") {
-        bias.fill_(20);
-      } else {
-        const auto& wanted = kind == "bbox" ? kBox : kPoints;
-        bias = torch::tensor(wanted).slice(0, 0, values);
-      }
-      const std::string name = kind + "_" + std::to_string(stride);
-      add_head(nodes, name, stride, weight, bias, kind == "cls" || kind == "obj");
-      outputs.push_back(name);
-    }
-  }
-  write_onnx({"yunet", 11, "input", {3, 640, 640}, nodes, outputs}, path);
-}
 
 Picture black(int64_t height, int64_t width) {
   return make_picture(torch::zeros({height, width, 3}, torch::kUInt8));
@@ -79,6 +37,17 @@ TEST(Yunet, BoxesStandWhereEyesAndMouthSay) {
     EXPECT_NEAR(square.y + 0.38 * square.height, eyes_y, 1e-3);
     EXPECT_NEAR(square.y + 0.76 * square.height, mouth_y, 1e-3);
   }
+  const auto faces = detector->detect(picture, {{0, 0, 300, 200}, 24, 200});
+  EXPECT_NEAR(faces[1].raw.width, 2.5 * 16, 1e-3);
+  EXPECT_NEAR(faces[1].raw.centre_y(), 6.25 * 16, 1e-3);
+  EXPECT_NEAR(faces[1].points->left_eye[0], (10 - 0.5) * 16, 1e-3);
+  EXPECT_NEAR(faces[1].points->right_mouth[1], (6 + 2) * 16, 1e-3);
+  DetectorSettings one;
+  one.most = 1;
+  EXPECT_EQ(make_face_detector((folder / "yunet.onnx").string(), one)->find_all(picture).size(), 1u);
+  one.threshold = 1.5;
+  EXPECT_EQ(message_of([&] { make_face_detector((folder / "yunet.onnx").string(), one); }),
+            "--detector-threshold 1.5: of YuNet it is a score over 0, at most 1");
   EXPECT_TRUE(detector->find(picture, {{0, 0, 300, 200}, 24, 40}).empty()) << "larger than wanted";
   EXPECT_TRUE(detector->find(black(200, 300), {{0, 0, 300, 200}, 24, 200}).empty());
   EXPECT_TRUE(detector->find(picture, {{400, 0, 50, 50}, 24, 200}).empty()) << "outside the picture";

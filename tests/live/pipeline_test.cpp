@@ -285,7 +285,7 @@ TEST(LivePipelines, AStillThatIsHeldIsWorkedOnAgainWithTheSameFaces) {
 TEST(VideoSources, WrongWordsAreExplained) {
   EXPECT_EQ(message_of([] { open_video("nowhere.mp4"); }), "nowhere.mp4: no such file");
   EXPECT_THAT(message_of([] { open_video("synthetic:people=3"); }),
-              testing::HasSubstr("unknown key 'people' (known: faces, seed, size, fps, seconds)"));
+              testing::HasSubstr("unknown key 'people' (known: faces, seed, size, fps, seconds, cross, cut)"));
   EXPECT_THAT(message_of([] { open_video("synthetic:size=3"); }), testing::HasSubstr("must be WIDTHxHEIGHT"));
 }
 

@@ -76,12 +76,13 @@ const PerturbedFace* shown_face(const AnalysedFrame& frame) {
 void Hud::draw_status(const torch::Tensor& canvas, const AnalysedFrame& frame, const PipelineStatus& status,
                       const HudSwitches& switches) {
   constexpr int kBase = 15;
-  const std::string text = fmt::format(
-      "{} {}   {} {} ms   {} {} ms   p95 {:.0f} ms   {} {}   {} {}   {}",
-      status.fps > 0 ? overlay_.number(status.fps, 1) : "–", overlay_.say("fps", "im/s"),
-      overlay_.say("faces", "visages"), overlay_.number(frame.find_ms, 1), overlay_.say("network", "réseau"),
-      overlay_.number(frame.read_ms, 1), status.latency_p95, overlay_.say("queue", "file"), status.waiting,
-      overlay_.say("dropped", "perdues"), status.dropped, frame.detector);
+  const auto time = [&](double ms) { return ms > 0 ? overlay_.number(ms, 1) : std::string("–"); };
+  const std::string text =
+      fmt::format("{} {}   {} {} ms   {} {} ms   p95 {:.0f} ms   {} {}   {} {}   {}",
+                  status.fps > 0 ? overlay_.number(status.fps, 1) : "–", overlay_.say("fps", "im/s"),
+                  overlay_.say("faces", "visages"), time(frame.find_ms), overlay_.say("network", "réseau"),
+                  time(frame.read_ms), status.latency_p95, overlay_.say("queue", "file"), status.waiting,
+                  overlay_.say("dropped", "perdues"), status.dropped, frame.detector);
   auto& letters = overlay_.lettering();
   int left = 2 * kPad + letters.write(canvas, text, kPad, kBase, kSmall, kPale);
   if (switches.recording) left += kPad + letters.write(canvas, "REC", left, kBase, kMiddle, kRed);

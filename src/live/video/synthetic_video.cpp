@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <limits>
@@ -17,7 +18,7 @@ namespace fercli {
 namespace {
 
 constexpr const char* kWord = "synthetic";
-constexpr const char* kKeys = "faces, seed, size, fps, seconds";
+constexpr const char* kKeys = "faces, seed, size, fps, seconds, cross, cut";
 constexpr int64_t kDrawn = 192;           ///< side of a drawn portrait
 constexpr double kHold = 3, kFade = 0.4;  ///< seconds of an expression, and of the change to the next
 constexpr double kTwoPi = 6.283185307179586;
@@ -28,6 +29,7 @@ constexpr std::array<const char*, 5> kRound{"Happy", "Surprise", "Neutral", "Sad
 struct Options {
   int64_t faces = 2, seed = 1, width = 640, height = 480;
   double fps = 30, seconds = 0;
+  double cross = 0, cut = 0;  ///< seconds between two; 0: none
 };
 
 int64_t whole_number(const std::string& value, int64_t low, int64_t high) {
@@ -56,6 +58,10 @@ void assign(Options& out, const std::string& key, const std::string& value) {
     out.fps = number(value, 1, 240);
   } else if (key == "seconds") {
     out.seconds = number(value, 0, 1e6);
+  } else if (key == "cross") {
+    out.cross = number(value, 0, 1e6);
+  } else if (key == "cut") {
+    out.cut = number(value, 0, 1e6);
   } else {
     throw std::invalid_argument(fmt::format("unknown key '{}' (known: {})", key, kKeys));
   }
@@ -156,12 +162,14 @@ class Person {
   cv::Mat opacity_;
 };
 
-/// A wall with a soft light and a little structure.
-cv::Mat draw_wall(int64_t width, int64_t height) {
+/// A wall with a soft light from one side and a little structure. Each scene has its own.
+cv::Mat draw_wall(int64_t width, int64_t height, int64_t scene) {
+  const double lamp = scene % 2 == 0 ? 0.4 : 1.1, shade = scene % 2 == 0 ? 0.35 : 0.7;
   cv::Mat wall(static_cast<int>(height), static_cast<int>(width), CV_8UC3);
   for (int y = 0; y < wall.rows; ++y) {
     for (int x = 0; x < wall.cols; ++x) {
-      const double light = 1 - 0.35 * std::hypot(x / static_cast<double>(width) - 0.4, y / static_cast<double>(height));
+      const double light =
+          1 - shade * std::hypot(x / static_cast<double>(width) - lamp, y / static_cast<double>(height));
       const double grain = 2 * std::sin(x * 0.9) * std::sin(y * 0.7);
       wall.at<cv::Vec3b>(y, x) = {cv::saturate_cast<uint8_t>(150 * light + grain),
                                   cv::saturate_cast<uint8_t>(156 * light + grain),
@@ -173,15 +181,12 @@ cv::Mat draw_wall(int64_t width, int64_t height) {
 
 class SyntheticVideo : public VideoSource {
  public:
-  SyntheticVideo(std::string word, const Options& options)
-      : word_(std::move(word)), options_(options), wall_(draw_wall(options.width, options.height)) {
-    const Rng rng = Rng(static_cast<uint64_t>(options.seed)).split("synthetic video");
-    for (int64_t i = 0; i < options.faces; ++i) people_.emplace_back(rng.split(static_cast<uint64_t>(i)));
-  }
+  SyntheticVideo(std::string word, const Options& options) : word_(std::move(word)), options_(options) { set_scene(0); }
 
   bool read(Frame& frame) override {
     const double time = static_cast<double>(next_) / options_.fps;
     if (next_ == length() && options_.seconds > 0) return false;
+    if (options_.cut > 0 && time >= static_cast<double>(scene_ + 1) * options_.cut) set_scene(scene_ + 1);
     cv::Mat canvas = wall_.clone();
     for (size_t i = 0; i < people_.size(); ++i) paint(canvas, i, time);
     frame = {as_tensor(canvas), next_++, time};
@@ -194,11 +199,31 @@ class SyntheticVideo : public VideoSource {
   int64_t length() const override { return static_cast<int64_t>(std::ceil(options_.seconds * options_.fps - 1e-9)); }
 
  private:
+  void set_scene(int64_t scene) {
+    scene_ = scene;
+    wall_ = draw_wall(options_.width, options_.height, scene);
+    people_.clear();
+    const Rng rng = Rng(static_cast<uint64_t>(options_.seed)).split("synthetic video");
+    for (int64_t i = 0; i < options_.faces; ++i) {
+      people_.emplace_back(rng.split(static_cast<uint64_t>(scene * options_.faces + i)));
+    }
+  }
+
+  /// In whose place a person stands: they walk for half of the time between two changes.
+  double place_of(size_t i, double time) const {
+    const auto own = static_cast<double>(i), other = static_cast<double>(people_.size() - 1 - i);
+    if (options_.cross <= 0) return own;
+    const double turns = std::floor(time / options_.cross), share = time / options_.cross - turns;
+    const double walked = std::clamp(2 * share - 0.5, 0.0, 1.0);
+    const bool away = static_cast<int64_t>(turns) % 2 == 1;
+    return own + (other - own) * (away ? 1 - walked : walked);
+  }
+
   void paint(cv::Mat& canvas, size_t i, double time) const {
     const auto width = static_cast<double>(options_.width), height = static_cast<double>(options_.height);
     const double room = width / static_cast<double>(people_.size()), phase = 1.7 * static_cast<double>(i);
     const double side = std::min(0.78 * height, 1.15 * room) * (1 + 0.04 * std::sin(kTwoPi * time / 7.3 + phase));
-    const double x = room * (static_cast<double>(i) + 0.5) + 0.09 * room * std::sin(kTwoPi * time / 5.1 + phase);
+    const double x = room * (place_of(i, time) + 0.5) + 0.09 * room * std::sin(kTwoPi * time / 5.1 + phase);
     const double y = height + side * (0.03 + 0.025 * std::sin(kTwoPi * time / 3.7 + phase));
     people_[i].paint(canvas, static_cast<int64_t>(i), time, {x, y}, side, 3 * std::sin(kTwoPi * time / 4.3 + phase));
   }
@@ -207,7 +232,7 @@ class SyntheticVideo : public VideoSource {
   Options options_;
   cv::Mat wall_;
   std::vector<Person> people_;
-  int64_t next_ = 0;
+  int64_t next_ = 0, scene_ = 0;
 };
 
 }  // namespace

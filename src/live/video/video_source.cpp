@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <cmath>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -102,8 +103,8 @@ class FileSource : public VideoSource {
       if (next_ == 0) throw UserError(fmt::format("{}: is not a readable video", path_));
       return false;
     }
-    frame = {to_bgr(mat), next_, static_cast<double>(next_) / fps_};
-    ++next_;
+    time_ = next_ == 0 ? std::max(0.0, stamp()) : stamp() > time_ ? stamp() : time_ + 1 / fps_;
+    frame = {to_bgr(mat), next_++, time_};
     return true;
   }
 
@@ -115,9 +116,15 @@ class FileSource : public VideoSource {
   }
 
  private:
+  /// The frame's own time stamp; what holds none gives 0 or the last one again.
+  double stamp() const {
+    const double seconds = capture_.get(cv::CAP_PROP_POS_MSEC) / 1000;
+    return std::isfinite(seconds) ? seconds : 0;
+  }
+
   std::string path_;
   cv::VideoCapture capture_;
-  double fps_ = kUsualFps;
+  double fps_ = kUsualFps, time_ = 0;
   int64_t next_ = 0;
 };
 

@@ -13,7 +13,7 @@ namespace fercli {
 struct Frame {
   torch::Tensor bgr;  ///< uint8 (H,W,3), blue first
   int64_t number = 0;
-  double time = 0;  ///< seconds since the video's start; of a camera, since it was opened
+  double time = 0;  ///< seconds since the video's start, by its own time stamps; of a camera, since it was opened
 };
 
 /// Where frames come from. Used by one thread, but for `stop`.
@@ -38,9 +38,11 @@ class VideoSource {
 
 /// `word`: a camera's number or /dev/videoN, a video file, a picture or a folder of them (in order of
 /// their names), a URL of
-/// OpenCV's (http, rtsp), or "synthetic", with options "synthetic:faces=2,seed=1,size=640x480,fps=30,seconds=0": drawn
-/// faces that move and change expression, without end when seconds is 0. Throws UserError on a missing or unreadable
-/// file or a wrong option, RunError when a camera or stream cannot be opened.
+/// OpenCV's (http, rtsp), or "synthetic", with options
+/// "synthetic:faces=2,seed=1,size=640x480,fps=30,seconds=0,cross=0,cut=0": drawn faces that move and change expression,
+/// without end when seconds is 0. cross: they change places by walking past each other, once in so many seconds. cut: a
+/// hard cut to other people every so many seconds. Throws UserError on a missing or unreadable file or a wrong option,
+/// RunError when a camera or stream cannot be opened.
 std::unique_ptr<VideoSource> open_video(const std::string& word);
 
 /// The first of these that opens. When none does: the error of the only one, or, if a camera is among them, a RunError

@@ -1,0 +1,191 @@
+// Files among the processes of a team. A message is one letter and what belongs to it. From a member: ? it waits for a
+// block; + lines of its block; = its block is complete; ! text: it cannot go on. From the leader: B number, folder: a
+// block; O: there are no more.
+#include "commands/predict/shared_reading.hpp"
+
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <deque>
+#include <map>
+#include <memory>
+
+#include "core/error.hpp"
+#include "core/interrupt.hpp"
+#include "core/progress.hpp"
+#include "core/reason.hpp"
+#include "core/text.hpp"
+#include "live/video/video_source.hpp"
+
+namespace fercli {
+
+namespace {
+
+constexpr size_t kPicturesOfABlock = 32, kBytesOfAMessage = size_t{1} << 16;
+constexpr double kReadingPause = 0.2;  ///< at whether Ctrl-C was pressed (seconds)
+
+/// Text on the disk, which is gone with the program.
+class Spool {
+ public:
+  Spool() : file_(std::tmpfile(), &std::fclose) {
+    if (!file_) throw RunError("a temporary file cannot be made");
+  }
+
+  void append(const std::string& text) {
+    if (std::fwrite(text.data(), 1, text.size(), file_.get()) != text.size()) {
+      throw RunError("a temporary file cannot be written (is the disk full?)");
+    }
+  }
+
+  void each_line(const std::function<void(const std::string&)>& take) {
+    std::rewind(file_.get());
+    std::string line;
+    for (int letter = std::fgetc(file_.get()); letter != EOF; letter = std::fgetc(file_.get())) {
+      if (letter != '\n') {
+        line += static_cast<char>(letter);
+        continue;
+      }
+      take(line);
+      line.clear();
+    }
+  }
+
+ private:
+  std::unique_ptr<std::FILE, int (*)(std::FILE*)> file_;
+};
+
+class ReadingLeader {
+ public:
+  ReadingLeader(Team& team, const std::vector<FileBlock>& blocks, std::string folder)
+      : team_(team), blocks_(blocks), folder_(std::move(folder)) {
+    for (size_t block = 0; block < blocks.size(); ++block) left_.push_back(block);
+  }
+
+  void run(const std::function<void(const std::string&)>& take,
+           const std::function<void(const FileBlock&)>& read_here) {
+    for (size_t next = 0; next < blocks_.size();) {
+      if (interrupted()) team_.interrupt();
+      throw_if_interrupted();
+      if (const auto block = complete_.find(next); block != complete_.end()) {
+        block->second->each_line(take);
+        complete_.erase(block);
+        ++next;
+      } else if (team_.members().empty()) {
+        if (!alone_) warn("no other process is left; this one reads the rest of the files");
+        alone_ = true;
+        read_here(blocks_[next++]);
+      } else {
+        handle();
+      }
+    }
+    for (const int64_t member : team_.members()) team_.send(member, "O");
+  }
+
+ private:
+  void handle() {
+    const auto message = team_.receive(kReadingPause);
+    if (!message) return;
+    const int64_t member = message->from;
+    if (!message->text) return lose(member, message->reason);
+    const std::string content = message->text->substr(1);
+    switch (message->text->at(0)) {
+      case '?':
+        return hand_out(member);
+      case '+':
+        return busy_.at(member).second->append(content);
+      case '=':
+        complete_[busy_.at(member).first] = std::move(busy_.at(member).second);
+        busy_.erase(member);
+        return hand_out(member);
+      default:
+        throw RunError(content);
+    }
+  }
+
+  void hand_out(int64_t member) {
+    if (left_.empty()) {
+      idle_.push_back(member);
+      return;
+    }
+    team_.send(member, fmt::format("B{} {}", left_.front(), folder_));
+    busy_[member] = {left_.front(), std::make_unique<Spool>()};
+    left_.pop_front();
+  }
+
+  void lose(int64_t member, const std::string& why) {
+    const auto work = busy_.find(member);
+    const bool had_work = work != busy_.end();
+    warn(fmt::format("{} {}{}", team_.name_of(member), why, had_work ? "; its files are read again by another" : ""));
+    if (!had_work) return;
+    left_.push_front(work->second.first);
+    busy_.erase(work);
+    while (!idle_.empty() && !left_.empty()) {
+      const int64_t waiting = idle_.front();
+      idle_.pop_front();
+      hand_out(waiting);
+    }
+  }
+
+  Team& team_;
+  const std::vector<FileBlock>& blocks_;
+  std::string folder_;
+  std::deque<size_t> left_;
+  std::deque<int64_t> idle_;
+  std::map<int64_t, std::pair<size_t, std::unique_ptr<Spool>>> busy_;
+  std::map<size_t, std::unique_ptr<Spool>> complete_;
+  bool alone_ = false;
+};
+
+}  // namespace
+
+std::vector<FileBlock> blocks_of(const std::vector<std::string>& files) {
+  std::vector<FileBlock> blocks;
+  bool open = false;
+  for (size_t i = 0; i < files.size(); ++i) {
+    const bool video = has_video_extension(files[i]);
+    if (video || !open || blocks.back().size() >= kPicturesOfABlock) blocks.emplace_back();
+    blocks.back().push_back(i);
+    open = !video;
+  }
+  return blocks;
+}
+
+void lead_reading(Team& team, const std::vector<FileBlock>& blocks, const std::string& folder,
+                  const std::function<void(const std::string&)>& take,
+                  const std::function<void(const FileBlock&)>& read_here) {
+  ReadingLeader(team, blocks, folder).run(take, read_here);
+}
+
+void help_reading(Team& team, const std::vector<FileBlock>& blocks,
+                  const std::function<void(const FileBlock&, const std::string&,
+                                           const std::function<void(const std::string&)>&)>& read) {
+  std::string lines;
+  const auto send_lines = [&] {
+    if (!lines.empty()) team.send(0, "+" + lines);
+    lines.clear();
+  };
+  const auto put = [&](const std::string& line) {
+    lines += line + "\n";
+    if (lines.size() >= kBytesOfAMessage) send_lines();
+  };
+  try {
+    team.send(0, "?");
+    for (;;) {
+      throw_if_interrupted();
+      const auto message = team.receive(kReadingPause);
+      if (!message) continue;
+      if (!message->text || message->text->at(0) == 'O') return;
+      const size_t gap = message->text->find(' ');
+      const auto block = static_cast<size_t>(parse_integer(message->text->substr(1, gap - 1)));
+      read(blocks.at(block), message->text->substr(gap + 1), put);
+      send_lines();
+      team.send(0, "=");
+    }
+  } catch (const Interrupted&) {
+    throw;
+  } catch (const std::exception& error) {
+    team.send(0, "!" + reason_of(error));
+  }
+}
+
+}  // namespace fercli

@@ -1,0 +1,442 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <fstream>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "core/build_info.hpp"
+#include "core/error.hpp"
+#include "core/files.hpp"
+#include "core/text.hpp"
+#include "core/untrusted.hpp"
+#include "record/document_kind.hpp"
+#include "record/shape.hpp"
+#include "report/session.hpp"
+
+namespace fercli {
+
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+constexpr const char* kSessionSchema = "fercli-session/1";
+constexpr const char* kUncertainLabel = "uncertain";
+/// Two labels that lie so far apart are a change; after a longer absence nobody knows (seconds).
+constexpr double kChangeGap = 1;
+constexpr double kSameMoment = 1e-6;
+
+/// Mean of what is known.
+struct RunningMean {
+  double sum = 0;
+  int64_t n = 0;
+
+  void add(const std::optional<double>& value) {
+    if (!value) return;
+    sum += *value;
+    ++n;
+  }
+  json value() const { return n > 0 ? json(sum / static_cast<double>(n)) : json(); }
+};
+
+struct SessionFace {
+  int64_t number = 0;
+  std::string emotion;
+  std::optional<double> confidence, valence, arousal, roll, yaw, pitch;
+};
+
+struct SessionFrame {
+  std::string video;
+  int64_t number = 0;
+  double time = 0;
+  std::vector<SessionFace> faces;
+};
+
+struct LabelShare {
+  int64_t frames = 0;
+  double seconds = 0;
+};
+
+struct SessionStretch {
+  double from, to;
+  std::string emotion;
+};
+
+struct PersonSeen {
+  std::map<std::string, LabelShare> shares;
+  std::vector<SessionStretch> stretches;
+  RunningMean confidence, valence, arousal, roll, yaw, pitch;
+  double first = 0, last = 0, seconds = 0;
+  int64_t frames = 0, changes = 0;
+  std::string certain;       ///< the last label that was one …
+  double certain_until = 0;  ///< … and until when
+};
+
+/// Takes frame after frame. A frame stands until the next one of its video, and the last as long as they do on average.
+class SessionTally {
+ public:
+  void add(SessionFrame frame) {
+    if (pending_ && pending_->video == frame.video && frame.time >= pending_->time) {
+      settle(frame.time - pending_->time);
+    } else if (pending_) {
+      end_video();
+    }
+    if (!first_) first_ = frame.time;
+    ++of_video_;
+    pending_ = std::move(frame);
+  }
+
+  void end_video() {
+    if (!pending_) return;
+    const double stood = pending_->time - *first_;
+    settle(of_video_ > 1 ? stood / static_cast<double>(of_video_ - 1) : 0);
+    pending_.reset();
+    first_.reset();
+    of_video_ = 0;
+  }
+
+  void note_class(const std::string& name) {
+    if (std::find(classes_.begin(), classes_.end(), name) == classes_.end()) classes_.push_back(name);
+  }
+
+  int64_t frames() const { return frames_; }
+  json document(bool smoothed) const;
+
+ private:
+  void settle(double seconds);
+  void settle(PersonSeen& person, const SessionFace& face, double time, double seconds);
+
+  std::vector<std::string> classes_, videos_;
+  std::map<std::pair<std::string, int64_t>, PersonSeen> people_;
+  std::map<std::string, std::map<std::string, int64_t>> changes_;
+  std::optional<SessionFrame> pending_;
+  std::optional<double> first_;  ///< time of the video's first frame
+  int64_t of_video_ = 0;         ///< its frames
+  int64_t frames_ = 0, with_faces_ = 0;
+  double seconds_ = 0;
+};
+
+void SessionTally::settle(double seconds) {
+  ++frames_;
+  with_faces_ += pending_->faces.empty() ? 0 : 1;
+  seconds_ += seconds;
+  if (videos_.empty() || videos_.back() != pending_->video) videos_.push_back(pending_->video);
+  for (const auto& face : pending_->faces) {
+    settle(people_[{pending_->video, face.number}], face, pending_->time, seconds);
+  }
+}
+
+void SessionTally::settle(PersonSeen& person, const SessionFace& face, double time, double seconds) {
+  if (person.frames++ == 0) person.first = time;
+  person.last = time + seconds;
+  person.seconds += seconds;
+  auto& share = person.shares[face.emotion];
+  ++share.frames;
+  share.seconds += seconds;
+  auto& stretches = person.stretches;
+  const bool goes_on =
+      !stretches.empty() && stretches.back().emotion == face.emotion && time - stretches.back().to <= kSameMoment;
+  if (!goes_on) stretches.push_back({time, time, face.emotion});
+  stretches.back().to = time + seconds;
+  person.confidence.add(face.confidence);
+  person.valence.add(face.valence);
+  person.arousal.add(face.arousal);
+  person.roll.add(face.roll);
+  person.yaw.add(face.yaw);
+  person.pitch.add(face.pitch);
+  if (face.emotion == kUncertainLabel) return;
+  if (!person.certain.empty() && person.certain != face.emotion && time - person.certain_until <= kChangeGap) {
+    ++person.changes;
+    ++changes_[person.certain][face.emotion];
+  }
+  person.certain = face.emotion;
+  person.certain_until = time + seconds;
+}
+
+json shares_json(const std::map<std::string, LabelShare>& shares, double seconds, int64_t frames) {
+  json all = json::object();
+  for (const auto& [emotion, share] : shares) {
+    const double part = seconds > 0
+                            ? share.seconds / seconds
+                            : static_cast<double>(share.frames) / static_cast<double>(std::max<int64_t>(1, frames));
+    all[emotion] = {{"seconds", share.seconds}, {"frames", share.frames}, {"share", part}};
+  }
+  return all;
+}
+
+json person_json(const std::string& video, int64_t number, bool several, const PersonSeen& person) {
+  const auto most = std::max_element(person.shares.begin(), person.shares.end(), [](const auto& a, const auto& b) {
+    return std::pair{a.second.seconds, a.second.frames} < std::pair{b.second.seconds, b.second.frames};
+  });
+  auto stretches = json::array();
+  for (const auto& stretch : person.stretches) {
+    stretches.push_back({{"from", stretch.from}, {"to", stretch.to}, {"emotion", stretch.emotion}});
+  }
+  const double minutes = person.seconds / 60;
+  return {{"name",
+           several ? fmt::format("{} #{}", fs::path(video).filename().string(), number) : fmt::format("#{}", number)},
+          {"video", video},
+          {"number", number},
+          {"first", person.first},
+          {"last", person.last},
+          {"seconds", person.seconds},
+          {"frames", person.frames},
+          {"mostly", most->first},
+          {"shares", shares_json(person.shares, person.seconds, person.frames)},
+          {"changes", person.changes},
+          {"changes_per_minute", minutes > 0 ? json(static_cast<double>(person.changes) / minutes) : json()},
+          {"mean_confidence", person.confidence.value()},
+          {"derived", {{"valence", person.valence.value()}, {"arousal", person.arousal.value()}}},
+          {"pose", {{"roll", person.roll.value()}, {"yaw", person.yaw.value()}, {"pitch", person.pitch.value()}}},
+          {"stretches", stretches}};
+}
+
+json SessionTally::document(bool smoothed) const {
+  auto people = json::array();
+  std::map<std::string, LabelShare> shares;
+  double seconds = 0;
+  int64_t faces = 0, changes = 0;
+  for (const auto& [who, person] : people_) {
+    people.push_back(person_json(who.first, who.second, videos_.size() > 1, person));
+    seconds += person.seconds;
+    faces += person.frames;
+    changes += person.changes;
+    for (const auto& [emotion, share] : person.shares) {
+      shares[emotion].frames += share.frames;
+      shares[emotion].seconds += share.seconds;
+    }
+  }
+  std::stable_sort(people.begin(), people.end(), [](const json& a, const json& b) {
+    return a.at("seconds").get<double>() > b.at("seconds").get<double>();
+  });
+  json names = classes_;
+  if (shares.count(kUncertainLabel) > 0) names.push_back(kUncertainLabel);
+  return {{"schema", kSessionSchema},
+          {"version", version()},
+          {"revision", git_revision()},
+          {"videos", videos_},
+          {"seconds", seconds_},
+          {"frames", frames_},
+          {"frames_with_faces", with_faces_},
+          {"labels", smoothed ? "smoothed" : "raw"},
+          {"classes", names},
+          {"people", people},
+          {"everybody", {{"seconds", seconds}, {"frames", faces}, {"shares", shares_json(shares, seconds, faces)}}},
+          {"transitions", {{"n", changes}, {"longest_gap", kChangeGap}, {"counts", changes_}}}};
+}
+
+/// The fields of a line as `csv_field` writes them, without their quotes.
+std::vector<std::string> csv_fields(std::string_view line) {
+  std::vector<std::string> fields(1);
+  bool quoted = false;
+  for (size_t i = 0; i < line.size(); ++i) {
+    if (line[i] == '"' && quoted && i + 1 < line.size() && line[i + 1] == '"') {
+      fields.back() += line[++i];
+    } else if (line[i] == '"') {
+      quoted = !quoted;
+    } else if (line[i] == ',' && !quoted) {
+      fields.emplace_back();
+    } else if (line[i] != '\r' || i + 1 < line.size()) {
+      fields.back() += line[i];
+    }
+  }
+  return fields;
+}
+
+/// The columns of a CSV by their names.
+class SessionColumns {
+ public:
+  SessionColumns(const std::string& path, const std::string& header) : path_(path) {
+    const auto names = csv_fields(header);
+    for (size_t i = 0; i < names.size(); ++i) places_.emplace(names[i], i);
+    face_ = has("track") ? "track" : "face";
+    for (const std::string& needed : {std::string("time"), std::string("frame"), face_, std::string("emotion")}) {
+      if (has(needed)) continue;
+      throw UserError(fmt::format("{}: is no session of predict --csv or live --csv: it has no column {}", path_,
+                                  needed == "face" ? "face or track" : needed));
+    }
+  }
+
+  bool has(const std::string& name) const { return places_.count(name) > 0; }
+  size_t count() const { return places_.size(); }
+  std::vector<std::string> classes() const {
+    std::map<size_t, std::string> in_order;
+    for (const auto& [name, place] : places_) {
+      if (name.compare(0, 2, "p_") == 0) in_order[place] = name.substr(2);
+    }
+    std::vector<std::string> names;
+    for (const auto& [place, name] : in_order) names.push_back(name);
+    return names;
+  }
+
+  std::string text(const std::vector<std::string>& row, const std::string& name) const {
+    const auto place = places_.find(name);
+    return place == places_.end() ? "" : row.at(place->second);
+  }
+
+  std::optional<double> number(const std::vector<std::string>& row, const std::string& name) const {
+    const std::string words = text(row, name);
+    if (words.empty()) return {};
+    const double value = parse_number(words);
+    if (!std::isfinite(value)) throw std::invalid_argument("not finite");
+    return value;
+  }
+
+  /// None for a row of a picture.
+  std::optional<SessionFrame> frame(const std::vector<std::string>& row) const {
+    const auto time = number(row, "time");
+    if (!time) return {};
+    SessionFrame frame{has("file") ? text(row, "file") : path_, parse_integer(text(row, "frame")), *time, {}};
+    if (text(row, face_).empty()) return frame;
+    const std::string smoothed = text(row, "smoothed");
+    frame.faces.push_back({parse_integer(text(row, face_)), smoothed.empty() ? text(row, "emotion") : smoothed,
+                           number(row, "confidence"), number(row, "derived_valence"), number(row, "derived_arousal"),
+                           number(row, "roll"), number(row, "yaw"), number(row, "pitch")});
+    return frame;
+  }
+
+ private:
+  std::string path_, face_;
+  std::map<std::string, size_t> places_;
+};
+
+/// Lines one at a time; what is wrong with one is said with its number.
+template <class Take>
+void each_session_line(const std::string& path, const Take& take) {
+  require_file(path);
+  std::ifstream in(path);
+  std::string line;
+  int64_t number = 0;
+  while (std::getline(in, line)) {
+    ++number;
+    if (trim(line).empty()) continue;
+    try {
+      take(line);
+    } catch (const UserError&) {
+      throw;
+    } catch (const std::exception&) {  // JSON's, std::out_of_range, std::invalid_argument
+      throw UserError(fmt::format("{}: line {} is none of a session of fercli", path, number));
+    }
+  }
+}
+
+/// Whether the labels are smoothed.
+bool read_session_csv(const std::string& path, SessionTally& tally) {
+  std::optional<SessionColumns> columns;
+  std::optional<SessionFrame> open;
+  each_session_line(path, [&](const std::string& line) {
+    if (!columns) {
+      columns.emplace(path, line);
+      for (const auto& name : columns->classes()) tally.note_class(name);
+      return;
+    }
+    const auto row = csv_fields(line);
+    if (row.size() != columns->count()) throw std::invalid_argument("another number of fields");
+    auto frame = columns->frame(row);
+    if (!frame) return;
+    if (open && open->video == frame->video && open->number == frame->number) {
+      open->faces.insert(open->faces.end(), frame->faces.begin(), frame->faces.end());
+      return;
+    }
+    if (open) tally.add(std::move(*open));
+    open = std::move(frame);
+  });
+  if (open) tally.add(std::move(*open));
+  tally.end_video();
+  return columns && columns->has("smoothed");
+}
+
+std::optional<double> number_in(const json& object, const char* part, const char* name) {
+  if (!object.contains(part) || !object.at(part).contains(name)) return {};
+  return object.at(part).at(name).get<double>();
+}
+
+void read_session_lines(const std::string& path, SessionTally& tally) {
+  each_session_line(path, [&](const std::string& line) {
+    const json row = parse_untrusted_json(line);
+    SessionFrame frame{path, row.at("frame"), row.at("time"), {}};
+    for (const auto& face : row.at("faces")) {
+      double confidence = 0;
+      for (const auto& [name, value] : face.at("probabilities").items()) {
+        tally.note_class(name);
+        confidence = std::max(confidence, value.get<double>());
+      }
+      frame.faces.push_back({face.at("track"), face.at("smoothed"), confidence, number_in(face, "derived", "valence"),
+                             number_in(face, "derived", "arousal"), number_in(face, "pose", "roll"),
+                             number_in(face, "pose", "yaw"), number_in(face, "pose", "pitch")});
+    }
+    tally.add(std::move(frame));
+  });
+  tally.end_video();
+}
+
+json session_report_schema() {
+  using namespace shape;
+  const json shares = described(map_of(object({{"seconds", number()}, {"frames", whole()}, {"share", share()}})),
+                                "of each label, of the time in sight");
+  const json angles = object({{"roll", number()}, {"yaw", number()}, {"pitch", number()}});
+  const json person =
+      object({{"name", text()},
+              {"video", text()},
+              {"number", described(whole(), "as in the session")},
+              {"first", described(number(), "second of the video")},
+              {"last", described(number(), "likewise")},
+              {"seconds", described(number(), "in sight")},
+              {"frames", described(whole(), "with this face")},
+              {"mostly", described(text(), "the label with the largest share")},
+              {"shares", shares},
+              {"changes", described(whole(), "from one class to another")},
+              {"changes_per_minute", number()},
+              {"mean_confidence", number()},
+              {"derived", described(object({{"valence", number()}, {"arousal", number()}}),
+                                    "means; from the probabilities and the values of Russell and Mehrabian (1977)")},
+              {"pose", described(angles, "means, in degrees")},
+              {"stretches", described(list(object({{"from", number()}, {"to", number()}, {"emotion", text()}})),
+                                      "of equal labels, in seconds of the video")}});
+  return object({{"schema", constant(kSessionSchema)},
+                 {"version", text()},
+                 {"revision", text()},
+                 {"videos", list(text())},
+                 {"seconds", described(number(), "of all videos")},
+                 {"frames", whole()},
+                 {"frames_with_faces", whole()},
+                 {"labels", described(one_of({"raw", "smoothed"}), "of each frame alone, or over time")},
+                 {"classes", described(list(text()), "and uncertain, where it is a label")},
+                 {"people", described(list(person), "those in sight longest first")},
+                 {"everybody", object({{"seconds", number()}, {"frames", whole()}, {"shares", shares}})},
+                 {"transitions", object({{"n", whole()},
+                                         {"longest_gap", described(number(), "seconds between the two labels")},
+                                         {"counts", described(map_of(map_of(whole())), "from a class to another")}})}});
+}
+
+const Register<DocumentKind> session_report{
+    {"session-report", "report.json of report for a session of predict or live", session_report_schema}};
+
+}  // namespace
+
+bool is_session_name(const fs::path& file) {
+  const std::string extension = to_lower(file.extension().string());
+  return extension == ".csv" || extension == ".jsonl";
+}
+
+json read_session(const std::vector<std::string>& files) {
+  SessionTally tally;
+  bool smoothed = false;
+  for (const auto& file : files) {
+    if (to_lower(fs::path(file).extension().string()) == ".csv") {
+      smoothed = read_session_csv(file, tally) || smoothed;
+    } else {
+      read_session_lines(file, tally);
+      smoothed = true;
+    }
+  }
+  if (tally.frames() == 0) {
+    throw UserError(fmt::format("{}: has no frame of a video; a session report needs times", files.front()));
+  }
+  return tally.document(smoothed);
+}
+
+}  // namespace fercli

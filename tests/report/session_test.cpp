@@ -1,0 +1,124 @@
+// The page of a session: from the tables of predict and live.
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "core/files.hpp"
+#include "record/document_kind.hpp"
+#include "report/session.hpp"
+#include "tests/cli/run_program.hpp"
+#include "tests/schema_fault.hpp"
+#include "tests/user_error.hpp"
+
+namespace fercli::test {
+
+namespace {
+
+using nlohmann::json;
+using testing::HasSubstr;
+
+constexpr const char* kHead =
+    "file,frame,time,face,x,y,width,height,emotion,confidence,p_Happy,p_Sad,derived_valence\n";
+
+/// A row of talk.mp4.
+std::string row(int frame, double time, const std::string& face, const std::string& emotion, double confidence = 0.9) {
+  if (face.empty()) return fmt::format("talk.mp4,{},{},,,,,,,,,,\n", frame, time);
+  const double happy = emotion == "Happy" ? confidence : 1 - confidence;
+  return fmt::format("talk.mp4,{},{},{},10,10,50,50,{},{},{},{},{}\n", frame, time, face, emotion, confidence, happy,
+                     1 - happy, 0.5);
+}
+
+class SessionReport : public testing::Test {
+ protected:
+  std::string write(const std::string& name, const std::string& text) const {
+    write_file(folder_ / name, text);
+    return (folder_ / name).string();
+  }
+
+  json session(const std::string& rows) const { return read_session({write("talk.csv", kHead + rows)}); }
+
+  ScratchFolder folder_;
+};
+
+TEST_F(SessionReport, ARowStandsUntilTheNextFrame) {
+  const json talk = session(row(0, 0, "1", "Happy") + row(0, 0, "2", "Sad") + row(1, 2, "1", "Happy") +
+                            row(2, 2.5, "", "") + row(3, 4, "1", "Sad") + row(4, 5, "1", "Sad"));
+  EXPECT_EQ(talk["frames"], 5);
+  EXPECT_EQ(talk["frames_with_faces"], 4);
+  EXPECT_DOUBLE_EQ(talk["seconds"].get<double>(), 6.25) << "the last frame stands as long as frames do on average";
+  const json one = talk["people"][0], two = talk["people"][1];
+  EXPECT_EQ(one["name"], "#1");
+  EXPECT_DOUBLE_EQ(one["seconds"].get<double>(), 2 + 0.5 + 1 + 1.25);
+  EXPECT_DOUBLE_EQ(one["shares"]["Happy"]["share"].get<double>(), 2.5 / 4.75);
+  EXPECT_EQ(one["shares"]["Sad"]["frames"], 2);
+  EXPECT_DOUBLE_EQ(two["seconds"].get<double>(), 2);
+  EXPECT_DOUBLE_EQ(one["derived"]["valence"].get<double>(), 0.5);
+  EXPECT_TRUE(one["pose"]["roll"].is_null());
+  ASSERT_EQ(one["stretches"].size(), 2u);
+  EXPECT_EQ(one["stretches"][0], (json{{"from", 0.0}, {"to", 2.5}, {"emotion", "Happy"}}));
+  EXPECT_EQ(one["stretches"][1], (json{{"from", 4.0}, {"to", 6.25}, {"emotion", "Sad"}}));
+}
+
+TEST_F(SessionReport, AChangeCountsUnlessNobodySawIt) {
+  const json talk = session(row(0, 0, "1", "Happy") + row(1, 1, "1", "Sad") + row(2, 2, "1", "Sad") +
+                            row(3, 3, "", "") + row(4, 9, "1", "Happy") + row(5, 10, "1", "Sad"));
+  EXPECT_EQ(talk["transitions"]["n"], 2) << "Happy after six seconds out of sight is none";
+  EXPECT_EQ(talk["transitions"]["counts"], (json{{"Happy", {{"Sad", 2}}}}));
+  EXPECT_EQ(talk["people"][0]["changes"], 2);
+}
+
+TEST_F(SessionReport, LiveAndPredictAreReadAlike) {
+  const std::string source = "synthetic:faces=2,fps=5,seconds=2,size=320x240";
+  const auto live = run_in_process({"live", "--no-window", "--source", source, "--csv", write("l.csv", ""), "--jsonl",
+                                    write("l.jsonl", ""), "--force", "--threads", "1"});
+  ASSERT_EQ(live.exit_code, 0) << live.err;
+  const json table = read_session({(folder_ / "l.csv").string()}),
+             lines = read_session({(folder_ / "l.jsonl").string()});
+  EXPECT_EQ(table["frames"], 10);
+  EXPECT_EQ(table["labels"], "smoothed");
+  ASSERT_EQ(table["people"].size(), lines["people"].size());
+  for (size_t i = 0; i < table["people"].size(); ++i) {
+    EXPECT_EQ(table["people"][i]["shares"], lines["people"][i]["shares"]);
+    EXPECT_EQ(table["people"][i]["stretches"], lines["people"][i]["stretches"]);
+  }
+  EXPECT_EQ(table["transitions"], lines["transitions"]);
+}
+
+TEST_F(SessionReport, ThePageNeedsNothingElseAndHasEveryNumberOfTheJson) {
+  const std::string file =
+      write("talk <b>.csv", kHead + row(0, 0, "1", "Happy") + row(1, 1, "1", "Sad") + row(2, 2, "2", "Happy"));
+  for (const char* language : {"en", "fr"}) {
+    const auto run = run_in_process({"report", file, "--out", (folder_ / language).string(), "--lang", language});
+    ASSERT_EQ(run.exit_code, 0) << run.err;
+    const std::string page = read_file(folder_ / language / "report.html");
+    EXPECT_THAT(page, HasSubstr(language == std::string("en") ? "Session report: talk.mp4" : "Rapport de séance"));
+    EXPECT_THAT(page, HasSubstr("data:image/svg+xml;base64,"));
+    EXPECT_THAT(page, testing::Not(HasSubstr("<script")));
+    EXPECT_THAT(page, HasSubstr("data-json=\"/people/0/shares/Happy/share\""));
+    EXPECT_THAT(page, HasSubstr("Russell"));
+    const json written = json::parse(read_file(folder_ / language / "report.json"));
+    EXPECT_EQ(schema_fault(schema_document(Registry<DocumentKind>::instance().get("session-report")), written), "");
+  }
+}
+
+TEST_F(SessionReport, OtherFilesAreRefusedInASentence) {
+  const auto complaint = [&](const std::string& text) {
+    return message_of([&] { read_session({write("other.csv", text)}); });
+  };
+  EXPECT_THAT(complaint("a,b\n1,2\n"),
+              HasSubstr("is no session of predict --csv or live --csv: it has no column time"));
+  EXPECT_THAT(complaint(kHead), HasSubstr("has no frame of a video"));
+  EXPECT_THAT(complaint(std::string(kHead) + "face.png,,,1,0,0,48,48,Happy,1,1,0,0.5\n"),
+              HasSubstr("has no frame of a video"));
+  EXPECT_THAT(complaint(kHead + row(0, 0, "1", "Happy") + "talk.mp4,1,soon,,,,,,,,,,\n"),
+              HasSubstr("line 3 is none of a session"));
+  EXPECT_THAT(message_of([&] { read_session({write("other.jsonl", "{\"time\": 1}\n")}); }),
+              HasSubstr("line 1 is none of a session"));
+  const auto mixed = run_in_process({"report", write("a.csv", kHead + row(0, 0, "1", "Happy")), "result.json"});
+  EXPECT_EQ(mixed.exit_code, 2);
+  EXPECT_THAT(mixed.err, HasSubstr("result.json: does not go with the session"));
+}
+
+}  // namespace
+
+}  // namespace fercli::test
