@@ -11,6 +11,8 @@ namespace {
 constexpr double kAround = 1.6, kSmaller = 0.75, kLarger = 1.35;
 /// Two finds that overlap so much are one face.
 constexpr double kSame = 0.35;
+/// By how much another face must be larger to take the place of one that is followed.
+constexpr double kFollowedCounts = 1.5;
 /// Faces of one band differ in size by at most this factor.
 constexpr double kBandWidth = 1.9;
 
@@ -35,6 +37,20 @@ const Detection& nearest(const std::vector<Detection>& faces, const Box& place) 
   return *std::max_element(faces.begin(), faces.end(), [&](const auto& a, const auto& b) {
     return intersection_over_union(a.box, place) < intersection_over_union(b.box, place);
   });
+}
+
+/// The `most` largest (0: all). One that was in the frame before counts more, so that two of a size do not take turns.
+std::vector<Detection> keep_largest(std::vector<Detection> found, const std::vector<Track>& tracks, int64_t most) {
+  if (most <= 0) return found;
+  const auto weight = [&](const Detection& face) {
+    const bool followed = std::any_of(tracks.begin(), tracks.end(), [&](const Track& track) {
+      return track.lost == 0 && intersection_over_union(track.box, face.box) > kSame;
+    });
+    return face.box.area() * (followed ? kFollowedCounts : 1);
+  };
+  std::stable_sort(found.begin(), found.end(), [&](const auto& a, const auto& b) { return weight(a) > weight(b); });
+  if (static_cast<int64_t>(found.size()) > most) found.resize(static_cast<size_t>(most));
+  return found;
 }
 
 /// A face that was not found in this frame stands in the place of one that was: it is hidden behind it.
@@ -76,10 +92,10 @@ std::vector<Track> FaceFollower::follow(const Picture& picture, double time) {
   if (detector_->cheap_in_regions() && !how_.whole_pictures) {
     look_around_known(picture, found);
     look_for_new(picture, found);
-    found = FaceDetector::largest(std::move(found), detector_->most());
   } else {
-    found = detector_->detect_all(picture);
+    found = detector_->detect(picture, detector_->everywhere(picture));
   }
+  found = keep_largest(std::move(found), tracker_.tracks(), detector_->most());
   std::vector<Sighting> sightings;
   for (const auto& face : found) sightings.emplace_back(face, appearance_of(picture, face.box));
   const double elapsed = time_ ? std::max(0.0, time - *time_) : 0;

@@ -259,7 +259,7 @@ FigureScript plot_stretches(const StretchPlot& plot) {
     script += data_block(block, boxes);
     names.push_back(name);
     pieces.push_back(
-        fmt::format("${} using 1:2:3:4:5:6 with boxxyerror fs solid border lc rgb '{}' notitle", block, ink));
+        fmt::format("${} using 1:2:3:4:5:6 with boxxyerror fs solid noborder lc rgb '{}' notitle", block, ink));
     pieces.push_back(fmt::format("NaN with boxes fs solid lc rgb '{}' title {}", ink, gnuplot_text(name)));
   }
   script += fmt::format("set xrange [{}:{}]\nset yrange [{}:-0.5]\nset ytics {} scale 0\nunset grid\nset border 1\n",

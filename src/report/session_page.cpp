@@ -18,15 +18,21 @@ namespace {
 
 constexpr size_t kMostPeople = 12;  ///< people in one figure
 
+constexpr const char* kNoLabel = "uncertain";
+
 std::string colour_code(const std::string& emotion) {
-  const Ink ink = emotion == "uncertain" ? kUncertainInk : colour_of(emotion);
+  const Ink ink = emotion == kNoLabel ? kUncertainInk : colour_of(emotion);
   return fmt::format("#{:02x}{:02x}{:02x}", ink.red, ink.green, ink.blue);
+}
+
+Text label_name_of(const Page& page, const View& label) {
+  return label.text() == kNoLabel ? page.say("session.uncertain") : page.class_name(label);
 }
 
 std::vector<std::pair<std::string, std::string>> kinds_of(const Page& page) {
   std::vector<std::pair<std::string, std::string>> kinds;
   for (const auto& name : page.report().at("classes").elements()) {
-    kinds.emplace_back(page.class_words(name.text()), colour_code(name.text()));
+    kinds.emplace_back(characters(label_name_of(page, name)), colour_code(name.text()));
   }
   return kinds;
 }
@@ -127,7 +133,8 @@ SectionContent shares_section(const Page& page) {
     plot.rows.push_back(name);
   };
   Table table{page.say("session.shares_table"), {{page.say("session.person")}}, {}};
-  for (const auto& emotion : page.report().at("classes").elements()) table.header.push_back({page.class_name(emotion)});
+  for (const auto& emotion : page.report().at("classes").elements())
+    table.header.push_back({label_name_of(page, emotion)});
   table.header.push_back({page.say("session.in_sight")});
   table.header.push_back({page.say("session.n")});
   const auto people = page.report().at("people").elements();
@@ -161,7 +168,7 @@ SectionContent transitions_section(const Page& page) {
   Table table{plain(map.title), {{plain(map.y_label + " \\ " + map.x_label)}}, {}, true};
   std::vector<View> classes;
   for (const auto& name : page.report().at("classes").elements()) {
-    if (name.text() != "uncertain") classes.push_back(name);
+    if (name.text() != kNoLabel) classes.push_back(name);
   }
   for (const auto& from : classes) {
     map.rows.push_back(page.class_words(from.text()));
@@ -200,11 +207,11 @@ SectionContent people_section(const Page& page) {
                           {page.number(person.at("first"), NumberFormat::Seconds)},
                           {page.number(person.at("last"), NumberFormat::Seconds)},
                           {page.number(person.at("seconds"), NumberFormat::Seconds)},
-                          {page.class_name(person.at("mostly"))},
+                          {label_name_of(page, person.at("mostly"))},
                           {page.number(person.at("mean_confidence"), NumberFormat::Percent)},
                           {page.number(person.at("changes_per_minute"), NumberFormat::Short)},
-                          {page.number(derived.at("valence"), NumberFormat::Short)},
-                          {page.number(derived.at("arousal"), NumberFormat::Short)},
+                          {page.number(derived.at("valence"), NumberFormat::Fixed)},
+                          {page.number(derived.at("arousal"), NumberFormat::Fixed)},
                           {angle("roll") + plain(" / ") + angle("yaw") + plain(" / ") + angle("pitch")}});
   }
   section.blocks = {table, Paragraph{page.say("session.people_note")}};

@@ -40,6 +40,7 @@ struct RunningMean {
     ++n;
   }
   json value() const { return n > 0 ? json(sum / static_cast<double>(n)) : json(); }
+  json to_a_tenth() const { return n > 0 ? json(std::round(10 * sum / static_cast<double>(n)) / 10) : json(); }
 };
 
 struct SessionFace {
@@ -176,22 +177,24 @@ json person_json(const std::string& video, int64_t number, bool several, const P
     stretches.push_back({{"from", stretch.from}, {"to", stretch.to}, {"emotion", stretch.emotion}});
   }
   const double minutes = person.seconds / 60;
-  return {{"name",
-           several ? fmt::format("{} #{}", fs::path(video).filename().string(), number) : fmt::format("#{}", number)},
-          {"video", video},
-          {"number", number},
-          {"first", person.first},
-          {"last", person.last},
-          {"seconds", person.seconds},
-          {"frames", person.frames},
-          {"mostly", most->first},
-          {"shares", shares_json(person.shares, person.seconds, person.frames)},
-          {"changes", person.changes},
-          {"changes_per_minute", minutes > 0 ? json(static_cast<double>(person.changes) / minutes) : json()},
-          {"mean_confidence", person.confidence.value()},
-          {"derived", {{"valence", person.valence.value()}, {"arousal", person.arousal.value()}}},
-          {"pose", {{"roll", person.roll.value()}, {"yaw", person.yaw.value()}, {"pitch", person.pitch.value()}}},
-          {"stretches", stretches}};
+  return {
+      {"name",
+       several ? fmt::format("{} #{}", fs::path(video).filename().string(), number) : fmt::format("#{}", number)},
+      {"video", video},
+      {"number", number},
+      {"first", person.first},
+      {"last", person.last},
+      {"seconds", person.seconds},
+      {"frames", person.frames},
+      {"mostly", most->first},
+      {"shares", shares_json(person.shares, person.seconds, person.frames)},
+      {"changes", person.changes},
+      {"changes_per_minute", minutes > 0 ? json(static_cast<double>(person.changes) / minutes) : json()},
+      {"mean_confidence", person.confidence.value()},
+      {"derived", {{"valence", person.valence.value()}, {"arousal", person.arousal.value()}}},
+      {"pose",
+       {{"roll", person.roll.to_a_tenth()}, {"yaw", person.yaw.to_a_tenth()}, {"pitch", person.pitch.to_a_tenth()}}},
+      {"stretches", stretches}};
 }
 
 json SessionTally::document(bool smoothed) const {

@@ -61,6 +61,7 @@ const TextTable& texts() {
       {"session.shares_table",
        {"Share of the time that each person was in sight (%); n: frames with the face",
         "Part du temps où chaque personne est visible (%) ; n : images avec le visage"}},
+      {"session.uncertain", {"uncertain", "incertain"}},
       {"session.everybody", {"everybody", "tous"}},
       {"session.transitions", {"Transitions", "Transitions"}},
       {"session.transitions_none",
