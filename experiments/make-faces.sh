@@ -14,6 +14,8 @@ for picture in "$work"/crops/*/*/*.png; do
   mkdir -p "results/faces/${class^}"
   mv "$picture" "results/faces/${class^}/"
 done
+# Their groups (skin, glasses, …), by the names that they have here.
+awk -F/ 'NR == 1 {print; next} {print toupper(substr($2, 1, 1)) substr($2, 2) "/" $3}' "$work/crops/groups.csv" >results/faces/groups.csv
 
 cells=96 columns=8 classes=(happy sad angry surprise fear disgust neutral)
 "$fercli" data convert "synthetic:n=56,seed=1,noise=0" "$work/sheet" --size $cells --channels 3 --quiet

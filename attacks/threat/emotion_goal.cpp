@@ -35,6 +35,17 @@ std::optional<int64_t> parse_side(const std::string& word, const std::string& te
                               did_you_mean(to_lower(word), known_words(classes)), list));
 }
 
+/// Where SOURCE-to-TARGET parts: names of classes may hold "-to-" themselves.
+size_t place_of_separator(const std::string& text, const LabelSet& classes) {
+  const auto known = [&](const std::string& word) { return to_lower(word) == kAny || classes.find(word).has_value(); };
+  const std::string lower = to_lower(text);
+  const size_t length = std::string(kSeparator).size(), first = lower.find(kSeparator);
+  for (size_t place = first; place != std::string::npos; place = lower.find(kSeparator, place + 1)) {
+    if (known(text.substr(0, place)) && known(text.substr(place + length))) return place;
+  }
+  return first;
+}
+
 }  // namespace
 
 Goal EmotionGoal::for_labels(const torch::Tensor& labels) const {
@@ -44,7 +55,7 @@ Goal EmotionGoal::for_labels(const torch::Tensor& labels) const {
 EmotionGoal parse_emotion_goal(const std::string& text, const LabelSet& classes) {
   const std::string lower = to_lower(text);
   if (lower == kUntargeted) return {{}, {}, kUntargeted};
-  const size_t place = lower.find(kSeparator);
+  const size_t place = place_of_separator(text, classes);
   if (place == std::string::npos) {
     throw UserError(fmt::format("{}: must be SOURCE-to-TARGET, any-to-TARGET or untargeted{}; emotions: {}", text,
                                 did_you_mean(lower, {kUntargeted, "happy-to-sad"}), join(classes.names(), ", ")));

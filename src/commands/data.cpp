@@ -35,6 +35,7 @@ struct SourceOptions {
   Runtime runtime;
   DataLabels labels;
   std::string split = "all", channels = "1";
+  bool as_stored = false;
   ShowOptions show;
 
   void declare(OptionSet& options, bool prints_tables = true) {
@@ -42,6 +43,7 @@ struct SourceOptions {
     options.text("split", &split, "SPLIT", "only this part: Training, PublicTest, PrivateTest, none, or all");
     options.integer("size", &read.size, between(8, 4096), "images are resized to N x N");
     options.choice("channels", &channels, {"1", "3"}, "1: grey, 3: RGB");
+    options.flag("as-stored", &as_stored, "size and colours as the first image has them, up to 256 x 256");
     labels.declare(options);
     labels.declare_older_name(options);
     options.flag("skip-bad", &read.skip_bad, "leave bad entries out and count them");
@@ -54,15 +56,18 @@ struct SourceOptions {
 
   Dataset load(const OptionSet& options, const std::string& source) {
     show.begin(options);
+    for (const char* name : {"size", "channels"})
+      if (as_stored && options.given(name)) options.fail(name, "does not go with --as-stored");
+    read.native = as_stored;
     read.drawn_size = !options.given("size");
     prepare_machine(runtime);
     read.channels = channels == "3" ? 3 : 1;
-    read.numbering = labels.numbering();
+    labels.fill(read);
     std::optional<Split> wanted;
     if (split != "all") wanted = parse_split(split);
     read.observer = &ProgressObserver::terminal();
     Dataset data = read_dataset(source, read);
-    if (data.skipped > 0) inform(fmt::format("{}: left out {} bad entries", source, data.skipped));
+    say_what_is_left_out(data, source);
     return wanted.has_value() ? data.only(*wanted) : data;
   }
 };

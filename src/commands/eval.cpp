@@ -1,6 +1,7 @@
 // fercli eval: how good, how well calibrated and how robust a classifier is on labelled images.
 #include <cmath>
 
+#include "commands/eval_groups.hpp"
 #include "commands/eval_robustness.hpp"
 #include "commands/options/data_options.hpp"
 #include "commands/options/show_options.hpp"
@@ -23,6 +24,7 @@ struct Settings {
   ModelOptions model;
   DataOptions data;
   RobustnessOptions robustness;
+  GroupOptions groups;
   std::string tta = "none", out;
   int64_t batch_size = 256;
   ShowOptions show;
@@ -36,6 +38,7 @@ void declare(OptionSet& options, Settings& settings) {
   settings.data.declare_split(options);
   options.choice("tta", &settings.tta, {"none", "flip", "ten-crop"},
                  "test-time augmentation: logits averaged over views");
+  settings.groups.declare(options);
   settings.robustness.declare(options);
   settings.model.declare_foreign(options);
   settings.model.declare_space(options);
@@ -69,6 +72,8 @@ PrintedTable figures(const Result& result) {
   PrintedTable table{"", {"", ""}, {{"accuracy", proportion_cell(metrics.at("accuracy"))}}};
   if (metrics.count("accuracy_deduplicated"))
     table.rows.push_back({"not among Training", proportion_cell(metrics.at("accuracy_deduplicated"))});
+  if (metrics.count("accuracy_by_votes"))
+    table.rows.push_back({"by people's votes", proportion_cell(metrics.at("accuracy_by_votes"))});
   table.rows.push_back({"balanced accuracy", proportion_cell(metrics.at("balanced_accuracy"))});
   table.rows.push_back({"macro F1", proportion_cell(metrics.at("macro_f1"))});
   table.rows.push_back({"ECE", score_cell(metrics.at("ece"))});
@@ -205,6 +210,7 @@ void print_result(const Settings& settings, const Result& result, const std::opt
     tables.front().title = "Accuracy and calibration";
     if (robustness)
       for (auto& table : robustness_tables(result, *robustness, classes)) tables.push_back(std::move(table));
+    for (auto& table : group_tables(result)) tables.push_back(std::move(table));
     return settings.show.print(tables);
   }
   print_text("{} ({}) on {}, split {}: {} images\n", printable(result.model.at("model").get<std::string>()),
@@ -214,6 +220,10 @@ void print_result(const Settings& settings, const Result& result, const std::opt
   settings.show.print(tables);
   print_text("\n  {:.0f} images/s\n", result.timing.at("images_per_second"));
   if (robustness) print_robustness(result, *robustness, classes);
+  if (const auto groups = group_tables(result); !groups.empty()) {
+    print_text("\n");
+    settings.show.print(groups);
+  }
 }
 
 Result evaluate_clean(const Settings& settings, const OptionSet& options, const Checkpoint& checkpoint,
@@ -259,6 +269,7 @@ int evaluate(const Settings& settings, const OptionSet& options, DividedWork& wo
     }
     return 0;
   }
+  const auto groups = settings.groups.load(evaluated);
   const Predictions predictions = predict(classifier, evaluated, settings.batch_size, ProgressObserver::terminal());
   Result result = evaluate_clean(settings, options, checkpoint, classifier, all, evaluated, predictions);
 
@@ -277,6 +288,7 @@ int evaluate(const Settings& settings, const OptionSet& options, DividedWork& wo
                     {"tta", settings.tta}});
   }
 
+  add_groups(result, groups, predictions, evaluated, robustness);
   print_result(settings, result, robustness, classifier.classes());
   if (place) {
     const auto names =

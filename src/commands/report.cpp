@@ -164,11 +164,14 @@ void check(const Settings& s, const OptionSet& options) {
   }
 }
 
-/// Drawn faces in the form that this model wants.
+/// Drawn faces in the form that this model wants, of the classes that it knows: there may be none.
 Dataset drawn_faces(const ModelOptions& model, const Checkpoint& checkpoint) {
-  DataOptions faces;
-  if (find_shipped("faces").empty()) faces.data = "synthetic:n=70,seed=1";
-  return faces.read(model, checkpoint);
+  const auto shipped = find_shipped("faces");
+  ReadOptions read;
+  model.fit(read, checkpoint);
+  Dataset faces = read_dataset(shipped.empty() ? "synthetic:n=70,seed=1" : shipped.string(), read);
+  if (!shipped.empty()) faces.name = "shipped faces";
+  return faces.recoded(checkpoint.classes, checkpoint.classes.mapping_from(faces.classes));
 }
 
 /// Models and images, and what the report says about their source.

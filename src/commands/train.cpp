@@ -176,18 +176,20 @@ std::vector<int64_t> rows_of(const Dataset& data, Split split) {
   return rows;
 }
 
-/// The order of --data-labels may be that of the training images alone.
+/// The order of --data-labels, and --map, may be that of the training images alone.
 Dataset read_named_or_numbered(const std::string& source, ReadOptions read) {
   try {
     return read_dataset(source, read);
   } catch (const UnusedLabelOrder&) {
-    read.numbering.reset();
+    read.classes.numbering.reset();
     return read_dataset(source, read);
   }
 }
 
 /// PublicTest rows, else unmarked ones, else Training ones; never PrivateTest.
-Dataset read_validation(const Settings& settings, const LabelSet& classes, const ReadOptions& read) {
+Dataset read_validation(const Settings& settings, const LabelSet& classes, ReadOptions read) {
+  read.classes.wanted = classes;
+  read.votes.clear();  // they belong to --data
   const Dataset data = read_named_or_numbered(settings.validation_data, read).relabelled(classes);
   for (const Split split : {Split::PublicTest, Split::None, Split::Training}) {
     const auto rows = rows_of(data, split);
@@ -195,6 +197,41 @@ Dataset read_validation(const Settings& settings, const LabelSet& classes, const
   }
   throw UserError(fmt::format("--validation-data {}: has PrivateTest images only, which training never touches",
                               settings.validation_data));
+}
+
+/// Rows to learn and, in front of them, those set aside to validate on.
+std::pair<std::vector<int64_t>, std::vector<int64_t>> set_aside(const Settings& settings,
+                                                                const std::vector<int64_t>& training) {
+  const auto order =
+      Rng(settings.train.runtime.seed).split("validation").permutation(static_cast<int64_t>(training.size()));
+  const auto count =
+      std::max<size_t>(1, static_cast<size_t>(settings.validation_share * static_cast<double>(training.size())));
+  std::vector<int64_t> validation, kept;
+  for (size_t i = 0; i < order.size(); ++i) (i < count ? validation : kept).push_back(training[order[i]]);
+  std::sort(validation.begin(), validation.end());
+  std::sort(kept.begin(), kept.end());
+  return {kept, validation};
+}
+
+/// A class that no training image shows gets no output, and its validation images are left out; both are said.
+Splits without_empty_classes(const Splits& splits) {
+  const LabelSet& all = splits.training.classes;
+  const LabelSet learnt = occurring_classes(splits.training);
+  if (learnt == all) return splits;
+  const auto mapping = learnt.mapping_from(all);
+  std::vector<std::string> empty;
+  for (size_t k = 0; k < mapping.size(); ++k)
+    if (mapping[k] < 0) empty.push_back(all.names()[k]);
+  const Splits found{splits.training.recoded(learnt, mapping), splits.validation.recoded(learnt, mapping)};
+  const int64_t left_out = splits.validation.size() - found.validation.size();
+  inform(fmt::format("no training image is of {}: the network gets {} outputs, for {}{}", join(empty, ", "),
+                     learnt.size(), join(learnt.names(), ", "),
+                     left_out == 0 ? "" : fmt::format("; {} validation images are left out", left_out)));
+  if (learnt.size() < 2) {
+    throw UserError(fmt::format("{}: has training images of {} only, where two classes are the least",
+                                splits.training.name, join(learnt.names(), ", ")));
+  }
+  return found;
 }
 
 /// Training rows (all rows where none are marked), and what to validate on; PrivateTest is never touched.
@@ -206,17 +243,7 @@ Splits split_data(const Settings& settings, const Dataset& data, const ReadOptio
   if (!settings.validation_data.empty()) {
     return {data.select(training), read_validation(settings, data.classes, read)};
   }
-  if (validation.empty()) {
-    const auto order =
-        Rng(settings.train.runtime.seed).split("validation").permutation(static_cast<int64_t>(training.size()));
-    const auto count =
-        std::max<size_t>(1, static_cast<size_t>(settings.validation_share * static_cast<double>(training.size())));
-    std::vector<int64_t> kept;
-    for (size_t i = 0; i < order.size(); ++i) (i < count ? validation : kept).push_back(training[order[i]]);
-    std::sort(validation.begin(), validation.end());
-    std::sort(kept.begin(), kept.end());
-    training = kept;
-  }
+  if (validation.empty()) std::tie(training, validation) = set_aside(settings, training);
   return {data.select(training), data.select(validation)};
 }
 
@@ -226,6 +253,11 @@ void require_enough_images(const Settings& settings, const Dataset& training) {
   if (training.size() >= needed) return;
   throw UserError(fmt::format("--data {}: leaves too few training images ({}), at least {} are needed", settings.data,
                               training.size(), needed));
+}
+
+void require_validation_images(const Dataset& validation) {
+  if (validation.size() > 0) return;
+  throw UserError(fmt::format("{}: no validation image is of a class that is learnt", validation.name));
 }
 
 void require_labels(const Dataset& data) {
@@ -389,7 +421,7 @@ ReadOptions read_options(const OptionSet& options, const Settings& settings) {
   read.channels = settings.channels > 0 ? settings.channels : defaults.channels;
   read.observer = &ProgressObserver::terminal();
   read.skip_bad = settings.skip_bad;
-  read.numbering = settings.labels.numbering();
+  settings.labels.fill(read);
   check_size(options, settings, read);
   check_crop(options, settings, read.size);
   return read;
@@ -397,10 +429,14 @@ ReadOptions read_options(const OptionSet& options, const Settings& settings) {
 
 Splits read_images(const OptionSet& options, const Settings& settings) {
   const ReadOptions read = read_options(options, settings);
-  Splits splits = split_data(settings, read_dataset(settings.data, read), read);
+  const Dataset data = read_dataset(settings.data, read);
+  say_what_is_left_out(data, settings.data);
+  Splits splits = split_data(settings, data, read);
   require_enough_images(settings, splits.training);
   require_labels(splits.training);
   require_labels(splits.validation);
+  splits = without_empty_classes(splits);
+  require_validation_images(splits.validation);
   return splits;
 }
 

@@ -24,6 +24,15 @@ torch::Tensor index_tensor(const std::vector<int64_t>& rows) {
   return torch::tensor(rows, torch::kInt64);
 }
 
+/// Columns joined and dropped as the classes are; rows sum to 1 again.
+torch::Tensor moved_votes(const torch::Tensor& votes, const std::vector<int64_t>& mapping, int64_t classes) {
+  torch::Tensor moved = torch::zeros({votes.size(0), classes});
+  for (size_t k = 0; k < mapping.size(); ++k) {
+    if (mapping[k] >= 0) moved.select(1, mapping[k]).add_(votes.select(1, static_cast<int64_t>(k)));
+  }
+  return moved / moved.sum(1, true).clamp_min(1e-9);
+}
+
 }  // namespace
 
 const char* to_string(Split split) {
@@ -68,12 +77,17 @@ Dataset Dataset::select(const std::vector<int64_t>& rows) const {
   chosen.name = name;
   chosen.classes = classes;
   chosen.skipped = skipped;
+  chosen.dropped = dropped;
+  for (const auto& column : groups) chosen.groups.push_back({column.name, {}});
   const torch::Tensor index = index_tensor(rows);
   chosen.images = images.index_select(0, index);
   chosen.labels = labels.index_select(0, index);
+  if (votes.defined()) chosen.votes = votes.index_select(0, index);
   for (const int64_t row : rows) {
     chosen.splits.push_back(splits.at(static_cast<size_t>(row)));
     chosen.ids.push_back(ids.at(static_cast<size_t>(row)));
+    for (size_t k = 0; k < groups.size(); ++k)
+      chosen.groups[k].values.push_back(groups[k].values.at(static_cast<size_t>(row)));
   }
   return chosen;
 }
@@ -109,22 +123,35 @@ std::optional<Split> Dataset::resolve_split(const std::string& word) const {
   return {};
 }
 
-Dataset Dataset::relabelled(const LabelSet& target) const {
-  const std::vector<int64_t> mapping = target.mapping_from(classes);
+Dataset Dataset::recoded(const LabelSet& target, const std::vector<int64_t>& mapping) const {
   Dataset converted = *this;
   converted.classes = target;
   converted.labels = labels.clone();
   auto* label = converted.labels.data_ptr<int64_t>();
+  std::vector<int64_t> kept;
   for (int64_t i = 0; i < size(); ++i) {
-    if (label[i] < 0) continue;
-    const int64_t mapped = mapping.at(static_cast<size_t>(label[i]));
-    if (mapped < 0) {
-      throw UserError(fmt::format("{}: has images of class {}, which is not among the classes wanted ({})", name,
-                                  classes.name(label[i]), join(target.names(), ", ")));
-    }
-    label[i] = mapped;
+    const bool labelled = label[i] >= 0;
+    if (labelled) label[i] = mapping.at(static_cast<size_t>(label[i]));
+    if (!labelled || label[i] >= 0) kept.push_back(i);
   }
+  if (votes.defined()) converted.votes = moved_votes(votes, mapping, target.size());
+  if (static_cast<int64_t>(kept.size()) == size()) return converted;
+  converted = converted.select(kept);
+  converted.dropped += size() - converted.size();
   return converted;
+}
+
+Dataset Dataset::relabelled(const LabelSet& target) const {
+  const std::vector<int64_t> mapping = target.mapping_from(classes);
+  const torch::Tensor numbers = labels.contiguous();
+  for (int64_t i = 0; i < size(); ++i) {
+    const int64_t label = numbers.data_ptr<int64_t>()[i];
+    if (label < 0 || mapping.at(static_cast<size_t>(label)) >= 0) continue;
+    throw UserError(fmt::format(
+        "{}: has images of class {}, which is not among the classes wanted ({}); --map {}=drop leaves them out", name,
+        classes.name(label), join(target.names(), ", "), classes.name(label)));
+  }
+  return recoded(target, mapping);
 }
 
 std::vector<int64_t> Dataset::rows_not_in(const Dataset& other) const {
@@ -145,6 +172,7 @@ std::string Dataset::digest() const {
   digest.add(fmt::format("{}\n{}\n", fmt::join(pixels.sizes(), "x"), join(classes.names(), ",")));
   digest.add(pixels.data_ptr<uint8_t>(), pixels.nbytes());
   digest.add(numbers.data_ptr<int64_t>(), numbers.nbytes());
+  if (votes.defined()) digest.add(votes.contiguous().data_ptr<float>(), votes.nbytes());
   return digest.hex();
 }
 

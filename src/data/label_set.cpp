@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 
 #include "core/error.hpp"
 #include "core/escape.hpp"
@@ -58,6 +59,7 @@ const std::vector<Emotion>& emotions() {
       {"Sad", "Triste", "😢", {"sad", "sadness", "triste", "tristesse"}},
       {"Surprise", "Surpris", "😮", {"surprise", "surprised", "surpris"}},
       {"Neutral", "Neutre", "😐", {"neutral", "neutre", "neutrality", "calm"}},
+      {"Contempt", "Méprisant", "😏", {"contempt", "contemptuous", "disdain", "mepris", "meprisant"}},
   };
   return table;
 }
@@ -90,11 +92,23 @@ LabelSet LabelSet::raf_db() {
   return LabelSet({"Surprise", "Fear", "Disgust", "Happy", "Sad", "Angry", "Neutral"});
 }
 
+LabelSet LabelSet::ferplus() {
+  return LabelSet({"Neutral", "Happy", "Surprise", "Sad", "Angry", "Disgust", "Fear", "Contempt"});
+}
+
+LabelSet LabelSet::affectnet7() {
+  return LabelSet({"Neutral", "Happy", "Sad", "Surprise", "Fear", "Disgust", "Angry"});
+}
+
+LabelSet LabelSet::affectnet8() {
+  return LabelSet({"Neutral", "Happy", "Sad", "Surprise", "Fear", "Disgust", "Angry", "Contempt"});
+}
+
 LabelSet LabelSet::parse(const std::string& text) {
-  if (text == "fer2013") return fer2013();
-  if (text == "alphabetical") return alphabetical();
-  if (text == "raf-db") return raf_db();
-  if (text == "affectnet") return LabelSet({"Neutral", "Happy", "Sad", "Surprise", "Fear", "Disgust", "Angry"});
+  static const std::map<std::string, LabelSet (*)()> orders{
+      {"fer2013", fer2013},      {"alphabetical", alphabetical}, {"raf-db", raf_db},        {"ferplus", ferplus},
+      {"affectnet", affectnet7}, {"affectnet7", affectnet7},     {"affectnet8", affectnet8}};
+  if (const auto known = orders.find(text); known != orders.end()) return known->second();
   std::vector<std::string> names;
   for (const auto& word : fercli::split(text, ',')) {
     const Emotion* emotion = find_emotion(word);
@@ -106,10 +120,8 @@ LabelSet LabelSet::parse(const std::string& text) {
     names.push_back(name);
   }
   if (names.size() < 2) {
-    throw UserError(fmt::format(
-        "label order '{}': must be fer2013, alphabetical, raf-db, affectnet, or at least two class names separated by "
-        "commas",
-        text));
+    throw UserError(fmt::format("label order '{}': must be {}, or at least two class names separated by commas", text,
+                                kLabelOrders));
   }
   return LabelSet(std::move(names));
 }
@@ -130,6 +142,10 @@ int64_t LabelSet::index(std::string_view word) const {
   if (const auto found = find(word)) return *found;
   throw UserError(
       fmt::format("unknown emotion '{}'{} (known: {})", word, did_you_mean(word, names_), join(names_, ", ")));
+}
+
+bool LabelSet::has_same_names(const LabelSet& other) const {
+  return size() == other.size() && std::is_permutation(names_.begin(), names_.end(), other.names_.begin());
 }
 
 std::vector<int64_t> LabelSet::mapping_from(const LabelSet& other) const {

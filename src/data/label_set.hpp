@@ -16,11 +16,14 @@ struct Emotion {
   std::vector<std::string> aliases;  ///< lower case, English and French: "happiness", "joie", …
 };
 
-/// The seven emotions in FER2013's CSV order: Angry, Disgust, Fear, Happy, Sad, Surprise, Neutral.
+/// FER2013's seven emotions in its CSV order (Angry, Disgust, Fear, Happy, Sad, Surprise, Neutral), then Contempt.
 const std::vector<Emotion>& emotions();
 
 /// The emotion with this name or alias, in any case and with or without French accents; nullptr if there is none.
 const Emotion* find_emotion(std::string_view word);
+
+/// The orders that `LabelSet::parse` knows by name, for texts.
+inline constexpr const char* kLabelOrders = "fer2013, ferplus, alphabetical, raf-db, affectnet7, affectnet8";
 
 /// Class names in the order of a network's outputs or a data set's label numbers.
 class LabelSet {
@@ -32,8 +35,11 @@ class LabelSet {
   static LabelSet fer2013();       ///< Angry, Disgust, Fear, Happy, Sad, Surprise, Neutral
   static LabelSet alphabetical();  ///< Angry, Disgust, Fear, Happy, Neutral, Sad, Surprise
   static LabelSet raf_db();        ///< folders 1–7: Surprise, Fear, Disgust, Happy, Sad, Angry, Neutral
+  static LabelSet ferplus();       ///< Neutral, Happy, Surprise, Sad, Angry, Disgust, Fear, Contempt
+  static LabelSet affectnet7();    ///< Neutral, Happy, Sad, Surprise, Fear, Disgust, Angry
+  static LabelSet affectnet8();    ///< the same, then Contempt
 
-  /// "fer2013", "alphabetical", "raf-db", or names separated by commas. Throws UserError.
+  /// One of `kLabelOrders` ("affectnet" is affectnet7), or names separated by commas. Throws UserError.
   static LabelSet parse(const std::string& text);
 
   int64_t size() const { return static_cast<int64_t>(names_.size()); }
@@ -42,6 +48,8 @@ class LabelSet {
 
   std::optional<int64_t> find(std::string_view word) const;  ///< by name or alias, any case
   int64_t index(std::string_view word) const;                ///< throws UserError with the known names and the nearest
+
+  bool has_same_names(const LabelSet& other) const;  ///< in whatever order
 
   /// For each class of `other`, its index here; -1 where this set lacks it. Conversion is by name, never by number.
   std::vector<int64_t> mapping_from(const LabelSet& other) const;

@@ -26,7 +26,7 @@ Features features_of(const std::string& emotion) {
       {"Angry", {-14, 12, 10, -18, 0, false}}, {"Disgust", {-8, 4, 7, -12, 6, true}},
       {"Fear", {16, 2, 19, -14, 12, true}},    {"Happy", {4, 4, 12, 34, 18, true}},
       {"Sad", {14, -8, 10, -26, 0, false}},    {"Surprise", {18, 18, 21, 0, 26, false}},
-      {"Neutral", {0, 0, 13, 0, 0, false}},
+      {"Neutral", {0, 0, 13, 0, 0, false}},    {"Contempt", {0, 12, 8, 8, 0, false}},
   };
   const Emotion* known = find_emotion(emotion);
   const auto found = table.find(known != nullptr ? known->name : "Neutral");
@@ -79,7 +79,7 @@ class Sketch {
 Ink colour_of(const std::string& emotion) {
   static const std::map<std::string, Ink> table{
       {"Angry", {0, 94, 213}}, {"Disgust", {115, 158, 0}},   {"Fear", {167, 121, 204}},    {"Happy", {0, 190, 240}},
-      {"Sad", {178, 114, 0}},  {"Surprise", {233, 180, 86}}, {"Neutral", {185, 185, 185}},
+      {"Sad", {178, 114, 0}},  {"Surprise", {233, 180, 86}}, {"Neutral", {185, 185, 185}}, {"Contempt", {75, 86, 140}},
   };
   const Emotion* known = find_emotion(emotion);
   const auto found = table.find(known != nullptr ? known->name : emotion);

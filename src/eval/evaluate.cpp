@@ -85,14 +85,16 @@ std::vector<int64_t> exchanged(const LabelSet& classes, const LabelSet& written,
 std::pair<Metric, std::string> best_exchange(const torch::Tensor& confusion, const LabelSet& classes,
                                              const Metric& as_is) {
   std::pair<Metric, std::string> best{as_is, ""};
-  const auto mapping = classes.mapping_from(LabelSet::fer2013());
-  const bool known = classes.size() == LabelSet::fer2013().size() &&
-                     std::all_of(mapping.begin(), mapping.end(), [](int64_t index) { return index >= 0; });
-  if (!known) return best;
-  const std::vector<std::pair<const char*, LabelSet>> orders{{"FER2013's", LabelSet::fer2013()},
-                                                             {"alphabetical", LabelSet::alphabetical()},
-                                                             {"RAF-DB's", LabelSet::raf_db()},
-                                                             {"AffectNet's", LabelSet::parse("affectnet")}};
+  const std::vector<std::pair<const char*, LabelSet>> known{
+      {"FER2013's", LabelSet::fer2013()},      {"alphabetical", LabelSet::alphabetical()},
+      {"RAF-DB's", LabelSet::raf_db()},        {"AffectNet's", LabelSet::affectnet7()},
+      {"AffectNet's", LabelSet::affectnet8()}, {"FER+'s", LabelSet::ferplus()}};
+  std::vector<std::pair<const char*, LabelSet>> orders;
+  for (const auto& order : known) {
+    const auto mapping = classes.mapping_from(order.second);
+    const bool fits = std::none_of(mapping.begin(), mapping.end(), [](int64_t index) { return index < 0; });
+    if (fits && order.second.size() == classes.size()) orders.push_back(order);
+  }
   for (const auto& [written_name, written] : orders) {
     for (const auto& [read_name, read] : orders) {
       const Metric other = proportion(right_if(confusion, exchanged(classes, written, read)), as_is.n);
@@ -138,6 +140,7 @@ Result summarise(const Predictions& predictions, const Dataset& dataset, const L
                     {"ece_if_calibrated", calibrated_ece(outcomes, rng.split("ece"))},
                     {"brier", brier_score(outcomes)},
                     {"nll", negative_log_likelihood(outcomes)}};
+  if (dataset.votes.defined()) result.metrics["accuracy_by_votes"] = accuracy_by_votes(outcomes, dataset.votes);
   result.tables["confusion_matrix"] = matrix_rows(confusion);
   result.tables["reliability"] = reliability_table(reliability(outcomes));
   result.per_class = class_table(confusion, classes);

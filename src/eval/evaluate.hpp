@@ -24,7 +24,8 @@ Predictions predict(const Classifier& classifier, const Dataset& dataset, int64_
                     Observer& observer = Observer::none());
 
 /// Metrics accuracy, balanced_accuracy, macro_f1, ece, ece_if_calibrated (what a perfectly
-/// calibrated network with these confidences would have), brier and nll; tables confusion_matrix and reliability; n,
+/// calibrated network with these confidences would have), brier and nll, and accuracy_by_votes where the images have
+/// votes; tables confusion_matrix and reliability; n,
 /// seed, per-class part, per-image part (`describe_pixels`; probabilities with six digits, in the order of the classes)
 /// and timing. The caller adds options, data set and model. `dataset` must have labels in the order of `classes`, and
 /// none missing.
@@ -33,9 +34,9 @@ Result summarise(const Predictions& predictions, const Dataset& dataset, const L
 /// Accuracy over the images of `dataset` whose pixels do not occur in `training`.
 Metric deduplicated_accuracy(const Predictions& predictions, const Dataset& dataset, const Dataset& training);
 
-/// One sentence when the predictions fit the labels far better after exchanging one known label order (FER2013's,
-/// alphabetical, RAF-DB's) for another: then model or data name their classes in the wrong order. `classes` are those
-/// of the confusion matrix.
+/// One sentence when the predictions fit the labels far better after exchanging one known label order of these classes
+/// (FER2013's, alphabetical, RAF-DB's, …) for another: then model or data name their classes in the wrong order.
+/// `classes` are those of the confusion matrix.
 std::optional<std::string> label_order_hint(const torch::Tensor& confusion, const LabelSet& classes);
 
 }  // namespace fercli

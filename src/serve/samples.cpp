@@ -50,13 +50,8 @@ std::string sample_faces_json(const Classifier& classifier) {
   const auto shipped = find_shipped("faces");
   const Dataset all = read_dataset(shipped.empty() ? kDrawnFaces : shipped.string());
   const LabelSet& classes = classifier.classes();
-  const auto known = classes.mapping_from(all.classes);
-  std::vector<int64_t> kept;
-  for (int64_t row = 0; row < all.size(); ++row) {
-    const auto label = all.labels[row].item<int64_t>();
-    if (label >= 0 && known[static_cast<size_t>(label)] >= 0) kept.push_back(row);
-  }
-  const Dataset faces = all.select(kept).relabelled(classes);
+  const Dataset faces = all.recoded(classes, classes.mapping_from(all.classes));
+  if (faces.size() == 0) return compact_json({{"samples", nlohmann::json::array()}});
   const auto readings = read_crops(classifier, faces.images);
   nlohmann::ordered_json samples = nlohmann::ordered_json::array();
   for (int64_t label = 0; label < classes.size(); ++label) {

@@ -39,6 +39,7 @@ double draw_beta(double alpha, Rng& rng) {
 BatchTargets::BatchTargets(const TrainOptions& options, const Dataset& training, torch::Device device)
     : label_smoothing_(options.label_smoothing),
       mixup_(options.mixup),
+      votes_(training.votes),
       weights_(class_weights(options.class_weights, training)),
       adjustment_(logit_adjustment(options.logit_adjustment, training).to(device)),
       teacher_(options.teacher),
@@ -46,10 +47,11 @@ BatchTargets::BatchTargets(const TrainOptions& options, const Dataset& training,
       ranks_(options.ranks),
       device_(device) {}
 
-torch::Tensor BatchTargets::smoothed(const torch::Tensor& y) const {
+torch::Tensor BatchTargets::smoothed(const Batch& raw) const {
   const int64_t classes = weights_.size(0);
-  return at::one_hot(y, classes).to(torch::kFloat32) * (1 - label_smoothing_) +
-         label_smoothing_ / static_cast<double>(classes);
+  const auto truth = votes_.defined() ? votes_.index_select(0, torch::tensor(raw.rows, torch::kInt64))
+                                      : at::one_hot(raw.y, classes).to(torch::kFloat32);
+  return truth * (1 - label_smoothing_) + label_smoothing_ / static_cast<double>(classes);
 }
 
 TrainingBatch BatchTargets::mixed(const TrainingBatch& ready, Rng rng) const {
@@ -67,7 +69,7 @@ TrainingBatch BatchTargets::mixed(const TrainingBatch& ready, Rng rng) const {
 }
 
 TrainingBatch BatchTargets::of(const Batch& raw, const Rng& rng, bool noise_by_row) const {
-  TrainingBatch ready{raw.x, raw.y, smoothed(raw.y), weights_.index_select(0, raw.y), adjustment_};
+  TrainingBatch ready{raw.x, raw.y, smoothed(raw), weights_.index_select(0, raw.y), adjustment_};
   ready.first_row = raw.first;
   ready.noise_keys = raw.rows;
   if (!noise_by_row) std::iota(ready.noise_keys.begin(), ready.noise_keys.end(), raw.first);

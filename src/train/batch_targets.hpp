@@ -6,8 +6,8 @@
 
 namespace fercli {
 
-/// What a network shall answer for the images of a batch: labels smoothed and mixed, a teacher's answers, weights of
-/// the images and adjustments of the logits by the class frequencies of the training images.
+/// What a network shall answer for the images of a batch: labels, or people's votes, smoothed and mixed, a teacher's
+/// answers, weights of the images and adjustments of the logits by the class frequencies of the training images.
 class BatchTargets {
  public:
   /// options.ranks is not null.
@@ -22,10 +22,11 @@ class BatchTargets {
   TrainingBatch of(const Batch& raw, const Rng& rng, bool noise_by_row) const;
 
  private:
-  torch::Tensor smoothed(const torch::Tensor& y) const;
+  torch::Tensor smoothed(const Batch& raw) const;
   TrainingBatch mixed(const TrainingBatch& ready, Rng rng) const;
 
   double label_smoothing_, mixup_;
+  torch::Tensor votes_;                 ///< (N,K) of the training images; undefined: labels alone
   torch::Tensor weights_, adjustment_;  ///< (K)
   std::shared_ptr<const Distillation> teacher_;
   Values parameters_;

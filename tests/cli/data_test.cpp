@@ -205,21 +205,56 @@ TEST_F(DataCommand, LabelOptionSaysWhatNumbersMean) {
 
 TEST_F(DataCommand, ALabelOrderMayBeAffectNetsOrAList) {
   write_file(folder / "numbers.csv", "emotion,pixels\n0,1 2 3 4\n1,1 2 3 4\n");
-  for (const char* order : {"affectnet", "neutral,happy", "Neutral,Joie,Contempt"}) {
-    const auto run = run_data({"stats", at("numbers.csv"), "--data-labels", order, "--json"});
-    EXPECT_EQ(json::parse(run.out).at("classes").at(3).at("total"), 1) << order;
-    EXPECT_EQ(json::parse(run.out).at("classes").at(6).at("total"), 1) << order;
+  const std::map<std::string, std::pair<size_t, std::string>> expected{
+      {"affectnet", {7, "Angry"}}, {"affectnet8", {8, "Neutral"}}, {"Neutral,Joie,Contempt", {3, "Neutral"}}};
+  for (const auto& [order, classes] : expected) {
+    const json found = json::parse(run_data({"stats", at("numbers.csv"), "--data-labels", order, "--json"}).out);
+    EXPECT_EQ(found.at("classes").size(), classes.first) << order;
+    EXPECT_EQ(found.at("classes").at(0).at("name"), classes.second) << order;
+    for (const auto& each : found.at("classes")) {
+      const bool holds_one = each.at("name") == "Neutral" || each.at("name") == "Happy";
+      EXPECT_EQ(each.at("total"), holds_one ? 1 : 0) << order << each.at("name");
+    }
   }
 }
 
-TEST_F(DataCommand, AClassThatIsNoneOfTheSevenIsABadRow) {
-  write_file(folder / "numbers.csv", "emotion,pixels\n0,1 2 3 4\n1,1 2 3 4\n");
-  const auto run = run_data({"stats", at("numbers.csv"), "--data-labels", "happy,contempt"});
-  EXPECT_THAT(run.err, HasSubstr("numbers.csv:3: emotion 1 is contempt, which is none of Angry"));
-  EXPECT_EQ(
-      json::parse(run_data({"stats", at("numbers.csv"), "--data-labels", "happy,contempt", "--skip-bad", "--json"})
-                      .out)["skipped"],
-      1);
+TEST_F(DataCommand, ClassesAreRenamedJoinedAndDropped) {
+  const auto stats = [&](const std::string& map) {
+    json counts;
+    const auto run = run_data({"stats", source, "--map", map, "--json"});
+    for (const auto& each : json::parse(run.out).at("classes"))
+      counts[each.at("name").get<std::string>()] = each.at("total");
+    return counts;
+  };
+  EXPECT_EQ(stats("happy=smiling,*=not smiling"), json({{"smiling", 3}, {"not smiling", 18}}));
+  EXPECT_EQ(stats("fear=drop,disgust=anger").value("Angry", 0), 6);
+  EXPECT_FALSE(stats("fear=drop").contains("Fear"));
+  EXPECT_THAT(run_data({"stats", source, "--map", "hapy=Happy"}).err,
+              HasSubstr("has no images of class 'hapy'; did you mean Happy?"));
+  EXPECT_THAT(run_data({"stats", source, "--map", "happy"}).err, HasSubstr("must be NAME=CLASS or NAME=drop"));
+  EXPECT_THAT(run_data({"stats", source, "--map", "joy=Sad,happy=Fear"}).err, HasSubstr("names happy twice"));
+}
+
+TEST_F(DataCommand, TheFirstImagesSizeAndColoursAreKept) {
+  write_png(test::sample_dataset(1, 3, 60).images[0], folder / "colour" / "happy" / "1.png");
+  const json kept = json::parse(run_data({"stats", at("colour"), "--as-stored", "--json"}).out);
+  EXPECT_EQ(kept.at("image_size"), 60);
+  EXPECT_EQ(kept.at("channels"), 3);
+  EXPECT_THAT(run_data({"stats", at("colour"), "--as-stored", "--size", "48"}).err,
+              HasSubstr("does not go with --as-stored"));
+}
+
+TEST_F(DataCommand, OwnClassesGoThroughEveryFormat) {
+  write_png(test::sample_dataset(1).images[0], folder / "own" / "pain" / "1.png");
+  write_png(test::sample_dataset(2).images[1], folder / "own" / "no pain" / "1.png");
+  for (const char* name : {"own.csv", "own.ferpack", "copied"}) {
+    ASSERT_EQ(run_data({"convert", at("own"), at(name), "--classes", "folder"}).exit_code, 0) << name;
+    const auto run = run_data({"stats", at(name), "--classes", "folder", "--json"});
+    const json classes = json::parse(run.out).at("classes");
+    ASSERT_EQ(classes.size(), 2u) << name;
+    EXPECT_EQ(classes.at(1).at("name"), "pain") << name;
+    EXPECT_EQ(classes.at(1).at("total"), 1) << name;
+  }
 }
 
 TEST_F(DataCommand, ALabelOrderThatChangesNothingIsRefused) {

@@ -61,7 +61,8 @@ TEST(Dataset, RelabellingRefusesAClassThatTheTargetLacks) {
   EXPECT_THAT(test::user_error([] {
                 sample_dataset(3).relabelled(LabelSet({"Angry", "Fear"}));
               }),
-              HasSubstr("sample: has images of class Disgust, which is not among the classes wanted (Angry, Fear)"));
+              HasSubstr("sample: has images of class Disgust, which is not among the classes wanted (Angry, Fear); "
+                        "--map Disgust=drop leaves them out"));
 }
 
 TEST(Dataset, FindsRowsThatAnotherSetLacks) {

@@ -46,6 +46,8 @@ TEST(LabelSet, NoAliasStandsForTwoEmotions) {
 TEST(LabelSet, EmotionsFollowFer2013sNumbers) {
   std::vector<std::string> names;
   for (const auto& emotion : emotions()) names.push_back(emotion.name);
+  EXPECT_EQ(names.back(), "Contempt");
+  names.pop_back();
   EXPECT_EQ(names, LabelSet::fer2013().names());
 }
 
@@ -73,7 +75,12 @@ TEST(LabelSet, ParsesOrdersAndLists) {
   EXPECT_EQ(LabelSet::parse("fer2013"), LabelSet::fer2013());
   EXPECT_EQ(LabelSet::parse("alphabetical"), LabelSet::alphabetical());
   EXPECT_EQ(LabelSet::parse("raf-db"), LabelSet::raf_db());
-  EXPECT_THAT(LabelSet::parse("joie, contempt,triste").names(), ElementsAre("Happy", "contempt", "Sad"));
+  EXPECT_THAT(LabelSet::parse("ferplus").names(),
+              ElementsAre("Neutral", "Happy", "Surprise", "Sad", "Angry", "Disgust", "Fear", "Contempt"));
+  EXPECT_THAT(LabelSet::parse("affectnet8").names(),
+              ElementsAre("Neutral", "Happy", "Sad", "Surprise", "Fear", "Disgust", "Angry", "Contempt"));
+  EXPECT_EQ(LabelSet::parse("affectnet7"), LabelSet::parse("affectnet"));
+  EXPECT_THAT(LabelSet::parse("joie, contempt,triste").names(), ElementsAre("Happy", "Contempt", "Sad"));
 }
 
 TEST(LabelSet, RefusesAListThatIsNoOrder) {

@@ -101,7 +101,8 @@ void check(Arguments& a, const OptionSet& options) {
   const auto names = a.attack.choose(options, "attack");
   if (names.size() != 1) options.fail("attack", "must be one attack");
   a.plan.attack = names.front();
-  if (!a.source.images.empty() && options.given("data-labels")) options.fail("data-labels", "does not go with --image");
+  for (const char* name : {"data-labels", "classes", "map", "votes"})
+    if (!a.source.images.empty() && options.given(name)) options.fail(name, "does not go with --image");
   // On a surrogate minimum-norm attacks stop at a first success, which may have to be a confident one.
   if (a.attack.surrogate.empty()) warn_if_unused(options, "confidence", {a.plan.attack});
   const Norm norm = a.plan.threat.norm = a.attack.parsed_norm();
@@ -203,7 +204,7 @@ Subject attack_model(const Arguments& a, const std::string& name, const OptionSe
   ReadOptions read;
   read.observer = &observer;
   model.fit(read, checkpoint);
-  read.numbering = a.labels.numbering();
+  a.labels.fill(read);
   auto [dataset, split] = load_attack_images(a.source, report.plan.goal, classifier, read);
   const auto& images = dataset.images;
   report.plan.mask = a.attack.load_mask(images.size(1), images.size(2), images.size(3));

@@ -77,7 +77,7 @@ std::vector<std::string> joined(std::vector<std::string> one, const std::vector<
 
 /// Values by what the help texts call them. A value of any other name is unknown, which a test reports.
 const std::map<std::string, OptionValues>& kinds() {
-  static const std::vector<std::string> orders{"fer2013", "alphabetical", "raf-db"};
+  static const std::vector<std::string> orders = split(kLabelOrders, ',');
   static const std::map<std::string, OptionValues> table{
       {"N", nothing()},
       {"X", nothing()},
@@ -92,6 +92,7 @@ const std::map<std::string, OptionValues>& kinds() {
       {"TOKEN", nothing()},
       {"ADDRESS", nothing()},
       {"NAME=VALUE", nothing()},
+      {"NAME=CLASS,…", nothing()},
       {"GOAL", goal()},
       {"ATTACK", words(Registry<AttackEntry>::instance().names())},
       {"ATTACK,…", listed(words(Registry<AttackEntry>::instance().names()))},

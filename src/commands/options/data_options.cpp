@@ -13,8 +13,19 @@ namespace fercli {
 
 void DataLabels::declare(OptionSet& options) {
   options.text("data-labels", &order, "ORDER",
-               "what label numbers in the data mean: fer2013, alphabetical, raf-db, affectnet, or names separated by "
-               "commas; auto: fer2013 in a CSV and in folders from 0, raf-db in folders from 1");
+               fmt::format("the classes in the order of the data's label numbers: {}, or names separated by commas; "
+                           "auto: fer2013 in a CSV and in folders from 0, raf-db in folders from 1",
+                           kLabelOrders));
+  options.choice("classes", &classes, {"emotions", "folder"},
+                 "what names may be classes: those of emotions (and of --data-labels), or whatever the class folders, "
+                 "or the words in a CSV, are called");
+  options.text("map", &map, "NAME=CLASS,…",
+               "rename or join classes of the data; drop leaves images out, * is every other class: "
+               "happiness=Happy,contempt=drop");
+  options.text(
+      "votes", &votes, "FILE.csv",
+      "join people's votes to the images, as in FER+'s fer2013new.csv: the class with most votes is the label, "
+      "and their shares are kept");
 }
 
 void DataLabels::declare_older_name(OptionSet& options) {
@@ -27,6 +38,20 @@ std::optional<LabelSet> DataLabels::numbering() const {
   const std::string& given = older.empty() ? order : older;
   if (given == "auto") return {};
   return LabelSet::parse(given);
+}
+
+void DataLabels::fill(ReadOptions& read) const {
+  read.classes.numbering = numbering();
+  read.classes.as_found = classes == "folder";
+  read.classes.map = ClassRules::parse_map(map);
+  read.votes = votes;
+  if (read.classes.as_found && read.classes.numbering)
+    throw UserError("--classes folder and --data-labels: give one of them, not both");
+}
+
+void say_what_is_left_out(const Dataset& data, const std::string& source) {
+  if (data.skipped > 0) inform(fmt::format("{}: left out {} bad entries", source, data.skipped));
+  if (data.dropped > 0) inform(fmt::format("{}: left out {} images by --map or --votes", source, data.dropped));
 }
 
 void DataOptions::declare(OptionSet& options) {
@@ -54,10 +79,10 @@ Dataset DataOptions::read(const ModelOptions& model, const Checkpoint& checkpoin
   read.observer = &ProgressObserver::terminal();
   read.skip_bad = skip_bad;
   if (format != "auto") read.format = format;
-  read.numbering = labels.numbering();
+  labels.fill(read);
   Dataset dataset = read_dataset(source, read);
   if (data.empty()) dataset.name = "shipped faces";
-  if (dataset.skipped > 0) inform(fmt::format("{}: left out {} bad entries", source, dataset.skipped));
+  say_what_is_left_out(dataset, source);
   return dataset.relabelled(checkpoint.classes);
 }
 

@@ -8,19 +8,25 @@
 
 namespace fercli {
 
-/// --data-labels: what label numbers in the data mean.
+/// What labels in the data mean, and which classes come of them: --data-labels, --classes, --map and --votes.
 struct DataLabels {
-  std::string order = "auto", older;
+  std::string order = "auto", older, classes = "emotions", map, votes;
 
   void declare(OptionSet& options);
   void declare_older_name(OptionSet& options);  ///< --labels, where it means nothing else
 
-  /// Unset: what is usual for the format. Throws UserError.
-  std::optional<LabelSet> numbering() const;
+  /// Into the options of reading. Throws UserError.
+  void fill(ReadOptions& read) const;
+
+ private:
+  std::optional<LabelSet> numbering() const;  ///< unset: what is usual for the format
 };
 
-/// The options by which a command is told the labelled images it works on: --data, --data-format, --split,
-/// --data-labels, --limit and --skip-bad.
+/// What reading left out, on stderr: bad entries, and images left out for their class or their votes.
+void say_what_is_left_out(const Dataset& data, const std::string& source);
+
+/// The options by which a command is told the labelled images it works on: --data, --data-format, --split, --limit,
+/// --skip-bad and those of `DataLabels`.
 struct DataOptions {
   std::string data, split = "auto", format = "auto";
   DataLabels labels;

@@ -107,7 +107,7 @@ void ModelOptions::declare_foreign(OptionSet& options, bool with_arch) {
   options.text("mean", &mean, "M,…", "subtracted after scaling, one value or one per channel");
   options.text("std", &std, "S,…", "divided by after that");
   options.text("labels", &labels, "ORDER",
-               "order of the outputs: fer2013, alphabetical, raf-db, affectnet, or names separated by commas");
+               fmt::format("order of the outputs: {}, or names separated by commas", kLabelOrders));
   options.text("output", &output, "NAME", "which output has the logits, where there are several; without it the first");
   auto formats = Registry<ModelFormat>::instance().names();
   formats.insert(formats.begin(), "auto");
@@ -183,6 +183,7 @@ void ModelOptions::fit(ReadOptions& read, const Checkpoint& checkpoint) const {
   if (checkpoint.preprocessing.crop_from > 0 && space == "input") {
     throw UserError("--space input: the network sees the middle of the image alone; use --space stored");
   }
+  read.classes.wanted = checkpoint.classes;
   read.native = checkpoint.foreign != nullptr && space == "stored";
   read.size = checkpoint.preprocessing.size;
   read.channels = checkpoint.preprocessing.channels;

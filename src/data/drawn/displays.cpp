@@ -1,4 +1,4 @@
-// The seven emotions as muscle movements, after the Facial Action Coding System (Ekman and Friesen, 1978); the numbers
+// The emotions as muscle movements, after the Facial Action Coding System (Ekman and Friesen, 1978); the numbers
 // are our own. Each emotion has several displays, the plainest first.
 #include "data/drawn/displays.hpp"
 
@@ -172,19 +172,42 @@ std::vector<FaceExpression> neutral() {
   return shown;
 }
 
+/// One corner of the lips tightened and up, the other at rest; the chin up, the brow over the other eye raised a
+/// little.
+std::vector<FaceExpression> contempt() {
+  std::vector<FaceExpression> shown;
+  FaceExpression e = both_sides({-0.02, 0, 0}, {0.72, 0, 0.12});
+  e.mouth.skew = 0.85;
+  e.mouth.corner_lift = 0.28;
+  e.mouth.press = 0.45;
+  e.mouth.width = 1.06;
+  e.fold = 0.3;
+  e.gaze_x = -0.25;
+  e.brow[0].height = 0.16;
+  e.brow[0].curvature = 0.1;
+  shown.push_back(e);
+
+  e.mouth.skew = -0.85;
+  e.gaze_x = 0.25;
+  std::swap(e.brow[0], e.brow[1]);
+  shown.push_back(e);
+  return shown;
+}
+
 }  // namespace
 
 const Emotion& emotion_named(const std::string& word) {
   if (const Emotion* emotion = find_emotion(word)) return *emotion;
-  const auto names = LabelSet::fer2013().names();
+  std::vector<std::string> names;
+  for (const auto& emotion : emotions()) names.push_back(emotion.name);
   throw UserError(fmt::format("drawn face: unknown emotion '{}'{} (known: {})", word, did_you_mean(word, names),
                               join(names, ", ")));
 }
 
 const std::vector<FaceExpression>& displays_of(const Emotion& emotion) {
   static const std::map<std::string, std::vector<FaceExpression>> displays = {
-      {"Angry", angry()}, {"Disgust", disgust()},   {"Fear", fear()},      {"Happy", happy()},
-      {"Sad", sad()},     {"Surprise", surprise()}, {"Neutral", neutral()}};
+      {"Angry", angry()}, {"Disgust", disgust()},   {"Fear", fear()},       {"Happy", happy()},
+      {"Sad", sad()},     {"Surprise", surprise()}, {"Neutral", neutral()}, {"Contempt", contempt()}};
   return displays.at(emotion.name);
 }
 

@@ -15,10 +15,17 @@ struct DrawnSource {
   int64_t count = 700;
   int64_t seed = 1;
   int64_t size = 0;              ///< 0: that of the read options
-  std::vector<int64_t> classes;  ///< indices into LabelSet::fer2013()
+  std::vector<int64_t> classes;  ///< indices into `all_emotions`
   std::optional<double> noise;   ///< in place of each picture's own
   Framing framing = Framing::Crop;
 };
+
+/// In the order of their table: FER2013's seven, then Contempt.
+LabelSet all_emotions() {
+  std::vector<std::string> names;
+  for (const auto& emotion : emotions()) names.push_back(emotion.name);
+  return LabelSet(names);
+}
 
 bool recognises(const std::string& source) {
   return source.compare(0, kPrefix.size(), kPrefix) == 0;
@@ -33,7 +40,7 @@ int64_t whole_number(const std::string& value, int64_t low, int64_t high) {
 std::vector<int64_t> parse_classes(const std::string& value) {
   std::vector<int64_t> classes;
   for (const auto& word : split(value, '+')) {
-    const int64_t index = LabelSet::fer2013().index(word);
+    const int64_t index = all_emotions().index(word);
     if (std::find(classes.begin(), classes.end(), index) != classes.end()) {
       throw std::invalid_argument(fmt::format("class '{}' is named twice", word));
     }
@@ -95,24 +102,50 @@ Split split_of(int64_t index_in_class) {
 }
 
 /// A picture depends on the seed, its class and its number within the class, and on nothing else.
-torch::Tensor draw(const DrawnSource& source, const std::string& emotion, int64_t index, const ReadOptions& options) {
+FaceParameters parameters_of(const DrawnSource& source, const std::string& emotion, int64_t index) {
   const Rng rng = Rng(static_cast<uint64_t>(source.seed)).split(emotion).split(static_cast<uint64_t>(index));
   FaceParameters face = random_face(emotion, rng);
   face.framing = source.framing;
   if (source.noise) face.camera.noise = *source.noise;
-  return draw_face(face, source.size > 0 ? source.size : options.size, options.channels);
+  return face;
+}
+
+/// What is said of a drawn face: skin, glasses, beard, hair, light, pose.
+std::vector<std::pair<const char*, std::string>> groups_of(const FaceParameters& face) {
+  static constexpr std::array<const char*, kHairStyles> styles{"bald", "cropped", "short", "fringe",
+                                                               "bob",  "long",    "curly", "bun"};
+  const FaceIdentity& person = face.identity;
+  constexpr double kLight = 0.2, kDark = 0.45, kBeard = 0.6, kSide = 20, kTurned = 6;
+  const std::string light = face.light.azimuth < -kSide ? "left" : face.light.azimuth > kSide ? "right" : "front";
+  return {{"skin", person.skin_tone < kLight  ? "light"
+                   : person.skin_tone < kDark ? "medium"
+                                              : "dark"},
+          {"glasses", person.glasses > 0 ? "yes" : "no"},
+          {"beard", person.facial_hair == 0       ? "none"
+                    : person.facial_hair < kBeard ? "stubble"
+                                                  : "full"},
+          {"hair", styles[static_cast<size_t>(person.hair)]},
+          {"light", light},
+          {"pose", std::abs(face.pose.yaw) < kTurned ? "frontal" : "turned"}};
+}
+
+void add_groups(Dataset& data, const FaceParameters& face) {
+  const auto groups = groups_of(face);
+  if (data.groups.empty())
+    for (const auto& [name, value] : groups) data.groups.push_back({name, {}});
+  for (size_t k = 0; k < groups.size(); ++k) data.groups[k].values.push_back(groups[k].second);
 }
 
 Dataset read(const std::string& text, const ReadOptions& asked) {
   const DrawnSource source = parse(text);
-  if (asked.numbering) throw UnusedLabelOrder(text, "drawn faces have no label numbers");
+  if (asked.classes.numbering) throw UnusedLabelOrder(text, "drawn faces have no label numbers");
   ReadOptions options = asked;
   if (options.native) options.size = ReadOptions().size;
   if ((options.native || options.drawn_size) && source.size > 0) options.size = source.size;
   const auto classes = static_cast<int64_t>(source.classes.size());
   Dataset data;
   data.name = text;
-  data.classes = LabelSet::fer2013();
+  data.classes = all_emotions();
   data.images = torch::empty({source.count, options.channels, options.size, options.size}, torch::kUInt8);
   data.labels = torch::empty({source.count}, torch::kInt64);
   int64_t* labels = data.labels.data_ptr<int64_t>();
@@ -121,8 +154,14 @@ Dataset read(const std::string& text, const ReadOptions& asked) {
     data.splits.push_back(split_of(row / classes));
     data.ids.push_back(fmt::format("drawn/{}/{:04}", data.classes.name(labels[row]), row / classes));
   }
+  std::vector<FaceParameters> faces;
+  for (int64_t row = 0; row < source.count; ++row) {
+    faces.push_back(parameters_of(source, data.classes.name(labels[row]), row / classes));
+    add_groups(data, faces.back());
+  }
+  const int64_t side = source.size > 0 ? source.size : options.size;
   const auto draw_row = [&](int64_t row) {
-    put_image(draw(source, data.classes.name(labels[row]), row / classes, options), data.images[row]);
+    put_image(draw_face(faces[static_cast<size_t>(row)], side, options.channels), data.images[row]);
   };
   for_each_image("Drawing", source.count, 1, draw_row, *options.observer);
   return data;

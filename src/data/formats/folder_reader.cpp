@@ -1,5 +1,5 @@
 // Folders of images: class folders by name or number, split folders above or below them, FER2013's own file names, a
-// flat folder without labels, or a single image.
+// flat folder without labels, or a single image. A groups.csv in it says what groups the images are of.
 #include <fmt/format.h>
 #include <sys/stat.h>
 
@@ -9,9 +9,9 @@
 #include <set>
 
 #include "core/interrupt.hpp"
-#include "data/each_image.hpp"
+#include "data/formats/image_files.hpp"
 #include "data/formats/label_order.hpp"
-#include "data/formats/reader.hpp"
+#include "data/groups.hpp"
 #include "data/image.hpp"
 
 namespace fercli::folder_reader {
@@ -19,14 +19,6 @@ namespace fercli::folder_reader {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr int64_t kLargestNative = 256;
-
-struct Entry {
-  std::string id;  ///< path below the source, with slashes
-  int64_t label = -1;
-  Split split = Split::None;
-};
 
 bool is_hidden(const fs::path& path) {
   return path.filename().string().compare(0, 1, ".") == 0;
@@ -98,9 +90,11 @@ class TreeWalk {
   std::set<std::pair<dev_t, ino_t>> visited_;
 };
 
-std::optional<int64_t> folder_number(const std::string& name) {
-  if (name.size() != 1 || name[0] < '0' || name[0] > '9') return {};
-  return name[0] - '0';
+/// The number of a class folder: one digit, or as many as the highest class number has.
+std::optional<int64_t> folder_number(const std::string& name, const LabelSet& numbering) {
+  const auto number = label_number(name);
+  const size_t digits = std::to_string(std::max<int64_t>(numbering.size(), 1)).size();
+  return number && name.size() <= digits ? number : std::nullopt;
 }
 
 /// Numbered class folders are RAF-DB's 1-7 unless there is a folder 0, which only FER2013's 0-6 has.
@@ -114,31 +108,37 @@ LabelSet guess_numbering(const Listing& listing) {
 /// Labels and splits from paths.
 class PathRules {
  public:
-  PathRules(const fs::path& root, const LabelSet& numbering)
-      : root_name_(fs::absolute(root).lexically_normal().filename().string()), numbering_(numbering) {
+  PathRules(const fs::path& root, const ClassRules& rules, const LabelSet& numbering)
+      : root_(root),
+        root_name_(fs::absolute(root).lexically_normal().filename().string()),
+        rules_(rules),
+        numbering_(numbering),
+        classes_(rules.as_found ? LabelSet() : rules.recognised()) {
     if (root_name_.empty()) root_name_ = fs::absolute(root).lexically_normal().parent_path().filename().string();
   }
 
   /// The class a folder of this name stands for.
   std::optional<int64_t> class_of(const std::string& folder) const {
     if (const auto index = classes_.find(folder)) return index;
-    const auto number = folder_number(folder);
+    const auto number = rules_.as_found ? std::nullopt : folder_number(folder, numbering_);
     if (!number) return {};
     const auto name = numbered_class(numbering_, *number);
     return name ? classes_.find(*name) : std::nullopt;
   }
 
   /// Throws UserError when the image lies in a folder that is neither a class nor a split.
-  Entry entry(const std::string& id) const {
+  ImageFile file(const std::string& id) {
     const auto folders = folders_of(id);
-    Entry entry{id};
-    if (const auto label = label_of(folders)) entry.label = *label;
-    entry.split = split_of(folders, fs::path(id).filename().string());
-    if (entry.label < 0 && !folders.empty() && !find_split(folders.back())) {
+    ImageFile file{root_ / id, id};
+    if (const auto label = label_of(folders)) file.label = *label;
+    file.split = split_of(folders, fs::path(id).filename().string());
+    if (file.label < 0 && !folders.empty() && !find_split(folders.back())) {
       throw UserError(unknown_class(fs::path(id).parent_path().generic_string()));
     }
-    return entry;
+    return file;
   }
+
+  const LabelSet& classes() const { return classes_; }
 
  private:
   static std::vector<std::string> folders_of(const std::string& id) {
@@ -147,15 +147,26 @@ class PathRules {
     return folders;
   }
 
-  /// The innermost folder with an emotion's name, else the innermost with a number, else the source's own name.
-  std::optional<int64_t> label_of(const std::vector<std::string>& folders) const {
-    for (auto folder = folders.rbegin(); folder != folders.rend(); ++folder) {
+  /// The innermost folder with a class's name, else the innermost with a number, else the source's own name; where any
+  /// name is a class, the outermost that is no split.
+  std::optional<int64_t> label_of(const std::vector<std::string>& folders) {
+    for (auto folder = folders.rbegin(); folder != folders.rend() && !rules_.as_found; ++folder) {
       if (const auto index = classes_.find(*folder)) return index;
     }
-    for (auto folder = folders.rbegin(); folder != folders.rend(); ++folder) {
+    for (auto folder = folders.rbegin(); folder != folders.rend() && !rules_.as_found; ++folder) {
       if (const auto index = class_of(*folder)) return index;
     }
+    if (rules_.any_name()) {
+      for (const auto& folder : folders)
+        if (!find_split(folder)) return add_class(classes_, spelt(folder));
+    }
     return classes_.find(root_name_);
+  }
+
+  /// Emotions as the program spells them.
+  static std::string spelt(const std::string& folder) {
+    const Emotion* emotion = find_emotion(folder);
+    return emotion != nullptr ? emotion->name : folder;
   }
 
   /// FER2013's file names know the official split; the usual folder copies mix both test sets in `test`.
@@ -172,30 +183,22 @@ class PathRules {
 
   std::string unknown_class(const std::string& folder) const {
     const std::string name = fs::path(folder).filename().string();
-    std::vector<std::string> words;
+    if (folder_number(name, numbering_)) {
+      return fmt::format("folder {} is no class number from {} to {}; --data-labels says what numbers mean", folder,
+                         numbering_ == LabelSet::raf_db() ? 1 : 0,
+                         numbering_.size() - (numbering_ == LabelSet::raf_db() ? 0 : 1));
+    }
+    std::vector<std::string> words = classes_.names();
     for (const auto& emotion : emotions()) words.insert(words.end(), emotion.aliases.begin(), emotion.aliases.end());
-    return fmt::format("folder {} is neither an emotion nor a split{} (emotions: {})", folder,
-                       did_you_mean(name, words), join(classes_.names(), ", "));
+    return fmt::format("folder {} is neither {} nor a split{} ({})", folder,
+                       rules_.has_own_classes() ? "a class" : "an emotion", did_you_mean(name, words),
+                       rules_.allowed());
   }
 
+  fs::path root_;
   std::string root_name_;
-  LabelSet numbering_;
-  LabelSet classes_ = LabelSet::fer2013();
-};
-
-/// The problems found on the way: the first ends the reading, unless they are to be skipped.
-class Problems {
- public:
-  explicit Problems(bool skip) : skip_(skip) {}
-  void report(const std::string& message) {
-    if (!skip_) throw UserError(message);
-    ++count_;
-  }
-  int64_t count() const { return count_; }
-
- private:
-  bool skip_;
-  int64_t count_ = 0;
+  ClassRules rules_;
+  LabelSet numbering_, classes_;
 };
 
 bool holds_image(const Listing& listing, const std::string& folder) {
@@ -204,89 +207,40 @@ bool holds_image(const Listing& listing, const std::string& folder) {
   return next != listing.images.end() && next->compare(0, prefix.size(), prefix) == 0;
 }
 
-std::vector<Entry> plan(const fs::path& root, const ReadOptions& options, Problems& problems) {
+bool has_numbered_folder(const Listing& listing, const LabelSet& numbering) {
+  return std::any_of(listing.folders.begin(), listing.folders.end(), [&](const std::string& folder) {
+    return folder_number(fs::path(folder).filename().string(), numbering).has_value();
+  });
+}
+
+Dataset read_tree(const fs::path& root, const ReadOptions& options) {
+  Problems problems(options.skip_bad);
   const Listing listing = TreeWalk(root).run();
   if (listing.images.empty()) {
     throw UserError(fmt::format("{}: the folder holds no images (looked for .jpg, .png, .bmp, .webp, .tif, .pgm, .ppm)",
                                 root.string()));
   }
-  const bool numbered = std::any_of(listing.folders.begin(), listing.folders.end(), [](const std::string& folder) {
-    return folder_number(fs::path(folder).filename().string()).has_value();
-  });
-  if (options.numbering && !numbered) throw UnusedLabelOrder(root.string(), "no folder in it is a number");
-  const PathRules rules(root, options.numbering ? *options.numbering : guess_numbering(listing));
+  const ClassRules& classes = options.classes;
+  const LabelSet numbering = classes.numbering ? *classes.numbering : guess_numbering(listing);
+  if (classes.numbering && !classes.has_own_classes() && !has_numbered_folder(listing, numbering))
+    throw UnusedLabelOrder(root.string(), "no folder in it is a number");
+  PathRules rules(root, classes, numbering);
   for (const auto& folder : listing.folders) {
     if (rules.class_of(fs::path(folder).filename().string()) && !holds_image(listing, folder)) {
       problems.report(fmt::format("{}: the class folder holds no images", (root / folder).string()));
     }
   }
-  std::vector<Entry> entries;
+  std::vector<ImageFile> files;
   for (const auto& id : listing.images) {
     try {
-      entries.push_back(rules.entry(id));
+      files.push_back(rules.file(id));
     } catch (const UserError& error) {
       problems.report(fmt::format("{}: {}", root.string(), error.what()));
     }
   }
-  return entries;
-}
-
-/// Decodes all files in parallel; a failure leaves its message.
-std::vector<std::string> decode_all(const fs::path& root, const std::vector<Entry>& entries, torch::Tensor images,
-                                    Observer& observer) {
-  std::vector<std::string> failures(entries.size());
-  const int64_t channels = images.size(1);
-  const auto decode = [&](int64_t i) {
-    try {
-      const auto& id = entries[static_cast<size_t>(i)].id;
-      put_image(read_image(id.empty() ? root : root / id, channels), images[i]);
-    } catch (const UserError& error) {
-      failures[static_cast<size_t>(i)] = error.what();
-    }
-  };
-  for_each_image("Reading", static_cast<int64_t>(entries.size()), 16, decode, observer);
-  return failures;
-}
-
-/// Size and channels of the first readable image, cut down to what a face crop may have.
-void take_native_shape(const fs::path& root, const std::vector<Entry>& entries, ReadOptions& options) {
-  for (const auto& entry : entries) {
-    try {
-      const auto image = read_image(entry.id.empty() ? root : root / entry.id, 3);
-      options.size = std::min({image.size(1), image.size(2), kLargestNative});
-      options.channels = image[0].equal(image[1]) && image[0].equal(image[2]) ? 1 : 3;
-      return;
-    } catch (const UserError&) {  // reported when it is its turn
-    }
-  }
-}
-
-Dataset read_entries(const fs::path& root, const std::vector<Entry>& entries, ReadOptions options, Problems& problems) {
-  if (options.native) take_native_shape(root, entries, options);
-  Dataset data;
-  data.name = root.string();
-  data.classes = LabelSet::fer2013();
-  const auto n = static_cast<int64_t>(entries.size());
-  data.images = torch::empty({n, options.channels, options.size, options.size}, torch::kUInt8);
-  data.labels = torch::empty({n}, torch::kInt64);
-  const auto failures = decode_all(root, entries, data.images, *options.observer);
-  std::vector<int64_t> good;
-  for (int64_t i = 0; i < n; ++i) {
-    const Entry& entry = entries[static_cast<size_t>(i)];
-    data.labels.data_ptr<int64_t>()[i] = entry.label;
-    data.splits.push_back(entry.split);
-    data.ids.push_back(entry.id.empty() ? root.filename().string() : entry.id);
-    const auto& failure = failures[static_cast<size_t>(i)];
-    if (failure.empty()) {
-      good.push_back(i);
-    } else {
-      problems.report(failure);
-    }
-  }
-  if (good.empty())
-    throw UserError(fmt::format("{}: not one entry is readable ({} bad)", root.string(), problems.count()));
-  if (static_cast<int64_t>(good.size()) < n) data = data.select(good);
-  data.skipped = problems.count();
+  Dataset data = read_image_files(root.string(), files, rules.classes(), options, problems);
+  if (std::error_code error; fs::is_regular_file(root / kGroupsFile, error))
+    data.groups = read_groups((root / kGroupsFile).string(), data.ids);
   return data;
 }
 
@@ -297,9 +251,11 @@ bool recognises(const std::string& source) {
 }
 
 Dataset read(const std::string& source, const ReadOptions& options) {
+  const fs::path place = source;
+  if (fs::is_directory(place)) return read_tree(place, options);
   Problems problems(options.skip_bad);
-  if (fs::is_directory(source)) return read_entries(source, plan(source, options, problems), options, problems);
-  return read_entries(source, {Entry{}}, options, problems);
+  return read_image_files(source, {{place, place.filename().string()}}, options.classes.recognised(), options,
+                          problems);
 }
 
 const Register<DatasetReader> registered{{"folder", "a folder of images, or one image", recognises, read}};

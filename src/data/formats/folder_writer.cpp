@@ -1,4 +1,4 @@
-// A tree split/class/id.png that the folder reader gives back without loss.
+// A tree split/class/id.png that the folder reader gives back without loss, and groups.csv where there are groups.
 #include <fcntl.h>
 #include <fmt/format.h>
 
@@ -10,6 +10,7 @@
 #include "core/files.hpp"
 #include "data/each_image.hpp"
 #include "data/formats/writer.hpp"
+#include "data/groups.hpp"
 #include "data/image.hpp"
 
 namespace fercli::folder_writer {
@@ -56,6 +57,7 @@ void require_replaceable(const fs::path& folder) {
   }
   if (!fs::is_directory(folder)) throw UserError(fmt::format("{}: is a file, not a folder", folder.string()));
   for (const auto& entry : fs::recursive_directory_iterator(folder)) {
+    if (entry.path() == folder / kGroupsFile) continue;
     if (!entry.is_directory() && to_lower(entry.path().extension().string()) != ".png") {
       throw UserError(fmt::format("{}: is not replaced, because it holds other files than PNG images ({})",
                                   folder.string(), entry.path().string()));
@@ -71,6 +73,7 @@ void write_images(const Dataset& data, const fs::path& root, Observer& observer)
   for_each_image(
       "Writing", data.size(), 64, [&](int64_t i) { write_png(data.images[i], root / names[static_cast<size_t>(i)]); },
       observer);
+  if (!data.groups.empty()) write_groups(root / kGroupsFile, names, data.groups);
 }
 
 /// Exchanges two folders in one step, so that a run killed at any moment leaves one of them whole; false where the file

@@ -48,11 +48,21 @@ torch::Tensor fitted(const torch::Tensor& images, const ReadOptions& options) {
   return out;
 }
 
+/// Votes, if there are any, for each class.
+bool fits(const torch::Tensor& votes, int64_t images, int64_t classes) {
+  if (!votes.defined()) return true;
+  return votes.scalar_type() == torch::kFloat32 && votes.dim() == 2 && votes.size(0) == images &&
+         votes.size(1) == classes && votes.ge(0).all().item<bool>() && votes.le(1).all().item<bool>();
+}
+
 void require_consistent(const Dataset& data, const torch::Tensor& splits) {
   const int64_t n = data.size();
-  const bool consistent = data.images.dim() == 4 && data.images.scalar_type() == torch::kUInt8 &&
-                          data.images.size(0) == n && data.labels.scalar_type() == torch::kInt64 &&
-                          data.labels.numel() == n && splits.scalar_type() == torch::kUInt8 && splits.numel() == n;
+  const bool consistent =
+      data.images.dim() == 4 && data.images.scalar_type() == torch::kUInt8 && data.images.size(0) == n &&
+      data.labels.scalar_type() == torch::kInt64 && data.labels.numel() == n && splits.scalar_type() == torch::kUInt8 &&
+      splits.numel() == n && fits(data.votes, n, data.classes.size()) &&
+      std::all_of(data.groups.begin(), data.groups.end(),
+                  [n](const GroupColumn& column) { return static_cast<int64_t>(column.values.size()) == n; });
   const bool in_range =
       consistent &&
       (n == 0 || (data.labels.max().item<int64_t>() < data.classes.size() && data.labels.min().item<int64_t>() >= 0 &&
@@ -61,7 +71,7 @@ void require_consistent(const Dataset& data, const torch::Tensor& splits) {
 }
 
 Dataset read(const std::string& source, const ReadOptions& options) {
-  if (options.numbering) throw UnusedLabelOrder(source, "the file names its classes");
+  if (options.classes.numbering) throw UnusedLabelOrder(source, "the file names its classes");
   Dataset data = unpack(load_container(source, kDatasetKind), source);
   if (!options.native) data.images = fitted(data.images, options);
   return data;
@@ -81,7 +91,9 @@ Container pack(const Dataset& data) {
   Container container;
   container.kind = kDatasetKind;
   container.header = {{"name", data.name}, {"classes", data.classes.names()}, {"ids", data.ids}};
+  for (const auto& column : data.groups) container.header["groups"].push_back({column.name, column.values});
   container.tensors = {{"images", data.images}, {"labels", data.labels}, {"splits", splits}};
+  if (data.votes.defined()) container.tensors["votes"] = data.votes;
   return container;
 }
 
@@ -92,9 +104,13 @@ Dataset unpack(const Container& container, const std::string& name) {
   try {
     data.classes = LabelSet(container.header.at("classes").get<std::vector<std::string>>());
     data.ids = container.header.at("ids").get<std::vector<std::string>>();
+    for (const auto& column : container.header.value("groups", nlohmann::json::array()))
+      data.groups.push_back({column.at(0).get<std::string>(), column.at(1).get<std::vector<std::string>>()});
     data.images = container.tensors.at("images");
     data.labels = container.tensors.at("labels");
     splits = container.tensors.at("splits");
+    if (const auto votes = container.tensors.find("votes"); votes != container.tensors.end())
+      data.votes = votes->second;
   } catch (const std::exception&) {
     throw UserError(fmt::format("{}: a part of the packed data set is missing", name));
   }

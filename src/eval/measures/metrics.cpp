@@ -263,6 +263,12 @@ Metric accuracy(const torch::Tensor& confusion) {
   return proportion(std::accumulate(counts.right.begin(), counts.right.end(), int64_t{0}), counts.n);
 }
 
+Metric accuracy_by_votes(const Outcomes& outcomes, const torch::Tensor& votes) {
+  const auto shares = votes.to(torch::kFloat64).gather(1, predicted_classes(outcomes.probabilities).unsqueeze(1));
+  const auto flat = shares.contiguous().clamp(0, 1);
+  return bounded_mean({flat.data_ptr<double>(), flat.data_ptr<double>() + flat.numel()}, 1);
+}
+
 Metric balanced_accuracy(const torch::Tensor& confusion) {
   const Counts counts(confusion);
   double sum = 0, below = 0, above = 0;

@@ -61,6 +61,10 @@ torch::Tensor confusion_matrix(const Outcomes& outcomes, int64_t classes);
 
 Metric accuracy(const torch::Tensor& confusion);
 
+/// Mean over the images of the share of people's votes that the predicted class has; what two people who vote agree in
+/// bounds it. votes: (N,K) float32, rows sum to 1.
+Metric accuracy_by_votes(const Outcomes& outcomes, const torch::Tensor& votes);
+
 /// Mean recall over the classes that have images. Interval: the classes' mid-P intervals joined by the method of
 /// variance estimates recovery (Zou and Donner, Statistics in Medicine 2008, eq. 4).
 Metric balanced_accuracy(const torch::Tensor& confusion);

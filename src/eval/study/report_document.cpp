@@ -4,6 +4,7 @@
 
 #include "core/files.hpp"
 #include "core/json_text.hpp"
+#include "eval/groups.hpp"
 #include "eval/result_shapes.hpp"
 #include "eval/sanity.hpp"
 #include "eval/study/part.hpp"
@@ -40,6 +41,7 @@ json parts_schema() {
     figures["anyOf"] = std::move(either);
   }
   const json epoch = open_object({{"epoch", whole()}});
+  parts["groups"] = map_of(described(groups_schema(), "accuracy and robust accuracy of groups of images"));
   parts["sanity"] = map_of(list(sanity_schema()));
   parts["cost"] = described(map_of(map_of(cost_schema())), "of each part, of each network");
   parts["learning_curves"] = map_of(described(list(epoch), "and every other column of history.csv, as numbers"));

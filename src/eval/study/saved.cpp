@@ -176,6 +176,7 @@ json report_of(const Result& result) {
   report["parts"]["clean"][name] = clean_part(result);
   report["outcomes"][name] = outcomes_of(result);
   if (result.tables.contains("robustness")) report["parts"]["robustness"][name] = robustness_part(result);
+  if (result.tables.contains("groups")) report["parts"]["groups"][name] = result.tables.at("groups");
   if (result.tables.contains("sanity")) report["parts"]["sanity"][name] = result.tables.at("sanity");
   report["invariants"] = check_invariants(report["outcomes"][name], name);
   for (const auto& invariant : report["invariants"]) {

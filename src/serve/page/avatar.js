@@ -3,7 +3,7 @@
 const features = {
   Angry: [-14, 12, 10, -18, 0, false], Disgust: [-8, 4, 7, -12, 6, true], Fear: [16, 2, 19, -14, 12, true],
   Happy: [4, 4, 12, 34, 18, true], Sad: [14, -8, 10, -26, 0, false], Surprise: [18, 18, 21, 0, 26, false],
-  Neutral: [0, 0, 13, 0, 0, false],
+  Neutral: [0, 0, 13, 0, 0, false], Contempt: [0, 12, 8, 8, 0, false],
 };
 
 function shape(name, attributes) {

@@ -249,7 +249,10 @@ function chooseFace(index) {
   if (prediction) {
     const label = verdictsOf(prediction)[$("model").value].label;
     $("source").value = "any";
-    if ($("target").value === label || !$("target").value) $("target").value = label === "Sad" ? "Happy" : "Sad";
+    if ($("target").value === label || !$("target").value) {
+      const others = [...$("target").options].map((option) => option.value).filter((value) => value !== label);
+      $("target").value = ["Sad", "Happy"].find((name) => others.includes(name)) || others[0];
+    }
     announce(say("announceRead", {model: $("model").value, emotion: emotionName(label), percent: percent(100 * prediction.confidence)}));
   }
   showWork();

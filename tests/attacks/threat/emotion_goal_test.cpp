@@ -30,6 +30,13 @@ TEST(EmotionGoalTest, FrenchNamesAndAliasesAreUnderstoodInAnyCase) {
   }
 }
 
+TEST(EmotionGoalTest, NamesOfClassesMayHoldTheSeparator) {
+  const LabelSet classes({"face-to-face", "not happy"});
+  const EmotionGoal goal = parse_emotion_goal("face-to-face-to-not happy", classes);
+  EXPECT_EQ(goal.source, 0);
+  EXPECT_EQ(goal.target, 1);
+}
+
 TEST(EmotionGoalTest, AnySourceConcernsAllButTheTarget) {
   const auto goal = parse_emotion_goal("any-to-sad", LabelSet::fer2013());
   EXPECT_FALSE(goal.source.has_value());

@@ -102,11 +102,48 @@ TEST_F(Csv, EmotionMayBeAName) {
 
 TEST_F(Csv, NumbersMeanWhatTheCallerSays) {
   ReadOptions raf = tiny_, alphabetical = tiny_;
-  raf.numbering = LabelSet::raf_db();
-  alphabetical.numbering = LabelSet::alphabetical();
+  raf.classes.numbering = LabelSet::raf_db();
+  alphabetical.classes.numbering = LabelSet::alphabetical();
   const std::string text = "emotion,pixels\n4,1 2 3 4\n";
   EXPECT_EQ(read(text, raf).labels[0].item<int64_t>(), 3);           // RAF-DB counts from 1: Happy
   EXPECT_EQ(read(text, alphabetical).labels[0].item<int64_t>(), 6);  // Neutral
+}
+
+TEST_F(Csv, FieldsMayBeSeparatedBySemicolonsOrTabs) {
+  for (const char* text :
+       {"emotion;pixels;Usage\n3;1 2 3 4;Training\n", "emotion\tpixels\tUsage\n3\t1 2 3 4\tTraining\n"}) {
+    const Dataset data = read(text, tiny_);
+    EXPECT_EQ(pixels_of(data, 0), "1 2 3 4") << text;
+    EXPECT_EQ(data.labels[0].item<int64_t>(), 3) << text;
+    EXPECT_EQ(data.splits.front(), Split::Training) << text;
+  }
+}
+
+TEST_F(Csv, AHeaderMayBeMissing) {
+  const Dataset data = read("3,1 2 3 4,PublicTest\n4,5 6 7 8,Training\n", tiny_);
+  EXPECT_THAT(data.ids, ElementsAre("row-1", "row-2"));
+  EXPECT_EQ(pixels_of(data, 0), "1 2 3 4");
+  EXPECT_EQ(data.labels[1].item<int64_t>(), 4);
+  EXPECT_THAT(data.splits, ElementsAre(Split::PublicTest, Split::Training));
+  EXPECT_EQ(read("1 2 3 4\n5 6 7 8\n", tiny_).size(), 2);
+}
+
+TEST_F(Csv, NumbersToSevenMeanWhatTheCallerSays) {
+  ReadOptions plus = tiny_, affect = tiny_;
+  plus.classes.numbering = LabelSet::ferplus();
+  affect.classes.numbering = LabelSet::affectnet8();
+  const std::string text = "emotion,pixels\n7,1 2 3 4\n2,1 2 3 4\n";
+  EXPECT_EQ(read(text, plus).classes, LabelSet::ferplus());
+  EXPECT_EQ(read(text, plus).labels[1].item<int64_t>(), 2);
+  EXPECT_EQ(read(text, affect).classes.name(read(text, affect).labels[1].item<int64_t>()), "Sad");
+}
+
+TEST_F(Csv, AnyWordIsAClassWhereThatIsAskedFor) {
+  ReadOptions options = tiny_;
+  options.classes.as_found = true;
+  const Dataset data = read("label,pixels\npain,1 2 3 4\nno pain,1 2 3 4\n", options);
+  EXPECT_THAT(data.classes.names(), ElementsAre("no pain", "pain"));
+  EXPECT_EQ(data.labels[0].item<int64_t>(), 1);
 }
 
 TEST_F(Csv, ImagesOfAnotherSizeAreResized) {
@@ -168,9 +205,12 @@ TEST_F(Csv, HeaderWithoutPixelsIsRefused) {
 }
 
 TEST_F(Csv, UnknownEmotionIsNamed) {
-  EXPECT_THAT(error("emotion,pixels\n7,1 2 3 4\n"), EndsWith("faces.csv:2: emotion 7 must be a number from 0 to 6"));
-  EXPECT_THAT(error("emotion,pixels\nHapy,1 2 3 4\n"),
-              EndsWith("faces.csv:2: emotion 'Hapy' is neither a number nor a known name; did you mean Happy?"));
+  EXPECT_THAT(error("emotion,pixels\n7,1 2 3 4\n"),
+              EndsWith("faces.csv:2: emotion 7 must be a number from 0 to 6; --data-labels says what numbers mean"));
+  EXPECT_THAT(
+      error("emotion,pixels\nHapy,1 2 3 4\n"),
+      HasSubstr(
+          "faces.csv:2: emotion 'Hapy' is neither a number nor a known name; did you mean Happy? (emotions: Angry,"));
 }
 
 TEST_F(Csv, UnknownUsageIsNamed) {

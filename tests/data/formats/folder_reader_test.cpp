@@ -81,8 +81,53 @@ TEST_F(Folder, AFolderZeroMeansFer2013sNumbers) {
 TEST_F(Folder, NumbersMeanWhatTheCallerSays) {
   put({"4/a.png", "5/a.png"});
   ReadOptions options;
-  options.numbering = LabelSet::alphabetical();
+  options.classes.numbering = LabelSet::alphabetical();
   EXPECT_THAT(labels(read(options)), ElementsAre("Neutral", "Sad"));
+}
+
+TEST_F(Folder, NumbersZeroToSevenNeedAnOrder) {
+  put({"0/a.png", "7/a.png"});
+  EXPECT_THAT(user_error([&] { read(); }),
+              HasSubstr("folder 7 is no class number from 0 to 6; --data-labels says what numbers mean"));
+  ReadOptions options;
+  options.classes.numbering = LabelSet::affectnet8();
+  EXPECT_THAT(labels(read(options)), ElementsAre("Neutral", "Contempt"));
+}
+
+TEST_F(Folder, ContemptIsAnEighthClassWhereItOccurs) {
+  put({"happy/a.png", "contempt/a.png"});
+  EXPECT_EQ(read().classes.size(), 8);
+  EXPECT_THAT(labels(read()), ElementsAre("Contempt", "Happy"));
+}
+
+TEST_F(Folder, OtherNamesAreClassesWhereThatIsAskedFor) {
+  put({"train/pain/a.png", "train/nopain/p1/a.png", "test/pain/b.png"});
+  EXPECT_THAT(user_error([&] { read(); }), HasSubstr("--classes folder takes other names as classes"));
+  ReadOptions options;
+  options.classes.as_found = true;
+  const Dataset data = read(options);
+  EXPECT_THAT(data.classes.names(), ElementsAre("nopain", "pain"));
+  EXPECT_THAT(labels(data), ElementsAre("pain", "nopain", "pain"));
+  EXPECT_THAT(data.splits, ElementsAre(Split::PrivateTest, Split::Training, Split::Training));
+}
+
+TEST_F(Folder, NamedClassesAreTheOnlyOnes) {
+  put({"happy/a.png", "sad/a.png"});
+  ReadOptions options;
+  options.classes.numbering = LabelSet::parse("sad,happy");
+  EXPECT_THAT(read(options).classes.names(), ElementsAre("Sad", "Happy"));
+  put({"fear/a.png"});
+  EXPECT_THAT(user_error([&] { read(options); }),
+              HasSubstr("folder fear is neither a class nor a split (--data-labels names Sad, Happy; --map NAME=drop"));
+}
+
+TEST_F(Folder, GroupsLieBesideTheImages) {
+  put({"happy/a.png", "happy/b.png", "sad/a.png"});
+  write_file(root() / "groups.csv", "file,glasses\nhappy/a.png,yes\nsad/a.png,no\n");
+  const Dataset data = read();
+  ASSERT_EQ(data.groups.size(), 1u);
+  EXPECT_EQ(data.groups[0].name, "glasses");
+  EXPECT_THAT(data.groups[0].values, ElementsAre("yes", "", "no"));
 }
 
 TEST_F(Folder, SplitComesFromTheFolder) {
@@ -158,7 +203,8 @@ TEST_F(Folder, UnknownClassFolderGetsASuggestion) {
 
 TEST_F(Folder, NumberOutOfRangeIsUnknown) {
   put({"1/a.png", "8/a.png"});
-  EXPECT_THAT(user_error([&] { read(); }), HasSubstr("folder 8 is neither an emotion nor a split"));
+  EXPECT_THAT(user_error([&] { read(); }),
+              HasSubstr("folder 8 is no class number from 1 to 7; --data-labels says what numbers mean"));
 }
 
 TEST_F(Folder, EmptyFolderIsRefused) {

@@ -1,0 +1,94 @@
+#include "data/image_table.hpp"
+
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <set>
+
+#include "core/error.hpp"
+#include "core/interrupt.hpp"
+#include "core/text.hpp"
+#include "data/formats/delimited.hpp"
+
+namespace fercli {
+
+namespace {
+
+constexpr size_t kSeveral = static_cast<size_t>(-1);  // a file name that rows in several folders share
+constexpr std::string_view kRowId = "row-";           // of the images of a CSV
+
+/// The whole name, without its folders, and without its ending.
+std::vector<std::string> names_for(const std::string& id) {
+  const std::filesystem::path name(id);
+  return {id, name.filename().string(), name.stem().string()};
+}
+
+/// The place that "row-12" names, from 1; 0: the id is another.
+size_t place_in_csv(const std::string& stem) {
+  if (stem.compare(0, kRowId.size(), kRowId) != 0) return 0;
+  try {
+    return static_cast<size_t>(std::max<int64_t>(0, parse_integer(stem.substr(kRowId.size()))));
+  } catch (const std::invalid_argument&) {
+    return 0;
+  }
+}
+
+}  // namespace
+
+ImageTable::ImageTable(const std::string& path, const std::string& option, Observer& observer)
+    : path_(path), option_(option) {
+  static const std::set<std::string> names{"id", "file", "filename", "path", "image", "image name"};
+  LineReader lines(path, observer);
+  std::vector<std::string_view> fields;
+  std::string_view line;
+  char delimiter = ',';
+  while (lines.next(line)) {
+    if (lines.number() % 1024 == 0) throw_if_interrupted();
+    if (line.find_first_not_of(" \t") == std::string_view::npos) continue;
+    if (columns_.empty()) delimiter = delimiter_of(line);
+    lines_.push_back(lines.number());
+    try {
+      split_fields(line, delimiter, fields);
+    } catch (const BadRow& problem) {
+      fail(lines_.size() - 1, problem.what());
+    }
+    if (columns_.empty()) {
+      columns_.assign(fields.begin(), fields.end());
+      lines_.clear();
+    } else if (fields.size() != columns_.size()) {
+      fail(rows_.size(), fmt::format("has {} fields, the header has {}", fields.size(), columns_.size()));
+    } else {
+      rows_.emplace_back(fields.begin(), fields.end());
+    }
+  }
+  if (columns_.empty()) fail("is empty");
+  for (size_t i = 0; i < columns_.size() && !name_; ++i)
+    if (names.count(to_lower(columns_[i])) > 0) name_ = i;
+  for (size_t row = 0; name_ && row < rows_.size(); ++row) {
+    if (rows_[row][*name_].empty()) continue;
+    for (const auto& key : names_for(rows_[row][*name_])) {
+      const auto [place, is_new] = by_name_.emplace(key, row);
+      if (!is_new && place->second != row && key != rows_[row][*name_]) place->second = kSeveral;
+    }
+  }
+}
+
+std::optional<size_t> ImageTable::row_of(const std::string& id) const {
+  const auto keys = names_for(id);
+  for (const auto& key : keys) {
+    if (const auto found = by_name_.find(key); found != by_name_.end() && found->second != kSeveral)
+      return found->second;
+  }
+  const size_t place = place_in_csv(keys.back());
+  return place >= 1 && place <= rows_.size() ? std::optional(place - 1) : std::nullopt;
+}
+
+void ImageTable::fail(size_t row, const std::string& problem) const {
+  throw UserError(fmt::format("{} {}:{}: {}", option_, path_, lines_.at(row), problem));
+}
+
+void ImageTable::fail(const std::string& problem) const {
+  throw UserError(fmt::format("{} {}: {}", option_, path_, problem));
+}
+
+}  // namespace fercli

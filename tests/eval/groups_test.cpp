@@ -1,0 +1,113 @@
+#include "eval/groups.hpp"
+
+#include "core/files.hpp"
+#include "data/formats/reader.hpp"
+#include "data/formats/writer.hpp"
+#include "data/groups.hpp"
+#include "tests/cli/run_program.hpp"
+#include "tests/data/sample_data.hpp"
+
+namespace fercli {
+
+namespace {
+
+using nlohmann::json;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+/// 40 images, of which those without glasses are right, and a site for each.
+json compared() {
+  GroupColumn glasses{"glasses", {}}, site{"site", {}};
+  GroupQuantity clean{"", {}}, robust{"4/255", {}};
+  for (int i = 0; i < 40; ++i) {
+    glasses.values.push_back(i < 15 ? "yes" : "no");
+    site.values.push_back(i == 39 ? "" : i % 3 == 0 ? "a" : i % 3 == 1 ? "b" : "c");
+    clean.right.push_back(i >= 15 ? 1 : 0);
+    robust.right.push_back(i < 35 ? i % 2 : -1);
+  }
+  return compare_groups({glasses, site}, {clean, robust}, 0);
+}
+
+TEST(Groups, EachHasItsCountsAndAccuracies) {
+  const json column = compared().at("columns").at(0), no = column.at("groups").at(0);
+  EXPECT_EQ(no.at("group"), "no");
+  EXPECT_EQ(no.at("n"), 25);
+  EXPECT_EQ(no.at("accuracy").at("value"), 1);
+  EXPECT_EQ(no.at("robust").at(0).at("eps"), "4/255");
+  EXPECT_EQ(no.at("robust").at(0).at("accuracy").at("n"), 20) << "of those that were attacked";
+  EXPECT_EQ(compared().at("columns").at(1).at("unknown"), 1);
+}
+
+TEST(Groups, TheLargestGapIsTestedAndCorrectedForAllOfTheTable) {
+  const json found = compared();
+  const json gap = found.at("columns").at(0).at("gaps").at(0);
+  EXPECT_EQ(gap.at("worst"), "yes");
+  EXPECT_EQ(gap.at("best"), "no");
+  EXPECT_EQ(gap.at("difference").at("value"), 1);
+  EXPECT_EQ(gap.at("test"), "Fisher's exact");
+  EXPECT_LT(gap.at("p").get<double>(), 1e-9);
+  EXPECT_NEAR(gap.at("p_holm").get<double>(), 4 * gap.at("p").get<double>(), 1e-15) << "the smallest of four";
+  const json other = found.at("columns").at(1).at("gaps").at(0);
+  EXPECT_EQ(other.at("test"), "permutation");
+  EXPECT_GT(other.at("p_holm").get<double>(), 0.05);
+}
+
+TEST(Groups, AFewImagesAreNotCompared) {
+  GroupColumn column{"beard", std::vector<std::string>(20, "none")};
+  std::fill(column.values.begin(), column.values.begin() + 9, "full");
+  const json found = compare_groups({column}, {{"", std::vector<int64_t>(20, 1)}}, 0);
+  EXPECT_EQ(found.at("columns").at(0).at("groups").size(), 2u);
+  EXPECT_TRUE(found.at("columns").at(0).at("gaps").empty());
+}
+
+TEST(GroupsFile, IsJoinedByNameAndCutsManyNumbersAtTheirTerciles) {
+  const test::ScratchFolder scratch;
+  std::string text = "id,age,site\n";
+  std::vector<std::string> ids;
+  for (int i = 0; i < 30; ++i) {
+    ids.push_back(fmt::format("happy/{}.png", i));
+    text += fmt::format("{}.png,{},{}\n", i, 20 + i, i % 2);
+  }
+  ids.push_back("happy/other.png");
+  write_file(scratch / "groups.csv", text);
+  const auto groups = read_groups((scratch / "groups.csv").string(), ids);
+  ASSERT_EQ(groups.size(), 2u);
+  EXPECT_EQ(groups[0].values[0], "up to 29");
+  EXPECT_EQ(groups[0].values[15], "over 29 to 39");
+  EXPECT_EQ(groups[0].values[29], "over 39");
+  EXPECT_EQ(groups[1].values[3], "1") << "few numbers are groups of their own";
+  EXPECT_EQ(groups[0].values[30], "") << "an image that the table does not have";
+}
+
+TEST(GroupsFile, ThatIsNoneIsRefused) {
+  const test::ScratchFolder scratch;
+  const std::string file = (scratch / "g.csv").string();
+  const auto error = [&](const std::string& text) {
+    write_file(file, text);
+    return test::user_error([&] { read_groups(file, {"a.png"}); });
+  };
+  EXPECT_THAT(error("skin,site\n1,2\n"), HasSubstr("the header must name a column id or file"));
+  EXPECT_THAT(error("id\na.png\n"), HasSubstr("has no column of groups"));
+  EXPECT_THAT(error("id,skin\nb.png,1\n"), HasSubstr("none of its 1 rows is about one of the 1 images, such as a.png"));
+  EXPECT_THAT(error("id,skin\na.png\n"), HasSubstr("g.csv:2: has 1 fields, the header has 2"));
+}
+
+TEST(DrawnFaces, CarryTheirParametersAsGroupsThroughFilesToo) {
+  const Dataset drawn = read_dataset("synthetic:n=40,seed=7");
+  std::vector<std::string> names;
+  for (const auto& column : drawn.groups) names.push_back(column.name);
+  EXPECT_THAT(names, ElementsAre("skin", "glasses", "beard", "hair", "light", "pose"));
+  const test::ScratchFolder scratch;
+  write_dataset(drawn, scratch / "faces.ferpack");
+  write_dataset(drawn, scratch / "faces");
+  const Dataset packed = read_dataset((scratch / "faces.ferpack").string());
+  EXPECT_EQ(packed.groups.at(3).values, drawn.groups.at(3).values);
+  const Dataset folder = read_dataset((scratch / "faces").string());
+  ASSERT_EQ(folder.groups.size(), 6u);
+  EXPECT_EQ(std::count(folder.groups[0].values.begin(), folder.groups[0].values.end(), "light"),
+            std::count(drawn.groups[0].values.begin(), drawn.groups[0].values.end(), "light"));
+}
+
+}  // namespace
+
+}  // namespace fercli
