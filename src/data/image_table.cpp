@@ -68,7 +68,11 @@ ImageTable::ImageTable(const std::string& path, const std::string& option, Obser
     if (rows_[row][*name_].empty()) continue;
     for (const auto& key : names_for(rows_[row][*name_])) {
       const auto [place, is_new] = by_name_.emplace(key, row);
-      if (!is_new && place->second != row && key != rows_[row][*name_]) place->second = kSeveral;
+      if (key == rows_[row][*name_]) {
+        place->second = row;
+      } else if (!is_new && place->second != row) {
+        place->second = kSeveral;
+      }
     }
   }
 }

@@ -67,8 +67,10 @@ TEST_F(OwnClasses, AreJudgedWithoutAnOption) {
 
 TEST_F(OwnClasses, AreAttackedByName) {
   const auto attacked =
-      command("attack", {"pain-to-no pain", "--eps", "0.2", "--min-confidence", "0", "--out", file("attacked")});
-  EXPECT_THAT(attacked.out, HasSubstr("no pain"));
+      run_in_process({"attack", "pain-to-no pain", "--model", file("net/best.pt"), "--data", file("faces"), "--eps",
+                      "0.2", "--min-confidence", "0", "--threads", "1", "--out", file("attacked")});
+  EXPECT_NE(attacked.exit_code, 2) << attacked.err;
+  EXPECT_EQ(json::parse(read_file(file("attacked/result.json"))).at("threat_model").at("goal"), "pain-to-no pain");
 }
 
 TEST_F(OwnClasses, HaveAReport) {

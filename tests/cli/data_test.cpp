@@ -229,8 +229,8 @@ TEST_F(DataCommand, ClassesAreRenamedJoinedAndDropped) {
   EXPECT_EQ(stats("happy=smiling,*=not smiling"), json({{"smiling", 3}, {"not smiling", 18}}));
   EXPECT_EQ(stats("fear=drop,disgust=anger").value("Angry", 0), 6);
   EXPECT_FALSE(stats("fear=drop").contains("Fear"));
-  EXPECT_THAT(run_data({"stats", source, "--map", "hapy=Happy"}).err,
-              HasSubstr("has no images of class 'hapy'; did you mean Happy?"));
+  EXPECT_THAT(run_data({"stats", source, "--map", "Hapy=Happy"}).err,
+              HasSubstr("has no images of class 'Hapy'; did you mean Happy?"));
   EXPECT_THAT(run_data({"stats", source, "--map", "happy"}).err, HasSubstr("must be NAME=CLASS or NAME=drop"));
   EXPECT_THAT(run_data({"stats", source, "--map", "joy=Sad,happy=Fear"}).err, HasSubstr("names happy twice"));
 }

@@ -51,6 +51,19 @@ TEST(BatchTargets, SmoothingTakesItsShareFromTheLabelForAllClassesAlike) {
   for (int64_t k = 0; k < 7; ++k) EXPECT_NEAR(first[k].item<double>(), k == label ? 0.94 : 0.01, 1e-6) << k;
 }
 
+TEST(BatchTargets, VotesStandInPlaceOfTheLabel) {
+  Dataset voted = uneven_faces();
+  voted.votes = torch::zeros({16, 7});
+  voted.votes.select(1, 3).fill_(0.6);
+  voted.votes.select(1, 6).fill_(0.4);
+  voted.votes[11] = torch::tensor({1.0F, 0.0F, 0.0F, 0.0F, 0.0F, 0.0F, 0.0F});
+  const TrainingBatch ready = BatchTargets(target_options(), voted, torch::kCPU).of(raw_batch(), Rng(5), true);
+  EXPECT_NEAR(ready.target[0][0].item<double>(), 0.94, 1e-6) << "the batch's first image is the data set's row 11";
+  EXPECT_NEAR(ready.target[1][3].item<double>(), 0.6 * 0.93 + 0.01, 1e-6);
+  EXPECT_NEAR(ready.target[1][6].item<double>(), 0.4 * 0.93 + 0.01, 1e-6);
+  EXPECT_TRUE(torch::equal(ready.y, raw_batch().y));
+}
+
 TEST(BatchTargets, BalancedWeightsRaiseTheRareClassAndHaveAMeanOfOneOverTheImages) {
   TrainOptions options = target_options();
   options.class_weights = "balanced";

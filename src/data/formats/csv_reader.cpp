@@ -152,14 +152,16 @@ class CsvReading {
       numbers_.push_back(label);
       data_.splits.push_back(split);
       data_.ids.push_back(fmt::format("row-{}", row));
-    } catch (const std::exception& problem) {
-      if (dynamic_cast<const BadRow*>(&problem) == nullptr &&
-          dynamic_cast<const std::invalid_argument*>(&problem) == nullptr) {
-        throw;
-      }
-      if (!options_.skip_bad) throw UserError(fmt::format("{}:{}: {}", data_.name, lines_.number(), problem.what()));
-      ++data_.skipped;
+    } catch (const BadRow& problem) {
+      leave_out(problem.what());
+    } catch (const std::invalid_argument& problem) {  // of the label
+      leave_out(problem.what());
     }
+  }
+
+  void leave_out(const char* problem) {
+    if (!options_.skip_bad) throw UserError(fmt::format("{}:{}: {}", data_.name, lines_.number(), problem));
+    ++data_.skipped;
   }
 
   std::string_view field(int column) const { return fields_[static_cast<size_t>(column)]; }

@@ -13,7 +13,7 @@ namespace fercli {
 
 namespace {
 
-constexpr size_t kBlockOfText = 1 << 20;    // bytes read at a time
+constexpr size_t kBlockOfText = 1 << 20;    // bytes read at a time, of a file that has so many
 constexpr size_t kLongestLine = 256 << 20;  // beyond this the file is no table
 constexpr size_t kLongestFirstLine = 1 << 16;
 constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
@@ -49,6 +49,7 @@ LineReader::LineReader(const std::string& path, Observer& observer) : path_(path
   if (!file_) throw UserError(fmt::format("{}: cannot be read", path));
   std::error_code error;
   const auto bytes = std::filesystem::file_size(path, error);
+  block_ = error ? kBlockOfText : static_cast<size_t>(std::min<uintmax_t>(kBlockOfText, bytes + 1));
   progress_.emplace(observer, Work{error ? 0 : static_cast<int64_t>(bytes / kBlockOfText), 0, "MiB", "Reading"});
 }
 
@@ -84,8 +85,8 @@ bool LineReader::fill() {
     throw UserError(fmt::format("{}:{}: the line has no end; this is not a CSV of images", path_, number_ + 1));
   }
   const size_t kept = buffer_.size();
-  buffer_.resize(kept + kBlockOfText);
-  const size_t got = std::fread(&buffer_[kept], 1, kBlockOfText, file_.get());
+  buffer_.resize(kept + block_);
+  const size_t got = std::fread(&buffer_[kept], 1, block_, file_.get());
   buffer_.resize(kept + got);
   if (got == kBlockOfText) progress_->advance(1);
   if (got == 0 && std::ferror(file_.get())) throw UserError(fmt::format("{}: cannot be read to its end", path_));

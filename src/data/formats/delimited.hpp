@@ -30,6 +30,7 @@ class LineReader {
   std::string path_, buffer_;
   std::unique_ptr<std::FILE, int (*)(std::FILE*)> file_;
   std::optional<Followed> progress_;
+  size_t block_ = 0;  ///< bytes read at a time
   size_t position_ = 0;
   int64_t number_ = 0;
 };

@@ -189,7 +189,8 @@ class PathRules {
                          numbering_.size() - (numbering_ == LabelSet::raf_db() ? 0 : 1));
     }
     std::vector<std::string> words = classes_.names();
-    for (const auto& emotion : emotions()) words.insert(words.end(), emotion.aliases.begin(), emotion.aliases.end());
+    for (const auto& emotion : emotions())
+      if (!rules_.has_own_classes()) words.insert(words.end(), emotion.aliases.begin(), emotion.aliases.end());
     return fmt::format("folder {} is neither {} nor a split{} ({})", folder,
                        rules_.has_own_classes() ? "a class" : "an emotion", did_you_mean(name, words),
                        rules_.allowed());

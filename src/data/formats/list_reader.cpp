@@ -65,8 +65,8 @@ Columns columns_of_row(const std::vector<std::string_view>& fields) {
   Columns columns;
   for (size_t i = 0; i < fields.size(); ++i) {
     int& column = has_image_extension(fs::path(fields[i])) ? columns.path
-                  : find_split(fields[i])               ? columns.usage
-                                                        : columns.label;
+                  : find_split(fields[i])                  ? columns.usage
+                                                           : columns.label;
     if (column < 0) column = static_cast<int>(i);
   }
   return columns;

@@ -96,9 +96,9 @@ LabelSet choose_labels(const ImportOptions& options, int64_t outputs, const fs::
   }
   if (outputs != LabelSet::fer2013().size()) {
     throw UserError(fmt::format(
-        "{}: has {} outputs; name them in order with --labels A,B,C,… (`fercli import` keeps the names in a "
+        "{}: has {} outputs; name them in order with --labels {}A,B,C,… (`fercli import` keeps the names in a "
         "checkpoint)",
-        path.string(), outputs));
+        path.string(), outputs, outputs == LabelSet::ferplus().size() ? "ferplus, affectnet8 or " : ""));
   }
   assumed.push_back("--labels fer2013");
   return LabelSet::fer2013();

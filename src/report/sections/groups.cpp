@@ -56,7 +56,7 @@ std::vector<Block> write(const Page& page) {
   return blocks;
 }
 
-const Register<Section> registered{{"groups", 62, write}};
+const Register<Section> registered{{"groups", 65, write}};
 
 }  // namespace
 

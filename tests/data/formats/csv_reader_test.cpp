@@ -200,8 +200,9 @@ TEST_F(Csv, MissingColumnIsNamedWithItsLine) {
 }
 
 TEST_F(Csv, HeaderWithoutPixelsIsRefused) {
-  EXPECT_THAT(error("emotion,image\n3,1 2 3 4\n"), EndsWith("faces.csv:1: the header must name a column pixels (and "
-                                                            "may name emotion and Usage), but reads 'emotion,image'"));
+  EXPECT_THAT(error("emotion,picture\n3,1 2 3 4\n"),
+              EndsWith("faces.csv:1: the header must name a column pixels (and "
+                       "may name emotion and Usage), but reads 'emotion,picture'"));
 }
 
 TEST_F(Csv, UnknownEmotionIsNamed) {

@@ -14,7 +14,7 @@ TEST(FisherExact, IsTheLadyWhoTastesTea) {
 }
 
 TEST(FisherExact, AgreesWithAKnownTable) {
-  EXPECT_NEAR(fisher_exact({1, 10}, {11, 14}), 0.002759456, 1e-8);  // of the men 1 in 10, of the women 11 in 14
+  EXPECT_NEAR(fisher_exact({1, 10}, {11, 14}), 0.002759456, 1e-8);
 }
 
 TEST(FisherExact, SeesNothingInEqualOrEmptyGroups) {
