@@ -15,7 +15,7 @@ constexpr double kDoubt = 0.1;
 }  // namespace
 
 Search::Search(Turn turn, Ball ball, Goal goal, std::vector<int64_t> index, torch::Tensor rows, Findings* findings)
-    : turn_(std::move(turn)),
+    : turn_(turn),
       ball_(std::move(ball)),
       goal_(std::move(goal)),
       index_(std::move(index)),
@@ -102,7 +102,7 @@ torch::Tensor Search::scores(torch::Tensor& x_adv, State state) {
   const auto shown = this->shown(x_adv);
   if (size() == 0) return torch::empty({0, classes()});
   throw_if_interrupted();
-  const auto logits = turn_.networks.fast->logits(shown);
+  auto logits = turn_.networks.fast->logits(shown);
   const auto keep = judged(shown, logits, Verdict::OnTheWay);
   if (keep.size(0) == size()) return logits;
   keep_only(keep, x_adv, state);
@@ -205,7 +205,7 @@ torch::Tensor Search::test(const torch::Tensor& rows, const torch::Tensor& point
   const auto goal = goal_.select(rows);
   const auto places = rows_.index_select(0, rows);
   const auto logits = turn_.networks.judge->logits(points);
-  const auto reached = goal.reached(logits);
+  auto reached = goal.reached(logits);
   const auto inside = ball_.select(rows).contains(points);
   findings_->float_success.index_fill_(0, places.masked_select(reached.logical_and(inside)), true);
   const auto counts = inside.logical_and(ball_.rounded(points).eq(points).flatten(1).all(1));

@@ -352,7 +352,7 @@ bool read_session_csv(const std::string& path, SessionTally& tally) {
   return columns && columns->has("smoothed");
 }
 
-std::optional<double> number_in(const json& object, const char* part, const char* name) {
+std::optional<double> figure_of(const json& object, const char* part, const char* name) {
   if (!object.contains(part) || !object.at(part).contains(name)) return {};
   return object.at(part).at(name).get<double>();
 }
@@ -367,9 +367,9 @@ void read_session_lines(const std::string& path, SessionTally& tally) {
         tally.note_class(name);
         confidence = std::max(confidence, value.get<double>());
       }
-      frame.faces.push_back({face.at("track"), face.at("smoothed"), confidence, number_in(face, "derived", "valence"),
-                             number_in(face, "derived", "arousal"), number_in(face, "pose", "roll"),
-                             number_in(face, "pose", "yaw"), number_in(face, "pose", "pitch")});
+      frame.faces.push_back({face.at("track"), face.at("smoothed"), confidence, figure_of(face, "derived", "valence"),
+                             figure_of(face, "derived", "arousal"), figure_of(face, "pose", "roll"),
+                             figure_of(face, "pose", "yaw"), figure_of(face, "pose", "pitch")});
     }
     tally.add(std::move(frame));
   });
