@@ -8,7 +8,7 @@
 #include "core/error.hpp"
 #include "core/interrupt.hpp"
 #include "core/text.hpp"
-#include "data/formats/delimited.hpp"
+#include "data/delimited.hpp"
 
 namespace fercli {
 

@@ -234,14 +234,14 @@ int64_t columns_of(const std::string& csv) {
 TEST_F(HostileNamesCommand, CsvHasAColumnForEachClass) {
   const auto classes = static_cast<int64_t>(test::hostile_names().size());
   const auto predicted = run({"predict", "--model", model_, "--csv", (folder_ / "face.png").string()});
-  EXPECT_EQ(columns_of(predicted.out), 10 + classes) << predicted.out.substr(0, 2000);
+  EXPECT_EQ(columns_of(predicted.out), 16 + classes) << predicted.out.substr(0, 2000);
   const auto out = folder_ / "eval";
   run({"eval", "--model", model_, "--data", data_, "--split", "all", "--out", out.string()});
   EXPECT_EQ(columns_of(read_file(out / "per_image.csv")), 4 + classes);
   const auto log = folder_ / "live.csv";
   run({"live", "--model", model_, "--no-window", "--source", "synthetic:faces=1,fps=5,seconds=1", "--csv",
        log.string()});
-  EXPECT_EQ(columns_of(read_file(log)), 11 + classes);
+  EXPECT_EQ(columns_of(read_file(log)), 17 + classes);
 }
 
 TEST_F(HostileNamesCommand, CsvHasNoFormulas) {

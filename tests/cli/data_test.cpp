@@ -221,9 +221,8 @@ TEST_F(DataCommand, ALabelOrderMayBeAffectNetsOrAList) {
 TEST_F(DataCommand, ClassesAreRenamedJoinedAndDropped) {
   const auto stats = [&](const std::string& map) {
     json counts;
-    const auto run = run_data({"stats", source, "--map", map, "--json"});
-    for (const auto& each : json::parse(run.out).at("classes"))
-      counts[each.at("name").get<std::string>()] = each.at("total");
+    const json found = json::parse(run_data({"stats", source, "--map", map, "--json"}).out);
+    for (const auto& each : found.at("classes")) counts[each.at("name").get<std::string>()] = each.at("total");
     return counts;
   };
   EXPECT_EQ(stats("happy=smiling,*=not smiling"), json({{"smiling", 3}, {"not smiling", 18}}));

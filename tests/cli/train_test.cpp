@@ -149,24 +149,24 @@ TEST_F(Train, ExplainsWrongOptions) {
   };
   EXPECT_THAT(error({}), HasSubstr("--data SOURCE is needed"));
   EXPECT_THAT(error({"--data", "no-such-folder"}), HasSubstr("no-such-folder"));
-  EXPECT_THAT(error({"--data", "synthetic:n=7", "--arch", "resnett"}), HasSubstr("did you mean resnet?"));
-  EXPECT_THAT(error({"--data", "synthetic:n=7", "--arch", "emobot", "--crop", "40"}),
+  EXPECT_THAT(error({"--data", "synthetic:n=70", "--arch", "resnett"}), HasSubstr("did you mean resnet?"));
+  EXPECT_THAT(error({"--data", "synthetic:n=70", "--arch", "emobot", "--crop", "40"}),
               HasSubstr("architecture emobot has dense layers"));
-  EXPECT_THAT(error({"--data", "synthetic:n=7", "--eps", "4/255"}), HasSubstr("--eps 4/255: is for --adversarial"));
-  EXPECT_THAT(error({"--data", "synthetic:n=7", "--adversarial", "--loss", "cross-entropy"}),
+  EXPECT_THAT(error({"--data", "synthetic:n=70", "--eps", "4/255"}), HasSubstr("--eps 4/255: is for --adversarial"));
+  EXPECT_THAT(error({"--data", "synthetic:n=70", "--adversarial", "--loss", "cross-entropy"}),
               HasSubstr("--adversarial needs one of fgsm-rs, free, mart, n-fgsm, pgd-at, trades"));
-  EXPECT_THAT(error({"--data", "synthetic:n=7", "--set", "width"}), HasSubstr("'width' must be NAME=NUMBER"));
+  EXPECT_THAT(error({"--data", "synthetic:n=70", "--set", "width"}), HasSubstr("'width' must be NAME=NUMBER"));
   const test::ScratchFolder out;
   EXPECT_THAT(error({"--data", "synthetic:n=2", "--arch", "small-cnn", "--out", out.path().string()}),
               HasSubstr("leaves too few training images (1), at least 2 are needed"));
-  EXPECT_THAT(error({"--data", "synthetic:n=7", "--arch", "small-cnn", "--size", "4"}),
+  EXPECT_THAT(error({"--data", "synthetic:n=70", "--arch", "small-cnn", "--size", "4"}),
               HasSubstr("--size 4: architecture small-cnn takes images of 8 to 4096 pixels a side"));
-  EXPECT_THAT(error({"--data", "synthetic:n=7", "--size", "1000000"}), HasSubstr("--size 1000000: must be"));
-  EXPECT_THAT(error({"--data", "synthetic:n=7", "--epochs", "1", "--schedule", "cosine", "--warmup-epochs", "1"}),
+  EXPECT_THAT(error({"--data", "synthetic:n=70", "--size", "1000000"}), HasSubstr("--size 1000000: must be"));
+  EXPECT_THAT(error({"--data", "synthetic:n=70", "--epochs", "1", "--schedule", "cosine", "--warmup-epochs", "1"}),
               HasSubstr("--warmup-epochs 1: must be in [0, 1), less than --epochs"));
-  EXPECT_THAT(error({"--data", "synthetic:n=7", "--arch", "small-cnn", "--teacher", "nosuch", "--out", out.path()}),
+  EXPECT_THAT(error({"--data", "synthetic:n=70", "--arch", "small-cnn", "--teacher", "nosuch", "--out", out.path()}),
               HasSubstr("--teacher nosuch: no such file"));
-  EXPECT_THAT(error({"--data", "synthetic:n=7", "--device", "cuda:x"}), HasSubstr("--device cuda:x"));
+  EXPECT_THAT(error({"--data", "synthetic:n=70", "--device", "cuda:x"}), HasSubstr("--device cuda:x"));
 }
 
 TEST_F(Train, RefusesOptionsThatWouldDoNothing) {

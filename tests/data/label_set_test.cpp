@@ -92,7 +92,8 @@ TEST(LabelSet, RefusesAListThatIsNoOrder) {
 TEST(LabelSet, ShowsFrenchNames) {
   EXPECT_EQ(display_name("Happy", "fr"), "Heureux");
   EXPECT_EQ(display_name("Happy", "en"), "Happy");
-  EXPECT_EQ(display_name("contempt", "fr"), "contempt");
+  EXPECT_EQ(display_name("contempt", "fr"), "Méprisant");
+  EXPECT_EQ(display_name("pain", "fr"), "pain");
 }
 
 }  // namespace

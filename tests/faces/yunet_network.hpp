@@ -52,36 +52,4 @@ inline void write_yunet(const std::filesystem::path& path, int64_t point_values 
   write_onnx({"yunet", 11, "input", {3, 640, 640}, nodes, outputs}, path);
 }
 
-/// The same in the layout of 2022: per cell of 8, 16, 32 and 64 pixels 3, 2, 2 and 3 priors, each with 14 offsets (box,
-/// five points), two class scores and an overlap. A sure face for the first prior of a white cell of 16 pixels.
-inline void write_yunet_of_2022(const std::filesystem::path& path) {
-  std::vector<OnnxNode> nodes;
-  const std::vector<std::pair<int64_t, int64_t>> grids{{8, 3}, {16, 2}, {32, 2}, {64, 3}};
-  for (const auto& [kind, values] : {std::pair<std::string, int64_t>{"loc", 14}, {"conf", 2}, {"iou", 1}}) {
-    OnnxNode all{"Concat", {}, {{"axis", 1}}, {kind}};
-    for (const auto& [stride, priors] : grids) {
-      auto weight = torch::zeros({priors * values, 3, stride, stride}), bias = torch::zeros({priors * values});
-      if (kind == "conf" && stride == 16) {
-        weight[1].fill_(0.99 / (3 * 16 * 16 * 255));
-      } else if (kind == "loc" && stride == 16) {
-        const std::vector<float> offsets{1, -0.5, 0.5, 1, -2, -1, 2, -1, 0, 0.5, -1, 2, 1, 2};
-        bias.slice(0, 0, 14).copy_(torch::tensor(offsets));
-      } else if (kind == "iou") {
-        bias.fill_(0.98);
-      }
-      const std::string name = kind + std::to_string(stride);
-      nodes.push_back({"Conv",
-                       {"input", weight, bias},
-                       {{"kernel_shape", {stride, stride}}, {"strides", {stride, stride}}},
-                       {name + "_raw"}});
-      nodes.push_back({"Transpose", {name + "_raw"}, {{"perm", {0, 2, 3, 1}}}, {name + "_turned"}});
-      nodes.push_back(
-          {"Reshape", {name + "_turned", torch::tensor({int64_t{1}, int64_t{-1}, values})}, {}, {name + "_rows"}});
-      all.inputs.emplace_back(name + "_rows");
-    }
-    nodes.push_back(all);
-  }
-  write_onnx({"yunet", 11, "input", {3, 256, 384}, nodes, {"loc", "conf", "iou"}}, path);
-}
-
 }  // namespace fercli::test

@@ -72,7 +72,7 @@ std::string replaced(std::string text, const std::string& from, const std::strin
 
 std::string unescaped(std::string text) {
   const std::vector<std::pair<std::string, std::string>> entities{
-      {"&lt;", "<"}, {"&gt;", ">"}, {"&quot;", "\""}, {"&amp;", "&"}};
+      {"&lt;", "<"}, {"&gt;", ">"}, {"&quot;", "\""}, {"&#39;", "'"}, {"&amp;", "&"}};
   for (const auto& [entity, letter] : entities) text = replaced(text, entity, letter);
   return text;
 }

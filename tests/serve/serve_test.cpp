@@ -259,14 +259,6 @@ TEST_F(Serving, AnAttackTakesOneFile) {
   }
 }
 
-TEST_F(Serving, SaysThatItLivesAndTakesWork) {
-  EXPECT_EQ(request("GET", "/healthz").body, request("GET", "/test").body);
-  const json ready = json::parse(request("GET", "/readyz").body);
-  EXPECT_EQ(ready["status"], "ready");
-  EXPECT_EQ(ready["waiting"], 0);
-  EXPECT_EQ(ready["workers"], 1);
-}
-
 /// What a browser asks before it lets a page of another site post.
 constexpr const char* kPreflight =
     "Origin: http://localhost:3000\r\nAccess-Control-Request-Method: POST\r\n"
@@ -771,11 +763,14 @@ TEST_F(ServingWithLimits, PagesOfASiteThatWasLetInMayAskAndPost) {
   }
 }
 
-TEST_F(ServingWithLimits, AServerThatStopsIsNotReady) {
+TEST_F(ServingWithLimits, AServerSaysThatItLivesAndWhetherItTakesWork) {
   Api api(load_checkpoint(resolve_model("standard")), api_settings());
   RunningServer server(api, limits());
   CheckedClient client(server.port());
-  EXPECT_EQ(client.request("GET", "/readyz").status, 200);
+  EXPECT_EQ(client.request("GET", "/healthz").body, client.request("GET", "/test").body);
+  const auto working = client.request("GET", "/readyz");
+  ASSERT_EQ(working.status, 200) << working.body;
+  EXPECT_EQ(json::parse(working.body), json({{"status", "ready"}, {"waiting", 0}, {"workers", 1}}));
   api.announce_stop();
   const auto answer = client.request("GET", "/readyz");
   EXPECT_EQ(answer.status, 503);

@@ -93,6 +93,7 @@ const std::map<std::string, OptionValues>& kinds() {
       {"ADDRESS", nothing()},
       {"NAME=VALUE", nothing()},
       {"NAME=CLASS,…", nothing()},
+      {"ORIGIN", nothing()},
       {"GOAL", goal()},
       {"ATTACK", words(Registry<AttackEntry>::instance().names())},
       {"ATTACK,…", listed(words(Registry<AttackEntry>::instance().names()))},

@@ -10,7 +10,7 @@
 
 #include "core/files.hpp"
 #include "core/interrupt.hpp"
-#include "data/formats/delimited.hpp"
+#include "data/delimited.hpp"
 #include "data/formats/image_files.hpp"
 #include "data/formats/label_order.hpp"
 #include "data/image.hpp"

@@ -338,7 +338,7 @@ TEST(ForeignFormats, SafetensorsThatLieAreRefused) {
            {"settings", "[1", "its metadata is damaged"},
            {"settings", R"({"width": 1e300})", "the setting width = 1e+300 does not fit its tensors"},
            {"settings", R"({"depth": 1})", "there is no parameter 'depth'"},
-           {"classes", "Happy", "must be fer2013, alphabetical"},
+           {"classes", "Happy", "must be fer2013, ferplus, alphabetical"},
            {"input", "48x-48x1", "its metadata is damaged (input must be above 0)"},
            {"input", "48", "its metadata is damaged (input must be HEIGHTxWIDTHxCHANNELS)"},
            {"input", "99999x48x1", "at most 4096 pixels a side"},

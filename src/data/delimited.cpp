@@ -1,4 +1,4 @@
-#include "data/formats/delimited.hpp"
+#include "data/delimited.hpp"
 
 #include <fmt/format.h>
 
