@@ -1,5 +1,7 @@
 #pragma once
 
+#include <ATen/Parallel.h>
+
 #include <condition_variable>
 #include <exception>
 #include <functional>
@@ -55,13 +57,16 @@ class ThreadRanks : public Ranks {
   int64_t number_;
 };
 
-/// Runs `work` in so many ranks; what the first of them throws is thrown.
+/// Runs `work` in so many ranks; what the first of them throws is thrown. Each computes with as many threads as the one
+/// that starts them: LibTorch keeps their number per thread, and a new one takes what was set last in any of them.
 inline void run_ranks(int64_t count, const std::function<void(std::shared_ptr<Ranks>)>& work) {
   const auto table = std::make_shared<ThreadRanks::Table>(static_cast<size_t>(count));
   std::vector<std::exception_ptr> faults(static_cast<size_t>(count));
   std::vector<std::thread> threads;
+  const int computing = at::get_num_threads();
   for (int64_t number = 0; number < count; ++number) {
     threads.emplace_back([&, number] {
+      at::set_num_threads(computing);
       try {
         work(std::make_shared<ThreadRanks>(table, number));
       } catch (...) {
