@@ -210,7 +210,8 @@ void print_result(const Settings& settings, const Result& result, const std::opt
     tables.front().title = "Accuracy and calibration";
     if (robustness)
       for (auto& table : robustness_tables(result, *robustness, classes)) tables.push_back(std::move(table));
-    for (auto& table : group_tables(result)) tables.push_back(std::move(table));
+    if (result.tables.contains("groups"))
+      for (auto& table : group_tables(result.tables["groups"])) tables.push_back(std::move(table));
     return settings.show.print(tables);
   }
   print_text("{} ({}) on {}, split {}: {} images\n", printable(result.model.at("model").get<std::string>()),
@@ -220,9 +221,9 @@ void print_result(const Settings& settings, const Result& result, const std::opt
   settings.show.print(tables);
   print_text("\n  {:.0f} images/s\n", result.timing.at("images_per_second"));
   if (robustness) print_robustness(result, *robustness, classes);
-  if (const auto groups = group_tables(result); !groups.empty()) {
+  if (result.tables.contains("groups")) {
     print_text("\n");
-    settings.show.print(groups);
+    settings.show.print(group_tables(result.tables["groups"]));
   }
 }
 

@@ -74,7 +74,7 @@ PrintedTable gap_table(const nlohmann::json& groups) {
 void GroupOptions::declare(OptionSet& options) {
   options.text(
       "groups", &source, "FILE.csv",
-      "accuracy, with --attacks robust accuracy too, of groups of images: a table with a column id or file and "
+      "accuracy, and where attacks run robust accuracy, of groups of images: a table with a column id or file and "
       "any others (skin tone, glasses, site); data: those that the data carries, as drawn faces do");
 }
 
@@ -96,9 +96,7 @@ void add_groups(Result& result, const std::vector<GroupColumn>& groups, const Pr
   result.tables["groups"] = compare_groups(groups, quantities, result.seed);
 }
 
-std::vector<PrintedTable> group_tables(const Result& result) {
-  if (!result.tables.contains("groups")) return {};
-  const auto& groups = result.tables.at("groups");
+std::vector<PrintedTable> group_tables(const nlohmann::json& groups) {
   std::vector<PrintedTable> tables;
   for (const auto& column : groups.at("columns")) tables.push_back(column_table(column));
   if (auto gaps = gap_table(groups); !gaps.rows.empty()) tables.push_back(std::move(gaps));

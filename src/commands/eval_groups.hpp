@@ -12,7 +12,7 @@ namespace fercli {
 
 class OptionSet;
 
-/// --groups of `fercli eval`: for whom a network fails.
+/// --groups of `fercli eval` and `fercli report`: for whom a network fails.
 struct GroupOptions {
   std::string source;
 
@@ -27,7 +27,7 @@ struct GroupOptions {
 void add_groups(Result& result, const std::vector<GroupColumn>& groups, const Predictions& predictions,
                 const Dataset& evaluated, const std::optional<RobustnessRun>& robustness);
 
-/// A table for each column, and one of the largest gaps with their tests; none where the result has no groups.
-std::vector<PrintedTable> group_tables(const Result& result);
+/// Of what `compare_groups` found: a table for each column, and one of the largest gaps with their tests.
+std::vector<PrintedTable> group_tables(const nlohmann::json& groups);
 
 }  // namespace fercli

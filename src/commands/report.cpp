@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "commands/eval_groups.hpp"
 #include "commands/options/attack_options.hpp"
 #include "commands/options/data_options.hpp"
 #include "commands/options/division_options.hpp"
@@ -20,6 +21,7 @@
 #include "core/runtime.hpp"
 #include "eval/campaign/estimate.hpp"
 #include "eval/result.hpp"
+#include "eval/study/group_part.hpp"
 #include "eval/study/part.hpp"
 #include "eval/study/report_document.hpp"
 #include "eval/study/saved.hpp"
@@ -43,6 +45,7 @@ struct Settings {
   std::vector<std::string> files;
   ModelOptions model;
   DataOptions data;
+  GroupOptions groups;
   bool quick = false, full = false;
   std::string parts, eps, out = "out/report", cache;
   double at = 4 / 255.0;
@@ -78,6 +81,7 @@ void declare(OptionSet& options, Settings& s) {
                fmt::format("only these: {}; in brackets what may follow, as in smoothing:draws=500,images=40",
                            join(parts_with_parameters(), ", ")));
   for (const auto& part : Registry<StudyPart>::instance().all()) options.parameters(part.name, part.parameters);
+  s.groups.declare(options);
   options.text("eps", &s.eps, "EPS,…", "Linf eps grid, ascending, pixels in [0,1]; without it 1/255,2/255,4/255,8/255");
   options.number("at", &s.at, "4/255", Range{0, 1, true},
                  "the eps of the emotion map, transfer, calibration under attack and gallery");
@@ -146,6 +150,8 @@ StudyPlan plan_of(const Settings& s, const OptionSet& options) {
     options.fail("at", fmt::format("must be at most {} for the part vulnerability, which --parts can leave out",
                                    format_eps(most, Norm::Linf)));
   }
+  if (!s.groups.source.empty() && !plan.wants("clean"))
+    options.fail("groups", "needs the part clean, which --parts leaves out");
   plan.include_images = s.render.include_images;
   plan.seed = s.runtime.seed;
   plan.batch_size = s.batch_size;
@@ -236,6 +242,7 @@ fs::path cache_of(const Settings& s) {
 json measure(const Settings& s, const OptionSet& options, DividedWork& work) {
   StudyPlan plan = plan_of(s, options);
   const Sources sources = load(s, options);
+  const auto groups = s.groups.load(sources.models.front().images);
   plan.unseen = sources.unseen;
   ProgressObserver observer("Measuring");
   if (s.division.estimate) {
@@ -247,6 +254,7 @@ json measure(const Settings& s, const OptionSet& options, DividedWork& work) {
   json report = run_study(sources.models, plan, cache_of(s), observer,
                           work.division(work.ledgers_only() ? study_identity(sources.models, plan) : json::object()));
   if (report.is_null()) return report;
+  if (!groups.empty()) add_group_part(report, groups);
   report["dataset"] = sources.dataset;
   report["options"] = recorded_options(options);
   if (!sources.histories.empty()) report["parts"]["learning_curves"] = sources.histories;
@@ -327,6 +335,12 @@ std::vector<PrintedTable> summary_of(const json& report) {
     if (const json* cascade = find_part(report, "autoattack", name)) {
       tables.push_back(robust_accuracy(name + ": AutoAttack (%, 95 % CI)", cascade->at("eps")));
       add_curve(tables.back(), "autoattack", cascade->at("robust_accuracy"));
+    }
+    if (const json* groups = find_part(report, "groups", name)) {
+      for (auto& table : group_tables(*groups)) {
+        table.title = name + ": " + table.title;
+        tables.push_back(std::move(table));
+      }
     }
   }
   if (!clean.rows.empty()) tables.insert(tables.begin(), std::move(clean));

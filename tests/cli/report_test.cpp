@@ -99,6 +99,33 @@ TEST_F(ReportCommand, WritesThePageTheTextTheFiguresAndTheNumbers) {
   EXPECT_THAT(document.at("warnings").dump(), HasSubstr("35 of the 35 images are Training images"));
 }
 
+TEST_F(ReportCommand, ComparesGroupsAsEvalDoes) {
+  std::string table = "id,site\n";
+  const json ids = saved("out").at("outcomes").at("first").at("ids");
+  for (const auto& id : ids)
+    table += fmt::format("{},{}\n", id.get<std::string>(), table.size() % 3 == 0 ? "clinic" : "street");
+  write_file(file("sites.csv"), table);
+  for (const std::string& groups : {std::string("data"), file("sites.csv")}) {
+    const auto written = report(
+        "first", "grouped", {"--parts", "clean,robustness", "--eps", "2/255,8/255", "--seed", "5", "--groups", groups});
+    ASSERT_EQ(written.exit_code, 0) << written.err;
+    EXPECT_THAT(written.out, HasSubstr(groups == "data" ? "first: By skin" : "first: By site"));
+    const auto judged = run_in_process({"eval", "--model", file("first.pt"), "--data", "synthetic:n=35,seed=4",
+                                        "--attacks", "fgsm,pgd", "--eps", "2/255,8/255", "--seed", "5", "--groups",
+                                        groups, "--threads", "1", "--precision", "fp32", "--json"});
+    ASSERT_EQ(judged.exit_code, 0) << judged.err;
+    const json expected = json::parse(judged.out).at("tables").at("groups");
+    EXPECT_EQ(saved("grouped").at("parts").at("groups").at("first"), expected);
+    EXPECT_EQ(expected.at("columns").at(0).at("groups").at(0).at("robust").size(), 2u);
+    EXPECT_THAT(read_file(file("grouped/report.md")), HasSubstr("For whom it fails"));
+  }
+  expect_error(words("first", "grouped", {"--groups", "data", "--parts", "robustness"}),
+               "--groups data: needs the part clean, which --parts leaves out");
+  expect_error(words("first", "grouped", {"--groups", file("none.csv")}), "none.csv: ");
+  expect_error({"report", file("eval-first/result.json"), "--groups", "data", "--out", file("grouped")},
+               "--groups data: does not go with saved results");
+}
+
 /// A report of every kind of part: without attacks, of one network, of two, and of certificates.
 std::vector<std::string> of_all_kinds(const std::string& draws = "40") {
   return {"--parts",
@@ -108,7 +135,9 @@ std::vector<std::string> of_all_kinds(const std::string& draws = "40") {
           "--smoothing-images",
           "4",
           "--smoothing-draws",
-          draws};
+          draws,
+          "--groups",
+          "data"};
 }
 
 void drop_times(json& value) {
