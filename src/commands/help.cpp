@@ -13,16 +13,25 @@ namespace fercli::help_command {
 
 namespace {
 
+size_t widest(const std::vector<std::string>& words) {
+  size_t width = 0;
+  for (const auto& word : words) width = std::max(width, word.size());
+  return width;
+}
+
 void print_overview() {
   print_text(
       "fercli {} - adversarial robustness of facial expression recognition\n\nUsage: fercli COMMAND [options]\n\n"
       "Common tasks:\n",
       version());
-  size_t width = 0;
-  for (const auto& task : common_tasks()) width = std::max(width, task.what.size());
-  for (const auto& task : common_tasks()) print_text("  {:<{}}  {}\n", task.what, width, task.command);
+  std::vector<std::string> tasks, names;
+  for (const auto& task : common_tasks()) tasks.push_back(task.what);
+  for (const auto& task : common_tasks()) print_text("  {:<{}}  {}\n", task.what, widest(tasks), task.command);
   print_text("\nCommands:\n");
-  for (const auto& command : shown_commands()) print_text("  {:<10} {}\n", command.name, command.summary);
+  for (const auto& command : shown_commands()) names.push_back(command.name);
+  for (const auto& command : shown_commands()) {
+    print_text("  {:<{}}  {}\n", command.name, widest(names), command.summary);
+  }
   print_text(
       "\n`fercli help COMMAND` shows the options of a command, `man fercli-COMMAND` examples too.\n"
       "`--plugin FILE.so` adds attacks and more that were built outside the program (CONTRIBUTING.md).\n"
