@@ -1,0 +1,154 @@
+// Which part of the face matters most for which emotion: the same attack, held to one part after the other.
+#include <filesystem>
+
+#include "attacks/threat/masks.hpp"
+#include "eval/campaign/division.hpp"
+#include "eval/result_shapes.hpp"
+#include "eval/study/part.hpp"
+#include "eval/vulnerability.hpp"
+
+namespace fercli::regions_study {
+
+namespace {
+
+using nlohmann::json;
+
+constexpr double kPasses = 45;  ///< to the end of 20 steps, and the verdicts
+constexpr const char* kWhole = "image";
+
+/// The parts of a face that overlap little, then the whole image.
+const std::vector<std::string>& region_list() {
+  static const std::vector<std::string> names{"eyes", "brows", "nose", "mouth", "cheeks", "forehead", "chin", kWhole};
+  return names;
+}
+
+Dataset images(const StudyPlan&, const StudyModel& model) {
+  return model.images;
+}
+
+json options(const StudyPlan& plan) {
+  return {{"eps", plan.at.text}, {"per_class", plan.budget("regions", "per-class")}};
+}
+
+double passes(const StudyPlan& plan, int64_t images, const Pilot& pilot) {
+  const auto most = static_cast<double>(plan.budget("regions", "per-class") * pilot.classes);
+  const double right = static_cast<double>(images) * pilot.right;
+  return (most > 0 ? std::min(right, most) : right) * static_cast<double>(region_list().size()) * kPasses;
+}
+
+/// (C,H,W) of 0 and 1.
+torch::Tensor mask_of(const std::string& region, const torch::Tensor& image) {
+  if (region == kWhole) return torch::ones(image.sizes());
+  return parse_masks(region, image.size(0), image.size(1), image.size(2));
+}
+
+Trial trial_of(const StudyPlan& plan, const torch::Tensor& mask) {
+  Trial trial;
+  trial.attacks = {"pgd"};
+  trial.ladder = {plan.at};
+  trial.goal.name = "untargeted";
+  trial.settings.batch_size = plan.batch_size;
+  trial.seed = plan.seed;
+  trial.mask = mask;
+  return trial;
+}
+
+/// Rightly classified images, as many of each class as the plan says.
+Dataset attacked_images(const StudySubject& subject) {
+  VulnerabilityOptions options;
+  options.settings.batch_size = subject.plan.batch_size;
+  options.per_source = subject.plan.budget("regions", "per-class");
+  return subject.images.select(vulnerability_rows(subject.model.judge, subject.images, options, subject.observer));
+}
+
+/// One campaign for each region, each with a state of its own.
+std::vector<Ledger> ledgers_of(const StudySubject& subject, const Dataset& images) {
+  std::vector<Ledger> ledgers;
+  for (const auto& region : region_list()) {
+    CampaignOptions options = subject.campaign;
+    if (options.state) *options.state += "-" + region;
+    ledgers.push_back(run_campaign({subject.model.search, images, subject.model.digest, images.labels},
+                                   trial_of(subject.plan, mask_of(region, images.images[0])), options,
+                                   subject.observer));
+  }
+  stop_after_ledgers(subject.campaign);
+  for (const auto& region : region_list()) {
+    std::error_code error;
+    if (subject.campaign.state) std::filesystem::remove(subject.campaign.state->string() + "-" + region, error);
+  }
+  return ledgers;
+}
+
+/// Of each class, the share of its images that was broken.
+json success_by_class(const Ledger& ledger, const torch::Tensor& labels, int64_t classes) {
+  auto row = json::array();
+  const auto broken = ledger.attacks.front().broken.eq(0);
+  for (int64_t k = 0; k < classes; ++k) {
+    const auto of_class = labels.eq(k);
+    row.push_back(
+        to_json(proportion(broken.logical_and(of_class).sum().item<int64_t>(), of_class.sum().item<int64_t>())));
+  }
+  return row;
+}
+
+StudyFindings measure(const StudySubject& subject) {
+  const Dataset images = attacked_images(subject);
+  const LabelSet& classes = subject.model.judge.classes();
+  const auto ledgers = ledgers_of(subject, images);
+  json figures = {{"eps", subject.plan.at.text},
+                  {"eps_value", subject.plan.at.eps},
+                  {"eps_levels", describe_levels(Norm::Linf, subject.plan.at.eps)},
+                  {"norm", to_string(Norm::Linf)},
+                  {"attack", ledgers.front().attacks.front().settings},
+                  {"classes", classes.names()},
+                  {"regions", region_list()},
+                  {"area", json::array()},
+                  {"success", json::array()},
+                  {"n_per_class", json::array()},
+                  {"seed", subject.plan.seed}};
+  json cost{{"forward", images.size()}, {"backward", 0}, {"seconds", 0.0}};
+  for (size_t i = 0; i < ledgers.size(); ++i) {
+    figures["area"].push_back(mask_of(region_list()[i], images.images[0]).mean().item<double>());
+    figures["success"].push_back(success_by_class(ledgers[i], images.labels, classes.size()));
+    const AttackRecord& record = ledgers[i].attacks.front();
+    cost["forward"] = cost["forward"].get<int64_t>() + record.forward.front();
+    cost["backward"] = cost["backward"].get<int64_t>() + record.backward.front();
+    cost["seconds"] = cost["seconds"].get<double>() + record.seconds.front();
+  }
+  for (int64_t k = 0; k < classes.size(); ++k) {
+    figures["n_per_class"].push_back(images.labels.eq(k).sum().item<int64_t>());
+  }
+  return {std::move(figures), {}, {}, cost};
+}
+
+json schema() {
+  using namespace shape;
+  return open_object(
+      joined(attacked_at(),
+             {{"norm", text()},
+              {"classes", list(text())},
+              {"regions", described(list(text()), "what the attack may change; image: everything")},
+              {"area", described(list(share()), "of the image, for each region")},
+              {"success", described(list(list(Shape<Metric>::schema())), "rows: regions, columns: true classes")},
+              {"n_per_class", described(list(whole()), "rightly classified images attacked")},
+              {"seed", whole()}}),
+      {{"eps_levels", levels_schema()}});
+}
+
+const Register<StudyPart> registered{
+    {"regions",
+     45,
+     "which part of the face matters for which emotion",
+     false,
+     images,
+     options,
+     passes,
+     measure,
+     schema,
+     {Parameter::whole("per-class", "4", at_least(0), "at most so many images of each class; 0: all")},
+     {{"per-class", "50"}},
+     true}};
+
+}  // namespace
+
+}  // namespace fercli::regions_study

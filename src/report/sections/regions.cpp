@@ -1,0 +1,61 @@
+// Which part of the face matters most for which emotion.
+#include "report/robust_view.hpp"
+#include "report/section.hpp"
+
+namespace fercli::regions_section {
+
+namespace {
+
+std::string region_words(const Page& page, const View& region) {
+  return page.words("region." + region.text());
+}
+
+std::vector<Block> map_of(const Page& page, const ModelView& model) {
+  const View part = model.view, matrix = part.at("success"), regions = part.at("regions");
+  const auto classes = page.class_list(part);
+  HeatMap map;
+  map.title = page.words("regions.title_figure", {{"model", model.name}, {"eps", part.at("eps").text()}});
+  map.x_label = page.words("axis.source");
+  map.y_label = page.words("axis.region");
+  map.colour_label = page.words("axis.success");
+  map.language = page.language();
+  for (size_t k = 0; k < classes.size(); ++k) {
+    map.columns.push_back(page.with_n(page.class_words(classes[k]), part.at("n_per_class").at(k)));
+  }
+  Table table{page.say("regions.table", {{"eps", page.text(part.at("eps"))}}),
+              {{page.say("column.region")}, {page.say("column.area")}},
+              {}};
+  for (const auto& name : classes) table.header.push_back({plain(page.class_words(name))});
+  for (size_t row = 0; row < matrix.size(); ++row) {
+    const std::string region = region_words(page, regions.at(row));
+    map.rows.push_back(region);
+    map.values.emplace_back();
+    map.words.emplace_back();
+    std::vector<Cell> cells{{plain(region)}, {page.number(part.at("area").at(row), NumberFormat::Percent)}};
+    for (const auto& cell : matrix.at(row).elements()) {
+      map.values.back().push_back(100 * value_of(cell));
+      map.words.back().push_back(cell ? format_number(value_of(cell), NumberFormat::Points, page.language()) : "");
+      cells.push_back({page.metric(cell)});
+    }
+    table.rows.push_back(std::move(cells));
+  }
+  auto blocks =
+      page.figure("regions-" + slug(model.name), plot_heat_map(map), page.words("regions.alt", {{"model", model.name}}),
+                  page.say("regions.figure", {{"eps", page.text(part.at("eps"))}}));
+  blocks.push_back(table);
+  return blocks;
+}
+
+std::vector<Block> write(const Page& page) {
+  const auto models = page.models("regions");
+  if (models.empty()) return {};
+  std::vector<Block> blocks{Paragraph{page.say("regions.intro")}};
+  for (const auto& model : models) add_model(blocks, page, model.name, map_of(page, model));
+  return blocks;
+}
+
+const Register<Section> registered{{"regions", 55, write}};
+
+}  // namespace
+
+}  // namespace fercli::regions_section
