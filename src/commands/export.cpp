@@ -1,39 +1,103 @@
-// fercli export: a network as a file that other programs load.
+// fercli export: a network as a file that other programs load, or as questions for a verifier.
 #include <fmt/format.h>
 
-#include "commands/options/model_options.hpp"
+#include "attacks/engine/attack.hpp"
+#include "commands/options/data_options.hpp"
 #include "commands/options/output_file.hpp"
 #include "core/command.hpp"
 #include "core/escape.hpp"
+#include "core/files.hpp"
 #include "core/options.hpp"
 #include "core/runtime.hpp"
 #include "models/formats/export.hpp"
+#include "models/formats/vnnlib.hpp"
 
 namespace fercli::export_command {
 
 namespace {
 
-int run(const std::vector<std::string>& arguments) {
+constexpr int kVerifierSeconds = 300;  // what VNN-COMP usually grants
+
+struct Settings {
   std::string format = "onnx";
   OutputFileOption out;
   ModelOptions model;
-  OptionSet options("export", "", "Write a network as a file that PyTorch, ONNX Runtime or OpenCV loads.");
+  DataOptions data;
+  double eps = 1 / 255.0;
+};
+
+void declare(OptionSet& options, Settings& settings) {
   options.section("Network");
-  model.declare(options);
-  model.declare_foreign(options);
+  settings.model.declare(options);
+  settings.model.declare_foreign(options);
   options.section("Output");
-  options.choice("format,f", &format, {"onnx", "torchscript", "safetensors"},
-                 "onnx and torchscript take (N,C,H,W) pixels in [0,1] and give logits; safetensors holds weights only");
-  out.declare(options, "FILE", "the file to write");
+  options.choice("format,f", &settings.format, {"onnx", "torchscript", "safetensors", "vnnlib"},
+                 "onnx and torchscript take (N,C,H,W) pixels in [0,1] and give logits; safetensors holds weights only; "
+                 "vnnlib: a folder with network.onnx, a specification for each image, and instances.csv");
+  settings.out.declare(options, "FILE|DIR", "the file to write, or with vnnlib the folder");
+  options.section("Images of --format vnnlib");
+  settings.data.declare(options);
+  settings.data.declare_split(options);
+  options.number("eps", &settings.eps, "1/255", {0, 1, true, true},
+                 "Linf radius around each image, in the network's input, pixels in [0,1]");
+}
+
+void check(const OptionSet& options, const Settings& settings) {
+  if (settings.out.path.empty()) {
+    throw UserError(fmt::format("fercli export: --out {} is needed", settings.format == "vnnlib" ? "DIR" : "FILE"));
+  }
+  if (settings.format == "vnnlib") return;
+  for (const char* name :
+       {"data", "data-format", "data-labels", "classes", "map", "votes", "skip-bad", "split", "limit", "eps"}) {
+    if (options.given(name)) options.fail(name, "is for --format vnnlib");
+  }
+}
+
+/// Returns the number of images.
+int64_t write_specifications(const OptionSet& options, const Settings& settings, const Checkpoint& checkpoint) {
+  ModelOptions model = settings.model;
+  if (checkpoint.foreign) model.space = "input";
+  const Dataset images = settings.data.part(settings.data.read(model, checkpoint));
+  const std::filesystem::path folder = settings.out.path;
+  export_model(checkpoint, "onnx", folder / "network.onnx");
+  std::string instances;
+  for (int64_t i = 0; i < images.size(); ++i) {
+    const auto label = images.labels[i].item<int64_t>();
+    const std::string name = fmt::format("image_{}.vnnlib", i);
+    const std::string comment = fmt::format("{}, {}, Linf eps {}", printable(images.ids[static_cast<size_t>(i)]),
+                                            printable(checkpoint.classes.name(label)), options.as_given("eps"));
+    write_file(folder / name, vnnlib_specification(to_float(images.images[i].unsqueeze(0))[0], settings.eps, label,
+                                                   checkpoint.classes.size(), comment));
+    instances += fmt::format("network.onnx,{},{}\n", name, kVerifierSeconds);
+  }
+  write_file(folder / "instances.csv", instances);
+  return images.size();
+}
+
+int run(const std::vector<std::string>& arguments) {
+  Settings settings;
+  OptionSet options("export", "", "Write a network as a file that PyTorch, ONNX Runtime, OpenCV or a verifier loads.");
+  declare(options, settings);
   if (!options.parse(arguments)) return 0;
-  if (out.path.empty()) throw UserError("fercli export: --out FILE is needed");
-  const OutputLock lock = out.take(options);
+  check(options, settings);
+  const bool questions = settings.format == "vnnlib";
+  const std::string& out = settings.out.path;
+  require_free(options, "out", questions ? std::filesystem::path(out) / "instances.csv" : std::filesystem::path(out),
+               settings.out.force);
+  const OutputLock lock = questions ? OutputLock::of_folder(out) : OutputLock::of_file(out);
   prepare_machine({});
-  const Checkpoint checkpoint = model.load_and_warn();
-  export_model(checkpoint, format, out.path);
+  const Checkpoint checkpoint = settings.model.load_and_warn();
   const auto& input = checkpoint.preprocessing;
-  print_text("{}: {} for {}x{}x{} images, classes {}\n", out.path, format, input.size, input.columns(), input.channels,
-             join(checkpoint.classes.names(), ", "));
+  const std::string about = fmt::format("{}x{}x{} images, classes {}", input.size, input.columns(), input.channels,
+                                        join(checkpoint.classes.names(), ", "));
+  if (questions) {
+    const int64_t images = write_specifications(options, settings, checkpoint);
+    print_text("{}: network.onnx and {} specifications at Linf eps {} for {}\n", out, images, options.as_given("eps"),
+               about);
+    return 0;
+  }
+  export_model(checkpoint, settings.format, out);
+  print_text("{}: {} for {}\n", out, settings.format, about);
   return 0;
 }
 

@@ -334,9 +334,12 @@ void settle_loss(const OptionSet& options, Settings& settings) {
 void refuse_idle_options(const OptionSet& options, const Settings& settings) {
   const TrainOptions& train = settings.train;
   const TrainingLoss& loss = Registry<TrainingLoss>::instance().get(train.loss);
-  const bool has_kl_term = Values(loss.parameters, {}).has("beta");
+  const bool has_kl_term = Values(loss.parameters, {}).has("beta"), searches = loss.attack && loss.attack->searches;
   const std::tuple<const char*, bool, std::string> checks[] = {
       {"beta", has_kl_term, "is for --loss trades or mart"},
+      {"attack-steps", searches, "is for a loss that searches perturbed images"},
+      {"alpha", searches, "is for a loss that searches perturbed images"},
+      {"attack-statistics", searches, "is for a loss that searches perturbed images"},
       {"temperature", !settings.teacher.empty(), "is for --teacher"},
       {"teacher-share", !settings.teacher.empty(), "is for --teacher"},
       {"full-epochs", train.augmentation.crop > 0, "is for --crop"},
@@ -381,6 +384,12 @@ std::shared_ptr<const Distillation> load_teacher(const Settings& settings, const
 std::string describe_attack(const OptionSet& options, const TrainOptions& train) {
   const AttackRecipe& recipe = *Registry<TrainingLoss>::instance().get(train.loss).attack;
   const Values parameters = train.parameters();
+  if (!recipe.searches) {
+    return fmt::format(
+        "training for certificates: {} ({}), eps {}; the best epoch is chosen by balanced robust accuracy "
+        "at this eps",
+        train.loss, recipe.paper, options.as_given("eps"));
+  }
   const int64_t steps = parameters.whole("attack-steps");
   return fmt::format(
       "adversarial training: {} ({}), eps {}, {} {}, {} statistics; the best epoch is chosen by balanced "

@@ -10,7 +10,7 @@ AttackSchedule::AttackSchedule(const TrainOptions& options)
       stops_(options.micro_shards > 0 && !replays()) {}  // weights that a replay has learnt already are not given up
 
 int64_t AttackSchedule::first_steps() const {
-  return parameters_.whole("attack-steps");
+  return loss_.attack->searches ? parameters_.whole("attack-steps") : loss_.attack->steps;
 }
 
 double AttackSchedule::eps(double moment) const {
@@ -18,11 +18,12 @@ double AttackSchedule::eps(double moment) const {
 }
 
 InnerAttack AttackSchedule::at(double moment, int64_t steps) const {
-  const double radius = eps(moment);
+  const double radius = eps(moment), risen = radius / eps_;
+  if (!loss_.attack->searches) return {radius, radius, steps, loss_.attack->statistics, stops_, risen};
   const double alpha =
       parameters_.has("alpha") ? parameters_.number("alpha") * radius / eps_ : loss_.attack->alpha(radius, steps);
   const bool of_batch = parameters_.word("attack-statistics") == to_string(Statistics::Batch);
-  return {radius, alpha, steps, of_batch ? Statistics::Batch : Statistics::Running, stops_};
+  return {radius, alpha, steps, of_batch ? Statistics::Batch : Statistics::Running, stops_, risen};
 }
 
 }  // namespace fercli

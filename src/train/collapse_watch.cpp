@@ -11,7 +11,7 @@ constexpr double kCollapsedShare = 0.5;
 }  // namespace
 
 bool may_collapse(const TrainingLoss& loss, int64_t attack_steps) {
-  return loss.attack && loss.attack->learn_from == nullptr && attack_steps == 1;
+  return loss.attack && loss.attack->searches && loss.attack->learn_from == nullptr && attack_steps == 1;
 }
 
 bool has_collapsed(const std::vector<EpochRecord>& history, int64_t classes) {

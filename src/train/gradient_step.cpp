@@ -15,6 +15,7 @@ namespace {
 /// Finds the perturbed images.
 void find_perturbed(const GradientSettings& settings, TrainingBatch& batch, torch::Tensor& memory) {
   const AttackRecipe& recipe = *settings.loss.attack;
+  batch.risen = settings.attack->risen;
   batch.x_adv = recipe.perturb(settings.model, batch, *settings.attack, settings.noise, memory).detach();
   batch.x_adv.requires_grad_(recipe.learn_from != nullptr);
 }

@@ -25,6 +25,7 @@ struct InnerAttack {
   int64_t steps;
   Statistics statistics;
   bool stops = false;  ///< at an interrupt, with Interrupted
+  double risen = 1;    ///< eps as a share of what it rises to
 };
 
 /// The network as an attack inside a training step sees it: gradients with respect to the images only. While it lives

@@ -25,7 +25,7 @@ std::vector<std::string> adversarial_losses() {
 
 std::vector<Parameter> parameters_of(const TrainingLoss& loss) {
   auto all = loss.parameters;
-  if (!loss.attack) return all;
+  if (!loss.attack || !loss.attack->searches) return all;
   all.push_back(Parameter::whole("attack-steps", std::to_string(loss.attack->steps), between(1, 1000),
                                  "gradient steps per batch (free: replays)"));
   all.push_back(Parameter::number("alpha", "", {0, 1, true}, "step size; without it the rule of the loss's paper"));

@@ -21,6 +21,7 @@ struct TrainingBatch {
   torch::Tensor x_adv = {};  ///< like x: the perturbed images; undefined in standard training
   Values parameters = {};    ///< of the loss
   int64_t first_row = 0;     ///< of these images in the step's batch, of which they may be a part
+  double risen = 1;          ///< of the attack: its eps as a share of what it rises to
   std::vector<int64_t> noise_keys = {};  ///< (N): what the noise of each image is drawn by, besides the step
 
   TrainingBatch rows(int64_t begin, int64_t end) const;  ///< some of the images
@@ -47,6 +48,8 @@ struct AttackRecipe {
   /// Where set, each batch is learnt `steps` times in a row, and this is told the gradient of the loss at x_adv, which
   /// the learning step leaves behind at no cost.
   void (*learn_from)(const torch::Tensor& gradient, const InnerAttack& attack, torch::Tensor& memory) = nullptr;
+
+  bool searches = true;  ///< false: it looks for no image; the loss itself is about the whole ball
 };
 
 /// A training objective, one file each.
@@ -59,7 +62,7 @@ struct TrainingLoss {
   std::vector<Parameter> parameters = {};             ///< of its own; see `parameters_of`
 };
 
-/// All that a loss can be given: its own parameters and, where it has an attack, attack-steps, alpha and
+/// All that a loss can be given: its own parameters and, where its attack searches, attack-steps, alpha and
 /// attack-statistics, by default those of its paper.
 std::vector<Parameter> parameters_of(const TrainingLoss& loss);
 

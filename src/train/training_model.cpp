@@ -19,6 +19,10 @@ torch::Tensor TrainingModel::logits(const torch::Tensor& x) const {
   return network_->forward(spec_.preprocessing.normalised(x, scalar_type(precision_))).to(torch::kFloat32);
 }
 
+torch::Tensor TrainingModel::exact_logits(const torch::Tensor& x) const {
+  return network_->forward(spec_.preprocessing.normalised(x, torch::kFloat32)).to(torch::kFloat32);
+}
+
 Classifier TrainingModel::classifier(int64_t size) const {
   NetworkSpec spec = spec_;
   spec.preprocessing.size = size;

@@ -16,6 +16,9 @@ class TrainingModel {
   /// mode that the network is in.
   torch::Tensor logits(const torch::Tensor& x) const;
 
+  /// The same in float32, whatever the precision.
+  torch::Tensor exact_logits(const torch::Tensor& x) const;
+
   /// The network as it stands, in eval mode, on images of this side: BatchNorm folded, weights fixed. A copy.
   Classifier classifier(int64_t size) const;
 

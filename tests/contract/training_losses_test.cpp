@@ -34,7 +34,7 @@ class TrainingLossContract : public testing::TestWithParam<std::string> {
   TrainingBatch perturbed() {
     TrainingBatch ready = batch_;
     if (!loss_.attack) return ready;
-    const int64_t steps = batch_.parameters.whole("attack-steps");
+    const int64_t steps = loss_.attack->searches ? batch_.parameters.whole("attack-steps") : loss_.attack->steps;
     torch::Tensor memory;
     at::manual_seed(5);
     ready.x_adv = loss_.attack->perturb(
@@ -99,7 +99,7 @@ TEST_P(TrainingLossContract, EveryParameterOfItsOwnChangesIt) {
   const double usual = value(ready).loss.item<double>();
   for (const auto& parameter : loss_.parameters) {
     auto changed = ready;
-    changed.parameters = Values(parameters_of(loss_), {{parameter.name, "0.5"}});
+    changed.parameters = Values(parameters_of(loss_), {{parameter.name, parameter.initial == "0.5" ? "0.25" : "0.5"}});
     EXPECT_NE(value(changed).loss.item<double>(), usual) << parameter.name;
     EXPECT_FALSE(parameter.help.empty()) << parameter.name;
   }

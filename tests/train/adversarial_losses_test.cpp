@@ -154,6 +154,28 @@ TEST_F(ByHand, MartWeighsTheDivergenceByTheDoubtAndPushesTheRivalDown) {
   EXPECT_NEAR(loss("mart"), weighted_mean(value), 1e-5);
 }
 
+/// The bound of a linear network's logits is reached in a corner of the ball.
+TEST_F(ByHand, IntervalBoundsAreTheWorstLogitsOfTheBall) {
+  const auto z = batch_.x.flatten(1).mm(weight_.t());
+  const auto worst_loss = [&](int64_t n, int64_t y) {
+    double sum = 0;
+    for (int64_t k = 0; k < kClasses; ++k) {
+      const auto reach = kEps * (weight_[k] - weight_[y]).abs().sum();
+      sum += std::exp((z[n][k] - z[n][y] + reach).item<double>());
+    }
+    return std::log(sum);
+  };
+  const auto p = probabilities(batch_.x);
+  const auto clean_loss = [&](int64_t n, int64_t y) { return -std::log(p[n][y]); };
+  batch_.x_adv = perturb("ibp", 1, Rng(1));
+  for (const double risen : {0.0, 0.5, 1.0}) {
+    batch_.parameters = Values(loss_named("ibp").parameters, {{"kappa", "0.25"}});
+    batch_.risen = risen;
+    const double kappa = 1 - 0.75 * risen;
+    EXPECT_NEAR(loss("ibp"), kappa * weighted_mean(clean_loss) + (1 - kappa) * weighted_mean(worst_loss), 1e-4);
+  }
+}
+
 TEST_F(ByHand, LogitAdjustmentRaisesTheLogitsBeforeTheCrossEntropy) {
   batch_.adjustment = torch::tensor({0.0f, std::log(2.0f), 0.0f});
   const auto p = probabilities(batch_.x);

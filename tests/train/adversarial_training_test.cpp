@@ -99,7 +99,8 @@ class EachAdversarialLoss : public testing::TestWithParam<std::string> {
  protected:
   TrainOptions options() const {
     TrainOptions options = options_for(GetParam(), 2);
-    options.loss_parameters["attack-steps"] = "2";
+    const TrainingLoss& loss = Registry<TrainingLoss>::instance().get(GetParam());
+    if (loss.attack->searches) options.loss_parameters["attack-steps"] = "2";
     options.adversarial.awp = 0.005;
     options.adversarial.robust_images = 14;
     options.adversarial.robust_steps = 2;

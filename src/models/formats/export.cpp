@@ -22,6 +22,11 @@ std::shared_ptr<const Executor> plain_executor(const Checkpoint& checkpoint) {
   return model.executor({Precision::Float32, torch::kCPU, "plain"});
 }
 
+std::vector<int64_t> input_shape(const Checkpoint& checkpoint) {
+  const auto& input = checkpoint.preprocessing;
+  return {input.channels, input.size, input.columns()};
+}
+
 Trace trace_of(const Checkpoint& checkpoint) {
   const auto& input = checkpoint.preprocessing;
   const auto channels = [](const std::vector<double>& values) {
@@ -30,8 +35,7 @@ Trace trace_of(const Checkpoint& checkpoint) {
   // Outside of the trace, which would write their making down.
   const auto mean = channels(input.mean), std = channels(input.std);
   const auto network = plain_executor(checkpoint);
-  return Trace([=](const torch::Tensor& x) { return network->logits((x - mean) / std); },
-               {input.channels, input.size, input.columns()});
+  return Trace([=](const torch::Tensor& x) { return network->logits((x - mean) / std); }, input_shape(checkpoint));
 }
 
 /// The network's graph, behind its normalisation.
@@ -76,9 +80,14 @@ void export_model(const Checkpoint& checkpoint, const std::string& format, const
   if (format == "safetensors") return export_safetensors(checkpoint, path);
   if (format == "torchscript") return trace_of(checkpoint).save_torchscript(path);
   if (format != "onnx") throw UserError(fmt::format("--format {}: must be torchscript, onnx or safetensors", format));
-  const auto& input = checkpoint.preprocessing;
-  write_onnx(simplify(graph_of(checkpoint)), {input.channels, input.size, input.columns()}, checkpoint.classes.size(),
-             path);
+  write_onnx(simplify(graph_of(checkpoint)), input_shape(checkpoint), checkpoint.classes.size(), path);
+}
+
+Graph network_graph(const Checkpoint& checkpoint) {
+  const auto* imported = dynamic_cast<const GraphModel*>(checkpoint.foreign.get());
+  if (imported != nullptr) return imported->graph();
+  const auto network = plain_executor(checkpoint);
+  return Trace([=](const torch::Tensor& x) { return network->logits(x); }, input_shape(checkpoint)).graph();
 }
 
 }  // namespace fercli

@@ -8,7 +8,6 @@
 
 #include "core/error.hpp"
 #include "core/progress.hpp"
-#include "core/reason.hpp"
 #include "models/graph/operator.hpp"
 
 namespace fercli {
@@ -23,18 +22,6 @@ constexpr int64_t kMostElements = int64_t{1} << 27;
 
 bool is_float(const torch::Tensor& tensor) {
   return at::isFloatingType(tensor.scalar_type());
-}
-
-/// Runs one node, and says which one it was when that fails.
-Tensors run_node(const GraphNode& node, Tensors inputs, int64_t most_elements) {
-  const OperatorCall call(node, std::move(inputs), most_elements);
-  try {
-    return Registry<GraphOperator>::instance().get(node.op).run(call);
-  } catch (const UserError&) {
-    throw;
-  } catch (const std::exception& error) {
-    call.fail(reason_of(error));
-  }
 }
 
 /// How often each value is read; the graph's output counts as one more reader.

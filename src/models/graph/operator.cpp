@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "core/error.hpp"
+#include "core/reason.hpp"
 #include "core/tensor_list.hpp"
 
 namespace fercli {
@@ -69,6 +70,17 @@ std::vector<int64_t> OperatorCall::broadcast(torch::IntArrayRef a, torch::IntArr
 
 void OperatorCall::fail(const std::string& message) const {
   throw UserError(fmt::format("node '{}' ({}): {}", node_.name, node_.op, message));
+}
+
+Tensors run_node(const GraphNode& node, Tensors inputs, int64_t most_elements) {
+  const OperatorCall call(node, std::move(inputs), most_elements);
+  try {
+    return Registry<GraphOperator>::instance().get(node.op).run(call);
+  } catch (const UserError&) {
+    throw;
+  } catch (const std::exception& error) {
+    call.fail(reason_of(error));
+  }
 }
 
 bool has_effect(const GraphNode& node, Effect effect) {

@@ -115,6 +115,14 @@ inline const GraphOperator* find_operator(const std::string& name) {
   return Registry<GraphOperator>::instance().find(name);
 }
 
+/// Runs one node, and says which one it was when that fails. Throws UserError.
+Tensors run_node(const GraphNode& node, Tensors inputs, int64_t most_elements);
+
+/// For arithmetic in float32 whatever comes: only float64, in which bounds are computed, stays as it is.
+inline torch::Tensor at_least_float32(const torch::Tensor& x) {
+  return x.scalar_type() == torch::kFloat64 ? x : x.to(torch::kFloat32);
+}
+
 /// Whether an operator that is known has this effect.
 bool has_effect(const GraphNode& node, Effect effect);
 

@@ -231,7 +231,7 @@ Tensors average_pooling(const OperatorCall& c) {
 
 Tensors global_average_pooling(const OperatorCall& c) {
   require_image(c);
-  return {c[0].to(torch::kFloat32).mean({2, 3}, /*keepdim=*/true)};
+  return {at_least_float32(c[0]).mean({2, 3}, /*keepdim=*/true)};
 }
 
 Tensors global_max_pooling(const OperatorCall& c) {
@@ -245,7 +245,7 @@ torch::Tensor dense(const OperatorCall& c, const torch::Tensor& x, const torch::
                     const torch::Tensor& bias) {
   if (x.size(1) != weight.size(1)) c.fail(fmt::format("has {} inputs and weights for {}", x.size(1), weight.size(1)));
   c.allow({x.size(0), weight.size(0)});
-  return at::conv2d(x.to(torch::kFloat32).reshape({-1, x.size(1), 1, 1}),
+  return at::conv2d(at_least_float32(x).reshape({-1, x.size(1), 1, 1}),
                     weight.reshape({weight.size(0), weight.size(1), 1, 1}), bias, /*stride=*/2)
       .flatten(1);
 }
@@ -283,7 +283,7 @@ Tensors matrix_product(const OperatorCall& c) {
   auto shape = c.broadcast(c[0].sizes().slice(0, c[0].dim() - 2), c[1].sizes().slice(0, c[1].dim() - 2));
   shape.insert(shape.end(), {c[0].size(-2), c[1].size(-1)});
   c.allow(shape);
-  return {at::matmul(c[0].to(torch::kFloat32), c[1].to(torch::kFloat32))};
+  return {at::matmul(at_least_float32(c[0]), at_least_float32(c[1]))};
 }
 
 /// Inputs `first` to `last` hold one number for each channel of input 0.

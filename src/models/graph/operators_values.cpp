@@ -132,7 +132,7 @@ Tensors reduced(const OperatorCall& c) {
     for (int64_t d = 0; d < c[0].dim(); ++d) axes.push_back(d);
   }
   for (int64_t& axis : axes) axis = c.axis(axis, c[0].dim());
-  const auto x = is_float(c[0]) ? c[0].to(torch::kFloat32) : c[0];
+  const auto x = is_float(c[0]) ? at_least_float32(c[0]) : c[0];
   return {function(x, axes, c.integer("keepdims", 1) != 0)};
 }
 

@@ -7,6 +7,7 @@
 
 #include "models/kernels/bfloat16_emulation.hpp"
 #include "models/kernels/fused_conv.hpp"
+#include "models/networks/bound_pass.hpp"
 
 namespace fercli {
 
@@ -40,6 +41,51 @@ int64_t element_count(const torch::nn::Module& module) {
 void record_layer(const torch::nn::Module& module, std::string kind, const torch::Tensor& output, int64_t flops) {
   active_trace->records.push_back(
       {&module, std::move(kind), output.sizes().slice(1).vec(), element_count(module), flops});
+}
+
+}  // namespace
+
+namespace {
+
+/// A layer's parameters; `weight` alone is always there.
+struct LayerWeights {
+  const torch::Tensor &weight, &bias, &scale, &shift;
+  torch::Tensor mean, variance;  ///< running
+  bool trains;
+};
+
+/// What BatchNorm multiplies by and adds, by the statistics of `y` in training, which move the running ones.
+std::pair<torch::Tensor, torch::Tensor> norm_of(const LayerWeights& layer, const torch::Tensor& y) {
+  auto mean = layer.mean, variance = layer.variance;
+  if (layer.trains) {
+    std::vector<int64_t> axes{0};
+    for (int64_t axis = 2; axis < y.dim(); ++axis) axes.push_back(axis);
+    std::tie(variance, mean) = at::var_mean(y, axes, /*unbiased=*/false);
+    const torch::NoGradGuard no_grad;
+    const auto count = static_cast<double>(y.numel() / y.size(1));
+    torch::Tensor(layer.mean).lerp_(mean, kBatchNormMomentum);
+    torch::Tensor(layer.variance).lerp_(variance * (count / std::max(count - 1, 1.0)), kBatchNormMomentum);
+  }
+  const auto factor = layer.scale / (variance + kBatchNormEps).sqrt();
+  std::vector<int64_t> shape(static_cast<size_t>(y.dim()), 1);
+  shape[1] = -1;
+  return {factor.view(shape), (layer.shift - mean * factor).view(shape)};
+}
+
+/// In a BoundPass: x, and what comes out, are (3N,…). work(x, weight, bias): the layer's sums of products.
+template <class Work>
+torch::Tensor carry_bounds(const torch::Tensor& x, const LayerWeights& layer, const Work& work) {
+  const auto thirds = x.chunk(3);
+  const auto linear = work(at::cat({thirds[0], (thirds[1] + thirds[2]) / 2}), layer.weight, layer.bias).chunk(2);
+  auto y = linear[0], middle = linear[1];
+  auto reach = work((thirds[2] - thirds[1]) / 2, layer.weight.abs(), torch::Tensor());
+  if (layer.scale.defined()) {
+    const auto [factor, offset] = norm_of(layer, y);
+    y = y * factor + offset;
+    middle = middle * factor + offset;
+    reach = reach * factor.abs();
+  }
+  return at::cat({y, middle - reach, middle + reach});
 }
 
 }  // namespace
@@ -83,7 +129,8 @@ torch::Tensor Conv::forward(const torch::Tensor& x, const torch::Tensor& shortcu
 }
 
 torch::Tensor Conv::run(const torch::Tensor& x, const torch::Tensor& shortcut) {
-  const bool fused = fast_ && fits_fast_conv(x) && (fast_bias_.defined() || is_training());
+  const bool fused =
+      fast_ && BoundPass::active() == nullptr && fits_fast_conv(x) && (fast_bias_.defined() || is_training());
   auto y = fused ? run_fused(x, shortcut) : run_unfused(x, shortcut);
   if (active_trace != nullptr) record(y);
   return y;
@@ -100,10 +147,15 @@ torch::Tensor Conv::run_unfused(const torch::Tensor& x, const torch::Tensor& sho
   const auto convolve = [this](const torch::Tensor& input, const torch::Tensor& weight, const torch::Tensor& bias) {
     return at::conv2d(input, weight, bias, options_.stride, options_.padding, 1, options_.groups);
   };
-  auto y = with_bfloat16_emulated(x, cast(weight_, x), cast(bias_, x), convolve);
-  if (scale_.defined()) {
-    y = at::batch_norm(y, scale_, shift_, running_mean_, running_var_, is_training(), kBatchNormMomentum, kBatchNormEps,
-                       /*cudnn_enabled=*/true);
+  torch::Tensor y;
+  if (BoundPass::active() != nullptr) {
+    y = carry_bounds(x, {weight_, bias_, scale_, shift_, running_mean_, running_var_, is_training()}, convolve);
+  } else {
+    y = with_bfloat16_emulated(x, cast(weight_, x), cast(bias_, x), convolve);
+    if (scale_.defined()) {
+      y = at::batch_norm(y, scale_, shift_, running_mean_, running_var_, is_training(), kBatchNormMomentum,
+                         kBatchNormEps, /*cudnn_enabled=*/true);
+    }
   }
   if (shortcut.defined()) y = y.add_(shortcut);
   return options_.activation == Activation::Relu ? y.relu_() : y;
@@ -159,7 +211,19 @@ void Dense::initialise(Rng rng) {
   overwrite(weight_, normal_weights(rng, weight_.sizes(), std::sqrt(gain / static_cast<double>(in_))));
 }
 
+torch::Tensor Dense::bounded(const torch::Tensor& x) {
+  BoundPass& pass = *BoundPass::active();
+  if (gives_logits()) return pass.margins(x, weight_, bias_);
+  const auto multiply = [](const torch::Tensor& features, const torch::Tensor& weight, const torch::Tensor& bias) {
+    return at::linear(features, weight, bias);
+  };
+  const auto y =
+      carry_bounds(x, {weight_, bias_, scale_, shift_, running_mean_, running_var_, is_training()}, multiply);
+  return role_ == Role::Hidden ? y.relu() : y;
+}
+
 torch::Tensor Dense::forward(const torch::Tensor& x) {
+  if (BoundPass::active() != nullptr) return bounded(x);
   const auto input = role_ == Role::Output ? x.to(torch::kFloat32) : x;
   // The stride means nothing on one pixel, but with it LibTorch takes oneDNN always; without it small batches on a
   // single thread go another way, with other roundings.

@@ -95,6 +95,8 @@ class Dense : public Layer {
   void scale_output(double factor);  ///< multiplies the logits
 
  private:
+  torch::Tensor bounded(const torch::Tensor& x);  ///< in a BoundPass
+
   int64_t in_, out_;
   Role role_;
   torch::Tensor weight_, bias_, scale_, shift_, running_mean_, running_var_;
