@@ -17,8 +17,8 @@ namespace fercli {
 /// Throws UserError: another format, an imported network as safetensors, operators that the format lacks.
 void export_model(const Checkpoint& checkpoint, const std::string& format, const std::filesystem::path& path);
 
-/// The network's graph, as it was trained, without its normalisation: normalised input to logits. Throws UserError where
-/// it does what a graph cannot say.
+/// The network's graph, as it was trained, without its normalisation: normalised input to logits. Throws UserError
+/// where it does what a graph cannot say.
 Graph network_graph(const Checkpoint& checkpoint);
 
 /// shape: (C,H,W) of the input.
