@@ -154,7 +154,7 @@ TEST_F(Train, ExplainsWrongOptions) {
               HasSubstr("architecture emobot has dense layers"));
   EXPECT_THAT(error({"--data", "synthetic:n=70", "--eps", "4/255"}), HasSubstr("--eps 4/255: is for --adversarial"));
   EXPECT_THAT(error({"--data", "synthetic:n=70", "--adversarial", "--loss", "cross-entropy"}),
-              HasSubstr("--adversarial needs one of fgsm-rs, free, mart, n-fgsm, pgd-at, trades"));
+              HasSubstr("--adversarial needs one of fgsm-rs, free, ibp, mart, n-fgsm, pgd-at, trades"));
   EXPECT_THAT(error({"--data", "synthetic:n=70", "--set", "width"}), HasSubstr("'width' must be NAME=NUMBER"));
   const test::ScratchFolder out;
   EXPECT_THAT(error({"--data", "synthetic:n=2", "--arch", "small-cnn", "--out", out.path().string()}),
