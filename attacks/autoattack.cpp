@@ -20,6 +20,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "attacks/engine/cascade.hpp"
 #include "attacks/engine/search.hpp"
 
 namespace fercli::autoattack_attack {
@@ -58,13 +59,19 @@ bool works_in(const Part& part, Norm norm) {
   return std::find(norms.begin(), norms.end(), norm) != norms.end();
 }
 
-class AutoAttack : public Attack {
+class AutoAttack : public Cascade {
  public:
-  using Attack::Attack;
+  using Cascade::Cascade;
 
   /// Those of both variants; the untargeted one is apgd-ce, apgd-t, fab-t, square.
   std::vector<std::string> stages() const override {
     return {"apgd-ce", "apgd-t", "apgd-dlr", "fab-t", "fab", "square"};
+  }
+
+  std::vector<int64_t> stages_of_parts(Norm norm, bool targeted, int64_t classes) const override {
+    std::vector<int64_t> stages;
+    for (const Leg& leg : legs_of(norm, targeted, classes)) stages.push_back(leg.of.stage);
+    return stages;
   }
 
  private:

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "commands/explanation_tables.hpp"
 #include "commands/options/output_file.hpp"
 #include "core/error.hpp"
 #include "core/escape.hpp"
@@ -105,6 +106,7 @@ void RobustnessOptions::declare(OptionSet& options) {
   attack.declare(options);
   options.flag("float", &off_grid, "do not round to 8 bits, for comparison with other libraries");
   options.text("save-adv", &save_adv, "FILE", "keep the adversarial images; `fercli verify FILE` judges them again");
+  declare_explain(options, &explain);
   options.number("min-robust", &min_robust, "0", {0, 1, false, false},
                  "exit with 3 when the worst-case robust accuracy at the largest eps is below");
   division.declare_shard(options);
@@ -136,7 +138,7 @@ void RobustnessOptions::check(const OptionSet& options, const std::string& out) 
     return;
   }
   std::vector<std::string> needing{"eps",  "goal",      "norm",  "save-adv",  "min-robust", "float",
-                                   "mask", "surrogate", "shard", "processes", "estimate"};
+                                   "mask", "surrogate", "shard", "processes", "estimate",   "explain"};
   for (const auto& parameter : shared_parameters()) needing.push_back(parameter.name);
   for (const auto& name : needing) {
     if (options.given(name)) options.fail(name, "needs --attacks");
@@ -146,6 +148,7 @@ void RobustnessOptions::check(const OptionSet& options, const std::string& out) 
 RobustnessRun run_robustness(const RobustnessOptions& options, const RobustnessSubject& subject, const Runtime& runtime,
                              const std::string& folder, Division* division) {
   RobustnessRun run;
+  run.explain = options.explain;
   run.plan = plan_of(options, subject, runtime);
   CampaignOptions campaign;
   if (!folder.empty()) campaign.state = std::filesystem::path(folder) / kStateFile;
@@ -202,6 +205,8 @@ std::vector<PrintedTable> robustness_tables(const Result& result, const Robustne
   tables.push_back(by_class(result, run, "per_class", "robust_accuracy", "robust accuracy by class, worst case"));
   tables.push_back(by_class(result, run, "answers", "share", "share of each answer, worst case"));
   if (auto table = median_table(result, run); !table.rows.empty()) tables.push_back(std::move(table));
+  if (auto table = optimality_table(result); !table.rows.empty()) tables.push_back(std::move(table));
+  if (run.explain) tables.push_back(stage_table(result));
   return tables;
 }
 

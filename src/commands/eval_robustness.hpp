@@ -19,7 +19,7 @@ class OptionSet;
 struct RobustnessOptions {
   std::string attacks, eps, goal = "untargeted", save_adv;
   double min_robust = 0;
-  bool off_grid = false;
+  bool off_grid = false, explain = false;
   AttackOptions attack;
   DivisionOptions division;
   std::vector<std::string> names = {};  ///< of the attacks; known after `check`
@@ -42,6 +42,7 @@ struct RobustnessRun {
   Trial plan;
   Ledger robustness;
   std::vector<SanityFlag> flags;
+  bool explain = false;  ///< which stage broke what at which cost
 };
 
 /// With a folder, an interrupted run goes on from FOLDER/robustness.state. Where the division wants ledgers only,

@@ -48,6 +48,9 @@ Nearest search_nearest(const Bench& bench, const AttackPlan& plan, const AttackR
   outcome->forward += record.forward.front();
   outcome->backward += record.backward.front();
   outcome->seconds += record.seconds.front();
+  for (auto& report : stage_reports(record, {{fmt::format("{:g}", plan.nearest(start).search_limit()), 0}})) {
+    outcome->stages.push_back(std::move(report));
+  }
   return nearest;
 }
 
@@ -202,6 +205,7 @@ AttackOutcome attack_images(const Bench& bench, const std::vector<int64_t>& rows
   outcome.forward = found.forward.front();
   outcome.backward = found.backward.front();
   outcome.seconds = found.seconds.front();
+  outcome.stages = stage_reports(found, trial.ladder);
   outcome.images = compare_stored(bench.network, images, found.adversarial, plan.goal, observer);
   count_only_sure(plan, found.float_success, &outcome);
   if (plan.minimal_eps && outcome.complete) {
@@ -279,6 +283,7 @@ Result summarise(const AttackOutcome& outcome, const AttackSelection& selection,
   result.attacks = nlohmann::json::array({outcome.attack});
   result.seed = plan.seed;
   result.tables["network_passes"] = {{"forward", outcome.forward}, {"backward", outcome.backward}};
+  result.tables["stages"] = Shape<std::vector<StageReport>>::write(outcome.stages);
   result.timing = {{"seconds", outcome.seconds},
                    {"images_per_second", static_cast<double>(outcome.images.size()) / outcome.seconds}};
   if (!outcome.complete) result.add_warning("interrupted: only the images finished until then are counted");

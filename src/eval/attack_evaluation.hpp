@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "eval/campaign/campaign.hpp"
+#include "eval/explanation.hpp"
 #include "eval/result.hpp"
 
 namespace fercli {
@@ -58,6 +59,7 @@ struct AttackOutcome {
   std::vector<AttackedImage> images;  ///< in the order of the rows
   nlohmann::json attack;              ///< Attack::describe
   int64_t forward = 0, backward = 0;  ///< images through the network
+  std::vector<StageReport> stages;    ///< what each stage found and has cost; the search for the smallest eps last
   double seconds = 0;
   bool complete = true;  ///< false: interrupted; `images` holds what was finished
 };

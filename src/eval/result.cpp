@@ -10,7 +10,7 @@
 #include "core/progress.hpp"
 #include "core/reason.hpp"
 #include "core/untrusted.hpp"
-#include "eval/result_shapes.hpp"
+#include "eval/explanation.hpp"
 #include "record/document_kind.hpp"
 #include "record/fields.hpp"
 
@@ -76,7 +76,7 @@ void visit_fields(Visitor& field, Result& result) {
   field("seed", result.seed, "of every random number");
   field("environment", result.environment, "program, libraries, processor", environment_schema());
   field("warnings", result.warnings, "sentences");
-  field("tables", result.tables, "figures as numbers", open_object({}));
+  field("tables", result.tables, "figures as numbers", open_object({}, explanation_members()));
   field("per_class", result.per_class, "metrics of each class", list(open_object({{"class", text()}})));
   field("timing", result.timing, "seconds and rates; the one part that differs between equal runs");
   field("per_image", result.per_image, "one entry for each image", list(image_schema()));

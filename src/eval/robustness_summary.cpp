@@ -4,6 +4,7 @@
 
 #include "core/tensor_list.hpp"
 #include "core/text.hpp"
+#include "eval/explanation.hpp"
 #include "eval/measures/metrics.hpp"
 
 namespace fercli {
@@ -77,6 +78,18 @@ void add_distances(Result& result, const Ledger& robustness, const AttackRecord&
   result.tables["curves"].push_back(std::move(curve));
 }
 
+/// Which stage broke how much at which cost, and how near the minimum-norm attacks come to the best of all.
+void add_explanation(Result& result, const Ledger& robustness, const Trial& plan) {
+  std::vector<StageReport> stages;
+  for (const auto& record : robustness.attacks) {
+    for (auto& report : stage_reports(record, plan.ladder)) stages.push_back(std::move(report));
+  }
+  result.tables["stages"] = Shape<std::vector<StageReport>>::write(stages);
+  const auto optimality = optimality_of(robustness);
+  if (optimality.empty()) return;
+  result.tables["optimality"] = Shape<std::vector<AttackOptimality>>::write(optimality);
+}
+
 void add_images(Result& result, const Ledger& robustness, const LabelSet& classes) {
   for (const auto& record : robustness.attacks) {
     std::vector<torch::Tensor> answers;
@@ -133,6 +146,7 @@ void add_robustness(Result& result, const Ledger& robustness, const Trial& plan,
     result.threat_model["eps"].push_back(budget.text);
     if (plan.settings.pixel_grid) result.threat_model["eps_levels"].push_back(describe_levels(plan.norm, budget.eps));
   }
+  add_explanation(result, robustness, plan);
   add_images(result, robustness, classes);
 }
 

@@ -275,6 +275,22 @@ TEST_F(AttackCommand, BatchSizeThreadsAndOrderChangeNoResult) {
   EXPECT_EQ(a, b);
 }
 
+TEST_F(AttackCommand, ExplainShowsWhatTheAttackAndTheSearchForTheSmallestEpsCost) {
+  const std::vector<std::string> words{"--data", faces().string(), "--attack",         "pgd:steps=2", "--eps",
+                                       "2/255",  "--minimal-eps",  "--min-confidence", "0.3"};
+  const json tables = attack_json("untargeted", words)["tables"];
+  ASSERT_EQ(tables["stages"].size(), 2u);
+  EXPECT_EQ(tables["stages"][0]["eps"], "2/255");
+  EXPECT_EQ(tables["stages"][1]["stage"], "smallest eps");
+  EXPECT_EQ(tables["stages"][0]["forward"].get<int64_t>() + tables["stages"][1]["forward"].get<int64_t>(),
+            tables["network_passes"]["forward"]);
+  auto shown = words;
+  shown.insert(shown.end(), {"--explain", "--out", (*scratch_ / "explained").string()});
+  EXPECT_THAT(attack("untargeted", shown).out, testing::HasSubstr("what each stage broke"));
+  shown.insert(shown.end(), {"--format", "markdown"});
+  EXPECT_THAT(attack("untargeted", shown).out, testing::HasSubstr("| smallest eps |"));
+}
+
 TEST_F(AttackCommand, TheSmallestEpsIsThatOfItsStoredImage) {
   const json result = attack_json("untargeted", {"--data", faces().string(), "--minimal-eps", "--out",
                                                  out_.path().string(), "--save-png", "all", "--limit", "4"});

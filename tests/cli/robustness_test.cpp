@@ -121,6 +121,45 @@ TEST_F(RobustnessCommand, MinimumNormAttacksGiveTheWholeLadderAndTheMedian) {
   EXPECT_EQ(result["tables"]["curves"][0]["points"].size(), 33u);  // 0.25 and 0.5 are among them
 }
 
+TEST_F(RobustnessCommand, ExplainShowsWhatEachStageBrokeAndCost) {
+  const std::vector<std::string> words{
+      "--attacks", "autoattack,pgd", "--eps", "1/255,8/255", "--steps", "2", "--queries",
+      "12",        "--targets",      "1",     "--limit",     "14"};
+  const auto with = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), words.begin(), words.end());
+    return eval(more);
+  };
+  const json tables = figures(with({"--json"}))["tables"];
+  EXPECT_FALSE(tables.contains("optimality"));
+  std::map<std::string, int64_t> forward, broken;
+  for (const auto& stage : tables["stages"]) {
+    const auto key = stage["attack"].get<std::string>() + stage["eps"].get<std::string>();
+    forward[key] += stage["forward"].get<int64_t>();
+    broken[stage["attack"]] += stage["broken"].get<int64_t>();
+  }
+  for (const auto& entry : tables["robustness"]) {
+    if (entry["attack"] == "worst") continue;
+    EXPECT_EQ(entry["forward"], forward[entry["attack"].get<std::string>() + entry["eps"].get<std::string>()]);
+  }
+  EXPECT_GT(broken["pgd"] + broken["autoattack"], 0);
+  EXPECT_THAT(with({}).out, testing::Not(HasSubstr("what each stage broke")));
+  const auto shown = with({"--explain"});
+  for (const char* part : {"what each stage broke", "apgd-ce", "forward/image", "all"}) {
+    EXPECT_THAT(shown.out, HasSubstr(part));
+  }
+  EXPECT_THAT(with({"--explain", "--format", "csv"}).out, HasSubstr("autoattack,stage,apgd-ce"));
+}
+
+TEST_F(RobustnessCommand, TwoMinimumNormAttacksAreSetBesideTheBestOfBoth) {
+  const std::vector<std::string> words{"--attacks", "deepfool,ddn", "--norm", "l2", "--eps", "0.5", "--steps", "3"};
+  EXPECT_THAT(eval(words).out, HasSubstr("optimality of minimum-norm attacks"));
+  auto as_json = words;
+  as_json.emplace_back("--json");
+  const json result = figures(eval(as_json));
+  ASSERT_EQ(result["tables"]["optimality"].size(), 2u);
+  EXPECT_EQ(result["tables"]["optimality"][1]["attack"], "ddn");
+}
+
 TEST_F(RobustnessCommand, BelowTheLeastRobustAccuracyItExitsWithThree) {
   const auto run = eval({"--attacks", "fgsm", "--eps", "8/255", "--min-robust", "0.99"});
   EXPECT_EQ(run.exit_code, 3);

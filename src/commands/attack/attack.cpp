@@ -6,6 +6,7 @@
 
 #include "commands/attack/attack_input.hpp"
 #include "commands/attack/attack_report.hpp"
+#include "commands/explanation_tables.hpp"
 #include "commands/options/attack_options.hpp"
 #include "commands/options/data_options.hpp"
 #include "commands/options/division_options.hpp"
@@ -40,6 +41,7 @@ struct Arguments {
   DivisionOptions division;
   Runtime runtime;
   int64_t limit = 0;
+  bool explain = false;
   ShowOptions show;
 
   bool saves_files() const { return !show.json || !out.empty() || save_png == "all"; }
@@ -87,6 +89,7 @@ OptionSet declare(Arguments& a) {
                "folder for pictures, result.json and per_image.csv; without it out/GOAL. An interrupted attack goes on "
                "from there");
   options.choice("save-png", &a.save_png, {"none", "all"}, "all: every adversarial image as DIR/adversarial/ID.png");
+  declare_explain(options, &a.explain);
   options.choice("lang", &a.language, {"en", "fr"}, "language of the pictures");
   a.show.declare(options);
   options.integer("batch-size", &a.attack.settings.batch_size, at_least(1),
@@ -196,6 +199,7 @@ Subject attack_model(const Arguments& a, const std::string& name, const OptionSe
   report.eps = a.eps;
   report.classes = classifier.classes();
   report.keeps_images = a.save_png == "all";
+  report.explain = a.explain;
   report.plan.goal = parse_emotion_goal(a.goal.front(), report.classes);
   if (!place) place = make_place(a, report.plan.goal.name, work);
   if (place || work.ledgers_only()) report.folder = results_folder(a, place, subfolder);
@@ -224,6 +228,7 @@ Subject attack_model(const Arguments& a, const std::string& name, const OptionSe
   if (place) make_folder(report.folder);
   if (place || work.ledgers_only()) campaign.state = report.folder / kState;
   report.outcome = attack_images({classifier, dataset, checkpoint.digest}, rows, report.plan, campaign, observer);
+  for (auto& stage : report.outcome.stages) stage.eps = stage.eps.empty() ? a.eps : stage.eps;
   if (work.ledgers_only()) return {std::move(report), exit_code, classifier, std::move(dataset)};
   if (place && report.keeps_images) write_adversarial(report.outcome.images, work_folder);
   Result& result = report.result = summarise(report.outcome, report.selection, report.plan, report.classes);

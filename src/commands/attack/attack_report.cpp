@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "commands/explanation_tables.hpp"
 #include "commands/options/attack_options.hpp"
 #include "core/escape.hpp"
 #include "report/attack_export.hpp"
@@ -114,7 +115,9 @@ void print_attack(const AttackReport& report, const ShowOptions& show) {
     images.columns[kSuccess] = "success";
     for (auto& row : images.rows) row[kSuccess] = row[kSuccess].text.empty() ? "no" : "yes";
     figures.title = title_of(report);
-    return show.print({figures, images});
+    std::vector<PrintedTable> tables{figures, images};
+    if (report.explain) tables.push_back(stage_table(report.result));
+    return show.print(tables);
   }
   const auto& plan = report.plan;
   print_title(report);
@@ -128,6 +131,10 @@ void print_attack(const AttackReport& report, const ShowOptions& show) {
   }
   print_text("\n");
   show.print({figures_of(report)});
+  if (report.explain) {
+    print_text("\n");
+    show.print({stage_table(report.result)});
+  }
   print_text("\n{}: {} {} {}{}, Linf {}/255, PSNR {:.1f} dB\n",
              best.success ? "Best example" : "No success; the best try", verdict(best.clean, report.classes),
              best.success ? "->" : "before,", verdict(best.after, report.classes), best.success ? "" : " after",
@@ -142,18 +149,21 @@ void print_attack(const AttackReport& report, const ShowOptions& show) {
 
 void print_comparison(const std::vector<const AttackReport*>& reports, const std::filesystem::path& picture,
                       const ShowOptions& show) {
-  PrintedTable table = comparison_of(reports);
+  std::vector<PrintedTable> tables{comparison_of(reports)};
+  for (const AttackReport* report : reports) {
+    if (report->explain) tables.push_back(stage_table(report->result, report->model + ": "));
+  }
   if (show.line_alone()) {
     for (const AttackReport* report : reports) print_text("{}: {}\n", printable(report->model), success_line(*report));
     return;
   }
   if (!show.text()) {
-    table.title = title_of(*reports.front());
-    return show.print({table});
+    tables.front().title = title_of(*reports.front());
+    return show.print(tables);
   }
   print_title(*reports.front());
   print_text("\n");
-  show.print({table});
+  show.print(tables);
   print_text("\n");
   if (!picture.empty()) print_text("  {}   one face, all models\n", picture.string());
   for (const AttackReport* report : reports) print_text("  {}/\n", report->folder.string());

@@ -20,6 +20,7 @@ struct AttackReport {
   LabelSet classes;
   std::filesystem::path folder;
   bool keeps_images = false;  ///< all of them, as PNG
+  bool explain = false;       ///< say which stage broke what at which cost
 };
 
 /// Table, success with intervals, and where the files are; or what else `show` asks for.

@@ -4,6 +4,7 @@
 
 #include <set>
 
+#include "attacks/engine/cascade.hpp"
 #include "attacks/engine/minimal_eps.hpp"
 #include "attacks/engine/transfer.hpp"
 #include "attacks/threat/ball.hpp"
@@ -60,16 +61,31 @@ torch::Tensor verdict_on(const Bench& bench, const Dataset& images, const std::v
   return predicted_classes(predict(judge, images, batch_size, observer).probabilities);
 }
 
+/// By minimal_eps, and in float32.
+bool searches_smallest_eps(const Trial& trial, const Attack& attack) {
+  return trial.nearest && !attack.minimum_norm();
+}
+
 json described(const Trial& trial, const Attack& attack, Precision precision) {
-  const bool exact = trial.nearest && !attack.minimum_norm();  // minimal_eps searches in float32
+  const bool exact = searches_smallest_eps(trial, attack);
   return attack.describe_on(exact ? Precision::Float32 : precision,
                             {trial.norm, attack.minimum_norm() ? trial.search_limit() : trial.ladder.back().eps});
 }
 
 /// Of one run on a data set of so many classes.
 int64_t legs_of(const Trial& trial, const Attack& attack, int64_t classes) {
-  if (trial.nearest && !attack.minimum_norm()) return 1;
-  return attack.legs(trial.norm, trial.targets.defined() || trial.goal.targeted(), classes);
+  if (searches_smallest_eps(trial, attack)) return 1;
+  return attack.legs(trial.norm, trial.targeted(), classes);
+}
+
+/// Which of its stages each leg of a run belongs to.
+std::vector<int64_t> stages_of_legs(const Trial& trial, const Attack& attack, int64_t classes) {
+  std::vector<int64_t> stages(static_cast<size_t>(legs_of(trial, attack, classes)), 0);
+  const auto* cascade = dynamic_cast<const Cascade*>(&attack);
+  if (cascade == nullptr || searches_smallest_eps(trial, attack)) return stages;
+  const auto of_parts = cascade->stages_of_parts(trial.norm, trial.targeted(), classes);
+  for (size_t leg = 0; leg < stages.size(); ++leg) stages[leg] = of_parts.at(leg % of_parts.size());
+  return stages;
 }
 
 AttackRecord new_record(const Trial& trial, const std::string& name, const Dataset& images, Precision precision) {
@@ -82,6 +98,7 @@ AttackRecord new_record(const Trial& trial, const std::string& name, const Datas
   record.transferred = trial.surrogate.classifier != nullptr;
   record.minimum_norm = trial.one_run(*attack);
   record.stages = attack->stages();
+  if (searches_smallest_eps(trial, *attack)) record.stages = {"smallest eps"};  // runs of all stages, many times
   record.settings = described(trial, *attack, precision);
   record.single_step = record.settings.value("steps", int64_t{0}) == 1;
   record.legs = legs_of(trial, *attack, classes);
@@ -95,6 +112,7 @@ AttackRecord new_record(const Trial& trial, const std::string& name, const Datas
   record.leg = torch::zeros({n}, torch::kInt64);
   record.forward.assign(budgets, 0);
   record.backward.assign(budgets, 0);
+  record.cost.assign(budgets, std::vector<StageCost>(record.stages.size()));
   record.seconds.assign(budgets, 0);
   return record;
 }
@@ -148,6 +166,7 @@ class Campaign {
 
   void attack_all(AttackRecord& record) {
     const auto attack = trial_.attack(record.name);
+    stages_ = stages_of_legs(trial_, *attack, images_.classes.size());
     for (int64_t run = 0; run < record.runs(); ++run) {
       now_ = record.minimum_norm ? record.name : fmt::format("{} {}", record.name, trial_.ladder[run].text);
       settle_broken(record, run);
@@ -219,13 +238,13 @@ class Campaign {
     const auto input = input_of(places);
     const Rng noise = trial_.noise(record.name);
     const int64_t forwards = maker_.forwards(), backwards = maker_.backwards();
-    if (trial_.nearest && !attack.minimum_norm()) {
+    if (searches_smallest_eps(trial_, attack)) {
       const auto nearest = minimal_eps(maker_, attack, trial_.norm, input, noise.split("minimal-eps"),
                                        {trial_.search_limit(), facts_of(trial_.norm).resolution});
       const auto found = nearest.eps.isfinite();
       settle(record, run, places, input,
-             {nearest.x_adv, nearest.logits, found, found, nearest.eps, torch::zeros_like(places), nearest.forward,
-              nearest.backward});
+             {nearest.x_adv, nearest.logits, found, found, nearest.eps, torch::zeros_like(places), 0, 0});
+      count(record, {run, leg}, {places.size(0), nearest.forward, nearest.backward});
       return;
     }
     const double eps = record.minimum_norm ? trial_.search_limit() : trial_.ladder[static_cast<size_t>(run)].eps;
@@ -235,8 +254,7 @@ class Campaign {
     }
     Findings findings = leg > 0 ? record.open.select(places) : Findings::none(input.x, maker_.classes().size());
     attack.run_leg(leg, maker_, {trial_.norm, eps}, shown, noise, findings);
-    record.forward[static_cast<size_t>(run)] += maker_.forwards() - forwards;
-    record.backward[static_cast<size_t>(run)] += maker_.backwards() - backwards;
+    count(record, {run, leg}, {places.size(0), maker_.forwards() - forwards, maker_.backwards() - backwards});
     const auto ended = leg + 1 == record.legs ? torch::ones_like(findings.done) : findings.done;
     keep_open(record, places, findings, leg + 1);
     const auto over = ended.nonzero().squeeze(1);
@@ -270,8 +288,16 @@ class Campaign {
     if (record.adversarial.defined()) record.adversarial.index_copy_(0, places, to_8bit(found.x_adv));
     record.settled.index_fill_(0, places, run + 1);
     record.leg.index_fill_(0, places, 0);
-    record.forward[static_cast<size_t>(run)] += found.forward;
-    record.backward[static_cast<size_t>(run)] += found.backward;
+  }
+
+  /// What a leg has cost: the images that came to it are counted where its stage begins.
+  void count(AttackRecord& record, Leg at, StageCost cost) const {
+    const auto run = static_cast<size_t>(at.run), leg = static_cast<size_t>(at.leg);
+    const int64_t stage = stages_[leg];
+    if (std::find(stages_.begin(), stages_.begin() + at.leg, stage) != stages_.begin() + at.leg) cost.images = 0;
+    record.forward[run] += cost.forward;
+    record.backward[run] += cost.backward;
+    record.cost[run].at(static_cast<size_t>(stage)).add(cost);
   }
 
   /// (N) int64: the first budget whose ball holds the success; the number of budgets where there is none.
@@ -294,6 +320,7 @@ class Campaign {
   Dataset images_;  ///< those of the ledger
   std::vector<int64_t> keys_;
   std::string now_;
+  std::vector<int64_t> stages_;  ///< of each leg of the attack that has its turn
   LedgerSaver saver_;
 };
 

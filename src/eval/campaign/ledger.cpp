@@ -22,6 +22,22 @@ torch::Tensor begun(const AttackRecord& record) {
   return record.leg.gt(0).nonzero().squeeze(1);
 }
 
+json cost_json(const AttackRecord& record) {
+  json budgets = json::array();
+  for (const auto& stages : record.cost) {
+    json& list = budgets.emplace_back(json::array());
+    for (const auto& stage : stages) list.push_back({stage.images, stage.forward, stage.backward});
+  }
+  return budgets;
+}
+
+void read_cost(const json& budgets, AttackRecord& record) {
+  for (const auto& stages : budgets) {
+    auto& list = record.cost.emplace_back();
+    for (const auto& stage : stages) list.push_back({stage.at(0), stage.at(1), stage.at(2)});
+  }
+}
+
 json facts_of(const AttackRecord& record) {
   return {{"name", record.name},
           {"minimum_norm", record.minimum_norm},
@@ -32,6 +48,7 @@ json facts_of(const AttackRecord& record) {
           {"legs", record.legs},
           {"forward", record.forward},
           {"backward", record.backward},
+          {"cost", cost_json(record)},
           {"seconds", record.seconds}};
 }
 
@@ -47,6 +64,7 @@ AttackRecord record_of(const json& facts) {
   record.legs = facts.at("legs");
   record.forward = facts.at("forward").get<std::vector<int64_t>>();
   record.backward = facts.at("backward").get<std::vector<int64_t>>();
+  read_cost(facts.at("cost"), record);
   record.seconds = facts.at("seconds").get<std::vector<double>>();
   return record;
 }
@@ -71,16 +89,30 @@ void read_open(AttackRecord& record, const std::map<std::string, torch::Tensor>&
   record.open.put(begun(record), kept);
 }
 
-/// Throws std::out_of_range for an image beyond the last run or leg, which would never be through.
+/// Throws std::out_of_range for an image beyond the last run or leg, which would never be through, and for costs that
+/// are not those of each budget and stage.
 void check_counts(const AttackRecord& record) {
   const auto fine = record.leg.ge(0).logical_and(record.leg.lt(record.legs)).logical_and(record.settled.ge(0));
   if (!fine.logical_and(record.settled.le(record.runs())).all().item<bool>()) throw std::out_of_range(record.name);
+  bool fits = record.cost.size() == record.forward.size();
+  for (const auto& stages : record.cost) fits = fits && stages.size() == record.stages.size();
+  if (!fits) throw std::out_of_range(record.name);
 }
 
 /// Sum of two lists, place by place.
 template <class Number>
 void add_to(std::vector<Number>& sum, const std::vector<Number>& more) {
   for (size_t i = 0; i < sum.size(); ++i) sum[i] += more.at(i);
+}
+
+/// The counts and seconds of `more`, which a part of the images has cost.
+void add_cost(AttackRecord& sum, const AttackRecord& more) {
+  add_to(sum.forward, more.forward);
+  add_to(sum.backward, more.backward);
+  add_to(sum.seconds, more.seconds);
+  for (size_t budget = 0; budget < sum.cost.size(); ++budget) {
+    for (size_t s = 0; s < sum.cost[budget].size(); ++s) sum.cost[budget][s].add(more.cost.at(budget).at(s));
+  }
 }
 
 Container container_of(const Ledger& ledger) {
@@ -153,6 +185,12 @@ void check_shards(const std::vector<Ledger>& shards) {
 
 }  // namespace
 
+void StageCost::add(const StageCost& more) {
+  images += more.images;
+  forward += more.forward;
+  backward += more.backward;
+}
+
 std::vector<std::pair<const char*, torch::Tensor*>> AttackRecord::columns() {
   std::vector<std::pair<const char*, torch::Tensor*>> all{
       {"broken", &broken},   {"logits", &logits}, {"distance", &distance}, {"stage", &stage}, {"float", &float_success},
@@ -213,6 +251,7 @@ Ledger Ledger::select(const torch::Tensor& places) const {
     std::fill(record.forward.begin(), record.forward.end(), 0);
     std::fill(record.backward.begin(), record.backward.end(), 0);
     std::fill(record.seconds.begin(), record.seconds.end(), 0.0);
+    for (auto& stages : record.cost) std::fill(stages.begin(), stages.end(), StageCost{});
   }
   return part;
 }
@@ -227,9 +266,7 @@ void Ledger::put(const torch::Tensor& places, const Ledger& part) {
       if (!record.open.x_adv.defined()) record.open = Findings::like(found.open, size());
       record.open.put(places, found.open);
     }
-    add_to(record.forward, found.forward);
-    add_to(record.backward, found.backward);
-    add_to(record.seconds, found.seconds);
+    add_cost(record, found);
   }
 }
 
@@ -282,11 +319,7 @@ Ledger Ledger::merge(const std::vector<Ledger>& shards) {
     for (size_t c = 0; c < columns.size(); ++c) {
       *columns[c].second = joined([&](Ledger shard) { return *shard.attacks.at(i).columns().at(c).second; });
     }
-    for (size_t part = 1; part < shards.size(); ++part) {
-      add_to(record.forward, shards[part].attacks.at(i).forward);
-      add_to(record.backward, shards[part].attacks.at(i).backward);
-      add_to(record.seconds, shards[part].attacks.at(i).seconds);
-    }
+    for (size_t part = 1; part < shards.size(); ++part) add_cost(record, shards[part].attacks.at(i));
   }
   return whole;
 }

@@ -10,6 +10,14 @@
 
 namespace fercli {
 
+/// What one stage of an attack has cost at one budget.
+struct StageCost {
+  int64_t images = 0;                 ///< that came to it
+  int64_t forward = 0, backward = 0;  ///< images through the network, for all that came
+
+  void add(const StageCost& more);
+};
+
 /// What one attack did to the M images of a ledger.
 struct AttackRecord {
   std::string name;
@@ -27,11 +35,12 @@ struct AttackRecord {
   torch::Tensor float_success;  ///< (M) bool: the goal was reached, on the pixel grid or off it
   torch::Tensor adversarial;    ///< uint8 (M,C,H,W): the image found, else the one nearest the goal at the last eps, or
                                 ///< the original where nothing was attacked; undefined off the pixel grid
-  std::vector<int64_t> forward, backward;  ///< images through the network at each budget
-  std::vector<double> seconds;             ///< at each budget
-  torch::Tensor settled;                   ///< (M) int64: runs (one per budget, or one for all) decided so far
-  torch::Tensor leg;                       ///< (M) int64: legs behind it of the run after those
-  Findings open = {};                      ///< M rows, valid where `leg` > 0; undefined where there are none
+  std::vector<int64_t> forward, backward;    ///< images through the network at each budget
+  std::vector<std::vector<StageCost>> cost;  ///< of `forward` and `backward`, the share of each of `stages`
+  std::vector<double> seconds;               ///< at each budget
+  torch::Tensor settled;                     ///< (M) int64: runs (one per budget, or one for all) decided so far
+  torch::Tensor leg;                         ///< (M) int64: legs behind it of the run after those
+  Findings open = {};                        ///< M rows, valid where `leg` > 0; undefined where there are none
 
   int64_t budgets() const { return static_cast<int64_t>(forward.size()); }
   int64_t runs() const { return minimum_norm ? 1 : budgets(); }

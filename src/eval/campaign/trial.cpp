@@ -18,7 +18,7 @@ AttackSettings Surrogate::fitted(const AttackSettings& settings) const {
 }
 
 std::unique_ptr<Attack> Trial::attack(const std::string& name) const {
-  return make_attack(name, surrogate.fitted(settings), norm, targets.defined() || goal.targeted());
+  return make_attack(name, surrogate.fitted(settings), norm, targeted());
 }
 
 double Trial::search_limit() const {

@@ -47,6 +47,8 @@ struct Trial {
   std::unique_ptr<Attack> attack(const std::string& name) const;  ///< as `make_attack` with everything said here
   bool one_run(const Attack& attack) const { return nearest || attack.minimum_norm(); }  ///< gives the whole ladder
 
+  bool targeted() const { return targets.defined() || goal.targeted(); }
+
   /// The largest perturbation in which nearest successes are searched.
   double search_limit() const;
 
