@@ -39,14 +39,8 @@ class ApgdT : public Attack {
     if (search.part() == 0) rank_classes(search);
     if (search.size() == 0 || rank + 1 >= search.classes()) return;
     const auto ranked = search.recalled(kRanked).select(1, rank);
-    // By place in the attack's input, since the images in the search grow fewer.
-    const auto by_place =
-        torch::zeros({search.rows().max().item<int64_t>() + 1}, torch::kInt64).index_copy(0, search.rows(), ranked);
-    const auto loss = [&](const torch::Tensor& z, const Goal& goal, int64_t begin, int64_t count) {
-      return targeted_dlr_loss(z, goal.labels(), by_place.index_select(0, search.rows().narrow(0, begin, count)));
-    };
     auto_pgd(search, {values().whole("steps"), values().number("rho"), setup().batch_size,
-                      fmt::format("start {}", rank), loss, search.part() % each});
+                      fmt::format("start {}", rank), heading_for(search, ranked), search.part() % each});
   }
 
   /// The wrong ones, by the logits of the original.

@@ -264,6 +264,15 @@ void auto_pgd(Search& search, const ApgdRun& run) {
   search.remember(kPoints, sparse(search, run, ball_of(search, radius).project(x_adv), outer, radius));
 }
 
+Search::RowLoss heading_for(const Search& search, const torch::Tensor& classes) {
+  // By place in the attack's input, since the images in the search grow fewer.
+  const auto by_place =
+      torch::zeros({search.rows().max().item<int64_t>() + 1}, torch::kInt64).index_copy(0, search.rows(), classes);
+  return [by_place, &search](const torch::Tensor& z, const Goal& goal, int64_t begin, int64_t count) {
+    return targeted_dlr_loss(z, goal.labels(), by_place.index_select(0, search.rows().narrow(0, begin, count)));
+  };
+}
+
 void Apgd::perturb(Search& search) const {
   const auto loss = [this](const torch::Tensor& logits, const Goal& goal, int64_t, int64_t) {
     return loss_(logits, goal);

@@ -41,6 +41,10 @@ int64_t apgd_parts(Norm norm, int64_t steps);
 /// code sorts, and a start at the original takes the sparsity of a random start, not that of an empty perturbation.
 void auto_pgd(Search& search, const ApgdRun& run);
 
+/// The targeted difference of logits ratio of an untargeted attack that heads for these classes, (M) int64: one for
+/// each image that is in the search now, also when some of them have left.
+Search::RowLoss heading_for(const Search& search, const torch::Tensor& classes);
+
 /// Auto-PGD on one loss of the goal: APGD-CE, APGD-DLR. Really targeted when the goal is: success is the target.
 class Apgd : public Attack {
  public:

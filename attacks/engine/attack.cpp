@@ -44,18 +44,6 @@ void validate(const Classifier& classifier, const AttackInput& input) {
   }
 }
 
-/// The float32 network looks at the best image of those that are not solved.
-void judge_the_rest(const Classifier& judge, const Goal& goal, int64_t stage, Findings* findings) {
-  const auto rest = findings->success.logical_not().nonzero().squeeze(1);
-  if (rest.size(0) == 0) return;
-  const auto logits = judge.logits(findings->x_adv.index_select(0, rest));
-  const auto success = goal.select(rest).reached(logits);
-  findings->logits.index_copy_(0, rest, logits);
-  findings->success.index_copy_(0, rest, success);
-  findings->float_success.index_fill_(0, rest.masked_select(success), true);
-  findings->stage.index_fill_(0, rest.masked_select(success), stage);
-}
-
 }  // namespace
 
 const char* to_string(Access access) {
@@ -103,8 +91,8 @@ nlohmann::json Attack::describe_on(Precision precision, const ThreatModel& threa
   nlohmann::json by_stage;
   bool differ = false;
   for (const auto& stage : stages()) {
-    const auto coarsest = Registry<AttackEntry>::instance().get(stage).search_precision;
-    by_stage[stage] = to_string(finer(precision, coarsest));
+    const auto* part = Registry<AttackEntry>::instance().find(stage);  // none: a stage of the attack's own
+    by_stage[stage] = part != nullptr ? to_string(finer(precision, part->search_precision)) : own;
     differ = differ || by_stage[stage] != own;
   }
   if (differ) description["search_precision_by_stage"] = by_stage;
@@ -143,8 +131,10 @@ void Attack::run_leg(int64_t leg, const Classifier& classifier, const ThreatMode
     }
     perturb(search);
   }
-  if (leg + 1 == restarts() * parts)
-    judge_the_rest(judge, input.goal, static_cast<int64_t>(stages().size()) - 1, &findings);
+  if (leg + 1 == restarts() * parts) {
+    const auto rest = places_where(findings.success.logical_or(findings.done).logical_not());
+    judge_best(judge, input.goal.select(rest), rest, static_cast<int64_t>(stages().size()) - 1, &findings);
+  }
 }
 
 AttackResult Attack::run(const Classifier& classifier, const ThreatModel& threat, const AttackInput& input,

@@ -14,6 +14,17 @@ constexpr double kDoubt = 0.1;
 
 }  // namespace
 
+void judge_best(const Classifier& judge, const Goal& goal, const torch::Tensor& rows, int64_t stage,
+                Findings* findings) {
+  if (rows.size(0) == 0) return;
+  const auto logits = judge.logits(findings->x_adv.index_select(0, rows));
+  const auto success = goal.reached(logits);
+  findings->logits.index_copy_(0, rows, logits);
+  findings->success.index_copy_(0, rows, success);
+  findings->float_success.index_fill_(0, rows.masked_select(success), true);
+  findings->stage.index_fill_(0, rows.masked_select(success), stage);
+}
+
 Search::Search(Turn turn, Ball ball, Goal goal, std::vector<int64_t> index, torch::Tensor rows, Findings* findings)
     : turn_(turn),
       ball_(std::move(ball)),
@@ -240,6 +251,14 @@ void Search::remember(const std::string& name, const torch::Tensor& rows, const 
 void Search::leave_solved() {
   auto none = ball_.x();
   keep_only(places_where(solved().logical_not()), none, {});
+}
+
+void Search::give_up(const torch::Tensor& places) {
+  if (places.size(0) == 0) return;
+  const auto rows = rows_.index_select(0, places);
+  judge_best(*turn_.networks.judge, goal_.select(places), rows, stage_, findings_);
+  findings_->done.index_fill_(0, rows, true);
+  leave_solved();
 }
 
 void Search::keep_only(const torch::Tensor& keep, torch::Tensor& x_adv, State state) {

@@ -29,6 +29,10 @@ struct Look {
   std::function<torch::Tensor(const torch::Tensor& dlogits)> pullback;
 };
 
+/// The float32 network looks at the best image of these rows ((R) int64), whose goals are given, for the last time.
+void judge_best(const Classifier& judge, const Goal& goal, const torch::Tensor& rows, int64_t stage,
+                Findings* findings);
+
 /// One start of an attack on the images that are still unsolved: their originals, their ball, and the network.
 /// Candidates are shown to it; those that reach the goal leave (unless the attack searches the nearest success), so all
 /// tensors an attack keeps per image go through `gradient`, `look`, `scores` or `offer`, which drop the same rows from
@@ -117,6 +121,15 @@ class Search {
   torch::Tensor recalled(const std::string& name) const;
   void remember(const std::string& name, const torch::Tensor& values);
   void remember(const std::string& name, const torch::Tensor& rows, const torch::Tensor& values);
+
+  /// The best image yet of each of the M images ((M,C,H,W): a success before a failure, else the lower margin), and its
+  /// logits ((M,K)); of an image that no look has improved, the original.
+  torch::Tensor best() const { return findings_->x_adv.index_select(0, rows_); }
+  torch::Tensor best_logits() const { return findings_->logits.index_select(0, rows_); }
+
+  /// The best images of these ((R) int64, places in this search) are judged for good, one forward each, and searched no
+  /// more, in this leg and in those that come.
+  void give_up(const torch::Tensor& places);
 
   /// Ends a start: offers `x_adv`, and looks whether the points themselves, off the pixel grid, reach the goal.
   void finish(torch::Tensor& x_adv);
