@@ -13,9 +13,9 @@ namespace fercli {
 struct Reading {
   size_t place = 0;  ///< of the file among those that are read
   std::string file;
-  std::optional<int64_t> frame;  ///< of a video, in which it has this number
-  double time = 0;               ///< and this time
-  std::vector<SeenFace> faces;
+  std::optional<int64_t> frame = {};  ///< of a video, in which it has this number
+  double time = 0;                    ///< and this time
+  std::vector<SeenFace> faces = {};
 };
 
 /// For another process; every number comes back as it was. `file` is left out.
