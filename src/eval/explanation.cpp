@@ -10,8 +10,8 @@ namespace fercli {
 
 namespace {
 
-constexpr int64_t kDraws = 2000;
-constexpr double kTail = 0.025;  ///< of a 95 % interval, at each end
+constexpr int64_t kBootstrapDraws = 2000;
+constexpr double kBootstrapTail = 0.025;  ///< of a 95 % interval, at each end
 
 /// The shares of one sample of the images: `images` are places in the rows of `distances` and in `best`.
 std::vector<double> optimality_shares(const std::vector<std::vector<double>>& distances,
@@ -35,8 +35,8 @@ Interval percentile_interval(std::vector<double> values) {
   if (values.empty()) return {kNaN, kNaN};
   std::sort(values.begin(), values.end());
   const auto last = static_cast<double>(values.size() - 1);
-  return {values[static_cast<size_t>(std::floor(kTail * last))],
-          values[static_cast<size_t>(std::ceil((1 - kTail) * last))]};
+  return {values[static_cast<size_t>(std::floor(kBootstrapTail * last))],
+          values[static_cast<size_t>(std::ceil((1 - kBootstrapTail) * last))]};
 }
 
 }  // namespace
@@ -75,7 +75,7 @@ std::vector<Metric> local_optimality(const std::vector<std::vector<double>>& dis
   }
   std::vector<std::vector<double>> drawn(distances.size());
   auto rng = Rng(0).split("optimality");
-  for (int64_t draw = 0; draw < kDraws && !images.empty(); ++draw) {
+  for (int64_t draw = 0; draw < kBootstrapDraws && !images.empty(); ++draw) {
     std::vector<size_t> sample;
     for (size_t i = 0; i < images.size(); ++i) {
       sample.push_back(images[static_cast<size_t>(rng.below(static_cast<int64_t>(images.size())))]);

@@ -106,7 +106,7 @@ void add_to(std::vector<Number>& sum, const std::vector<Number>& more) {
 }
 
 /// The counts and seconds of `more`, which a part of the images has cost.
-void add_cost(AttackRecord& sum, const AttackRecord& more) {
+void add_record_cost(AttackRecord& sum, const AttackRecord& more) {
   add_to(sum.forward, more.forward);
   add_to(sum.backward, more.backward);
   add_to(sum.seconds, more.seconds);
@@ -266,7 +266,7 @@ void Ledger::put(const torch::Tensor& places, const Ledger& part) {
       if (!record.open.x_adv.defined()) record.open = Findings::like(found.open, size());
       record.open.put(places, found.open);
     }
-    add_cost(record, found);
+    add_record_cost(record, found);
   }
 }
 
@@ -319,7 +319,7 @@ Ledger Ledger::merge(const std::vector<Ledger>& shards) {
     for (size_t c = 0; c < columns.size(); ++c) {
       *columns[c].second = joined([&](Ledger shard) { return *shard.attacks.at(i).columns().at(c).second; });
     }
-    for (size_t part = 1; part < shards.size(); ++part) add_cost(record, shards[part].attacks.at(i));
+    for (size_t part = 1; part < shards.size(); ++part) add_record_cost(record, shards[part].attacks.at(i));
   }
   return whole;
 }
