@@ -122,14 +122,15 @@ TEST_F(RobustnessCommand, MinimumNormAttacksGiveTheWholeLadderAndTheMedian) {
 }
 
 TEST_F(RobustnessCommand, ExplainShowsWhatEachStageBrokeAndCost) {
-  const std::vector<std::string> words{
-      "--attacks", "autoattack,pgd", "--eps", "1/255,8/255", "--steps", "2", "--queries",
-      "12",        "--targets",      "1",     "--limit",     "14"};
+  const std::vector<std::string> words{"eval",           "--model", "standard",    "--data",  "synthetic:n=14,seed=3",
+                                       "--split",        "all",     "--threads",   "1",       "--attacks",
+                                       "autoattack,pgd", "--eps",   "1/255,8/255", "--steps", "2",
+                                       "--queries",      "12",      "--targets",   "1"};
   const auto with = [&](std::vector<std::string> more) {
     more.insert(more.begin(), words.begin(), words.end());
-    return eval(more);
+    return run_in_process(more);
   };
-  const json tables = figures(with({"--json"}))["tables"];
+  const json result = figures(with({"--json"})), &tables = result["tables"];
   EXPECT_FALSE(tables.contains("optimality"));
   std::map<std::string, int64_t> forward, broken;
   for (const auto& stage : tables["stages"]) {
@@ -140,6 +141,13 @@ TEST_F(RobustnessCommand, ExplainShowsWhatEachStageBrokeAndCost) {
   for (const auto& entry : tables["robustness"]) {
     if (entry["attack"] == "worst") continue;
     EXPECT_EQ(entry["forward"], forward[entry["attack"].get<std::string>() + entry["eps"].get<std::string>()]);
+  }
+  const auto right_under = [&](const std::string& name) {
+    const auto& metric = result["metrics"][name];
+    return std::llround(metric["value"].get<double>() * metric["n"].get<double>());
+  };
+  for (const std::string attack : {"pgd", "autoattack"}) {
+    EXPECT_EQ(broken[attack], right_under("accuracy") - right_under("robust_accuracy." + attack + ".8/255")) << attack;
   }
   EXPECT_GT(broken["pgd"] + broken["autoattack"], 0);
   EXPECT_THAT(with({}).out, testing::Not(HasSubstr("what each stage broke")));
