@@ -10,8 +10,8 @@
 //    by that share again before the image broke. This does the work of the online statistics-based discarding of A3
 //    (Liu et al., "Practical evaluation of adversarial robustness via adaptive auto attack", CVPR 2022,
 //    arXiv:2203.05154), image by image.
-// 4. long: runs of 100 steps towards the classes that were nearest at the best image yet, the first from that image, the
-//    others from random points; before each the third step again.
+// 4. long: runs of 100 steps towards the classes that were nearest at the best image yet, the first from that image,
+//    the others from random points; before each the third step again.
 //
 // What is given up against AutoAttack: FAB-T and Square never run, so a network whose gradients mislead (the flags of
 // `fercli eval` look for that) may pass as robust; long runs on images far from the boundary; the run on the
