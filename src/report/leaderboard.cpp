@@ -54,6 +54,7 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
+constexpr const char* kInPercent = " (%, 95 % CI)";
 constexpr int64_t kFewestOfClass = 10;  ///< images, for a class to count as the worst
 
 std::string in_percent(const Metric& metric) {
@@ -188,11 +189,14 @@ std::vector<fs::path> json_files_below(const fs::path& folder) {
 }
 
 Table page_table(const PrintedTable& printed) {
-  Table table{plain(printed.title), {}, {}};
-  for (const auto& column : printed.columns) table.header.push_back({plain(column)});
+  Table table{plain("In %, with 95 % confidence intervals."), {}, {}};
+  const auto is_prose = [](const PrintedCell& cell) { return !cell.number && !cell.metric; };
+  for (size_t i = 0; i < printed.columns.size(); ++i) {
+    table.header.push_back({plain(printed.columns[i]), false, is_prose(printed.rows.front()[i])});
+  }
   for (const auto& row : printed.rows) {
     auto& cells = table.rows.emplace_back();
-    for (const auto& cell : row) cells.push_back({plain(cell.text), false, !cell.number && !cell.metric});
+    for (const auto& cell : row) cells.push_back({plain(cell.text), false, is_prose(cell)});
   }
   return table;
 }
@@ -267,7 +271,7 @@ std::vector<PrintedTable> leaderboard_tables(const std::vector<LeaderboardCard>&
   const LeaderboardCard* before = nullptr;
   for (const auto& card : cards) {
     if (before == nullptr || threat_of(*before) != threat_of(card)) {
-      tables.push_back({title_of(card) + " (%, 95 % CI)", leaderboard_columns(), {}});
+      tables.push_back({title_of(card) + kInPercent, leaderboard_columns(), {}});
     }
     tables.back().rows.push_back(row_of_card(card));
     before = &card;
@@ -279,7 +283,8 @@ Document leaderboard_page(const std::vector<LeaderboardCard>& cards) {
   Document page{"en",      "Robust networks",    plain("Accuracy under AutoAttack, best first"),
                 "Threats", "fercli leaderboard", {}};
   for (const auto& table : leaderboard_tables(cards)) {
-    SectionContent section{fmt::format("threat-{}", page.sections.size() + 1), table.title, {}};
+    const std::string title = table.title.substr(0, table.title.size() - std::string_view(kInPercent).size());
+    SectionContent section{fmt::format("threat-{}", page.sections.size() + 1), title, {}};
     section.blocks.push_back(page_table(table));
     page.sections.push_back(std::move(section));
   }
