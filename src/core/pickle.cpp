@@ -10,6 +10,7 @@
 #include <stdexcept>
 #include <unordered_map>
 
+#include "core/large_bytes.hpp"
 #include "core/zip_file.hpp"
 
 namespace fercli {
@@ -445,9 +446,8 @@ class PickleWalk {
     auto& kept = read_[record];
     const uint64_t wanted = static_cast<uint64_t>(storage.number) * torch::elementSize(storage.type);
     if (!kept.defined()) {
-      const std::string content = records_.read(record);
-      kept = torch::empty({static_cast<int64_t>(content.size())}, torch::kUInt8);
-      if (!content.empty()) std::memcpy(kept.data_ptr(), content.data(), content.size());
+      kept = make_bytes(static_cast<int64_t>(records_.size(record)));
+      records_.read(record, kept.data_ptr());
       if (storage.type == torch::kBool) kept.ne_(0);
     }
     if (static_cast<uint64_t>(kept.numel()) < wanted) refuse(fmt::format("the data record '{}' is damaged", record));
@@ -522,9 +522,10 @@ Pickle read_torch_pickle(const ZipFile& file) {
     refuse("its numbers begin with the highest byte");
   }
   const std::string folder = root + "data/";
-  return Pickle(file.read(found), {[&](const std::string& record) { return file.size(folder + record); },
-                                   [&](const std::string& record) { return file.read(folder + record); },
-                                   {}});
+  return Pickle(file.read(found),
+                {[&](const std::string& record) { return file.size(folder + record); },
+                 [&](const std::string& record, void* place) { file.read_into(folder + record, place); },
+                 {}});
 }
 
 }  // namespace fercli

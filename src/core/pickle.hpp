@@ -47,7 +47,8 @@ struct PickleValue {
 /// The data records that lie beside a pickle.
 struct PickleRecords {
   std::function<uint64_t(const std::string& record)> size;
-  std::function<std::string(const std::string& record)> read;  ///< empty: tensors are checked, but not made
+  /// Into as many bytes as `size` says; empty: tensors are checked, but not made.
+  std::function<void(const std::string& record, void* place)> read;
   /// Who reads the same bytes afterwards. LibTorch's unpickler calls functions: only those that do no harm are allowed,
   /// and objects of libraries outside the file when they are trusted.
   enum class Use { Own, LibTorch, LibTorchTrusted };

@@ -19,6 +19,7 @@ namespace {
 
 constexpr uint64_t kFreeSize = 64 << 20;  // below this no ratio is suspicious
 constexpr uint64_t kMostGrowth = 50;
+constexpr uint64_t kPieceOfEntry = 1 << 20;            // read at a time
 constexpr uint64_t kLargestEntry = uint64_t{1} << 40;  // so that sums do not overflow
 
 zip_t* archive_of(const std::shared_ptr<void>& archive) {
@@ -113,12 +114,21 @@ uint64_t ZipFile::size(const std::string& name) const {
 
 std::string ZipFile::read(const std::string& name) const {
   std::string content(size(name), '\0');
+  read_into(name, content.data());
+  return content;
+}
+
+void ZipFile::read_into(const std::string& name, void* place) const {
   const std::unique_ptr<zip_file_t, int (*)(zip_file_t*)> file(zip_fopen(archive_of(archive_), name.c_str(), 0),
                                                                &zip_fclose);
-  if (!file || zip_fread(file.get(), content.data(), content.size()) != static_cast<zip_int64_t>(content.size())) {
-    throw UserError(fmt::format("{}: the entry '{}' is damaged", name_, name));
+  const uint64_t all = size(name);
+  uint64_t done = 0;
+  while (file && done < all) {
+    const auto got = zip_fread(file.get(), static_cast<char*>(place) + done, std::min(all - done, kPieceOfEntry));
+    if (got <= 0) break;
+    done += static_cast<uint64_t>(got);
   }
-  return content;
+  if (!file || done < all) throw UserError(fmt::format("{}: the entry '{}' is damaged", name_, name));
 }
 
 std::string ZipFile::read_ending(const std::string& ending) const {

@@ -32,6 +32,9 @@ class ZipFile {
   /// The content of an entry. Throws UserError when there is none, or it is damaged.
   std::string read(const std::string& name) const;
 
+  /// The same into `place`, which has room for `size(name)` bytes.
+  void read_into(const std::string& name, void* place) const;
+
   /// The content of the entry whose path ends so.
   std::string read_ending(const std::string& ending) const;
 

@@ -9,6 +9,7 @@
 #include "core/digest.hpp"
 #include "core/error.hpp"
 #include "core/text.hpp"
+#include "data/image_store.hpp"
 
 namespace fercli {
 
@@ -80,7 +81,7 @@ Dataset Dataset::select(const std::vector<int64_t>& rows) const {
   chosen.dropped = dropped;
   for (const auto& column : groups) chosen.groups.push_back({column.name, {}});
   const torch::Tensor index = index_tensor(rows);
-  chosen.images = images.index_select(0, index);
+  chosen.images = images_at(images, rows);
   chosen.labels = labels.index_select(0, index);
   if (votes.defined()) chosen.votes = votes.index_select(0, index);
   for (const int64_t row : rows) {

@@ -99,6 +99,9 @@ AdversarialSet load_adversarial(const std::filesystem::path& path) {
     throw UserError(fmt::format("{}: the record of how the adversarial images were made is damaged", path.string()));
   }
   set.images = unpack(container, path.string());
+  if (set.images.labels.lt(0).any().item<bool>()) {
+    throw UserError(fmt::format("{}: the parts of the adversarial images do not fit together (labels)", path.string()));
+  }
   const auto part = [&](const char* name, torch::ScalarType type) {
     const auto found = container.tensors.find(name);
     if (found == container.tensors.end() || found->second.scalar_type() != type ||

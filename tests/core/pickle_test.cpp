@@ -146,7 +146,7 @@ TEST(Pickle, TensorsThatShareMoreThanAnyModelAreRefused) {
   constexpr size_t kBytes = 1 << 20;
   PickleRecords records;
   records.size = [](const std::string&) -> uint64_t { return kBytes; };
-  records.read = [](const std::string&) { return std::string(kBytes, '\0'); };
+  records.read = [](const std::string&, void* place) { std::memset(place, 0, kBytes); };
   const auto text = [](const std::string& word) {
     const auto length = static_cast<uint32_t>(word.size());
     return "X" + std::string(reinterpret_cast<const char*>(&length), 4) + word;

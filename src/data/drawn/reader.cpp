@@ -3,6 +3,7 @@
 #include "data/drawn/face.hpp"
 #include "data/each_image.hpp"
 #include "data/formats/label_order.hpp"
+#include "data/image_store.hpp"
 
 namespace fercli::drawn_reader {
 
@@ -146,7 +147,7 @@ Dataset read(const std::string& text, const ReadOptions& asked) {
   Dataset data;
   data.name = text;
   data.classes = all_emotions();
-  data.images = torch::empty({source.count, options.channels, options.size, options.size}, torch::kUInt8);
+  data.images = make_images(source.count, options.channels, options.size);
   data.labels = torch::empty({source.count}, torch::kInt64);
   int64_t* labels = data.labels.data_ptr<int64_t>();
   for (int64_t row = 0; row < source.count; ++row) {

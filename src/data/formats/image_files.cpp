@@ -7,6 +7,7 @@
 
 #include "data/each_image.hpp"
 #include "data/image.hpp"
+#include "data/image_store.hpp"
 
 namespace fercli {
 
@@ -74,7 +75,7 @@ Dataset read_image_files(const std::string& name, const std::vector<ImageFile>& 
   data.name = name;
   data.classes = classes;
   const auto n = static_cast<int64_t>(files.size());
-  data.images = torch::empty({n, options.channels, options.size, options.size}, torch::kUInt8);
+  data.images = make_images(n, options.channels, options.size);
   data.labels = torch::empty({n}, torch::kInt64);
   const auto failures = decode_all(files, data.images, *options.observer);
   std::vector<int64_t> good;

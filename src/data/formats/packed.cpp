@@ -10,6 +10,7 @@
 #include "data/formats/reader.hpp"
 #include "data/formats/writer.hpp"
 #include "data/image.hpp"
+#include "data/image_store.hpp"
 
 namespace fercli {
 
@@ -43,7 +44,7 @@ bool recognises(const std::string& source) {
 torch::Tensor fitted(const torch::Tensor& images, const ReadOptions& options) {
   if (images.size(1) == options.channels && images.size(2) == options.size && images.size(3) == options.size)
     return images;
-  torch::Tensor out = torch::empty({images.size(0), options.channels, options.size, options.size}, torch::kUInt8);
+  torch::Tensor out = make_images(images.size(0), options.channels, options.size);
   for (int64_t i = 0; i < images.size(0); ++i) put_image(convert_channels(images[i], options.channels), out[i]);
   return out;
 }
@@ -65,7 +66,7 @@ void require_consistent(const Dataset& data, const torch::Tensor& splits) {
                   [n](const GroupColumn& column) { return static_cast<int64_t>(column.values.size()) == n; });
   const bool in_range =
       consistent &&
-      (n == 0 || (data.labels.max().item<int64_t>() < data.classes.size() && data.labels.min().item<int64_t>() >= 0 &&
+      (n == 0 || (data.labels.max().item<int64_t>() < data.classes.size() && data.labels.min().item<int64_t>() >= -1 &&
                   splits.max().item<uint8_t>() <= static_cast<uint8_t>(Split::PrivateTest)));
   if (!in_range) throw UserError(fmt::format("{}: the parts of the packed data set do not fit together", data.name));
 }

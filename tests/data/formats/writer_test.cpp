@@ -144,6 +144,15 @@ TEST(Writer, PackedFileComesBackUnchangedWithItsIds) {
   EXPECT_EQ(back.digest(), data.digest());
 }
 
+TEST(Writer, PackedFileKeepsMissingLabels) {
+  const ScratchFolder folder;
+  Dataset data = sample_dataset(4);
+  data.labels[2] = -1;
+  write_dataset(data, folder / "a.ferpack");
+  const Dataset back = read_dataset((folder / "a.ferpack").string());
+  EXPECT_TRUE(back.labels.equal(data.labels));
+}
+
 TEST(Writer, PackedFileIsRecognisedByContentAndFitted) {
   const ScratchFolder folder;
   write_dataset(sample_dataset(3, 3, 64), folder / "data", "packed");
