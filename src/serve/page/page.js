@@ -1,5 +1,6 @@
 // The page of `fercli serve`: choose a face, attack it, see what every network says before and after.
 import {avatar, knownEmotion} from "./avatar.js";
+import {forgetChat, showChat, tell} from "./chat.js";
 import {blobOfBase64, drawBoxes, drawDelta, drawn, drawWipe, fitted, pixelsOf, thumbnail} from "./pictures.js";
 import {call, post, setToken, takeToken} from "./server.js";
 import {texts} from "./texts.js";
@@ -43,6 +44,7 @@ function emotionName(label, labels = server.models[0].labels) {
   return entry && language === "fr" ? entry.french : label;
 }
 
+const said = (key, model, verdict) => say(key, {model, emotion: emotionName(verdict.label), percent: percent(100 * verdict.confidence)});
 const verdictText = (verdict) => emotionName(verdict.label) + " " + percent(100 * verdict.confidence);
 
 function setMessage(text) {
@@ -136,6 +138,7 @@ function applyLanguage() {
   fillSelects();
   showEps();
   showSamples();
+  showChat();
   if (mode !== "choose") showWork();
 }
 
@@ -157,6 +160,7 @@ function switchTheme() {
 
 function showSamples() {
   const seen = {};
+  $("samples-card").hidden = server !== null && samples.length === 0;
   $("samples").replaceChildren(...samples.map((sample, index) => {
     seen[sample.label] = (seen[sample.label] || 0) + 1;
     const name = say("sampleName", {emotion: emotionName(sample.label), n: seen[sample.label]});
@@ -254,6 +258,9 @@ function chooseFace(index) {
       $("target").value = ["Sad", "Happy"].find((name) => others.includes(name)) || others[0];
     }
     announce(say("announceRead", {model: $("model").value, emotion: emotionName(label), percent: percent(100 * prediction.confidence)}));
+    const model = $("model").value, verdict = verdictsOf(prediction)[model];
+    tell({picture: thumbnail(pictures[current].bitmap, prediction.square, 96), words: () => say("chatShow")},
+         {label, words: () => said("chatRead", model, verdict)});
   }
   showWork();
   findSmallest();
@@ -487,6 +494,11 @@ async function keepShown(answer) {
   shown = {answer, before, after};
 }
 
+async function faceOf(png) {
+  const bitmap = await createImageBitmap(blobOfBase64(png));
+  return drawn(bitmap, bitmap.width, bitmap.height);
+}
+
 async function attack(bringIntoView = false) {
   if (faces().length === 0) return;
   if (running) running.abort();
@@ -498,6 +510,8 @@ async function attack(bringIntoView = false) {
     await keepShown(answer);
     showResults();
     if (bringIntoView) $("verdict").scrollIntoView({block: "nearest", behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth"});
+    tell({picture: await faceOf(answer.images.adversarial), words: () => say("chatNow")},
+         {label: answer.adversarial.label, words: () => said(answer.success ? "chatFooled" : "chatHolds", answer.model, answer.adversarial)}, faces()[face]);
     announce(say("announceVerdict", {model: answer.model, before: verdictText(answer.original), after: verdictText(answer.adversarial)})
              + " " + Array.from($("outcomes").children, (each) => each.textContent).join(". "));
   } catch (error) {
@@ -654,9 +668,10 @@ function changeMode() {
   searching = null;
   mode = "choose";
   pictures = [];
+  forgetChat();
   setMessage("");
   showWork();
-  $("samples-title").focus();
+  ($("samples-card").hidden ? $("main") : $("samples-title")).focus();
 }
 
 function next() {
