@@ -73,6 +73,8 @@ std::vector<GroupColumn> read_groups(const std::string& file, const std::vector<
   for (size_t i = 0; i < table.columns().size(); ++i) {
     if (i == *table.name_column() || table.columns()[i].empty()) continue;
     GroupColumn column{printable(table.columns()[i]), {}};
+    if (std::any_of(columns.begin(), columns.end(), [&](const auto& other) { return other.name == column.name; }))
+      table.fail(fmt::format("has the column {} twice", column.name));
     for (const auto& row : rows) column.values.push_back(row ? printable(table.rows()[*row][i]) : "");
     settle_values(table, column);
     columns.push_back(std::move(column));

@@ -17,10 +17,10 @@ namespace {
 constexpr size_t kSeveral = static_cast<size_t>(-1);  // a file name that rows in several folders share
 constexpr std::string_view kRowId = "row-";           // of the images of a CSV
 
-/// The whole name, without its folders, and without its ending.
-std::vector<std::string> names_for(const std::string& id) {
+/// Without its folders, and without its ending.
+std::vector<std::string> parts_of_name(const std::string& id) {
   const std::filesystem::path name(id);
-  return {id, name.filename().string(), name.stem().string()};
+  return {name.filename().string(), name.stem().string()};
 }
 
 /// The place that "row-12" names, from 1; 0: the id is another.
@@ -65,22 +65,28 @@ ImageTable::ImageTable(const std::string& path, const std::string& option, Obser
   for (size_t i = 0; i < columns_.size() && !name_; ++i)
     if (names.count(to_lower(columns_[i])) > 0) name_ = i;
   for (size_t row = 0; name_ && row < rows_.size(); ++row) {
-    if (rows_[row][*name_].empty()) continue;
-    for (const auto& key : names_for(rows_[row][*name_])) {
-      const auto [place, is_new] = by_name_.emplace(key, row);
-      if (key == rows_[row][*name_]) {
-        place->second = row;
-      } else if (!is_new && place->second != row) {
-        place->second = kSeveral;
-      }
+    const std::string& name = rows_[row][*name_];
+    if (name.empty()) continue;
+    const auto [first, is_new] = by_name_.emplace(name, row);
+    if (!is_new) require_same(first->second, row);
+    for (const auto& part : parts_of_name(name)) {
+      const auto [place, is_new_part] = by_part_.emplace(part, first->second);
+      if (!is_new_part && place->second != first->second) place->second = kSeveral;
     }
   }
 }
 
+void ImageTable::require_same(size_t earlier, size_t row) const {
+  if (rows_[earlier] == rows_[row]) return;
+  fail(row, fmt::format("is about {} once more, and says otherwise than line {}", rows_[row][*name_], lines_[earlier]));
+}
+
 std::optional<size_t> ImageTable::row_of(const std::string& id) const {
-  const auto keys = names_for(id);
+  auto keys = parts_of_name(id);
+  keys.insert(keys.begin(), id);
   for (const auto& key : keys) {
-    if (const auto found = by_name_.find(key); found != by_name_.end() && found->second != kSeveral)
+    if (const auto found = by_name_.find(key); found != by_name_.end()) return found->second;
+    if (const auto found = by_part_.find(key); found != by_part_.end() && found->second != kSeveral)
       return found->second;
   }
   const size_t place = place_in_csv(keys.back());

@@ -13,7 +13,7 @@ namespace fercli {
 class ImageTable {
  public:
   /// `option` ("--votes") names the file in messages. Throws UserError: unreadable, empty, or a row with more or fewer
-  /// fields than the header.
+  /// fields than the header, or one about an image of which another row says otherwise.
   ImageTable(const std::string& path, const std::string& option, Observer& observer);
 
   const std::vector<std::string>& columns() const { return columns_; }
@@ -31,12 +31,14 @@ class ImageTable {
   [[noreturn]] void fail(const std::string& problem) const;
 
  private:
+  void require_same(size_t earlier, size_t row) const;
+
   std::string path_, option_;
   std::vector<std::string> columns_;
   std::vector<std::vector<std::string>> rows_;
   std::vector<int64_t> lines_;  ///< where the rows stand
   std::optional<size_t> name_;
-  std::unordered_map<std::string, size_t> by_name_;
+  std::unordered_map<std::string, size_t> by_name_, by_part_;  ///< rows: by the whole name, and by parts of it
 };
 
 }  // namespace fercli

@@ -132,6 +132,9 @@ TEST_F(Recordings, OnlySomeFramesAreLookedAtWhenAsked) {
   EXPECT_EQ(join(column(predict({video, "--every", "8"}), "frame"), " "), "0 8 16 24");
   EXPECT_EQ(join(column(predict({video, "--from", "0:01", "--to", "1.35s"}), "frame"), " "), "10 11 12 13");
   EXPECT_EQ(join(column(predict({video, "--from", "2.5", "--every", "0.2s"}), "time"), " "), "2.500 2.700 2.900");
+  const auto beyond = run({"predict"}, {video, "--from", "100"});
+  EXPECT_EQ(beyond.exit_code, 2);
+  EXPECT_THAT(beyond.err, testing::HasSubstr(": has no frame in the part that --from and --to choose"));
   const auto live = run({"live", "--no-window", "--csv", "-", "--every", "1s", "--from", "1"}, {"--source", video});
   ASSERT_EQ(live.exit_code, 0) << live.err;
   EXPECT_EQ(join(column(rows_of(live.out), "time"), " "), "1.000 2.000");

@@ -90,6 +90,11 @@ TEST(GroupsFile, ThatIsNoneIsRefused) {
   EXPECT_THAT(error("id\na.png\n"), HasSubstr("has no column of groups"));
   EXPECT_THAT(error("id,skin\nb.png,1\n"), HasSubstr("none of its 1 rows is about one of the 1 images, such as a.png"));
   EXPECT_THAT(error("id,skin\na.png\n"), HasSubstr("g.csv:2: has 1 fields, the header has 2"));
+  EXPECT_THAT(error("id,skin\na.png,1\nb.png,2\na.png,2\n"),
+              HasSubstr("g.csv:4: is about a.png once more, and says otherwise than line 2"));
+  EXPECT_THAT(error("id,skin,skin\na.png,1,2\n"), HasSubstr("has the column skin twice"));
+  write_file(file, "id,skin\nx/a.png,1\ny/a.png,2\na.png,3\na.png,3\n");
+  EXPECT_EQ(read_groups(file, {"a.png", "x/a.png"})[0].values, (std::vector<std::string>{"3", "1"}));
 }
 
 TEST(DrawnFaces, CarryTheirParametersAsGroupsThroughFilesToo) {

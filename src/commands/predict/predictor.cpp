@@ -1,8 +1,11 @@
 #include "commands/predict/predictor.hpp"
 
+#include <fmt/format.h>
+
 #include <cmath>
 #include <numeric>
 
+#include "core/error.hpp"
 #include "core/interrupt.hpp"
 #include "data/image.hpp"
 #include "live/face_follower.hpp"
@@ -23,8 +26,10 @@ void Predictor::read(size_t place, const std::string& file, const std::function<
   Sampler sampler(settings_.every);
   constexpr int64_t kAtOnce = 1, kNeverMissed = 0;  // every find is a row
   FaceFollower follower(detector_, {0, kAtOnce, kNeverMissed, true});
+  bool any = false;
   for (Frame seen; video->read(seen); frame()) {
     throw_if_interrupted();
+    any = true;
     const Picture picture = make_picture(seen.bgr);
     const bool is_crop = settings_.detect == Detect::Never ||
                          (settings_.detect == Detect::Auto &&
@@ -46,6 +51,7 @@ void Predictor::read(size_t place, const std::string& file, const std::function<
     }
   }
   throw_if_interrupted();
+  if (!any) throw UserError(fmt::format("{}: has no frame in the part that --from and --to choose", file));
 }
 
 void Predictor::add_still(Reading reading, const Picture& picture) {

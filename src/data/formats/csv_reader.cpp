@@ -220,12 +220,15 @@ class CsvReading {
   int64_t side_ = 0;  ///< of the images in the file; 0 before the first
 };
 
-/// By extension, or by a first line that names the pixels.
+/// By extension, or by a first line that names the pixels or has them.
 bool recognises(const std::string& source) {
   std::error_code error;
   if (!fs::is_regular_file(source, error)) return false;
   if (to_lower(fs::path(source).extension().string()) == ".csv") return true;
-  return to_lower(opening_line(source).substr(0, 64)).find("pixels") != std::string::npos;
+  const std::string line = opening_line(source);
+  if (to_lower(line.substr(0, 64)).find("pixels") != std::string::npos) return true;
+  const auto fields = first_fields(line);
+  return fields.size() > 1 && std::any_of(fields.begin(), fields.end(), is_pixel_list);
 }
 
 Dataset read(const std::string& source, const ReadOptions& options) {

@@ -167,6 +167,15 @@ TEST_F(Csv, IsRecognisedWithoutItsExtension) {
   EXPECT_EQ(read_dataset((scratch_ / "faces").string(), tiny_).size(), 1);
 }
 
+TEST_F(Csv, IsRecognisedWithoutExtensionAndHeaderByItsPixels) {
+  write_file(scratch_ / "faces.txt", "3\t1 2 3 4\tTraining\n0\t5 6 7 8\tPublicTest\n");
+  const Dataset data = read_dataset((scratch_ / "faces.txt").string(), tiny_);
+  EXPECT_EQ(data.size(), 2);
+  EXPECT_EQ(data.splits[1], Split::PublicTest);
+  write_file(scratch_ / "notes.txt", "1 2 3 4\n");
+  EXPECT_THAT(user_error([&] { read_dataset((scratch_ / "notes.txt").string()); }), HasSubstr("none of the known"));
+}
+
 TEST_F(Csv, LinesLongerThanABlockAreRead) {
   std::string row;
   for (int i = 0; i < 1024 * 1024; ++i) row += "255 ";
