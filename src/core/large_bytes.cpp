@@ -48,7 +48,7 @@ torch::Tensor mapped_bytes(int64_t count) {
   if (file.number < 0) fail(errno);
   if (const int problem = posix_fallocate(file.number, 0, count); problem != 0) fail(problem);
   void* start = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file.number, 0);
-  if (start == MAP_FAILED) fail(errno);
+  if (start == MAP_FAILED) throw RunError(fmt::format("out of memory ({} bytes were asked for)", count));
   return torch::from_blob(
       start, {count}, [bytes](void* place) { munmap(place, bytes); }, torch::kUInt8);
 }
