@@ -35,7 +35,7 @@ int main(int argc, char** argv) {
   const int64_t repeats = argc > 1 ? parse_integer(argv[1]) : 11;
   const std::string fercli = argc > 2 ? argv[2] : "build/release/fercli";
   const auto out = std::filesystem::temp_directory_path() / fmt::format("bench-start-{}", getpid());
-  const std::string face = find_shipped("faces/Happy/0000.png").string();
+  const std::string face = find_shipped("faces/Happy/0001.png").string();
   const std::vector<std::vector<std::string>> commands{
       {fercli, "--version"},
       {fercli, "help", "attack"},
@@ -47,6 +47,8 @@ int main(int argc, char** argv) {
   for (auto command : commands) {
     const double seconds = median_seconds(command, repeats);
     command[0] = "fercli";
+    std::replace(command.begin(), command.end(), face, std::string("FACE"));
+    std::replace(command.begin(), command.end(), out.string(), std::string("FOLDER"));
     if (seconds < 0) {
       fmt::print("| `{}` | failed | |\n", join(command, " "));
     } else {
