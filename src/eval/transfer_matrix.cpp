@@ -85,10 +85,6 @@ json study_transfer(const std::vector<NamedClassifier>& models, const Dataset& d
                             {"backward", record.backward.front()},
                             {"seconds", record.seconds.front()}};
   }
-  for (size_t maker = 0; campaign.state && maker < models.size(); ++maker) {
-    std::error_code error;
-    std::filesystem::remove(campaign.state->string() + fmt::format("-{}", maker), error);
-  }
   return result;
 }
 

@@ -57,8 +57,12 @@ std::optional<json> StudyCache::find(const std::string& name, const json& key) c
 void StudyCache::store(const std::string& name, const json& key, const json& value) const {
   const json entry{{"key", key}, {"sha256", digest_of(stored(key), stored(value))}, {"value", value}};
   write_file(place(name, key, ".json"), compact_json(entry) + "\n");
+  const std::string unfinished = state(name, key).filename().string();
   std::error_code error;
-  std::filesystem::remove(state(name, key), error);
+  for (const auto& found : std::filesystem::directory_iterator(folder_, error)) {
+    const std::string file = found.path().filename().string();
+    if (file == unfinished || file.rfind(unfinished + "-", 0) == 0) std::filesystem::remove(found.path(), error);
+  }
 }
 
 }  // namespace fercli

@@ -22,7 +22,8 @@ class StudyCache {
   /// Written by rename. Throws UserError when the place cannot be written.
   void store(const std::string& name, const nlohmann::json& key, const nlohmann::json& value) const;
 
-  /// Where a measurement under this key may keep what it has so far; `store` removes it.
+  /// Where a measurement under this key may keep what it has so far, and in several files: this name, -, and more.
+  /// `store` removes them.
   std::filesystem::path state(const std::string& name, const nlohmann::json& key) const;
 
  private:

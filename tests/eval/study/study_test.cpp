@@ -62,9 +62,12 @@ TEST(StudyCache, AFinishedMeasurementNeedsItsStateNoMore) {
   const test::ScratchFolder folder;
   const StudyCache cache(folder.path());
   const auto state = cache.state("robustness", {{"seed", 1}});
-  write_file(state, "half");
+  const std::filesystem::path piece = state.string() + "-eyes", other = cache.state("robustness", {{"seed", 2}});
+  for (const auto& file : {state, piece, other}) write_file(file, "half");
   cache.store("robustness", {{"seed", 1}}, json::object());
   EXPECT_FALSE(std::filesystem::exists(state));
+  EXPECT_FALSE(std::filesystem::exists(piece)) << "a part may keep several campaigns beside";
+  EXPECT_TRUE(std::filesystem::exists(other));
 }
 
 /// Four images, the last of them misclassified; `broken` for the other three.

@@ -1,6 +1,4 @@
 // Which part of the face matters most for which emotion: the same attack, held to one part after the other.
-#include <filesystem>
-
 #include "attacks/threat/masks.hpp"
 #include "eval/campaign/division.hpp"
 #include "eval/result_shapes.hpp"
@@ -72,10 +70,6 @@ std::vector<Ledger> ledgers_of(const StudySubject& subject, const Dataset& image
                                    subject.observer));
   }
   stop_after_ledgers(subject.campaign);
-  for (const auto& region : region_list()) {
-    std::error_code error;
-    if (subject.campaign.state) std::filesystem::remove(subject.campaign.state->string() + "-" + region, error);
-  }
   return ledgers;
 }
 
