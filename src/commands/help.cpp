@@ -26,11 +26,12 @@ void print_overview() {
       version());
   std::vector<std::string> tasks, names;
   for (const auto& task : common_tasks()) tasks.push_back(task.what);
-  for (const auto& task : common_tasks()) print_text("  {:<{}}  {}\n", task.what, widest(tasks), task.command);
-  print_text("\nCommands:\n");
   for (const auto& command : shown_commands()) names.push_back(command.name);
+  const size_t task_width = widest(tasks), name_width = widest(names);
+  for (const auto& task : common_tasks()) print_text("  {:<{}}  {}\n", task.what, task_width, task.command);
+  print_text("\nCommands:\n");
   for (const auto& command : shown_commands()) {
-    print_text("  {:<{}}  {}\n", command.name, widest(names), command.summary);
+    print_text("  {:<{}}  {}\n", command.name, name_width, command.summary);
   }
   print_text(
       "\n`fercli help COMMAND` shows the options of a command, `man fercli-COMMAND` examples too.\n"

@@ -44,8 +44,8 @@ Certification certify_linf(const LinfBounds& bounds, const Classifier& classifie
   for (int64_t i = 0; i < dataset.size(); ++i) {
     throw_if_interrupted();
     const auto x = to_float(dataset.images.narrow(0, i, 1));
-    const auto label = dataset.labels[i].item<int64_t>(),
-               answer = predicted_classes(classifier.logits(x)).item<int64_t>();
+    const auto logits = classifier.logits(x);
+    const auto label = dataset.labels[i].item<int64_t>(), answer = predicted_classes(logits).item<int64_t>();
     CertifiedImage image{dataset.ids[static_cast<size_t>(i)], classifier.classes().name(label),
                          classifier.classes().name(answer)};
     if (answer == label) {
@@ -59,7 +59,7 @@ Certification certify_linf(const LinfBounds& bounds, const Classifier& classifie
       image.certified = image.slack > 0;
       by_intervals += least(margins.interval) > 0;
     } else {
-      image.slack = classifier.logits(x)[0][label].item<double>() - classifier.logits(x)[0][answer].item<double>();
+      image.slack = logits[0][label].item<double>() - logits[0][answer].item<double>();
     }
     found.per_image.push_back(std::move(image));
     progress.advance(1);
