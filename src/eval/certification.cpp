@@ -34,6 +34,15 @@ void count_answers(Certification& found) {
   found.certified = proportion(certified, n);
 }
 
+/// By how many votes the label is ahead; of equals the first class wins.
+int64_t lead_of(int64_t label, const std::vector<int64_t>& votes) {
+  int64_t most = 0;
+  for (int64_t k = 0; k < static_cast<int64_t>(votes.size()); ++k) {
+    if (k != label) most = std::max(most, votes[static_cast<size_t>(k)] + (k < label ? 1 : 0));
+  }
+  return votes[static_cast<size_t>(label)] - most;
+}
+
 }  // namespace
 
 Certification certify_linf(const LinfBounds& bounds, const Classifier& classifier, const Dataset& dataset, double eps,
@@ -101,19 +110,6 @@ std::vector<int64_t> band_votes(const Classifier& classifier, const torch::Tenso
   for (int64_t i = 0; i < columns; ++i) ++votes[static_cast<size_t>(answers.data_ptr<int64_t>()[i])];
   return votes;
 }
-
-namespace {
-
-/// By how many votes the label is ahead; of equals the first class wins.
-int64_t lead_of(int64_t label, const std::vector<int64_t>& votes) {
-  int64_t most = 0;
-  for (int64_t k = 0; k < static_cast<int64_t>(votes.size()); ++k) {
-    if (k != label) most = std::max(most, votes[static_cast<size_t>(k)] + (k < label ? 1 : 0));
-  }
-  return votes[static_cast<size_t>(label)] - most;
-}
-
-}  // namespace
 
 Certification certify_patch(const Classifier& classifier, const Dataset& dataset, const PatchThreat& threat,
                             Observer& observer) {

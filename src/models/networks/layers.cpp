@@ -43,10 +43,6 @@ void record_layer(const torch::nn::Module& module, std::string kind, const torch
       {&module, std::move(kind), output.sizes().slice(1).vec(), element_count(module), flops});
 }
 
-}  // namespace
-
-namespace {
-
 /// A layer's parameters; `weight` alone is always there.
 struct LayerWeights {
   const torch::Tensor &weight, &bias, &scale, &shift;
