@@ -58,7 +58,8 @@ std::pair<torch::Tensor, torch::Tensor> norm_of(const LayerWeights& layer, const
     for (int64_t axis = 2; axis < y.dim(); ++axis) axes.push_back(axis);
     std::tie(variance, mean) = at::var_mean(y, axes, /*unbiased=*/false);
     const torch::NoGradGuard no_grad;
-    const auto count = static_cast<double>(y.numel() / y.size(1));
+    const int64_t of_channel = y.numel() / y.size(1);
+    const auto count = static_cast<double>(of_channel);
     torch::Tensor(layer.mean).lerp_(mean, kBatchNormMomentum);
     torch::Tensor(layer.variance).lerp_(variance * (count / std::max(count - 1, 1.0)), kBatchNormMomentum);
   }
