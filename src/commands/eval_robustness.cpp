@@ -31,7 +31,7 @@ Trial plan_of(const RobustnessOptions& options, const RobustnessSubject& subject
   plan.seed = runtime.seed;
   const auto& images = subject.images.images;
   plan.mask = options.attack.load_mask(images.size(1), images.size(2), images.size(3));
-  plan.surrogate = options.attack.load_surrogate(runtime);
+  plan.surrogate = options.attack.image_maker(subject.classifier, images, runtime);
   return plan;
 }
 
@@ -137,8 +137,9 @@ void RobustnessOptions::check(const OptionSet& options, const std::string& out) 
     refuse_other_file(options, save_adv);
     return;
   }
-  std::vector<std::string> needing{"eps",  "goal",      "norm",  "save-adv",  "min-robust", "float",
-                                   "mask", "surrogate", "shard", "processes", "estimate",   "explain"};
+  std::vector<std::string> needing{"eps",      "goal",  "norm",      "save-adv", "min-robust",
+                                   "float",    "mask",  "surrogate", "ensemble", "eot",
+                                   "eot-over", "shard", "processes", "estimate", "explain"};
   for (const auto& parameter : shared_parameters()) needing.push_back(parameter.name);
   for (const auto& name : needing) {
     if (options.given(name)) options.fail(name, "needs --attacks");

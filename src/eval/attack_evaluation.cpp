@@ -131,7 +131,7 @@ nlohmann::json per_image_json(const AttackedImage& image, const LabelSet& classe
 Trial AttackPlan::trial() const {
   Trial trial;
   trial.attacks = {attack};
-  trial.ladder = {{"", threat.eps}};
+  trial.ladder = {{eps_text, threat.eps}};
   trial.norm = threat.norm;
   trial.goal = goal;
   trial.settings = settings;
@@ -280,6 +280,8 @@ Result summarise(const AttackOutcome& outcome, const AttackSelection& selection,
                          {"eps_levels", describe_levels(plan.threat.norm, plan.threat.eps)},
                          {"goal", plan.goal.name},
                          {"min_confidence", plan.min_confidence}};
+  if (plan.mask.defined()) result.threat_model["mask"] = mask_digest(plan.mask);
+  if (plan.surrogate.classifier) result.threat_model["surrogate"] = plan.surrogate.digest;
   result.attacks = nlohmann::json::array({outcome.attack});
   result.seed = plan.seed;
   result.tables["network_passes"] = {{"forward", outcome.forward}, {"backward", outcome.backward}};

@@ -17,6 +17,7 @@ struct AttackPlan {
   std::string attack = "pgd";
   AttackSettings settings;
   ThreatModel threat;
+  std::string eps_text = {};  ///< eps as it was given, for results
   double min_confidence = 0.9;
   bool minimal_eps = false;  ///< also search the smallest eps of each image; not with a surrogate
   uint64_t seed = 0;

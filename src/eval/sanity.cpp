@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "attacks/engine/mixture.hpp"
 #include "attacks/threat/losses.hpp"
 #include "core/text.hpp"
 #include "record/shape.hpp"
@@ -14,7 +15,7 @@ constexpr int64_t kImages = 32;
 constexpr int kPasses = 5;
 constexpr double kSameLogits = 1e-4, kSumsToOne = 1e-5;
 constexpr double kClearlyMore = 0.002;  ///< 0.2 points
-constexpr int64_t kSteps = 20, kUnboundedSteps = 40;
+constexpr int64_t kSteps = 20, kUnboundedSteps = 40, kDraws = 20;
 
 SanityFlag check_randomness(const Classifier& judge, const torch::Tensor& x, const torch::Tensor& y) {
   std::vector<torch::Tensor> logits;
@@ -31,18 +32,22 @@ SanityFlag check_randomness(const Classifier& judge, const torch::Tensor& x, con
                                           .item<double>());
     other_verdict = other_verdict || !now.argmax(1).eq(y).equal(logits[0].argmax(1).eq(y));
   }
-  return {"randomized-output", other_verdict || difference > kSameLogits,
-          fmt::format("five passes over the same images differ by up to {:.2g} (normalised logits)", difference),
-          "the network answers at random: one run of an attack says little, and gradients must be averaged over draws"};
+  return {
+      "randomized-output", other_verdict || difference > kSameLogits,
+      fmt::format("five passes over the same images differ by up to {:.2g} (normalised logits)", difference),
+      "the network answers at random: one run of an attack says little, and gradients must be averaged over draws, as "
+      "--eot 20 does"};
 }
 
 SanityFlag check_softmax(const torch::Tensor& logits) {
   const bool probabilities = logits.min().item<double>() >= 0 && logits.max().item<double>() <= 1 &&
                              (logits.sum(1) - 1).abs().max().item<double>() < kSumsToOne;
-  return {"softmax-output", probabilities,
-          fmt::format("outputs lie in [{:.3g}, {:.3g}]{}", logits.min().item<double>(), logits.max().item<double>(),
-                      probabilities ? " and sum to 1" : ""),
-          "the outputs are probabilities, not logits: losses saturate and attacks look weaker than they are"};
+  return {
+      "softmax-output", probabilities,
+      fmt::format("outputs lie in [{:.3g}, {:.3g}]{}", logits.min().item<double>(), logits.max().item<double>(),
+                  probabilities ? " and sum to 1" : ""),
+      "the outputs are probabilities, not logits: losses saturate and attacks look weaker than they are; follow a loss "
+      "that does not depend on their scale, as apgd-dlr does"};
 }
 
 SanityFlag check_gradients(const Classifier& judge, const torch::Tensor& x, const torch::Tensor& y) {
@@ -53,7 +58,7 @@ SanityFlag check_gradients(const Classifier& judge, const torch::Tensor& x, cons
   std::string found = fmt::format("the gradient is zero at {} of {} images", zero, x.size(0));
   std::string meaning =
       "gradients are masked (quantisation, saturation, a step that cannot be differentiated): white-box attacks are "
-      "blind there, trust the black-box ones more";
+      "blind there, trust the black-box ones more, which need no gradient: square, spsa, hopskipjump";
   if (saturated > 0) {
     found += fmt::format(", that of the float32 cross-entropy at {} (logits up to {:.3g})", saturated,
                          line.logits.abs().max().item<double>());
@@ -61,7 +66,8 @@ SanityFlag check_gradients(const Classifier& judge, const torch::Tensor& x, cons
       meaning =
           "the logits are so large that the softmax is 0 or 1: attacks of other libraries that follow the "
           "cross-entropy "
-          "are blind there; these follow the odds, which do not saturate";
+          "are blind there; these follow the odds, which do not saturate, and apgd-dlr a loss that does not depend on "
+          "the scale";
     }
   }
   return {"zero-gradients", zero + saturated > 0, found, meaning};
@@ -78,6 +84,32 @@ SanityFlag check_unbounded(const Classifier& classifier, const AttackInput& inpu
           fmt::format("{} of {} images survive PGD that may change every pixel at will", left, input.x.size(0)),
           "nothing can be robust at eps 1: the attacks fail for another reason (masked gradients, or a network that "
           "gives one answer to everything)"};
+}
+
+/// Attacks of a random network are judged by its mean answer.
+SanityFlag check_expectation(const Classifier& classifier, const AttackInput& input, const ThreatModel& threat,
+                             uint64_t seed, bool random) {
+  SanityFlag flag{"eot-changes-verdict", false, "not asked: the network answers the same each time",
+                  "the gradient of a single draw misleads: robust accuracy without --eot is too high"};
+  if (!random) return flag;
+  const auto views = expectation_over("model", kDraws, std::make_shared<Classifier>(classifier), seed);
+  const Classifier mean = mixture(views, Joining::Logits, input.x.sizes().slice(1).vec());
+  AttackSettings settings;
+  settings.set("steps", kSteps);
+  settings.pixel_grid = false;
+  settings.confidence = 2;
+  const Norm norm = threat.norm == Norm::L0 ? Norm::Linf : threat.norm;
+  const double eps = norm == threat.norm ? threat.eps : 8 / 255.0;
+  const auto broken_along = [&](const Classifier& followed) {
+    const auto found =
+        make_attack("pgd", settings, norm, false)->run(followed, {norm, eps}, input, Rng(seed).split("sanity"));
+    return input.goal.reached(mean.logits(found.x_adv)).sum().item<int64_t>();
+  };
+  const int64_t single = broken_along(classifier), averaged = broken_along(mean);
+  flag.found = fmt::format("PGD breaks {} of {} images along single draws, {} along the mean of {}", single,
+                           input.x.size(0), averaged, kDraws);
+  flag.raised = static_cast<double>(averaged - single) > kClearlyMore * static_cast<double>(input.x.size(0));
+  return flag;
 }
 
 SanityFlag check_loss(const Classifier& classifier, const AttackInput& input, const ThreatModel& threat,
@@ -183,8 +215,12 @@ std::vector<SanityFlag> check_network(const Classifier& classifier, const torch:
   if (images.size(0) == 0) return {};
   const Classifier judge = classifier.with_precision(Precision::Float32);
   const AttackInput input{to_float(images), Goal::untargeted(labels), image_keys(images)};
-  return {check_randomness(judge, input.x, labels), check_softmax(judge.logits(input.x)),
-          check_gradients(judge, input.x, labels), check_unbounded(classifier, input, seed),
+  const SanityFlag randomness = check_randomness(judge, input.x, labels);
+  return {randomness,
+          check_softmax(judge.logits(input.x)),
+          check_gradients(judge, input.x, labels),
+          check_unbounded(classifier, input, seed),
+          check_expectation(classifier, input, threat, seed, randomness.raised),
           check_loss(classifier, input, threat, seed)};
 }
 

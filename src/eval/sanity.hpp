@@ -26,6 +26,7 @@ nlohmann::json sanity_schema();
 /// softmax-output       the outputs look like probabilities: all in [0,1], each row summing to 1
 /// zero-gradients       the gradient of the DLR loss is zero at an original, or the float32 softmax there is 0 and 1
 /// unbounded-eps        PGD that may change every pixel at will leaves images standing
+/// eot-changes-verdict  of a network that answers at random, PGD along gradients averaged over 20 draws breaks more
 /// loss-not-rising      the loss along 20 PGD steps at eps is no higher in the last quarter than in the first
 ///
 /// images: uint8 (N,C,H,W); labels: (N) int64. Nothing is asked when N = 0.

@@ -715,6 +715,31 @@ const std::vector<Entry>& said() {
        "hauts"},
       {"one step breaks more than many: the network was fitted to single steps, or the step size is wrong",
        "un pas casse plus que plusieurs : le réseau a été ajusté à des pas uniques, ou la taille du pas est mauvaise"},
+      {"the network answers at random: one run of an attack says little, and gradients must be averaged over draws, as "
+       "--eot 20 does",
+       "le réseau répond au hasard : un seul essai d’une attaque dit peu, et les gradients doivent être moyennés, "
+       "comme "
+       "le fait --eot 20"},
+      {"the outputs are probabilities, not logits: losses saturate and attacks look weaker than they are; follow a "
+       "loss "
+       "that does not depend on their scale, as apgd-dlr does",
+       "les sorties sont des probabilités, non des logits : les pertes saturent et les attaques paraissent plus "
+       "faibles ; suivre une perte indépendante de leur échelle, comme le fait apgd-dlr"},
+      {"gradients are masked (quantisation, saturation, a step that cannot be differentiated): white-box attacks are "
+       "blind there, trust the black-box ones more, which need no gradient: square, spsa, hopskipjump",
+       "les gradients sont masqués (quantification, saturation, étape non dérivable) : les attaques boîte blanche y "
+       "sont aveugles, se fier plutôt à celles en boîte noire, qui se passent de gradient : square, spsa, hopskipjump"},
+      {"the logits are so large that the softmax is 0 or 1: attacks of other libraries that follow the cross-entropy "
+       "are blind there; these follow the odds, which do not saturate, and apgd-dlr a loss that does not depend on the "
+       "scale",
+       "les logits sont si grands que le softmax vaut 0 ou 1 : les attaques d’autres bibliothèques qui suivent "
+       "l’entropie croisée y sont aveugles ; celles-ci suivent les rapports de probabilités, qui ne saturent pas, et "
+       "apgd-dlr une perte indépendante de l’échelle"},
+      {"not asked: the network answers the same each time", "sans objet : le réseau répond toujours de même"},
+      {"PGD breaks {} of {} images along single draws, {} along the mean of {}",
+       "PGD casse {} images sur {} le long de tirages uniques, {} le long de la moyenne de {}"},
+      {"the gradient of a single draw misleads: robust accuracy without --eot is too high",
+       "le gradient d’un seul tirage égare : l’exactitude robuste sans --eot est trop haute"},
       {"only as many targets as there are wrong classes were tried",
        "seules autant de cibles que de classes fausses ont été essayées"},
   };

@@ -1,3 +1,5 @@
+#include <gmock/gmock.h>
+
 #include <nlohmann/json.hpp>
 
 #include "attacks/threat/threat_model.hpp"
@@ -322,6 +324,7 @@ TEST_F(AttackCommand, MasksConfineTheChange) {
                           .abs();
   EXPECT_EQ(change.slice(1, 0, 24).max().item<int64_t>(), 0);
   EXPECT_GT(change.max().item<int64_t>(), 0);
+  EXPECT_TRUE(result["threat_model"].contains("mask")) << "results tell masks apart";
 }
 
 TEST_F(AttackCommand, ASurrogateMakesTheImages) {
@@ -330,6 +333,35 @@ TEST_F(AttackCommand, ASurrogateMakesTheImages) {
   EXPECT_EQ(result["per_image"][0]["success"], true);
   expect_error(attack(goal(), {"--image", first_face().string(), "--surrogate", model().string(), "--minimal-eps"}),
                "does not go with --surrogate");
+}
+
+TEST_F(AttackCommand, SeveralSurrogatesMakeTheImagesTogether) {
+  const std::string both = model().string() + "," + model().string();
+  const auto with = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), {"--image", first_face().string(), "--surrogate", both});
+    return more;
+  };
+  const json together = attack_json(goal(), with({}));
+  EXPECT_EQ(together["per_image"][0]["success"], true) << "the mean of a network and itself is the network";
+  const json by_loss = attack_json(goal(), with({"--ensemble", "loss"}));
+  EXPECT_EQ(by_loss["options"]["ensemble"]["value"], "loss");
+  EXPECT_EQ(by_loss["per_image"][0]["success"], true);
+  const auto made_on = [](const json& result) { return result["threat_model"]["surrogate"].get<std::string>(); };
+  EXPECT_THAT(made_on(together), testing::EndsWith(":logits"));
+  EXPECT_THAT(made_on(by_loss), testing::EndsWith(":loss"));
+  expect_error(
+      attack(goal(), {"--image", first_face().string(), "--surrogate", model().string(), "--ensemble", "loss"}),
+      "is for several networks");
+}
+
+TEST_F(AttackCommand, AnExpectationOverTheCameraMakesTheImages) {
+  const json result = attack_json(goal(), {"--image", first_face().string(), "--eot", "3", "--eot-over", "camera",
+                                           "--steps", "5", "--eps", "16/255"});
+  EXPECT_EQ(result["options"]["eot"]["value"], "3");
+  EXPECT_EQ(result["options"]["eot-over"]["value"], "camera");
+  expect_error(attack(goal(), {"--image", first_face().string(), "--eot-over", "camera"}), "is for --eot");
+  expect_error(attack(goal(), {"--image", first_face().string(), "--eot", "3", "--minimal-eps"}),
+               "does not go with --eot");
 }
 
 TEST_F(AttackCommand, MinimumNormAttacksGiveTheSmallestEpsThemselves) {

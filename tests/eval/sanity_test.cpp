@@ -1,6 +1,10 @@
 // Each flag: a network made to trip it, and one that does not.
 #include "eval/sanity.hpp"
 
+#include <ATen/ATen.h>
+#include <gmock/gmock.h>
+
+#include "attacks/engine/mixture.hpp"
 #include "core/error.hpp"
 #include "models/networks/model.hpp"
 #include "tests/attacks/linear_network.hpp"
@@ -64,6 +68,28 @@ std::map<std::string, bool> raised(const Classifier& classifier) {
   return flags;
 }
 
+/// What a flag says about the figures.
+std::string meaning_of(const Classifier& classifier, const std::string& name) {
+  const auto labels = honest().logits(to_float(images())).argmax(1);
+  for (const auto& flag : check_network(classifier, images(), labels, {Norm::Linf, 8 / 255.0}, 1)) {
+    if (flag.name == name) return flag.raised ? flag.meaning : "not raised";
+  }
+  return "no such flag";
+}
+
+/// How many images this attack on `classifier` breaks at eps, as `judge` sees them.
+int64_t broken(const Classifier& classifier, const std::string& attack, const Classifier& judge,
+               double eps = 8 / 255.0) {
+  AttackSettings settings;
+  settings.set("steps", 20).set("queries", 1000);
+  settings.confidence = 2;
+  const auto x = to_float(images());
+  const auto goal = Goal::untargeted(honest().logits(x).argmax(1));
+  const auto found = make_attack(attack, settings, Norm::Linf, false)
+                         ->run(classifier, {Norm::Linf, eps}, {x, goal, image_keys(images())}, Rng(1));
+  return goal.reached(judge.logits(found.x_adv)).sum().item<int64_t>();
+}
+
 TEST(Sanity, AnHonestNetworkRaisesNothing) {
   for (const auto& [name, is_raised] : raised(honest())) EXPECT_FALSE(is_raised) << name;
 }
@@ -105,6 +131,41 @@ TEST(Sanity, LogitsSoLargeThatTheSoftmaxSaturatesAreSaidAndAttackedAllTheSame) {
   EXPECT_TRUE(flags.at("zero-gradients"));
   EXPECT_FALSE(flags.at("unbounded-eps"));
   EXPECT_FALSE(flags.at("loss-not-rising"));
+}
+
+// Published kinds of defence that only mask gradients (Athalye et al., arXiv:1802.00420): each raises its flag, and the
+// setting that the flag names breaks it.
+
+TEST(BrokenDefences, ARandomInputTransformFallsToTheMeanOverDraws) {
+  at::manual_seed(3);
+  const auto classifier = twisted([](const torch::Tensor& input, const AutogradExecutor& network) {
+    return network.forward(input + torch::randn_like(input) * 0.3);
+  });
+  EXPECT_THAT(meaning_of(classifier, "randomized-output"), testing::HasSubstr("--eot 20"));
+  const auto mean = mixture(expectation_over("model", 40, std::make_shared<Classifier>(classifier), 1), Joining::Logits,
+                            {1, kSide, kSide});
+  for (const double eps : {8, 16, 24, 32, 48, 64})
+    std::cout << eps << ": " << broken(classifier, "pgd", mean, eps / 255) << " "
+              << broken(mean, "pgd", mean, eps / 255) << "\n";
+  const int64_t single = broken(classifier, "pgd", mean), averaged = broken(mean, "pgd", mean);
+  EXPECT_GT(averaged, 0);
+  EXPECT_GE(averaged, single);
+}
+
+TEST(BrokenDefences, ASaturatedSoftmaxFallsToALossWithoutScale) {
+  const auto classifier =
+      twisted([](const torch::Tensor& input, const AutogradExecutor& network) { return network.forward(input) * 1e4; });
+  EXPECT_THAT(meaning_of(classifier, "zero-gradients"), testing::HasSubstr("apgd-dlr"));
+  EXPECT_EQ(broken(classifier, "apgd-dlr", classifier), broken(honest(), "apgd-dlr", honest()));
+  EXPECT_GT(broken(classifier, "apgd-dlr", classifier), 0);
+}
+
+TEST(BrokenDefences, AQuantisedInputFallsToAnAttackWithoutGradients) {
+  const auto classifier = twisted([](const torch::Tensor& input, const AutogradExecutor& network) {
+    return network.forward((input * 8).round() / 8);
+  });
+  EXPECT_THAT(meaning_of(classifier, "zero-gradients"), testing::HasSubstr("square"));
+  EXPECT_GT(broken(classifier, "square", classifier), broken(classifier, "bim", classifier));
 }
 
 TEST(Sanity, LogitsWhoseSquaresOverflowAreNotTakenForRandomOnes) {

@@ -107,16 +107,18 @@ void check(Arguments& a, const OptionSet& options) {
   for (const char* name : {"data-labels", "classes", "map", "votes"})
     if (!a.source.images.empty() && options.given(name)) options.fail(name, "does not go with --image");
   // On a surrogate minimum-norm attacks stop at a first success, which may have to be a confident one.
-  if (a.attack.surrogate.empty()) warn_if_unused(options, "confidence", {a.plan.attack});
+  if (!a.attack.has_maker()) warn_if_unused(options, "confidence", {a.plan.attack});
   const Norm norm = a.plan.threat.norm = a.attack.parsed_norm();
   a.eps = options.given("eps") ? options.as_given("eps") : facts_of(norm).eps;
+  a.plan.eps_text = a.eps;
   a.plan.threat.eps = parse_number(a.eps);
   check_eps(options, norm, a.plan.threat.eps);
-  if (a.plan.minimal_eps && !a.attack.surrogate.empty()) options.fail("minimal-eps", "does not go with --surrogate");
+  if (a.plan.minimal_eps && a.attack.has_maker()) {
+    options.fail("minimal-eps", fmt::format("does not go with --{}", a.attack.eot > 0 ? "eot" : "surrogate"));
+  }
   a.plan.settings = a.attack.settings;
   a.plan.seed = a.runtime.seed;
   a.attack.trust_code = a.model.trust_code;
-  a.plan.surrogate = a.attack.load_surrogate(a.runtime);
 }
 
 /// Which rows to attack, and the exit code: 1 when only the best of the unsure images is left to show.
@@ -212,6 +214,7 @@ Subject attack_model(const Arguments& a, const std::string& name, const OptionSe
   auto [dataset, split] = load_attack_images(a.source, report.plan.goal, classifier, read);
   const auto& images = dataset.images;
   report.plan.mask = a.attack.load_mask(images.size(1), images.size(2), images.size(3));
+  report.plan.surrogate = a.attack.image_maker(classifier, images, a.runtime);
   report.selection = select_images(classifier, dataset, report.plan, observer);
   std::vector<std::string> warnings = checkpoint.warnings;
   const auto [rows, exit_code] = rows_to_attack(report.selection, dataset, report.plan, a, warnings);
@@ -228,7 +231,6 @@ Subject attack_model(const Arguments& a, const std::string& name, const OptionSe
   if (place) make_folder(report.folder);
   if (place || work.ledgers_only()) campaign.state = report.folder / kState;
   report.outcome = attack_images({classifier, dataset, checkpoint.digest}, rows, report.plan, campaign, observer);
-  for (auto& stage : report.outcome.stages) stage.eps = stage.eps.empty() ? a.eps : stage.eps;
   if (work.ledgers_only()) return {std::move(report), exit_code, classifier, std::move(dataset)};
   if (place && report.keeps_images) write_adversarial(report.outcome.images, work_folder);
   Result& result = report.result = summarise(report.outcome, report.selection, report.plan, report.classes);

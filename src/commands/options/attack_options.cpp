@@ -6,6 +6,7 @@
 #include <cmath>
 #include <map>
 
+#include "attacks/engine/mixture.hpp"
 #include "attacks/threat/ball.hpp"
 #include "attacks/threat/masks.hpp"
 #include "commands/options/model_options.hpp"
@@ -13,6 +14,7 @@
 #include "core/meant_levels.hpp"
 #include "core/options.hpp"
 #include "core/progress.hpp"
+#include "core/text.hpp"
 
 namespace fercli {
 
@@ -46,7 +48,14 @@ void AttackOptions::declare(OptionSet& options) {
   options.text("mask", &mask, "WHERE",
                "what may change: eyes, brows, nose, mouth, cheeks, forehead, chin, face, background, image files, or "
                "several separated by commas");
-  options.text("surrogate", &surrogate, "MODEL", "make the images on this network and show them to --model (transfer)");
+  options.text("surrogate", &surrogate, "MODEL",
+               "make the images on this network, or on several together (A,B,C), and show them to --model (transfer)");
+  options.choice("ensemble", &ensemble, {"logits", "loss"},
+                 "of several surrogates: follow the mean of their logits, or of their losses");
+  options.integer("eot", &eot, between(0, 1000),
+                  "expectation over transformation: follow the mean over so many draws; 0: none");
+  options.choice("eot-over", &eot_over, {"model", "camera"},
+                 "of --eot: the network's own randomness, or photographs of a print (turned, scaled, JPEG, noise)");
 }
 
 namespace {
@@ -138,7 +147,15 @@ void AttackOptions::settle_norm(const OptionSet& options, const std::vector<std:
   throw UserError(fmt::format("{}: these attacks have no norm in common; run them one by one", join(attacks, ", ")));
 }
 
+void AttackOptions::check_maker(const OptionSet& options) const {
+  if (options.given_on_command_line("ensemble") && split(surrogate, ',').size() < 2) {
+    options.fail("ensemble", "is for several networks in --surrogate");
+  }
+  if (options.given_on_command_line("eot-over") && eot == 0) options.fail("eot-over", "is for --eot");
+}
+
 std::vector<std::string> AttackOptions::choose(const OptionSet& options, const std::string& option) {
+  check_maker(options);
   std::vector<Chosen> all;
   try {
     all = parse_chosen(options.as_given(option));
@@ -190,11 +207,29 @@ torch::Tensor AttackOptions::load_mask(int64_t channels, int64_t height, int64_t
   return mask.empty() ? torch::Tensor() : parse_masks(mask, channels, height, width);
 }
 
-Surrogate AttackOptions::load_surrogate(const Runtime& runtime) const {
-  if (surrogate.empty()) return {};
-  const Checkpoint checkpoint = load_named_model(surrogate, "--surrogate", trust_code);
-  for (const auto& line : checkpoint.warnings) warn(line);
-  return {std::make_shared<Classifier>(make_classifier(checkpoint, runtime)), checkpoint.digest};
+Surrogate AttackOptions::image_maker(const Classifier& network, const torch::Tensor& images,
+                                     const Runtime& runtime) const {
+  std::vector<MixedView> views;
+  Surrogate maker;
+  const auto add_network = [&](const std::shared_ptr<const Classifier>& added) {
+    auto more = eot > 0 ? expectation_over(eot_over, eot, added, runtime.seed) : std::vector<MixedView>{{added}};
+    views.insert(views.end(), more.begin(), more.end());
+  };
+  const auto names = split(surrogate, ',');
+  for (const auto& name : names) {
+    const Checkpoint checkpoint = load_named_model(name, "--surrogate", trust_code);
+    for (const auto& line : checkpoint.warnings) warn(line);
+    maker.digest += (maker.digest.empty() ? "" : "+") + checkpoint.digest;
+    maker.classifier = std::make_shared<Classifier>(make_classifier(checkpoint, runtime));
+    add_network(maker.classifier);
+  }
+  if (names.empty() && eot > 0) add_network(std::make_shared<Classifier>(network));
+  if (eot == 0 && views.size() < 2) return maker;
+  if (names.size() > 1) maker.digest += ":" + ensemble;
+  if (eot > 0) maker.digest += fmt::format(":eot {} {} {}", eot, eot_over, runtime.seed);
+  maker.classifier = std::make_shared<Classifier>(
+      mixture(views, parse_joining(ensemble), {images.size(1), images.size(2), images.size(3)}));
+  return maker;
 }
 
 void check_alpha(const OptionSet& options, bool of_pixels, double alpha) {

@@ -10,10 +10,11 @@ namespace fercli {
 
 class OptionSet;
 
-/// What is asked of attacks, alike in every command that attacks: --norm, --mask, --surrogate, an option for each of
-/// `shared_parameters`, and a section of the INI file for each attack.
+/// What is asked of attacks, alike in every command that attacks: --norm, --mask, --surrogate, --eot, an option for
+/// each of `shared_parameters`, and a section of the INI file for each attack.
 struct AttackOptions {
-  std::string norm = "linf", mask, surrogate;
+  std::string norm = "linf", mask, surrogate, ensemble = "logits", eot_over = "model";
+  int64_t eot = 0;  ///< draws of an expectation
   AttackSettings settings;
   bool trust_code = false;  ///< of the surrogate's file, as ImportOptions has it for the model's; no option of its own
 
@@ -30,10 +31,16 @@ struct AttackOptions {
   /// What --mask means for images of this shape; undefined without it.
   torch::Tensor load_mask(int64_t channels, int64_t height, int64_t width) const;
 
-  /// The network named by --surrogate, or none.
-  Surrogate load_surrogate(const Runtime& runtime) const;
+  /// Are the images made on anything but the network itself?
+  bool has_maker() const { return !surrogate.empty() || eot > 0; }
+
+  /// What makes them: the networks named by --surrogate, joined as --ensemble says, and each of them, or else
+  /// `network`, over the draws of --eot. images: (N,C,H,W) of the shape to come. None where the network itself is to be
+  /// followed.
+  Surrogate image_maker(const Classifier& network, const torch::Tensor& images, const Runtime& runtime) const;
 
  private:
+  void check_maker(const OptionSet& options) const;
   void settle_norm(const OptionSet& options, const std::vector<std::string>& attacks);
   void add(const OptionSet& options, const std::string& option, const Chosen& chosen);
 };
