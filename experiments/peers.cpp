@@ -56,6 +56,7 @@ const std::vector<Trial>& trials() {
                                       {"fmn", Norm::L2, "foolbox, its projection mended", "fmn_l2_projected.l2"},
                                       {"fmn", Norm::L1, "foolbox", "fmn_l1.l1"},
                                       {"fmn", Norm::L0, "foolbox", "fmn_l0.l0"},
+                                      {"sigma-zero", Norm::L0, "foolbox's FMN", "fmn_l0.l0"},
                                       {"ddn", Norm::L2, "foolbox", "ddn_l2.l2"},
                                       {"cw", Norm::L2, "foolbox", "cw_l2.l2"},
                                       {"deepfool", Norm::L2, "torchattacks", "deepfool_l2.l2"},
