@@ -13,8 +13,8 @@
 #include "core/text.hpp"
 #include "core/untrusted.hpp"
 #include "record/document_kind.hpp"
-#include "record/shape.hpp"
 #include "report/session.hpp"
+#include "report/session_record.hpp"
 
 namespace fercli {
 
@@ -23,7 +23,6 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
-constexpr const char* kSessionSchema = "fercli-session/1";
 constexpr const char* kUncertainLabel = "uncertain";
 /// Two labels that lie so far apart are a change; after a longer absence nobody knows (seconds).
 constexpr double kChangeGap = 1;
@@ -39,8 +38,8 @@ struct RunningMean {
     sum += *value;
     ++n;
   }
-  json value() const { return n > 0 ? json(sum / static_cast<double>(n)) : json(); }
-  json to_a_tenth() const { return n > 0 ? json(std::round(10 * sum / static_cast<double>(n)) / 10) : json(); }
+  double value() const { return n > 0 ? sum / static_cast<double>(n) : kNaN; }
+  double to_a_tenth() const { return std::round(10 * value()) / 10; }
 };
 
 struct SessionFace {
@@ -56,22 +55,10 @@ struct SessionFrame {
   std::vector<SessionFace> faces;
 };
 
-struct LabelShare {
-  int64_t frames = 0;
-  double seconds = 0;
-};
-
-struct SessionStretch {
-  double from, to;
-  std::string emotion;
-};
-
+/// What is known of a person so far, and what its means are made of.
 struct PersonSeen {
-  std::map<std::string, LabelShare> shares;
-  std::vector<SessionStretch> stretches;
+  SessionPerson record;
   RunningMean confidence, valence, arousal, roll, yaw, pitch;
-  double first = 0, last = 0, seconds = 0;
-  int64_t frames = 0, changes = 0;
   std::string certain;       ///< the last label that was one …
   double certain_until = 0;  ///< … and until when
 };
@@ -100,135 +87,110 @@ class SessionTally {
   }
 
   void note_class(const std::string& name) {
-    if (std::find(classes_.begin(), classes_.end(), name) == classes_.end()) classes_.push_back(name);
+    auto& classes = report_.classes;
+    if (std::find(classes.begin(), classes.end(), name) == classes.end()) classes.push_back(name);
   }
 
-  int64_t frames() const { return frames_; }
-  json document(bool smoothed) const;
+  int64_t frames() const { return report_.frames; }
+  SessionReport report(bool smoothed) const;
 
  private:
   void settle(double seconds);
-  void settle(PersonSeen& person, const SessionFace& face, double time, double seconds);
+  void settle(PersonSeen& seen, const SessionFace& face, double time, double seconds);
 
-  std::vector<std::string> classes_, videos_;
+  SessionReport report_;  ///< without its people
   std::map<std::pair<std::string, int64_t>, PersonSeen> people_;
-  std::map<std::string, std::map<std::string, int64_t>> changes_;
   std::optional<SessionFrame> pending_;
   std::optional<double> first_;  ///< time of the video's first frame
   int64_t of_video_ = 0;         ///< its frames
-  int64_t frames_ = 0, with_faces_ = 0;
-  double seconds_ = 0;
 };
 
 void SessionTally::settle(double seconds) {
-  ++frames_;
-  with_faces_ += pending_->faces.empty() ? 0 : 1;
-  seconds_ += seconds;
-  if (videos_.empty() || videos_.back() != pending_->video) videos_.push_back(pending_->video);
+  ++report_.frames;
+  report_.frames_with_faces += pending_->faces.empty() ? 0 : 1;
+  report_.seconds += seconds;
+  auto& videos = report_.videos;
+  if (videos.empty() || videos.back() != pending_->video) videos.push_back(pending_->video);
   for (const auto& face : pending_->faces) {
     settle(people_[{pending_->video, face.number}], face, pending_->time, seconds);
   }
 }
 
-void SessionTally::settle(PersonSeen& person, const SessionFace& face, double time, double seconds) {
+void add_to(LabelShares& shares, const std::string& emotion, int64_t frames, double seconds) {
+  shares[emotion].frames += frames;
+  shares[emotion].seconds += seconds;
+}
+
+void SessionTally::settle(PersonSeen& seen, const SessionFace& face, double time, double seconds) {
+  SessionPerson& person = seen.record;
   if (person.frames++ == 0) person.first = time;
   person.last = time + seconds;
   person.seconds += seconds;
-  auto& share = person.shares[face.emotion];
-  ++share.frames;
-  share.seconds += seconds;
+  add_to(person.shares, face.emotion, 1, seconds);
   auto& stretches = person.stretches;
   const bool goes_on =
       !stretches.empty() && stretches.back().emotion == face.emotion && time - stretches.back().to <= kSameMoment;
   if (!goes_on) stretches.push_back({time, time, face.emotion});
   stretches.back().to = time + seconds;
-  person.confidence.add(face.confidence);
-  person.valence.add(face.valence);
-  person.arousal.add(face.arousal);
-  person.roll.add(face.roll);
-  person.yaw.add(face.yaw);
-  person.pitch.add(face.pitch);
+  seen.confidence.add(face.confidence);
+  seen.valence.add(face.valence);
+  seen.arousal.add(face.arousal);
+  seen.roll.add(face.roll);
+  seen.yaw.add(face.yaw);
+  seen.pitch.add(face.pitch);
   if (face.emotion == kUncertainLabel) return;
-  if (!person.certain.empty() && person.certain != face.emotion && time - person.certain_until <= kChangeGap) {
+  if (!seen.certain.empty() && seen.certain != face.emotion && time - seen.certain_until <= kChangeGap) {
     ++person.changes;
-    ++changes_[person.certain][face.emotion];
+    ++report_.transitions.counts[seen.certain][face.emotion];
   }
-  person.certain = face.emotion;
-  person.certain_until = time + seconds;
+  seen.certain = face.emotion;
+  seen.certain_until = time + seconds;
 }
 
-json shares_json(const std::map<std::string, LabelShare>& shares, double seconds, int64_t frames) {
-  json all = json::object();
-  for (const auto& [emotion, share] : shares) {
-    const double part = seconds > 0
-                            ? share.seconds / seconds
-                            : static_cast<double>(share.frames) / static_cast<double>(std::max<int64_t>(1, frames));
-    all[emotion] = {{"seconds", share.seconds}, {"frames", share.frames}, {"share", part}};
+void fill_shares(LabelShares& shares, double seconds, int64_t frames) {
+  for (auto& [emotion, share] : shares) {
+    share.share = seconds > 0 ? share.seconds / seconds
+                              : static_cast<double>(share.frames) / static_cast<double>(std::max<int64_t>(1, frames));
   }
-  return all;
 }
 
-json person_json(const std::string& video, int64_t number, bool several, const PersonSeen& person) {
+SessionPerson finished(const PersonSeen& seen, const std::string& video, int64_t number, bool several) {
+  SessionPerson person = seen.record;
+  person.name =
+      several ? fmt::format("{} #{}", fs::path(video).filename().string(), number) : fmt::format("#{}", number);
+  person.video = video;
+  person.number = number;
   const auto most = std::max_element(person.shares.begin(), person.shares.end(), [](const auto& a, const auto& b) {
     return std::pair{a.second.seconds, a.second.frames} < std::pair{b.second.seconds, b.second.frames};
   });
-  auto stretches = json::array();
-  for (const auto& stretch : person.stretches) {
-    stretches.push_back({{"from", stretch.from}, {"to", stretch.to}, {"emotion", stretch.emotion}});
-  }
-  const double minutes = person.seconds / 60;
-  return {
-      {"name",
-       several ? fmt::format("{} #{}", fs::path(video).filename().string(), number) : fmt::format("#{}", number)},
-      {"video", video},
-      {"number", number},
-      {"first", person.first},
-      {"last", person.last},
-      {"seconds", person.seconds},
-      {"frames", person.frames},
-      {"mostly", most->first},
-      {"shares", shares_json(person.shares, person.seconds, person.frames)},
-      {"changes", person.changes},
-      {"changes_per_minute", minutes > 0 ? json(static_cast<double>(person.changes) / minutes) : json()},
-      {"mean_confidence", person.confidence.value()},
-      {"derived", {{"valence", person.valence.value()}, {"arousal", person.arousal.value()}}},
-      {"pose",
-       {{"roll", person.roll.to_a_tenth()}, {"yaw", person.yaw.to_a_tenth()}, {"pitch", person.pitch.to_a_tenth()}}},
-      {"stretches", stretches}};
+  person.mostly = most->first;
+  fill_shares(person.shares, person.seconds, person.frames);
+  if (person.seconds > 0) person.changes_per_minute = static_cast<double>(person.changes) / (person.seconds / 60);
+  person.mean_confidence = seen.confidence.value();
+  person.derived = {seen.valence.value(), seen.arousal.value()};
+  person.pose = {seen.roll.to_a_tenth(), seen.yaw.to_a_tenth(), seen.pitch.to_a_tenth()};
+  return person;
 }
 
-json SessionTally::document(bool smoothed) const {
-  auto people = json::array();
-  std::map<std::string, LabelShare> shares;
-  double seconds = 0;
-  int64_t faces = 0, changes = 0;
-  for (const auto& [who, person] : people_) {
-    people.push_back(person_json(who.first, who.second, videos_.size() > 1, person));
-    seconds += person.seconds;
-    faces += person.frames;
-    changes += person.changes;
-    for (const auto& [emotion, share] : person.shares) {
-      shares[emotion].frames += share.frames;
-      shares[emotion].seconds += share.seconds;
-    }
+SessionReport SessionTally::report(bool smoothed) const {
+  SessionReport report = report_;
+  report.version = version();
+  report.revision = git_revision();
+  report.labels = smoothed ? "smoothed" : "raw";
+  report.transitions.longest_gap = kChangeGap;
+  Everybody& all = report.everybody;
+  for (const auto& [who, seen] : people_) {
+    report.people.push_back(finished(seen, who.first, who.second, report.videos.size() > 1));
+    all.seconds += seen.record.seconds;
+    all.frames += seen.record.frames;
+    report.transitions.n += seen.record.changes;
+    for (const auto& [emotion, share] : seen.record.shares) add_to(all.shares, emotion, share.frames, share.seconds);
   }
-  std::stable_sort(people.begin(), people.end(), [](const json& a, const json& b) {
-    return a.at("seconds").get<double>() > b.at("seconds").get<double>();
-  });
-  json names = classes_;
-  if (shares.count(kUncertainLabel) > 0) names.push_back(kUncertainLabel);
-  return {{"schema", kSessionSchema},
-          {"version", version()},
-          {"revision", git_revision()},
-          {"videos", videos_},
-          {"seconds", seconds_},
-          {"frames", frames_},
-          {"frames_with_faces", with_faces_},
-          {"labels", smoothed ? "smoothed" : "raw"},
-          {"classes", names},
-          {"people", people},
-          {"everybody", {{"seconds", seconds}, {"frames", faces}, {"shares", shares_json(shares, seconds, faces)}}},
-          {"transitions", {{"n", changes}, {"longest_gap", kChangeGap}, {"counts", changes_}}}};
+  fill_shares(all.shares, all.seconds, all.frames);
+  std::stable_sort(report.people.begin(), report.people.end(),
+                   [](const auto& a, const auto& b) { return a.seconds > b.seconds; });
+  if (all.shares.count(kUncertainLabel) > 0) report.classes.emplace_back(kUncertainLabel);
+  return report;
 }
 
 /// The fields of a line as `csv_field` writes them, without their quotes.
@@ -376,47 +338,8 @@ void read_session_lines(const std::string& path, SessionTally& tally) {
   tally.end_video();
 }
 
-json session_report_schema() {
-  using namespace shape;
-  const json shares = described(map_of(object({{"seconds", number()}, {"frames", whole()}, {"share", share()}})),
-                                "of each label, of the time in sight");
-  const json angles = object({{"roll", number()}, {"yaw", number()}, {"pitch", number()}});
-  const json person =
-      object({{"name", text()},
-              {"video", text()},
-              {"number", described(whole(), "as in the session")},
-              {"first", described(number(), "second of the video")},
-              {"last", described(number(), "likewise")},
-              {"seconds", described(number(), "in sight")},
-              {"frames", described(whole(), "with this face")},
-              {"mostly", described(text(), "the label with the largest share")},
-              {"shares", shares},
-              {"changes", described(whole(), "from one class to another")},
-              {"changes_per_minute", number()},
-              {"mean_confidence", number()},
-              {"derived", described(object({{"valence", number()}, {"arousal", number()}}),
-                                    "means; from the probabilities and the values of Russell and Mehrabian (1977)")},
-              {"pose", described(angles, "means, in degrees")},
-              {"stretches", described(list(object({{"from", number()}, {"to", number()}, {"emotion", text()}})),
-                                      "of equal labels, in seconds of the video")}});
-  return object({{"schema", constant(kSessionSchema)},
-                 {"version", text()},
-                 {"revision", text()},
-                 {"videos", list(text())},
-                 {"seconds", described(number(), "of all videos")},
-                 {"frames", whole()},
-                 {"frames_with_faces", whole()},
-                 {"labels", described(one_of({"raw", "smoothed"}), "of each frame alone, or over time")},
-                 {"classes", described(list(text()), "and uncertain, where it is a label")},
-                 {"people", described(list(person), "those in sight longest first")},
-                 {"everybody", object({{"seconds", number()}, {"frames", whole()}, {"shares", shares}})},
-                 {"transitions", object({{"n", whole()},
-                                         {"longest_gap", described(number(), "seconds between the two labels")},
-                                         {"counts", described(map_of(map_of(whole())), "from a class to another")}})}});
-}
-
 const Register<DocumentKind> session_report{
-    {"session-report", "report.json of report for a session of predict or live", session_report_schema}};
+    {"session-report", "report.json of report for a session of predict or live", schema_of_record<SessionReport>}};
 
 }  // namespace
 
@@ -439,7 +362,7 @@ json read_session(const std::vector<std::string>& files) {
   if (tally.frames() == 0) {
     throw UserError(fmt::format("{}: has no frame of a video; a session report needs times", files.front()));
   }
-  return tally.document(smoothed);
+  return write_record(tally.report(smoothed));
 }
 
 }  // namespace fercli
