@@ -69,6 +69,37 @@ class Renaming {
   LabelSet base_;
 };
 
+/// One letter too many, missing or wrong, or two neighbours swapped, in any case.
+bool is_one_slip_from(const std::string& word, const std::string& meant) {
+  const std::string one = to_lower(word), other = to_lower(meant);
+  size_t front = 0, back = 0;
+  const size_t shorter = std::min(one.size(), other.size());
+  while (front < shorter && one[front] == other[front]) ++front;
+  while (back < shorter - front && one[one.size() - 1 - back] == other[other.size() - 1 - back]) ++back;
+  const std::string left = one.substr(front, one.size() - front - back),
+                    right = other.substr(front, other.size() - front - back);
+  return (left.size() <= 1 && right.size() <= 1) ||
+         (left.size() == 2 && left == std::string{right.rbegin(), right.rend()});
+}
+
+/// A class on the right of the map that is nearly a known one is a slip; short names are not judged ("bad", "Sad").
+void require_meant_targets(const Dataset& data, const ClassRules& rules) {
+  constexpr size_t kShortestJudged = 5;
+  LabelSet known = rules.base();
+  for (const auto& emotion : emotions()) add_class(known, emotion.name);
+  const LabelSet present = occurring_classes(data);
+  for (const auto& [from, to] : rules.map) {
+    if (to == kDrop || to.size() < kShortestJudged || known.find(to) || present.find(to)) continue;
+    for (const auto& name : known.names()) {
+      if (!is_one_slip_from(to, name)) continue;
+      throw UserError(
+          fmt::format("--map {}={}: '{}' is no known class; did you mean {}? (--data-labels names classes of "
+                      "your own)",
+                      from, to, to, name));
+    }
+  }
+}
+
 /// A name on the left of the map that neither occurs nor is an emotion is a slip.
 void require_known_sources(const Dataset& data, const ClassRules& rules) {
   ClassRules unmapped = rules;
@@ -110,8 +141,9 @@ std::vector<std::pair<std::string, std::string>> ClassRules::parse_map(const std
   for (const auto& piece : fercli::split(text, ',')) {
     const auto equals = piece.find('=');
     const std::string from = trim(piece.substr(0, equals));
-    const std::string to = equals == std::string::npos ? "" : trim(piece.substr(equals + 1));
-    if (from.empty() || to.empty()) {
+    std::string to = equals == std::string::npos ? "" : trim(piece.substr(equals + 1));
+    if (to_lower(to) == kDrop) to = kDrop;
+    if (from.empty() || to.empty() || to == kEveryOther || to.find('=') != std::string::npos) {
       throw UserError(
           fmt::format("--map {}: '{}' must be NAME=CLASS or NAME=drop, as in happiness=Happy", text, piece));
     }
@@ -174,6 +206,7 @@ LabelSet occurring_classes(const Dataset& data) {
 
 Dataset settled(Dataset data, const ClassRules& rules) {
   require_known_sources(data, rules);
+  require_meant_targets(data, rules);
   const Renaming renamed(rules);
   const LabelSet classes(names_at_the_end(data, rules, renamed));
   if (classes == data.classes && rules.map.empty()) return data;

@@ -121,6 +121,23 @@ TEST_F(Folder, NamedClassesAreTheOnlyOnes) {
               HasSubstr("folder fear is neither a class nor a split (--data-labels names Sad, Happy; --map NAME=drop"));
 }
 
+TEST_F(Folder, SlipsInTheMapAreNoNewClasses) {
+  put({"happy/a.png", "sad/a.png"});
+  const auto mapped = [&](const std::string& map) {
+    ReadOptions options;
+    options.classes.map = ClassRules::parse_map(map);
+    return read(options);
+  };
+  for (const char* slip : {"Happyy", "hapy", "hpapy", "hoppy"}) {
+    EXPECT_THAT(user_error([&] { mapped(std::string("happy=") + slip); }),
+                HasSubstr(std::string("'") + slip + "' is no known class; did you mean Happy?"));
+  }
+  for (const char* map : {"happy=sad=fear", "happy=*"})
+    EXPECT_THAT(user_error([&] { mapped(map); }), HasSubstr("must be NAME=CLASS or NAME=drop"));
+  EXPECT_THAT(labels(mapped("happy=Drop")), ElementsAre("Sad"));
+  EXPECT_THAT(labels(mapped("happy=unhappy,sad=bad")), ElementsAre("unhappy", "bad"));
+}
+
 TEST_F(Folder, GroupsLieBesideTheImages) {
   put({"happy/a.png", "happy/b.png", "sad/a.png"});
   write_file(root() / "groups.csv", "file,glasses\nhappy/a.png,yes\nsad/a.png,no\n");
