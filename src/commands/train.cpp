@@ -217,16 +217,18 @@ std::pair<std::vector<int64_t>, std::vector<int64_t>> set_aside(const Settings& 
 Splits without_empty_classes(const Splits& splits) {
   const LabelSet& all = splits.training.classes;
   const LabelSet learnt = occurring_classes(splits.training);
-  if (learnt == all) return splits;
+  if (learnt == all && learnt.size() >= 2) return splits;
   const auto mapping = learnt.mapping_from(all);
   std::vector<std::string> empty;
   for (size_t k = 0; k < mapping.size(); ++k)
     if (mapping[k] < 0) empty.push_back(all.names()[k]);
   const Splits found{splits.training.recoded(learnt, mapping), splits.validation.recoded(learnt, mapping)};
   const int64_t left_out = splits.validation.size() - found.validation.size();
-  inform(fmt::format("no training image is of {}: the network gets {} outputs, for {}{}", join(empty, ", "),
-                     learnt.size(), join(learnt.names(), ", "),
-                     left_out == 0 ? "" : fmt::format("; {} validation images are left out", left_out)));
+  if (!empty.empty()) {
+    inform(fmt::format("no training image is of {}: the network gets {} outputs, for {}{}", join(empty, ", "),
+                       learnt.size(), join(learnt.names(), ", "),
+                       left_out == 0 ? "" : fmt::format("; {} validation images are left out", left_out)));
+  }
   if (learnt.size() < 2) {
     throw UserError(fmt::format("{}: has training images of {} only, where two classes are the least",
                                 splits.training.name, join(learnt.names(), ", ")));

@@ -102,6 +102,13 @@ TEST_F(OwnClasses, WithoutTrainingImagesAreSaidAndNotLearnt) {
   EXPECT_NE(attacked.exit_code, 2) << attacked.err;
 }
 
+TEST_F(OwnClasses, OfOneKindAreNotLearnt) {
+  const auto alone = run_in_process({"train", "--data", file("faces"), "--classes", "folder", "--map", "*=face",
+                                     "--arch", "small-cnn", "--epochs", "1", "--threads", "1", "--out", file("alone")});
+  EXPECT_EQ(alone.exit_code, 2);
+  EXPECT_THAT(alone.err, HasSubstr("has training images of face only, where two classes are the least"));
+}
+
 TEST_F(OwnClasses, OfVotesAreLearntAndWeighThePredictions) {
   run({"data", "convert", "synthetic:n=40,classes=happy+sad", file("faces.csv")});
   std::string votes = "Image name,happiness,sadness,NF\n";
