@@ -148,9 +148,12 @@ Dataset Dataset::relabelled(const LabelSet& target) const {
   for (int64_t i = 0; i < size(); ++i) {
     const int64_t label = numbers.data_ptr<int64_t>()[i];
     if (label < 0 || mapping.at(static_cast<size_t>(label)) >= 0) continue;
-    throw UserError(fmt::format(
-        "{}: has images of class {}, which is not among the classes wanted ({}); --map {}=drop leaves them out", name,
-        classes.name(label), join(target.names(), ", "), classes.name(label)));
+    const bool none_fits = std::all_of(mapping.begin(), mapping.end(), [](int64_t place) { return place < 0; });
+    throw UserError(
+        fmt::format("{}: has images of class {}, which is not among the classes wanted ({}); {}", name,
+                    classes.name(label), join(target.names(), ", "),
+                    none_fits ? "--map NAME=CLASS says which of them a class is, --data takes images of those classes"
+                              : fmt::format("--map {}=drop leaves them out", classes.name(label))));
   }
   return recoded(target, mapping);
 }

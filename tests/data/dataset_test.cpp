@@ -63,6 +63,10 @@ TEST(Dataset, RelabellingRefusesAClassThatTheTargetLacks) {
               }),
               HasSubstr("sample: has images of class Disgust, which is not among the classes wanted (Angry, Fear); "
                         "--map Disgust=drop leaves them out"));
+  EXPECT_THAT(test::user_error([] {
+                sample_dataset(3).relabelled(LabelSet({"pain", "no pain"}));
+              }),
+              HasSubstr("(pain, no pain); --map NAME=CLASS says which of them a class is, --data takes images"));
 }
 
 TEST(Dataset, FindsRowsThatAnotherSetLacks) {

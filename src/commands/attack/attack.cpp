@@ -128,7 +128,8 @@ std::pair<std::vector<int64_t>, int> rows_to_attack(const AttackSelection& selec
   const LabelSet& classes = dataset.classes;
   const std::string wanted = plan.goal.source ? "class " + classes.name(*plan.goal.source) : "a class to attack";
   if (selection.of_source.empty())
-    throw RunError(fmt::format("fercli attack: {}: has no image of {}", dataset.name, wanted));
+    throw RunError(
+        fmt::format("fercli attack: {}: has no image of {}; --data or --image takes some", dataset.name, wanted));
   std::vector<int64_t> rows = selection.confident;
   if (rows.empty()) {
     const auto place = std::find(selection.of_source.begin(), selection.of_source.end(), *selection.best) -
