@@ -18,6 +18,11 @@ constexpr size_t kLongestLine = 256 << 20;  // beyond this the file is no table
 constexpr size_t kLongestFirstLine = 1 << 16;
 constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
 
+/// As spreadsheets write "Unicode text".
+bool is_utf16(std::string_view line) {
+  return line.compare(0, 2, "\xff\xfe") == 0 || line.compare(0, 2, "\xfe\xff") == 0;
+}
+
 bool is_blank_or_tab(char c) {
   return c == ' ' || c == '\t';
 }
@@ -74,7 +79,9 @@ void LineReader::take(std::string_view& line, size_t length, size_t ending) {
   line = std::string_view(buffer_).substr(position_, length);
   position_ += length + ending;
   if (!line.empty() && line.back() == '\r') line.remove_suffix(1);
-  if (++number_ == 1) line = without_mark(line);
+  if (++number_ > 1) return;
+  if (is_utf16(line)) throw UserError(fmt::format("{}: is text in UTF-16; save it as UTF-8", path_));
+  line = without_mark(line);
 }
 
 /// Drops what was given out and reads on; false at the end of the file.
@@ -106,6 +113,7 @@ char delimiter_of(std::string_view line) {
 
 void split_fields(std::string_view line, char delimiter, std::vector<std::string_view>& fields) {
   fields.clear();
+  if (line.find('\0') != std::string_view::npos) throw BadRow("holds a NUL byte, which no text does");
   bool quoted = false;
   size_t begin = 0;
   const auto add = [&](size_t end) {

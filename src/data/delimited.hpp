@@ -13,7 +13,8 @@
 namespace fercli {
 
 /// Lines of a text file, without their ends (LF or CRLF) and a byte order mark, read block by block: no more than a
-/// block and a line are in memory at a time. Throws UserError when the file cannot be read, or a line has no end.
+/// block and a line are in memory at a time. Throws UserError when the file cannot be read, is UTF-16, or a line has no
+/// end.
 class LineReader {
  public:
   LineReader(const std::string& path, Observer& observer);
@@ -45,7 +46,7 @@ struct BadRow : std::runtime_error {
 char delimiter_of(std::string_view line);
 
 /// Cuts a line at its delimiters, those inside double quotes excepted; fields are without their quotes and outer
-/// blanks. Several blanks that delimit count as one. Throws BadRow when a quote is not closed.
+/// blanks. Several blanks that delimit count as one. Throws BadRow when a quote is not closed, or a byte is NUL.
 void split_fields(std::string_view line, char delimiter, std::vector<std::string_view>& fields);
 
 /// The first line of a file, at most 64 KiB of it; "" when it cannot be read.

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/escape.hpp"
 #include "core/files.hpp"
 #include "core/interrupt.hpp"
 #include "data/delimited.hpp"
@@ -89,9 +90,10 @@ Columns read_header(const std::string& path, std::string_view line) {
   for (size_t i = 0; i < fields.size(); ++i) name_column(columns, fields, i, path);
   columns.count = fields.size();
   if (columns.pixels < 0) {
-    throw UserError(
-        fmt::format("{}:1: the header must name a column pixels (and may name emotion and Usage), but reads '{}'", path,
-                    line.substr(0, 60)));
+    throw UserError(fmt::format(
+        "{}:1: the header must name a column pixels (and may name emotion and Usage), or path where it lists "
+        "image files, but reads '{}'",
+        path, printable(line.substr(0, 60))));
   }
   return columns;
 }

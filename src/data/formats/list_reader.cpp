@@ -38,6 +38,7 @@ struct Columns {
   bool affectnet = false;  ///< by its own name for the paths
 
   bool has_box() const { return *std::min_element(box.begin(), box.end()) >= 0; }
+  bool has_part_of_box() const { return !has_box() && *std::max_element(box.begin(), box.end()) >= 0; }
 };
 
 Columns columns_of_header(const std::vector<std::string_view>& fields) {
@@ -94,23 +95,15 @@ struct Row {
   std::optional<PixelBox> box;
 };
 
-/// Where the images of a list lie: found for the first of them, and the same for all.
+/// Where the images of a list lie: found for the first of them that is there, and the same for all.
 class Place {
  public:
-  Place(const fs::path& list, const std::string& first) {
-    const fs::path beside = fs::absolute(list).parent_path();
-    for (const auto& above : {beside, beside.parent_path()}) {
-      for (const auto& folder : usual_folders()) {
-        for (const char* ending : {"", "_aligned"}) {
-          root_ = above / folder;
-          ending_ = ending;
-          std::error_code error;
-          if (fs::exists(of(first), error)) return;
-        }
-      }
-    }
+  Place(const fs::path& list, const std::vector<Row>& rows) {
+    constexpr size_t kMostTried = 100;
+    for (size_t i = 0; i < std::min(rows.size(), kMostTried); ++i)
+      if (is_found(list, rows[i].path)) return;
     throw UserError(fmt::format("{}: image {} is not found beside the list, nor in {} there or one folder above",
-                                list.string(), first,
+                                list.string(), rows.front().path,
                                 join({usual_folders().begin() + 1, usual_folders().end()}, ", ")));
   }
 
@@ -121,6 +114,21 @@ class Place {
   }
 
  private:
+  bool is_found(const fs::path& list, const std::string& name) {
+    const fs::path beside = fs::absolute(list).parent_path();
+    for (const auto& above : {beside, beside.parent_path()}) {
+      for (const auto& folder : usual_folders()) {
+        for (const char* ending : {"", "_aligned"}) {
+          root_ = above / folder;
+          ending_ = ending;
+          std::error_code error;
+          if (fs::exists(of(name), error)) return true;
+        }
+      }
+    }
+    return false;
+  }
+
   fs::path root_;
   std::string ending_;  ///< of the file's name, which the list leaves out
 };
@@ -140,14 +148,14 @@ class ListReading {
     read_rows();
     if (rows_.empty()) throw UserError(fmt::format("{}: names no images ({} bad rows)", path_, problems_.count()));
     LabelReading labels(options_.classes, usual_numbering());
-    const Place place(path_, rows_.front().path);
+    const Place place(path_, rows_);
     std::vector<ImageFile> files;
     std::map<std::string, int64_t> taken;
     for (const auto& row : rows_) {
       try {
         const int64_t count = ++taken[row.path];
         files.push_back({place.of(row.path), count == 1 ? row.path : fmt::format("{}#{}", row.path, count),
-                         labels.read(row.label), row.split, row.box});
+                         label_of(row, labels), row.split, row.box});
       } catch (const std::invalid_argument& problem) {
         problems_.report(fmt::format("{}:{}: {}", path_, row.line, problem.what()));
       }
@@ -171,6 +179,11 @@ class ListReading {
         split_of_list_ = find_split(fs::path(path_).stem().string()).value_or(Split::None);
         if (columns_.path < 0) {
           throw UserError(fmt::format("{}:1: no column names image files, as `path` or `file` would", path_));
+        }
+        if (columns_.has_part_of_box()) {
+          throw UserError(fmt::format(
+              "{}:1: a face's box has the columns face_x, face_y, face_width and face_height, and not all are here",
+              path_));
         }
         if (columns_.header) continue;
       }
@@ -204,6 +217,19 @@ class ListReading {
     if (row.split == Split::None) row.split = split_of_list_;
     if (columns_.has_box()) row.box = box_of(fields);
     return row;
+  }
+
+  /// AffectNet numbers what shows no emotion behind its eight.
+  int64_t label_of(const Row& row, LabelReading& labels) const {
+    static const std::map<std::string, const char*> others{{"8", "None"}, {"9", "Uncertain"}, {"10", "No-Face"}};
+    const auto other = others.find(row.label);
+    const ClassRules& classes = options_.classes;
+    if (columns_.affectnet && !classes.as_found && !classes.has_own_classes() && other != others.end()) {
+      throw std::invalid_argument(
+          fmt::format("emotion {} must be a number from 0 to 7 (AffectNet's {} is {}; --skip-bad leaves such rows out)",
+                      row.label, row.label, other->second));
+    }
+    return labels.read(row.label);
   }
 
   PixelBox box_of(const std::vector<std::string_view>& fields) const {

@@ -65,8 +65,33 @@ TEST_F(ImageList, AffectNetsBoxesCutTheFaceOut) {
   EXPECT_EQ(data.images.min().item<int>(), 200);
   EXPECT_THAT(user_error([&] { read("lists/training.csv", header + "1/x.png,90,10,20,20,,1,0,0\n"); }),
               HasSubstr("the face's box lies outside the picture of 80x60 pixels"));
-  EXPECT_THAT(user_error([&] { read("lists/training.csv", header + "1/x.png,40,10,20,20,,10,0,0\n"); }),
-              HasSubstr("training.csv:2: emotion 10 must be a number from 0 to 7"));
+  EXPECT_THAT(
+      user_error([&] { read("lists/training.csv", header + "1/x.png,40,10,20,20,,10,0,0\n"); }),
+      HasSubstr("training.csv:2: emotion 10 must be a number from 0 to 7 (AffectNet's 10 is No-Face; --skip-bad"));
+}
+
+TEST_F(ImageList, PartOfABoxIsRefused) {
+  put("a.png", 10);
+  EXPECT_THAT(user_error([&] { read("l.csv", "path,face_x,face_y,label\na.png,1,1,happy\n"); }),
+              HasSubstr("face_width and face_height, and not all are here"));
+}
+
+TEST_F(ImageList, AMissingFirstImageIsLeftOutLikeAnyOther) {
+  put("images/a.png", 10);
+  ReadOptions options;
+  options.skip_bad = true;
+  const Dataset data = read("l.txt", "missing.png,sad\na.png,happy\n", options);
+  EXPECT_THAT(data.ids, ElementsAre("a.png"));
+  EXPECT_EQ(data.skipped, 1);
+}
+
+TEST_F(ImageList, TextThatIsNoUtf8IsSaid) {
+  put("a.png", 10);
+  using namespace std::string_literals;
+  EXPECT_THAT(user_error([&] { read("l.csv", "path,label\na\0b.png,happy\n"s); }),
+              HasSubstr("l.csv:2: holds a NUL byte"));
+  EXPECT_THAT(user_error([&] { read("l.csv", "\xff\xfep\0a\0t\0h\0\n\0"s); }),
+              HasSubstr("l.csv: is text in UTF-16; save it as UTF-8"));
 }
 
 TEST_F(ImageList, BadRowsAreNamedOrSkipped) {
