@@ -43,11 +43,25 @@ void cut_at_terciles(std::vector<std::string>& values) {
   }
 }
 
+/// As tables of numbers say that one is not known.
+bool is_unknown_number(const std::string& value) {
+  static const std::set<std::string> words{"na", "n/a", "nan", "null", "none", "unknown", "-", "?"};
+  return words.count(to_lower(value)) > 0;
+}
+
 void settle_values(const ImageTable& table, GroupColumn& column) {
   std::set<std::string> different(column.values.begin(), column.values.end());
   different.erase("");
-  const bool numbers = std::all_of(different.begin(), different.end(),
-                                   [](const std::string& value) { return number_in(value).has_value(); });
+  const auto is_number = [](const std::string& value) { return number_in(value).has_value(); };
+  const bool numbers = std::any_of(different.begin(), different.end(), is_number) &&
+                       std::all_of(different.begin(), different.end(), [&](const std::string& value) {
+                         return is_number(value) || is_unknown_number(value);
+                       });
+  for (auto& value : column.values) {
+    if (!numbers || !is_unknown_number(value)) continue;
+    different.erase(value);
+    value.clear();
+  }
   if (numbers && different.size() > kMostNumbers) return cut_at_terciles(column.values);
   if (different.size() > kMostGroups) {
     table.fail(fmt::format("column '{}' has {} different values, where {} groups are the most; leave it out",

@@ -52,6 +52,23 @@ TEST(Groups, TheLargestGapIsTestedAndCorrectedForAllOfTheTable) {
   EXPECT_GT(other.at("p_holm").get<double>(), 0.05);
 }
 
+TEST(Groups, NumbersThatAreNotKnownAreOfNoGroup) {
+  const test::ScratchFolder scratch;
+  std::string table = "file,age\n";
+  std::vector<std::string> ids;
+  for (int i = 0; i < 60; ++i) {
+    ids.push_back(fmt::format("{}.png", i));
+    table += fmt::format("{},{}\n", ids.back(), i == 0 ? "NA" : i == 1 ? "nan" : std::to_string(i));
+  }
+  write_file(scratch / "ages.csv", table);
+  const auto values = read_groups((scratch / "ages.csv").string(), ids).at(0).values;
+  EXPECT_EQ(values[0], "");
+  EXPECT_EQ(values[1], "");
+  EXPECT_EQ(values[2], "up to 21");
+  write_file(scratch / "words.csv", "file,glasses\n0.png,none\n1.png,yes\n");
+  EXPECT_EQ(read_groups((scratch / "words.csv").string(), ids).at(0).values[0], "none") << "a group of its own";
+}
+
 TEST(Groups, AFewImagesAreNotCompared) {
   GroupColumn column{"beard", std::vector<std::string>(20, "none")};
   std::fill(column.values.begin(), column.values.begin() + 9, "full");
