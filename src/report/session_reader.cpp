@@ -23,6 +23,7 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
+constexpr std::string_view kMarkOfUtf8 = "\xef\xbb\xbf";  ///< spreadsheets write it in front
 constexpr const char* kUncertainLabel = "uncertain";
 /// Two labels that lie so far apart are a change; after a longer absence nobody knows (seconds).
 constexpr double kChangeGap = 1;
@@ -67,6 +68,11 @@ struct PersonSeen {
 class SessionTally {
  public:
   void add(SessionFrame frame) {
+    if (pending_ && pending_->video == frame.video && frame.number < pending_->number) {
+      throw UserError(
+          fmt::format("{}: frame {} stands behind frame {}; a session has its rows in the order of the frames",
+                      frame.video, frame.number, pending_->number));
+    }
     if (pending_ && pending_->video == frame.video && frame.time >= pending_->time) {
       settle(frame.time - pending_->time);
     } else if (pending_) {
@@ -294,7 +300,8 @@ bool read_session_csv(const std::string& path, SessionTally& tally) {
   std::optional<SessionFrame> open;
   each_session_line(path, [&](const std::string& line) {
     if (!columns) {
-      columns.emplace(path, line);
+      columns.emplace(path,
+                      line.compare(0, kMarkOfUtf8.size(), kMarkOfUtf8) == 0 ? line.substr(kMarkOfUtf8.size()) : line);
       for (const auto& name : columns->classes()) tally.note_class(name);
       return;
     }

@@ -59,6 +59,16 @@ TEST_F(SessionReport, ARowStandsUntilTheNextFrame) {
   EXPECT_EQ(one["stretches"][1], (json{{"from", 4.0}, {"to", 6.25}, {"emotion", "Sad"}}));
 }
 
+TEST_F(SessionReport, AByteOrderMarkHidesNoColumn) {
+  const json talk = read_session({write("talk.csv", "\xef\xbb\xbf" + (kHead + row(0, 0, "1", "Happy")))});
+  EXPECT_EQ(talk["videos"], json({"talk.mp4"}));
+}
+
+TEST_F(SessionReport, RowsOutOfOrderAreRefused) {
+  EXPECT_THAT(message_of([&] { session(row(1, 1, "1", "Happy") + row(0, 0, "1", "Sad")); }),
+              HasSubstr("talk.mp4: frame 0 stands behind frame 1; a session has its rows in the order of the frames"));
+}
+
 TEST_F(SessionReport, AChangeCountsUnlessNobodySawIt) {
   const json talk = session(row(0, 0, "1", "Happy") + row(1, 1, "1", "Sad") + row(2, 2, "1", "Sad") +
                             row(3, 3, "", "") + row(4, 9, "1", "Happy") + row(5, 10, "1", "Sad"));
