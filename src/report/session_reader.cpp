@@ -28,6 +28,7 @@ constexpr const char* kUncertainLabel = "uncertain";
 /// Two labels that lie so far apart are a change; after a longer absence nobody knows (seconds).
 constexpr double kChangeGap = 1;
 constexpr double kSameMoment = 1e-6;
+constexpr double kLargestFigure = 1e9;  ///< beyond it no time, angle or share of a session lies
 
 /// Mean of what is known.
 struct RunningMean {
@@ -252,7 +253,7 @@ class SessionColumns {
     const std::string words = text(row, name);
     if (words.empty()) return {};
     const double value = parse_number(words);
-    if (!std::isfinite(value)) throw std::invalid_argument("not finite");
+    if (!(std::abs(value) < kLargestFigure)) throw std::invalid_argument("no figure of a session");
     return value;
   }
 
@@ -294,21 +295,32 @@ void each_session_line(const std::string& path, const Take& take) {
   }
 }
 
+/// A label that is none of the columns p_… would be in no table.
+void require_class_of_session(const std::string& path, const std::vector<std::string>& classes,
+                              const std::string& label) {
+  if (label == kUncertainLabel || std::find(classes.begin(), classes.end(), label) != classes.end()) return;
+  throw UserError(fmt::format("{}: the label '{}' has no column p_{} (the classes are {})", path, label, label,
+                              join(classes, ", ")));
+}
+
 /// Whether the labels are smoothed.
 bool read_session_csv(const std::string& path, SessionTally& tally) {
   std::optional<SessionColumns> columns;
+  std::vector<std::string> classes;
   std::optional<SessionFrame> open;
   each_session_line(path, [&](const std::string& line) {
     if (!columns) {
       columns.emplace(path,
                       line.compare(0, kMarkOfUtf8.size(), kMarkOfUtf8) == 0 ? line.substr(kMarkOfUtf8.size()) : line);
-      for (const auto& name : columns->classes()) tally.note_class(name);
+      classes = columns->classes();
+      for (const auto& name : classes) tally.note_class(name);
       return;
     }
     const auto row = csv_fields(line);
     if (row.size() != columns->count()) throw std::invalid_argument("another number of fields");
     auto frame = columns->frame(row);
     if (!frame) return;
+    for (const auto& face : frame->faces) require_class_of_session(path, classes, face.emotion);
     if (open && open->video == frame->video && open->number == frame->number) {
       open->faces.insert(open->faces.end(), frame->faces.begin(), frame->faces.end());
       return;

@@ -122,6 +122,9 @@ TEST_F(SessionReport, OtherFilesAreRefusedInASentence) {
               HasSubstr("has no frame of a video"));
   EXPECT_THAT(complaint(kHead + row(0, 0, "1", "Happy") + "talk.mp4,1,soon,,,,,,,,,,\n"),
               HasSubstr("line 3 is none of a session"));
+  EXPECT_THAT(complaint(kHead + row(0, 0, "1", "Bliss")),
+              HasSubstr("the label 'Bliss' has no column p_Bliss (the classes are Happy, Sad)"));
+  EXPECT_THAT(complaint(kHead + row(0, 1e300, "1", "Happy")), HasSubstr("line 2 is none of a session"));
   EXPECT_THAT(message_of([&] { read_session({write("other.jsonl", "{\"time\": 1}\n")}); }),
               HasSubstr("line 1 is none of a session"));
   const auto mixed = run_in_process({"report", write("a.csv", kHead + row(0, 0, "1", "Happy")), "result.json"});
