@@ -211,7 +211,7 @@ TEST_F(Csv, MissingColumnIsNamedWithItsLine) {
 TEST_F(Csv, HeaderWithoutPixelsIsRefused) {
   EXPECT_THAT(error("emotion,picture\n3,1 2 3 4\n"),
               EndsWith("faces.csv:1: the header must name a column pixels (and "
-                       "may name emotion and Usage), but reads 'emotion,picture'"));
+                       "may name emotion and Usage), or path where it lists image files, but reads 'emotion,picture'"));
 }
 
 TEST_F(Csv, UnknownEmotionIsNamed) {
