@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cctype>
 #include <set>
 #include <tuple>
@@ -60,16 +61,29 @@ class NamedWeights : public WeightFile {
 
   std::optional<torch::Tensor> find(const Place& place, const std::string& name, int64_t) const override {
     const std::string group = root_ + "/" + place.names.front();
+    std::optional<std::string> best;
+    std::pair<int64_t, int64_t> most;
     for (const auto& path : file_->texts(group, "weight_names")) {
-      const auto parts = pieces(path);
-      const bool of_layer =
-          place.names.size() == 1 || (parts.size() >= 2 && parts[parts.size() - 2] == place.names.back());
-      if (!parts.empty() && parts.back() == name && of_layer) return file_->tensor(group + "/" + path);
+      auto scopes = pieces(path);
+      if (scopes.empty() || scopes.back() != name) continue;
+      scopes.pop_back();
+      const auto fit = fit_of(scopes, place.names);
+      if (place.names.size() > 1 && fit.first == 0) continue;
+      if (best && fit <= most) continue;
+      best = path, most = fit;
     }
-    return {};
+    return best ? std::optional(file_->tensor(group + "/" + *best)) : std::nullopt;
   }
 
  private:
+  /// How many scopes are those of the layer, counted from the inside, and then how few others stand around them: the
+  /// models in a model may have layers of one name.
+  static std::pair<int64_t, int64_t> fit_of(const std::vector<std::string>& scopes,
+                                            const std::vector<std::string>& names) {
+    const auto [scope, layer] = std::mismatch(scopes.rbegin(), scopes.rend(), names.rbegin(), names.rend());
+    return {scope - scopes.rbegin(), scope - scopes.rend()};
+  }
+
   std::shared_ptr<const Hdf5File> file_;
   std::string root_;
 };

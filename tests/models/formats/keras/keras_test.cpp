@@ -252,6 +252,39 @@ TEST(Keras, AModelInsideAModelKeepsItsWeights) {
   }
 }
 
+TEST(Keras, LayersOfOneNameInTwoInnerModelsKeepTheirOwnWeights) {
+  const auto conv = [](int64_t channels) {
+    return json{{"class_name", "Conv2D"},
+                {"config",
+                 {{"name", "conv"},
+                  {"batch_input_shape", {nullptr, 8, 8, channels}},
+                  {"filters", 2},
+                  {"kernel_size", {3, 3}},
+                  {"strides", {1, 1}},
+                  {"padding", "valid"},
+                  {"use_bias", false},
+                  {"activation", "relu"}}}};
+  };
+  const auto sequential = [](const std::string& name, const std::vector<json>& layers) {
+    return json{{"class_name", "Sequential"}, {"config", {{"name", name}, {"layers", layers}}}};
+  };
+  auto whole = nested_configuration();
+  whole["config"]["layers"][0] =
+      sequential("base", {sequential("first", {conv(1)}), sequential("second", {conv(2)}), conv(2)});
+  const auto first = draw({3, 3, 1, 2}, 1), second = draw({3, 3, 2, 2}, 2), third = draw({3, 3, 2, 2}, 3);
+  const auto dense = draw({2, 7}, 4), dense_bias = draw({7}, 5);
+  const ScratchFolder folder;
+  test::write_keras_h5(
+      folder / "net.h5", whole.dump(),
+      {{"base", {{"first/conv/kernel", first}, {"second/conv/kernel", second}, {"conv/kernel", third}}},
+       {"pool", {}},
+       {"head", {{"kernel", dense}, {"bias", dense_bias}}}});
+  auto x = images(2).slice(1, 0, 1).slice(2, 0, 8).slice(3, 0, 8).contiguous();
+  const auto logits = make_classifier(load_model(folder / "net.h5"), {0, "fp32"}).logits(x);
+  for (const auto& kernel : {first, second, third}) x = at::relu(at::conv2d(x, as_torch(kernel)));
+  EXPECT_TRUE(at::allclose(logits, at::matmul(x.amax({2, 3}), dense) + dense_bias, 1e-4, 1e-4));
+}
+
 TEST(Keras, AModelThatComesFirstGivesTheInputsShape) {
   const ScratchFolder folder;
   auto config = nested_configuration();
