@@ -317,13 +317,20 @@ Tensors layer_normalization(const OperatorCall& c) {
   return {c.has(2) ? scaled + c[2] : scaled};
 }
 
+/// Over whatever axes follow the channels: PyTorch writes GroupNorm as this operator on (N,groups,values).
 Tensors instance_normalization(const OperatorCall& c) {
-  require_image(c);
   const auto x = c[0].to(torch::kFloat32);
+  if (x.dim() < 3) {
+    c.fail(fmt::format("its input has shape ({}), where (N,C,…) with one more axis or several is needed",
+                       fmt::join(x.sizes(), ",")));
+  }
   require_one_per_channel(c, 1, 2);
-  const auto centred = x - x.mean({2, 3}, true);
-  const auto normal = centred / (centred.square().mean({2, 3}, true) + c.number("epsilon", 1e-5)).sqrt();
-  return {normal * c[1].view({1, -1, 1, 1}) + c[2].view({1, -1, 1, 1})};
+  std::vector<int64_t> axes, by_channel(static_cast<size_t>(x.dim()), 1);
+  for (int64_t d = 2; d < x.dim(); ++d) axes.push_back(d);
+  by_channel[1] = -1;
+  const auto centred = x - x.mean(axes, true);
+  const auto normal = centred / (centred.square().mean(axes, true) + c.number("epsilon", 1e-5)).sqrt();
+  return {normal * c[1].view(by_channel) + c[2].view(by_channel)};
 }
 
 /// Until opset 13 more than one output was for training; a flag says so since.

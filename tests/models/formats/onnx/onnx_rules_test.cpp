@@ -157,6 +157,27 @@ TEST(OnnxRules, ShapesThatDoNotFitAreNamedWithTheOperator) {
   }
 }
 
+TEST(OnnxRulesExport, InstancesHaveAnyNumberOfAxes) {
+  const auto x = pixels(2), scale = drawn({3}, 1), shift = drawn({3}, 2);
+  for (const int64_t groups : {1, 3}) {
+    const auto scales = scale.slice(0, 0, groups).contiguous(), shifts = shift.slice(0, 0, groups).contiguous();
+    const auto in_groups = x.reshape({2, groups, -1});
+    const auto mean = in_groups.mean({2}, true), variance = in_groups.var({2}, false, true);
+    const auto normal = (in_groups - mean) / (variance + 1e-3).sqrt();
+    expect_meaning("instances-" + std::to_string(groups),
+                   {{"Reshape", {"x", wholes({0, groups, -1})}, {}, {"in_groups"}},
+                    {"InstanceNormalization", {"in_groups", scales, shifts}, {{"epsilon", 1e-3}}}},
+                   normal * scales.view({1, -1, 1}) + shifts.view({1, -1, 1}));
+  }
+  const ScratchFolder folder;
+  EXPECT_THAT(message_of([&] {
+                network_of({{"Flatten", {"x"}, {}, {"flat"}},
+                            {"InstanceNormalization", {"flat", drawn({90}, 1), drawn({90}, 2)}}},
+                           90, folder / "net.onnx");
+              }),
+              HasSubstr("(InstanceNormalization): its input has shape (2,90), where (N,C,…) with one more axis"));
+}
+
 TEST(OnnxRulesExport, AScaleActsThoughTheSizeStays) {
   const auto x = pixels(2).contiguous();
   const auto v = x.accessor<float, 4>();
