@@ -16,8 +16,7 @@ namespace {
 torch::Tensor source_positions(const OperatorCall& c, int64_t in, int64_t out, double length, const std::string& mode) {
   const auto i = at::arange(out, torch::kFloat64);
   if (mode == "asymmetric") return i * in / length;
-  if (mode == "align_corners")
-    return out > 1 ? i * (static_cast<double>(in - 1) / static_cast<double>(out - 1)) : i * 0;
+  if (mode == "align_corners") return out > 1 ? i * (in - 1) / static_cast<double>(out - 1) : i * 0;
   if (mode == "pytorch_half_pixel" && out == 1) return i * 0;
   if (mode == "half_pixel" || mode == "pytorch_half_pixel") return (i + 0.5) * in / length - 0.5;
   c.fail(fmt::format("coordinate_transformation_mode '{}' is not supported", mode));

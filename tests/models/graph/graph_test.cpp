@@ -105,6 +105,17 @@ TEST(Graph, ResizingIsLibTorchsInBothModes) {
                at::upsample_nearest2d(x, {11, 9}));
 }
 
+TEST(Graph, AlignedCornersLandOnTheirPixels) {
+  const auto x = noise({2, 3, 5, 6});
+  const auto y =
+      run("Resize", x, {{}, {}, integers({2, 3, 50, 78})},
+          {{"mode", "nearest"}, {"coordinate_transformation_mode", "align_corners"}, {"nearest_mode", "floor"}});
+  std::vector<int64_t> rows, columns;
+  for (int64_t i = 0; i < 50; ++i) rows.push_back(i * 4 / 49);
+  for (int64_t i = 0; i < 78; ++i) columns.push_back(i * 5 / 77);
+  expect_close(y, x.index_select(2, integers(rows)).index_select(3, integers(columns)));
+}
+
 TEST(Graph, ActivationsAreLibTorchs) {
   const auto x = 3 * noise({2, 3, 4, 4});
   expect_close(run("Silu", x), at::silu(x));
