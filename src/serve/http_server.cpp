@@ -176,7 +176,11 @@ RequestFacts facts_of(const HttpHead& head, const RequestTarget& target, const s
   facts.method = {method.data(), method.size()};
   facts.path = target.path;
   facts.peer = peer;
-  facts.hosts = static_cast<int>(head.count(http::field::host));
+  facts.has_host = head.count(http::field::host) > 0;
+  for (const char* once : {"Host", "Origin", "Authorization", "Sec-Fetch-Site", "Content-Length", "Content-Type",
+                           "Content-Encoding", "Expect"}) {
+    if (head.count(once) > 1) facts.repeated = once;
+  }
   facts.is_http_1_0 = head.version() == 10;
   facts.has_transfer_encoding = head.count(http::field::transfer_encoding) > 0;
   facts.target_bytes = head.target().size();

@@ -15,6 +15,7 @@ namespace fercli {
 namespace {
 
 constexpr size_t kMostTarget = 8192;
+constexpr int64_t kLargestPort = 65535;
 
 /// In a time that does not tell how much of it was right.
 bool same_secret(const std::string& a, const std::string& b) {
@@ -49,8 +50,10 @@ std::string parse_origin(const std::string& text) {
   const std::string authority = scheme == std::string::npos ? "" : lower.substr(scheme + 3);
   const std::string port = authority.substr(std::min(authority.size(), authority.rfind(':') + 1));
   const bool sendable = authority.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-._:[]") == std::string::npos;
-  const bool has_port = authority.find(':') == std::string::npos || authority.back() == ']' ||
-                        (!port.empty() && port.find_first_not_of("0123456789") == std::string::npos);
+  const bool has_port =
+      authority.find(':') == std::string::npos || authority.back() == ']' ||
+      (!port.empty() && port.size() <= 5 && port.find_first_not_of("0123456789") == std::string::npos &&
+       parse_integer(port) <= kLargestPort);
   if (lower == "null") return lower;
   if ((name != "http" && name != "https") || host_part(authority).empty() || !sendable || !has_port) {
     throw UserError("must be an origin such as https://example.org or http://localhost:3000, without a path, or null");
@@ -94,8 +97,9 @@ bool RequestRules::is_preflight(const RequestFacts& facts) const {
 
 /// A page of another site, whose name was made to point here, must not reach a server without token.
 void RequestRules::check_host(const RequestFacts& facts) const {
-  if (facts.hosts > 1) throw RequestError(400, "the request has more than one header Host");
-  if (facts.hosts == 0 && !facts.is_http_1_0) throw RequestError(400, "the header Host is missing");
+  if (!facts.repeated.empty()) throw RequestError(400, "the request has more than one header " + facts.repeated);
+  if (!facts.has_host && !facts.is_http_1_0) throw RequestError(400, "the header Host is missing");
+  if (facts.host.empty() && facts.is_http_1_0) return;  // no browser
   if (settings_.token.empty() && is_loopback(settings_.host) && !is_loopback(host_part(facts.host))) {
     throw RequestError(403, "this server answers on localhost only");
   }

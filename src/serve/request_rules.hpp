@@ -11,7 +11,8 @@ namespace fercli {
 /// The parts of a request's head that decide whether its body is read. Texts are "" where a field is missing.
 struct RequestFacts {
   std::string method, path, peer;
-  int hosts = 0;  ///< Host fields
+  bool has_host = false;
+  std::string repeated;  ///< a field that may stand once and stands more often
   bool is_http_1_0 = false, has_transfer_encoding = false;
   size_t target_bytes = 0;
   std::string host;  ///< of the whole address, else of the field Host; with its port

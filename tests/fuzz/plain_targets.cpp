@@ -85,7 +85,7 @@ FuzzTarget head_target() {
             RequestFacts facts;
             facts.method = "POST";
             facts.path = target.path;
-            facts.hosts = 1;
+            facts.has_host = true;
             facts.target_bytes = lines[0].size();
             facts.host = target.authority.empty() ? lines[1] : target.authority;
             facts.origin = lines[2];

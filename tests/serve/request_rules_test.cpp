@@ -10,7 +10,7 @@ RequestFacts post_facts() {
   RequestFacts facts;
   facts.method = "POST";
   facts.path = "/predict";
-  facts.hosts = 1;
+  facts.has_host = true;
   facts.host = "localhost:7860";
   facts.content_length = "10";
   return facts;
@@ -92,11 +92,14 @@ TEST(RequestRules, ReadingIsOpenToLinksOfOtherSites) {
 
 TEST(RequestRules, ARequestNamesOneHost) {
   RequestFacts facts = post_facts();
-  facts.hosts = 2;
+  facts.repeated = "Host";
   EXPECT_EQ(refusal(facts), 400);
-  facts.hosts = 0;
+  facts.repeated = "";
+  facts.has_host = false;
   facts.host = "";
   EXPECT_EQ(refusal(facts), 400);
+  facts.is_http_1_0 = true;
+  EXPECT_EQ(refusal(facts), 0) << "no browser sends this";
 }
 
 TEST(RequestRules, LoopbackHasManyNames) {

@@ -580,6 +580,8 @@ TEST_F(Serving, AWholeAddressNamesTheHostThatCounts) {
 
 TEST_F(Serving, ARequestThatAsksTwoHostsIsRefused) {
   expect_refused(request("GET", "/test", "Host: localhost\r\nHost: localhost\r\n"), 400, "more than one");
+  const auto origins = "Host: localhost\r\nOrigin: http://localhost\r\norigin: http://evil.example\r\n";
+  expect_refused(request("GET", "/test", origins), 400, "more than one header Origin");
   CheckedClient client(server_.port());
   client.send("GET /test HTTP/1.1\r\n\r\n");
   expect_refused(client.read(), 400, "Host is missing");
@@ -962,7 +964,7 @@ TEST(ServeCommand, ASignalLetsTheAttackInHandComeToItsEnd) {
 
 TEST(ServeCommand, AnOriginIsASiteWithoutPathOrStar) {
   for (const char* origin : {"*", "localhost:3000", "http://localhost:3000/", "ftp://a.example", "http://",
-                             "http://a:b", "https://*.example.org"}) {
+                             "http://a:b", "http://a.example:99999", "https://*.example.org"}) {
     const auto run = run_in_process({"serve", "--cors", origin});
     EXPECT_EQ(run.exit_code, 2) << origin;
     EXPECT_THAT(run.err, testing::HasSubstr(fmt::format("fercli serve: --cors {}: must be an origin such as", origin)));

@@ -63,8 +63,12 @@ torch::Tensor try_network(const Model& model, const Preprocessing& input, const 
 
 constexpr double kSameProbability = 1e-4, kSumOfOne = 1e-3;
 
+/// Shares of 1, or of 100.
 bool are_probabilities(const torch::Tensor& outputs) {
-  return outputs.min().item<double>() >= 0 && (outputs.sum(1) - 1).abs().max().item<double>() < kSumOfOne;
+  const auto add_up_to = [&](double whole) {
+    return (outputs.sum(1) / whole - 1).abs().max().item<double>() < kSumOfOne;
+  };
+  return outputs.min().item<double>() >= 0 && (add_up_to(1) || add_up_to(100));
 }
 
 constexpr const char* kProbabilities =

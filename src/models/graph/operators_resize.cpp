@@ -12,13 +12,18 @@ namespace fercli::graph_operators_resize {
 namespace {
 
 /// Where along one axis each result comes from: position = i * in / length in the way `mode` says. Divided last, since
-/// the nearest pixel of a whole position hangs on its last bit.
+/// the nearest pixel of a whole position hangs on its last bit; but where a scale makes no whole number of pixels, by
+/// the scale in float32, as ONNX Runtime and PyTorch do: 8 / 1.6F is 5 then.
 torch::Tensor source_positions(const OperatorCall& c, int64_t in, int64_t out, double length, const std::string& mode) {
-  const auto i = at::arange(out, torch::kFloat64);
-  if (mode == "asymmetric") return i * in / length;
+  const bool whole = length == static_cast<double>(out);
+  const auto i = at::arange(out, whole ? torch::kFloat64 : torch::kFloat32);
+  const auto scaled = [&](const torch::Tensor& place) {
+    return whole ? place * in / length : place / torch::full({}, length / static_cast<double>(in), torch::kFloat32);
+  };
+  if (mode == "asymmetric") return scaled(i);
   if (mode == "align_corners") return out > 1 ? i * (in - 1) / static_cast<double>(out - 1) : i * 0;
   if (mode == "pytorch_half_pixel" && out == 1) return i * 0;
-  if (mode == "half_pixel" || mode == "pytorch_half_pixel") return (i + 0.5) * in / length - 0.5;
+  if (mode == "half_pixel" || mode == "pytorch_half_pixel") return scaled(i + 0.5) - 0.5;
   c.fail(fmt::format("coordinate_transformation_mode '{}' is not supported", mode));
 }
 

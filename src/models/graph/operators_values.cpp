@@ -2,6 +2,9 @@
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <set>
+
 #include "core/error.hpp"
 #include "core/tensor_list.hpp"
 #include "models/graph/onnx_draft.hpp"
@@ -192,6 +195,38 @@ Tensors dequantize(const OperatorCall& c) {
   return {((c.has(2) ? x - along(c, 2, x) : x) * along(c, 1, x))};
 }
 
+/// Whether a value is one of 8-bit numbers: made by QuantizeLinear, and perhaps moved about since.
+bool is_quantized(const OnnxDraft& draft, const std::string& value) {
+  static const std::set<std::string> movers{"Concat",  "Flatten", "Gather",  "Identity",  "MaxPool",  "Pad",
+                                            "Reshape", "Slice",   "Squeeze", "Transpose", "Unsqueeze"};
+  for (const auto& node : draft.nodes()) {
+    if (std::find(node.outputs.begin(), node.outputs.end(), value) == node.outputs.end()) continue;
+    return node.op == "QuantizeLinear" || (movers.count(node.op) > 0 && is_quantized(draft, node.inputs[0]));
+  }
+  return false;
+}
+
+/// What was made of a network with an image of 8-bit numbers has one of float32, on which the operator is arithmetic.
+void write_dequantize(GraphNode node, OnnxDraft& draft) {
+  if (draft.find_constant(node.inputs[0]) != nullptr || is_quantized(draft, node.inputs[0])) {
+    return draft.keep(std::move(node));
+  }
+  const auto rank = static_cast<int64_t>(draft.sides_of(node.inputs[0]).size());
+  const auto spread = [&](size_t input, const char* what) {
+    auto values = draft.constant_input(node, input, what).to(torch::kFloat32);
+    if (values.numel() > 1) {
+      std::vector<int64_t> shape(static_cast<size_t>(rank), 1);
+      const int64_t axis = node.attributes.value("axis", 1);
+      shape.at(static_cast<size_t>(axis < 0 ? axis + rank : axis)) = -1;
+      values = values.reshape(shape);
+    }
+    return draft.constant(node.name + "." + what, values);
+  };
+  std::string x = node.inputs[0];
+  if (node.inputs.size() > 2 && !node.inputs[2].empty()) x = draft.add(node, "Sub", {x, spread(2, "zero point")});
+  draft.finish(node, "Mul", {x, spread(1, "scale")});
+}
+
 Tensors arg_max(const OperatorCall& c) {
   if (c.integer("select_last_index", 0) != 0) c.fail("select_last_index is not supported");
   return {c[0].argmax(c.axis(c.integer("axis", 0), c[0].dim()), c.integer("keepdims", 1) != 0)};
@@ -327,7 +362,7 @@ const RegisterOperators registered{
     reduction("ReduceL2", reduced<length>),
     reduction("ReduceProd", reduced<product>),
     {"QuantizeLinear", quantize, {"axis", {"saturate", kLeftOut}}, 2, {}, Effect::Rounds},
-    {"DequantizeLinear", dequantize, {"axis"}, 2},
+    {"DequantizeLinear", dequantize, {"axis"}, 2, {write_dequantize}},
     {"QLinearConv", nullptr, {}, 8, {nullptr, read_quantized<true>}},
     {"QLinearMatMul", nullptr, {}, 8, {nullptr, read_quantized<false>}},
     {"ArgMax", arg_max, {"axis", "keepdims", "select_last_index"}},

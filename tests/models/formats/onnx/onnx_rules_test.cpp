@@ -207,10 +207,10 @@ TEST(OnnxRulesExport, AScaleActsThoughTheSizeStays) {
 TEST(OnnxRulesExport, AScaleMayMakeNoWholeNumberOfPixels) {
   const auto x = pixels(2).contiguous();
   const auto v = x.accessor<float, 4>();
-  constexpr float kDown = 1.8F, kAcross = 1.6F;  // 9 rows, and 9 columns of 9.6; 8/1.6F lies below 5
+  constexpr float kDown = 1.8F, kAcross = 1.6F;  // 9 rows, and 9 columns of 9.6; in float32 8/1.6F is 5
   const auto wanted = each(torch::empty({2, kChannels, 9, 9}), [&](int64_t n, int64_t c, int64_t i, int64_t j) {
-    return v[n][c][static_cast<int64_t>(std::floor(i / static_cast<double>(kDown)))]
-            [static_cast<int64_t>(std::floor(j / static_cast<double>(kAcross)))];
+    const float down = static_cast<float>(i) / kDown, across = static_cast<float>(j) / kAcross;
+    return v[n][c][static_cast<int64_t>(std::floor(down))][static_cast<int64_t>(std::floor(across))];
   });
   expect_meaning("resize-broken",
                  {{"Resize",
@@ -376,6 +376,32 @@ TEST(OnnxRules, AnInputOfWholeNumbersMeansPixelsOf0To255) {
   EXPECT_THAT(message_of([&] { load_model(folder / "net.onnx", options); }), HasSubstr("has the element type STRING"));
 }
 
+/// The file that is exported has an image of float32, of which no 8-bit operator may be asked.
+TEST(OnnxRulesExport, AnImageOf8BitNumbersMayBeDequantizedAtOnceOrMovedBefore) {
+  const auto scales = reals({0.01F, 0.002F, 0.03F});
+  const auto zeros = torch::tensor({3, 128, 0}, torch::kUInt8);
+  const auto x = pixels(2) * 255;
+  const auto expected = (x - zeros.view({1, -1, 1, 1})) * scales.view({1, -1, 1, 1});
+  const Node flatten{"Flatten", {"f"}, {}, {"logits"}};
+  const std::vector<std::vector<Node>> forms{
+      {{"DequantizeLinear", {"x", scales, zeros}, {{"axis", 1}}, {"f"}}, flatten},
+      {{"Transpose", {"x"}, {{"perm", {0, 2, 3, 1}}}, {"t"}},
+       {"DequantizeLinear", {"t", scales, zeros}, {{"axis", -1}}, {"d"}},
+       {"Transpose", {"d"}, {{"perm", {0, 3, 1, 2}}}, {"f"}},
+       flatten}};
+  ImportOptions options;
+  options.labels = classes(90);
+  for (size_t form = 0; form < forms.size(); ++form) {
+    const ScratchFolder folder;
+    write(forms[form], folder / "net.onnx");
+    declare_input(folder / "net.onnx", onnx::TensorProto_DataType_UINT8);
+    const Checkpoint checkpoint = load_model(folder / "net.onnx", options);
+    expect_logits(checkpoint, expected, 1e-4);
+    export_model(checkpoint, "onnx", folder / "again.onnx");
+    test::expect_valid_export(fmt::format("rules-image-of-8-bits-{}", form), folder / "again.onnx", checkpoint);
+  }
+}
+
 TEST(OnnxRules, OneOfSeveralOutputsIsTakenByName) {
   const ScratchFolder folder;
   const auto w = drawn({90, 7}, 1);
@@ -470,6 +496,10 @@ TEST(OnnxRules, ProbabilitiesThatCannotBeUndoneAreAWarning) {
   EXPECT_THAT(checkpoint.warnings[0], HasSubstr("probabilities, not logits"));
   save_checkpoint(checkpoint, folder / "net.pt");
   EXPECT_EQ(load_model(folder / "net.pt").warnings, checkpoint.warnings);
+  const std::vector<Node> per_cent = {{"Softmax", {"z"}, {{"axis", 1}}, {"p"}},
+                                      {"Mul", {"p", torch::tensor(100.0F)}, {}, {"logits"}}};
+  EXPECT_THAT(with_end(per_cent, folder / "net.onnx").warnings,
+              testing::ElementsAre(HasSubstr("probabilities, not logits")));
 }
 
 TEST(OnnxRules, ASoftmaxAlongAnotherAxisStays) {
