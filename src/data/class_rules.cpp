@@ -89,9 +89,9 @@ void require_meant_targets(const Dataset& data, const ClassRules& rules) {
   for (const auto& emotion : emotions()) add_class(known, emotion.name);
   const LabelSet present = occurring_classes(data);
   for (const auto& [from, to] : rules.map) {
-    if (to == kDrop || to.size() < kShortestJudged || known.find(to) || present.find(to)) continue;
+    if (to == kDrop || known.find(to) || present.find(to)) continue;
     for (const auto& name : known.names()) {
-      if (!is_one_slip_from(to, name)) continue;
+      if (name.size() < kShortestJudged || !is_one_slip_from(to, name)) continue;
       throw UserError(
           fmt::format("--map {}={}: '{}' is no known class; did you mean {}? (--data-labels names classes of "
                       "your own)",

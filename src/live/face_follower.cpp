@@ -8,13 +8,15 @@ namespace fercli {
 namespace {
 
 /// Sides of the search region around a known face, and the sizes looked for there, as factors on its side.
-constexpr double kAround = 1.6, kSmaller = 0.75, kLarger = 1.35;
+constexpr double kAround = 1.6, kSmaller = 0.65, kLarger = 1.55;
 /// Two finds that overlap so much are one face.
 constexpr double kSame = 0.35;
 /// By how much another face must be larger to take the place of one that is followed.
 constexpr double kFollowedCounts = 1.5;
 /// Faces of one band differ in size by at most this factor.
 constexpr double kBandWidth = 1.9;
+/// A band reaches so far into the next: a detector needs to find a face at several sizes, and large ones cost little.
+constexpr double kBandOverlap = 1.35;
 
 bool is_known(const std::vector<Detection>& found, const Box& box) {
   return std::any_of(found.begin(), found.end(),
@@ -78,7 +80,7 @@ void FaceFollower::look_for_new(const Picture& picture, std::vector<Detection>& 
   const double width = std::pow(search.largest / search.smallest, 1.0 / static_cast<double>(bands));
   band_ = (band_ + 1) % bands;
   search.smallest *= std::pow(width, static_cast<double>(band_));
-  search.largest = search.smallest * width;
+  search.largest = std::min(search.largest, search.smallest * width * kBandOverlap);
   add_new(found, detector_->detect(picture, search));
 }
 
