@@ -3,10 +3,12 @@
 #include <set>
 #include <thread>
 
+#include "core/progress.hpp"
 #include "data/image.hpp"
 #include "faces/region_map.hpp"
 #include "live/pipeline.hpp"
 #include "live/screen/hud.hpp"
+#include "live/video/recorder.hpp"
 #include "live/video/synthetic_video.hpp"
 #include "models/checkpoint.hpp"
 #include "tests/cli/run_program.hpp"
@@ -238,6 +240,28 @@ TEST(VideoSources, EqualOptionsGiveEqualFrames) {
     ASSERT_TRUE(a->read(first) && b->read(second));
     EXPECT_TRUE(torch::equal(first.bgr, second.bgr));
   }
+}
+
+TEST(VideoSources, AFileThatIsCutOffIsSaid) {
+  const ScratchFolder folder;
+  const auto file = folder / "clip.avi";
+  {
+    VideoRecorder recorder(file, 160, 120, 10);
+    for (int i = 0; i < 40; ++i) recorder.add(torch::full({120, 160, 3}, 6 * i, torch::kUInt8), 0.1 * i);
+    recorder.finish();
+  }
+  const auto said = [&] {
+    const auto video = open_video(file.string());
+    Frame frame;
+    silence_progress(false);
+    testing::internal::CaptureStderr();
+    while (video->read(frame)) {
+    }
+    return testing::internal::GetCapturedStderr();
+  };
+  EXPECT_EQ(said(), "");
+  std::filesystem::resize_file(file, std::filesystem::file_size(file) / 2);
+  EXPECT_THAT(said(), testing::HasSubstr("where it says that it lasts 4.0 s; it may be cut off"));
 }
 
 TEST(VideoSources, AFolderPlaysItsImagesInTheOrderOfTheirNames) {

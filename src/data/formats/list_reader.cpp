@@ -45,9 +45,18 @@ Columns columns_of_header(const std::vector<std::string_view>& fields) {
   static const std::set<std::string> paths{"path", "file",     "filename",  "image", "image_path",
                                            "img",  "filepath", "file_path", "pth",   "subdirectory_filepath"};
   static const std::set<std::string> labels{"label", "emotion", "expression", "class"};
-  static const std::array<const char*, 4> sides{"face_x", "face_y", "face_width", "face_height"};
+  static const std::array<std::array<const char*, 4>, 3> boxes{
+      {{"face_x", "face_y", "face_width", "face_height"}, {"x", "y", "width", "height"}, {"x", "y", "w", "h"}}};
   Columns columns;
   columns.header = true;
+  const auto places_of = [&](const std::array<const char*, 4>& sides) {
+    std::array<int, 4> places;
+    std::transform(sides.begin(), sides.end(), places.begin(), [&](const char* side) {
+      const auto found = std::find_if(fields.begin(), fields.end(), [&](auto name) { return to_lower(name) == side; });
+      return found == fields.end() ? -1 : static_cast<int>(found - fields.begin());
+    });
+    return places;
+  };
   for (size_t i = 0; i < fields.size(); ++i) {
     const std::string name = to_lower(fields[i]);
     const auto place = static_cast<int>(i);
@@ -55,9 +64,13 @@ Columns columns_of_header(const std::vector<std::string_view>& fields) {
     if (columns.label < 0 && labels.count(name) > 0) columns.label = place;
     if (name == "usage" || name == "split") columns.usage = place;
     if (name == "subdirectory_filepath") columns.affectnet = true;
-    for (size_t k = 0; k < sides.size(); ++k)
-      if (name == sides[k]) columns.box[k] = place;
   }
+  columns.box = places_of(boxes[0]);
+  if (columns.has_part_of_box()) return columns;
+  for (const auto& sides : boxes) {  // an image has a width and a height too, without x and y
+    if (!columns.has_box()) columns.box = places_of(sides);
+  }
+  if (!columns.has_box()) columns.box = {-1, -1, -1, -1};
   return columns;
 }
 

@@ -101,6 +101,7 @@ class FileSource : public VideoSource {
     cv::Mat mat;
     if (!capture_.read(mat) || mat.empty()) {
       if (next_ == 0) throw UserError(fmt::format("{}: is not a readable video", path_));
+      warn_if_cut_off();
       return false;
     }
     time_ = next_ == 0 ? std::max(0.0, stamp()) : stamp() > time_ ? stamp() : time_ + 1 / fps_;
@@ -120,6 +121,15 @@ class FileSource : public VideoSource {
   double stamp() const {
     const double seconds = capture_.get(cv::CAP_PROP_POS_MSEC) / 1000;
     return std::isfinite(seconds) ? seconds : 0;
+  }
+
+  /// What a file says of its length is often a guess.
+  void warn_if_cut_off() const {
+    constexpr double kShare = 0.9, kSeconds = 0.5;
+    const double told = static_cast<double>(length()) / fps_, end = time_ + 1 / fps_;
+    if (end >= kShare * told - kSeconds) return;
+    warn(
+        fmt::format("{}: ends at {:.1f} s, where it says that it lasts {:.1f} s; it may be cut off", path_, end, told));
   }
 
   std::string path_;

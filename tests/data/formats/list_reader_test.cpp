@@ -70,6 +70,18 @@ TEST_F(ImageList, AffectNetsBoxesCutTheFaceOut) {
       HasSubstr("training.csv:2: emotion 10 must be a number from 0 to 7 (AffectNet's 10 is No-Face; --skip-bad"));
 }
 
+TEST_F(ImageList, BoxesHaveOtherNamesToo) {
+  torch::Tensor picture = torch::zeros({1, 60, 80}, torch::kUInt8);
+  picture.slice(1, 10, 30).slice(2, 40, 60).fill_(200);
+  write_png(picture, scratch_ / "x.png");
+  for (const char* names : {"x,y,w,h", "X,Y,Width,Height"}) {
+    const std::string header = fmt::format("path,{},label\n", names);
+    EXPECT_EQ(read("l.csv", header + "x.png,40,10,20,20,happy\n").images.min().item<int>(), 200) << names;
+  }
+  // The sides of the image, which are no box.
+  EXPECT_EQ(read("l.csv", "path,width,height,label\nx.png,80,60,happy\n").images.min().item<int>(), 0);
+}
+
 TEST_F(ImageList, PartOfABoxIsRefused) {
   put("a.png", 10);
   EXPECT_THAT(user_error([&] { read("l.csv", "path,face_x,face_y,label\na.png,1,1,happy\n"); }),
