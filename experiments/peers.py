@@ -98,7 +98,7 @@ def run_autoattack(model, x, y):
         adversary = autoattack.AutoAttack(model, norm=norm, eps=eps, version="custom", attacks_to_run=["fab-t"], device="cpu")
         adversary.fab.n_target_classes = CLASSES - 1
         x_adv = adversary.run_standard_evaluation(x, y, bs=len(x))
-        yield f"auto-attack within {eps:.4g}", "fab-t", norm, judged(model, x, y, x_adv, norm)
+        yield f"AutoAttack (authors) within {eps:.4g}", "fab-t", norm, judged(model, x, y, x_adv, norm)
 
 
 def main(reference, out):
