@@ -1,5 +1,6 @@
 #include "core/escape.hpp"
 
+#include <cctype>
 #include <cstdint>
 #include <cstdio>
 
@@ -103,8 +104,8 @@ std::string escape_markdown(std::string_view text) {
     const auto is_w = [&](size_t place) { return shown[place] == 'w' || shown[place] == 'W'; };
     const bool address = (letter == ':' && shown.compare(i, 3, "://") == 0) ||
                          (letter == '.' && i >= 3 && is_w(i - 1) && is_w(i - 2) && is_w(i - 3));
-    const bool inside_word =
-        letter == '_' && i > 0 && i + 1 < shown.size() && shown[i - 1] != ' ' && shown[i + 1] != ' ';
+    const auto is_of_word = [&](size_t place) { return std::isalnum(static_cast<unsigned char>(shown[place])) != 0; };
+    const bool inside_word = letter == '_' && i > 0 && i + 1 < shown.size() && is_of_word(i - 1) && is_of_word(i + 1);
     if ((kMarks.find(letter) != std::string_view::npos && !inside_word) || heading || address || letter == '@') {
       result += '\\';
     }

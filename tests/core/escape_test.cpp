@@ -82,6 +82,7 @@ TEST(Escape, MarkdownMakesNoLinksPicturesTagsOrTables) {
   EXPECT_EQ(escape_markdown("![x](http://a)"), "!\\[x\\](http\\://a)");
   EXPECT_EQ(escape_markdown("<b>|*x*`y`"), "\\<b\\>\\|\\*x\\*\\`y\\`");
   EXPECT_EQ(escape_markdown("www.example.org"), "www\\.example.org");
+  EXPECT_EQ(escape_markdown("(_x_) __b__ a_b"), "(\\_x\\_) \\_\\_b\\_\\_ a_b");
   EXPECT_EQ(escape_markdown("# title\n# more"), "\\# title \\# more");
   EXPECT_EQ(escape_markdown("&lt;"), "\\&lt;");
 }
