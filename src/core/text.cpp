@@ -1,8 +1,11 @@
 #include "core/text.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <limits>
 #include <stdexcept>
+
+#include "core/edit_distance.hpp"
 
 namespace fercli {
 
@@ -58,9 +61,6 @@ std::string join(const std::vector<std::string>& pieces, std::string_view separa
   return joined;
 }
 
-namespace {
-
-/// Insertions, deletions, substitutions and swaps of neighbours (optimal string alignment).
 size_t edit_distance(std::string_view a, std::string_view b) {
   std::vector<std::vector<size_t>> cost(a.size() + 1, std::vector<size_t>(b.size() + 1));
   for (size_t i = 0; i <= a.size(); ++i) cost[i][0] = i;
@@ -74,8 +74,6 @@ size_t edit_distance(std::string_view a, std::string_view b) {
   }
   return cost[a.size()][b.size()];
 }
-
-}  // namespace
 
 std::string nearest(std::string_view word, const std::vector<std::string>& candidates) {
   const std::string lower = to_lower(word);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "core/edit_distance.hpp"
 #include "core/error.hpp"
 #include "core/escape.hpp"
 #include "core/text.hpp"
@@ -69,19 +70,6 @@ class Renaming {
   LabelSet base_;
 };
 
-/// One letter too many, missing or wrong, or two neighbours swapped, in any case.
-bool is_one_slip_from(const std::string& word, const std::string& meant) {
-  const std::string one = to_lower(word), other = to_lower(meant);
-  size_t front = 0, back = 0;
-  const size_t shorter = std::min(one.size(), other.size());
-  while (front < shorter && one[front] == other[front]) ++front;
-  while (back < shorter - front && one[one.size() - 1 - back] == other[other.size() - 1 - back]) ++back;
-  const std::string left = one.substr(front, one.size() - front - back),
-                    right = other.substr(front, other.size() - front - back);
-  return (left.size() <= 1 && right.size() <= 1) ||
-         (left.size() == 2 && left == std::string{right.rbegin(), right.rend()});
-}
-
 /// A class on the right of the map that is nearly a known one is a slip; short names are not judged ("bad", "Sad").
 void require_meant_targets(const Dataset& data, const ClassRules& rules) {
   constexpr size_t kShortestJudged = 5;
@@ -91,7 +79,7 @@ void require_meant_targets(const Dataset& data, const ClassRules& rules) {
   for (const auto& [from, to] : rules.map) {
     if (to == kDrop || known.find(to) || present.find(to)) continue;
     for (const auto& name : known.names()) {
-      if (name.size() < kShortestJudged || !is_one_slip_from(to, name)) continue;
+      if (name.size() < kShortestJudged || edit_distance(to_lower(to), to_lower(name)) > 1) continue;
       throw UserError(
           fmt::format("--map {}={}: '{}' is no known class; did you mean {}? (--data-labels names classes of "
                       "your own)",
