@@ -12,6 +12,7 @@
 #include "core/files.hpp"
 #include "core/text.hpp"
 #include "core/untrusted.hpp"
+#include "data/delimited.hpp"
 #include "record/document_kind.hpp"
 #include "report/session.hpp"
 #include "report/session_record.hpp"
@@ -23,7 +24,6 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
-constexpr std::string_view kMarkOfUtf8 = "\xef\xbb\xbf";  ///< spreadsheets write it in front
 constexpr const char* kUncertainLabel = "uncertain";
 /// Two labels that lie so far apart are a change; after a longer absence nobody knows (seconds).
 constexpr double kChangeGap = 1;
@@ -240,6 +240,7 @@ class SessionColumns {
       if (name.compare(0, 2, "p_") == 0) in_order[place] = name.substr(2);
     }
     std::vector<std::string> names;
+    names.reserve(in_order.size());
     for (const auto& [place, name] : in_order) names.push_back(name);
     return names;
   }
@@ -310,8 +311,7 @@ bool read_session_csv(const std::string& path, SessionTally& tally) {
   std::optional<SessionFrame> open;
   each_session_line(path, [&](const std::string& line) {
     if (!columns) {
-      columns.emplace(path,
-                      line.compare(0, kMarkOfUtf8.size(), kMarkOfUtf8) == 0 ? line.substr(kMarkOfUtf8.size()) : line);
+      columns.emplace(path, std::string(without_mark(line)));
       classes = columns->classes();
       for (const auto& name : classes) tally.note_class(name);
       return;
