@@ -211,10 +211,10 @@ void write_dequantize(GraphNode node, OnnxDraft& draft) {
   if (draft.find_constant(node.inputs[0]) != nullptr || is_quantized(draft, node.inputs[0])) {
     return draft.keep(std::move(node));
   }
-  const auto rank = static_cast<int64_t>(draft.sides_of(node.inputs[0]).size());
   const auto spread = [&](size_t input, const char* what) {
     auto values = draft.constant_input(node, input, what).to(torch::kFloat32);
     if (values.numel() > 1) {
+      const auto rank = static_cast<int64_t>(draft.sides_of(node.inputs[0]).size());  // runs the network up to there
       std::vector<int64_t> shape(static_cast<size_t>(rank), 1);
       const int64_t axis = node.attributes.value("axis", 1);
       shape.at(static_cast<size_t>(axis < 0 ? axis + rank : axis)) = -1;
