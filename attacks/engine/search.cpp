@@ -113,7 +113,7 @@ torch::Tensor Search::scores(torch::Tensor& x_adv, State state) {
   const auto shown = this->shown(x_adv);
   if (size() == 0) return torch::empty({0, classes()});
   throw_if_interrupted();
-  auto logits = turn_.networks.fast->logits(shown);
+  auto logits = turn_.networks.fast->quick_logits(shown);
   const auto keep = judged(shown, logits, Verdict::OnTheWay);
   if (keep.size(0) == size()) return logits;
   keep_only(keep, x_adv, state);

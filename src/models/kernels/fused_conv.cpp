@@ -19,6 +19,8 @@ using torch::autograd::variable_list;
 constexpr int64_t kParts = 16;
 constexpr int64_t kGrain = 1 << 14;
 
+thread_local bool rounds_quickly = false;
+
 template <class T>
 T* data(const torch::Tensor& x) {
   return static_cast<T*>(x.data_ptr());
@@ -84,7 +86,7 @@ void keep_conv(AutogradContext* context, const c10::intrusive_ptr<FastConv>& con
 struct InferenceConv : Function<InferenceConv> {
   static torch::Tensor forward(AutogradContext* context, const torch::Tensor& x, const torch::Tensor& bias,
                                const torch::Tensor& shortcut, const c10::intrusive_ptr<FastConv>& conv, bool relu) {
-    const auto rounding = x.requires_grad() ? FastConv::Rounding::Quick : FastConv::Rounding::Exact;
+    const auto rounding = x.requires_grad() || rounds_quickly ? FastConv::Rounding::Quick : FastConv::Rounding::Exact;
     auto y = conv->forward(x, bias, absent_if_empty(shortcut), relu, rounding);
     keep_conv(context, conv);
     context->saved_data["height"] = x.size(2);
@@ -209,6 +211,13 @@ struct TrainingConv : Function<TrainingConv> {
 };
 
 }  // namespace
+
+QuickRounding::QuickRounding() {
+  rounds_quickly = true;
+}
+QuickRounding::~QuickRounding() {
+  rounds_quickly = false;
+}
 
 torch::Tensor fused_conv(const c10::intrusive_ptr<FastConv>& conv, const torch::Tensor& x, const torch::Tensor& bias,
                          const torch::Tensor& shortcut, bool relu) {

@@ -6,6 +6,16 @@
 
 namespace fercli {
 
+/// While it lives, convolutions with fixed weights that this thread runs round quickly even where no gradient is
+/// wanted.
+class QuickRounding {
+ public:
+  QuickRounding();
+  ~QuickRounding();
+  QuickRounding(const QuickRounding&) = delete;
+  QuickRounding& operator=(const QuickRounding&) = delete;
+};
+
 /// ReLU(conv(x) + bias + shortcut) with fixed weights, differentiable in x and shortcut. bias float32 (O); shortcut may
 /// be undefined.
 torch::Tensor fused_conv(const c10::intrusive_ptr<FastConv>& conv, const torch::Tensor& x, const torch::Tensor& bias,

@@ -3,6 +3,8 @@
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/autograd.h>
 
+#include "models/kernels/fused_conv.hpp"
+
 namespace fercli {
 
 namespace {
@@ -17,6 +19,11 @@ torch::Tensor in_float32(const torch::Tensor& logits) {
 torch::Tensor AutogradExecutor::logits(const torch::Tensor& input) const {
   const torch::NoGradGuard no_grad;
   return in_float32(forward(input));
+}
+
+torch::Tensor AutogradExecutor::quick_logits(const torch::Tensor& input) const {
+  const QuickRounding quick;
+  return logits(input);
 }
 
 Pass AutogradExecutor::run(const torch::Tensor& input, bool keep) const {

@@ -36,6 +36,9 @@ class Executor {
 
   virtual torch::Tensor logits(const torch::Tensor& input) const = 0;  ///< float32 (N,K), without graph
 
+  /// The same, rounded as in `run`: enough for a search, not for a verdict.
+  virtual torch::Tensor quick_logits(const torch::Tensor& input) const { return logits(input); }
+
   /// Its logits may round otherwise than `logits`, to be faster. `pullback` may be called again only with `keep`.
   virtual Pass run(const torch::Tensor& input, bool keep) const = 0;
 };
@@ -46,6 +49,7 @@ class AutogradExecutor : public Executor {
   virtual torch::Tensor forward(const torch::Tensor& input) const = 0;  ///< (N,K) of any float type
 
   torch::Tensor logits(const torch::Tensor& input) const final;
+  torch::Tensor quick_logits(const torch::Tensor& input) const final;
   Pass run(const torch::Tensor& input, bool keep) const final;
 };
 

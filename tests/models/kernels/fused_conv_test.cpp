@@ -286,6 +286,11 @@ TEST(Winograd, IsUsedWhereGradientsAreAndNotForVerdicts) {
   EXPECT_LT(distance(verdict, exact), 1e-6);
   EXPECT_FALSE(at::equal(search, verdict));
   EXPECT_LT(distance(search, verdict), 5e-6);
+  {
+    const QuickRounding quick;
+    EXPECT_TRUE(at::equal(layer.forward(x), search));
+  }
+  EXPECT_TRUE(at::equal(layer.forward(x), verdict));
 }
 
 TEST(NhwcKernels, Bfloat16RoundsAsLibTorchDoes) {

@@ -99,6 +99,16 @@ TEST_P(Architectures, AnImageHasTheSameLogitsInAnyBatchAndWithAnyThreads) {
   at::set_num_threads(threads);
 }
 
+TEST_P(Architectures, QuickLogitsAreThoseOfTheGradientInAnyBatch) {
+  const Classifier classifier = make_small(architecture(), {});
+  const auto x = images(5);
+  const auto quick = classifier.quick_logits(x);
+  EXPECT_TRUE(at::equal(quick, classifier.linearize(x).logits));
+  EXPECT_TRUE(at::equal(quick.narrow(0, 2, 1), classifier.quick_logits(x.narrow(0, 2, 1))));
+  EXPECT_TRUE(at::allclose(quick, classifier.logits(x), 1e-4, 1e-4));
+  EXPECT_EQ(classifier.forwards(), 16);
+}
+
 TEST_P(Architectures, TheGradientIsThatOfTheLogits) {
   const Classifier classifier = make_small(architecture(), {});
   const auto x = images(2) * 0.5 + 0.25;
