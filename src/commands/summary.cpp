@@ -1,5 +1,7 @@
-// fercli summary: what a network is made of, and for a checkpoint how it was trained.
+// fercli summary: what a network is made of, for a checkpoint how it was trained, and where its time goes.
+#include <algorithm>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "commands/options/model_options.hpp"
 #include "commands/options/show_options.hpp"
@@ -11,6 +13,7 @@
 #include "core/output_lock.hpp"
 #include "core/runtime.hpp"
 #include "eval/result_shapes.hpp"
+#include "models/profile.hpp"
 #include "models/summary.hpp"
 #include "record/document_kind.hpp"
 
@@ -24,11 +27,11 @@ struct Subject {
   std::string title;      ///< lines about the file, "" for a bare architecture
   nlohmann::json record;  ///< of the checkpoint
   std::shared_ptr<const ForeignModel> foreign = nullptr;
+  std::optional<NetworkProfile> profile = {};
 };
 
-Subject from_model(const ModelOptions& model) {
+Subject from_model(const ModelOptions& model, const Checkpoint& checkpoint) {
   const auto path = resolve_model(model.model);
-  const Checkpoint checkpoint = model.load_and_warn();
   Subject subject{checkpoint.arch, checkpoint.options, "", describe_model(checkpoint, model.model), checkpoint.foreign};
   subject.record["training"] = checkpoint.training;
   const auto& input = checkpoint.preprocessing;
@@ -44,6 +47,66 @@ Subject from_model(const ModelOptions& model) {
         checkpoint.training.at("validation_images").get<int64_t>());
   }
   return subject;
+}
+
+constexpr double kMicro = 1e-6, kGiga = 1e9;
+
+/// The passes that a profile times, in the order of its columns.
+const std::pair<const char*, double PassTimes::*> kPasses[] = {
+    {"logits", &PassTimes::logits}, {"forward", &PassTimes::forward}, {"backward", &PassTimes::backward}};
+
+nlohmann::json profile_json(const NetworkProfile& profile) {
+  const auto seconds = [](const PassTimes& times) {
+    auto json = nlohmann::json::object();
+    for (const auto& [name, pass] : kPasses) json[name] = times.*pass;
+    return json;
+  };
+  auto layers = nlohmann::json::array();
+  for (const auto& layer : profile.layers) {
+    layers.push_back(
+        {{"name", layer.name}, {"kind", layer.kind}, {"flops", layer.flops}, {"seconds", seconds(layer.times)}});
+  }
+  return {{"batch", profile.batch},
+          {"peak_flops_per_second", profile.peak},
+          {"layers", layers},
+          {"seconds", seconds(profile.whole)}};
+}
+
+/// "83.1 (61 %)": GFLOP/s, and the share of the peak.
+PrintedCell speed_cell(int64_t flops, double seconds, double peak) {
+  if (flops == 0 || seconds <= 0) return figure_cell("–");
+  const double speed = static_cast<double>(flops) / seconds;
+  return figure_cell(fmt::format("{:.1f} ({:.0f} %)", speed / kGiga, 100 * speed / peak));
+}
+
+PrintedTable profile_table(const NetworkProfile& profile) {
+  PrintedTable table{fmt::format("Time per image in batches of {}; a product of matrices reaches {:.1f} GFLOP/s",
+                                 profile.batch, profile.peak / kGiga),
+                     {"layer"},
+                     {}};
+  for (const auto& [name, pass] : kPasses) {
+    table.columns.push_back(fmt::format("{}, µs", name));
+    table.columns.push_back(fmt::format("{}, GFLOP/s (of that)", name));
+  }
+  const auto add = [&](const std::string& name, int64_t flops, const PassTimes& times) {
+    std::vector<PrintedCell> row{name};
+    for (const auto& pass : kPasses) {
+      const double seconds = times.*pass.second;
+      row.push_back(figure_cell(fmt::format("{:.1f}", std::max(0.0, seconds) / kMicro)));
+      row.push_back(speed_cell(flops, seconds, profile.peak));
+    }
+    table.rows.push_back(std::move(row));
+  };
+  PassTimes between = profile.whole;
+  int64_t flops = 0;
+  for (const auto& layer : profile.layers) {
+    add(layer.name, layer.flops, layer.times);
+    flops += layer.flops;
+    for (const auto& pass : kPasses) between.*pass.second -= layer.times.*pass.second;
+  }
+  add("between the layers", 0, between);
+  add("all", flops, profile.whole);
+  return table;
 }
 
 nlohmann::json to_json(const Subject& subject) {
@@ -64,6 +127,7 @@ nlohmann::json to_json(const Subject& subject) {
                          {"flops", flops},
                          {"layers", layers}};
   if (!subject.record.is_null()) json["model"] = subject.record;
+  if (subject.profile) json["profile"] = profile_json(*subject.profile);
   return json;
 }
 
@@ -77,14 +141,27 @@ PrintedTable layers_of(const Subject& subject) {
   return table;
 }
 
+/// With weights as training begins.
+Classifier untrained(const Subject& subject, const std::string& executor, const Runtime& runtime) {
+  NetworkSpec spec{subject.arch, subject.options, {}, {}};
+  spec.preprocessing.channels = subject.options.channels;
+  spec.preprocessing.size = subject.options.size;
+  const Execution execution{resolve_precision(runtime), resolve_device(runtime), executor};
+  return Classifier(make_network(subject.arch, subject.options, runtime.seed), spec, execution);
+}
+
 int run(const std::vector<std::string>& arguments) {
   std::string out;
   ModelOptions model;
   model.model.clear();
   model.number_outputs = true;  // what a network is made of can be seen before its classes are named
-  int64_t size = 0;
+  int64_t size = 0, batch = 64;
+  bool with_profile = false;
+  Runtime runtime;
   ShowOptions show;
-  OptionSet options("summary", "", "Layers, shapes, parameters and FLOPs of an architecture or a trained model.");
+  OptionSet options(
+      "summary", "",
+      "Layers, shapes, parameters and FLOPs of an architecture or a trained model, and where its time goes.");
   options.section("Subject");
   options.plug_in<Architecture>("arch,a", &model.arch, &model.arch_given,
                                 "an architecture, with settings as in resnet:width=96; with --model, that of a file of "
@@ -92,6 +169,12 @@ int run(const std::vector<std::string>& arguments) {
   model.declare(options);
   options.integer("size", &size, Range{0, 1024}, "with --arch: input height and width; 0: the architecture's own");
   model.declare_foreign(options, /*with_arch=*/false);
+  options.section("Profile");
+  options.flag("profile", &with_profile,
+               "also time each layer on this machine: the pass behind a verdict (logits), and those of a gradient "
+               "(forward, backward)");
+  options.integer("batch-size,b", &batch, Range{2, 4096}, "images per pass");
+  model.declare_runtime(options, &runtime);
   options.section("Output");
   options.text("out,o", &out, "DIR", "also write DIR/ARCH_arch.txt");
   show.declare_tables(options, "print JSON");
@@ -100,15 +183,19 @@ int run(const std::vector<std::string>& arguments) {
   const std::string& arch = model.arch;
   if (arch.empty() && model.model.empty()) throw UserError("fercli summary: give either --arch or --model");
   if (options.given("size") && !model.model.empty()) options.fail("size", "goes with --arch, not with --model");
-  prepare_machine({});
+  if (options.given("batch-size") && !with_profile) options.fail("batch-size", "goes with --profile");
+  prepare_machine(runtime);
   Subject subject;
   if (!model.model.empty()) {
-    subject = from_model(model);
+    const Checkpoint checkpoint = model.load_and_warn();
+    subject = from_model(model, checkpoint);
+    if (with_profile) subject.profile = profile_network(make_classifier(checkpoint, runtime), batch);
   } else {
     subject = {arch, Registry<Architecture>::instance().get(arch).defaults(), "", {}};
     for (const auto& [name, value] : arch_settings(model.settings, model.arch_given))
       subject.options.settings[name] = value;
     if (size > 0) subject.options.size = size;
+    if (with_profile) subject.profile = profile_network(untrained(subject, model.executor, runtime), batch);
   }
   const std::string text =
       subject.title + (subject.title.empty() ? "" : "\n") +
@@ -117,12 +204,16 @@ int run(const std::vector<std::string>& arguments) {
     const OutputLock lock = OutputLock::of_folder(out);
     write_file(std::filesystem::path(out) / (file_name_of(subject.arch, "model") + "_arch.txt"), text);
   }
+  std::vector<PrintedTable> tables;
+  if (!show.text()) tables.push_back(layers_of(subject));
+  if (subject.profile) tables.push_back(profile_table(*subject.profile));
   if (show.text()) {
     print_text("{}", text);
+    if (!tables.empty()) print_text("\n{}", format_tables(tables, "text"));
   } else if (show.json) {
     print_text("{}\n", to_json(subject).dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
   } else {
-    show.print({layers_of(subject)});
+    show.print(tables);
   }
   return 0;
 }
@@ -134,8 +225,19 @@ nlohmann::json schema() {
                              {"output", described(list(whole()), "its shape, of one image")},
                              {"parameters", whole()},
                              {"flops", whole()}});
+  const json seconds = object({{"logits", number()}, {"forward", number()}, {"backward", number()}});
+  const json timed = object({{"name", text()},
+                             {"kind", text()},
+                             {"flops", described(whole(), "each way; 0: not counted")},
+                             {"seconds", described(seconds, "per image, medians")}});
+  const json profile =
+      object({{"batch", whole()},
+              {"peak_flops_per_second", described(number(), "of a product of matrices in the same arithmetic")},
+              {"layers", described(list(timed), "in the order in which they end")},
+              {"seconds", described(seconds, "per image, of the passes as a whole")}});
   return object({{"arch", text()}, {"parameters", whole()}, {"flops", whole()}, {"layers", list(layer)}},
-                {{"model", described(model_schema(), "of a file, with `training`")}});
+                {{"model", described(model_schema(), "of a file, with `training`")},
+                 {"profile", described(profile, "with --profile")}});
 }
 
 const Register<DocumentKind> document{{"summary", "--json of summary: the layers of a network", schema}};

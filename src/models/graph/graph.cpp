@@ -9,6 +9,7 @@
 #include "core/error.hpp"
 #include "core/progress.hpp"
 #include "models/graph/operator.hpp"
+#include "models/networks/layer_trace.hpp"
 
 namespace fercli {
 
@@ -173,6 +174,12 @@ torch::Tensor prepared_constant(const torch::Tensor& value, bool convolution, Pr
 }
 
 /// Steps through the nodes; values live in numbered places.
+/// Of a convolution, straight or transposed, for one image: each weight meets each pixel of the smaller side.
+int64_t flops_of(const Tensors& inputs, const torch::Tensor& output) {
+  const auto pixels = [](const torch::Tensor& x) { return x.dim() < 3 ? 1 : x.numel() / (x.size(0) * x.size(1)); };
+  return 2 * inputs.at(1).numel() * std::min(pixels(inputs.at(0)), pixels(output));
+}
+
 class GraphExecutor : public AutogradExecutor {
  public:
   GraphExecutor(const Graph& graph, Precision precision, torch::Device device) : nodes_(graph.nodes) {
@@ -203,7 +210,12 @@ class GraphExecutor : public AutogradExecutor {
     for (size_t i = 0; i < nodes_.size(); ++i) {
       Tensors inputs;
       for (const size_t place : steps_[i].inputs) inputs.push_back(place == kNone ? torch::Tensor() : values[place]);
-      auto results = run_node(nodes_[i], std::move(inputs), most - made);
+      const auto begun = Clock::now();
+      auto results = run_node(nodes_[i], inputs, most - made);
+      if (LayerTrace* trace = LayerTrace::active()) {
+        const int64_t flops = has_effect(nodes_[i], Effect::Convolves) ? flops_of(inputs, results.at(0)) : 0;
+        trace->add({nullptr, nodes_[i].name, nodes_[i].op, {}, 0, flops}, begun, results.at(0));
+      }
       for (size_t k = 0; k < results.size() && k < steps_[i].outputs.size(); ++k) {
         made += results[k].numel();
         if (steps_[i].outputs[k] != kNone) values[steps_[i].outputs[k]] = std::move(results[k]);

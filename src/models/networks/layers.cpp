@@ -16,8 +16,6 @@ namespace {
 constexpr double kBatchNormMomentum = 0.1;
 constexpr double kBatchNormEps = 1e-5;
 
-thread_local LayerTrace* active_trace = nullptr;
-
 torch::Tensor cast(const torch::Tensor& parameter, const torch::Tensor& like) {
   return parameter.defined() && parameter.scalar_type() != like.scalar_type() ? parameter.to(like.scalar_type())
                                                                               : parameter;
@@ -36,11 +34,6 @@ int64_t element_count(const torch::nn::Module& module) {
   int64_t count = 0;
   for (const auto& parameter : module.parameters()) count += parameter.numel();
   return count;
-}
-
-void record_layer(const torch::nn::Module& module, std::string kind, const torch::Tensor& output, int64_t flops) {
-  active_trace->records.push_back(
-      {&module, std::move(kind), output.sizes().slice(1).vec(), element_count(module), flops});
 }
 
 /// A layer's parameters; `weight` alone is always there.
@@ -87,13 +80,6 @@ torch::Tensor carry_bounds(const torch::Tensor& x, const LayerWeights& layer, co
 
 }  // namespace
 
-LayerTrace::LayerTrace() {
-  active_trace = this;
-}
-LayerTrace::~LayerTrace() {
-  active_trace = nullptr;
-}
-
 Conv::Conv(int64_t in, int64_t out, int64_t kernel, ConvOptions options)
     : in_(in), out_(out), kernel_(kernel), options_(options) {
   if (options_.padding < 0) options_.padding = kernel / 2;
@@ -126,10 +112,11 @@ torch::Tensor Conv::forward(const torch::Tensor& x, const torch::Tensor& shortcu
 }
 
 torch::Tensor Conv::run(const torch::Tensor& x, const torch::Tensor& shortcut) {
+  const auto begun = Clock::now();
   const bool fused =
       fast_ && BoundPass::active() == nullptr && fits_fast_conv(x) && (fast_bias_.defined() || is_training());
   auto y = fused ? run_fused(x, shortcut) : run_unfused(x, shortcut);
-  if (active_trace != nullptr) record(y);
+  if (LayerTrace* trace = LayerTrace::active()) record(*trace, begun, y);
   return y;
 }
 
@@ -184,13 +171,13 @@ void Conv::prepare_inference(torch::ScalarType type) {
   fast_bias_ = bias.to(torch::kFloat32);
 }
 
-void Conv::record(const torch::Tensor& output) const {
+void Conv::record(LayerTrace& trace, Clock::time_point begun, const torch::Tensor& output) const {
   const int64_t taps = in_ / options_.groups * kernel_ * kernel_;
   const int64_t pixels = output.size(2) * output.size(3);
   const std::string kind = fmt::format(
       "{} {}x{}/{} {}->{}{}{}", options_.groups > 1 ? "Depthwise conv" : "Conv", kernel_, kernel_, options_.stride, in_,
       out_, options_.batch_norm ? ", BatchNorm" : "", options_.activation == Activation::Relu ? ", ReLU" : "");
-  record_layer(*this, kind, output, 2 * taps * out_ * pixels);
+  trace.add({this, "", kind, {}, element_count(*this), 2 * taps * out_ * pixels}, begun, output);
 }
 
 Dense::Dense(int64_t in, int64_t out, Role role, bool batch_norm) : in_(in), out_(out), role_(role) {
@@ -221,6 +208,7 @@ torch::Tensor Dense::bounded(const torch::Tensor& x) {
 
 torch::Tensor Dense::forward(const torch::Tensor& x) {
   if (BoundPass::active() != nullptr) return bounded(x);
+  const auto begun = Clock::now();
   const auto input = role_ == Role::Output ? x.to(torch::kFloat32) : x;
   // The stride means nothing on one pixel, but with it LibTorch takes oneDNN always; without it small batches on a
   // single thread go another way, with other roundings.
@@ -234,13 +222,13 @@ torch::Tensor Dense::forward(const torch::Tensor& x) {
     y = at::batch_norm(y, scale_, shift_, running_mean_, running_var_, is_training(), kBatchNormMomentum, kBatchNormEps,
                        /*cudnn_enabled=*/true);
   }
-  if (active_trace != nullptr) {
-    record_layer(*this,
-                 fmt::format("Dense {}->{}{}{}", in_, out_, scale_.defined() ? ", BatchNorm" : "",
-                             role_ == Role::Hidden ? ", ReLU" : ""),
-                 y, 2 * in_ * out_);
+  if (role_ == Role::Hidden) y = y.relu_();
+  if (LayerTrace* trace = LayerTrace::active()) {
+    const auto kind = fmt::format("Dense {}->{}{}{}", in_, out_, scale_.defined() ? ", BatchNorm" : "",
+                                  role_ == Role::Hidden ? ", ReLU" : "");
+    trace->add({this, "", kind, {}, element_count(*this), 2 * in_ * out_}, begun, y);
   }
-  return role_ == Role::Hidden ? y.relu_() : y;
+  return y;
 }
 
 void Dense::prepare_inference(torch::ScalarType type) {

@@ -7,30 +7,11 @@
 
 #include "core/random.hpp"
 #include "models/kernels/fast_conv.hpp"
+#include "models/networks/layer_trace.hpp"
 
 namespace fercli {
 
 enum class Activation { None, Relu };
-
-/// What one layer did in a traced forward pass.
-struct LayerRecord {
-  const torch::nn::Module* module;
-  std::string kind;             ///< "Conv 3x3/2 64->128, BatchNorm, ReLU"
-  std::vector<int64_t> output;  ///< shape without the batch
-  int64_t parameters;
-  int64_t flops;  ///< multiplications and additions of one image
-};
-
-/// While it lives, forward passes of this thread append to `records`.
-class LayerTrace {
- public:
-  LayerTrace();
-  ~LayerTrace();
-  LayerTrace(const LayerTrace&) = delete;
-  LayerTrace& operator=(const LayerTrace&) = delete;
-
-  std::vector<LayerRecord> records;
-};
 
 /// A layer with weights. Inputs may be float32 or bfloat16; parameters are cast to the input's type on the way.
 class Layer : public torch::nn::Module {
@@ -71,7 +52,7 @@ class Conv : public Layer {
   torch::Tensor run(const torch::Tensor& x, const torch::Tensor& shortcut);
   torch::Tensor run_fused(const torch::Tensor& x, const torch::Tensor& shortcut);
   torch::Tensor run_unfused(const torch::Tensor& x, const torch::Tensor& shortcut);
-  void record(const torch::Tensor& output) const;
+  void record(LayerTrace& trace, Clock::time_point begun, const torch::Tensor& output) const;
 
   int64_t in_, out_, kernel_;
   ConvOptions options_;
