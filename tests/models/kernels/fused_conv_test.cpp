@@ -4,6 +4,7 @@
 #include <torch/csrc/autograd/autograd.h>
 
 #include "core/runtime.hpp"
+#include "models/kernels/fused_conv.hpp"
 #include "models/kernels/nhwc_kernels.hpp"
 #include "models/kernels/winograd.hpp"
 #include "models/networks/layers.hpp"
