@@ -11,6 +11,7 @@
 #include "core/random.hpp"
 #include "models/kernels/fast_conv.hpp"
 #include "models/networks/layer_trace.hpp"
+#include "models/networks/model.hpp"
 #include "models/networks/network.hpp"
 
 namespace fercli {
