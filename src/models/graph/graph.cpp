@@ -173,13 +173,13 @@ torch::Tensor prepared_constant(const torch::Tensor& value, bool convolution, Pr
   return prepared.dim() == 4 ? prepared.contiguous(torch::MemoryFormat::ChannelsLast) : prepared;
 }
 
-/// Steps through the nodes; values live in numbered places.
 /// Of a convolution, straight or transposed, for one image: each weight meets each pixel of the smaller side.
 int64_t flops_of(const Tensors& inputs, const torch::Tensor& output) {
   const auto pixels = [](const torch::Tensor& x) { return x.dim() < 3 ? 1 : x.numel() / (x.size(0) * x.size(1)); };
   return 2 * inputs.at(1).numel() * std::min(pixels(inputs.at(0)), pixels(output));
 }
 
+/// Steps through the nodes; values live in numbered places.
 class GraphExecutor : public AutogradExecutor {
  public:
   GraphExecutor(const Graph& graph, Precision precision, torch::Device device) : nodes_(graph.nodes) {
