@@ -3,7 +3,6 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
-#include <map>
 
 #include "core/clock.hpp"
 #include "core/error.hpp"
@@ -12,7 +11,7 @@
 #include "models/kernels/fast_conv.hpp"
 #include "models/networks/layer_trace.hpp"
 #include "models/networks/model.hpp"
-#include "models/networks/network.hpp"
+#include "models/summary.hpp"
 
 namespace fercli {
 
@@ -55,24 +54,6 @@ double measured_peak(torch::ScalarType type) {
     best = std::min(best, seconds_since(begun));
   });
   return static_cast<double>(2 * kImages * kSide * kSide * kChannels * kChannels) / best;
-}
-
-/// Names of a network's layers, in the order in which they end; none for a graph, whose nodes have names.
-std::vector<std::string> layer_names(const Classifier& classifier) {
-  const auto network = classifier.model()->network();
-  if (!network) return {};
-  std::map<const torch::nn::Module*, std::string> known;
-  for (const auto& entry : network->named_modules()) known[entry.value().get()] = entry.key();
-  const torch::NoGradGuard no_grad;
-  const bool was_training = network->is_training();
-  network->eval();
-  LayerTrace trace;
-  const auto& options = classifier.options();
-  network->forward(torch::zeros({2, options.channels, options.size, options.size}));
-  network->train(was_training);
-  std::vector<std::string> names;
-  for (const auto& record : trace.records) names.push_back(known.at(record.module));
-  return names;
 }
 
 /// Passes of one kind: the seconds of each, whole and layer by layer.
@@ -136,11 +117,12 @@ NetworkProfile profile_network(const Classifier& classifier, int64_t batch) {
   };
   NetworkProfile profile{batch, measured_peak(type), {}, {}};
   profile.whole = {per_image(verdicts.whole), per_image(gradients.whole), per_image(gradients.whole_back)};
-  const auto names = layer_names(classifier);
+  const auto network = classifier.model()->network();
+  const auto named = network ? layers_as_they_end(*network, classifier.options()) : std::vector<LayerSummary>();
   for (size_t i = 0; i < verdicts.records.size(); ++i) {
     const auto& record = verdicts.records[i];
     profile.layers.push_back(
-        {i < names.size() ? names[i] : record.name,
+        {i < named.size() ? named[i].name : record.name,
          record.kind,
          record.flops,
          {per_image(verdicts.layers[i]), per_image(gradients.layers.at(i)), per_image(gradients.layers_back.at(i))}});

@@ -13,27 +13,29 @@
 
 namespace fercli {
 
-std::vector<LayerSummary> summarise(Network& network, const NetworkOptions& options) {
+std::vector<LayerSummary> layers_as_they_end(Network& network, const NetworkOptions& options) {
   const torch::NoGradGuard no_grad;
-  struct Place {
-    std::string name;
-    size_t number;
-  };
-  std::unordered_map<const torch::nn::Module*, Place> places;
-  for (const auto& entry : network.named_modules()) places[entry.value().get()] = {entry.key(), places.size()};
+  std::unordered_map<const torch::nn::Module*, std::string> names;
+  for (const auto& entry : network.named_modules()) names[entry.value().get()] = entry.key();
   const bool was_training = network.is_training();
   network.eval();
   LayerTrace trace;
   network.forward(torch::zeros({1, options.channels, options.size, options.size}));
   network.train(was_training);
-  // As --freeze-until counts them; in which order a block's branches run is the compiler's choice.
-  std::stable_sort(trace.records.begin(), trace.records.end(), [&](const LayerRecord& a, const LayerRecord& b) {
-    return places.at(a.module).number < places.at(b.module).number;
-  });
   std::vector<LayerSummary> layers;
   for (const auto& record : trace.records) {
-    layers.push_back({places.at(record.module).name, record.kind, record.output, record.parameters, record.flops});
+    layers.push_back({names.at(record.module), record.kind, record.output, record.parameters, record.flops});
   }
+  return layers;
+}
+
+std::vector<LayerSummary> summarise(Network& network, const NetworkOptions& options) {
+  std::unordered_map<std::string, size_t> places;
+  for (const auto& entry : network.named_modules()) places.emplace(entry.key(), places.size());
+  auto layers = layers_as_they_end(network, options);
+  // As --freeze-until counts them; in which order a block's branches run is the compiler's choice.
+  std::stable_sort(layers.begin(), layers.end(),
+                   [&](const LayerSummary& a, const LayerSummary& b) { return places.at(a.name) < places.at(b.name); });
   return layers;
 }
 

@@ -16,7 +16,10 @@ struct LayerSummary {
   int64_t flops;  ///< multiplications and additions for one image
 };
 
-/// The layers in the order in which an image meets them, found by sending one through.
+/// The layers in the order in which they end, found by sending an image through.
+std::vector<LayerSummary> layers_as_they_end(Network& network, const NetworkOptions& options);
+
+/// The same in the order in which the network declares them.
 std::vector<LayerSummary> summarise(Network& network, const NetworkOptions& options);
 
 int64_t parameter_count(const Network& network);
