@@ -44,14 +44,4 @@ void show_transferred(const Classifier& classifier, Norm norm, bool pixel_grid, 
   result.forward += classifier.forwards() - forwards;
 }
 
-TransferResult run_transfer(const Attack& attack, const Classifier& surrogate, const Classifier& classifier,
-                            const ThreatModel& threat, const AttackInput& input, const Rng& rng) {
-  AttackInput on_surrogate = input;
-  on_surrogate.goal = goal_on_surrogate(input.goal, classifier.classes(), surrogate.classes());
-  TransferResult transferred{attack.run(surrogate, threat, on_surrogate, rng), {}};
-  transferred.surrogate_success = transferred.result.success;
-  show_transferred(classifier, threat.norm, attack.setup().pixel_grid, input, transferred.result);
-  return transferred;
-}
-
 }  // namespace fercli

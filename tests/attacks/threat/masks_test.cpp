@@ -142,6 +142,22 @@ TEST(Masks, EyesAndMouthCoverThoseOfDrawnFaces) {
   EXPECT_LT(face_region("mouth", kSide, kSide).mean().item<double>(), 0.11);
 }
 
+/// What became of images made on one network and shown to another.
+struct Transferred {
+  AttackResult result;
+  torch::Tensor surrogate_success;  ///< (N) bool: the surrogate is fooled
+};
+
+Transferred transfer(const Attack& attack, const Classifier& surrogate, const Classifier& classifier,
+                     const ThreatModel& threat, const AttackInput& input) {
+  AttackInput on_surrogate = input;
+  on_surrogate.goal = goal_on_surrogate(input.goal, classifier.classes(), surrogate.classes());
+  Transferred made{attack.run(surrogate, threat, on_surrogate, Rng(1)), {}};
+  made.surrogate_success = made.result.success;
+  show_transferred(classifier, threat.norm, attack.setup().pixel_grid, input, made.result);
+  return made;
+}
+
 TEST(Transfer, IsJudgedByTheNetworkAttackedInItsOwnClassNumbers) {
   const int64_t side = 16;
   const auto classifier = confident_cnn(side);
@@ -149,7 +165,7 @@ TEST(Transfer, IsJudgedByTheNetworkAttackedInItsOwnClassNumbers) {
   const auto attack = make_attack("pgd", transfer_settings({}), Norm::Linf, false);
   const ThreatModel threat{Norm::Linf, 8 / 255.0};
   // The network as its own surrogate: the attack in its full strength.
-  const auto own = run_transfer(*attack, classifier, classifier, threat, input, Rng(1));
+  const auto own = transfer(*attack, classifier, classifier, threat, input);
   EXPECT_TRUE(own.result.success.equal(own.surrogate_success));
   EXPECT_TRUE(own.result.success.equal(input.goal.reached(classifier.logits(own.result.x_adv))));
   EXPECT_LE(own.result.distance.max().item<double>(), threat.eps + 1e-6);
@@ -167,7 +183,7 @@ TEST(Transfer, IsJudgedByTheNetworkAttackedInItsOwnClassNumbers) {
   NetworkSpec spec = classifier.spec();
   spec.classes = shuffled;
   const Classifier reordered(network, spec);
-  const auto through = run_transfer(*attack, reordered, classifier, threat, input, Rng(1));
+  const auto through = transfer(*attack, reordered, classifier, threat, input);
   EXPECT_TRUE(through.result.x_adv.equal(own.result.x_adv));
 }
 
@@ -177,7 +193,7 @@ TEST(Transfer, ASurrogateWithoutTheClassIsRejected) {
   const auto input = make_input(classifier, test_images(2, 16, 0, 255), false);
   const auto attack = make_attack("pgd", {}, Norm::Linf, false);
   EXPECT_THAT(message_of([&] {
-                run_transfer(*attack, other, classifier, {Norm::Linf, 0.1}, input, Rng(1));
+                transfer(*attack, other, classifier, {Norm::Linf, 0.1}, input);
               }),
               testing::HasSubstr("--surrogate: the network has no class"));
 }
