@@ -195,6 +195,10 @@ const Parameter& find_parameter(const std::vector<Parameter>& parameters, const 
                                           names.empty() ? "none" : join(names, ", ")));
 }
 
+bool has_parameter(const std::vector<Parameter>& parameters, const std::string& name) {
+  return std::any_of(parameters.begin(), parameters.end(), [&](const auto& each) { return each.name == name; });
+}
+
 Values::Values(const std::vector<Parameter>& parameters, const Given& given) {
   for (const auto& parameter : parameters) {
     if (!parameter.initial.empty()) values_[parameter.name] = read_value(parameter, parameter.initial);

@@ -97,6 +97,9 @@ Values::Value read_value(const Parameter& parameter, const std::string& word);
 /// The parameter of this name, _ counting as -. Throws std::invalid_argument that lists those that there are.
 const Parameter& find_parameter(const std::vector<Parameter>& parameters, const std::string& name);
 
+/// Whether there is a parameter of exactly this name.
+bool has_parameter(const std::vector<Parameter>& parameters, const std::string& name);
+
 /// A plug-in as it is chosen: "pgd:steps=40,alpha=1/255".
 struct Chosen {
   std::string name;

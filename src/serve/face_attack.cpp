@@ -31,14 +31,9 @@ constexpr const char* kDefaultAttack = "pgd";
 constexpr double kDefaultEps = 8 / 255.0;
 constexpr double kDefaultSteps = 20;
 
-bool has_parameter(const AttackEntry& entry, const std::string& name) {
-  return std::any_of(entry.parameters.begin(), entry.parameters.end(),
-                     [&](const Parameter& each) { return each.name == name; });
-}
-
 bool is_offered(const AttackEntry& entry) {
   const bool bounded = std::find(entry.norms.begin(), entry.norms.end(), Norm::Linf) != entry.norms.end();
-  return bounded && entry.access == Access::Gradients && !has_parameter(entry, "queries");
+  return bounded && entry.access == Access::Gradients && !has_parameter(entry.parameters, "queries");
 }
 
 std::vector<std::string> offered_names() {
@@ -74,7 +69,7 @@ const AttackEntry& attack_of(const Fields& fields) {
 
 /// 0 for an attack without steps.
 int64_t steps_of(const Fields& fields, const AttackEntry& entry, int64_t most) {
-  if (!has_parameter(entry, "steps")) {
+  if (!has_parameter(entry.parameters, "steps")) {
     if (fields.count("steps") > 0) throw RequestError(400, fmt::format("steps has no effect on {}", entry.name));
     return 0;
   }
@@ -165,7 +160,7 @@ Json offered_attacks() {
                        {"summary", entry.summary},
                        {"targeted", entry.targeted},
                        {"untargeted", entry.untargeted},
-                       {"steps", has_parameter(entry, "steps")}});
+                       {"steps", has_parameter(entry.parameters, "steps")}});
   }
   return attacks;
 }

@@ -33,11 +33,6 @@ Parameter shorthand(Parameter parameter) {
   return parameter;
 }
 
-bool has_parameter(const std::string& attack, const std::string& name) {
-  const auto& parameters = Registry<AttackEntry>::instance().get(attack).parameters;
-  return std::any_of(parameters.begin(), parameters.end(), [&](const auto& each) { return each.name == name; });
-}
-
 }  // namespace
 
 void AttackOptions::declare(OptionSet& options) {
@@ -197,7 +192,7 @@ void check_mask(const OptionSet& options, const std::string& mask) {
 void warn_if_unused(const OptionSet& options, const std::string& name, const std::vector<std::string>& attacks) {
   if (!options.given(name)) return;
   for (const auto& attack : attacks) {
-    if (has_parameter(attack, name)) return;
+    if (has_parameter(Registry<AttackEntry>::instance().get(attack).parameters, name)) return;
   }
   warn(fmt::format("--{} has no effect: {} {} not use it", name, join(attacks, ", "),
                    attacks.size() == 1 ? "does" : "do"));
