@@ -35,13 +35,13 @@ void set_parameter(Network& network, const std::string& name, const torch::Tenso
   parameter.copy_(value.reshape(parameter.sizes()));
 }
 
+}  // namespace
+
 LabelSet numbered_classes(int64_t count) {
   std::vector<std::string> names;
   for (int64_t i = 0; i < count; ++i) names.push_back(fmt::format("class{}", i));
   return LabelSet(names);
 }
-
-}  // namespace
 
 Classifier linear_classifier(const torch::Tensor& weight, const torch::Tensor& bias, int64_t side,
                              Precision precision) {

@@ -6,6 +6,9 @@
 
 namespace fercli::test {
 
+/// class0, class1, …
+LabelSet numbered_classes(int64_t count);
+
 /// logits[k] = sum of weight[k] * x + bias[k], pixels as they are: every attack has a known answer on it.
 /// weight: (K, side*side) float32; bias: (K).
 Classifier linear_classifier(const torch::Tensor& weight, const torch::Tensor& bias, int64_t side,

@@ -11,11 +11,11 @@
 
 namespace fercli::test {
 
-/// Images of noise as the network takes them, in [0,1].
-inline torch::Tensor noise_images(int64_t n, const Preprocessing& input) {
+/// Images of noise in [0,1]; sides: (C,H,W).
+inline torch::Tensor noise_images(int64_t n, const std::vector<int64_t>& sides, uint64_t seed) {
   std::vector<int64_t> index;
   for (int64_t i = 0; i < n; ++i) index.push_back(i);
-  return (uniform_rows(Rng(11), index, {input.channels, input.size, input.columns()}) + 1) / 2;
+  return (uniform_rows(Rng(seed), index, sides) + 1) / 2;
 }
 
 /// Expects ONNX's checker and shape inference to accept an exported file. Where FERCLI_EXPORTS names a folder
@@ -39,7 +39,7 @@ inline void expect_valid_export(const std::string& name, const std::filesystem::
   write_file(target.string() + ".json",
              nlohmann::json({{"shape", {input.channels, input.size, input.columns()}}, {"batches", {1, 2, 7}}}).dump());
   for (const int64_t n : {1, 2, 7}) {
-    const auto x = noise_images(n, input);
+    const auto x = noise_images(n, {input.channels, input.size, input.columns()}, 11);
     save("." + std::to_string(n) + ".in", x);
     save("." + std::to_string(n) + ".out", classifier.logits(x));
   }

@@ -6,6 +6,7 @@
 #include "models/files/onnx_proto.hpp"
 #include "models/formats/export.hpp"
 #include "models/formats/import.hpp"
+#include "tests/attacks/linear_network.hpp"
 #include "tests/cli/run_program.hpp"
 #include "tests/models/formats/onnx/onnx_exports.hpp"
 #include "tests/models/formats/onnx/onnx_file.hpp"
@@ -40,16 +41,8 @@ void write_model(const Case& wanted, const std::filesystem::path& path) {
   test::write_onnx({wanted.name, wanted.opset, "x", {kChannels, kHeight, kWidth}, nodes, {"logits"}}, path);
 }
 
-LabelSet labels(int64_t count) {
-  std::vector<std::string> names;
-  for (int64_t i = 0; i < count; ++i) names.push_back("class " + std::to_string(i));
-  return LabelSet(names);
-}
-
 T image(int64_t n) {
-  std::vector<int64_t> index;
-  for (int64_t i = 0; i < n; ++i) index.push_back(i);
-  return (uniform_rows(Rng(4), index, {kChannels, kHeight, kWidth}) + 1) / 2;
+  return test::noise_images(n, {kChannels, kHeight, kWidth}, 4);
 }
 
 T draw(std::vector<int64_t> shape, uint64_t seed = 1) {
@@ -290,7 +283,7 @@ void expect_meaning(
     write_model(wanted, folder / "net.onnx");
     const auto expected = wanted.expected(x).reshape({x.size(0), -1});
     ImportOptions options;
-    options.labels = labels(expected.size(1));
+    options.labels = test::numbered_classes(expected.size(1));
     options.strip_softmax = false;  // each operator is to be seen
     T logits;
     EXPECT_EQ(message_of([&] {

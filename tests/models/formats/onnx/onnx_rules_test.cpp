@@ -9,6 +9,7 @@
 #include "models/files/onnx_proto.hpp"
 #include "models/formats/export.hpp"
 #include "models/formats/import.hpp"
+#include "tests/attacks/linear_network.hpp"
 #include "tests/cli/run_program.hpp"
 #include "tests/models/formats/onnx/onnx_exports.hpp"
 #include "tests/models/formats/onnx/onnx_file.hpp"
@@ -41,16 +42,8 @@ T reals(std::vector<float> values) {
   return torch::tensor(values);
 }
 
-LabelSet classes(int64_t count) {
-  std::vector<std::string> names;
-  for (int64_t i = 0; i < count; ++i) names.push_back("class " + std::to_string(i));
-  return LabelSet(names);
-}
-
 T pixels(int64_t n) {
-  std::vector<int64_t> index;
-  for (int64_t i = 0; i < n; ++i) index.push_back(i);
-  return (uniform_rows(Rng(8), index, {kChannels, kHeight, kWidth}) + 1) / 2;
+  return test::noise_images(n, {kChannels, kHeight, kWidth}, 8);
 }
 
 void write(const std::vector<Node>& nodes, const std::filesystem::path& path,
@@ -63,7 +56,7 @@ Checkpoint network_of(std::vector<Node> nodes, int64_t outputs, const std::files
   nodes.push_back({"Flatten", {"y"}, {{"axis", 1}}, {"logits"}});
   write(nodes, path, {"logits"}, opset);
   ImportOptions options;
-  options.labels = classes(outputs);
+  options.labels = test::numbered_classes(outputs);
   return load_model(path, options);
 }
 
@@ -83,7 +76,7 @@ void expect_meaning(const std::string& name, const std::vector<Node>& nodes, con
   export_model(checkpoint, "onnx", folder / "again.onnx");
   test::expect_valid_export("rules-" + name, folder / "again.onnx", checkpoint);
   ImportOptions options;
-  options.labels = classes(outputs);
+  options.labels = test::numbered_classes(outputs);
   expect_logits(load_model(folder / "again.onnx", options), expected);
 }
 
@@ -364,7 +357,7 @@ TEST(OnnxRules, AnInputOfWholeNumbersMeansPixelsOf0To255) {
   const ScratchFolder folder;
   write({{"Cast", {"x"}, {{"to", 1}}, {"f"}}, {"Flatten", {"f"}, {}, {"logits"}}}, folder / "net.onnx");
   ImportOptions options;
-  options.labels = classes(90);
+  options.labels = test::numbered_classes(90);
   for (const auto type : {onnx::TensorProto_DataType_UINT8, onnx::TensorProto_DataType_INT32}) {
     declare_input(folder / "net.onnx", type);
     expect_logits(load_model(folder / "net.onnx", options), pixels(2) * 255, 1e-3);
@@ -390,7 +383,7 @@ TEST(OnnxRulesExport, AnImageOf8BitNumbersMayBeDequantizedAtOnceOrMovedBefore) {
        {"Transpose", {"d"}, {{"perm", {0, 3, 1, 2}}}, {"f"}},
        flatten}};
   ImportOptions options;
-  options.labels = classes(90);
+  options.labels = test::numbered_classes(90);
   for (size_t form = 0; form < forms.size(); ++form) {
     const ScratchFolder folder;
     write(forms[form], folder / "net.onnx");
@@ -512,7 +505,7 @@ TEST(OnnxRules, ASoftmaxAlongAnotherAxisStays) {
                              {"Reshape", {"p", wholes({0, 6})}, {}, {"logits"}}};
   write(nodes, folder / "net.onnx");
   ImportOptions options;
-  options.labels = classes(6);
+  options.labels = test::numbered_classes(6);
   const auto z = pixels(2).flatten(1).matmul(drawn({90, 6}, 1));
   expect_logits(load_model(folder / "net.onnx", options), at::softmax(z.view({2, 2, 3}), 2).flatten(1), 1e-5);
 }
@@ -567,7 +560,7 @@ TEST(OnnxRules, TheMiddleOfAnImageIsCutOutWhenAskedFor) {
                     {"logits"}},
                    folder / "net.onnx");
   ImportOptions options;
-  options.labels = classes(4);
+  options.labels = test::numbered_classes(4);
   options.crop_input = true;
   const auto x = (uniform_rows(Rng(2), {0, 1}, {1, 48, 48}) + 1) / 2;
   const auto middle = x.slice(2, 2, 46).slice(3, 2, 46);
