@@ -41,12 +41,13 @@ std::string_view bare(std::string_view field) {
   return field;
 }
 
-}  // namespace
-
+/// Without the byte order mark of UTF-8 that spreadsheets write in front.
 std::string_view without_mark(std::string_view line) {
   if (line.compare(0, kByteOrderMark.size(), kByteOrderMark) == 0) line.remove_prefix(kByteOrderMark.size());
   return line;
 }
+
+}  // namespace
 
 LineReader::LineReader(const std::string& path, Observer& observer) : path_(path), file_(nullptr, &std::fclose) {
   require_file(path);

@@ -49,9 +49,6 @@ char delimiter_of(std::string_view line);
 /// blanks. Several blanks that delimit count as one. Throws BadRow when a quote is not closed, or a byte is NUL.
 void split_fields(std::string_view line, char delimiter, std::vector<std::string_view>& fields);
 
-/// Without the byte order mark of UTF-8 that spreadsheets write in front.
-std::string_view without_mark(std::string_view line);
-
 /// The first line of a file, at most 64 KiB of it; "" when it cannot be read.
 std::string opening_line(const std::string& path);
 

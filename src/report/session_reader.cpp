@@ -2,14 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
-#include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
 
 #include "core/build_info.hpp"
 #include "core/error.hpp"
-#include "core/files.hpp"
 #include "core/text.hpp"
 #include "core/untrusted.hpp"
 #include "data/delimited.hpp"
@@ -200,20 +198,14 @@ SessionReport SessionTally::report(bool smoothed) const {
   return report;
 }
 
-/// The fields of a line as `csv_field` writes them, without their quotes.
+/// The fields of a line as `csv_field` writes them.
 std::vector<std::string> csv_fields(std::string_view line) {
-  std::vector<std::string> fields(1);
-  bool quoted = false;
-  for (size_t i = 0; i < line.size(); ++i) {
-    if (line[i] == '"' && quoted && i + 1 < line.size() && line[i + 1] == '"') {
-      fields.back() += line[++i];
-    } else if (line[i] == '"') {
-      quoted = !quoted;
-    } else if (line[i] == ',' && !quoted) {
-      fields.emplace_back();
-    } else if (line[i] != '\r' || i + 1 < line.size()) {
-      fields.back() += line[i];
-    }
+  std::vector<std::string_view> parts;
+  split_fields(line, ',', parts);
+  std::vector<std::string> fields;
+  for (const auto part : parts) {
+    std::string& field = fields.emplace_back(part);
+    for (size_t i = field.find("\"\""); i != std::string::npos; i = field.find("\"\"", i + 1)) field.erase(i, 1);
   }
   return fields;
 }
@@ -279,19 +271,16 @@ class SessionColumns {
 /// Lines one at a time; what is wrong with one is said with its number.
 template <class Take>
 void each_session_line(const std::string& path, const Take& take) {
-  require_file(path);
-  std::ifstream in(path);
-  std::string line;
-  int64_t number = 0;
-  while (std::getline(in, line)) {
-    ++number;
+  LineReader lines(path, Observer::none());
+  std::string_view line;
+  while (lines.next(line)) {
     if (trim(line).empty()) continue;
     try {
-      take(line);
+      take(std::string(line));
     } catch (const UserError&) {
       throw;
-    } catch (const std::exception&) {  // JSON's, std::out_of_range, std::invalid_argument
-      throw UserError(fmt::format("{}: line {} is none of a session of fercli", path, number));
+    } catch (const std::exception&) {  // JSON's, BadRow, std::out_of_range, std::invalid_argument
+      throw UserError(fmt::format("{}: line {} is none of a session of fercli", path, lines.number()));
     }
   }
 }
@@ -311,7 +300,7 @@ bool read_session_csv(const std::string& path, SessionTally& tally) {
   std::optional<SessionFrame> open;
   each_session_line(path, [&](const std::string& line) {
     if (!columns) {
-      columns.emplace(path, std::string(without_mark(line)));
+      columns.emplace(path, line);
       classes = columns->classes();
       for (const auto& name : classes) tally.note_class(name);
       return;
