@@ -1,10 +1,9 @@
 // fercli version: which program this is, and what it runs on.
-#include <fmt/format.h>
-
 #include <nlohmann/json.hpp>
 
 #include "core/build_info.hpp"
 #include "core/command.hpp"
+#include "core/environment.hpp"
 #include "core/escape.hpp"
 #include "core/options.hpp"
 #include "eval/result_shapes.hpp"
@@ -20,14 +19,7 @@ int run(const std::vector<std::string>& arguments) {
   options.section("Output");
   options.flag("json", &as_json, "print JSON");
   if (!options.parse(arguments)) return 0;
-  const auto facts = environment_json();
-  if (as_json) {
-    print_text("{}\n", facts.dump(2));
-    return 0;
-  }
-  const auto text = [&](const char* name) { return facts.at(name).get<std::string>(); };
-  print_text("fercli {} ({})\n{} build, compiler {}, LibTorch {}\n{}\n", version(), git_revision(), text("build"),
-             text("compiler"), text("libtorch"), text("cpu"));
+  print_text("{}", as_json ? environment_json().dump(2) + "\n" : version_text());
   return 0;
 }
 

@@ -2,15 +2,10 @@
 
 #include <build_info_generated.hpp>
 
-#include <ATen/Parallel.h>
+#include <fmt/format.h>
 #include <torch/version.h>
 
-#include <nlohmann/json.hpp>
-
-#include "core/instruction_set.hpp"
-#include "core/plug_in.hpp"
-#include "core/registry.hpp"
-#include "core/runtime.hpp"
+#include "core/cpu.hpp"
 
 namespace fercli {
 
@@ -26,19 +21,19 @@ const char* revision_date() {
 const char* source_folder() {
   return FERCLI_SOURCE_DIR;
 }
+const char* build_type() {
+  return FERCLI_BUILD_TYPE;
+}
+const char* compiler() {
+  return __VERSION__;
+}
+const char* libtorch_version() {
+  return TORCH_VERSION;
+}
 
-nlohmann::json environment_json() {
-  nlohmann::json facts{{"version", version()},
-                       {"revision", git_revision()},
-                       {"build", FERCLI_BUILD_TYPE},
-                       {"compiler", __VERSION__},
-                       {"libtorch", TORCH_VERSION},
-                       {"cpu", cpu_summary()},
-                       {"instruction_set", instruction_set()},
-                       {"threads", at::get_num_threads()}};
-  for (const auto& plug_in : Registry<PlugIn>::instance().all())
-    facts["plug_ins"].push_back({{"file", plug_in.name}, {"sha256", plug_in.digest}});
-  return facts;
+std::string version_text() {
+  return fmt::format("fercli {} ({})\n{} build, compiler {}, LibTorch {}\n{}\n", version(), git_revision(),
+                     build_type(), compiler(), libtorch_version(), cpu_summary());
 }
 
 }  // namespace fercli

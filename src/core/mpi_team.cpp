@@ -34,13 +34,10 @@ struct MpiModule {
   decltype(&fercli_mpi_close) close;
 };
 
-/// Beside the program in a build folder, and in lib/fercli once it is installed.
-std::vector<std::filesystem::path> places_of_module() {
+/// Beside the program.
+std::filesystem::path place_of_module() {
   std::error_code error;
-  const auto program = std::filesystem::read_symlink("/proc/self/exe", error);
-  const auto folder = program.parent_path();
-  return {folder / kModule, folder / ".." / "lib" / "fercli" / kModule,
-          folder / ".." / FERCLI_LIBRARY_FOLDER / kModule};
+  return std::filesystem::read_symlink("/proc/self/exe", error).parent_path() / kModule;
 }
 
 template <class Function>
@@ -50,26 +47,26 @@ void find_symbol(void* library, const char* name, Function** function) {
 }
 
 MpiModule load_module() {
-  for (const auto& place : places_of_module()) {
-    std::error_code error;
-    if (!std::filesystem::exists(place, error)) continue;
-    // Global, because MPI loads parts of its own that look for it. It stays loaded.
-    void* library = ::dlopen(place.c_str(), RTLD_NOW | RTLD_GLOBAL);
-    if (library == nullptr) {
-      throw UserError("mpirun: MPI's library cannot be loaded here; install openmpi-bin, or use --processes N");
-    }
-    MpiModule module{};
-    find_symbol(library, "fercli_mpi_open", &module.open);
-    find_symbol(library, "fercli_mpi_send", &module.send);
-    find_symbol(library, "fercli_mpi_waiting", &module.waiting);
-    find_symbol(library, "fercli_mpi_receive", &module.receive);
-    find_symbol(library, "fercli_mpi_sizes", &module.sizes);
-    find_symbol(library, "fercli_mpi_swap", &module.swap);
-    find_symbol(library, "fercli_mpi_close", &module.close);
-    return module;
+  const auto place = place_of_module();
+  std::error_code error;
+  if (!std::filesystem::exists(place, error)) {
+    throw UserError(
+        "mpirun: this fercli was built without MPI; install libopenmpi-dev and build it again, or use --processes N");
   }
-  throw UserError(
-      "mpirun: this fercli was built without MPI; install libopenmpi-dev and build it again, or use --processes N");
+  // Global, because MPI loads parts of its own that look for it. It stays loaded.
+  void* library = ::dlopen(place.c_str(), RTLD_NOW | RTLD_GLOBAL);
+  if (library == nullptr) {
+    throw UserError("mpirun: MPI's library cannot be loaded here; install openmpi-bin, or use --processes N");
+  }
+  MpiModule module{};
+  find_symbol(library, "fercli_mpi_open", &module.open);
+  find_symbol(library, "fercli_mpi_send", &module.send);
+  find_symbol(library, "fercli_mpi_waiting", &module.waiting);
+  find_symbol(library, "fercli_mpi_receive", &module.receive);
+  find_symbol(library, "fercli_mpi_sizes", &module.sizes);
+  find_symbol(library, "fercli_mpi_swap", &module.swap);
+  find_symbol(library, "fercli_mpi_close", &module.close);
+  return module;
 }
 
 struct Joined {

@@ -10,9 +10,7 @@
 #include <malloc.h>
 #endif
 
-#include <fstream>
 #include <limits>
-#include <sstream>
 #include <thread>
 
 #include "core/error.hpp"
@@ -23,36 +21,8 @@
 
 namespace fercli {
 
-namespace {
-
-/// The value of one key of /proc/cpuinfo; "" elsewhere than on Linux.
-std::string cpuinfo(const std::string& key) {
-  std::ifstream file("/proc/cpuinfo");
-  for (std::string line; std::getline(file, line);) {
-    if (line.compare(0, key.size(), key) == 0 && line.find(':') != std::string::npos) {
-      return trim(line.substr(line.find(':') + 1));
-    }
-  }
-  return "";
-}
-
-bool cpu_has(const std::string& flag) {
-  static const std::string flags = " " + cpuinfo("flags") + " ";
-  return flags.find(" " + flag + " ") != std::string::npos;
-}
-
-}  // namespace
-
 bool cpu_has_bfloat16() {
   return multiplies_bfloat16(instruction_set());
-}
-
-std::string cpu_summary() {
-  std::string summary = fmt::format("{}, {} cores", cpuinfo("model name"), std::thread::hardware_concurrency());
-  for (const char* flag : {"avx2", "avx512f", "avx512_bf16", "amx_bf16"}) {
-    if (cpu_has(flag)) summary += fmt::format(" {}", flag);
-  }
-  return summary;
 }
 
 namespace {

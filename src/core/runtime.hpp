@@ -21,9 +21,6 @@ struct Runtime {
 /// it below them. Without, bfloat16 is emulated, at a multiple of the time that float32 takes.
 bool cpu_has_bfloat16();
 
-/// "Intel(R) Xeon(R), 2 cores, avx512 bf16 amx".
-std::string cpu_summary();
-
 /// Sets LibTorch's thread count (Debian's starts with one) and the allocator's thresholds. Call once, before the first
 /// tensor work. Warns where bfloat16 is asked for and would be emulated. Throws UserError on an impossible number of
 /// threads.

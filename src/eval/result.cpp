@@ -4,6 +4,7 @@
 
 #include "attacks/engine/attack.hpp"
 #include "core/build_info.hpp"
+#include "core/environment.hpp"
 #include "core/error.hpp"
 #include "core/files.hpp"
 #include "core/json_text.hpp"

@@ -7,7 +7,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
-#include "core/build_info.hpp"
+#include "core/environment.hpp"
 #include "core/digest.hpp"
 #include "core/error.hpp"
 #include "core/files.hpp"

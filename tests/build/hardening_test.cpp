@@ -1,4 +1,4 @@
-// What the release build of the program itself says of its protection, read from its ELF headers.
+// What the release build of the program and of its start says of its protection, read from its ELF headers.
 #include <elf.h>
 
 #include <cstring>
@@ -11,13 +11,13 @@ namespace fercli {
 
 namespace {
 
-class Hardening : public testing::Test {
+class Hardening : public testing::TestWithParam<const char*> {
  protected:
   void SetUp() override {
 #ifndef FERCLI_HARDENED
     GTEST_SKIP() << "this build is not hardened: only release builds are";
 #endif
-    bytes_ = read_file(FERCLI_PROGRAM);
+    bytes_ = read_file(GetParam());
     header_ = at<Elf64_Ehdr>(0);
     for (int i = 0; i < header_.e_phnum; ++i) {
       segments_.push_back(at<Elf64_Phdr>(header_.e_phoff + static_cast<uint64_t>(i) * sizeof(Elf64_Phdr)));
@@ -76,29 +76,31 @@ class Hardening : public testing::Test {
   std::vector<Elf64_Shdr> sections_;
 };
 
-TEST_F(Hardening, TheProgramIsPositionIndependent) {
+TEST_P(Hardening, TheProgramIsPositionIndependent) {
   EXPECT_EQ(header_.e_type, ET_DYN);
   EXPECT_NE(segment(PT_INTERP), nullptr);
 }
 
-TEST_F(Hardening, RelocationsAreReadOnlyBeforeMainRuns) {
+TEST_P(Hardening, RelocationsAreReadOnlyBeforeMainRuns) {
   EXPECT_NE(segment(PT_GNU_RELRO), nullptr);
   EXPECT_TRUE(binds_now());
 }
 
-TEST_F(Hardening, TheStackIsGuardedAndNotExecutable) {
+TEST_P(Hardening, TheStackIsGuardedAndNotExecutable) {
   EXPECT_EQ(imports().count("__stack_chk_fail"), 1u);
   const Elf64_Phdr* stack = segment(PT_GNU_STACK);
   ASSERT_NE(stack, nullptr);
   EXPECT_EQ(stack->p_flags & PF_X, 0u);
 }
 
-TEST_F(Hardening, CopiesAreChecked) {
+TEST_P(Hardening, CopiesAreChecked) {
   const auto names = imports();
   EXPECT_TRUE(std::any_of(names.begin(), names.end(), [](const std::string& name) {
     return name.size() > 6 && name.compare(0, 2, "__") == 0 && name.compare(name.size() - 4, 4, "_chk") == 0;
   }));
 }
+
+INSTANTIATE_TEST_SUITE_P(Programs, Hardening, testing::Values(FERCLI_PROGRAM, FERCLI_START));
 
 }  // namespace
 

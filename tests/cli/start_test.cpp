@@ -1,6 +1,8 @@
 // The program as a shell starts it; other tests let a waiting program become each run (waiting_program.hpp).
 #include <csignal>
 
+#include "core/command.hpp"
+#include "core/text.hpp"
 #include "tests/cli/run_program.hpp"
 #include "tests/precompiled_tests.hpp"
 
@@ -40,6 +42,61 @@ TEST(StartedAnew, WithALimitOfFileSizesExitsWithOne) {
   EXPECT_EQ(result.exit_code, 1);
   EXPECT_THAT(result.err, HasSubstr("cannot be written (File too large)"));
   EXPECT_FALSE(std::filesystem::exists(file));
+}
+
+/// What users start answers some requests itself, and must then say what the program proper says.
+TEST(Start, SaysWhatTheProgramSays) {
+  const std::vector<std::vector<std::string>> requests{{},
+                                                       {"--version"},
+                                                       {"-V"},
+                                                       {"version", "--json"},
+                                                       {"--help"},
+                                                       {"-h"},
+                                                       {"help"},
+                                                       {"help", "fgsm"},
+                                                       {"help", "data"},
+                                                       {"help", "data", "audit"},
+                                                       {"data", "--help"},
+                                                       {"data", "audit", "-h"},
+                                                       {"atack"},
+                                                       {"help", "../x"},
+                                                       {"--help", "attack"},
+                                                       {"help", "help"},
+                                                       {"help", "attack", "--plugin", "x.so"}};
+  for (const auto& words : requests) {
+    const auto started = run_program(FERCLI_START, words), proper = run_fercli(words);
+    EXPECT_EQ(started.exit_code, proper.exit_code) << testing::PrintToString(words);
+    EXPECT_EQ(started.out, proper.out);
+    EXPECT_EQ(started.err, proper.err);
+  }
+}
+
+TEST(Start, EachCommandHasItsPage) {
+  for (const auto& words : callable_commands()) {
+    const auto page = std::filesystem::path(FERCLI_PROGRAM).parent_path() / "help" / join(words, " ");
+    const bool shown = !Registry<Command>::instance().get(words[0]).hidden;
+    EXPECT_EQ(std::filesystem::exists(page), shown) << page;
+  }
+}
+
+TEST(Start, AnswersWithoutTheLibrariesOfTheProgram) {
+  const auto result = in_shell("LD_DEBUG=libs exec \"" FERCLI_START "\" --version");
+  EXPECT_EQ(result.exit_code, 0);
+  EXPECT_THAT(result.err, testing::Not(HasSubstr("libtorch")));
+}
+
+TEST(Start, WithoutItsProgramItSaysSo) {
+  const ScratchFolder folder;
+  std::filesystem::copy_file(FERCLI_START, folder / "fercli");
+  const auto result = run_program((folder / "fercli").string(), {"--version"});
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_THAT(result.err, HasSubstr("the installation is not whole"));
+}
+
+TEST(Start, OnAFullDiskExitsWithOne) {
+  const auto result = in_shell("exec \"" FERCLI_START "\" --version > /dev/full");
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_THAT(result.err, HasSubstr("standard output: cannot be written (No space left on device)"));
 }
 
 TEST(WaitingProgram, TellsTheSignalThatEndedARunAndGoesOn) {

@@ -1,13 +1,17 @@
-// fercli docs man|completion|check: for the build and its tests. Manual pages and completions are made of what the
+// fercli docs man|completion|help|check: for the build and its tests. Manual pages and completions are made of what the
 // commands declare, and texts are checked against it.
 #include <fmt/format.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include <cstdio>
 #include <filesystem>
 
 #include "commands/docs/completion.hpp"
 #include "commands/docs/man_page.hpp"
 #include "commands/docs/shown_commands.hpp"
 #include "core/command.hpp"
+#include "core/error.hpp"
 #include "core/escape.hpp"
 #include "core/files.hpp"
 #include "core/options.hpp"
@@ -54,6 +58,36 @@ int run_completion(const std::vector<std::string>& arguments) {
   return 0;
 }
 
+/// Writes what `fercli help WORDS…` prints. A process of its own prints it: pages go to the standard output alone.
+void write_page(const std::vector<std::string>& words, const fs::path& file) {
+  std::fflush(nullptr);
+  const pid_t process = ::fork();
+  if (process == 0) {
+    const bool written = std::freopen(file.c_str(), "w", stdout) != nullptr &&
+                         Registry<Command>::instance().get("help").run(words) == 0 && std::fflush(stdout) == 0;
+    ::_exit(written ? 0 : 1);
+  }
+  int status = 1;
+  if (process < 0 || ::waitpid(process, &status, 0) != process || status != 0)
+    throw RunError(fmt::format("fercli docs help: {}: cannot be written", file.string()));
+}
+
+int run_help(const std::vector<std::string>& arguments) {
+  std::vector<std::string> words;
+  OptionSet options("docs help", "DIR", "Write the pages that `fercli help` shows.");
+  options.positional(&words, 1, 1);
+  if (!options.parse(arguments)) return 0;
+  const fs::path folder = words[0];
+  fs::create_directories(folder);
+  write_page({}, folder / "fercli");
+  for (const auto& command : shown_commands()) {
+    write_page({command.name}, folder / command.name);
+    for (const auto& each : command.subcommands)
+      write_page({command.name, each.name}, folder / (command.name + " " + each.name));
+  }
+  return 0;
+}
+
 int run_check(const std::vector<std::string>& arguments) {
   std::vector<std::string> files;
   OptionSet options("docs check", "FILE …",
@@ -77,6 +111,7 @@ int run_check(const std::vector<std::string>& arguments) {
 const std::vector<Subcommand> kDocsSubcommands{
     {"man", "write the manual pages", run_man},
     {"completion", "write the completion scripts", run_completion},
+    {"help", "write the pages of help", run_help},
     {"check", "check the commands that texts show", run_check},
 };
 
@@ -85,10 +120,11 @@ int run(const std::vector<std::string>& arguments) {
   for (const auto& each : kDocsSubcommands) {
     if (word == each.name) return each.run({arguments.begin() + 1, arguments.end()});
   }
-  throw UserError("fercli docs: needs a subcommand (man, completion, check)");
+  throw UserError("fercli docs: needs a subcommand (man, completion, help, check)");
 }
 
-const Register<Command> registered{{"docs", "manual pages and completions", run, kDocsSubcommands, true}};
+const Register<Command> registered{
+    {"docs", "manual pages, completions and pages of help", run, kDocsSubcommands, true}};
 
 }  // namespace
 

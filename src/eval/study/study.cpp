@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "core/build_info.hpp"
+#include "core/environment.hpp"
 #include "core/clock.hpp"
 #include "core/digest.hpp"
 #include "core/error.hpp"
