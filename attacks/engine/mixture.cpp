@@ -50,7 +50,9 @@ class MixtureExecutor : public Executor {
     }
     const auto together = joined(answers);
     return {together.detach(), [=](const torch::Tensor& dlogits) {
-              const auto shares = torch::autograd::grad({together}, answers, {dlogits}, /*retain_graph=*/true);
+              const auto shares = joining_ == Joining::Margin
+                                      ? shares_of_farthest(answers, dlogits)
+                                      : torch::autograd::grad({together}, answers, {dlogits}, /*retain_graph=*/true);
               auto sum = torch::zeros_like(input);
               for (size_t i = 0; i < views_.size(); ++i) {
                 const auto of_view = torch::zeros_like(lines[i].logits).index_copy(1, views_[i].order, shares[i]);
@@ -63,6 +65,17 @@ class MixtureExecutor : public Executor {
   }
 
  private:
+  /// dlogits (N,K) for the view that is farthest from the goal of an image, 0 for the others.
+  static std::vector<torch::Tensor> shares_of_farthest(const std::vector<torch::Tensor>& answers,
+                                                       const torch::Tensor& dlogits) {
+    const auto farthest = (torch::stack(answers).detach() * dlogits).sum(2).argmax(0);
+    std::vector<torch::Tensor> shares;
+    for (size_t i = 0; i < answers.size(); ++i) {
+      shares.push_back(dlogits * farthest.eq(static_cast<int64_t>(i)).unsqueeze(1));
+    }
+    return shares;
+  }
+
   static torch::Tensor changed(const MixedView& view, const torch::Tensor& x) {
     return view.change ? view.change(x) : x;
   }
@@ -116,7 +129,8 @@ torch::Tensor saved_as_jpeg(const torch::Tensor& x) {
 Joining parse_joining(const std::string& word) {
   if (word == "logits") return Joining::Logits;
   if (word == "loss") return Joining::Loss;
-  throw UserError(fmt::format("--ensemble {}: must be logits or loss", word));
+  if (word == "margin") return Joining::Margin;
+  throw UserError(fmt::format("--ensemble {}: must be logits, loss or margin", word));
 }
 
 Classifier mixture(const std::vector<MixedView>& views, Joining joining, const std::vector<int64_t>& shape) {

@@ -19,10 +19,14 @@ struct MixedView {
 /// How the answers of a mixture are joined.
 enum class Joining {
   Logits,  ///< their mean
-  Loss     ///< the mean of the logarithms of the probabilities: the mean cross-entropy, but for its normalisation
+  Loss,    ///< the mean of the logarithms of the probabilities: the mean cross-entropy, but for its normalisation
+  /// The mean of the logits; the gradient of an image is that of the one network that is farthest from the goal, by the
+  /// gradient dlogits of the loss which is descended: the one with the largest sum of dlogits * logits (of the margin,
+  /// that is the margin itself).
+  Margin
 };
 
-Joining parse_joining(const std::string& word);  ///< "logits", "loss"; throws UserError
+Joining parse_joining(const std::string& word);  ///< "logits", "loss", "margin"; throws UserError
 
 /// A classifier of images (C,H,W) of this shape whose logits join those of all views, for attacks to follow: several
 /// networks (Liu et al., arXiv:1611.02770), or one network under several changes (expectation over transformation,

@@ -3,7 +3,10 @@
 
 #include <ATen/ATen.h>
 
+#include <set>
+
 #include "attacks/engine/attack.hpp"
+#include "attacks/threat/losses.hpp"
 #include "tests/attacks/linear_network.hpp"
 #include "tests/precompiled_tests.hpp"
 #include "tests/user_error.hpp"
@@ -58,6 +61,33 @@ TEST(Mixture, OfLossesIsTheMeanOfLogProbabilities) {
   EXPECT_TRUE(
       at::allclose(both.logits(x), (one->logits(x).log_softmax(1) + two->logits(x).log_softmax(1)) / 2, 1e-5, 1e-5));
   expect_true_gradient(both, 2e-2);
+}
+
+TEST(Mixture, ByMarginFollowsTheNetworkThatIsFarthestFromTheGoal) {
+  const std::vector<std::shared_ptr<const Classifier>> networks{drawn_network(1), drawn_network(2), drawn_network(3)};
+  const auto together = mixture({{networks[0]}, {networks[1]}, {networks[2]}}, Joining::Margin, kShape);
+  const auto x = to_float(test::test_images(32, kSide, 60, 190));
+  const auto labels = (torch::arange(32) % kClasses).to(torch::kInt64);
+  for (const bool targeted : {false, true}) {
+    const auto goal = targeted ? Goal::targeted(labels) : Goal::untargeted(labels);
+    const auto line = together.linearize(x);
+    const auto loss = margin_loss(line.logits, goal);
+    const auto gradient = line.pullback(loss.gradient);
+    std::set<size_t> followed;
+    for (int64_t n = 0; n < 32; ++n) {
+      // With the classes that the mean logits compare, the margin of each network.
+      size_t farthest = 0;
+      std::vector<double> margins;
+      for (const auto& network : networks) {
+        margins.push_back((network->logits(x.slice(0, n, n + 1))[0] * loss.gradient[n]).sum().item<double>());
+        if (margins.back() > margins[farthest]) farthest = margins.size() - 1;
+      }
+      followed.insert(farthest);
+      const auto own = networks[farthest]->linearize(x.slice(0, n, n + 1)).pullback(loss.gradient.slice(0, n, n + 1));
+      EXPECT_TRUE(at::allclose(gradient[n], own[0], 1e-5, 1e-6)) << n;
+    }
+    EXPECT_GT(followed.size(), 1u) << "one network is the farthest for all images: this shows nothing";
+  }
 }
 
 /// A network whose classes stand in another order.

@@ -45,8 +45,8 @@ void AttackOptions::declare(OptionSet& options) {
                "several separated by commas");
   options.text("surrogate", &surrogate, "MODEL",
                "make the images on this network, or on several together (A,B,C), and show them to --model (transfer)");
-  options.choice("ensemble", &ensemble, {"logits", "loss"},
-                 "of several surrogates: follow the mean of their logits, or of their losses");
+  options.choice("ensemble", &ensemble, {"logits", "loss", "margin"},
+                 "of several surrogates: follow the mean of their logits or losses, or the one farthest from the goal");
   options.integer("eot", &eot, between(0, 1000),
                   "expectation over transformation: follow the mean over so many draws; 0: none");
   options.choice("eot-over", &eot_over, {"model", "camera"},
