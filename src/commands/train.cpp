@@ -135,7 +135,7 @@ void declare(OptionSet& options, Settings& settings) {
   options.integer("micro-shards", &train.micro_shards, between(0, kMostMicroShards),
                   "cut each batch into so many parts and add their gradients in order: then any number of processes "
                   "that divides it (mpirun -np P) gives the same weights; 0: 8 under mpirun, else uncut");
-  options.flag("profile", &settings.profile, "print at the end where the time of the steps went");
+  options.flag("profile", &settings.profile, "print at the end where the time of the steps went, by kind of work");
   options.integer("save-every", &train.save_every, at_least(0),
                   "seconds between saves of the training state; 0: after each batch");
   options.flag("quiet,q", &settings.quiet, "no progress, only the final lines");
@@ -459,6 +459,20 @@ void print_profile(const TrainingProfile& profile, const Ranks& ranks) {
              100 * profile.ranks.waiting / seconds, 100 * profile.batches / seconds);
   print_text("; process 0 of {} sent {:.2f} MB a step\n", ranks.count(),
              static_cast<double>(profile.ranks.bytes) / 1e6 / steps);
+  const std::pair<const char*, double> parts[] = {
+      {"convolutions", profile.parts.of(StepPart::Convolution)},
+      {"their gradients in the images", profile.parts.of(StepPart::DataGradient)},
+      {"in the weights", profile.parts.of(StepPart::WeightGradient)},
+      {"BatchNorm, ReLU and shortcuts", profile.parts.of(StepPart::Norm)},
+      {"optimizer", profile.parts.of(StepPart::Optimizer)},
+      {"moving average", profile.parts.of(StepPart::Average)},
+      {"waiting", profile.ranks.moving + profile.ranks.waiting + profile.batches}};
+  double rest = profile.seconds;
+  for (const auto& [what, of_it] : parts) {
+    rest -= of_it;
+    print_text("{} {:.1f} %, ", what, 100 * of_it / seconds);
+  }
+  print_text("all else (layers that are not fused, losses, saving) {:.1f} %\n", 100 * rest / seconds);
 }
 
 void print_best(const std::filesystem::path& best, int64_t validation_images) {

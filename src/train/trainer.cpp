@@ -112,6 +112,7 @@ void Trainer::train_epoch() {
   EpochBatches source(training_, augmentation, rng_, plan());
   const std::string doing = fmt::format("epoch {}/{}", run.epoch + 1, options_.schedule.epochs);
   Followed progress(*options_.observer, {training_.size(), run.seen, "images", doing});
+  const StepCount counted(profile_.parts);
   auto step_start = Clock::now();
   for (Batch raw; source.next(raw);) {
     profile_.batches += seconds_since(step_start);
@@ -164,9 +165,15 @@ GradientOutput Trainer::take_step(const TrainingBatch& ready, int64_t of_batch) 
           ? take_gradients(settings, ready, state_.memory, {options_.micro_shards, of_batch, *options_.ranks})
           : take_gradients(settings, ready, state_.memory);
   if (!std::isfinite(output.loss)) stop_diverged("training", output.loss);
-  state_.optimizer.step();
+  {
+    const Timed timed(StepPart::Optimizer);
+    state_.optimizer.step();
+  }
   ++state_.run.step;
-  if (state_.average) state_.average->follow(*state_.network, state_.run.step);
+  if (state_.average) {
+    const Timed timed(StepPart::Average);
+    state_.average->follow(*state_.network, state_.run.step);
+  }
   return output;
 }
 

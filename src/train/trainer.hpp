@@ -2,6 +2,7 @@
 
 #include "core/clock.hpp"
 #include "core/random.hpp"
+#include "core/step_times.hpp"
 #include "data/batches.hpp"
 #include "train/attack_schedule.hpp"
 #include "train/batch_targets.hpp"
@@ -16,6 +17,7 @@ struct TrainingProfile {
   int64_t steps = 0;
   double seconds = 0;  ///< of all steps, with what follows
   double batches = 0;  ///< until the images were there
+  StepTimes parts;     ///< of the layers that are fused
   Ranks::Cost ranks;
 };
 

@@ -1,5 +1,7 @@
 // `mpirun -np P fercli train`: processes of the real program that train one network.
 
+#include <regex>
+
 #include "core/files.hpp"
 #include "tests/cli/mpirun.hpp"
 #include "tests/precompiled_tests.hpp"
@@ -96,6 +98,16 @@ TEST(TrainingInMicroShards, TellsWhereTheTimeWent) {
   EXPECT_EQ(run.exit_code, 0) << run.err;
   EXPECT_THAT(run.out, HasSubstr("3 steps of "));
   EXPECT_THAT(run.out, HasSubstr("process 0 of 1 sent 0.00 MB a step"));
+  double sum = 0;
+  const std::string works = run.out.substr(run.out.find("\nconvolutions ") + 1);
+  const std::regex share("(-?[0-9.]+) %");
+  for (std::sregex_iterator at(works.begin(), works.begin() + static_cast<int64_t>(works.find('\n')), share), end;
+       at != end; ++at) {
+    const double percent = std::stod((*at)[1]);
+    EXPECT_GE(percent, 0);
+    sum += percent;
+  }
+  EXPECT_NEAR(sum, 100, 0.5) << works;
 }
 
 TEST(TrainingInMicroShards, RefusesBatchesAndDataThatAreTooSmall) {

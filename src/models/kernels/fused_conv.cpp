@@ -4,6 +4,7 @@
 #include <ATen/Parallel.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include "core/step_times.hpp"
 #include "models/kernels/element_type.hpp"
 #include "models/kernels/nhwc_kernels.hpp"
 
@@ -79,6 +80,11 @@ FastConv& conv_of(AutogradContext* context) {
   return static_cast<FastConv&>(*context->saved_data.at("conv").toCapsule());
 }
 
+torch::Tensor data_gradient(AutogradContext* context, const torch::Tensor& du, int64_t height, int64_t width) {
+  const Timed timed(StepPart::DataGradient);
+  return conv_of(context).backward_data(du, height, width);
+}
+
 void keep_conv(AutogradContext* context, const c10::intrusive_ptr<FastConv>& conv) {
   context->saved_data["conv"] = c10::IValue::make_capsule(conv);
 }
@@ -87,6 +93,7 @@ struct InferenceConv : Function<InferenceConv> {
   static torch::Tensor forward(AutogradContext* context, const torch::Tensor& x, const torch::Tensor& bias,
                                const torch::Tensor& shortcut, const c10::intrusive_ptr<FastConv>& conv, bool relu) {
     const auto rounding = x.requires_grad() || rounds_quickly ? FastConv::Rounding::Quick : FastConv::Rounding::Exact;
+    const Timed timed(StepPart::Convolution);
     auto y = conv->forward(x, bias, absent_if_empty(shortcut), relu, rounding);
     keep_conv(context, conv);
     context->saved_data["height"] = x.size(2);
@@ -100,8 +107,8 @@ struct InferenceConv : Function<InferenceConv> {
     const auto saved = context->get_saved_variables();
     if (!saved.empty()) gradient = gate_by_output(gradient, saved[0]);
     const auto dx = context->needs_input_grad(0)
-                        ? conv_of(context).backward_data(gradient, context->saved_data.at("height").toInt(),
-                                                         context->saved_data.at("width").toInt())
+                        ? data_gradient(context, gradient, context->saved_data.at("height").toInt(),
+                                        context->saved_data.at("width").toInt())
                         : torch::Tensor();
     return {dx, {}, context->needs_input_grad(2) ? gradient : torch::Tensor(), {}, {}};
   }
@@ -137,9 +144,13 @@ struct TrainingConv : Function<TrainingConv> {
                                const torch::Tensor& scale, const torch::Tensor& shift,
                                const torch::Tensor& given_shortcut, const c10::intrusive_ptr<FastConv>& conv,
                                const BatchNorm* norm, bool relu) {
-    conv->set_weight(weight);
     const auto shortcut = absent_if_empty(given_shortcut);
-    const auto u = conv->forward(x, {}, {}, false, FastConv::Rounding::Quick);
+    const auto u = [&] {
+      const Timed timed(StepPart::Convolution);
+      conv->set_weight(weight);
+      return conv->forward(x, {}, {}, false, FastConv::Rounding::Quick);
+    }();
+    const Timed timed(StepPart::Norm);
     const auto factors = normalise(u, *norm);
     auto y = at::empty_like(u);
     const int64_t channels = u.size(1);
@@ -162,10 +173,37 @@ struct TrainingConv : Function<TrainingConv> {
 
   static variable_list backward(AutogradContext* context, const variable_list& gradients) {
     const auto saved = context->get_saved_variables();
-    const auto &x = saved[0], &u = saved[2], &mean = saved[3], &inverse = saved[4], &scale = saved[5],
-               &shift = saved[6], &y = saved[7];
-    const bool relu = context->saved_data.at("relu").toBool();
-    auto dy = channels_last(gradients[0]);
+    const auto& x = saved[0];
+    const auto norm = norm_gradient(gradients[0], saved, context->saved_data.at("relu").toBool());
+    torch::Tensor dx, dweight;
+    if (context->needs_input_grad(0)) dx = data_gradient(context, norm.du, x.size(2), x.size(3));
+    if (context->needs_input_grad(1)) {
+      const Timed timed(StepPart::WeightGradient);
+      dweight = conv_of(context).backward_weight(x, norm.du);
+    }
+    return {dx,
+            dweight,
+            norm.dscale.to(torch::kFloat32),
+            norm.dshift.to(torch::kFloat32),
+            context->saved_data.at("shortcut").toBool() ? norm.dy : torch::Tensor(),
+            {},
+            {},
+            {}};
+  }
+
+ private:
+  struct NormGradient {
+    torch::Tensor dy;              ///< behind the ReLU
+    torch::Tensor du;              ///< of what the convolution gives
+    torch::Tensor dscale, dshift;  ///< float64 (C)
+  };
+
+  /// saved: what `forward` keeps.
+  static NormGradient norm_gradient(const torch::Tensor& gradient, const variable_list& saved, bool relu) {
+    const Timed timed(StepPart::Norm);
+    const auto &u = saved[2], &mean = saved[3], &inverse = saved[4], &scale = saved[5], &shift = saved[6],
+               &y = saved[7];
+    auto dy = channels_last(gradient);
     if (y.defined()) dy = gate_by_output(dy, y);
     const ReluGate open{scale.data_ptr<float>(), shift.data_ptr<float>()};
     const ReluGate* gate = relu && !y.defined() ? &open : nullptr;
@@ -180,7 +218,7 @@ struct TrainingConv : Function<TrainingConv> {
         add_gradient_moments(data<T>(dy) + at, data<T>(u) + at, gate, count, channels, sum, products);
       });
     });
-    const auto dshift = sums[0], dscale = (sums[1] - mean * sums[0]) * inverse;
+    const torch::Tensor dshift = sums[0], dscale = (sums[1] - mean * sums[0]) * inverse;
     const auto n = static_cast<double>(rows);
     const auto by_input = (scale * inverse * dscale / -n);
     const auto constant = (scale * dshift / -n - by_input * mean).to(torch::kFloat32);
@@ -194,19 +232,7 @@ struct TrainingConv : Function<TrainingConv> {
                          data<T>(du) + at, count, channels);
       });
     });
-
-    FastConv& conv = conv_of(context);
-    torch::Tensor dx, dweight;
-    if (context->needs_input_grad(0)) dx = conv.backward_data(du, x.size(2), x.size(3));
-    if (context->needs_input_grad(1)) dweight = conv.backward_weight(x, du);
-    return {dx,
-            dweight,
-            dscale.to(torch::kFloat32),
-            dshift.to(torch::kFloat32),
-            context->saved_data.at("shortcut").toBool() ? dy : torch::Tensor(),
-            {},
-            {},
-            {}};
+    return {dy, du, dscale, dshift};
   }
 };
 

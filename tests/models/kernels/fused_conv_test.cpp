@@ -4,6 +4,8 @@
 #include <torch/csrc/autograd/autograd.h>
 
 #include "core/runtime.hpp"
+#include "core/step_times.hpp"
+#include "models/kernels/fast_conv.hpp"
 #include "models/kernels/fused_conv.hpp"
 #include "models/kernels/nhwc_kernels.hpp"
 #include "models/kernels/winograd.hpp"
@@ -151,6 +153,25 @@ TEST_P(FusedConv, AnImagesBitsHangOnNeitherItsCompanyNorTheThreads) {
     }
   }
   at::set_num_threads(threads);
+}
+
+TEST_P(FusedConv, TellsWhatItsWorkTakes) {
+  Side side = make();
+  side.layer->accelerate_training();
+  side.layer->train();
+  StepTimes times;
+  {
+    const StepCount counted(times);
+    side.run(GetParam().shortcut);
+    side.backward();
+  }
+  for (const StepPart part :
+       {StepPart::Convolution, StepPart::DataGradient, StepPart::WeightGradient, StepPart::Norm}) {
+    EXPECT_EQ(times.of(part) > 0, make_fast_conv({8, 8, 3, 1, 1}) != nullptr) << static_cast<int>(part);
+  }
+  const StepTimes before = times;
+  side.run(GetParam().shortcut);
+  EXPECT_EQ(before.seconds, times.seconds) << "nobody counts any more";
 }
 
 INSTANTIATE_TEST_SUITE_P(All, FusedConv, testing::ValuesIn(cases()), case_name);
