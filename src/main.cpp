@@ -5,7 +5,6 @@
 #include <clocale>
 #include <cstdio>
 #include <cstdlib>
-#include <filesystem>
 
 #include "core/command.hpp"
 #include "core/error.hpp"

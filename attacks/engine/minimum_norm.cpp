@@ -1,7 +1,5 @@
 #include "attacks/engine/minimum_norm.hpp"
 
-#include <nlohmann/json.hpp>
-
 #include "attacks/engine/lattice.hpp"
 #include "core/numbers.hpp"
 

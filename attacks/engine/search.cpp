@@ -1,7 +1,5 @@
 #include "attacks/engine/search.hpp"
 
-#include <limits>
-
 #include "core/interrupt.hpp"
 
 namespace fercli {

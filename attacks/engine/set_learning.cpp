@@ -1,7 +1,5 @@
 #include "attacks/engine/set_learning.hpp"
 
-#include <cmath>
-
 namespace fercli {
 
 namespace {

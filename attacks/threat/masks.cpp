@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <filesystem>
-
 #include "core/error.hpp"
 #include "core/text.hpp"
 #include "data/image.hpp"

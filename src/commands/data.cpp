@@ -1,9 +1,7 @@
 // fercli data stats|audit|convert: what is in a data set, what is wrong with it, and the same data in another form.
 #include <fmt/format.h>
 
-#include <cstdio>
 #include <nlohmann/json.hpp>
-#include <set>
 
 #include "commands/near_report.hpp"
 #include "commands/options/data_options.hpp"

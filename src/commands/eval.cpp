@@ -1,5 +1,4 @@
 // fercli eval: how good, how well calibrated and how robust a classifier is on labelled images.
-#include <cmath>
 
 #include "commands/eval_groups.hpp"
 #include "commands/eval_robustness.hpp"

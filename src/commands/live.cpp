@@ -1,7 +1,6 @@
 // fercli live: the emotions of every face in front of a camera, and what an imperceptible perturbation makes of them.
 #include <fmt/format.h>
 
-#include <chrono>
 #include <ctime>
 #include <filesystem>
 #include <map>

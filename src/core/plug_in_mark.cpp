@@ -5,8 +5,6 @@
 #include <torch/version.h>
 #include <plug_in_headers.hpp>
 
-#include <cstddef>
-
 #define FERCLI_TEXT_AS_IT_IS(text) #text
 #define FERCLI_TEXT(macro) FERCLI_TEXT_AS_IT_IS(macro)
 

@@ -2,8 +2,6 @@
 
 #include <torch/types.h>
 
-#include <nlohmann/json_fwd.hpp>
-
 #include "core/random.hpp"
 
 namespace fercli {

@@ -1,9 +1,8 @@
 #include "live/label_smoother.hpp"
 
-#include "data/label_set.hpp"
-
-#include <algorithm>
 #include <cmath>
+
+#include "data/label_set.hpp"
 
 namespace fercli {
 

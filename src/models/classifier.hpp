@@ -3,10 +3,8 @@
 #include <torch/types.h>
 
 #include <atomic>
-#include <filesystem>
 #include <functional>
 #include <memory>
-#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
 

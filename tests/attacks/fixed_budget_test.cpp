@@ -1,5 +1,4 @@
 // What the attacks of a fixed budget must find on linear networks, and what is theirs alone.
-#include <nlohmann/json.hpp>
 
 #include "attacks/engine/search.hpp"
 #include "core/error.hpp"

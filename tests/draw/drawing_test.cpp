@@ -1,5 +1,4 @@
 #include <cmath>
-#include <filesystem>
 
 #include "data/label_set.hpp"
 #include "draw/attack_picture.hpp"

@@ -1,6 +1,5 @@
 #include <atomic>
 #include <chrono>
-#include <set>
 #include <thread>
 
 #include "core/progress.hpp"

@@ -1,9 +1,7 @@
 #pragma once
 
-#include <map>
 #include <set>
 #include <string>
-#include <vector>
 
 #include "models/graph/graph.hpp"
 #include "models/networks/network_spec.hpp"

@@ -2,9 +2,6 @@
 
 #include <torch/nn/module.h>
 
-#include <string>
-#include <vector>
-
 #include "core/random.hpp"
 #include "models/kernels/fast_conv.hpp"
 #include "models/networks/layer_trace.hpp"

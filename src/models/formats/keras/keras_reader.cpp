@@ -7,7 +7,6 @@
 #include <cctype>
 #include <set>
 #include <tuple>
-#include <unordered_map>
 
 #include "core/error.hpp"
 #include "core/files.hpp"

@@ -7,7 +7,6 @@
 #include <torch/csrc/jit/frontend/lexer.h>
 #include <torch/csrc/jit/runtime/operator.h>
 
-#include <algorithm>
 #include <set>
 
 #include "core/error.hpp"
