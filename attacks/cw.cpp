@@ -1,6 +1,6 @@
 // Carlini-Wagner L2: Adam (0.9, 0.999) on |x_adv - x|^2 + c max(0, margin) over w with x_adv = (tanh w + 1) / 2, c by
 // binary search. Carlini and Wagner, arXiv:1608.04644, sec. VI; confidence 0. `steps` is that of each of the nine
-// descents (trade_off.hpp), 300 unless told otherwise; alpha is Adam's rate, 0.01.
+// descents (trade_off.hpp), 300 unless set otherwise; alpha is Adam's rate, 0.01.
 //
 // Deviation: where a pixel is within 0.01 of black or white, x_adv goes on from the tanh along its tangent, which ends
 // exactly at 0 and 1. The tanh reaches them at infinity only: the paper's code begins a hair inside, where a step of w

@@ -1,4 +1,4 @@
-// DeepFool: step after step onto the nearest of the decision boundaries, as they look from where the image stands, and
+// DeepFool: step after step onto the nearest of the decision boundaries, as seen from where the image is, and
 // a little past it, until the goal is reached. Moosavi-Dezfooli, Fawzi and Frossard, arXiv:1511.04599; Linf: their
 // sec. 3.3 with p = infinity.
 //

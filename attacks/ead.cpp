@@ -1,6 +1,6 @@
 // Elastic-net attack: accelerated proximal gradient steps (FISTA) on |delta|_2^2 + beta |delta|_1 + c max(0, margin), c
 // by binary search. Chen, Sharma, Zhang, Yi and Hsieh, arXiv:1709.04114, with beta = 0.01, confidence 0. `steps` is
-// that of each of the nine descents (trade_off.hpp), 300 unless told otherwise; alpha is the first step, 0.01, which
+// that of each of the nine descents (trade_off.hpp), 300 unless set otherwise; alpha is the first step, 0.01, which
 // falls with the square root of the steps left.
 //
 // "ead" keeps the success nearest in L1 (their L1 rule), "ead-en" the one with the smallest |delta|_2^2 + beta

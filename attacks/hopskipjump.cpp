@@ -1,7 +1,7 @@
 // HopSkipJump: the nearest image of the goal, from the network's decisions alone.
 // Chen, Jordan and Wainwright, "HopSkipJumpAttack: a query-efficient decision-based attack", arXiv:1904.02144.
 //
-// A start in the goal class is drawn towards the original until it stands at the border (bisection); there the normal
+// A start in the goal class is drawn towards the original until it is at the border (bisection); there the normal
 // of the border is estimated from the decisions at random probes, a step is taken along it, and the point is drawn
 // back. Round t takes 100 sqrt(t) probes and a first step of distance / sqrt(t), as in the paper. Default: 5000
 // queries.

@@ -44,7 +44,7 @@ struct AttackResult {
 using AttackTrace =
     std::function<void(const torch::Tensor& rows, const torch::Tensor& shown, const torch::Tensor& logits)>;
 
-/// What every attack is told about its run, whatever its parameters are.
+/// What every attack is given for its run, whatever its parameters are.
 struct AttackRun {
   double confidence = 0;  ///< search on until the goal has this probability (above 1: to the end of the budget);
                           ///< success is counted without it
@@ -215,7 +215,8 @@ AttackResult attack_result(const Findings& findings, const torch::Tensor& x, Nor
 /// Throws UserError: unknown name, a norm or kind of goal that this attack does not know, and what `complete` throws.
 std::unique_ptr<Attack> make_attack(const std::string& name, const AttackSettings& settings, Norm norm, bool targeted);
 
-/// A key for each image from its pixels (uint8 (N,C,H,W)): the same picture gets the same noise wherever it stands.
+/// A key for each image from its pixels (uint8 (N,C,H,W)): the same picture gets the same noise wherever it is in a
+/// batch.
 std::vector<int64_t> image_keys(const torch::Tensor& images);
 
 }  // namespace fercli

@@ -102,7 +102,7 @@ class Search {
   /// arithmetic is in doubt.
   void offer(torch::Tensor& x_adv, State state = {});
 
-  /// For searches that need to know where they stand to a fraction of a level: the images `rows` ((R) int64, places in
+  /// For searches that need to know their place to a fraction of a level: the images `rows` ((R) int64, places in
   /// this search) at `points` as they are, off the pixel grid too. Nothing is judged. One forward per point.
   Look explore(const torch::Tensor& rows, const torch::Tensor& points) const;
 

@@ -60,7 +60,7 @@ std::string levels_note(Norm norm, const std::string& eps_text, double eps);
 struct ThreatModel {
   Norm norm = Norm::Linf;
   double eps = 8 / 255.0;
-  torch::Tensor eps_per_image = {};  ///< (N) float64; where defined it stands in place of `eps`
+  torch::Tensor eps_per_image = {};  ///< (N) float64; where defined it replaces `eps`
 
   /// (N) float64. Throws UserError: an eps that is not above 0, above 1 in Linf, below 1 in L0, or a wrong number of
   /// them.

@@ -14,7 +14,7 @@ struct Result;
 void declare_explain(OptionSet& options, bool* explain);
 
 /// What `explanation_members` says is in the tables of this result: which stage broke how many images at which cost,
-/// one row for each stage and eps, and where an attack has several stages one for all. `subject`: stands before the
+/// one row for each stage and eps, and where an attack has several stages one for all. `subject`: put before the
 /// title.
 PrintedTable stage_table(const Result& result, const std::string& subject = "");
 

@@ -13,7 +13,7 @@ PrintedTable near_table(const Dataset& data, const NearReport& report, double mi
 nlohmann::json near_json(const Dataset& data, const NearReport& report, double min_correlation);
 nlohmann::json near_schema();
 
-/// The rows of leaks in a table: `words` stands between the two splits' names.
+/// The rows of leaks in a table: `words` comes between the two splits' names.
 void add_leak_rows(const std::vector<Leak>& leaks, const std::string& words, PrintedTable& table);
 
 nlohmann::json leaks_json(const std::vector<Leak>& leaks);

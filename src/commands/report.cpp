@@ -119,7 +119,7 @@ std::vector<Chosen> chosen_parts(const OptionSet& options) {
   }
 }
 
-/// `eps` as the ladder of everything that has one.
+/// `eps` as the grid of everything that has one.
 void set_ladder(StudyPlan& plan, const std::string& eps) {
   plan.ladder = parse_ladder(eps, Norm::Linf);
   std::vector<Budget> kept;

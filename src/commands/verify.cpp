@@ -24,7 +24,7 @@ void visit_fields(Visitor& field, Verification& found) {
   field("images", found.images, "that the file holds");
   field("too_far", found.too_far, "ids: outside the eps claimed");
   field("not_reached", found.not_reached, "ids: the network does not give the class that the goal wants");
-  field("not_right", found.not_right, "ids: the original is misclassified as it stands");
+  field("not_right", found.not_right, "ids: the original is misclassified");
   field("robust_accuracy", found.robust_accuracy, "that follows, by eps");
 }
 

@@ -23,7 +23,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-/// What stands where a regular file is needed, in words.
+/// What is there in place of a regular file, in words.
 const char* kind_of_file(mode_t mode) {
   if (S_ISDIR(mode)) return "is a folder, not a file";
   if (S_ISFIFO(mode)) return "is a pipe, not a file";

@@ -13,7 +13,7 @@ std::string pretty_json(const nlohmann::ordered_json& value, int indent = 0);
 /// On one line. Here and above, what is not UTF-8, as file names need not be, becomes the replacement character.
 std::string compact_json(const nlohmann::ordered_json& value);
 
-/// The names, in order, of what is not equal in two objects, or stands in one of them alone.
+/// The names, in order, of what is not equal in two objects, or is in one of them alone.
 std::set<std::string> differing_keys(const nlohmann::json& first, const nlohmann::json& second);
 
 }  // namespace fercli

@@ -15,7 +15,7 @@ struct PlugIn {
 
 constexpr const char* kPlugInOption = "plugin";
 
-/// The words of a command line with the command in front: what stands before it (`fercli --plugin FILE.so eval`) is
+/// The words of a command line with the command in front: what comes before it (`fercli --plugin FILE.so eval`) is
 /// moved behind. Throws UserError where the file is missing.
 std::vector<std::string> command_first(const std::vector<std::string>& words);
 

@@ -11,7 +11,7 @@
 namespace fercli {
 
 /// The processes that mpirun or srun started with this one and that do the same steps side by side, each its part of
-/// them. Objects of this class itself are a process that stands alone.
+/// them. Objects of this class itself are a process without others.
 class Ranks {
  public:
   virtual ~Ranks() = default;

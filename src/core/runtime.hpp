@@ -9,7 +9,7 @@ namespace fercli {
 /// Arithmetic of convolutions. Losses, gradients that leave the network, and reported decisions are float32 always.
 enum class Precision { Float32, BFloat16 };
 
-/// What every command that runs a network is told.
+/// The options of every command that runs a network.
 struct Runtime {
   int64_t threads = 0;             ///< 0: all cores
   std::string precision = "auto";  ///< auto | fp32 | bf16

@@ -56,8 +56,8 @@ TeamPlace team_place();
 /// Starts members of this machine: this program, with the same words after its name. Throws RunError.
 std::unique_ptr<Team> start_processes(int64_t members, const std::vector<std::string>& words);
 
-/// The team that this process was started for, by `start_processes` or, with `mpi`, by mpirun. None where it stands
-/// alone. Throws UserError when MPI is needed and this program has none.
+/// The team that this process was started for, by `start_processes` or, with `mpi`, by mpirun. None where it was
+/// started by itself. Throws UserError when MPI is needed and this program has none.
 std::unique_ptr<Team> join_team(const TeamPlace& place);
 
 /// Threads of each of so many processes on this machine, when `wanted` (0: all cores) are to be shared.

@@ -17,7 +17,7 @@ struct DuplicateGroup {
   bool across_splits = false;
 };
 
-/// How many images of one split also stand in another.
+/// How many images of one split are in another too.
 struct Leak {
   Split from, into;
   int64_t images = 0;       ///< of `from`, that have a copy in `into`

@@ -37,7 +37,7 @@ struct ClassRules {
 int64_t add_class(LabelSet& classes, const std::string& name);
 
 /// Applies the map to what a reader gave: classes renamed, joined, dropped with their images; then no class is left
-/// beyond the base but those with images. With `as_found` classes stand emotions first, the others sorted. Throws
+/// beyond the base but those with images. With `as_found` emotions come first, then the other classes, sorted. Throws
 /// UserError where the map names what does not occur, a target that --data-labels does not name, or one that is a slip
 /// of a known class.
 Dataset settled(Dataset data, const ClassRules& rules);

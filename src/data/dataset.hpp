@@ -49,7 +49,7 @@ struct Dataset {
 
   bool has(Split split) const;
 
-  /// What a command's `--split WORD` stands for here: a split, or none for all images. "all"; "auto" takes PublicTest,
+  /// What a command's `--split WORD` means here: a split, or none for all images. "all"; "auto" takes PublicTest,
   /// else PrivateTest, else all; or a split's name. Throws UserError on another word.
   std::optional<Split> resolve_split(const std::string& word) const;
 

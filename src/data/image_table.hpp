@@ -36,7 +36,7 @@ class ImageTable {
   std::string path_, option_;
   std::vector<std::string> columns_;
   std::vector<std::vector<std::string>> rows_;
-  std::vector<int64_t> lines_;  ///< where the rows stand
+  std::vector<int64_t> lines_;  ///< of the rows
   std::optional<size_t> name_;
   std::unordered_map<std::string, size_t> by_name_, by_part_;  ///< rows: by the whole name, and by parts of it
 };

@@ -14,7 +14,7 @@ struct ValenceArousal {
 
 /// What people say of an emotion's word: pleasure and arousal of "angry", "disgusted", "fearful", "happy", "sad",
 /// "surprised" and "contempt" in the table of 151 terms of Russell and Mehrabian, "Evidence for a three-factor theory
-/// of emotions", Journal of Research in Personality 11 (1977), 273-294. Neutral is not among the terms and stands in
+/// of emotions", Journal of Research in Personality 11 (1977), 273-294. Neutral is not among the terms and is put in
 /// the middle of both scales, at 0. None for a class of any other name.
 std::optional<ValenceArousal> valence_arousal_of(std::string_view emotion);
 

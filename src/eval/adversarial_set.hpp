@@ -39,7 +39,7 @@ struct Verification {
   int64_t images = 0;
   std::vector<std::string> too_far;      ///< ids: outside the ball of the eps claimed
   std::vector<std::string> not_reached;  ///< ids: the float32 network does not give the class that the goal wants
-  std::vector<std::string> not_right;    ///< ids: the original is misclassified as it stands, so it proves nothing
+  std::vector<std::string> not_right;    ///< ids: the original is misclassified, so it proves nothing
   /// (eps as written, share of all images evaluated that are classified rightly and have no stored image within eps):
   /// what the evaluation's worst case must equal.
   std::vector<std::pair<std::string, Metric>> robust_accuracy;

@@ -74,7 +74,7 @@ int64_t right_if(const torch::Tensor& confusion, const std::vector<int64_t>& mea
   return right;
 }
 
-/// Class k of `classes` stands at some place of `written`; what `read` has at that place.
+/// Class k of `classes` has some place in `written`; what `read` has at that place.
 std::vector<int64_t> exchanged(const LabelSet& classes, const LabelSet& written, const LabelSet& read) {
   std::vector<int64_t> meaning;
   for (const auto& name : classes.names()) meaning.push_back(classes.index(read.name(written.index(name))));

@@ -54,7 +54,7 @@ struct Shape<AttackOptimality> : RecordShape<AttackOptimality> {};
 /// The stages to which images came, at each eps in turn. ladder: of the record's trial.
 std::vector<StageReport> stage_reports(const AttackRecord& record, const std::vector<Budget>& ladder);
 
-/// What of them stands in the tables of a result: "stages", "optimality".
+/// What of them is in the tables of a result: "stages", "optimality".
 shape::Members explanation_members();
 
 /// Local optimality as AttackBench defines it (Cinà et al., "AttackBench: Evaluating gradient-based attacks for

@@ -51,7 +51,7 @@ void add_budget(Result& result, const Ledger& robustness, const AttackRecord& re
 }
 
 /// Where the curve of a minimum-norm attack has points: evenly from 0 to the largest eps, and at every eps of the
-/// ladder, where it says what the ladder says.
+/// grid, where it equals the robust accuracy there.
 std::vector<double> curve_eps(const std::vector<Budget>& ladder) {
   std::vector<double> eps;
   for (const auto& budget : ladder) eps.push_back(budget.eps);
@@ -66,7 +66,7 @@ std::vector<double> curve_eps(const std::vector<Budget>& ladder) {
   return eps;
 }
 
-/// What a minimum-norm attack says beyond the ladder.
+/// What a minimum-norm attack says beyond the eps grid.
 void add_distances(Result& result, const Ledger& robustness, const AttackRecord& record, const Trial& plan) {
   const auto of_right = record.distance.masked_select(robustness.right());
   result.metrics["median_minimal_eps." + record.name] = median(list_of<double>(of_right));

@@ -28,7 +28,7 @@ ConstantAnswer constant_answer(const Ledger& robustness, int64_t classes);
 ///          cascade that broke images, and network passes; curves: robust accuracy of minimum-norm attacks at even
 ///          steps of eps; constant_answer; stages and, of two or more minimum-norm attacks, optimality: see
 ///          explanation.hpp
-/// per_image (where the goal concerns the image)  answers: per attack, the class at each eps of the ladder; distance
+/// per_image (where the goal concerns the image)  answers: per attack, the class at each eps of the grid; distance
 ///          and stage: per attack, of the adversarial image; null where there is none
 /// timing   seconds.ATTACK.EPS
 ///

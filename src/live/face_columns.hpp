@@ -10,7 +10,7 @@
 
 namespace fercli {
 
-/// What is told of one face in tables and JSON.
+/// What tables and JSON report of one face.
 struct SeenFace {
   int64_t number = 0;  ///< in a picture its place from left to right, in a video that of the person; from 1
   Box box;
@@ -32,7 +32,7 @@ struct CsvColumn {
   std::string empty = "";                     ///< when it is; "" never
   std::string meaning = {};
 
-  std::string range() const;  ///< "0 to 1", "from 0"; "" where anything may stand there
+  std::string range() const;  ///< "0 to 1", "from 0"; "" where any value is allowed
 };
 
 const std::vector<CsvColumn>& predict_columns();

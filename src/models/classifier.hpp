@@ -23,7 +23,7 @@ const char* to_string(Tta tta);
 struct Linearization {
   torch::Tensor logits;  ///< float32 (N,K), before softmax
   /// dlogits float32 (N,K) -> sum_k dlogits[n,k] * d logits[n,k] / d x[n], float32 (N,C,H,W). May be called repeatedly
-  /// when `linearize` was told to keep the graph.
+  /// when `linearize` was asked to keep the graph.
   std::function<torch::Tensor(const torch::Tensor& dlogits)> pullback;
 };
 

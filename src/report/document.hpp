@@ -80,7 +80,7 @@ using Block = std::variant<Paragraph, Heading, Table, Figure, Gallery, Callout>;
 
 struct SectionContent {
   std::string id;     ///< anchor
-  std::string title;  ///< "": stands above the first section, and is not listed
+  std::string title;  ///< "": comes before the first section, and is not listed
   std::vector<Block> blocks;
 };
 

@@ -145,7 +145,7 @@ std::string render_html(const Document& document, const std::filesystem::path& f
       "</head>\n<body>\n<main>\n<header><h1>{}</h1>\n<p class=\"subtitle\">{}</p></header>\n",
       document.language, escape_html(document.title), kReportStyle, escape_html(document.title),
       html(document.subtitle));
-  bool listed = false;  // the contents stand below the first section: what matters comes first
+  bool listed = false;  // the contents follow the first section: what matters comes first
   for (const auto& section : document.sections) {
     text += fmt::format("<section id=\"{}\">\n", section.id);
     if (!section.title.empty()) text += "<h2>" + escape_html(section.title) + "</h2>\n";

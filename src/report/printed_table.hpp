@@ -19,7 +19,7 @@ struct PrintedCell {
   bool number = false;  ///< set to the right
 };
 
-PrintedCell share_cell(const Metric& metric);       ///< "72.3 (67.1–76.9)", in %; n stands elsewhere
+PrintedCell share_cell(const Metric& metric);       ///< "72.3 (67.1–76.9)", in %; n is given elsewhere
 PrintedCell proportion_cell(const Metric& metric);  ///< "72.3 % (n = 3589, 95 % CI 70.8–73.7 %)"
 PrintedCell score_cell(const Metric& metric);       ///< "0.034 (n = 3589, 95 % CI 0.023–0.045)"
 PrintedCell figure_cell(std::string text);          ///< a number, already written
@@ -38,7 +38,7 @@ const std::vector<std::string>& table_formats();
 /// text: columns set in line;
 /// markdown: GitHub's;
 /// csv: one line per cell, table,row,column,value,low,high,n, a metric as shares and not in %, which holds any number
-/// of tables; latex: of the package booktabs. What stands in the cells is escaped for it. Throws std::invalid_argument:
+/// of tables; latex: of the package booktabs. The text of cells is escaped for it. Throws std::invalid_argument:
 /// no such format.
 std::string format_tables(const std::vector<PrintedTable>& tables, const std::string& format);
 

@@ -11,14 +11,14 @@ namespace fercli {
 
 /// What several sections read from the robustness parts of a report.
 
-/// Robust accuracy at one budget of a ladder; null views when there is none.
+/// Robust accuracy at one eps of a grid; null views when there is none.
 struct RobustPoint {
   View eps, accuracy;
   size_t budget = 0;
   bool autoattack = false;
 };
 
-/// The worst of all attacks, or AutoAttack, at the reference eps: 4/255 where the ladder has it, else the budget
+/// The worst of all attacks, or AutoAttack, at the reference eps: 4/255 where the grid has it, else the budget
 /// nearest to it.
 RobustPoint worst_point(const Page& page, const std::string& model);
 RobustPoint autoattack_point(const Page& page, const std::string& model);

@@ -13,7 +13,7 @@ namespace fercli {
 bool is_session_name(const std::filesystem::path& file);
 
 /// What was seen in videos, from what `predict --csv`, `live --csv` and `live --jsonl` write: each person's stretches,
-/// shares and changes (`fercli schema session-report`). A row stands for the time until the next frame of its video;
+/// shares and changes (`fercli schema session-report`). A row covers the time until the next frame of its video;
 /// rows of pictures, which have no time, are left out. The memory grows with the number of stretches, not with that of
 /// rows. Throws UserError: cannot be read, is no such file, or has no frame of a video.
 nlohmann::json read_session(const std::vector<std::string>& files);

@@ -63,13 +63,13 @@ struct PersonSeen {
   double certain_until = 0;  ///< … and until when
 };
 
-/// Takes frame after frame. A frame stands until the next one of its video, and the last as long as they do on average.
+/// Takes frame after frame. A frame lasts until the next one of its video, and the last as long as they do on average.
 class SessionTally {
  public:
   void add(SessionFrame frame) {
     if (pending_ && pending_->video == frame.video && frame.number < pending_->number) {
       throw UserError(
-          fmt::format("{}: frame {} stands behind frame {}; a session has its rows in the order of the frames",
+          fmt::format("{}: frame {} comes after frame {}; a session has its rows in the order of the frames",
                       frame.video, frame.number, pending_->number));
     }
     if (pending_ && pending_->video == frame.video && frame.time >= pending_->time) {

@@ -40,7 +40,7 @@ nlohmann::json read_history(const std::filesystem::path& path);
 /// last.pt, NAME-history.csv beside NAME.pt. Empty when there is none.
 std::filesystem::path history_beside(const std::filesystem::path& model);
 
-/// One line for the terminal; clean and robust accuracy stand side by side.
+/// One line for the terminal; clean and robust accuracy side by side.
 std::string describe_epoch(const EpochRecord& record, const LabelSet& classes);
 
 /// The accuracies of the chosen epoch with their intervals.

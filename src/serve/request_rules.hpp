@@ -12,7 +12,7 @@ namespace fercli {
 struct RequestFacts {
   std::string method, path, peer;
   bool has_host = false;
-  std::string repeated;  ///< a field that may stand once and stands more often
+  std::string repeated;  ///< a field that may be given once and is given more often
   bool is_http_1_0 = false, has_transfer_encoding = false;
   size_t target_bytes = 0;
   std::string host;  ///< of the whole address, else of the field Host; with its port

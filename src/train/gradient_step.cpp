@@ -152,7 +152,7 @@ class ShardedPasses {
     for (size_t i = 0; i < statistics_.size(); ++i) statistics_[i].copy_(values[i]);
   }
 
-  /// A process that stands alone adds at once.
+  /// A process without others adds at once.
   void keep(torch::Tensor vector, std::vector<torch::Tensor>& found) const {
     if (ranks_.count() > 1) {
       found.push_back(std::move(vector));

@@ -17,7 +17,7 @@ struct GradientSettings {
   Rng dropout, noise;                 ///< of this step
 };
 
-/// What is told of a batch.
+/// The figures of a batch.
 struct GradientOutput {
   double loss;      ///< mean over its images
   int64_t correct;  ///< of the images that were learnt

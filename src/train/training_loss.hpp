@@ -45,7 +45,7 @@ struct AttackRecipe {
   torch::Tensor (*perturb)(const TrainingModel& model, const TrainingBatch& batch, const InnerAttack& attack,
                            const Rng& rng, torch::Tensor& memory);
 
-  /// Where set, each batch is learnt `steps` times in a row, and this is told the gradient of the loss at x_adv, which
+  /// Where set, each batch is learnt `steps` times in a row, and this is given the gradient of the loss at x_adv, which
   /// the learning step leaves behind at no cost.
   void (*learn_from)(const torch::Tensor& gradient, const InnerAttack& attack, torch::Tensor& memory) = nullptr;
 

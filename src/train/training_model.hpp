@@ -19,7 +19,8 @@ class TrainingModel {
   /// The same in float32, whatever the precision.
   torch::Tensor exact_logits(const torch::Tensor& x) const;
 
-  /// The network as it stands, in eval mode, on images of this side: BatchNorm folded, weights fixed. A copy.
+  /// The network with its present weights, in eval mode, on images of this side: BatchNorm folded, weights fixed. A
+  /// copy.
   Classifier classifier(int64_t size) const;
 
   Network& network() const { return *network_; }

@@ -66,7 +66,7 @@ TEST_F(SessionReport, AByteOrderMarkHidesNoColumn) {
 
 TEST_F(SessionReport, RowsOutOfOrderAreRefused) {
   EXPECT_THAT(message_of([&] { session(row(1, 1, "1", "Happy") + row(0, 0, "1", "Sad")); }),
-              HasSubstr("talk.mp4: frame 0 stands behind frame 1; a session has its rows in the order of the frames"));
+              HasSubstr("talk.mp4: frame 0 comes after frame 1; a session has its rows in the order of the frames"));
 }
 
 TEST_F(SessionReport, AChangeCountsUnlessNobodySawIt) {

@@ -224,22 +224,22 @@ test("a picture that is dropped or pasted is read", async (page) => {
   }
 });
 
-test("what was shown and answered stands as a conversation, until the mode changes", async (page) => {
-  const told = () => page.locator("#chat li").allInnerTexts();
+test("what was shown and answered is shown as a conversation, until the mode changes", async (page) => {
+  const messages = () => page.locator("#chat li").allInnerTexts();
   await upload(page, [happy]);
-  assert.deepEqual((await told()).map((text) => text.replace(/[\d.]+/, "N")), ["What do you see?", "standard: I see Happy, N\u00a0%."]);
+  assert.deepEqual((await messages()).map((text) => text.replace(/[\d.]+/, "N")), ["What do you see?", "standard: I see Happy, N\u00a0%."]);
   await attack(page);
   await until(page, () => document.querySelectorAll("#chat li").length === 4);
-  assert.match((await told())[3], /standard: now I see Sad, .* The change has fooled me\./);
+  assert.match((await messages())[3], /standard: now I see Sad, .* The change has fooled me\./);
   await page.selectOption("#target", "Angry");
   await until(page, () => !/Sad/.test(document.getElementById("chat").innerText));
-  assert.equal((await told()).length, 4, "the answer to another attack on the same face takes the place of the first");
+  assert.equal((await messages()).length, 4, "the answer to another attack on the same face takes the place of the first");
   assert.equal(await page.locator("#chat .mine canvas").count(), 2);
   await page.click("#language");
-  assert.match((await told())[1], /^standard\u00a0: je vois Heureux, /);
+  assert.match((await messages())[1], /^standard\u00a0: je vois Heureux, /);
   await page.click("#language");
   await page.click("#change");
-  assert.equal((await told()).length, 0);
+  assert.equal((await messages()).length, 0);
 });
 
 test("continue goes to the next face, change mode back to the start", async (page) => {

@@ -5,7 +5,7 @@
 namespace fercli {
 
 /// Plain text for a manual page: backslashes, hyphens, quotes and characters beyond ASCII by their names, so that the
-/// page is ASCII and an option can be copied from it; what stands between backticks in bold. Never begins a request.
+/// page is ASCII and an option can be copied from it; what is between backticks in bold. Never begins a request.
 std::string roff_text(const std::string& text);
 
 /// The same for an argument of a macro: in quotes where needed, and nothing in bold.

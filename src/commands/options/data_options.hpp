@@ -25,7 +25,7 @@ struct DataLabels {
 /// What reading left out, on stderr: bad entries, and images left out for their class or their votes.
 void say_what_is_left_out(const Dataset& data, const std::string& source);
 
-/// The options by which a command is told the labelled images it works on: --data, --data-format, --split, --limit,
+/// The options that name the labelled images a command works on: --data, --data-format, --split, --limit,
 /// --skip-bad and those of `DataLabels`.
 struct DataOptions {
   std::string data, split = "auto", format = "auto";

@@ -12,7 +12,7 @@ namespace fercli {
 
 class OptionSet;
 
-/// The options by which a command is told its model: --model, and for foreign files --input, --crop-input, --scale,
+/// The options that name a command's model: --model, and for foreign files --input, --crop-input, --scale,
 /// --mean, --std, --labels, --output, --model-format, --no-strip-softmax, --arch, --set, --trust-code, --space and
 /// --executor.
 struct ModelOptions {

@@ -31,7 +31,7 @@ class Predictor {
   Predictor(const PredictorSettings& settings, const Classifier& classifier, Sink sink);
 
   /// A picture, or a video frame by frame: the file number `place`. Throws UserError when it cannot be read,
-  /// Interrupted. `begin` is told how many frames a video promises (0: unknown), and `frame` of each that was read.
+  /// Interrupted. `begin` learns how many frames a video promises (0: unknown), and `frame` of each that was read.
   void read(size_t place, const std::string& file, const std::function<void(const VideoSource&)>& begin,
             const std::function<void()>& frame);
 

@@ -20,7 +20,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// Where the known columns stand; -1 where there is none.
+/// The numbers of the known columns; -1 where there is none.
 struct Columns {
   int emotion = -1, pixels = -1, usage = -1;
   size_t count = 0;

@@ -30,7 +30,7 @@ const std::vector<std::string>& usual_folders() {
   return folders;
 }
 
-/// Where the known columns stand; -1 where there is none.
+/// The numbers of the known columns; -1 where there is none.
 struct Columns {
   int path = -1, label = -1, usage = -1;
   std::array<int, 4> box{-1, -1, -1, -1};  ///< x, y, width, height

@@ -26,7 +26,7 @@ struct Shard {
 
   bool holds(int64_t image_key) const { return image_key % of == index; }
 
-  /// Where in `image_keys` the images of this shard stand, ascending.
+  /// The places in `image_keys` of the images of this shard, ascending.
   std::vector<int64_t> places(const std::vector<int64_t>& image_keys) const;
 };
 

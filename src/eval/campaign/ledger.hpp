@@ -22,7 +22,7 @@ struct StageCost {
 struct AttackRecord {
   std::string name;
   Access access;
-  bool minimum_norm = false;  ///< one run gave the whole ladder
+  bool minimum_norm = false;  ///< one run gave the whole eps grid
   bool single_step = false;
   bool transferred = false;  ///< made on a surrogate
   std::vector<std::string> stages;
@@ -57,10 +57,10 @@ inline constexpr const char* kWorstCase = "worst";
 /// What a trial found: columns over its images, of which every figure is computed. A ledger may be unfinished, or one
 /// shard of a whole.
 ///
-/// An image that the network misclassifies as it stands is not robust at any eps and is not attacked, unless the trial
-/// says so. An image broken at some eps counts as broken at every larger one, because its adversarial image lies in the
-/// larger ball too, and is not attacked there again. A minimum-norm attack runs once; an image is broken from the first
-/// budget that holds the nearest success it found.
+/// An image that the network misclassifies without an attack is not robust at any eps and is not attacked, unless the
+/// trial says so. An image broken at some eps counts as broken at every larger one, because its adversarial image lies
+/// in the larger ball too, and is not attacked there again. A minimum-norm attack runs once; an image is broken from
+/// the first budget that holds the nearest success it found.
 struct Ledger {
   std::vector<int64_t> rows;  ///< M rows of the data set, ascending: those the goal concerns
   torch::Tensor labels;       ///< (M) int64

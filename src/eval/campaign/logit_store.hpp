@@ -11,8 +11,8 @@ namespace fercli {
 class Division;
 struct Container;
 
-/// What one network has said of images, by what it was shown: shards keep it, and when they are merged the network need
-/// not look again. An image that is not in it is looked at.
+/// The logits of one network, by image: shards keep them, and when they are merged the network need not be run again.
+/// It is run on an image that is not in it.
 class LogitStore {
  public:
   /// `identity`: by name, what must be the same in all shards: the network first of all.

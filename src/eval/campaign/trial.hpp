@@ -9,7 +9,7 @@
 
 namespace fercli {
 
-/// One step of a ladder of perturbation sizes: eps as the user wrote it ("8/255") and its value.
+/// One step of a grid of perturbation sizes: eps as the user wrote it ("8/255") and its value.
 struct Budget {
   std::string text;
   double eps;
@@ -31,7 +31,7 @@ struct Surrogate {
 /// What is tried on the images. Knows nothing of files or printing.
 struct Trial {
   std::vector<std::string> attacks;  ///< names, none twice
-  std::vector<Budget> ladder;        ///< ascending; one eps is a ladder of one
+  std::vector<Budget> ladder;        ///< the eps grid, ascending; one eps is a grid of one
   Norm norm = Norm::Linf;
   EmotionGoal goal = {};  ///< untargeted: every image; else the images of the classes it concerns
   AttackSettings settings = {};
@@ -45,7 +45,7 @@ struct Trial {
   double nearest_limit = 0;  ///< how far nearest successes are searched at least; 0: the limit of `NormFacts`
 
   std::unique_ptr<Attack> attack(const std::string& name) const;  ///< as `make_attack` with everything said here
-  bool one_run(const Attack& attack) const { return nearest || attack.minimum_norm(); }  ///< gives the whole ladder
+  bool one_run(const Attack& attack) const { return nearest || attack.minimum_norm(); }  ///< gives the whole grid
 
   bool targeted() const { return targets.defined() || goal.targeted(); }
 

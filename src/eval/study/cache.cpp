@@ -21,7 +21,7 @@ json stored(const json& value) {
   return json::parse(compact_json(value));
 }
 
-/// Of key and value as they stand in a file, so that a changed byte is found.
+/// Of key and value as they are written in a file, so that a changed byte is found.
 std::string digest_of(const json& key, const json& value) {
   return sha256_hex(compact_json({{"key", key}, {"value", value}}));
 }

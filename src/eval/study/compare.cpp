@@ -108,7 +108,7 @@ int64_t count_common(const Images& first, const Images& second) {
   return common;
 }
 
-/// How the attacks of a condition searched, apart from what follows from the largest eps of the ladder. Older results
+/// How the attacks of a condition searched, apart from what follows from the largest eps of the grid. Older results
 /// do not record everything that newer ones do; what only one of them records does not tell them apart.
 bool same_search(const json& first, const json& second) {
   if (first.is_null() || second.is_null()) return true;

@@ -22,7 +22,7 @@ constexpr const char* kCertifiedNote =
     "a certificate is about the smoothed network, which answers differently from the network that the attacks fool, so "
     "this one may fail without a mistake in either; both figures are shown as measured";
 
-/// Which images (rows of the report's list) stand at one eps.
+/// Which images (rows of the report's list) are robust at one eps.
 using Standing = std::map<int64_t, bool>;
 
 /// One way to look at the images: an attack, a certificate, or nothing at all.

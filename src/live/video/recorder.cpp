@@ -33,10 +33,10 @@ int64_t readable_frames(const std::filesystem::path& file) {
     cv::VideoCapture video(file.string());
     cv::Mat frame;
     if (!video.isOpened() || !video.read(frame)) return 0;
-    const auto told = static_cast<int64_t>(video.get(cv::CAP_PROP_FRAME_COUNT));
-    if (told <= 1) return 1;
-    video.set(cv::CAP_PROP_POS_FRAMES, static_cast<double>(told - 1));  // an index may promise more than there is
-    return video.read(frame) ? told : 1;
+    const auto declared = static_cast<int64_t>(video.get(cv::CAP_PROP_FRAME_COUNT));
+    if (declared <= 1) return 1;
+    video.set(cv::CAP_PROP_POS_FRAMES, static_cast<double>(declared - 1));  // an index may promise more than there is
+    return video.read(frame) ? declared : 1;
   } catch (const cv::Exception&) {
     return 0;
   }
@@ -116,7 +116,7 @@ void VideoRecorder::add(const torch::Tensor& bgr, double time) {
   if (frame.size() != writer_->size) throw RunError("a recording cannot change its picture size");
   require_room();
   if (!writer_->start) writer_->start = time;
-  // The frame stands from its own time to that of the next.
+  // The frame lasts from its own time to that of the next.
   const auto due = static_cast<int64_t>(std::floor((time - *writer_->start) * writer_->fps + 0.5)) + 1;
   const int64_t copies = std::min(due - writer_->written, kMostRepeats);
   for (int64_t i = 0; i < copies; ++i) writer_->file.write(frame);

@@ -126,10 +126,10 @@ class FileSource : public VideoSource {
   /// What a file says of its length is often a guess.
   void warn_if_cut_off() const {
     constexpr double kShare = 0.9, kSeconds = 0.5;
-    const double told = static_cast<double>(length()) / fps_, end = time_ + 1 / fps_;
-    if (end >= kShare * told - kSeconds) return;
-    warn(
-        fmt::format("{}: ends at {:.1f} s, where it says that it lasts {:.1f} s; it may be cut off", path_, end, told));
+    const double declared = static_cast<double>(length()) / fps_, end = time_ + 1 / fps_;
+    if (end >= kShare * declared - kSeconds) return;
+    warn(fmt::format("{}: ends at {:.1f} s, where it says that it lasts {:.1f} s; it may be cut off", path_, end,
+                     declared));
   }
 
   std::string path_;

@@ -8,7 +8,7 @@
 namespace fercli {
 
 /// A model from any file: a fercli checkpoint, or a foreign network (formats are recognised by content). `options` says
-/// what a foreign file leaves open; what remains open is assumed, and the assumptions are told on stderr. Throws
+/// what a foreign file leaves open; what remains open is assumed, and the assumptions are printed on stderr. Throws
 /// UserError: unreadable or unknown format, unsupported operators (all of them), an input or label order that does not
 /// fit, or options given for a checkpoint, which explains itself.
 Checkpoint load_model(const std::filesystem::path& path, const ImportOptions& options = {});

@@ -45,7 +45,7 @@ void check_graph(const Graph& graph, const std::string& file);
 bool strip_softmax(Graph& graph);
 
 /// One of a file's outputs: `options.output` by its name, else the first, and says so where there are more. `names`
-/// are those of `values`; empty ones and names that stand twice get their number. Throws UserError.
+/// are those of `values`; empty ones and names that occur twice get their number. Throws UserError.
 std::string choose_output(const std::vector<std::string>& values, std::vector<std::string> names,
                           const ImportOptions& options, const std::string& file);
 

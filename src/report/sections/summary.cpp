@@ -180,7 +180,7 @@ std::vector<Block> key_table(const Page& page) {
 std::vector<Block> comparison(const Page& page) {
   auto models = page.models("robustness");
   const auto unknown = [](const auto& model) { return !model.view.at("worst").at("robust_accuracy"); };
-  models.erase(std::remove_if(models.begin(), models.end(), unknown), models.end());  // no ladder was run
+  models.erase(std::remove_if(models.begin(), models.end(), unknown), models.end());  // no eps grid was run
   if (models.size() < 2) return {};
   CurvePlot plot = robust_plot(page, norm_of(models.front().view));
   plot.title = page.words("summary.figure_title", {{"data", page.data_name(models.front().view.at("n"))}});

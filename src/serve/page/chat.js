@@ -2,8 +2,8 @@
 // to screen readers, so it is no live region.
 import {avatar} from "./avatar.js";
 
-const mostTold = 12;
-let told = [];  // {picture} of the person or {label} of the network; words: () => text in the language of the page
+const mostMessages = 12;
+let messages = [];  // {picture} of the person or {label} of the network; words: () => text in the language of the page
 
 function bubble({picture, label, words}) {
   const item = document.createElement("li"), text = document.createElement("p");
@@ -15,20 +15,20 @@ function bubble({picture, label, words}) {
 
 export function showChat() {
   const place = document.getElementById("chat");
-  place.replaceChildren(...told.map(bubble));
-  place.hidden = told.length === 0;
+  place.replaceChildren(...messages.map(bubble));
+  place.hidden = messages.length === 0;
   place.scrollTop = place.scrollHeight;
 }
 
 // A question with its answer; of several in a row about the same, the last.
-export function tell(question, answer, about) {
-  const last = told[told.length - 1];
-  if (last && about && last.about === about) told = told.slice(0, -2);
-  told = [...told, {...question, about}, {...answer, about}].slice(-mostTold);
+export function addToChat(question, answer, about) {
+  const last = messages[messages.length - 1];
+  if (last && about && last.about === about) messages = messages.slice(0, -2);
+  messages = [...messages, {...question, about}, {...answer, about}].slice(-mostMessages);
   showChat();
 }
 
-export function forgetChat() {
-  told = [];
+export function clearChat() {
+  messages = [];
   showChat();
 }

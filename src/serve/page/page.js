@@ -1,6 +1,6 @@
 // The page of `fercli serve`: choose a face, attack it, see what every network says before and after.
 import {avatar, knownEmotion} from "./avatar.js";
-import {forgetChat, showChat, tell} from "./chat.js";
+import {addToChat, clearChat, showChat} from "./chat.js";
 import {blobOfBase64, drawBoxes, drawDelta, drawn, drawWipe, fitted, pixelsOf, thumbnail} from "./pictures.js";
 import {call, post, setToken, takeToken} from "./server.js";
 import {texts} from "./texts.js";
@@ -70,7 +70,7 @@ function showError(error) {
   setMessage(say("failed", {why: reason(error)}));
 }
 
-// Screen readers are told at most once a second, and then the latest.
+// Screen readers get at most one message a second, and then the latest.
 let announced = 0, pending = null;
 function announce(text) {
   pending = text;
@@ -259,8 +259,8 @@ function chooseFace(index) {
     }
     announce(say("announceRead", {model: $("model").value, emotion: emotionName(label), percent: percent(100 * prediction.confidence)}));
     const model = $("model").value, verdict = verdictsOf(prediction)[model];
-    tell({picture: thumbnail(pictures[current].bitmap, prediction.square, 96), words: () => say("chatShow")},
-         {label, words: () => said("chatRead", model, verdict)});
+    addToChat({picture: thumbnail(pictures[current].bitmap, prediction.square, 96), words: () => say("chatShow")},
+               {label, words: () => said("chatRead", model, verdict)});
   }
   showWork();
   findSmallest();
@@ -510,8 +510,8 @@ async function attack(bringIntoView = false) {
     await keepShown(answer);
     showResults();
     if (bringIntoView) $("verdict").scrollIntoView({block: "nearest", behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth"});
-    tell({picture: await faceOf(answer.images.adversarial), words: () => say("chatNow")},
-         {label: answer.adversarial.label, words: () => said(answer.success ? "chatFooled" : "chatHolds", answer.model, answer.adversarial)}, faces()[face]);
+    addToChat({picture: await faceOf(answer.images.adversarial), words: () => say("chatNow")},
+               {label: answer.adversarial.label, words: () => said(answer.success ? "chatFooled" : "chatHolds", answer.model, answer.adversarial)}, faces()[face]);
     announce(say("announceVerdict", {model: answer.model, before: verdictText(answer.original), after: verdictText(answer.adversarial)})
              + " " + Array.from($("outcomes").children, (each) => each.textContent).join(". "));
   } catch (error) {
@@ -668,7 +668,7 @@ function changeMode() {
   searching = null;
   mode = "choose";
   pictures = [];
-  forgetChat();
+  clearChat();
   setMessage("");
   showWork();
   ($("samples-card").hidden ? $("main") : $("samples-title")).focus();

@@ -1,4 +1,4 @@
-// AutoAttack on a ladder of Linf eps.
+// AutoAttack on a grid of Linf eps.
 #include "eval/measures/subset.hpp"
 #include "eval/sanity.hpp"
 #include "eval/study/parts/ladder.hpp"

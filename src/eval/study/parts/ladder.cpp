@@ -83,7 +83,7 @@ void add_classes(json& figures, const LadderRun& run, const AttackRecord& worst,
   }
 }
 
-/// -1: misclassified as it stands; else the first budget at which it breaks, or their number.
+/// -1: misclassified without an attack; else the first budget at which it breaks, or their number.
 std::vector<int64_t> broken_list(const Ledger& robustness, const AttackRecord& record) {
   return list_of(record.broken.masked_fill(robustness.right().logical_not(), -1));
 }

@@ -8,7 +8,7 @@
 
 namespace fercli {
 
-/// Attacks on a ladder of eps, with their default settings unless `settings` says otherwise.
+/// Attacks on an eps grid, with their default settings unless `settings` says otherwise.
 struct LadderPlan {
   Norm norm;
   std::vector<std::string> attacks;

@@ -1,4 +1,4 @@
-// FGSM and PGD on a ladder of Linf eps, and whether the evaluation can be trusted.
+// FGSM and PGD on a grid of Linf eps, and whether the evaluation can be trusted.
 #include "eval/sanity.hpp"
 #include "eval/study/parts/ladder.hpp"
 

@@ -21,7 +21,7 @@ enum class CodeRule {
 /// damaged.
 std::string checked_script_archive(const std::string& bytes, const std::string& name, CodeRule rule);
 
-/// A second look, at the instructions that LibTorch made of the code, in all methods and functions. Throws UserError
+/// A second check, of the instructions that LibTorch made of the code, in all methods and functions. Throws UserError
 /// under the rule TensorOperators when there is one that the allow-list does not have.
 void check_compiled(const torch::jit::Module& module, const std::string& name, CodeRule rule);
 
