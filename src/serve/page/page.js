@@ -260,7 +260,7 @@ function chooseFace(index) {
     announce(say("announceRead", {model: $("model").value, emotion: emotionName(label), percent: percent(100 * prediction.confidence)}));
     const model = $("model").value, verdict = verdictsOf(prediction)[model];
     addToChat({picture: thumbnail(pictures[current].bitmap, prediction.square, 96), words: () => say("chatShow")},
-               {label, words: () => said("chatRead", model, verdict)});
+              {label, words: () => said("chatRead", model, verdict)});
   }
   showWork();
   findSmallest();
@@ -511,7 +511,7 @@ async function attack(bringIntoView = false) {
     showResults();
     if (bringIntoView) $("verdict").scrollIntoView({block: "nearest", behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth"});
     addToChat({picture: await faceOf(answer.images.adversarial), words: () => say("chatNow")},
-               {label: answer.adversarial.label, words: () => said(answer.success ? "chatFooled" : "chatHolds", answer.model, answer.adversarial)}, faces()[face]);
+              {label: answer.adversarial.label, words: () => said(answer.success ? "chatFooled" : "chatHolds", answer.model, answer.adversarial)}, faces()[face]);
     announce(say("announceVerdict", {model: answer.model, before: verdictText(answer.original), after: verdictText(answer.adversarial)})
              + " " + Array.from($("outcomes").children, (each) => each.textContent).join(". "));
   } catch (error) {
