@@ -26,6 +26,7 @@
 #include "eval/study/report_document.hpp"
 #include "eval/study/saved.hpp"
 #include "eval/vulnerability.hpp"
+#include "record/stored_sentence.hpp"
 #include "report/report.hpp"
 #include "report/session.hpp"
 #include "report/training_log.hpp"
@@ -193,14 +194,12 @@ struct Sources {
 void look_for_training_images(Sources& sources, const Dataset& evaluated, const Dataset& all) {
   const auto learnt = std::count(evaluated.splits.begin(), evaluated.splits.end(), Split::Training);
   if (learnt > 0) {
-    sources.warnings.push_back(
-        fmt::format("{} of the {} images are Training images, which the networks may have learnt by heart", learnt,
-                    evaluated.size()));
+    sources.warnings.push_back(stored_sentence("training-images", learnt, evaluated.size()));
   }
   if (all.has(Split::Training)) {
     sources.unseen = evaluated.rows_not_in(all.only(Split::Training));
   } else {
-    sources.warnings.push_back("the data set has no Training images, so copies of them could not be left out");
+    sources.warnings.push_back(stored_sentence("no-training-images"));
   }
 }
 

@@ -1,11 +1,10 @@
 #include "eval/sanity.hpp"
 
-#include <fmt/format.h>
-
 #include "attacks/engine/mixture.hpp"
 #include "attacks/threat/losses.hpp"
 #include "core/text.hpp"
 #include "record/shape.hpp"
+#include "record/stored_sentence.hpp"
 
 namespace fercli {
 
@@ -16,6 +15,10 @@ constexpr int kPasses = 5;
 constexpr double kSameLogits = 1e-4, kSumsToOne = 1e-5;
 constexpr double kClearlyMore = 0.002;  ///< 0.2 points
 constexpr int64_t kSteps = 20, kUnboundedSteps = 40, kDraws = 20;
+
+SanityFlag flag_of(const std::string& name, bool raised, const std::string& found) {
+  return {name, raised, found, stored_sentence(name + ".meaning")};
+}
 
 SanityFlag check_randomness(const Classifier& judge, const torch::Tensor& x, const torch::Tensor& y) {
   std::vector<torch::Tensor> logits;
@@ -32,22 +35,15 @@ SanityFlag check_randomness(const Classifier& judge, const torch::Tensor& x, con
                                           .item<double>());
     other_verdict = other_verdict || !now.argmax(1).eq(y).equal(logits[0].argmax(1).eq(y));
   }
-  return {
-      "randomized-output", other_verdict || difference > kSameLogits,
-      fmt::format("five passes over the same images differ by up to {:.2g} (normalised logits)", difference),
-      "the network answers at random: one run of an attack says little, and gradients must be averaged over draws, as "
-      "--eot 20 does"};
+  return flag_of("randomized-output", other_verdict || difference > kSameLogits,
+                 stored_sentence("randomized-output.found", difference));
 }
 
 SanityFlag check_softmax(const torch::Tensor& logits) {
-  const bool probabilities = logits.min().item<double>() >= 0 && logits.max().item<double>() <= 1 &&
-                             (logits.sum(1) - 1).abs().max().item<double>() < kSumsToOne;
-  return {
-      "softmax-output", probabilities,
-      fmt::format("outputs lie in [{:.3g}, {:.3g}]{}", logits.min().item<double>(), logits.max().item<double>(),
-                  probabilities ? " and sum to 1" : ""),
-      "the outputs are probabilities, not logits: losses saturate and attacks look weaker than they are; follow a loss "
-      "that does not depend on their scale, as apgd-dlr does"};
+  const double least = logits.min().item<double>(), most = logits.max().item<double>();
+  const bool probabilities = least >= 0 && most <= 1 && (logits.sum(1) - 1).abs().max().item<double>() < kSumsToOne;
+  return flag_of("softmax-output", probabilities,
+                 stored_sentence(probabilities ? "softmax-output.found-raised" : "softmax-output.found", least, most));
 }
 
 SanityFlag check_gradients(const Classifier& judge, const torch::Tensor& x, const torch::Tensor& y) {
@@ -55,22 +51,14 @@ SanityFlag check_gradients(const Classifier& judge, const torch::Tensor& x, cons
   const auto gradient = line.pullback(dlr_loss(line.logits, Goal::untargeted(y)).gradient);
   const auto zero = gradient.abs().flatten(1).amax(1).eq(0).sum().item<int64_t>();
   const auto saturated = saturates_cross_entropy(line.logits, y).sum().item<int64_t>();
-  std::string found = fmt::format("the gradient is zero at {} of {} images", zero, x.size(0));
-  std::string meaning =
-      "gradients are masked (quantisation, saturation, a step that cannot be differentiated): white-box attacks are "
-      "blind there, trust the black-box ones more, which need no gradient: square, spsa, hopskipjump";
+  SanityFlag flag =
+      flag_of("zero-gradients", zero + saturated > 0, stored_sentence("zero-gradients.found", zero, x.size(0)));
   if (saturated > 0) {
-    found += fmt::format(", that of the float32 cross-entropy at {} (logits up to {:.3g})", saturated,
-                         line.logits.abs().max().item<double>());
-    if (zero == 0) {
-      meaning =
-          "the logits are so large that the softmax is 0 or 1: attacks of other libraries that follow the "
-          "cross-entropy "
-          "are blind there; these follow the odds, which do not saturate, and apgd-dlr a loss that does not depend on "
-          "the scale";
-    }
+    flag.found = stored_sentence("zero-gradients.found-saturated", zero, x.size(0), saturated,
+                                 line.logits.abs().max().item<double>());
+    if (zero == 0) flag.meaning = stored_sentence("zero-gradients.meaning-saturated");
   }
-  return {"zero-gradients", zero + saturated > 0, found, meaning};
+  return flag;
 }
 
 SanityFlag check_unbounded(const Classifier& classifier, const AttackInput& input, uint64_t seed) {
@@ -80,17 +68,13 @@ SanityFlag check_unbounded(const Classifier& classifier, const AttackInput& inpu
   const auto found = make_attack("pgd", settings, Norm::Linf, false)
                          ->run(classifier, {Norm::Linf, 1}, input, Rng(seed).split("sanity"));
   const int64_t left = found.success.logical_not().sum().item<int64_t>();
-  return {"unbounded-eps", left > 0,
-          fmt::format("{} of {} images survive PGD that may change every pixel at will", left, input.x.size(0)),
-          "nothing can be robust at eps 1: the attacks fail for another reason (masked gradients, or a network that "
-          "gives one answer to everything)"};
+  return flag_of("unbounded-eps", left > 0, stored_sentence("unbounded-eps.found", left, input.x.size(0)));
 }
 
 /// Attacks of a random network are judged by its mean answer.
 SanityFlag check_expectation(const Classifier& classifier, const AttackInput& input, const ThreatModel& threat,
                              uint64_t seed, bool random) {
-  SanityFlag flag{"eot-changes-verdict", false, "not asked: the network answers the same each time",
-                  "the gradient of a single draw misleads: robust accuracy without --eot is too high"};
+  SanityFlag flag = flag_of("eot-changes-verdict", false, stored_sentence("eot-changes-verdict.not-asked"));
   if (!random) return flag;
   const auto views = expectation_over("model", kDraws, std::make_shared<Classifier>(classifier), seed);
   const Classifier mean = mixture(views, Joining::Logits, input.x.sizes().slice(1).vec());
@@ -106,8 +90,7 @@ SanityFlag check_expectation(const Classifier& classifier, const AttackInput& in
     return input.goal.reached(mean.logits(found.x_adv)).sum().item<int64_t>();
   };
   const int64_t single = broken_along(classifier), averaged = broken_along(mean);
-  flag.found = fmt::format("PGD breaks {} of {} images along single draws, {} along the mean of {}", single,
-                           input.x.size(0), averaged, kDraws);
+  flag.found = stored_sentence("eot-changes-verdict.found", single, input.x.size(0), averaged, kDraws);
   flag.raised = static_cast<double>(averaged - single) > kClearlyMore * static_cast<double>(input.x.size(0));
   return flag;
 }
@@ -133,9 +116,7 @@ SanityFlag check_loss(const Classifier& classifier, const AttackInput& input, co
     return sum / static_cast<double>(quarter);
   };
   const double early = mean_of(0), late = mean_of(losses.size() - quarter);
-  return {"loss-not-rising", !(late > early),
-          fmt::format("mean loss {:.4g} in the first quarter of PGD's steps, {:.4g} in the last", early, late),
-          "following the gradient does not raise the loss: the gradients mislead, and white-box figures are too high"};
+  return flag_of("loss-not-rising", !(late > early), stored_sentence("loss-not-rising.found", early, late));
 }
 
 int64_t robust_at(const Ledger& robustness, const std::vector<const AttackRecord*>& attacks, int64_t budget) {
@@ -145,35 +126,31 @@ int64_t robust_at(const Ledger& robustness, const std::vector<const AttackRecord
 }
 
 /// Do the attacks that should be weaker leave clearly fewer images standing at some budget?
-SanityFlag compare(SanityFlag flag, const Ledger& robustness, const Trial& plan,
+SanityFlag compare(const std::string& name, const Ledger& robustness, const Trial& plan,
                    const std::vector<const AttackRecord*>& weaker, const std::vector<const AttackRecord*>& stronger) {
-  flag.found = "not both kinds of attack were run";
+  SanityFlag flag = flag_of(name, false, stored_sentence("compared.not-asked"));
   if (weaker.empty() || stronger.empty()) return flag;
-  flag.found = "no";
+  flag.found = stored_sentence("compared.no");
   for (size_t budget = 0; budget < plan.ladder.size() && !flag.raised; ++budget) {
     const double images = static_cast<double>(robustness.size());
     const double weak = static_cast<double>(robust_at(robustness, weaker, static_cast<int64_t>(budget))) / images;
     const double strong = static_cast<double>(robust_at(robustness, stronger, static_cast<int64_t>(budget))) / images;
     if (strong - weak <= kClearlyMore) continue;
     flag.raised = true;
-    flag.found = fmt::format("robust accuracy {:.1f} % against {:.1f} % at eps {}", 100 * weak, 100 * strong,
-                             plan.ladder[budget].text);
+    flag.found = stored_sentence("compared.found", 100 * weak, 100 * strong, plan.ladder[budget].text);
   }
   return flag;
 }
 
 SanityFlag check_square(const Ledger& robustness) {
-  SanityFlag flag{
-      "square-after-white-box", false, "no cascade was run",
-      "a black-box attack finds what the gradients do not: they are masked, and the true robust accuracy is "
-      "lower still"};
+  SanityFlag flag = flag_of("square-after-white-box", false, stored_sentence("square-after-white-box.not-asked"));
   for (const auto& attack : robustness.attacks) {
     for (size_t stage = 1; stage < attack.stages.size(); ++stage) {
       if (attack.stages[stage] != "square") continue;
       const auto broken = attack.stage.eq(static_cast<int64_t>(stage)).sum().item<int64_t>();
       const double share = static_cast<double>(broken) / static_cast<double>(robustness.size());
       flag.raised = flag.raised || share > kClearlyMore;
-      flag.found = fmt::format("Square broke {} of {} images after the white-box attacks", broken, robustness.size());
+      flag.found = stored_sentence("square-after-white-box.found", broken, robustness.size());
     }
   }
   return flag;
@@ -193,10 +170,9 @@ int64_t targets_asked(const AttackSettings& settings) {
 
 SanityFlag check_targets(const Trial& plan, int64_t classes) {
   const int64_t asked = targets_asked(plan.settings);
-  return {"too-many-targets", asked > classes - 1,
-          fmt::format("{} target classes asked for, {} wrong classes",
-                      asked > 0 ? asked : std::min<int64_t>(9, classes - 1), classes - 1),
-          "only as many targets as there are wrong classes were tried"};
+  return flag_of(
+      "too-many-targets", asked > classes - 1,
+      stored_sentence("too-many-targets.found", asked > 0 ? asked : std::min<int64_t>(9, classes - 1), classes - 1));
 }
 
 }  // namespace
@@ -234,14 +210,8 @@ std::vector<SanityFlag> compare_attacks(const Ledger& robustness, const Trial& p
     white.push_back(&attack);
     (attack.single_step ? single : iterated).push_back(&attack);
   }
-  return {check_square(robustness),
-          compare({"black-box-beats-white-box", false, "",
-                   "attacks that see less break more: the gradients are masked, and white-box figures are too high"},
-                  robustness, plan, black, white),
-          compare({"single-step-beats-iterated", false, "",
-                   "one step breaks more than many: the network was fitted to single steps, or the step size is wrong"},
-                  robustness, plan, single, iterated),
-          check_targets(plan, classes)};
+  return {check_square(robustness), compare("black-box-beats-white-box", robustness, plan, black, white),
+          compare("single-step-beats-iterated", robustness, plan, single, iterated), check_targets(plan, classes)};
 }
 
 std::vector<SanityFlag> check_sanity(const Classifier& classifier, const Dataset& dataset, const Ledger& robustness,

@@ -2,22 +2,17 @@
 
 #include <fmt/format.h>
 
-#include <map>
 #include <optional>
 #include <stdexcept>
+
+#include "record/stored_sentence.hpp"
 
 namespace fercli {
 
 namespace {
 
-struct Entry {
-  const char *english, *french;
-};
-
-using TextTable = std::map<std::string, Entry>;
-
-const TextTable& texts() {
-  static const TextTable table{
+const WordingTable& texts() {
+  static const WordingTable table{
       // The page.
       {"report.title", {"Robustness report: {models}", "Rapport de robustesse : {models}"}},
       {"report.subtitle",
@@ -46,7 +41,8 @@ const TextTable& texts() {
         "Les étiquettes sont lissées dans le temps, et incertaines quand aucune classe ne domine."}},
       {"session.left_out",
        {"The figures show the {shown} people who were seen longest; the tables have all {people}.",
-        "Les figures montrent les {shown} personnes vues le plus longtemps ; les tableaux les ont toutes ({people})."}},
+        "Les figures montrent les {shown} personnes vues le plus longtemps ; les tableaux les ont toutes "
+        "({people})."}},
       {"session.numbers",
        {"A number is a person as far as the face could be followed: somebody who leaves and comes back, or is seen "
         "behind a cut, has another.",
@@ -83,9 +79,8 @@ const TextTable& texts() {
         "of Research in Personality 11) under the probabilities, neutral being 0, from -1 to 1. The head’s angles are "
         "means, in degrees: clockwise, to the picture’s right edge, downwards.",
         "Valence et activation sont dérivées, non mesurées : moyenne des valeurs de Russell et Mehrabian (1977, "
-        "Journal "
-        "of Research in Personality 11) selon les probabilités, le neutre valant 0, de -1 à 1. Les angles de la tête "
-        "sont des moyennes, en degrés : sens horaire, vers le bord droit, vers le bas."}},
+        "Journal of Research in Personality 11) selon les probabilités, le neutre valant 0, de -1 à 1. Les angles de "
+        "la tête sont des moyennes, en degrés : sens horaire, vers le bord droit, vers le bas."}},
       {"session.person", {"Person", "Personne"}},
       {"session.first", {"First seen", "Premier instant"}},
       {"session.last", {"Last seen", "Dernier instant"}},
@@ -230,8 +225,7 @@ const TextTable& texts() {
        {"With randomised smoothing (sigma {sigma}), {accuracy} are proved right whatever the change up to radius "
         "{radius} in L2.",
         "Avec le lissage aléatoire (sigma {sigma}), {accuracy} sont prouvées justes quel que soit le changement "
-        "jusqu’au rayon "
-        "{radius} en L2."}},
+        "jusqu’au rayon {radius} en L2."}},
       {"summary.well_calibrated",
        {"Its confidence can be believed: it is off by {ece} on average.",
         "Sa confiance est fiable : elle s’écarte de {ece} en moyenne."}},
@@ -289,11 +283,9 @@ const TextTable& texts() {
         "Diagramme de fiabilité de {model} : exactitude selon la confiance"}},
       {"clean.reliability",
        {"On the diagonal, “80 % sure” means right in 80 % of the cases; below it, the model is too sure of itself. "
-        "Bars are "
-        "95 % intervals. Calibration error {ece}.",
+        "Bars are 95 % intervals. Calibration error {ece}.",
         "Sur la diagonale, « sûr à 80 % » veut dire juste dans 80 % des cas ; en dessous, le modèle est trop sûr de "
-        "lui. Les "
-        "barres sont des intervalles à 95 %. Erreur de calibration {ece}."}},
+        "lui. Les barres sont des intervalles à 95 %. Erreur de calibration {ece}."}},
       {"clean.diagonal", {"perfect calibration", "calibration parfaite"}},
       {"clean.bins", {"measured, with 95 % intervals", "mesurée, avec intervalles à 95 %"}},
 
@@ -301,11 +293,9 @@ const TextTable& texts() {
       {"robustness.title", {"Robust accuracy", "Exactitude robuste"}},
       {"robustness.intro",
        {"An image counts as robust when the model classifies it rightly and no attack with a change of at most eps "
-        "alters "
-        "that. All images are in the denominator, those misclassified from the start too.",
+        "alters that. All images are in the denominator, those misclassified from the start too.",
         "Une image est robuste si le modèle la classe bien et qu’aucune attaque d’au plus eps n’y change rien. Toutes "
-        "les "
-        "images sont au dénominateur, celles mal classées d’emblée aussi."}},
+        "les images sont au dénominateur, celles mal classées d’emblée aussi."}},
       {"robustness.figure_title",
        {"{model}: robust accuracy ({norm}), {data}", "{model} : exactitude robuste ({norm}), {data}"}},
       {"robustness.figure_alt",
@@ -315,16 +305,13 @@ const TextTable& texts() {
        {"One curve per attack, with bands of 95 % intervals; the dashed one takes for each image the attack that "
         "breaks it first.",
         "Une courbe par attaque, avec bandes d’intervalles à 95 % ; la tiretée prend pour chaque image l’attaque qui "
-        "la casse en "
-        "premier."}},
+        "la casse en premier."}},
       {"robustness.constant_line", {"always the most frequent answer", "toujours la réponse la plus fréquente"}},
       {"robustness.constant",
        {"The dotted line is what always giving the most frequent answer would score: {constant}. That is robust at any "
-        "eps, "
-        "and no merit.",
+        "eps, and no merit.",
         "La ligne pointillée est le score de la réponse la plus fréquente, toujours donnée : {constant}. C’est robuste "
-        "à tout "
-        "eps, et sans mérite."}},
+        "à tout eps, et sans mérite."}},
       {"robustness.table", {"Robust accuracy at each eps.", "Exactitude robuste à chaque eps."}},
       {"robustness.balanced",
        {"The same, balanced: the mean over the classes", "La même, équilibrée : moyenne des classes"}},
@@ -338,11 +325,9 @@ const TextTable& texts() {
         "Part des images encore bien classées par {model} selon le plus petit eps qui les casse"}},
       {"robustness.minimal",
        {"Distribution of the smallest change that makes each image wrong: the share of images that need more than eps. "
-        "The "
-        "band is the 95 % interval.",
+        "The band is the 95 % interval.",
         "Distribution du plus petit changement qui rend chaque image fausse : part des images qui demandent plus "
-        "qu’eps. La "
-        "bande est l’intervalle à 95 %."}},
+        "qu’eps. La bande est l’intervalle à 95 %."}},
       {"robustness.median",
        {"Median of the rightly classified images: {median}.", "Médiane des images bien classées : {median}."}},
       {"robustness.quantiles",
@@ -356,8 +341,7 @@ const TextTable& texts() {
        {"The standard cascade of four attacks without parameters to tune, the figure to compare with published ones "
         "(Croce and Hein, ICML 2020). Each attack sees only the images that withstood those before it.",
         "La cascade de référence de quatre attaques sans paramètre à régler, le chiffre à comparer à ceux publiés "
-        "(Croce et "
-        "Hein, ICML 2020). Chaque attaque ne voit que les images qui ont résisté aux précédentes."}},
+        "(Croce et Hein, ICML 2020). Chaque attaque ne voit que les images qui ont résisté aux précédentes."}},
       {"autoattack.table",
        {"What the cascade leaves, and how many images each of its attacks broke.",
         "Ce que laisse la cascade, et combien d’images chacune de ses attaques a cassées."}},
@@ -367,11 +351,9 @@ const TextTable& texts() {
       {"regions.title", {"What matters in the face", "Ce qui compte dans le visage"}},
       {"regions.intro",
        {"The same attack, held to one part of the face at a time. Where it succeeds, that part decides what the "
-        "network "
-        "sees. Large parts give the attack more room: compare with their share of the image.",
+        "network sees. Large parts give the attack more room: compare with their share of the image.",
         "La même attaque, limitée chaque fois à une partie du visage. Là où elle réussit, cette partie décide de ce "
-        "que "
-        "voit le réseau. Une grande partie lui laisse plus de place : comparez avec sa part de l’image."}},
+        "que voit le réseau. Une grande partie lui laisse plus de place : comparez avec sa part de l’image."}},
       {"regions.title_figure",
        {"{model}: success of attacks on one part at eps {eps} (%)",
         "{model} : réussite des attaques sur une partie à eps {eps} (%)"}},
@@ -380,11 +362,9 @@ const TextTable& texts() {
         "Carte de chaleur de {model} : réussite des attaques sur chaque partie du visage, par émotion"}},
       {"regions.figure",
        {"Share of the rightly classified images of each emotion that are misclassified when only this part may change, "
-        "by "
-        "at most {eps} per pixel.",
+        "by at most {eps} per pixel.",
         "Part des images bien classées de chaque émotion qui sont mal classées quand seule cette partie peut changer, "
-        "d’au "
-        "plus {eps} par pixel."}},
+        "d’au plus {eps} par pixel."}},
       {"regions.table",
        {"Success at eps {eps} on each part of the face, with 95 % intervals.",
         "Réussite à eps {eps} sur chaque partie du visage, avec intervalles à 95 %."}},
@@ -404,11 +384,9 @@ const TextTable& texts() {
       {"vulnerability.title", {"Emotion vulnerability map", "Carte de vulnérabilité des émotions"}},
       {"vulnerability.intro",
        {"Each rightly classified image is driven towards each other emotion in turn. Rows: the true emotion; columns: "
-        "the "
-        "answer that the attacker wants. Happy to sad has a frame.",
+        "the answer that the attacker wants. Happy to sad has a frame.",
         "Chaque image bien classée est poussée tour à tour vers chaque autre émotion. Lignes : l’émotion vraie ; "
-        "colonnes : la "
-        "réponse que veut l’attaquant. De heureux à triste est encadré."}},
+        "colonnes : la réponse que veut l’attaquant. De heureux à triste est encadré."}},
       {"vulnerability.success_title",
        {"{model}: targeted success at eps {eps} (%)", "{model} : réussite ciblée à eps {eps} (%)"}},
       {"vulnerability.success_alt",
@@ -439,10 +417,9 @@ const TextTable& texts() {
       {"groups.title", {"For whom it fails", "Pour qui il échoue"}},
       {"groups.intro",
        {"Groups of images, and what the network gets right in each. The gap is that between the best and the worst "
-        "group "
-        "of at least {fewest} images; p is Fisher’s exact test for two groups, else a permutation test of the largest "
-        "gap, corrected for all gaps of the table (Holm). A gap without a small p may be chance, and one with it need "
-        "not come from the group itself: groups may differ in their emotions too.",
+        "group of at least {fewest} images; p is Fisher’s exact test for two groups, else a permutation test of the "
+        "largest gap, corrected for all gaps of the table (Holm). A gap without a small p may be chance, and one with "
+        "it need not come from the group itself: groups may differ in their emotions too.",
         "Groupes d’images, et ce que le réseau reconnaît dans chacun. L’écart est celui entre le meilleur et le pire "
         "groupe d’au moins {fewest} images ; p vient du test exact de Fisher pour deux groupes, sinon d’un test par "
         "permutation du plus grand écart, corrigé pour tous les écarts du tableau (Holm). Un écart sans petit p peut "
@@ -498,7 +475,8 @@ const TextTable& texts() {
       {"transfer.title", {"Transfer between the models", "Transfert entre les modèles"}},
       {"transfer.intro",
        {"Images made on one model, shown to the others: what an attacker achieves who does not know the model.",
-        "Images faites sur un modèle, montrées aux autres : ce qu’obtient un attaquant qui ne connaît pas le modèle."}},
+        "Images faites sur un modèle, montrées aux autres : ce qu’obtient un attaquant qui ne connaît pas le "
+        "modèle."}},
       {"transfer.title_figure",
        {"Success of transferred images at eps {eps}, {data}", "Réussite des images transférées à eps {eps}, {data}"}},
       {"transfer.alt",
@@ -514,11 +492,9 @@ const TextTable& texts() {
       {"corruptions.title", {"Common corruptions", "Dégradations courantes"}},
       {"corruptions.intro",
        {"Fifteen kinds of damage that nobody intends, in five severities (Hendrycks and Dietterich, ICLR 2019, adapted "
-        "to "
-        "small grey images).",
+        "to small grey images).",
         "Quinze sortes de dégâts que personne ne veut, en cinq gravités (Hendrycks et Dietterich, ICLR 2019, adaptées "
-        "aux "
-        "petites images grises)."}},
+        "aux petites images grises)."}},
       {"corruptions.figure_title",
        {"{model}: accuracy under corruptions (%), {data}", "{model} : exactitude sous dégradations (%), {data}"}},
       {"corruptions.alt",
@@ -553,15 +529,11 @@ const TextTable& texts() {
       {"smoothing.title", {"Certified accuracy", "Exactitude certifiée"}},
       {"smoothing.intro",
        {"Attacks show what is lost at most; a certificate proves what is kept. The smoothed model answers what the "
-        "network "
-        "says most often of noisy copies of an image (Cohen, Rosenfeld and Kolter, ICML 2019). It is another "
-        "classifier than "
-        "the one attacked above, and the certificate is about it.",
+        "network says most often of noisy copies of an image (Cohen, Rosenfeld and Kolter, ICML 2019). It is another "
+        "classifier than the one attacked above, and the certificate is about it.",
         "Les attaques montrent ce qui se perd ; un certificat prouve ce qui reste. Le modèle lissé répond ce que le "
-        "réseau dit "
-        "le plus souvent de copies bruitées d’une image (Cohen, Rosenfeld et Kolter, ICML 2019). Ce n’est pas le "
-        "classifieur "
-        "attaqué plus haut, et le certificat porte sur lui."}},
+        "réseau dit le plus souvent de copies bruitées d’une image (Cohen, Rosenfeld et Kolter, ICML 2019). Ce n’est "
+        "pas le classifieur attaqué plus haut, et le certificat porte sur lui."}},
       {"smoothing.figure_title",
        {"{model}: certified accuracy against radius, {data}", "{model} : exactitude certifiée selon le rayon, {data}"}},
       {"smoothing.alt",
@@ -569,11 +541,10 @@ const TextTable& texts() {
         "Exactitude certifiée de {model} selon le rayon L2, une courbe par sigma"}},
       {"smoothing.figure",
        {"Share of {images} images that are proved right up to the radius; {n0} draws choose the class, {n} certify it, "
-        "and a "
-        "certificate is wrong with a probability of at most {alpha}. Bands are 95 % intervals over the images.",
+        "and a certificate is wrong with a probability of at most {alpha}. Bands are 95 % intervals over the images.",
         "Part de {images} images prouvées justes jusqu’au rayon ; {n0} tirages choisissent la classe, {n} la "
-        "certifient, et un "
-        "certificat est faux avec une probabilité d’au plus {alpha}. Bandes : intervalles à 95 % sur les images."}},
+        "certifient, et un certificat est faux avec une probabilité d’au plus {alpha}. Bandes : intervalles à 95 % sur "
+        "les images."}},
       {"smoothing.table",
        {"The smoothed model at each strength of the noise (sigma, pixels in [0,1]).",
         "Le modèle lissé à chaque force du bruit (sigma, pixels dans [0,1])."}},
@@ -607,14 +578,11 @@ const TextTable& texts() {
       {"sanity.fine", {"fine", "réussi"}},
       {"sanity.invariants_intro",
        {"On the same images, AutoAttack leaves no more than PGD, PGD no more than FGSM, FGSM no more than there was to "
-        "begin "
-        "with, and more eps never helps. What is certified should not exceed what AutoAttack leaves either; but it is "
-        "certified of the smoothed model, another classifier, so that this rule can fail without a mistake.",
+        "begin with, and more eps never helps. What is certified should not exceed what AutoAttack leaves either; but "
+        "it is certified of the smoothed model, another classifier, so that this rule can fail without a mistake.",
         "Sur les mêmes images, AutoAttack ne laisse pas plus que PGD, PGD pas plus que FGSM, FGSM pas plus qu’au "
-        "départ, et "
-        "plus d’eps n’aide jamais. Le certifié ne devrait pas non plus dépasser ce que laisse AutoAttack ; mais il "
-        "porte sur "
-        "le modèle lissé, un autre classifieur, si bien que cette règle peut manquer sans erreur."}},
+        "départ, et plus d’eps n’aide jamais. Le certifié ne devrait pas non plus dépasser ce que laisse AutoAttack ; "
+        "mais il porte sur le modèle lissé, un autre classifieur, si bien que cette règle peut manquer sans erreur."}},
       {"sanity.invariants", {"Invariants.", "Invariants."}},
       {"sanity.holds", {"yes", "oui"}},
       {"sanity.violated", {"NO", "NON"}},
@@ -653,99 +621,6 @@ const TextTable& texts() {
   return table;
 }
 
-/// Sentences of eval/sanity.cpp, eval/study/invariants.cpp and commands/report.cpp; {} stands for what varies.
-const std::vector<Entry>& said() {
-  static const std::vector<Entry> table{
-      {"no", "non"},
-      {"no cascade was run", "aucune cascade n’a été lancée"},
-      {"not both kinds of attack were run", "les deux sortes d’attaques n’ont pas été lancées"},
-      {"five passes over the same images differ by up to {} (normalised logits)",
-       "cinq passages des mêmes images diffèrent d’au plus {} (logits normalisés)"},
-      {"outputs lie in [{}, {}]", "les sorties sont dans [{}, {}]"},
-      {"outputs lie in [{}, {}] and sum to 1", "les sorties sont dans [{}, {}] et leur somme est 1"},
-      {"the gradient is zero at {} of {} images", "le gradient est nul en {} images sur {}"},
-      {"the gradient is zero at {} of {} images, that of the float32 cross-entropy at {} (logits up to {})",
-       "le gradient est nul en {} images sur {}, celui de l’entropie croisée en float32 en {} (logits jusqu’à {})"},
-      {"the logits are so large that the softmax is 0 or 1: attacks of other libraries that follow the cross-entropy "
-       "are "
-       "blind there; these follow the odds, which do not saturate",
-       "les logits sont si grands que le softmax vaut 0 ou 1 : les attaques d’autres bibliothèques qui suivent "
-       "l’entropie "
-       "croisée y sont aveugles ; celles-ci suivent les rapports de probabilités, qui ne saturent pas"},
-      {"{} of {} images survive PGD that may change every pixel at will",
-       "{} images sur {} survivent à PGD libre de changer chaque pixel à volonté"},
-      {"mean loss {} in the first quarter of PGD's steps, {} in the last",
-       "perte moyenne {} dans le premier quart des pas de PGD, {} dans le dernier"},
-      {"robust accuracy {} % against {} % at eps {}", "exactitude robuste {} % contre {} % à eps {}"},
-      {"Square broke {} of {} images after the white-box attacks",
-       "Square a cassé {} images sur {} après les attaques boîte blanche"},
-      {"{} target classes asked for, {} wrong classes", "{} classes cibles demandées, {} classes fausses"},
-      {"{} of the {} images are Training images, which the networks may have learnt by heart",
-       "{} des {} images sont d’entraînement : les réseaux ont pu les apprendre par cœur"},
-      {"the data set has no Training images, so copies of them could not be left out",
-       "le jeu n’a pas d’images d’entraînement : leurs copies n’ont pu être écartées"},
-      {"the network answers at random: one run of an attack says little, and gradients must be averaged over draws",
-       "le réseau répond au hasard : un seul essai d’une attaque dit peu, et les gradients doivent être moyennés"},
-      {"the outputs are probabilities, not logits: losses saturate and attacks look weaker than they are",
-       "les sorties sont des probabilités, non des logits : les pertes saturent et les attaques paraissent plus "
-       "faibles"},
-      {"gradients are masked (quantisation, saturation, a step that cannot be differentiated): white-box attacks are "
-       "blind "
-       "there, trust the black-box ones more",
-       "les gradients sont masqués (quantification, saturation, étape non dérivable) : les attaques boîte blanche y "
-       "sont "
-       "aveugles, se fier plutôt à celles en boîte noire"},
-      {"nothing can be robust at eps 1: the attacks fail for another reason (masked gradients, or a network that gives "
-       "one "
-       "answer to everything)",
-       "rien ne peut être robuste à eps 1 : les attaques échouent pour une autre raison (gradients masqués, ou réseau "
-       "qui "
-       "répond toujours la même chose)"},
-      {"following the gradient does not raise the loss: the gradients mislead, and white-box figures are too high",
-       "suivre le gradient n’augmente pas la perte : les gradients égarent, et les chiffres boîte blanche sont trop "
-       "hauts"},
-      {"a black-box attack finds what the gradients do not: they are masked, and the true robust accuracy is lower "
-       "still",
-       "une attaque boîte noire trouve ce que les gradients ne voient pas : ils sont masqués, et l’exactitude robuste "
-       "vraie "
-       "est plus basse encore"},
-      {"attacks that see less break more: the gradients are masked, and white-box figures are too high",
-       "des attaques qui voient moins cassent plus : les gradients sont masqués, et les chiffres boîte blanche sont "
-       "trop "
-       "hauts"},
-      {"one step breaks more than many: the network was fitted to single steps, or the step size is wrong",
-       "un pas casse plus que plusieurs : le réseau a été ajusté à des pas uniques, ou la taille du pas est mauvaise"},
-      {"the network answers at random: one run of an attack says little, and gradients must be averaged over draws, as "
-       "--eot 20 does",
-       "le réseau répond au hasard : un seul essai d’une attaque dit peu, et les gradients doivent être moyennés, "
-       "comme "
-       "le fait --eot 20"},
-      {"the outputs are probabilities, not logits: losses saturate and attacks look weaker than they are; follow a "
-       "loss "
-       "that does not depend on their scale, as apgd-dlr does",
-       "les sorties sont des probabilités, non des logits : les pertes saturent et les attaques paraissent plus "
-       "faibles ; suivre une perte indépendante de leur échelle, comme le fait apgd-dlr"},
-      {"gradients are masked (quantisation, saturation, a step that cannot be differentiated): white-box attacks are "
-       "blind there, trust the black-box ones more, which need no gradient: square, spsa, hopskipjump",
-       "les gradients sont masqués (quantification, saturation, étape non dérivable) : les attaques boîte blanche y "
-       "sont aveugles, se fier plutôt à celles en boîte noire, qui se passent de gradient : square, spsa, hopskipjump"},
-      {"the logits are so large that the softmax is 0 or 1: attacks of other libraries that follow the cross-entropy "
-       "are blind there; these follow the odds, which do not saturate, and apgd-dlr a loss that does not depend on the "
-       "scale",
-       "les logits sont si grands que le softmax vaut 0 ou 1 : les attaques d’autres bibliothèques qui suivent "
-       "l’entropie croisée y sont aveugles ; celles-ci suivent les rapports de probabilités, qui ne saturent pas, et "
-       "apgd-dlr une perte indépendante de l’échelle"},
-      {"not asked: the network answers the same each time", "sans objet : le réseau répond toujours de même"},
-      {"PGD breaks {} of {} images along single draws, {} along the mean of {}",
-       "PGD casse {} images sur {} le long de tirages uniques, {} le long de la moyenne de {}"},
-      {"the gradient of a single draw misleads: robust accuracy without --eot is too high",
-       "le gradient d’un seul tirage égare : l’exactitude robuste sans --eot est trop haute"},
-      {"only as many targets as there are wrong classes were tried",
-       "seules autant de cibles que de classes fausses ont été essayées"},
-  };
-  return table;
-}
-
 /// French keeps a space before some signs and within « », where no line may end.
 std::string with_hard_spaces(std::string text) {
   for (const auto& [soft, hard] : std::vector<std::pair<std::string, std::string>>{{" :", "\u00a0:"},
@@ -761,35 +636,6 @@ std::string with_hard_spaces(std::string text) {
   return text;
 }
 
-/// What stands for each {} of the pattern, when the text is of that form.
-std::optional<std::vector<std::string>> match(const std::string& pattern, const std::string& text) {
-  std::vector<std::string> varying;
-  size_t place = 0, begin = 0;
-  for (size_t open = pattern.find("{}"); open != std::string::npos; open = pattern.find("{}", begin)) {
-    const std::string before = pattern.substr(begin, open - begin);
-    const size_t found = text.find(before, place);
-    if (found == std::string::npos || (begin == 0 && found != 0)) return {};
-    if (begin > 0) varying.push_back(text.substr(place, found - place));
-    place = found + before.size();
-    begin = open + 2;
-  }
-  const std::string end = pattern.substr(begin);
-  if (text.size() < place + end.size() || text.compare(text.size() - end.size(), end.size(), end) != 0) return {};
-  if (begin == 0 && text.size() != end.size()) return {};
-  if (begin > 0) varying.push_back(text.substr(place, text.size() - end.size() - place));
-  return varying;
-}
-
-std::string fill(std::string pattern, const std::vector<std::string>& values) {
-  size_t place = 0;
-  for (const auto& value : values) {
-    place = pattern.find("{}", place);
-    pattern.replace(place, 2, value);
-    place += value.size();
-  }
-  return pattern;
-}
-
 /// Calls words(text) and place(name) for the pieces of "{n} images", in their order.
 template <class OnWords, class OnPlace>
 void take_apart(const std::string& text, OnWords words, OnPlace place) {
@@ -802,6 +648,24 @@ void take_apart(const std::string& text, OnWords words, OnPlace place) {
     begin = close + 1;
   }
   if (begin < text.size()) words(text.substr(begin));
+}
+
+/// What stands at each place of the form; none: the text is not of that form.
+std::optional<std::vector<std::string>> values_in(const std::string& text, const std::string& form) {
+  std::vector<std::string> between{""}, values;
+  take_apart(
+      form, [&](const std::string& words) { between.back() = words; },
+      [&](const std::string&) { between.emplace_back(); });
+  size_t place = 0;
+  for (size_t i = 0; i < between.size(); ++i) {
+    const bool last = i > 0 && i + 1 == between.size();
+    const size_t found = i == 0 ? 0 : last ? text.size() - between[i].size() : text.find(between[i], place);
+    if (found < place || found > text.size() || text.compare(found, between[i].size(), between[i]) != 0) return {};
+    if (i > 0) values.push_back(text.substr(place, found - place));
+    place = found + between[i].size();
+  }
+  if (place != text.size()) return {};
+  return values;
 }
 
 template <class Value>
@@ -839,8 +703,15 @@ Text phrase_of(const std::string& key, const std::string& language, const Phrase
 
 std::string translate(const std::string& english, const std::string& language) {
   if (language != "fr") return english;
-  for (const auto& entry : said()) {
-    if (const auto varying = match(entry.english, english)) return fill(with_hard_spaces(entry.french), *varying);
+  for (const auto& [key, wording] : stored_sentences()) {
+    const auto values = values_in(english, wording.english);
+    if (!values) continue;
+    std::string result;
+    auto next = values->begin();
+    take_apart(
+        with_hard_spaces(wording.french), [&](const std::string& words) { result += words; },
+        [&](const std::string&) { result += *next++; });
+    return result;
   }
   return english;
 }
