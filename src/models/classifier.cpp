@@ -109,22 +109,20 @@ std::vector<torch::Tensor> Classifier::inputs(const torch::Tensor& x) const {
 }
 
 torch::Tensor Classifier::logits(const torch::Tensor& x) const {
-  return forward(x, Rounding::Exact);
+  return forward(x, &Executor::logits);
 }
 
 torch::Tensor Classifier::quick_logits(const torch::Tensor& x) const {
-  return forward(x, Rounding::Quick);
+  return forward(x, &Executor::quick_logits);
 }
 
-torch::Tensor Classifier::forward(const torch::Tensor& x, Rounding rounding) const {
+torch::Tensor Classifier::forward(const torch::Tensor& x, LogitsOf logits_of) const {
   const torch::NoGradGuard no_grad;
   std::vector<torch::Tensor> parts{torch::empty({0, classes().size()})};
   for (int64_t begin = 0; begin < x.size(0); begin += kChunk) {
     const auto chunk = x.slice(0, begin, std::min(begin + kChunk, x.size(0)));
     std::vector<torch::Tensor> of_views;
-    for (const auto& input : inputs(chunk)) {
-      of_views.push_back(rounding == Rounding::Quick ? executor_->quick_logits(input) : executor_->logits(input));
-    }
+    for (const auto& input : inputs(chunk)) of_views.push_back(((*executor_).*logits_of)(input));
     parts.push_back(mean_logits(of_views, chunk.size(0)));
   }
   counters_->forward += x.size(0);

@@ -75,8 +75,8 @@ class Classifier {
     std::atomic<int64_t> forward{0}, backward{0};
   };
 
-  enum class Rounding { Exact, Quick };
-  torch::Tensor forward(const torch::Tensor& x, Rounding rounding) const;
+  using LogitsOf = torch::Tensor (Executor::*)(const torch::Tensor& input) const;
+  torch::Tensor forward(const torch::Tensor& x, LogitsOf logits_of) const;
   std::vector<torch::Tensor> inputs(const torch::Tensor& x) const;
   Linearization linearize_chunk(const torch::Tensor& x, bool keep_graph) const;
 
