@@ -24,6 +24,7 @@
 #include "eval/evaluate.hpp"
 #include "eval/measures/metrics.hpp"
 #include "eval/measures/subset.hpp"
+#include "eval/result.hpp"
 #include "models/checkpoint.hpp"
 #include "models/formats/import.hpp"
 
@@ -75,9 +76,9 @@ class CameraBench {
     }
     double sum = 0;
     for (const double share : shares) sum += share;
-    fmt::print("| {} | {} | {:.1f} ({:.1f}–{:.1f}) of {} | {:.1f} ({:.1f}–{:.1f}) |\n", eps, name, 100 * plain.value,
-               100 * plain.interval.low, 100 * plain.interval.high, plain.n, sum / kPhotographs,
-               *std::min_element(shares.begin(), shares.end()), *std::max_element(shares.begin(), shares.end()));
+    fmt::print("| {} | {} | {} of {} | {:.1f} ({:.1f}–{:.1f}) |\n", eps, name, format_share(plain), plain.n,
+               sum / kPhotographs, *std::min_element(shares.begin(), shares.end()),
+               *std::max_element(shares.begin(), shares.end()));
     std::fflush(stdout);
   }
 

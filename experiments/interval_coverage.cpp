@@ -15,6 +15,7 @@
 
 #include "core/text.hpp"
 #include "eval/measures/metrics.hpp"
+#include "eval/result.hpp"
 
 namespace {
 
@@ -161,8 +162,7 @@ void print_row(const Measure& measure, int64_t n, int64_t repeats, const Rng& rn
     width += result.width;
   }
   const Metric share = proportion(held, repeats);
-  fmt::print("| {} | {} | {:.1f} ({:.1f}–{:.1f}) | {:.4f} |\n", measure.name, n, 100 * share.value,
-             100 * share.interval.low, 100 * share.interval.high, width / static_cast<double>(repeats));
+  fmt::print("| {} | {} | {} | {:.4f} |\n", measure.name, n, format_share(share), width / static_cast<double>(repeats));
   std::fflush(stdout);
 }
 
