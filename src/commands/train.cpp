@@ -31,6 +31,18 @@ constexpr const char* kAdversarialLoss = "n-fgsm";
 
 constexpr int64_t kMicroShardsUnderMpirun = 8, kMostMicroShards = 1024;
 
+bool has_kl_term(const TrainingLoss& loss) {
+  return Values(loss.parameters, {}).has("beta");
+}
+
+std::vector<std::string> losses_with_kl_term() {
+  std::vector<std::string> names;
+  for (const auto& loss : Registry<TrainingLoss>::instance().all()) {
+    if (has_kl_term(loss)) names.push_back(loss.name);
+  }
+  return names;
+}
+
 struct Settings {
   std::string data, validation_data, arch = "resnet", weights, teacher, out = "out/train";
   DataLabels labels;
@@ -55,8 +67,9 @@ void declare_adversarial(OptionSet& options, Settings& settings) {
   options.parameter(
       Parameter::choice("attack-statistics", "auto", {"auto", "running", "batch"},
                         "BatchNorm's in the attack: running (fast) or the batch's own; auto: as in the loss's paper"));
-  options.parameter(
-      Parameter::number("beta", "0", at_least(0), "weight of the KL term of trades and mart; 0: the paper's"));
+  options.parameter(Parameter::number(
+      "beta", "0", at_least(0),
+      fmt::format("weight of the KL term of {}; 0: the paper's", join(losses_with_kl_term(), " and "))));
   options.number("awp", &adversarial.awp, "0", between(0, 1),
                  "adversarial weight perturbation, such as 0.005; 0: none");
   options.integer("robust-images", &adversarial.robust_images, at_least(7),
@@ -336,9 +349,9 @@ void settle_loss(const OptionSet& options, Settings& settings) {
 void refuse_idle_options(const OptionSet& options, const Settings& settings) {
   const TrainOptions& train = settings.train;
   const TrainingLoss& loss = Registry<TrainingLoss>::instance().get(train.loss);
-  const bool has_kl_term = Values(loss.parameters, {}).has("beta"), searches = loss.attack && loss.attack->searches;
+  const bool searches = loss.attack && loss.attack->searches;
   const std::tuple<const char*, bool, std::string> checks[] = {
-      {"beta", has_kl_term, "is for --loss trades or mart"},
+      {"beta", has_kl_term(loss), "is for --loss " + join(losses_with_kl_term(), " or ")},
       {"attack-steps", searches, "is for a loss that searches perturbed images"},
       {"alpha", searches, "is for a loss that searches perturbed images"},
       {"attack-statistics", searches, "is for a loss that searches perturbed images"},

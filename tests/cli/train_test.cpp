@@ -175,7 +175,7 @@ TEST_F(Train, RefusesOptionsThatWouldDoNothing) {
     return test::run_in_process(more).err;
   };
   EXPECT_THAT(error({"--loss", "free", "--attack-statistics", "running"}), HasSubstr("--attack-statistics running: "));
-  EXPECT_THAT(error({"--loss", "n-fgsm", "--beta", "3"}), HasSubstr("--beta 3: is for --loss trades or mart"));
+  EXPECT_THAT(error({"--loss", "n-fgsm", "--beta", "3"}), HasSubstr("--beta 3: is for --loss mart or trades"));
   EXPECT_THAT(error({"--temperature", "2"}), HasSubstr("--temperature 2: is for --teacher"));
   EXPECT_THAT(error({"--teacher-share", "0.5"}), HasSubstr("--teacher-share 0.5: is for --teacher"));
   EXPECT_THAT(error({"--full-epochs", "1"}), HasSubstr("--full-epochs 1: is for --crop"));
