@@ -31,17 +31,9 @@ using Json = nlohmann::ordered_json;
 
 constexpr const char* kEveryFace = "all";
 
-/// The fields of each POST besides the image.
-const std::set<std::string>& fields_of(const std::string& path) {
-  static const std::set<std::string> predict{"lang", "model"},
-      attack{"lang", "model", "goal", "eps", "attack", "steps", "face"},
-      smallest{"lang", "model", "goal", "attack", "steps", "face"};
-  return path == "/predict" ? predict : path == "/attack" ? attack : smallest;
-}
-
 /// A field that is misspelt must not be left at its default in silence.
 void refuse_unknown(const std::string& path, const std::string& name) {
-  const auto& known = fields_of(path);
+  const auto& known = Api::routes().at(path).fields;
   if (known.count(name) > 0) return;
   const std::vector<std::string> names(known.begin(), known.end());
   throw RequestError(400, fmt::format("unknown field '{}'{}; {} takes an image, {}", for_message(printable(name)),
@@ -223,6 +215,11 @@ ApiAnswer page_answer(const std::string& path) {
   return {200, file->content_type, {reinterpret_cast<const char*>(file->data), file->size}};
 }
 
+ApiAnswer description_answer(Api& /*api*/, ApiRequest& /*request*/) {
+  static const std::string text = describe_api();
+  return {200, "application/json", text};
+}
+
 ApiAnswer json_answer(const Json& body) {
   return {200, "application/json", compact_json(body)};
 }
@@ -271,27 +268,43 @@ Json Api::refusal_of(const std::exception_ptr& failure, const ApiRequest& reques
 }
 
 ApiAnswer Api::dispatch(ApiRequest& request) {
-  const std::string& path = request.path;
-  check_route(path, request.method);
-  if (path == "/predict") return predict(request);
-  if (path == "/attack") return attack(request);
-  if (path == "/smallest") return smallest(request);
-  if (path == "/models") return models();
-  if (path == "/samples") return samples();
-  if (path == "/test" || path == "/healthz") return {200, "application/json", R"({"status":"ok"})"};
-  if (path == "/readyz") return readiness();
-  if (path == "/labels") return json_answer({{"labels", labels_of(models_.first().classifier.classes())}});
-  if (path == "/model") return json_answer(describe_served(models_.first()));
-  if (path == "/metrics") {
-    return {200, "text/plain; version=0.0.4; charset=utf-8",
-            metrics_.text({{"queue_length", static_cast<double>(lanes_.waiting())},
-                           {"resident_memory_bytes", resident_bytes()}})};
-  }
-  if (path == kApiDescription) {
-    static const std::string text = describe_api();
-    return {200, "application/json", text};
-  }
-  return page_answer(path);
+  check_route(request.path, request.method);
+  const auto found = routes().find(request.path);
+  return found != routes().end() ? found->second.answer(*this, request) : page_answer(request.path);
+}
+
+const std::map<std::string, Api::Route>& Api::routes() {
+  const auto alive = [](Api&, ApiRequest&) -> ApiAnswer { return {200, "application/json", R"({"status":"ok"})"}; };
+  static const std::map<std::string, Route> table{
+      {"/predict", {"POST", [](Api& api, ApiRequest& request) { return api.predict(request); }, {"lang", "model"}}},
+      {"/attack",
+       {"POST",
+        [](Api& api, ApiRequest& request) { return api.attack(request); },
+        {"lang", "model", "goal", "eps", "attack", "steps", "face"}}},
+      {"/smallest",
+       {"POST",
+        [](Api& api, ApiRequest& request) { return api.smallest(request); },
+        {"lang", "model", "goal", "attack", "steps", "face"}}},
+      {"/models", {"GET", [](Api& api, ApiRequest&) { return api.models(); }}},
+      {"/samples", {"GET", [](Api& api, ApiRequest&) { return api.samples(); }}},
+      {"/labels",
+       {"GET",
+        [](Api& api, ApiRequest&) {
+          return json_answer({{"labels", labels_of(api.models_.first().classifier.classes())}});
+        }}},
+      {"/model", {"GET", [](Api& api, ApiRequest&) { return json_answer(describe_served(api.models_.first())); }}},
+      {"/metrics", {"GET", [](Api& api, ApiRequest&) { return api.counters(); }}},
+      {kApiDescription, {"GET", description_answer}},
+      {"/test", {"GET", alive, {}, true}},
+      {"/healthz", {"GET", alive, {}, true}},
+      {"/readyz", {"GET", [](Api& api, ApiRequest&) { return api.readiness(); }, {}, true}}};
+  return table;
+}
+
+ApiAnswer Api::counters() const {
+  return {200, "text/plain; version=0.0.4; charset=utf-8",
+          metrics_.text(
+              {{"queue_length", static_cast<double>(lanes_.waiting())}, {"resident_memory_bytes", resident_bytes()}})};
 }
 
 ApiAnswer Api::models() const {

@@ -5,6 +5,7 @@
 #include <map>
 #include <mutex>
 #include <nlohmann/json_fwd.hpp>
+#include <set>
 #include <string>
 
 #include "faces/face_reader.hpp"
@@ -58,6 +59,15 @@ class Api {
   /// The first is the one that requests mean which name none. Throws as `ServedModels` does.
   Api(const std::vector<NamedCheckpoint>& checkpoints, ApiSettings settings);
 
+  /// What answers at an address.
+  struct Route {
+    std::string method;  ///< "GET" (and so HEAD) or "POST"
+    ApiAnswer (*answer)(Api& api, ApiRequest& request);
+    std::set<std::string> fields = {};  ///< of a POST, besides the image
+    bool open = false;                  ///< needs no token
+  };
+  static const std::map<std::string, Route>& routes();  ///< by address, besides the files of the page
+
   /// Never throws: errors become {"error": sentence} with their status; 503 for work that would be late (before it
   /// starts) or turns out late.
   ApiAnswer answer(ApiRequest request);
@@ -76,6 +86,7 @@ class Api {
       const ApiRequest& request, const std::string& bytes, const ServedModel& model,
       const std::function<nlohmann::ordered_json(const torch::Tensor& crop)>& work);
   ApiAnswer models() const;
+  ApiAnswer counters() const;
   ApiAnswer readiness() const;
   nlohmann::ordered_json refusal_of(const std::exception_ptr& failure, const ApiRequest& request) const;
   nlohmann::ordered_json read_picture(const std::string& bytes, const std::vector<const ServedModel*>& chosen,

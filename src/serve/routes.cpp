@@ -2,28 +2,14 @@
 
 #include <fmt/format.h>
 
-#include <map>
-
+#include "serve/api.hpp"
 #include "serve/upload.hpp"
 
 namespace fercli {
 
-namespace {
-
-/// Besides the files of the page.
-const std::map<std::string, std::string>& methods() {
-  static const std::map<std::string, std::string> table{
-      {"/", "GET"},          {"/docs", "GET"},    {"/test", "GET"},    {"/labels", "GET"},   {"/model", "GET"},
-      {"/models", "GET"},    {"/samples", "GET"}, {"/metrics", "GET"}, {"/predict", "POST"}, {"/attack", "POST"},
-      {"/smallest", "POST"}, {"/healthz", "GET"}, {"/readyz", "GET"}};
-  return table;
-}
-
-}  // namespace
-
 std::string method_of(const std::string& path) {
-  const auto found = methods().find(path);
-  if (found != methods().end()) return found->second;
+  const auto found = Api::routes().find(path);
+  if (found != Api::routes().end()) return found->second.method;
   return page_file_at(path) != nullptr ? "GET" : "";
 }
 
@@ -37,7 +23,8 @@ std::string check_route(const std::string& path, const std::string& method) {
 }
 
 bool is_open(const std::string& path) {
-  return path == "/test" || path == "/healthz" || path == "/readyz" || page_file_at(path) != nullptr;
+  const auto found = Api::routes().find(path);
+  return page_file_at(path) != nullptr || (found != Api::routes().end() && found->second.open);
 }
 
 const PageFile* page_file_at(const std::string& path) {
