@@ -79,59 +79,53 @@ void fold_constants(Graph& graph) {
   graph.nodes = std::move(kept);
 }
 
-/// scale / sqrt(var + eps), and what is left to add.
-std::pair<torch::Tensor, torch::Tensor> affine_of(const Graph& graph, const GraphNode& norm) {
-  const auto parameter = [&](size_t i) { return graph.constants.at(norm.inputs[i]).to(torch::kFloat64); };
-  const auto factor = parameter(1) / (parameter(4) + norm.attributes.value("epsilon", 1e-5)).sqrt();
-  return {factor, parameter(2) - parameter(3) * factor};
-}
-
 bool has_constants(const Graph& graph, const GraphNode& node, size_t first) {
   return std::all_of(node.inputs.begin() + static_cast<int64_t>(std::min(first, node.inputs.size())), node.inputs.end(),
                      [&](const std::string& name) { return graph.constants.count(name) > 0; });
 }
 
-/// Puts a BatchNorm into the weights of the convolution or dense layer `layer` before it.
-void merge_batch_norm(Graph& graph, GraphNode& layer, const GraphNode& norm) {
-  const auto [factor, shift] = affine_of(graph, norm);
+/// Puts a `ChannelScale` into the weights of the layer before it.
+void merge_scale(Graph& graph, GraphNode& layer, const GraphNode& scale) {
+  const auto [factor, shift] = fact_of<ChannelScale>(scale).factors(scale, graph);
   const auto weight = graph.constants.at(layer.inputs[1]).to(torch::kFloat64);
-  const bool dense = layer.op == "Gemm";
-  const bool rows = !dense || layer.attributes.value("transB", 0) != 0;
-  const auto shape =
-      dense ? (rows ? std::vector<int64_t>{-1, 1} : std::vector<int64_t>{1, -1}) : std::vector<int64_t>{-1, 1, 1, 1};
   auto bias = torch::zeros_like(shift);
   if (layer.inputs.size() > 2 && !layer.inputs[2].empty()) {
     bias = graph.constants.at(layer.inputs[2]).to(torch::kFloat64) * layer.attributes.value("beta", 1.0);
   }
-  if (dense) layer.attributes["beta"] = 1.0;  // it is in the weights now; a convolution knows no such attribute
+  if (find_operator(layer.op)->understands("beta")) layer.attributes["beta"] = 1.0;  // it is in the weights now
   layer.inputs.resize(3);
-  layer.inputs[1] = graph.constant(norm.name + ".weight", (weight * factor.view(shape)).to(torch::kFloat32));
-  layer.inputs[2] = graph.constant(norm.name + ".bias", (bias * factor + shift).to(torch::kFloat32));
-  layer.outputs[0] = norm.outputs[0];
+  layer.inputs[1] =
+      graph.constant(scale.name + ".weight",
+                     (weight * factor.view(fact_of<FoldingLayer>(layer).by_channel(layer))).to(torch::kFloat32));
+  layer.inputs[2] = graph.constant(scale.name + ".bias", (bias * factor + shift).to(torch::kFloat32));
+  layer.outputs[0] = scale.outputs[0];
 }
 
-void fold_batch_norms(Graph& graph) {
+void fold_scales(Graph& graph) {
   const auto readers = count_readers(graph);
   std::unordered_map<std::string, size_t> layers;  // by the value they make
   std::vector<GraphNode> kept;
   for (auto& node : graph.nodes) {
+    const auto* entry = find_operator(node.op);
+    const bool constant =
+        entry != nullptr && node.inputs.size() >= entry->least_inputs && has_constants(graph, node, 1);
     const auto before = node.inputs.empty() ? layers.end() : layers.find(node.inputs[0]);
-    if (node.op == "BatchNormalization" && node.inputs.size() >= 5 && before != layers.end() &&
-        readers.at(node.inputs[0]) == 1 && has_constants(graph, node, 1)) {
-      merge_batch_norm(graph, kept[before->second], node);
+    if (constant && entry->fact<ChannelScale>().factors != nullptr && before != layers.end() &&
+        readers.at(node.inputs[0]) == 1) {
+      merge_scale(graph, kept[before->second], node);
       continue;
     }
-    const bool layer = node.op == "Conv" || node.op == "Gemm";
-    if (layer && node.inputs.size() >= 2 && has_constants(graph, node, 1)) layers[node.outputs.at(0)] = kept.size();
+    if (constant && entry->fact<FoldingLayer>().by_channel != nullptr) layers[node.outputs.at(0)] = kept.size();
     kept.push_back(std::move(node));
   }
   graph.nodes = std::move(kept);
 }
 
-/// Dense weights as (out, in), as the 1x1 convolution wants them.
+/// Dense weights, of what understands transB, as (out, in), as the 1x1 convolution wants them.
 void transpose_dense_weights(Graph& graph) {
   for (auto& node : graph.nodes) {
-    if ((node.op != "Gemm" && node.op != "MatMul") || node.inputs.size() < 2) continue;
+    const auto* entry = find_operator(node.op);
+    if (entry == nullptr || !entry->understands("transB") || node.inputs.size() < 2) continue;
     const auto weight = graph.constants.find(node.inputs[1]);
     if (weight == graph.constants.end() || weight->second.dim() != 2 || node.attributes.value("transB", 0) != 0)
       continue;
@@ -315,9 +309,7 @@ void check_node(const GraphNode& node, const GraphOperator& entry, const std::st
     throw UserError(fmt::format("{}: node '{}' ({}): {}", file, node.name, node.op, message));
   };
   for (const auto& [name, value] : node.attributes.items()) {
-    const bool known = std::any_of(entry.attributes.begin(), entry.attributes.end(),
-                                   [&, &wanted = name](const auto& attribute) { return attribute.name == wanted; });
-    if (!known) fail(fmt::format("its attribute '{}' is not supported", name));
+    if (!entry.understands(name)) fail(fmt::format("its attribute '{}' is not supported", name));
   }
   for (size_t i = 0; i < entry.least_inputs; ++i) {
     if (i >= node.inputs.size() || node.inputs[i].empty()) fail(fmt::format("input {} is missing", i + 1));
@@ -368,41 +360,29 @@ const GraphNode* maker_of(const Graph& graph, const std::string& value) {
   return nullptr;
 }
 
-/// The node whose numbers `value` holds, past nodes that only shape them.
+}  // namespace
+
 const GraphNode* source_of(const Graph& graph, const std::string& value) {
   constexpr int kFarthest = 16;  // real files have two or three such nodes in a row
   const GraphNode* node = maker_of(graph, value);
-  const auto only_moves = [&] { return has_effect(*node, Effect::Moves) || has_effect(*node, Effect::Nothing); };
-  for (int i = 0; node != nullptr && only_moves() && i < kFarthest; ++i) {
+  const auto same_numbers = [&] {
+    return has_effect(*node, Effect::Nothing) || has_effect(*node, Effect::Moves) ||
+           has_effect(*node, Effect::Converts);
+  };
+  for (int i = 0; node != nullptr && same_numbers() && i < kFarthest; ++i) {
     node = maker_of(graph, node->inputs.at(0));
   }
   return node;
 }
 
-/// The node that computes e^x of x / sum e^x, where `node` divides: by Div, or by Mul with a Reciprocal.
-const GraphNode* exponential_of(const Graph& graph, const GraphNode& node) {
-  for (const auto& input : node.inputs) {
-    const GraphNode* source = source_of(graph, input);
-    if (source != nullptr && source->op == "Exp") return source;
-  }
-  return nullptr;
-}
-
-bool is_log_softmax(const GraphNode* node) {
-  return node != nullptr && node->op == "LogSoftmax";
-}
-
-}  // namespace
-
 bool strip_softmax(Graph& graph) {
   bypass_idle_nodes(graph);
   const GraphNode* last = source_of(graph, graph.output);
   if (last == nullptr) return false;
-  const bool exp_of_log = last->op == "Exp" && is_log_softmax(source_of(graph, last->inputs.at(0)));
-  const GraphNode* softmax = last->op == "Softmax" || exp_of_log ? last : nullptr;
-  if (last->op == "Div" || last->op == "Mul") softmax = exponential_of(graph, *last);
-  if (softmax == nullptr) return false;
-  const std::string probabilities = last->outputs.at(0), logits = softmax->inputs.at(0);
+  const auto logits_of = fact_of<SoftmaxEnd>(*last).logits;
+  if (logits_of == nullptr) return false;
+  const std::string probabilities = last->outputs.at(0), logits = logits_of(*last, graph);
+  if (logits.empty()) return false;
   for (auto& node : graph.nodes) std::replace(node.inputs.begin(), node.inputs.end(), probabilities, logits);
   if (graph.output == probabilities) graph.output = logits;
   drop_unread(graph);
@@ -413,7 +393,7 @@ Graph simplify(Graph graph) {
   unify_float_types(graph);
   bypass_idle_nodes(graph);
   fold_constants(graph);
-  fold_batch_norms(graph);
+  fold_scales(graph);
   drop_unread(graph);
   return graph;
 }

@@ -44,6 +44,9 @@ void check_graph(const Graph& graph, const std::string& file);
 /// and division; true when there was one. Whether softmax of what is left is what was there is for the caller to try.
 bool strip_softmax(Graph& graph);
 
+/// The node whose numbers a value holds, past nodes that only shape or convert them; null: none makes it.
+const GraphNode* source_of(const Graph& graph, const std::string& value);
+
 /// One of a file's outputs: `options.output` by its name, else the first, and says so where there are more. `names`
 /// are those of `values`; empty ones and names that occur twice get their number. Throws UserError.
 std::string choose_output(const std::vector<std::string>& values, std::vector<std::string> names,

@@ -13,16 +13,6 @@
 
 namespace fercli {
 
-/// How an operator is bounded.
-enum class BoundRule {
-  Weighted,  ///< linear, with weights of either sign
-  Rising,    ///< linear, with weights of at least 0
-  Moving,    ///< the same without any arithmetic
-  Relu,
-  Largest,  ///< maxima in windows
-  Monotone  ///< rising, and not linear
-};
-
 namespace {
 
 constexpr double kRoundoff = 0x1p-24, kBallSlack = 0x1p-22;
@@ -32,68 +22,19 @@ constexpr int64_t kFewOperations = 16;  // of a value that is no long sum; also 
 constexpr int64_t kMostElementsOfBounds = int64_t{1} << 27;
 constexpr double kBeyondAll = std::numeric_limits<double>::infinity();
 
-/// Which of its inputs may depend on the image.
-enum class Inputs { First, One, Any };
-
-struct Boundable {
-  BoundRule rule;
-  Inputs inputs = Inputs::First;
-};
-
-const std::map<std::string, Boundable>& boundable_operators() {
-  using R = BoundRule;
-  static const std::map<std::string, Boundable> all{
-      {"Conv", {R::Weighted}},
-      {"Gemm", {R::Weighted}},
-      {"MatMul", {R::Weighted}},
-      {"BatchNormalization", {R::Weighted}},
-      {"Neg", {R::Weighted}},
-      {"Div", {R::Weighted}},
-      {"Mul", {R::Weighted, Inputs::One}},
-      {"Sub", {R::Weighted, Inputs::Any}},
-      {"Add", {R::Rising, Inputs::Any}},
-      {"Sum", {R::Rising, Inputs::Any}},
-      {"AveragePool", {R::Rising}},
-      {"GlobalAveragePool", {R::Rising}},
-      {"ReduceMean", {R::Rising}},
-      {"ReduceSum", {R::Rising}},
-      {"Concat", {R::Moving, Inputs::Any}},
-      {"Identity", {R::Moving}},
-      {"Dropout", {R::Moving}},
-      {"Reshape", {R::Moving}},
-      {"Flatten", {R::Moving}},
-      {"Transpose", {R::Moving}},
-      {"Squeeze", {R::Moving}},
-      {"Unsqueeze", {R::Moving}},
-      {"Slice", {R::Moving}},
-      {"Split", {R::Moving}},
-      {"Expand", {R::Moving}},
-      {"Pad", {R::Moving}},
-      {"Relu", {R::Relu}},
-      {"MaxPool", {R::Largest}},
-      {"GlobalMaxPool", {R::Monotone}},
-      {"Max", {R::Monotone, Inputs::Any}},
-      {"Min", {R::Monotone, Inputs::Any}},
-      {"Clip", {R::Monotone}},
-      {"LeakyRelu", {R::Monotone}},
-      {"Elu", {R::Monotone}},
-      {"Selu", {R::Monotone}},
-      {"Celu", {R::Monotone}},
-      {"HardSigmoid", {R::Monotone}},
-      {"Sigmoid", {R::Monotone}},
-      {"Softplus", {R::Monotone}},
-      {"Tanh", {R::Monotone}},
-  };
-  return all;
-}
-
 bool is_real(const torch::Tensor& x) {
   return x.defined() && at::isFloatingType(x.scalar_type());
 }
 
+BoundRule bound_rule(const GraphNode& node) {
+  const bool moves = has_effect(node, Effect::Nothing) || has_effect(node, Effect::Moves);
+  return moves ? BoundRule::Moving : fact_of<BoundRule>(node);
+}
+
 bool can_be_bounded(const GraphNode& node, const std::function<bool(const std::string&)>& varies) {
-  const auto found = boundable_operators().find(node.op);
-  if (found == boundable_operators().end()) return false;
+  const auto rule = bound_rule(node);
+  const auto allowed = fact_of<Varying>(node);
+  if (rule == BoundRule::None) return false;
   int64_t varying = 0;
   bool behind_first = false;
   for (size_t i = 0; i < node.inputs.size(); ++i) {
@@ -101,43 +42,26 @@ bool can_be_bounded(const GraphNode& node, const std::function<bool(const std::s
     ++varying;
     behind_first = behind_first || i > 0;
   }
-  if (found->second.inputs == Inputs::First && behind_first) return false;
-  if (found->second.inputs == Inputs::One && varying > 1) return false;
-  const bool falls = found->second.rule == BoundRule::Monotone && node.attributes.value("alpha", 1.0) < 0;
+  if (allowed == Varying::First && behind_first) return false;
+  if (allowed == Varying::One && varying > 1) return false;
+  const bool falls = rule == BoundRule::Monotone && node.attributes.value("alpha", 1.0) < 0;
   return !falls;
 }
 
-/// The node that does the same with magnitudes: no weight, and nothing that is added, is below 0.
-GraphNode magnitude_node(GraphNode node) {
-  if (node.op == "Sub") node.op = "Add";
-  if (node.op == "Neg") node.op = "Identity";
-  for (const char* factor : {"alpha", "beta"}) {
-    if (node.attributes.contains(factor)) node.attributes[factor] = std::abs(node.attributes[factor].get<double>());
-  }
-  return node;
-}
-
-/// Its constants, for that node; a mean is subtracted there.
-Tensors magnitudes(const GraphNode& node, Tensors inputs, const std::vector<bool>& constant) {
-  constexpr size_t kMean = 3;
+/// What a linear node makes of magnitudes: no weight, and nothing that is added, is below 0.
+torch::Tensor of_magnitudes(GraphNode node, Tensors inputs, const std::vector<bool>& constant) {
   for (size_t i = 0; i < inputs.size(); ++i) {
     if (constant[i] && is_real(inputs[i])) inputs[i] = inputs[i].abs();
   }
-  if (node.op == "BatchNormalization") inputs[kMean] = -inputs[kMean];
-  return inputs;
+  if (const auto take = fact_of<Magnitudes>(node).take) take(node, inputs);
+  return run_node(node, std::move(inputs), kMostElementsOfBounds).at(0);
 }
 
 /// How many operations one number of the result takes.
 int64_t operations_of(const GraphNode& node, const Tensors& inputs, const torch::Tensor& result) {
   const auto few = kFewOperations + static_cast<int64_t>(inputs.size());
-  if (node.op == "Conv") return few + inputs[1].numel() / inputs[1].size(0);
-  if (node.op == "Gemm" || node.op == "MatMul") return few + std::max(inputs[0].size(0), inputs[0].size(-1));
-  if (node.op == "AveragePool") {
-    const auto kernel = node.attributes.value("kernel_shape", std::vector<int64_t>{1, 1});
-    return few + kernel.at(0) * kernel.at(1);
-  }
-  const bool reduces = node.op == "GlobalAveragePool" || node.op == "ReduceMean" || node.op == "ReduceSum";
-  return reduces ? few + inputs[0].numel() / std::max<int64_t>(result.numel(), 1) : few;
+  const auto count = fact_of<Terms>(node).count;
+  return count == nullptr ? few : few + count(node, inputs, result);
 }
 
 double rounding_share(int64_t operations) {
@@ -257,7 +181,7 @@ void LinfBounds::bound(const GraphNode& node, Forward& found) const {
     for (size_t i = 0; i < node.outputs.size(); ++i) found.values[node.outputs[i]] = {results.at(i), results.at(i)};
     return;
   }
-  const BoundRule rule = boundable_operators().at(node.op).rule;
+  const BoundRule rule = bound_rule(node);
   if (rule == BoundRule::Moving || rule == BoundRule::Relu || rule == BoundRule::Largest) {
     const auto least = run(node, lower()), most = run(node, upper());
     for (size_t i = 0; i < node.outputs.size(); ++i) found.values[node.outputs[i]] = {least.at(i), most.at(i)};
@@ -279,9 +203,8 @@ void LinfBounds::bound_linear(const GraphNode& node, BoundRule rule, Forward& fo
   };
   std::vector<bool> constant;
   for (const auto& name : node.inputs) constant.push_back(!varies(name));
-  const GraphNode magnitude = magnitude_node(node);
-  const auto of_magnitudes = [&](const std::function<torch::Tensor(const Between&)>& take) {
-    return run_node(magnitude, magnitudes(node, inputs(take), constant), kMostElementsOfBounds).at(0);
+  const auto magnitudes = [&](const std::function<torch::Tensor(const Between&)>& take) {
+    return of_magnitudes(node, inputs(take), constant);
   };
   const auto plain = [&](const std::function<torch::Tensor(const Between&)>& take) {
     return run_node(node, inputs(take), kMostElementsOfBounds).at(0);
@@ -292,11 +215,11 @@ void LinfBounds::bound_linear(const GraphNode& node, BoundRule rule, Forward& fo
              plain([](const Between& value) { return value.upper; })};
   } else {
     const auto middle = plain([](const Between& value) { return (value.lower + value.upper) / 2; });
-    const auto reach = of_magnitudes([](const Between& value) { return (value.upper - value.lower) / 2; }) -
-                       of_magnitudes([](const Between& value) { return torch::zeros_like(value.lower); });
+    const auto reach = magnitudes([](const Between& value) { return (value.upper - value.lower) / 2; }) -
+                       magnitudes([](const Between& value) { return torch::zeros_like(value.lower); });
     exact = {middle - reach, middle + reach};
   }
-  const auto sizes = of_magnitudes(largest_magnitude);
+  const auto sizes = magnitudes(largest_magnitude);
   const int64_t operations = operations_of(node, inputs([](const Between& value) { return value.lower; }), sizes);
   const auto slack = rounding_share(operations) * sizes + kUnderflow;
   found.slack[node.outputs.at(0)] = slack;
@@ -342,7 +265,7 @@ class LinfBounds::Backward {
       const bool asked = std::any_of(node->outputs.begin(), node->outputs.end(),
                                      [this](const auto& name) { return pending_.count(name) > 0; });
       if (!asked || !network_.varies(node->outputs.at(0))) continue;
-      const BoundRule rule = boundable_operators().at(node->op).rule;
+      const BoundRule rule = bound_rule(*node);
       const bool linear = rule == BoundRule::Weighted || rule == BoundRule::Rising || rule == BoundRule::Moving;
       if (!linear) weigh();
       step(*node, rule);

@@ -21,8 +21,7 @@ OnnxDraft::OnnxDraft(Graph graph, std::vector<int64_t> image)
     : graph_(std::move(graph)), image_(std::move(image)), opset_(kUsualOpset) {
   for (auto& node : graph_.nodes) {
     trim_inputs(node);
-    const auto opset_of = Registry<GraphOperator>::instance().get(node.op).onnx.opset;
-    if (opset_of != nullptr) opset_ = std::max(opset_, opset_of(node));
+    if (const auto opset_of = fact_of<OnnxForm>(node).opset) opset_ = std::max(opset_, opset_of(node));
   }
   for (const auto& node : graph_.nodes) write(node);
 }
@@ -43,7 +42,8 @@ void OnnxDraft::write(GraphNode node) {
     const bool stays = attribute.place == kAttribute || attribute.place == kReal;
     if (!stays) node.attributes.erase(attribute.name);
   }
-  entry.onnx.write == nullptr ? keep(std::move(node)) : entry.onnx.write(std::move(node), *this);
+  const auto write = entry.fact<OnnxForm>().write;
+  write == nullptr ? keep(std::move(node)) : write(std::move(node), *this);
 }
 
 std::string OnnxDraft::add(const GraphNode& node, const std::string& op, std::vector<std::string> inputs,

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "core/error.hpp"
 #include "core/reason.hpp"
 #include "core/tensor_list.hpp"
@@ -72,6 +74,14 @@ void OperatorCall::fail(const std::string& message) const {
   throw UserError(fmt::format("node '{}' ({}): {}", node_.name, node_.op, message));
 }
 
+bool GraphOperator::understands(const std::string& attribute) const {
+  return std::any_of(attributes.begin(), attributes.end(), [&](const auto& known) { return known.name == attribute; });
+}
+
+int64_t reduced_numbers(const GraphNode& /*node*/, const Tensors& inputs, const torch::Tensor& result) {
+  return inputs[0].numel() / std::max<int64_t>(result.numel(), 1);
+}
+
 Tensors run_node(const GraphNode& node, Tensors inputs, int64_t most_elements) {
   const OperatorCall call(node, std::move(inputs), most_elements);
   try {
@@ -81,11 +91,6 @@ Tensors run_node(const GraphNode& node, Tensors inputs, int64_t most_elements) {
   } catch (const std::exception& error) {
     call.fail(reason_of(error));
   }
-}
-
-bool has_effect(const GraphNode& node, Effect effect) {
-  const auto* entry = find_operator(node.op);
-  return entry != nullptr && entry->effect == effect;
 }
 
 void refuse_training(const GraphNode& node) {

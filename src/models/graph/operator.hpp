@@ -3,6 +3,8 @@
 #include <torch/types.h>
 
 #include <string>
+#include <tuple>
+#include <utility>
 #include <vector>
 
 #include "core/registry.hpp"
@@ -93,21 +95,99 @@ int64_t since(const GraphNode& /*node*/) {
 enum class Effect {
   Computes,
   Nothing,    ///< its first input is its output
-  Moves,      ///< its output has the numbers of its first input, in another shape or type
+  Moves,      ///< its output has the numbers of its first input, in another shape
+  Converts,   ///< its output has the numbers of its first input, in another type
+  Chooses,    ///< its output has numbers of its first input, or of all its inputs, as they are
   Measures,   ///< its output depends on the shape of its input alone
   Convolves,  ///< its further inputs are weights in the type of the arithmetic
   Rounds      ///< to 8-bit numbers
 };
 
+/// How results that depend on the image are bounded (linf_bounds.hpp).
+enum class BoundRule {
+  None,      ///< not at all
+  Weighted,  ///< linear, with weights of either sign
+  Rising,    ///< linear, with weights of at least 0
+  Moving,    ///< the same without any arithmetic; so are Effect::Nothing and Effect::Moves, which need no rule
+  Relu,
+  Largest,  ///< maxima in windows
+  Monotone  ///< rising where no attribute "alpha" is below 0, and not linear
+};
+
+/// Which inputs may depend on the image where results are bounded.
+enum class Varying { First, One, Any };
+
+/// Of what is linear: how many terms one number of the result adds up. Null: a few.
+struct Terms {
+  int64_t (*count)(const GraphNode& node, const Tensors& inputs, const torch::Tensor& result) = nullptr;
+};
+
+/// For means and sums over axes.
+int64_t reduced_numbers(const GraphNode& node, const Tensors& inputs, const torch::Tensor& result);
+
+/// Of what is linear: makes of a node, whose constants are magnitudes already, the one that does the same with
+/// magnitudes: no weight, and nothing that is added, is below 0. Null: it is that one.
+struct Magnitudes {
+  void (*take)(GraphNode& node, Tensors& inputs) = nullptr;
+};
+
+/// Of a layer whose weights (input 1) and bias (input 2) can take over a `ChannelScale` behind it: the shape of one
+/// number for each channel beside the weights.
+struct FoldingLayer {
+  std::vector<int64_t> (*by_channel)(const GraphNode& node) = nullptr;
+};
+
+/// What an operator whose inputs but the first are constants does to each channel: factor and addend, in float64.
+struct ChannelScale {
+  std::pair<torch::Tensor, torch::Tensor> (*factors)(const GraphNode& node, const Graph& graph) = nullptr;
+};
+
+/// Where the node ends a softmax, whole or spelt out: the value whose softmax it makes; else "".
+struct SoftmaxEnd {
+  std::string (*logits)(const GraphNode& node, const Graph& graph) = nullptr;
+};
+
+/// What is known about the first input of a node, in a file that is made for one batch size.
+struct FixedBatch {
+  int64_t size;
+  bool of_image;  ///< it comes from the only image of a batch, and the file may leave the axis of the batch out
+  bool left_out;  ///< the file has left that axis out; here it stays
+};
+
+/// In such a file: makes the node one for any batch. Returns whether the file has left the axis of the batch out of the
+/// result; null: where it has of an input.
+struct BatchForm {
+  bool (*free)(GraphNode& node, Graph& graph, const FixedBatch& batch) = nullptr;
+};
+
 /// One operator, with all that is known of it: adding one is one entry in an operators file.
 struct GraphOperator {
   static constexpr const char* kKind = "operator";
+  using Run = Tensors (*)(const OperatorCall& call);
+
+  /// `facts`: what else there is to say, in any order; each is of one of the types of `facts_`.
+  template <class... Facts>
+  GraphOperator(std::string its_name, Run its_run, std::vector<OperatorAttribute> its_attributes = {},
+                size_t its_least_inputs = 1, const Facts&... facts)
+      : name(std::move(its_name)), run(its_run), attributes(std::move(its_attributes)), least_inputs(its_least_inputs) {
+    ((std::get<Facts>(facts_) = facts), ...);
+  }
+
+  template <class Fact>
+  const Fact& fact() const {
+    return std::get<Fact>(facts_);
+  }
+
+  bool understands(const std::string& attribute) const;
+
   std::string name;
-  Tensors (*run)(const OperatorCall& call);        ///< null: `onnx.read` spells it out by others
-  std::vector<OperatorAttribute> attributes = {};  ///< a graph with others is refused
-  size_t least_inputs = 1;
-  OnnxForm onnx = {};
-  Effect effect = Effect::Computes;
+  Run run;                                    ///< null: `OnnxForm::read` spells it out by others
+  std::vector<OperatorAttribute> attributes;  ///< a graph with others is refused
+  size_t least_inputs;
+
+ private:
+  std::tuple<OnnxForm, BatchForm, Effect, BoundRule, Varying, Terms, Magnitudes, FoldingLayer, ChannelScale, SoftmaxEnd>
+      facts_{};
 };
 
 /// The entry, or null.
@@ -123,8 +203,16 @@ inline torch::Tensor at_least_float32(const torch::Tensor& x) {
   return x.scalar_type() == torch::kFloat64 ? x : x.to(torch::kFloat32);
 }
 
-/// Whether an operator that is known has this effect.
-bool has_effect(const GraphNode& node, Effect effect);
+/// A fact of the node's operator; of one that is unknown nothing is.
+template <class Fact>
+Fact fact_of(const GraphNode& node) {
+  const auto* entry = find_operator(node.op);
+  return entry == nullptr ? Fact{} : entry->template fact<Fact>();
+}
+
+inline bool has_effect(const GraphNode& node, Effect effect) {
+  return fact_of<Effect>(node) == effect;
+}
 
 [[noreturn]] void refuse_training(const GraphNode& node);  ///< UserError
 

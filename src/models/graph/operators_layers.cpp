@@ -343,39 +343,96 @@ void read_batch_normalization(GraphNode& node, Graph& /*graph*/, int64_t opset) 
   }
 }
 
+/// scale / sqrt(var + eps), and what is left to add.
+std::pair<torch::Tensor, torch::Tensor> factors_of_batch_norm(const GraphNode& node, const Graph& graph) {
+  const auto parameter = [&](size_t i) { return graph.constants.at(node.inputs[i]).to(torch::kFloat64); };
+  const auto factor = parameter(1) / (parameter(4) + node.attributes.value("epsilon", 1e-5)).sqrt();
+  return {factor, parameter(2) - parameter(3) * factor};
+}
+
+/// Its mean is subtracted.
+void normalise_magnitudes(GraphNode& /*node*/, Tensors& inputs) {
+  constexpr size_t kMean = 3;
+  inputs[kMean] = -inputs[kMean];
+}
+
+std::vector<int64_t> channels_of_convolution(const GraphNode& /*node*/) {
+  return {-1, 1, 1, 1};
+}
+
+std::vector<int64_t> channels_of_gemm(const GraphNode& node) {
+  return node.attributes.value("transB", 0) != 0 ? std::vector<int64_t>{-1, 1} : std::vector<int64_t>{1, -1};
+}
+
+void multiply_magnitudes(GraphNode& node, Tensors& /*inputs*/) {
+  for (const char* factor : {"alpha", "beta"}) {
+    if (node.attributes.contains(factor)) node.attributes[factor] = std::abs(node.attributes[factor].get<double>());
+  }
+}
+
+int64_t products_of_convolution(const GraphNode& /*node*/, const Tensors& inputs, const torch::Tensor& /*result*/) {
+  return inputs[1].numel() / inputs[1].size(0);
+}
+
+int64_t products_of_row(const GraphNode& /*node*/, const Tensors& inputs, const torch::Tensor& /*result*/) {
+  return std::max(inputs[0].size(0), inputs[0].size(-1));
+}
+
+int64_t pixels_of_window(const GraphNode& node, const Tensors& /*inputs*/, const torch::Tensor& /*result*/) {
+  const auto kernel = node.attributes.value("kernel_shape", std::vector<int64_t>{1, 1});
+  return kernel.at(0) * kernel.at(1);
+}
+
 const RegisterOperators registered{
     {"Conv",
      convolution,
      {"auto_pad", "dilations", "group", "kernel_shape", "pads", "strides"},
      2,
-     {},
-     Effect::Convolves},
+     Effect::Convolves,
+     FoldingLayer{channels_of_convolution},
+     BoundRule::Weighted,
+     Terms{products_of_convolution}},
     {"ConvTranspose",
      transposed_convolution,
      {"auto_pad", "dilations", "group", "kernel_shape", "output_padding", "output_shape", "pads", "strides"},
      2,
-     {},
      Effect::Convolves},
     {"MaxPool",
      max_pooling,
-     {"auto_pad", "ceil_mode", "dilations", "kernel_shape", "pads", "storage_order", "strides"}},
+     {"auto_pad", "ceil_mode", "dilations", "kernel_shape", "pads", "storage_order", "strides"},
+     1,
+     Effect::Chooses,
+     BoundRule::Largest},
     {"AveragePool",
      average_pooling,
-     {"auto_pad", "ceil_mode", "count_include_pad", {"dilations", kLeftOut}, "kernel_shape", "pads", "strides"}},
-    {"GlobalAveragePool", global_average_pooling},
-    {"GlobalMaxPool", global_max_pooling},
-    {"Gemm", gemm, {{"alpha", kReal}, {"beta", kReal}, "transA", "transB"}, 2},
-    {"MatMul", matrix_product, {"transB"}, 2},
+     {"auto_pad", "ceil_mode", "count_include_pad", {"dilations", kLeftOut}, "kernel_shape", "pads", "strides"},
+     1,
+     BoundRule::Rising,
+     Terms{pixels_of_window}},
+    {"GlobalAveragePool", global_average_pooling, {}, 1, BoundRule::Rising, Terms{reduced_numbers}},
+    {"GlobalMaxPool", global_max_pooling, {}, 1, BoundRule::Monotone},
+    {"Gemm",
+     gemm,
+     {{"alpha", kReal}, {"beta", kReal}, "transA", "transB"},
+     2,
+     FoldingLayer{channels_of_gemm},
+     BoundRule::Weighted,
+     Terms{products_of_row},
+     Magnitudes{multiply_magnitudes}},
+    {"MatMul", matrix_product, {"transB"}, 2, BoundRule::Weighted, Terms{products_of_row}},
     {"BatchNormalization",
      batch_normalization,
      {{"epsilon", kReal}, {"momentum", kReal}, {"spatial", kLeftOut}, {"training_mode", kLeftOut}},
      5,
-     {nullptr, read_batch_normalization}},
+     OnnxForm{nullptr, read_batch_normalization},
+     ChannelScale{factors_of_batch_norm},
+     BoundRule::Weighted,
+     Magnitudes{normalise_magnitudes}},
     {"LayerNormalization",
      layer_normalization,
      {"axis", {"epsilon", kReal}, "stash_type"},
      1,
-     {nullptr, nullptr, since<17>}},
+     OnnxForm{nullptr, nullptr, since<17>}},
     {"InstanceNormalization", instance_normalization, {{"epsilon", kReal}}, 3},
 };
 

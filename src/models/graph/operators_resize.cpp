@@ -217,8 +217,12 @@ const RegisterOperators registered{
       "mode",
       "nearest_mode"},
      1,
-     {write_resize, read_resize}},
-    {"Upsample", resize, {"coordinate_transformation_mode", "mode", "nearest_mode"}, 2, {write_resize, read_resize}},
+     OnnxForm{write_resize, read_resize}},
+    {"Upsample",
+     resize,
+     {"coordinate_transformation_mode", "mode", "nearest_mode"},
+     2,
+     OnnxForm{write_resize, read_resize}},
 };
 
 }  // namespace

@@ -3,6 +3,9 @@
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
+#include <algorithm>
+
+#include "core/tensor_list.hpp"
 #include "models/graph/onnx_draft.hpp"
 
 namespace fercli::graph_operators_shape {
@@ -333,51 +336,105 @@ void write_constant_of_shape(GraphNode node, OnnxDraft& draft) {
   draft.finish(node, "Expand", {value, node.inputs[0]});
 }
 
+/// An attribute, an input since opset 13. None when they are computed.
+std::vector<int64_t> axes_of(const GraphNode& node, const Graph& graph) {
+  if (node.attributes.contains("axes")) return node.attributes["axes"];
+  const auto given = node.inputs.size() > 1 ? graph.constants.find(node.inputs[1]) : graph.constants.end();
+  if (given == graph.constants.end()) return {};
+  return list_of(given->second);
+}
+
+/// Without any, the node does nothing.
+void set_axes(GraphNode& node, Graph& graph, const std::vector<int64_t>& axes) {
+  node.inputs.resize(1);
+  node.attributes = nlohmann::json::object();
+  if (axes.empty()) {
+    node.op = "Identity";
+  } else {
+    node.inputs.push_back(graph.constant(node.name + ".axes", to_tensor(axes)));
+  }
+}
+
+bool free_squeezed(GraphNode& node, Graph& graph, const FixedBatch& batch) {
+  auto axes = batch.of_image ? axes_of(node, graph) : std::vector<int64_t>();
+  const auto first = std::find(axes.begin(), axes.end(), 0);
+  if (first == axes.end()) return batch.left_out;
+  axes.erase(first);
+  set_axes(node, graph, axes);
+  return true;
+}
+
+bool free_unsqueezed(GraphNode& node, Graph& graph, const FixedBatch& batch) {
+  if (batch.left_out && axes_of(node, graph) == std::vector<int64_t>{0}) set_axes(node, graph, {});
+  return false;
+}
+
+/// A batch size that the file writes into the shape becomes "as the input". A value of (K) becomes (N,K).
+bool free_reshaped(GraphNode& node, Graph& graph, const FixedBatch& batch) {
+  const auto given = node.inputs.size() < 2 ? graph.constants.end() : graph.constants.find(node.inputs[1]);
+  if (given == graph.constants.end() || given->second.scalar_type() != torch::kInt64) return false;
+  auto shape = list_of(given->second);
+  const bool leaves_out = shape.size() == 1 && batch.of_image;
+  if (leaves_out) {
+    shape = {0, -1};
+  } else if (shape.size() > 1 && shape[0] == batch.size) {
+    shape[0] = 0;
+  } else {
+    return false;
+  }
+  node.inputs[1] = graph.constant(node.inputs[1], to_tensor(shape));
+  return leaves_out;
+}
+
 const RegisterOperators registered{
-    {"Identity", pass, {}, 1, {}, Effect::Nothing},
-    {"Dropout", pass, {{"ratio", kReal}, "seed"}, 1, {nullptr, read_dropout}, Effect::Nothing},
-    {"Cast", cast, {"to", {"saturate", kLeftOut}}, 1, {write_cast}, Effect::Moves},
+    {"Identity", pass, {}, 1, Effect::Nothing},
+    {"Dropout", pass, {{"ratio", kReal}, "seed"}, 1, OnnxForm{nullptr, read_dropout}, Effect::Nothing},
+    {"Cast", cast, {"to", {"saturate", kLeftOut}}, 1, OnnxForm{write_cast}, Effect::Converts},
     {"Shape",
      shape_of,
      {"start", "end"},
      1,
-     {nullptr, nullptr,
-      [](const GraphNode& node) -> int64_t {
-        return node.attributes.contains("start") || node.attributes.contains("end") ? 15 : 1;
-      }},
+     OnnxForm{nullptr, nullptr,
+              [](const GraphNode& node) -> int64_t {
+                return node.attributes.contains("start") || node.attributes.contains("end") ? 15 : 1;
+              }},
      Effect::Measures},
     {"Reshape",
      reshape,
      {"allowzero"},
      1,
-     {write_reshape, nullptr,
-      [](const GraphNode& node) -> int64_t { return node.attributes.value("allowzero", 0) != 0 ? 14 : 1; }},
+     OnnxForm{write_reshape, nullptr,
+              [](const GraphNode& node) -> int64_t { return node.attributes.value("allowzero", 0) != 0 ? 14 : 1; }},
+     BatchForm{free_reshaped},
      Effect::Moves},
-    {"Flatten", flatten, {"axis"}, 1, {}, Effect::Moves},
-    {"Transpose", transpose, {"perm"}, 1, {}, Effect::Moves},
-    {"Squeeze", squeeze, {{"axes", kInput}}, 1, {}, Effect::Moves},
-    {"Unsqueeze", unsqueeze, {{"axes", kInput}}, 1, {}, Effect::Moves},
-    {"Concat", concat, {"axis"}},
+    {"Flatten", flatten, {"axis"}, 1, Effect::Moves},
+    {"Transpose", transpose, {"perm"}, 1, Effect::Moves},
+    {"Squeeze", squeeze, {{"axes", kInput}}, 1, BatchForm{free_squeezed}, Effect::Moves},
+    {"Unsqueeze", unsqueeze, {{"axes", kInput}}, 1, BatchForm{free_unsqueezed}, Effect::Moves},
+    {"Concat", concat, {"axis"}, 1, Effect::Chooses, BoundRule::Moving, Varying::Any},
     {"Split",
      split,
      {"axis", {"split", kInput}, "num_outputs"},
      1,
-     {write_split, nullptr,
-      [](const GraphNode& node) -> int64_t {
-        const bool given = node.inputs.size() > 1 || node.attributes.contains("split");
-        return node.attributes.contains("num_outputs") && !given ? 18 : 1;
-      }}},
-    {"Slice", slice, {{"starts", kInput}, {"ends", kInput}, {"axes", kInput}}},
-    {"Gather", gather, {"axis"}, 2},
-    {"Expand", expand},
+     OnnxForm{write_split, nullptr,
+              [](const GraphNode& node) -> int64_t {
+                const bool given = node.inputs.size() > 1 || node.attributes.contains("split");
+                return node.attributes.contains("num_outputs") && !given ? 18 : 1;
+              }},
+     BoundRule::Moving},
+    {"Slice", slice, {{"starts", kInput}, {"ends", kInput}, {"axes", kInput}}, 1, Effect::Chooses, BoundRule::Moving},
+    {"Gather", gather, {"axis"}, 2, Effect::Chooses},
+    {"Expand", expand, {}, 1, BoundRule::Moving},
     {"Tile", tile},
-    {"ConstantOfShape", constant_of_shape, {}, 1, {write_constant_of_shape}},
+    {"ConstantOfShape", constant_of_shape, {}, 1, OnnxForm{write_constant_of_shape}},
     {"Where", where, {}, 3},
     {"Pad",
      pad,
      {"mode", {"pads", kInput}, {"value", kInput}},
      1,
-     {nullptr, nullptr, [](const GraphNode& node) -> int64_t { return node.inputs.size() > 3 ? 18 : 1; }}},
+     OnnxForm{nullptr, nullptr, [](const GraphNode& node) -> int64_t { return node.inputs.size() > 3 ? 18 : 1; }},
+     Effect::Chooses,
+     BoundRule::Moving},
     {"DepthToSpace", depth_to_space, {"blocksize", "mode"}},
 };
 

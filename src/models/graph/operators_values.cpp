@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <set>
 
 #include "core/error.hpp"
 #include "core/tensor_list.hpp"
@@ -158,8 +157,9 @@ void write_reduction(GraphNode node, OnnxDraft& draft) {
   keeps_all ? draft.finish(node, "Identity", node.inputs) : draft.keep(std::move(node));
 }
 
-GraphOperator reduction(const char* name, Tensors (*run)(const OperatorCall& call)) {
-  return {name, run, {"axes", "keepdims", "noop_with_empty_axes"}, 1, {write_reduction}};
+GraphOperator reduction(const char* name, Tensors (*run)(const OperatorCall& call), BoundRule rule = BoundRule::None,
+                        Terms terms = {}) {
+  return {name, run, {"axes", "keepdims", "noop_with_empty_axes"}, 1, OnnxForm{write_reduction}, rule, terms};
 }
 
 /// A scale or zero point: one number, or one for each place along `axis` of x.
@@ -197,11 +197,11 @@ Tensors dequantize(const OperatorCall& c) {
 
 /// Whether a value is one of 8-bit numbers: made by QuantizeLinear, and perhaps moved about since.
 bool is_quantized(const OnnxDraft& draft, const std::string& value) {
-  static const std::set<std::string> movers{"Concat",  "Flatten", "Gather",  "Identity",  "MaxPool",  "Pad",
-                                            "Reshape", "Slice",   "Squeeze", "Transpose", "Unsqueeze"};
   for (const auto& node : draft.nodes()) {
     if (std::find(node.outputs.begin(), node.outputs.end(), value) == node.outputs.end()) continue;
-    return node.op == "QuantizeLinear" || (movers.count(node.op) > 0 && is_quantized(draft, node.inputs[0]));
+    const bool keeps =
+        has_effect(node, Effect::Nothing) || has_effect(node, Effect::Moves) || has_effect(node, Effect::Chooses);
+    return has_effect(node, Effect::Rounds) || (keeps && is_quantized(draft, node.inputs[0]));
   }
   return false;
 }
@@ -242,6 +242,40 @@ Tensors softmax(const OperatorCall& c, const Function& function) {
   return {function(x.flatten(first), first).reshape(x.sizes())};
 }
 
+bool free_softmax(GraphNode& node, Graph& /*graph*/, const FixedBatch& batch) {
+  for (const char* axis : {"axis", "over_all_from"}) {
+    if (batch.left_out && node.attributes.value(axis, -1) == 0) node.attributes[axis] = 1;
+  }
+  return batch.left_out;
+}
+
+std::string logits_of_softmax(const GraphNode& node, const Graph& /*graph*/) {
+  return node.inputs.at(0);
+}
+
+/// The exponential of a LogSoftmax is a softmax, of its own logarithm too.
+std::string logits_of_exponential(const GraphNode& node, const Graph& graph) {
+  const GraphNode* source = source_of(graph, node.inputs.at(0));
+  return source != nullptr && source->op == "LogSoftmax" ? node.inputs[0] : "";
+}
+
+/// x of e^x / sum e^x, where the node divides: by Div, or by Mul with a Reciprocal.
+std::string logits_of_quotient(const GraphNode& node, const Graph& graph) {
+  for (const auto& input : node.inputs) {
+    const GraphNode* source = source_of(graph, input);
+    if (source != nullptr && source->op == "Exp") return source->inputs.at(0);
+  }
+  return "";
+}
+
+void add_magnitudes(GraphNode& node, Tensors& /*inputs*/) {
+  node.op = "Add";
+}
+
+void keep_magnitudes(GraphNode& node, Tensors& /*inputs*/) {
+  node.op = "Identity";
+}
+
 void read_softmax(GraphNode& node, Graph& /*graph*/, int64_t opset) {
   if (opset >= 13) return;
   node.attributes["over_all_from"] = node.attributes.value("axis", 1);
@@ -279,10 +313,32 @@ void read_quantized(GraphNode& node, Graph& graph, int64_t /*opset*/) {
 }
 
 const RegisterOperators registered{
-    {"Add", [](const OperatorCall& c) { return pairwise(c, [](const T& a, const T& b) { return a + b; }); }, {}, 2},
-    {"Sub", [](const OperatorCall& c) { return pairwise(c, [](const T& a, const T& b) { return a - b; }); }, {}, 2},
-    {"Mul", [](const OperatorCall& c) { return pairwise(c, [](const T& a, const T& b) { return a * b; }); }, {}, 2},
-    {"Div", [](const OperatorCall& c) { return pairwise(c, divide); }, {}, 2},
+    {"Add",
+     [](const OperatorCall& c) { return pairwise(c, [](const T& a, const T& b) { return a + b; }); },
+     {},
+     2,
+     BoundRule::Rising,
+     Varying::Any},
+    {"Sub",
+     [](const OperatorCall& c) { return pairwise(c, [](const T& a, const T& b) { return a - b; }); },
+     {},
+     2,
+     BoundRule::Weighted,
+     Varying::Any,
+     Magnitudes{add_magnitudes}},
+    {"Mul",
+     [](const OperatorCall& c) { return pairwise(c, [](const T& a, const T& b) { return a * b; }); },
+     {},
+     2,
+     SoftmaxEnd{logits_of_quotient},
+     BoundRule::Weighted,
+     Varying::One},
+    {"Div",
+     [](const OperatorCall& c) { return pairwise(c, divide); },
+     {},
+     2,
+     SoftmaxEnd{logits_of_quotient},
+     BoundRule::Weighted},
     {"Pow",
      [](const OperatorCall& c) {
        return pairwise(c, [](const T& a, const T& b) { return at::pow(a, b.to(a.scalar_type())); });
@@ -292,79 +348,117 @@ const RegisterOperators registered{
     {"Equal", [](const OperatorCall& c) { return pairwise(c, [](const T& a, const T& b) { return a == b; }); }, {}, 2},
     {"Greater", [](const OperatorCall& c) { return pairwise(c, [](const T& a, const T& b) { return a > b; }); }, {}, 2},
     {"Less", [](const OperatorCall& c) { return pairwise(c, [](const T& a, const T& b) { return a < b; }); }, {}, 2},
-    {"Sum", [](const OperatorCall& c) { return fold(c, [](const T& a, const T& b) { return a + b; }); }},
+    {"Sum",
+     [](const OperatorCall& c) { return fold(c, [](const T& a, const T& b) { return a + b; }); },
+     {},
+     1,
+     BoundRule::Rising,
+     Varying::Any},
     {"Mean",
      [](const OperatorCall& c) -> Tensors {
        return {fold(c, [](const T& a, const T& b) { return a + b; })[0] / static_cast<double>(c.size())};
      }},
-    {"Max", [](const OperatorCall& c) { return fold(c, [](const T& a, const T& b) { return at::maximum(a, b); }); }},
-    {"Min", [](const OperatorCall& c) { return fold(c, [](const T& a, const T& b) { return at::minimum(a, b); }); }},
-    {"Relu", [](const OperatorCall& c) -> Tensors { return {at::relu(c[0])}; }},
+    {"Max",
+     [](const OperatorCall& c) { return fold(c, [](const T& a, const T& b) { return at::maximum(a, b); }); },
+     {},
+     1,
+     BoundRule::Monotone,
+     Varying::Any},
+    {"Min",
+     [](const OperatorCall& c) { return fold(c, [](const T& a, const T& b) { return at::minimum(a, b); }); },
+     {},
+     1,
+     BoundRule::Monotone,
+     Varying::Any},
+    {"Relu", [](const OperatorCall& c) -> Tensors { return {at::relu(c[0])}; }, {}, 1, BoundRule::Relu},
     {"LeakyRelu",
      [](const OperatorCall& c) -> Tensors { return {at::leaky_relu(c[0], c.number("alpha", 0.01))}; },
-     {{"alpha", kReal}}},
+     {{"alpha", kReal}},
+     1,
+     BoundRule::Monotone},
     {"PRelu", prelu, {}, 2},
     {"ThresholdedRelu",
      [](const OperatorCall& c) -> Tensors { return {at::threshold(c[0], c.number("alpha", 1), 0)}; },
      {{"alpha", kReal}}},
-    {"Elu", [](const OperatorCall& c) -> Tensors { return {at::elu(c[0], c.number("alpha", 1))}; }, {{"alpha", kReal}}},
-    {"Selu", selu, {{"alpha", kReal}, {"gamma", kReal}}},
+    {"Elu",
+     [](const OperatorCall& c) -> Tensors { return {at::elu(c[0], c.number("alpha", 1))}; },
+     {{"alpha", kReal}},
+     1,
+     BoundRule::Monotone},
+    {"Selu", selu, {{"alpha", kReal}, {"gamma", kReal}}, 1, BoundRule::Monotone},
     {"Celu",
      [](const OperatorCall& c) -> Tensors { return {at::celu(c[0], c.number("alpha", 1))}; },
-     {{"alpha", kReal}}},
-    {"Gelu", gelu, {"approximate"}, 1, {write_gelu}},
-    {"Silu", [](const OperatorCall& c) -> Tensors { return {at::silu(c[0])}; }, {}, 1, {write_silu}},
+     {{"alpha", kReal}},
+     1,
+     BoundRule::Monotone},
+    {"Gelu", gelu, {"approximate"}, 1, OnnxForm{write_gelu}},
+    {"Silu", [](const OperatorCall& c) -> Tensors { return {at::silu(c[0])}; }, {}, 1, OnnxForm{write_silu}},
     {"Mish",
      [](const OperatorCall& c) -> Tensors { return {c[0] * at::tanh(at::softplus(c[0]))}; },
      {},
      1,
-     {write_mish}},
+     OnnxForm{write_mish}},
     {"HardSigmoid",
      [](const OperatorCall& c) -> Tensors {
        return {hard_sigmoid(c[0], c.number("alpha", 0.2), c.number("beta", 0.5))};
      },
-     {{"alpha", kReal}, {"beta", kReal}}},
+     {{"alpha", kReal}, {"beta", kReal}},
+     1,
+     BoundRule::Monotone},
     {"HardSwish",
      [](const OperatorCall& c) -> Tensors { return {c[0] * hard_sigmoid(c[0], 1.0 / 6, 0.5)}; },
      {},
      1,
-     {nullptr, nullptr, since<14>}},
-    {"Sigmoid", [](const OperatorCall& c) -> Tensors { return {at::sigmoid(c[0])}; }},
-    {"Tanh", [](const OperatorCall& c) -> Tensors { return {at::tanh(c[0])}; }},
-    {"Softplus", [](const OperatorCall& c) -> Tensors { return {at::softplus(c[0])}; }},
+     OnnxForm{nullptr, nullptr, since<14>}},
+    {"Sigmoid", [](const OperatorCall& c) -> Tensors { return {at::sigmoid(c[0])}; }, {}, 1, BoundRule::Monotone},
+    {"Tanh", [](const OperatorCall& c) -> Tensors { return {at::tanh(c[0])}; }, {}, 1, BoundRule::Monotone},
+    {"Softplus", [](const OperatorCall& c) -> Tensors { return {at::softplus(c[0])}; }, {}, 1, BoundRule::Monotone},
     {"Softsign", [](const OperatorCall& c) -> Tensors { return {c[0] / (1 + c[0].abs())}; }},
     {"Softmax",
      [](const OperatorCall& c) { return softmax(c, [](const T& x, int64_t axis) { return at::softmax(x, axis); }); },
      {"axis", "over_all_from"},
      1,
-     {write_softmax, read_softmax}},
+     OnnxForm{write_softmax, read_softmax},
+     BatchForm{free_softmax},
+     SoftmaxEnd{logits_of_softmax}},
     {"LogSoftmax",
      [](const OperatorCall& c) {
        return softmax(c, [](const T& x, int64_t axis) { return at::log_softmax(x, axis); });
      },
      {"axis", "over_all_from"},
      1,
-     {write_softmax, read_softmax}},
-    {"Clip", clip, {{"min", kInput}, {"max", kInput}}},
-    {"Exp", [](const OperatorCall& c) -> Tensors { return {at::exp(c[0])}; }},
+     OnnxForm{write_softmax, read_softmax},
+     BatchForm{free_softmax}},
+    {"Clip", clip, {{"min", kInput}, {"max", kInput}}, 1, BoundRule::Monotone},
+    {"Exp", [](const OperatorCall& c) -> Tensors { return {at::exp(c[0])}; }, {}, 1, SoftmaxEnd{logits_of_exponential}},
     {"Log", [](const OperatorCall& c) -> Tensors { return {at::log(c[0])}; }},
     {"Erf", [](const OperatorCall& c) -> Tensors { return {at::erf(c[0])}; }},
     {"Sqrt", [](const OperatorCall& c) -> Tensors { return {at::sqrt(c[0])}; }},
     {"Reciprocal", [](const OperatorCall& c) -> Tensors { return {at::reciprocal(c[0])}; }},
-    {"Neg", [](const OperatorCall& c) -> Tensors { return {at::neg(c[0])}; }},
+    {"Neg",
+     [](const OperatorCall& c) -> Tensors { return {at::neg(c[0])}; },
+     {},
+     1,
+     BoundRule::Weighted,
+     Magnitudes{keep_magnitudes}},
     {"Abs", [](const OperatorCall& c) -> Tensors { return {at::abs(c[0])}; }},
     {"Floor", [](const OperatorCall& c) -> Tensors { return {at::floor(c[0])}; }},
     {"Ceil", [](const OperatorCall& c) -> Tensors { return {at::ceil(c[0])}; }},
-    reduction("ReduceMean", reduced<mean>),
-    {"ReduceSum", reduced<sum>, {{"axes", kInput}, "keepdims", "noop_with_empty_axes"}},
+    reduction("ReduceMean", reduced<mean>, BoundRule::Rising, {reduced_numbers}),
+    {"ReduceSum",
+     reduced<sum>,
+     {{"axes", kInput}, "keepdims", "noop_with_empty_axes"},
+     1,
+     BoundRule::Rising,
+     Terms{reduced_numbers}},
     reduction("ReduceMax", reduced<largest>),
     reduction("ReduceMin", reduced<least>),
     reduction("ReduceL2", reduced<length>),
     reduction("ReduceProd", reduced<product>),
-    {"QuantizeLinear", quantize, {"axis", {"saturate", kLeftOut}}, 2, {}, Effect::Rounds},
-    {"DequantizeLinear", dequantize, {"axis"}, 2, {write_dequantize}},
-    {"QLinearConv", nullptr, {}, 8, {nullptr, read_quantized<true>}},
-    {"QLinearMatMul", nullptr, {}, 8, {nullptr, read_quantized<false>}},
+    {"QuantizeLinear", quantize, {"axis", {"saturate", kLeftOut}}, 2, Effect::Rounds},
+    {"DequantizeLinear", dequantize, {"axis"}, 2, OnnxForm{write_dequantize}},
+    {"QLinearConv", nullptr, {}, 8, OnnxForm{nullptr, read_quantized<true>}},
+    {"QLinearMatMul", nullptr, {}, 8, OnnxForm{nullptr, read_quantized<false>}},
     {"ArgMax", arg_max, {"axis", "keepdims", "select_last_index"}},
 };
 

@@ -8,7 +8,6 @@
 #include "core/error.hpp"
 #include "core/files.hpp"
 #include "core/reason.hpp"
-#include "core/tensor_list.hpp"
 #include "models/files/onnx_proto.hpp"
 #include "models/graph/operator.hpp"
 
@@ -133,7 +132,6 @@ class OnnxReading {
     }
     if (input == nullptr) throw UserError("has no input");
     graph_.input = input->name();
-    of_image_.insert(graph_.input);
     read_input_type(*input);
     const auto& shape = input->type().tensor_type().shape();
     if (shape.dim_size() == 0) return {};
@@ -142,6 +140,7 @@ class OnnxReading {
     std::vector<int64_t> sides;
     for (const auto& side : shape.dim()) sides.push_back(side.has_dim_value() ? side.dim_value() : 0);
     fixed_batch_ = sides[0];
+    if (fixed_batch_ == 1) of_image_.insert(input->name());
     const auto is_channels = [](int64_t side) { return side == 1 || side == 3; };
     if (!is_channels(sides[1]) && is_channels(sides[3])) {
       const std::string turned = input->name();
@@ -186,9 +185,8 @@ class OnnxReading {
       return;
     }
     for (const auto& attribute : source.attribute()) read_attribute(attribute, node);
-    const auto* entry = find_operator(node.op);
     const size_t first = graph_.nodes.size();
-    if (entry != nullptr && entry->onnx.read != nullptr) entry->onnx.read(node, graph_, opset_);
+    if (const auto read = fact_of<OnnxForm>(node).read) read(node, graph_, opset_);
     graph_.nodes.push_back(std::move(node));
     for (size_t i = first; i < graph_.nodes.size(); ++i) settle_batch(graph_.nodes[i]);
   }
@@ -245,77 +243,23 @@ class OnnxReading {
     }
   }
 
+  /// A file that is made for one batch size writes it down. Where that is one image, it may leave the axis of the batch
+  /// out, for a value of (K): the axis stays, for (N,K). Sizes, which are one-dimensional too, are none of the image's
+  /// values.
   void settle_batch(GraphNode& node) {
-    if (node.op == "Reshape" && fixed_batch_ > 0) free_batch(node);
-    if (fixed_batch_ == 1) keep_batch(node);
-  }
-
-  /// A file made for one image may leave the axis of the batch out, for a value of (K): it stays, for (N,K). Sizes,
-  /// which are one-dimensional too, are none of the image's values.
-  void keep_batch(GraphNode& node) {
-    const std::string from = node.inputs.empty() ? "" : node.inputs[0];
-    const bool of_image = of_image_.count(from) > 0, lost = lost_batch_.count(from) > 0;
-    if (of_image && node.op == "Squeeze") {
-      auto axes = axes_of(node);
-      const auto batch = std::find(axes.begin(), axes.end(), 0);
-      if (batch != axes.end()) {
-        axes.erase(batch);
-        set_axes(node, axes);
-        lost_batch_.insert(node.outputs.at(0));
-      }
-    } else if (lost && node.op == "Unsqueeze" && axes_of(node) == std::vector<int64_t>{0}) {
-      set_axes(node, {});
-    } else if (of_image && node.op == "Reshape" && node.inputs.size() > 1) {
-      const auto shape = graph_.constants.find(node.inputs[1]);
-      if (shape != graph_.constants.end() && shape->second.numel() == 1 &&
-          shape->second.scalar_type() == torch::kInt64) {
-        node.inputs[1] = graph_.constant(node.inputs[1], torch::tensor({0, -1}, torch::kInt64));
-        lost_batch_.insert(node.outputs.at(0));
-      }
-    }
-    for (const char* axis : {"axis", "over_all_from"}) {
-      const bool softmax = node.op == "Softmax" || node.op == "LogSoftmax";
-      if (lost && softmax && node.attributes.value(axis, -1) == 0) node.attributes[axis] = 1;
-    }
-    const bool reads_lost = std::any_of(node.inputs.begin(), node.inputs.end(),
-                                        [&](const std::string& name) { return lost_batch_.count(name) > 0; });
-    static const std::set<std::string> settled = {"Unsqueeze", "Identity", "Reshape"};
-    if (reads_lost && settled.count(node.op) == 0 && !has_effect(node, Effect::Measures))
-      lost_batch_.insert(node.outputs.begin(), node.outputs.end());
-    const bool reads_image = std::any_of(node.inputs.begin(), node.inputs.end(),
-                                         [&](const std::string& name) { return of_image_.count(name) > 0; });
-    if (reads_image && !has_effect(node, Effect::Measures)) of_image_.insert(node.outputs.begin(), node.outputs.end());
-  }
-
-  /// Of Squeeze or Unsqueeze: an attribute, an input since opset 13. None when they are computed.
-  std::vector<int64_t> axes_of(const GraphNode& node) const {
-    if (node.attributes.contains("axes")) return node.attributes["axes"];
-    const auto given = node.inputs.size() > 1 ? graph_.constants.find(node.inputs[1]) : graph_.constants.end();
-    if (given == graph_.constants.end()) return {};
-    return list_of(given->second);
-  }
-
-  /// Without any, the node does nothing.
-  void set_axes(GraphNode& node, const std::vector<int64_t>& axes) {
-    node.inputs.resize(1);
-    node.attributes = nlohmann::json::object();
-    if (axes.empty()) {
-      node.op = "Identity";
-    } else {
-      node.inputs.push_back(graph_.constant(node.name + ".axes", torch::tensor(axes, torch::kInt64)));
-    }
-  }
-
-  /// A file made for one batch size writes it into its reshapes; there it becomes "as the input".
-  void free_batch(GraphNode& node) {
-    if (node.inputs.size() < 2) return;
-    const auto shape = graph_.constants.find(node.inputs[1]);
-    if (shape == graph_.constants.end() || shape->second.numel() < 2 || shape->second.scalar_type() != torch::kInt64)
-      return;
-    if (shape->second.flatten()[0].item<int64_t>() != fixed_batch_) return;
-    auto free = shape->second.flatten().clone();
-    free[0] = 0;
-    node.inputs[1] = graph_.constant(node.inputs[1], free);
+    if (fixed_batch_ <= 0) return;
+    const auto reads = [&](const std::set<std::string>& values) {
+      return std::any_of(node.inputs.begin(), node.inputs.end(),
+                         [&](const std::string& name) { return values.count(name) > 0; });
+    };
+    const std::string first = node.inputs.empty() ? "" : node.inputs[0];
+    const auto free = fact_of<BatchForm>(node).free;
+    const bool left_out =
+        free == nullptr ? node.op != "Identity" && reads(lost_batch_)
+                        : free(node, graph_, {fixed_batch_, of_image_.count(first) > 0, lost_batch_.count(first) > 0});
+    if (has_effect(node, Effect::Measures)) return;
+    if (left_out) lost_batch_.insert(node.outputs.begin(), node.outputs.end());
+    if (reads(of_image_)) of_image_.insert(node.outputs.begin(), node.outputs.end());
   }
 
   const onnx::ModelProto& model_;
@@ -324,8 +268,7 @@ class OnnxReading {
   Graph graph_;
   int64_t opset_ = 0, fixed_batch_ = 0;
   bool whole_pixels_ = false;
-  std::set<std::string> of_image_,
-      lost_batch_;  // values computed from the image; those whose file leaves its batch out
+  std::set<std::string> of_image_, lost_batch_;  // values that `FixedBatch` tells of
 };
 
 ImportedModel read(const std::filesystem::path& path, const ImportOptions& options) {
