@@ -7,6 +7,7 @@
 #include "core/files.hpp"
 #include "models/checkpoint.hpp"
 #include "tests/cli/run_program.hpp"
+#include "tests/report/without_gnuplot.hpp"
 
 namespace fercli::test {
 
@@ -48,6 +49,7 @@ class OwnClasses : public testing::Test {
 
   static std::unique_ptr<ScratchFolder> folder_;
   static ProgramResult trained_;
+  const WithoutGnuplot no_figures_;
 };
 
 std::unique_ptr<ScratchFolder> OwnClasses::folder_;

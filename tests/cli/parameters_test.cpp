@@ -9,6 +9,7 @@
 #include "models/checkpoint.hpp"
 #include "tests/cli/run_program.hpp"
 #include "tests/cli/tiny_network.hpp"
+#include "tests/report/without_gnuplot.hpp"
 
 namespace fercli::test {
 
@@ -116,6 +117,7 @@ TEST(AttackParameters, OfOneAttackAreShownWithDefaultsRangesAndPaper) {
 
 TEST(LossParameters, AreRecordedInTheCheckpoint) {
   const ScratchFolder folder;
+  const WithoutGnuplot no_curves;
   write_file(folder / "a.ini", "[trades]\nbeta = 2\nattack_steps = 2\n");
   const auto train = [&](const std::string& out, std::vector<std::string> more) {
     std::vector<std::string> words{"train",
@@ -187,6 +189,7 @@ TEST(ArchitectureParameters, WrongOnesAreRefusedWithWhatIsAllowed) {
 
 TEST(PartParameters, SayHowMuchIsMeasured) {
   const ScratchFolder folder;
+  const WithoutGnuplot no_figures;
   const auto result = run_in_process({"report", "--model", tiny_network(), "--data", "synthetic:n=14,seed=4", "--split",
                                       "all", "--parts", "smoothing:draws=30,images=2", "--smoothing-draws", "50",
                                       "--out", (folder / "report").string(), "--json", "--quiet"});

@@ -9,6 +9,7 @@
 #include "models/networks/network.hpp"
 #include "tests/cli/run_program.hpp"
 #include "tests/cli/tiny_network.hpp"
+#include "tests/report/without_gnuplot.hpp"
 
 namespace fercli::test {
 
@@ -100,6 +101,7 @@ TEST_F(ReportCommand, WritesThePageTheTextTheFiguresAndTheNumbers) {
 }
 
 TEST_F(ReportCommand, ComparesGroupsAsEvalDoes) {
+  const WithoutGnuplot texts_only;
   std::string table = "id,site\n";
   const json ids = saved("out").at("outcomes").at("first").at("ids");
   for (const auto& id : ids)
@@ -148,6 +150,7 @@ void drop_times(json& value) {
 }
 
 TEST_F(ReportCommand, ShardsMergeToTheReportOfASingleRun) {
+  const WithoutGnuplot texts_only;
   const auto whole = report("first,second", "sharded", of_all_kinds());
   ASSERT_EQ(whole.exit_code, 0) << whole.err;
   json single = saved("sharded");
@@ -194,6 +197,7 @@ TEST_F(ReportCommand, ARerunTakesEverythingFromTheCacheAndSaysTheSame) {
 }
 
 TEST_F(ReportCommand, AnInterruptedReportGoesOnAndEndsTheSame) {
+  const WithoutGnuplot texts_only;
   const std::vector<std::string> plan{"--parts", "clean,robustness"};
   const fs::path cache = file("interrupted/cache");
   const auto stopped = run_fercli(
@@ -208,6 +212,7 @@ TEST_F(ReportCommand, AnInterruptedReportGoesOnAndEndsTheSame) {
 }
 
 TEST_F(ReportCommand, AFullOneSaysFirstWhatItWillTake) {
+  const WithoutGnuplot texts_only;
   const auto run = report("first", "full", {"--full", "--parts", "clean"});
   EXPECT_EQ(run.exit_code, 0) << run.err;
   EXPECT_THAT(run.err, HasSubstr("clean of first                             35 images  about "));
@@ -216,6 +221,7 @@ TEST_F(ReportCommand, AFullOneSaysFirstWhatItWillTake) {
 }
 
 TEST_F(ReportCommand, RendersWhatEvalSaved) {
+  const WithoutGnuplot texts_only;
   const auto run = run_in_process({"report", file("eval-first/result.json"), file("eval-second/result.json"), "--out",
                                    file("rendered"), "--lang", "fr"});
   EXPECT_EQ(run.exit_code, 0) << run.err;
@@ -241,6 +247,7 @@ TEST_F(ReportCommand, ASavedReportIsRenderedAsItIs) {
 }
 
 TEST_F(ReportCommand, AModelThatAPartLeavesOutIsNoError) {
+  const WithoutGnuplot texts_only;
   json report = saved("out");
   report["parts"]["robustness"].erase("second");
   write_file(file("partial.json"), report.dump());
@@ -250,6 +257,7 @@ TEST_F(ReportCommand, AModelThatAPartLeavesOutIsNoError) {
 }
 
 TEST_F(ReportCommand, AViolatedInvariantIsAWarningOnTop) {
+  const WithoutGnuplot texts_only;
   json result = json::parse(read_file(file("eval-first/result.json")));
   for (auto& image : result["per_image"]) {
     for (auto& answer : image["answers"]["fgsm"]) answer = image["label"] == "Happy" ? "Sad" : "Happy";
@@ -303,6 +311,7 @@ TEST_F(ReportCommand, OtherImagesOfTheSameNamesAreNotCompared) {
 }
 
 TEST_F(ReportCommand, ComparingOneModelWithNothingIsExplained) {
+  const WithoutGnuplot texts_only;
   ASSERT_EQ(report("first", "single", {"--parts", "clean"}).exit_code, 0);
   expect_error({"compare", file("single/report.json")}, "has one model; give a second file");
 }

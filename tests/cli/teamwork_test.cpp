@@ -12,6 +12,7 @@
 #include "core/text.hpp"
 #include "tests/cli/mpirun.hpp"
 #include "tests/cli/tiny_network.hpp"
+#include "tests/report/without_gnuplot.hpp"
 
 namespace fercli::test {
 
@@ -159,6 +160,7 @@ void drop_seconds(json& value) {
 }
 
 TEST_F(Teamwork, AReportByTwoProcessesHasTheSameFigures) {
+  const WithoutGnuplot numbers_only;
   const auto report = [](const std::string& out, const std::vector<std::string>& more) {
     return joined({"report", "--model", file("model.pt") + "," + file("other.pt"), "--data", "synthetic:n=14,seed=4",
                    "--out", file(out), "--threads", "1", "--precision", "fp32", "--parts", "robustness,transfer"},

@@ -8,6 +8,7 @@
 #include "report/page.hpp"
 #include "report/section.hpp"
 #include "tests/cli/run_program.hpp"
+#include "tests/report/without_gnuplot.hpp"
 
 namespace fercli::test {
 
@@ -19,17 +20,10 @@ json small_report() {
   return json::parse(read_file(std::filesystem::path(FERCLI_TEST_FOLDER) / "report" / "small_report.json"));
 }
 
-/// Without gnuplot, which only the figures need.
 class ReportSectionContract : public testing::TestWithParam<std::string> {
  protected:
-  ReportSectionContract() {
-    setenv("PATH", folder_.path().c_str(), 1);
-    testing::internal::CaptureStderr();
-  }
-  ~ReportSectionContract() override {
-    testing::internal::GetCapturedStderr();
-    setenv("PATH", path_.c_str(), 1);
-  }
+  ReportSectionContract() { testing::internal::CaptureStderr(); }
+  ~ReportSectionContract() override { testing::internal::GetCapturedStderr(); }
 
   std::vector<Block> write(const json& report, const std::string& language) const {
     RenderOptions options;
@@ -37,7 +31,7 @@ class ReportSectionContract : public testing::TestWithParam<std::string> {
     return Registry<Section>::instance().get(GetParam()).write(Page(report, options, folder_.path()));
   }
 
-  std::string path_ = std::getenv("PATH");
+  WithoutGnuplot texts_only_;
   ScratchFolder folder_;
 };
 

@@ -4,12 +4,12 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <cstdlib>
 
 #include "core/files.hpp"
 #include "report/figure_plots.hpp"
 #include "report/gnuplot.hpp"
 #include "tests/cli/run_program.hpp"
+#include "tests/report/without_gnuplot.hpp"
 
 namespace fercli {
 
@@ -78,11 +78,9 @@ TEST(Plots, DrawASingleEpochAndValuesThatAreMissing) {
 
 TEST(Plots, WarnAndGoOnWithoutGnuplot) {
   const ScratchFolder scratch;
-  const std::string path = std::getenv("PATH");
-  setenv("PATH", scratch.path().c_str(), 1);
+  const test::WithoutGnuplot not_installed;
   testing::internal::CaptureStderr();
   EXPECT_FALSE(plot_confusion_matrix(confusion(), kClasses, "title", scratch / "confusion.png"));
-  setenv("PATH", path.c_str(), 1);
   EXPECT_THAT(testing::internal::GetCapturedStderr(),
               HasSubstr("confusion.png is not drawn: gnuplot is not installed (Debian package gnuplot-nox)"));
   EXPECT_FALSE(std::filesystem::exists(scratch / "confusion.png"));

@@ -5,7 +5,6 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <cstdlib>
 #include <nlohmann/json.hpp>
 #include <regex>
 #include <set>
@@ -18,6 +17,7 @@
 #include "report/number_format.hpp"
 #include "report/texts.hpp"
 #include "tests/cli/run_program.hpp"
+#include "tests/report/without_gnuplot.hpp"
 #include "tests/user_error.hpp"
 
 namespace fercli {
@@ -26,6 +26,7 @@ namespace {
 
 using nlohmann::json;
 using test::ScratchFolder;
+using test::WithoutGnuplot;
 using testing::HasSubstr;
 using testing::Not;
 
@@ -41,8 +42,7 @@ struct Rendered {
 /// Without gnuplot: texts and tables only, which is fast.
 Rendered render(const json& report, const RenderOptions& options = {}) {
   const ScratchFolder scratch;
-  const std::string path = std::getenv("PATH");
-  setenv("PATH", scratch.path().c_str(), 1);
+  const WithoutGnuplot texts_only;
   testing::internal::CaptureStderr();
   std::exception_ptr failure;
   try {
@@ -50,7 +50,6 @@ Rendered render(const json& report, const RenderOptions& options = {}) {
   } catch (...) {
     failure = std::current_exception();
   }
-  setenv("PATH", path.c_str(), 1);
   Rendered rendered;
   rendered.complaints = testing::internal::GetCapturedStderr();
   if (failure) std::rethrow_exception(failure);
@@ -285,9 +284,9 @@ TEST(Report, FiguresComeAsPngAndSvgAndAreInThePage) {
 }
 
 TEST(Report, ModelsWithoutCurvesAreNotComparedInAFigure) {
-  json report = small_report();
-  json& robustness = report["parts"]["robustness"];
+  json report = small_report(), robustness = report["parts"]["robustness"];
   robustness["robust"] = {{"minimal_eps", robustness["standard"]["minimal_eps"]}};
+  report["parts"] = {{"robustness", robustness}};
   const ScratchFolder scratch;
   testing::internal::CaptureStderr();
   write_report(report, {}, scratch.path());
