@@ -9,9 +9,9 @@
 namespace fercli::test {
 
 /// The socket on which a program that waits (warm_start.cpp) says that it is ready and is asked for runs. A request is
-/// one packet of words, each with its NUL: the files for stdout and stderr, the largest size of a file (empty: any),
-/// and the command line. The answer is two packets of an int: the number of the new process, and at its end its status
-/// as of waitpid.
+/// one packet of words, each with its NUL: the current folder, PATH, the files for stdout and stderr, the largest size
+/// of a file (empty: any), and the command line. The answer is two packets of an int: the number of the new process,
+/// and at its end its status as of waitpid.
 constexpr int kWarmSocket = 3;
 constexpr size_t kLargestRequest = 65536;
 constexpr int kReady = 0;

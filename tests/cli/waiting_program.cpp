@@ -41,15 +41,16 @@ std::vector<char*> pointers_to(const std::vector<std::string>& words) {
 
 namespace {
 
-/// The environment and the current folder of this process.
-std::vector<std::string> surroundings_now() {
+/// The environment of this process but for PATH, which each request brings.
+std::vector<std::string> environment_now() {
   std::vector<std::string> all;
-  for (char** variable = environ; *variable != nullptr; ++variable) all.emplace_back(*variable);
-  all.push_back(std::filesystem::current_path().string());
+  for (char** variable = environ; *variable != nullptr; ++variable) {
+    if (std::string(*variable).compare(0, 5, "PATH=") != 0) all.emplace_back(*variable);
+  }
   return all;
 }
 
-const std::vector<std::string> surroundings_at_start = surroundings_now();
+const std::vector<std::string> environment_at_start = environment_now();
 
 class WaitingProgram {
  public:
@@ -74,7 +75,10 @@ class WaitingProgram {
   std::optional<int> run(const RunRequest& request, const KillPlan& plan) {
     if (!free_.exchange(false)) return {};
     std::string packet;
-    for (const auto& word : {request.out, request.err, request.largest_file}) packet += word + '\0';
+    const char* path = std::getenv("PATH");
+    for (const auto& word : {std::filesystem::current_path().string(), std::string(path == nullptr ? "" : path),
+                             request.out, request.err, request.largest_file})
+      packet += word + '\0';
     for (const auto& word : request.arguments) packet += word + '\0';
     if (packet.size() > kLargestRequest || send(socket_, packet.data(), packet.size(), MSG_NOSIGNAL) < 0) {
       throw std::runtime_error("the waiting program cannot be asked");
@@ -94,8 +98,8 @@ class WaitingProgram {
 
   /// In a new process: becomes the program.
   [[noreturn]] static void wait_at(int socket) {
-    auto variables = surroundings_at_start;
-    variables.back() = "LD_PRELOAD=" FERCLI_WARM_START;  // in place of the folder
+    auto variables = environment_at_start;
+    variables.emplace_back("LD_PRELOAD=" FERCLI_WARM_START);
     const std::vector<std::string> words{FERCLI_PROGRAM};
     const auto environment = pointers_to(variables), arguments = pointers_to(words);
     settle_in("/dev/null", "/dev/null", "");
@@ -122,7 +126,7 @@ class WaitingProgram {
 }  // namespace
 
 std::optional<int> run_by_waiting_program(const RunRequest& request, const KillPlan& plan) {
-  if (surroundings_now() != surroundings_at_start) return {};
+  if (environment_now() != environment_at_start) return {};
   static WaitingProgram program;
   return program.run(request, plan);
 }

@@ -29,9 +29,8 @@ int status_of(pid_t process, const KillPlan& plan, const std::function<std::opti
 std::vector<char*> pointers_to(const std::vector<std::string>& words);
 
 /// Runs fercli in a fork of one that has loaded its libraries (warm_start.cpp), and gives the status of waitpid. Empty,
-/// with nothing run, where it must be started anew: in sanitizer builds, where the environment or the current folder is
-/// no longer that of the beginning, while another run goes on, and where the libraries start threads as they are
-/// loaded.
+/// with nothing run, where it must be started anew: in sanitizer builds, where the environment but for PATH is no
+/// longer that of the beginning, while another run goes on, and where the libraries start threads as they are loaded.
 std::optional<int> run_by_waiting_program(const RunRequest& request, const KillPlan& plan);
 
 }  // namespace fercli::test

@@ -45,10 +45,11 @@ int64_t number_of_threads() {
 
 int run(const std::vector<std::string>& request, char* program) {
   ::close(kWarmSocket);
-  settle_in(request[0].c_str(), request[1].c_str(), request[2].c_str());
+  if (::chdir(request[0].c_str()) != 0 || ::setenv("PATH", request[1].c_str(), 1) != 0) ::_exit(126);
+  settle_in(request[2].c_str(), request[3].c_str(), request[4].c_str());
   ::alarm(kLongestRun);
   std::vector<char*> words{program};
-  for (size_t i = 3; i < request.size(); ++i) words.push_back(const_cast<char*>(request[i].c_str()));
+  for (size_t i = 5; i < request.size(); ++i) words.push_back(const_cast<char*>(request[i].c_str()));
   words.push_back(nullptr);
   return main_of_program(static_cast<int>(words.size()) - 1, words.data(), environ);
 }
