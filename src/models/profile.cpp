@@ -17,15 +17,14 @@ namespace fercli {
 
 namespace {
 
-constexpr double kSecondsOfEach = 0.6;  ///< of the product, and of either kind of pass
 constexpr int64_t kLeastRepeats = 3;
 
-/// Once unseen, then for a while.
+/// Once unseen, then for that long.
 template <class Work>
-void repeat(const Work& work) {
+void repeat(double seconds, const Work& work) {
   work(false);
   const auto begun = Clock::now();
-  for (int64_t i = 0; i < kLeastRepeats || seconds_since(begun) < kSecondsOfEach; ++i) {
+  for (int64_t i = 0; i < kLeastRepeats || seconds_since(begun) < seconds; ++i) {
     throw_if_interrupted();
     work(true);
   }
@@ -38,7 +37,7 @@ double median(std::vector<double> values) {
 }
 
 /// The best of many products of a (4096,512) with a (512,512) matrix, by the library that convolves.
-double measured_peak(torch::ScalarType type) {
+double measured_peak(torch::ScalarType type, double seconds) {
   constexpr int64_t kChannels = 512, kImages = 16, kSide = 16;
   const torch::NoGradGuard no_grad;
   const auto x = torch::ones({kImages, kChannels, kSide, kSide}).to(type).contiguous(torch::MemoryFormat::ChannelsLast);
@@ -48,7 +47,7 @@ double measured_peak(torch::ScalarType type) {
   if (fits) fast->set_weight(weight);
   const auto weight_as_x = weight.to(type);
   double best = 1e30;
-  repeat([&](bool) {
+  repeat(seconds, [&](bool) {
     const auto begun = Clock::now();
     fits ? fast->forward(x, {}, {}, false, FastConv::Rounding::Exact) : at::conv2d(x, weight_as_x);
     best = std::min(best, seconds_since(begun));
@@ -75,7 +74,7 @@ struct Times {
 
 }  // namespace
 
-NetworkProfile profile_network(const Classifier& classifier, int64_t batch) {
+NetworkProfile profile_network(const Classifier& classifier, int64_t batch, double seconds_of_each) {
   if (!classifier.device().is_cpu()) throw UserError("--profile: times the CPU; leave --device out");
   const auto& shape = classifier.preprocessing();
   const auto type = scalar_type(classifier.precision());
@@ -86,7 +85,7 @@ NetworkProfile profile_network(const Classifier& classifier, int64_t batch) {
   const auto executor = classifier.model()->executor(classifier.execution());
 
   Times verdicts, gradients;
-  repeat([&](bool counts) {
+  repeat(seconds_of_each, [&](bool counts) {
     LayerTrace trace;
     const auto begun = Clock::now();
     executor->logits(input);
@@ -94,7 +93,7 @@ NetworkProfile profile_network(const Classifier& classifier, int64_t batch) {
     verdicts.whole.push_back(seconds_since(begun));
     verdicts.take(trace);
   });
-  repeat([&](bool counts) {
+  repeat(seconds_of_each, [&](bool counts) {
     LayerTrace trace;
     const auto begun = Clock::now();
     const Pass pass = executor->run(input, /*keep=*/false);
@@ -115,7 +114,7 @@ NetworkProfile profile_network(const Classifier& classifier, int64_t batch) {
   const auto per_image = [batch](const std::vector<double>& seconds) {
     return median(seconds) / static_cast<double>(batch);
   };
-  NetworkProfile profile{batch, measured_peak(type), {}, {}};
+  NetworkProfile profile{batch, measured_peak(type, seconds_of_each), {}, {}};
   profile.whole = {per_image(verdicts.whole), per_image(gradients.whole), per_image(gradients.whole_back)};
   const auto network = classifier.model()->network();
   const auto named = network ? layers_as_they_end(*network, classifier.options()) : std::vector<LayerSummary>();

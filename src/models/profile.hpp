@@ -29,8 +29,8 @@ struct NetworkProfile {
   PassTimes whole;                   ///< of the passes; the layers' sum and what is between them
 };
 
-/// Sends a batch of noise through again and again, for about two seconds. Throws UserError: not on the CPU, or a
-/// network that LibTorch's interpreter runs, whose layers cannot be seen.
-NetworkProfile profile_network(const Classifier& classifier, int64_t batch);
+/// Sends a batch of noise through again and again, in either kind of pass, and measures the peak as long. Throws
+/// UserError: not on the CPU, or a network that LibTorch's interpreter runs, whose layers cannot be seen.
+NetworkProfile profile_network(const Classifier& classifier, int64_t batch, double seconds_of_each = 0.6);
 
 }  // namespace fercli

@@ -15,6 +15,8 @@ namespace {
 using test::run_in_process;
 using testing::HasSubstr;
 
+constexpr double kQuick = 0.05;  ///< seconds of each measurement
+
 void expect_times(const PassTimes& times, const std::string& of) {
   for (const double seconds : {times.logits, times.forward, times.backward}) {
     EXPECT_GT(seconds, 0) << of;
@@ -35,7 +37,7 @@ Classifier imported() {
 
 TEST(Profile, HasTheLayersThatTheSummaryHas) {
   const Classifier classifier = test::confident_cnn(16);
-  const NetworkProfile profile = profile_network(classifier, 3);
+  const NetworkProfile profile = profile_network(classifier, 3, kQuick);
   std::map<std::string, LayerSummary> layers;
   for (const auto& layer : summarise(*classifier.network(), classifier.options())) layers.emplace(layer.name, layer);
   ASSERT_EQ(profile.layers.size(), layers.size());
@@ -51,7 +53,7 @@ TEST(Profile, HasTheLayersThatTheSummaryHas) {
 }
 
 TEST(Profile, NamesTheNodesOfAnImportedNetwork) {
-  const NetworkProfile profile = profile_network(imported(), 2);
+  const NetworkProfile profile = profile_network(imported(), 2, kQuick);
   ASSERT_EQ(profile.layers.size(), 3U);
   EXPECT_EQ(profile.layers[0].name, "conv");
   EXPECT_EQ(profile.layers[0].kind, "Conv");
