@@ -55,9 +55,10 @@ class PlugIns : public testing::Test {
   ScratchFolder folder_;
 };
 
-TEST_F(PlugIns, BringAnAttackWithItsParametersAndTheResultNamesThem) {
-  const auto result = run_fercli(attack_with_example({"--out", out()}));
+TEST_F(PlugIns, BringAnAttackToEveryProcessOfATeamAndTheResultNamesItsParametersAndThem) {
+  const auto result = run_fercli(attack_with_example({"--out", out(), "--processes", "2"}));
   ASSERT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_EQ(result.err, "");
   const auto document = nlohmann::json::parse(read_file(folder_ / "run/result.json"));
   EXPECT_EQ(document.at("attacks").at(0).at("draws"), 1);
   EXPECT_EQ(document.at("attacks").at(0).at("stretch"), 1.5);
@@ -76,12 +77,6 @@ TEST_F(PlugIns, MayBeNamedBehindTheCommandAndTwice) {
   const auto result = run_fercli({"attacks", "--plugin=" + kExample, "random-points", "--plugin", kExample});
   EXPECT_EQ(result.exit_code, 0) << result.err;
   EXPECT_THAT(result.out, HasSubstr("points for each start"));
-}
-
-TEST_F(PlugIns, AreLoadedByEveryProcessOfATeam) {
-  const auto result = run_fercli(attack_with_example({"--out", out(), "--processes", "2"}));
-  EXPECT_EQ(result.exit_code, 0) << result.err;
-  EXPECT_EQ(result.err, "");
 }
 
 TEST_F(PlugIns, AreNotLoadedBecauseAFolderOfShardsNamesThem) {

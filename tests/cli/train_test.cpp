@@ -65,15 +65,11 @@ class Train : public testing::Test {
 test::ScratchFolder* Train::folder_ = nullptr;
 test::ProgramResult* Train::result_ = nullptr;
 
-TEST_F(Train, KilledInMidEpochAndResumedGivesTheSameWeights) {
-  interrupt_and_resume(SIGKILL, folder_->path());
-}
-
 TEST_F(Train, InterruptedByCtrlCAndResumedGivesTheSameWeights) {
   interrupt_and_resume(SIGINT, folder_->path());
 }
 
-TEST_F(Train, AdversarialSaysItsRecipeAndSurvivesAKillToo) {
+TEST_F(Train, AdversarialSaysItsRecipeAndSurvivesAKillInMidEpoch) {
   const std::vector<std::string> adversarial{"--adversarial", "--robust-steps", "2"};
   const test::ScratchFolder folder;
   const auto result = run_fercli(quick_run(folder.path(), adversarial));

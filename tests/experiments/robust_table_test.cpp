@@ -79,7 +79,7 @@ void write_model(const ScratchFolder& out, const std::string& name, int64_t righ
   write("happy-to-sad-8-0.9", flips(name, true, false));
 }
 
-TEST(RobustTable, ShowsWhatWasMeasuredAndSaysWhatWasNot) {
+TEST(RobustTable, AndItsJsonShowWhatWasMeasuredAndNoPathOfThisMachine) {
   const ScratchFolder out;
   write_model(out, "weak.pt", 10);
   write_model(out, "strong.pt", 30);
@@ -93,13 +93,7 @@ TEST(RobustTable, ShowsWhatWasMeasuredAndSaysWhatWasNot) {
         "| weak.pt | strong.pt | autoattack | 40 | 0 | 20 |", "25.0 (14.2–40.2) of 40; answered 25"}) {
     EXPECT_THAT(run.out, HasSubstr(part));
   }
-}
 
-TEST(RobustTable, TheJsonHasAllOfItAndNoPathOfThisMachine) {
-  const ScratchFolder out;
-  write_model(out, "weak.pt", 10);
-  write_model(out, "strong.pt", 30);
-  ASSERT_EQ(run_program(FERCLI_ROBUST_TABLE, {out.path().string(), "weak.pt", "strong.pt"}).exit_code, 0);
   const auto text = read_file(out / "robustness.json");
   EXPECT_EQ(text.find("/somewhere"), std::string::npos);
   const json found = json::parse(text);
