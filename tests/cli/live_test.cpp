@@ -17,7 +17,7 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
-constexpr const char* kVideo = "synthetic:faces=2,fps=10,seconds=3";
+constexpr const char* kVideo = "synthetic:faces=2,fps=10,seconds=2";
 
 class LiveCommand : public testing::Test {
  protected:
@@ -63,7 +63,7 @@ TEST_F(LiveCommand, ASessionLeavesDataVideosAndASummary) {
     frames.insert(table[i][1]);
     if (!table[i][2].empty()) tracks.insert(table[i][2]);
   }
-  EXPECT_EQ(frames.size(), 30u);
+  EXPECT_EQ(frames.size(), 20u);
   EXPECT_EQ(tracks, (std::set<std::string>{"1", "2"}));
 
   std::istringstream lines(read_file(out("s.jsonl")));
@@ -73,10 +73,10 @@ TEST_F(LiveCommand, ASessionLeavesDataVideosAndASummary) {
     EXPECT_EQ(frame["frame"], count);
     for (const auto& face : frame["faces"]) EXPECT_EQ(face["probabilities"].size(), 7u);
   }
-  EXPECT_EQ(count, 30);
+  EXPECT_EQ(count, 20);
 
   const json session = json::parse(read_file(fs::path(out("session")) / "session.json"));
-  EXPECT_EQ(session["frames"]["analysed"], 30);
+  EXPECT_EQ(session["frames"]["analysed"], 20);
   EXPECT_EQ(session["faces"], 2);
   EXPECT_EQ(read_image(fs::path(out("session")) / "timeline.png", 3).size(0), 3);
 
@@ -85,12 +85,13 @@ TEST_F(LiveCommand, ASessionLeavesDataVideosAndASummary) {
     Frame frame;
     ASSERT_TRUE(video->read(frame)) << file;
     EXPECT_EQ(frame.bgr.size(1), width);
-    EXPECT_EQ(video->length(), 30);
+    EXPECT_EQ(video->length(), 20);
   }
 }
 
 TEST_F(LiveCommand, ARecordedFileGivesTheSameFacesAsTheVideoItWasMadeFrom) {
-  ASSERT_EQ(live({"--source", kVideo, "--record", out("clean.avi"), "--csv", out("first.csv")}).exit_code, 0);
+  const std::string video = "synthetic:faces=1,fps=10,size=320x240,seconds=2";
+  ASSERT_EQ(live({"--source", video, "--record", out("clean.avi"), "--csv", out("first.csv")}).exit_code, 0);
   ASSERT_EQ(live({"--source", out("clean.avi"), "--csv", out("second.csv")}).exit_code, 0);
   const auto first = rows(read_file(out("first.csv"))), second = rows(read_file(out("second.csv")));
   // Compression moves a few pixels: a face may be found a frame earlier or later, an unsure verdict may tip.
@@ -143,7 +144,7 @@ TEST_F(LiveCommand, FacesAreExportedOnceASecondAsTheNetworkSeesThem) {
 }
 
 TEST_F(LiveCommand, TheAttackViewReportsBothVerdicts) {
-  const auto result = live({"--source", "synthetic:faces=1,fps=10,size=320x240,seconds=9", "--max-frames", "12",
+  const auto result = live({"--source", "synthetic:faces=1,fps=10,size=320x240,seconds=9", "--max-frames", "8",
                             "--attack", "untargeted", "--eps", "8/255", "--defend", "standard", "--jsonl", "-",
                             "--record-annotated", out("drawn.avi"), "--lang", "fr"});
   ASSERT_EQ(result.exit_code, 0) << result.err;
@@ -159,7 +160,7 @@ TEST_F(LiveCommand, TheAttackViewReportsBothVerdicts) {
       }
     }
   }
-  EXPECT_GT(attacked, 5);
+  EXPECT_GT(attacked, 3);
   EXPECT_THAT(result.err, testing::HasSubstr("attack success: "));
 }
 

@@ -122,15 +122,17 @@ TEST_F(RobustnessCommand, MinimumNormAttacksGiveTheWholeLadderAndTheMedian) {
 }
 
 TEST_F(RobustnessCommand, ExplainShowsWhatEachStageBrokeAndCost) {
-  const std::vector<std::string> words{"eval",           "--model", "standard",    "--data",  "synthetic:n=14,seed=3",
-                                       "--split",        "all",     "--threads",   "1",       "--attacks",
-                                       "autoattack,pgd", "--eps",   "1/255,8/255", "--steps", "2",
-                                       "--queries",      "12",      "--targets",   "1"};
-  const auto with = [&](std::vector<std::string> more) {
-    more.insert(more.begin(), words.begin(), words.end());
-    return run_in_process(more);
+  const std::vector<std::string> plan{"--attacks", "autoattack,pgd", "--eps", "1/255,8/255", "--steps",
+                                      "2",         "--queries",      "12",    "--targets",   "1"};
+  const auto with = [&](std::vector<std::string> command, const std::vector<std::string>& more) {
+    command.insert(command.end(), plan.begin(), plan.end());
+    command.insert(command.end(), more.begin(), more.end());
+    return run_in_process(command);
   };
-  const json result = figures(with({"--json"})), &tables = result["tables"];
+  const json result = figures(with(
+      {"eval", "--model", "standard", "--data", "synthetic:n=14,seed=3", "--split", "all", "--threads", "1", "--json"},
+      {}));
+  const json& tables = result["tables"];
   EXPECT_FALSE(tables.contains("optimality"));
   std::map<std::string, int64_t> forward, broken;
   for (const auto& stage : tables["stages"]) {
@@ -150,12 +152,12 @@ TEST_F(RobustnessCommand, ExplainShowsWhatEachStageBrokeAndCost) {
     EXPECT_EQ(broken[attack], right_under("accuracy") - right_under("robust_accuracy." + attack + ".8/255")) << attack;
   }
   EXPECT_GT(broken["pgd"] + broken["autoattack"], 0);
-  EXPECT_THAT(with({}).out, testing::Not(HasSubstr("what each stage broke")));
-  const auto shown = with({"--explain"});
+  EXPECT_THAT(with(words({}), {}).out, testing::Not(HasSubstr("what each stage broke")));
+  const auto shown = with(words({}), {"--explain"});
   for (const char* part : {"what each stage broke", "apgd-ce", "forward/image", "all"}) {
     EXPECT_THAT(shown.out, HasSubstr(part));
   }
-  EXPECT_THAT(with({"--explain", "--format", "csv"}).out, HasSubstr("autoattack,stage,apgd-ce"));
+  EXPECT_THAT(with(words({}), {"--explain", "--format", "csv"}).out, HasSubstr("autoattack,stage,apgd-ce"));
 }
 
 TEST_F(RobustnessCommand, TwoMinimumNormAttacksAreSetBesideTheBestOfBoth) {

@@ -81,7 +81,7 @@ TEST(Certification, NeverHoldsForAnImageThatAutoAttackBreaks) {
   for (const double eps : {0.1 / 255, 1 / 255.0, 4 / 255.0, 32 / 255.0}) {
     const auto found = certify_linf(bounds, classifier, data, eps);
     AttackSettings settings;
-    settings.set("steps", 20).set("queries", 100);
+    settings.set("steps", 10).set("queries", 30);
     settings.pixel_grid = false;
     const AttackInput input{to_float(data.images), Goal::untargeted(data.labels), image_keys(data.images)};
     const auto attacked =

@@ -15,11 +15,15 @@ namespace fercli::test {
 
 namespace {
 
-constexpr int64_t kShards = 4, kImages = 12;
+constexpr int64_t kShards = 4, kImages = 12, kSide = 16;
 constexpr double kStepEps = 8 / 255.0;
 
 const Dataset& shard_faces() {
-  static const Dataset data = read_dataset("synthetic:n=42,seed=4");
+  static const Dataset data = [] {
+    ReadOptions options;
+    options.size = kSide;
+    return read_dataset("synthetic:n=42,seed=4", options);
+  }();
   return data;
 }
 
@@ -28,7 +32,8 @@ Checkpoint shard_start() {
   Checkpoint start;
   start.arch = "small-cnn";
   start.options.settings = {{"width", 4}, {"dropout", 0}};
-  start.preprocessing = {1, 48, {0.5}, {0.25}};
+  start.options.size = kSide;
+  start.preprocessing = {1, kSide, {0.5}, {0.25}};
   start.classes = LabelSet::fer2013();
   start.network = make_network(start.arch, start.options, 1);
   start.network->train();

@@ -36,7 +36,7 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 using test::ScratchFolder;
 
-constexpr int64_t kUsualRounds = 14;  // of each kind
+constexpr int64_t kUsualRounds = 8;  // of each kind; the fuzz program tries more
 constexpr unsigned kMostSeconds = 20;
 constexpr int64_t kMostMegabytes = 1500;            // of memory beyond what the tests have
 constexpr rlim_t kAddressSpace = rlim_t{10} << 30;  // so that a failure does not take the machine along
