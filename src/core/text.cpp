@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <limits>
 #include <stdexcept>
 
 #include "core/edit_distance.hpp"
@@ -78,17 +77,19 @@ size_t edit_distance(std::string_view a, std::string_view b) {
 std::string nearest(std::string_view word, const std::vector<std::string>& candidates) {
   const std::string lower = to_lower(word);
   std::string best;
-  size_t best_distance = std::numeric_limits<size_t>::max();
+  size_t best_distance = std::max<size_t>(1, word.size() / 3) + 1;
   for (const auto& candidate : candidates) {
     const std::string other = to_lower(candidate);
-    size_t distance = edit_distance(lower, other);
-    if (lower.size() >= 3 && other.compare(0, lower.size(), lower) == 0) distance = std::min<size_t>(distance, 1);
+    const bool begins = lower.size() >= 3 && other.compare(0, lower.size(), lower) == 0;
+    const size_t longer = std::max(lower.size(), other.size()) - std::min(lower.size(), other.size());
+    if (!begins && longer >= best_distance) continue;  // so far apart at least; found without comparing long words
+    const size_t distance = begins ? std::min<size_t>(longer, 1) : edit_distance(lower, other);
     if (distance < best_distance) {
       best_distance = distance;
       best = candidate;
     }
   }
-  return best_distance <= std::max<size_t>(1, word.size() / 3) ? best : "";
+  return best;
 }
 
 std::string did_you_mean(std::string_view word, const std::vector<std::string>& candidates) {

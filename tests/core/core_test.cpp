@@ -43,6 +43,8 @@ TEST(Suggestions, FindSlipsOfTheFinger) {
   EXPECT_EQ(nearest("hapy", {"Happy", "Sad"}), "Happy");
   EXPECT_EQ(nearest("surp", {"Happy", "Surprise"}), "Surprise");
   EXPECT_EQ(nearest("zebra", {"Happy", "Sad"}), "");
+  EXPECT_EQ(nearest("surprised by", {"Sad", "Surprise"}), "Surprise");
+  EXPECT_EQ(nearest("surprised by it", {"Sad", "Surprise"}), "");
 }
 
 TEST(Philox, GivesThePublishedKnownAnswer) {
