@@ -240,7 +240,7 @@ Checkpoint import_weights(const fs::path& path, const ImportOptions& options) {
   checkpoint.classes = labels;
   checkpoint.options = {checkpoint.preprocessing.channels, checkpoint.preprocessing.size, labels.size(),
                         complete_settings(options.arch, options.settings)};
-  checkpoint.network = make_network(checkpoint.arch, checkpoint.options, 0);
+  checkpoint.network = make_unfilled_network(checkpoint.arch, checkpoint.options);
   load_all_weights(*checkpoint.network, path);
   checkpoint.digest = file_sha256_hex(path);
   checkpoint.training = {{"imported", {{"file", path.filename().string()}, {"sha256", checkpoint.digest}}}};

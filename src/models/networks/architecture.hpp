@@ -44,6 +44,9 @@ Parameter dropout_parameter(const std::string& initial);
 /// an unknown architecture or setting, and on a value out of range.
 std::shared_ptr<Network> make_network(const std::string& arch, NetworkOptions options, uint64_t seed);
 
+/// The same for weights that come from elsewhere, all of them: none are drawn.
+std::shared_ptr<Network> make_unfilled_network(const std::string& arch, NetworkOptions options);
+
 /// The settings given, and the architecture's defaults for the others. Throws UserError on an unknown one.
 std::map<std::string, double> complete_settings(const std::string& arch, std::map<std::string, double> settings);
 

@@ -86,9 +86,13 @@ int64_t smallest_side(const std::string& arch, NetworkOptions options) {
   return options.size;
 }
 
-std::shared_ptr<Network> make_network(const std::string& arch, NetworkOptions options, uint64_t seed) {
+std::shared_ptr<Network> make_unfilled_network(const std::string& arch, NetworkOptions options) {
   options.settings = checked_settings(arch, std::move(options.settings));
-  auto network = Registry<Architecture>::instance().get(arch).make(options);
+  return Registry<Architecture>::instance().get(arch).make(options);
+}
+
+std::shared_ptr<Network> make_network(const std::string& arch, NetworkOptions options, uint64_t seed) {
+  auto network = make_unfilled_network(arch, std::move(options));
   const Rng rng = Rng(seed).split("weights");
   for (const auto& entry : network->named_modules()) {
     if (auto* layer = dynamic_cast<Layer*>(entry.value().get())) layer->initialise(rng.split(entry.key()));
