@@ -50,27 +50,9 @@ std::string in_english(double value, NumberFormat format) {
 }  // namespace
 
 std::string to_string(NumberFormat format) {
-  switch (format) {
-    case NumberFormat::Percent:
-      return "percent";
-    case NumberFormat::Points:
-      return "points";
-    case NumberFormat::Count:
-      return "count";
-    case NumberFormat::Fixed:
-      return "fixed";
-    case NumberFormat::Short:
-      return "short";
-    case NumberFormat::Grey:
-      return "grey";
-    case NumberFormat::Levels:
-      return "levels";
-    case NumberFormat::Seconds:
-      return "seconds";
-    case NumberFormat::Decibels:
-      return "decibels";
-  }
-  return "";
+  static const char* const kNames[] = {"percent", "points", "count",   "fixed",   "short",
+                                       "grey",    "levels", "seconds", "decibels"};
+  return kNames[static_cast<int>(format)];
 }
 
 std::string format_number(double value, NumberFormat format, const std::string& language) {

@@ -24,6 +24,20 @@ View number_view(const View& metric) {
   return metric.json().is_object() ? metric.at("value") : metric;
 }
 
+/// Can a table of these rows have a column "n"?
+bool share_n(const std::vector<std::vector<View>>& rows) {
+  for (const auto& row : rows) {
+    std::set<double> sizes;
+    for (const auto& view : row) {
+      if (!view) continue;
+      if (!view.json().is_object() || !view.at("n")) return false;
+      sizes.insert(view.at("n").number());
+    }
+    if (sizes.size() != 1) return false;
+  }
+  return true;
+}
+
 }  // namespace
 
 Page::Page(const nlohmann::json& report, RenderOptions options, std::filesystem::path folder)
@@ -114,28 +128,29 @@ Text Page::values(const View& list) const {
   return text;
 }
 
-bool Page::share_n(const std::vector<std::vector<View>>& rows) {
-  for (const auto& row : rows) {
-    std::set<double> sizes;
-    for (const auto& view : row) {
-      if (!view) continue;
-      if (!view.json().is_object() || !view.at("n")) return false;
-      sizes.insert(view.at("n").number());
+bool Page::add_shares(Table& table, const std::vector<Text>& names, const std::vector<std::vector<View>>& rows) const {
+  const bool shared = share_n(rows);
+  if (shared) table.header.push_back({plain("n")});
+  for (size_t i = 0; i < rows.size(); ++i) {
+    std::vector<Cell> cells{{names.at(i)}};
+    View n;
+    for (const auto& view : rows[i]) {
+      cells.push_back({metric(view, NumberFormat::Percent, shared ? Sample::Elsewhere : Sample::Shown)});
+      if (shared && !n) n = view.at("n");
     }
-    if (sizes.size() != 1) return false;
+    if (shared) cells.push_back({number(n, NumberFormat::Count)});
+    table.rows.push_back(std::move(cells));
   }
-  return true;
+  return shared;
 }
 
-std::vector<Cell> Page::metric_cells(const std::vector<View>& metrics, NumberFormat format, bool shared_n) const {
-  std::vector<Cell> cells;
-  const View* sample = nullptr;
-  for (const auto& view : metrics) {
-    cells.push_back({metric(view, format, shared_n ? Sample::Elsewhere : Sample::Shown)});
-    if (view && !sample) sample = &view;
+void Page::add_row(HeatMap& map, const View& row, double scale, NumberFormat format) const {
+  map.values.emplace_back();
+  map.words.emplace_back();
+  for (const auto& cell : row.elements()) {
+    map.values.back().push_back(scale * value_of(cell));
+    map.words.back().push_back(cell ? format_number(value_of(cell), format, language()) : "");
   }
-  if (shared_n) cells.push_back({sample ? number(sample->at("n"), NumberFormat::Count) : plain("–")});
-  return cells;
 }
 
 std::vector<Block> Page::figure(const std::string& name, const FigureScript& script, const std::string& alt,

@@ -50,11 +50,11 @@ class Page {
   /// "12.0 % / 10.0 %": a list of proportions or Metrics.
   Text values(const View& list) const;
 
-  /// Cells of Metrics. When all are about the same number of images, that is one last cell ("n"), else each has its
-  /// own.
-  std::vector<Cell> metric_cells(const std::vector<View>& metrics, NumberFormat format, bool shared_n) const;
-  /// Can a table of these rows have a column "n"?
-  static bool share_n(const std::vector<std::vector<View>>& rows);
+  /// Adds a row of shares behind each name. When the Metrics of each row are about one number of images, that is a last
+  /// column "n", and true is returned; else each cell has its own.
+  bool add_shares(Table& table, const std::vector<Text>& names, const std::vector<std::vector<View>>& rows) const;
+  /// Adds a row of Metrics, or numbers, times `scale`.
+  void add_row(HeatMap& map, const View& row, double scale, NumberFormat format) const;
 
   /// Draws FOLDER/figures/NAME.png and .svg. Nothing when that cannot be done: a warning was given.
   std::vector<Block> figure(const std::string& name, const FigureScript& script, const std::string& alt,

@@ -12,4 +12,13 @@ void add_model(std::vector<Block>& blocks, const Page& page, const std::string& 
   add(blocks, std::move(more));
 }
 
+std::vector<Block> write_models(const Page& page, const std::string& part,
+                                std::vector<Block> (*of_model)(const Page& page, const ModelView& model)) {
+  const auto models = page.models(part);
+  if (models.empty()) return {};
+  std::vector<Block> blocks{Paragraph{page.say(part + ".intro")}};
+  for (const auto& model : models) add_model(blocks, page, model.name, of_model(page, model));
+  return blocks;
+}
+
 }  // namespace fercli

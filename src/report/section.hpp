@@ -24,4 +24,8 @@ void add(std::vector<Block>& blocks, std::vector<Block> more);
 /// Where the report is about several models, the blocks of one begin with its name.
 void add_model(std::vector<Block>& blocks, const Page& page, const std::string& model, std::vector<Block> more);
 
+/// The text "PART.intro", and of each model that has this part the blocks that `of_model` writes; none without a model.
+std::vector<Block> write_models(const Page& page, const std::string& part,
+                                std::vector<Block> (*of_model)(const Page& page, const ModelView& model));
+
 }  // namespace fercli

@@ -5,7 +5,8 @@ namespace fercli::autoattack_section {
 
 namespace {
 
-Table cascade(const Page& page, const View& part) {
+std::vector<Block> cascade(const Page& page, const ModelView& model) {
+  const View& part = model.view;
   Table table{page.say("autoattack.table"), {{plain("eps")}, {page.say("column.robust_accuracy")}}, {}};
   if (part.at("balanced")) table.header.push_back({page.say("column.balanced")});
   for (const auto& stage : part.at("stages").elements()) {
@@ -20,15 +21,11 @@ Table cascade(const Page& page, const View& part) {
     }
     table.rows.push_back(std::move(cells));
   }
-  return table;
+  return {table};
 }
 
 std::vector<Block> write(const Page& page) {
-  const auto models = page.models("autoattack");
-  if (models.empty()) return {};
-  std::vector<Block> blocks{Paragraph{page.say("autoattack.intro")}};
-  for (const auto& [model, part] : models) add_model(blocks, page, model, {cascade(page, part)});
-  return blocks;
+  return write_models(page, "autoattack", cascade);
 }
 
 const Register<Section> registered{{"autoattack", 40, write}};

@@ -45,16 +45,14 @@ std::vector<Block> diagram(const Page& page, const ModelView& model) {
                      page.say("calibration_under_attack.figure", {{"eps", page.text(model.view.at("eps"))}}));
 }
 
-std::vector<Block> write(const Page& page) {
-  const auto models = page.models("calibration_under_attack");
-  if (models.empty()) return {};
-  std::vector<Block> blocks{Paragraph{page.say("calibration_under_attack.intro")}};
-  for (const auto& model : models) {
-    auto of_model = diagram(page, model);
-    of_model.push_back(measures(page, model.view));
-    add_model(blocks, page, model.name, std::move(of_model));
-  }
+std::vector<Block> of_model(const Page& page, const ModelView& model) {
+  auto blocks = diagram(page, model);
+  blocks.push_back(measures(page, model.view));
   return blocks;
+}
+
+std::vector<Block> write(const Page& page) {
+  return write_models(page, "calibration_under_attack", of_model);
 }
 
 const Register<Section> registered{{"calibration_under_attack", 110, write}};

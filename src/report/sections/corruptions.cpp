@@ -27,12 +27,7 @@ std::vector<Block> map_of_kinds(const Page& page, const ModelView& model) {
   map.language = page.language();
   for (const auto& kind : model.view.at("kinds").elements()) {
     map.rows.push_back(kind_words(page, kind));
-    map.values.emplace_back();
-    map.words.emplace_back();
-    for (const auto& accuracy : kind.at("accuracy").elements()) {
-      map.values.back().push_back(100 * value_of(accuracy));
-      map.words.back().push_back(format_number(value_of(accuracy), NumberFormat::Points, page.language()));
-    }
+    page.add_row(map, kind.at("accuracy"), 100, NumberFormat::Points);
     while (map.columns.size() < map.values.back().size()) map.columns.push_back(std::to_string(map.columns.size() + 1));
   }
   if (map.rows.empty()) return {};
@@ -47,25 +42,20 @@ std::vector<Block> map_of_kinds(const Page& page, const ModelView& model) {
 }
 
 Table kinds_table(const Page& page, const View& part) {
+  std::vector<Text> names;
   std::vector<std::vector<View>> rows;
   size_t severities = 0;
   for (const auto& kind : part.at("kinds").elements()) {
+    names.push_back(plain(kind_words(page, kind) + " (" + family_words(page, kind) + ")"));
     rows.push_back(kind.at("accuracy").elements());
     severities = std::max(severities, rows.back().size());
     rows.back().push_back(kind.at("mean"));
   }
-  const bool shared = Page::share_n(rows);
   Table table{page.say("corruptions.table"), {{page.say("column.corruption")}}, {}};
   for (size_t s = 1; s <= severities; ++s)
     table.header.push_back({page.say("column.severity", {{"s", plain(std::to_string(s))}})});
   table.header.push_back({page.say("column.mean")});
-  if (shared) table.header.push_back({plain("n")});
-  for (size_t k = 0; k < rows.size(); ++k) {
-    const View kind = part.at("kinds").at(k);
-    std::vector<Cell> cells{{plain(kind_words(page, kind) + " (" + family_words(page, kind) + ")")}};
-    for (auto& cell : page.metric_cells(rows[k], NumberFormat::Percent, shared)) cells.push_back(std::move(cell));
-    table.rows.push_back(std::move(cells));
-  }
+  const bool shared = page.add_shares(table, names, rows);
   std::vector<Cell> mean{{page.say("column.mean_of_all")}};
   for (const auto& value : part.at("severity_mean").elements()) mean.push_back({page.metric(value)});
   mean.push_back(
@@ -75,16 +65,14 @@ Table kinds_table(const Page& page, const View& part) {
   return table;
 }
 
-std::vector<Block> write(const Page& page) {
-  const auto models = page.models("corruptions");
-  if (models.empty()) return {};
-  std::vector<Block> blocks{Paragraph{page.say("corruptions.intro")}};
-  for (const auto& model : models) {
-    auto of_model = map_of_kinds(page, model);
-    of_model.push_back(kinds_table(page, model.view));
-    add_model(blocks, page, model.name, std::move(of_model));
-  }
+std::vector<Block> of_model(const Page& page, const ModelView& model) {
+  auto blocks = map_of_kinds(page, model);
+  blocks.push_back(kinds_table(page, model.view));
   return blocks;
+}
+
+std::vector<Block> write(const Page& page) {
+  return write_models(page, "corruptions", of_model);
 }
 
 const Register<Section> registered{{"corruptions", 90, write}};

@@ -43,17 +43,15 @@ std::vector<Block> curves(const Page& page, const ModelView& model) {
 }
 
 Table classes_table(const Page& page, const View& part) {
+  std::vector<Text> names;
   std::vector<std::vector<View>> rows;
-  for (const auto& entry : part.at("per_class").elements()) rows.push_back(entry.at("robust").elements());
-  const bool shared = Page::share_n(rows);
+  for (const auto& entry : part.at("per_class").elements()) {
+    names.push_back(page.class_name(entry.at("class")));
+    rows.push_back(entry.at("robust").elements());
+  }
   Table table{page.say("per_class.table"), {{page.say("column.class")}}, {}};
   for (const auto& eps : part.at("eps").elements()) table.header.push_back({plain("eps ") + page.text(eps)});
-  if (shared) table.header.push_back({plain("n")});
-  for (size_t k = 0; k < rows.size(); ++k) {
-    std::vector<Cell> cells{{page.class_name(part.at("per_class").at(k).at("class"))}};
-    for (auto& cell : page.metric_cells(rows[k], NumberFormat::Percent, shared)) cells.push_back(std::move(cell));
-    table.rows.push_back(std::move(cells));
-  }
+  page.add_shares(table, names, rows);
   return table;
 }
 

@@ -29,14 +29,9 @@ std::vector<Block> map_of(const Page& page, const ModelView& model) {
   for (size_t row = 0; row < matrix.size(); ++row) {
     const std::string region = region_words(page, regions.at(row));
     map.rows.push_back(region);
-    map.values.emplace_back();
-    map.words.emplace_back();
+    page.add_row(map, matrix.at(row), 100, NumberFormat::Points);
     std::vector<Cell> cells{{plain(region)}, {page.number(part.at("area").at(row), NumberFormat::Percent)}};
-    for (const auto& cell : matrix.at(row).elements()) {
-      map.values.back().push_back(100 * value_of(cell));
-      map.words.back().push_back(cell ? format_number(value_of(cell), NumberFormat::Points, page.language()) : "");
-      cells.push_back({page.metric(cell)});
-    }
+    for (const auto& cell : matrix.at(row).elements()) cells.push_back({page.metric(cell)});
     table.rows.push_back(std::move(cells));
   }
   auto blocks =
@@ -47,11 +42,7 @@ std::vector<Block> map_of(const Page& page, const ModelView& model) {
 }
 
 std::vector<Block> write(const Page& page) {
-  const auto models = page.models("regions");
-  if (models.empty()) return {};
-  std::vector<Block> blocks{Paragraph{page.say("regions.intro")}};
-  for (const auto& model : models) add_model(blocks, page, model.name, map_of(page, model));
-  return blocks;
+  return write_models(page, "regions", map_of);
 }
 
 const Register<Section> registered{{"regions", 55, write}};

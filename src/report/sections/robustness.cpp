@@ -42,26 +42,25 @@ std::vector<Block> curves(const Page& page, const ModelView& model, const View& 
                      page.words("robustness.figure_alt", {{"model", model.name}}), caption);
 }
 
+std::vector<Text> eps_names(const Page& page, const View& part, size_t budgets) {
+  std::vector<Text> names;
+  for (size_t budget = 0; budget < budgets; ++budget) names.push_back(page.text(part.at("eps").at(budget)));
+  return names;
+}
+
 Table ladder_table(const Page& page, const View& part, const char* key, const char* caption) {
   std::vector<Column> columns;
   for (const auto& attack : part.at("attacks").elements()) {
     if (attack.at(key)) columns.push_back({page.text(attack.at("name")), attack.at(key)});
   }
   if (part.at("worst").at(key)) columns.push_back({page.say("attack.all"), part.at("worst").at(key)});
-  std::vector<std::vector<View>> rows;
-  for (size_t budget = 0; budget < part.at("eps").size(); ++budget) {
-    rows.emplace_back();
-    for (const auto& column : columns) rows.back().push_back(column.accuracies.at(budget));
+  std::vector<std::vector<View>> rows(part.at("eps").size());
+  for (size_t budget = 0; budget < rows.size(); ++budget) {
+    for (const auto& column : columns) rows[budget].push_back(column.accuracies.at(budget));
   }
-  const bool shared = Page::share_n(rows);
   Table table{page.say(caption), {{plain("eps")}}, {}};
   for (const auto& column : columns) table.header.push_back({column.name});
-  if (shared) table.header.push_back({plain("n")});
-  for (size_t budget = 0; budget < rows.size(); ++budget) {
-    std::vector<Cell> cells{{page.text(part.at("eps").at(budget))}};
-    for (auto& cell : page.metric_cells(rows[budget], NumberFormat::Percent, shared)) cells.push_back(std::move(cell));
-    table.rows.push_back(std::move(cells));
-  }
+  page.add_shares(table, eps_names(page, part, rows.size()), rows);
   return table;
 }
 
@@ -71,15 +70,9 @@ std::vector<Block> answers(const Page& page, const View& part) {
   if (!shares || classes.empty()) return {};
   std::vector<std::vector<View>> rows;
   for (const auto& row : shares.elements()) rows.push_back(row.elements());
-  const bool shared = Page::share_n(rows);
   Table table{page.say("robustness.answers"), {{plain("eps")}}, {}, true};
   for (const auto& name : classes) table.header.push_back({plain(page.class_words(name))});
-  if (shared) table.header.push_back({plain("n")});
-  for (size_t budget = 0; budget < rows.size(); ++budget) {
-    std::vector<Cell> cells{{page.text(part.at("eps").at(budget))}};
-    for (auto& cell : page.metric_cells(rows[budget], NumberFormat::Percent, shared)) cells.push_back(std::move(cell));
-    table.rows.push_back(std::move(cells));
-  }
+  page.add_shares(table, eps_names(page, part, rows.size()), rows);
   return {table};
 }
 

@@ -73,17 +73,15 @@ Table radii_table(const Page& page, const View& curve) {
   return table;
 }
 
-std::vector<Block> write(const Page& page) {
-  const auto models = page.models("smoothing");
-  if (models.empty()) return {};
-  std::vector<Block> blocks{Paragraph{page.say("smoothing.intro")}};
-  for (const auto& model : models) {
-    auto of_model = curves(page, model);
-    of_model.push_back(sigmas_table(page, model.view));
-    for (const auto& curve : model.view.at("curves").elements()) of_model.push_back(radii_table(page, curve));
-    add_model(blocks, page, model.name, std::move(of_model));
-  }
+std::vector<Block> of_model(const Page& page, const ModelView& model) {
+  auto blocks = curves(page, model);
+  blocks.push_back(sigmas_table(page, model.view));
+  for (const auto& curve : model.view.at("curves").elements()) blocks.push_back(radii_table(page, curve));
   return blocks;
+}
+
+std::vector<Block> write(const Page& page) {
+  return write_models(page, "smoothing", of_model);
 }
 
 const Register<Section> registered{{"smoothing", 100, write}};

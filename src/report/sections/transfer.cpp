@@ -27,13 +27,8 @@ std::vector<Block> write(const Page& page) {
   for (const auto& name : names) table.header.push_back({plain(name)});
   for (size_t row = 0; row < matrix.size(); ++row) {
     std::vector<Cell> cells{{plain(names[row])}};
-    map.values.emplace_back();
-    map.words.emplace_back();
-    for (const auto& cell : matrix.at(row).elements()) {
-      map.values.back().push_back(100 * value_of(cell));
-      map.words.back().push_back(cell ? format_number(value_of(cell), NumberFormat::Percent, page.language()) : "");
-      cells.push_back({page.metric(cell)});
-    }
+    page.add_row(map, matrix.at(row), 100, NumberFormat::Percent);
+    for (const auto& cell : matrix.at(row).elements()) cells.push_back({page.metric(cell)});
     table.rows.push_back(std::move(cells));
   }
   std::vector<Block> blocks{Paragraph{page.say("transfer.intro")}};
