@@ -87,6 +87,13 @@ const WordingTable& stored_sentences() {
       {"too-many-targets.meaning",
        {"only as many targets as there are wrong classes were tried",
         "seules autant de cibles que de classes fausses ont été essayées"}},
+      // Why a violated invariant need not be a mistake.
+      {"invariants.certified",
+       {"a certificate is about the smoothed network, which answers differently from the network that the attacks "
+        "fool, so this one may fail without a mistake in either; both figures are shown as measured",
+        "un certificat porte sur le réseau lissé, qui répond autrement que celui que les attaques trompent : cette "
+        "règle peut donc manquer sans que l’un ou l’autre soit faux ; les deux chiffres sont montrés tels que "
+        "mesurés"}},
       // Warnings about the images.
       {"training-images",
        {"{} of the {} images are Training images, which the networks may have learnt by heart",

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/text.hpp"
+#include "record/stored_sentence.hpp"
 
 namespace fercli {
 
@@ -17,10 +18,6 @@ namespace {
 
 /// From the strongest to the weakest.
 const std::vector<std::string> kChain{"certified", "autoattack", "pgd", "fgsm", "clean"};
-
-constexpr const char* kCertifiedNote =
-    "a certificate is about the smoothed network, which answers differently from the network that the attacks fool, so "
-    "this one may fail without a mistake in either; both figures are shown as measured";
 
 /// Which images (rows of the report's list) are robust at one eps.
 using Standing = std::map<int64_t, bool>;
@@ -156,7 +153,7 @@ json check_invariants(const json& outcomes, const std::string& model) {
   for (auto& invariant : list) {
     invariant["model"] = model;
     const bool certified = invariant.at("name").get<std::string>().compare(0, kChain[0].size(), kChain[0]) == 0;
-    if (certified && !invariant.at("holds").get<bool>()) invariant["note"] = kCertifiedNote;
+    if (certified && !invariant.at("holds").get<bool>()) invariant["note"] = stored_sentence("invariants.certified");
   }
   return list;
 }
