@@ -46,9 +46,6 @@ void visit_fields(Visitor& field, CertifiedImage& image) {
         "change");
 }
 
-template <>
-struct Shape<CertifiedImage> : RecordShape<CertifiedImage> {};
-
 template <class Visitor>
 void visit_fields(Visitor& field, Certification& found) {
   field("norm", found.norm, "linf, l2 or patch");

@@ -46,11 +46,6 @@ void visit_fields(Visitor& field, AttackOptimality& entry) {
         "images that any attack broke; max: the largest best distance");
 }
 
-template <>
-struct Shape<StageReport> : RecordShape<StageReport> {};
-template <>
-struct Shape<AttackOptimality> : RecordShape<AttackOptimality> {};
-
 /// The stages to which images came, at each eps in turn. ladder: of the record's trial.
 std::vector<StageReport> stage_reports(const AttackRecord& record, const std::vector<Budget>& ladder);
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <optional>
+#include <type_traits>
 #include <utility>
 
 #include "record/shape.hpp"
@@ -10,22 +11,20 @@ namespace fercli {
 // A record states its members once, in a function `visit_fields(visitor, record)` of namespace fercli (so that it is
 // found by the record's type) that calls, in the order of the file,
 //   visitor("n", record.n, "images that the metrics are about");
-//   visitor("model", record.model, "the network", schema);        a member that is JSON itself
+//   visitor("name", record.name);                                 whose name says it all
+//   visitor("model", record.model, "the network", schema);        a member that is JSON itself, or of fewer values
 //   visitor.optional("attacks", record.attacks, "…", schema);     left out when null
 //   visitor.optional("robust", record.robust, "…");               a std::optional, left out when it has no value
 //   visitor.defaulted("seconds", record.seconds, "…");            keeps its value where a file lacks it
 //   visitor.constant("schema", value, "…");
-// Writing, reading and the JSON Schema follow from it.
+//   visitor.open();                                               other members may stand there too
+// Writing, reading and the JSON Schema follow from it, of a record inside others too.
 
 class FieldWriter {
  public:
-  template <class Value>
-  void operator()(const char* name, const Value& value, const char* /*help*/) {
+  template <class Value, class... About>
+  void operator()(const char* name, const Value& value, const About&... /*help, schema*/) {
     document_[name] = Shape<Value>::write(value);
-  }
-  void operator()(const char* name, const nlohmann::json& value, const char* /*help*/,
-                  const nlohmann::json& /*schema*/) {
-    document_[name] = value;
   }
   void optional(const char* name, const nlohmann::json& value, const char* /*help*/, const nlohmann::json& /*schema*/) {
     if (!value.is_null()) document_[name] = value;
@@ -39,6 +38,7 @@ class FieldWriter {
     (*this)(member...);
   }
   void constant(const char* name, const nlohmann::json& value, const char* /*help*/) { document_[name] = value; }
+  void open() const {}
 
   nlohmann::ordered_json take() { return std::move(document_); }
 
@@ -51,13 +51,9 @@ class FieldReader {
  public:
   explicit FieldReader(const nlohmann::json& document) : document_(document) {}
 
-  template <class Value>
-  void operator()(const char* name, Value& value, const char* /*help*/) const {
+  template <class Value, class... About>
+  void operator()(const char* name, Value& value, const About&... /*help, schema*/) const {
     value = Shape<Value>::read(document_.at(name));
-  }
-  void operator()(const char* name, nlohmann::json& value, const char* /*help*/,
-                  const nlohmann::json& /*schema*/) const {
-    value = document_.at(name);
   }
   void optional(const char* name, nlohmann::json& value, const char* /*help*/, const nlohmann::json& /*schema*/) const {
     value = document_.value(name, nlohmann::json());
@@ -72,6 +68,7 @@ class FieldReader {
     if (document_.contains(name)) (*this)(name, value, rest...);
   }
   void constant(const char*, const nlohmann::json&, const char*) const {}
+  void open() const {}
 
  private:
   const nlohmann::json& document_;
@@ -80,10 +77,11 @@ class FieldReader {
 class FieldDescriber {
  public:
   template <class Value>
-  void operator()(const char* name, const Value& /*value*/, const char* help) {
+  void operator()(const char* name, const Value& /*value*/, const char* help = "") {
     always_.emplace_back(name, shape::described(Shape<Value>::schema(), help));
   }
-  void operator()(const char* name, const nlohmann::json& /*value*/, const char* help, const nlohmann::json& schema) {
+  template <class Value>
+  void operator()(const char* name, const Value& /*value*/, const char* help, const nlohmann::json& schema) {
     always_.emplace_back(name, shape::described(schema, help));
   }
   void optional(const char* name, const nlohmann::json& /*value*/, const char* help, const nlohmann::json& schema) {
@@ -103,10 +101,13 @@ class FieldDescriber {
     always_.emplace_back(name, shape::described(shape::constant(value), help));
   }
 
-  nlohmann::json schema() const { return shape::object(always_, sometimes_); }
+  void open() { open_ = true; }
+
+  nlohmann::json schema() const { return (open_ ? shape::open_object : shape::object)(always_, sometimes_); }
 
  private:
   shape::Members always_, sometimes_;
+  bool open_ = false;
 };
 
 template <class Record>
@@ -125,17 +126,17 @@ void read_record(const nlohmann::json& document, Record& record) {
 template <class Record>
 nlohmann::json schema_of_record() {
   FieldDescriber describer;
-  Record record;
+  Record record{};
   visit_fields(describer, record);
   return describer.schema();
 }
 
-/// Of a record inside others: `template <> struct Shape<Part> : RecordShape<Part> {};` behind its `visit_fields`.
+/// Of a record inside others.
 template <class Record>
-struct RecordShape {
+struct Shape<Record, std::void_t<decltype(visit_fields(std::declval<FieldReader&>(), std::declval<Record&>()))>> {
   static nlohmann::json write(const Record& record) { return write_record(record); }
   static Record read(const nlohmann::json& document) {
-    Record record;
+    Record record{};
     read_record(document, record);
     return record;
   }

@@ -52,7 +52,7 @@ json object(const Members& always, const Members& sometimes) {
 }
 
 json described(json schema, const std::string& help) {
-  schema["description"] = help;
+  if (!help.empty()) schema["description"] = help;
   return schema;
 }
 

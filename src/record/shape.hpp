@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -26,15 +27,15 @@ json list(json item);
 json map_of(json value);                                                 ///< an object with names of any kind
 json object(const Members& always, const Members& sometimes = {});       ///< and with nothing else in it
 json open_object(const Members& always, const Members& sometimes = {});  ///< other members may be there too
-json described(json schema, const std::string& help);
-json or_null(json schema);  ///< of one that has a type
+json described(json schema, const std::string& help);                    ///< "": as it is
+json or_null(json schema);                                               ///< of one that has a type
 json titled(json schema, const std::string& title);
 Members joined(Members first, const Members& second);
 
 }  // namespace shape
 
 /// How a value of a record stands in JSON: `write`, `read` (throws JSON's exceptions), `schema`.
-template <class Value>
+template <class Value, class = void>
 struct Shape {
   static nlohmann::json write(const Value& value) { return value; }
   static Value read(const nlohmann::json& json) { return json.get<Value>(); }
@@ -62,6 +63,19 @@ struct Shape<std::vector<Value>> {
     return values;
   }
   static nlohmann::json schema() { return shape::list(Shape<Value>::schema()); }
+};
+
+/// Null where there is none.
+template <class Value>
+struct Shape<std::optional<Value>> {
+  static nlohmann::json write(const std::optional<Value>& value) {
+    return value ? nlohmann::json(Shape<Value>::write(*value)) : nlohmann::json();
+  }
+  static std::optional<Value> read(const nlohmann::json& json) {
+    if (json.is_null()) return {};
+    return Shape<Value>::read(json);
+  }
+  static nlohmann::json schema() { return shape::or_null(Shape<Value>::schema()); }
 };
 
 /// An object whose names stand in an order of their own.

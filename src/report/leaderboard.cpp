@@ -20,9 +20,6 @@ void visit_fields(Visitor& visitor, WorstClass& worst) {
   visitor("robust_accuracy", worst.robust_accuracy, "of the images of this class");
 }
 
-template <>
-struct Shape<WorstClass> : RecordShape<WorstClass> {};
-
 template <class Visitor>
 void visit_fields(Visitor& visitor, LeaderboardCard& card) {
   visitor.constant("schema", LeaderboardCard::kSchema, "which keys there are");

@@ -99,15 +99,6 @@ void visit_fields(Visitor& field, MeanPose& pose) {
   field("pitch", pose.pitch, "degrees");
 }
 
-template <>
-struct Shape<LabelShare> : RecordShape<LabelShare> {};
-template <>
-struct Shape<LabelStretch> : RecordShape<LabelStretch> {};
-template <>
-struct Shape<MeanAffect> : RecordShape<MeanAffect> {};
-template <>
-struct Shape<MeanPose> : RecordShape<MeanPose> {};
-
 template <class Visitor>
 void visit_fields(Visitor& field, SessionPerson& person) {
   field("name", person.name, "of the video, where there are several, and the number");
@@ -140,13 +131,6 @@ void visit_fields(Visitor& field, LabelTransitions& transitions) {
   field("longest_gap", transitions.longest_gap, "seconds between the two labels of a change");
   field("counts", transitions.counts, "from a class to another");
 }
-
-template <>
-struct Shape<SessionPerson> : RecordShape<SessionPerson> {};
-template <>
-struct Shape<Everybody> : RecordShape<Everybody> {};
-template <>
-struct Shape<LabelTransitions> : RecordShape<LabelTransitions> {};
 
 template <class Visitor>
 void visit_fields(Visitor& field, SessionReport& report) {

@@ -29,9 +29,6 @@ void visit_fields(Visitor& field, RobustRecord& record) {
   field("top_share", record.top_share, "how often");
 }
 
-template <>
-struct Shape<RobustRecord> : RecordShape<RobustRecord> {};
-
 /// One line of the log.
 struct EpochRecord {
   int64_t epoch = 0;
@@ -58,8 +55,5 @@ void visit_fields(Visitor& field, EpochRecord& record) {
   field("best", record.best, "better than all epochs before");
   field.optional("robust", record.robust, "in adversarial training");
 }
-
-template <>
-struct Shape<EpochRecord> : RecordShape<EpochRecord> {};
 
 }  // namespace fercli

@@ -18,9 +18,6 @@ void visit_fields(Visitor& field, Rollback& rollback) {
   field("live_balanced_accuracy", rollback.live_balanced_accuracy, "after the epoch that collapsed");
 }
 
-template <>
-struct Shape<Rollback> : RecordShape<Rollback> {};
-
 /// Where a run is, apart from weights and optimizer.
 struct RunState {
   int64_t epoch = 0, batch = 0, step = 0;
