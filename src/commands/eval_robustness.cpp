@@ -173,9 +173,8 @@ void print_robustness_estimate(const RobustnessOptions& options, const Robustnes
 
 void add_to_result(Result& result, const RobustnessRun& run, const LabelSet& classes) {
   add_robustness(result, run.robustness, run.plan, classes);
-  result.tables["sanity"] = nlohmann::json::array();
+  result.tables["sanity"] = Shape<std::vector<SanityFlag>>::write(run.flags);
   for (const auto& flag : run.flags) {
-    result.tables["sanity"].push_back(to_json(flag));
     if (flag.raised) result.add_warning(fmt::format("{}: {}; {}", flag.name, flag.found, flag.meaning));
   }
 }

@@ -4,15 +4,13 @@
 #include "core/clock.hpp"
 #include "core/error.hpp"
 #include "core/interrupt.hpp"
+#include "core/numbers.hpp"
 #include "core/tensor_list.hpp"
 #include "data/corruptions/corruption.hpp"
-#include "eval/result.hpp"
 
 namespace fercli {
 
 namespace {
-
-using nlohmann::json;
 
 std::vector<Corruption> chosen(const std::vector<std::string>& names) {
   for (const auto& name : names) Registry<Corruption>::instance().get(name);
@@ -63,50 +61,43 @@ Answers ask(const Classifier& classifier, const Dataset& dataset, const std::vec
   return answers;
 }
 
-json share_right(const torch::Tensor& right) {
-  return to_json(proportion(right.sum().item<int64_t>(), right.numel()));
-}
-
 /// Each image's share of right answers is one observation. right: (N,…) bool.
 Metric mean_over_images(const torch::Tensor& right) {
   return bounded_mean(list_of<double>(right.flatten(1).to(torch::kFloat64).mean(1)), 1);
 }
 
-json kind_json(const Corruption& corruption, const torch::Tensor& right) {
-  json entry = {{"name", corruption.name},
-                {"family", corruption.family},
-                {"accuracy", json::array()},
-                {"mean", to_json(mean_over_images(right))}};
-  for (int64_t s = 0; s < kSeverities; ++s) entry["accuracy"].push_back(share_right(right.select(1, s)));
-  return entry;
+CorruptionKind corruption_kind(const Corruption& corruption, const torch::Tensor& right) {
+  CorruptionKind kind{corruption.name, corruption.family, {}, mean_over_images(right)};
+  for (int64_t s = 0; s < kSeverities; ++s) {
+    const auto at_severity = right.select(1, s);
+    kind.accuracy.push_back(proportion(at_severity.sum().item<int64_t>(), at_severity.numel()));
+  }
+  return kind;
 }
 
 }  // namespace
 
-json study_corruptions(const Classifier& classifier, const Dataset& dataset, const CorruptionOptions& options,
-                       Observer& observer) {
+CorruptionStudy study_corruptions(const Classifier& classifier, const Dataset& dataset,
+                                  const CorruptionOptions& options, Observer& observer) {
   const auto start = Clock::now();
   const int64_t forwards = classifier.forwards();
   const auto corruptions = chosen(options.kinds);
   const auto answers = ask(classifier, dataset, corruptions, options, observer);
-  const Metric clean = proportion(answers.clean.sum().item<int64_t>(), dataset.size());
-  const Metric all = mean_over_images(answers.corrupted);
-  json result = {{"kinds", json::array()},
-                 {"clean", to_json(clean)},
-                 {"mean", to_json(all)},
-                 {"severity_mean", json::array()},
-                 {"n", dataset.size()},
-                 {"seed", options.seed},
-                 {"precision", to_string(classifier.precision())}};
+  CorruptionStudy study;
   for (size_t kind = 0; kind < corruptions.size(); ++kind) {
-    result["kinds"].push_back(kind_json(corruptions[kind], answers.corrupted.select(1, static_cast<int64_t>(kind))));
+    study.kinds.push_back(corruption_kind(corruptions[kind], answers.corrupted.select(1, static_cast<int64_t>(kind))));
   }
+  study.clean = proportion(answers.clean.sum().item<int64_t>(), dataset.size());
+  study.mean = mean_over_images(answers.corrupted);
   for (int64_t s = 0; s < kSeverities; ++s) {
-    result["severity_mean"].push_back(mean_over_images(answers.corrupted.select(2, s)).value);
+    study.severity_mean.push_back(mean_over_images(answers.corrupted.select(2, s)).value);
   }
-  result["relative_mean_corruption_accuracy"] = clean.value > 0 ? json(all.value / clean.value) : json();
-  result["cost"] = {{"forward", classifier.forwards() - forwards}, {"backward", 0}, {"seconds", seconds_since(start)}};
-  return result;
+  study.relative_mean = study.clean.value > 0 ? study.mean.value / study.clean.value : kNaN;
+  study.n = dataset.size();
+  study.seed = options.seed;
+  study.precision = to_string(classifier.precision());
+  study.cost = {classifier.forwards() - forwards, 0, seconds_since(start)};
+  return study;
 }
 
 }  // namespace fercli

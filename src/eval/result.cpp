@@ -113,15 +113,11 @@ void Result::add_warning(const std::string& line) {
 }
 
 json to_json(const Metric& metric) {
-  return {{"value", finite_or_null(metric.value)},
-          {"interval", {finite_or_null(metric.interval.low), finite_or_null(metric.interval.high)}},
-          {"n", metric.n}};
+  return Shape<Metric>::write(metric);
 }
 
 Metric metric_from_json(const json& document) {
-  const auto& interval = document.at("interval");
-  const auto number = Shape<double>::read;
-  return {number(document.at("value")), {number(interval.at(0)), number(interval.at(1))}, document.at("n")};
+  return Shape<Metric>::read(document);
 }
 
 json to_json(const Result& result) {

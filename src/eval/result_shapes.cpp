@@ -2,46 +2,35 @@
 
 namespace fercli {
 
-nlohmann::json interval_schema() {
+nlohmann::json Shape<Interval>::write(const Interval& interval) {
+  return {Shape<double>::write(interval.low), Shape<double>::write(interval.high)};
+}
+
+Interval Shape<Interval>::read(const nlohmann::json& json) {
+  return {Shape<double>::read(json.at(0)), Shape<double>::read(json.at(1))};
+}
+
+nlohmann::json Shape<Interval>::schema() {
   auto interval = shape::list(shape::number());
   interval["minItems"] = interval["maxItems"] = 2;
   return interval;
 }
 
-nlohmann::json Shape<Metric>::schema() {
-  using namespace shape;
-  return open_object({{"value", number()},
-                      {"interval", described(interval_schema(), "95 %, from low to high; null where there is none")},
-                      {"n", described(whole(), "of how many")}});
+Cost& Cost::operator+=(const Cost& other) {
+  forward += other.forward;
+  backward += other.backward;
+  seconds += other.seconds;
+  return *this;
+}
+
+AttackedIn attacked_in(Norm norm, const Budget& eps, nlohmann::json attack) {
+  return {{eps.text, eps.eps, std::move(attack)}, to_string(norm), describe_levels(norm, eps.eps)};
 }
 
 nlohmann::json levels_schema() {
   using namespace shape;
   return described(object({{"counts", text()}, {"at_most", whole()}, {"distance", number()}}),
                    "what 8-bit images make of eps");
-}
-
-shape::Members attacked_at() {
-  using namespace shape;
-  return {{"eps", text()},
-          {"eps_value", number()},
-          {"attack", described(open_object({{"name", text()}}), "and its settings")}};
-}
-
-nlohmann::json cost_schema() {
-  using namespace shape;
-  return object({{"forward", described(whole(), "images through the network")},
-                 {"backward", described(whole(), "gradients of an image")},
-                 {"seconds", number()}});
-}
-
-nlohmann::json reliability_schema() {
-  using namespace shape;
-  return list(open_object({{"low", share()},
-                           {"high", share()},
-                           {"confidence", described(number(), "mean of the bin; null: empty")},
-                           {"accuracy", Shape<Metric>::schema()},
-                           {"n", whole()}}));
 }
 
 nlohmann::json model_schema() {

@@ -1,22 +1,85 @@
 #pragma once
 
+#include "eval/campaign/trial.hpp"
 #include "eval/result.hpp"
-#include "record/shape.hpp"
+#include "record/fields.hpp"
 
 namespace fercli {
 
+/// From low to high.
 template <>
-struct Shape<Metric> {
-  static nlohmann::json write(const Metric& metric) { return to_json(metric); }
-  static Metric read(const nlohmann::json& json) { return metric_from_json(json); }
-  static nlohmann::json schema();  ///< an interval is one of 95 %
+struct Shape<Interval> {
+  static nlohmann::json write(const Interval& interval);
+  static Interval read(const nlohmann::json& json);
+  static nlohmann::json schema();
 };
 
-nlohmann::json interval_schema();     ///< from low to high
-nlohmann::json levels_schema();       ///< of `describe_levels`
-shape::Members attacked_at();         ///< eps and attack of what is measured at one eps
-nlohmann::json cost_schema();         ///< what figures cost
-nlohmann::json reliability_schema();  ///< of a reliability diagram
+template <class Visitor>
+void visit_fields(Visitor& field, Metric& metric) {
+  field.open();
+  field("value", metric.value);
+  field("interval", metric.interval, "95 %, from low to high; null where there is none");
+  field("n", metric.n, "of how many");
+}
+
+template <class Visitor>
+void visit_fields(Visitor& field, ReliabilityBin& bin) {
+  field.open();
+  field("low", bin.low, "", shape::share());
+  field("high", bin.high, "", shape::share());
+  field("confidence", bin.confidence, "mean of the bin; null: empty");
+  field("accuracy", bin.accuracy);
+  field("n", bin.accuracy.n);
+}
+
+/// What figures cost.
+struct Cost {
+  int64_t forward = 0, backward = 0;
+  double seconds = 0;
+
+  Cost& operator+=(const Cost& other);
+};
+
+template <class Visitor>
+void visit_fields(Visitor& field, Cost& cost) {
+  field("forward", cost.forward, "images through the network");
+  field("backward", cost.backward, "gradients of an image");
+  field("seconds", cost.seconds);
+}
+
+nlohmann::json levels_schema();  ///< of `describe_levels`
+
+/// What is measured under one attack at one eps.
+struct AttackedAt {
+  std::string eps;
+  double eps_value = 0;
+  nlohmann::json attack;  ///< its settings
+};
+
+template <class Visitor>
+void visit_fields(Visitor& field, AttackedAt& at) {
+  field.open();
+  field("eps", at.eps);
+  field("eps_value", at.eps_value);
+  field("attack", at.attack, "and its settings", shape::open_object({{"name", shape::text()}}));
+}
+
+/// The same in a norm that may be another, of 8-bit images.
+struct AttackedIn {
+  AttackedAt at;
+  std::string norm;
+  nlohmann::json levels;  ///< see `describe_levels`
+};
+
+template <class Visitor>
+void visit_fields(Visitor& field, AttackedIn& in) {
+  visit_fields(field, in.at);
+  field("norm", in.norm);
+  field.optional("eps_levels", in.levels, "", levels_schema());
+}
+
+AttackedIn attacked_in(Norm norm, const Budget& eps, nlohmann::json attack);
+
 nlohmann::json model_schema();        ///< of `describe_model`
 nlohmann::json options_schema();      ///< of OptionSet::provenance
 nlohmann::json environment_schema();  ///< of `environment_json`

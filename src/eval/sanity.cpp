@@ -3,7 +3,6 @@
 #include "attacks/engine/mixture.hpp"
 #include "attacks/threat/losses.hpp"
 #include "core/text.hpp"
-#include "record/shape.hpp"
 #include "record/stored_sentence.hpp"
 
 namespace fercli {
@@ -176,15 +175,6 @@ SanityFlag check_targets(const Trial& plan, int64_t classes) {
 }
 
 }  // namespace
-
-nlohmann::json to_json(const SanityFlag& flag) {
-  return {{"flag", flag.name}, {"raised", flag.raised}, {"found", flag.found}, {"meaning", flag.meaning}};
-}
-
-nlohmann::json sanity_schema() {
-  using namespace shape;
-  return object({{"flag", text()}, {"raised", flag()}, {"found", text()}, {"meaning", text()}});
-}
 
 std::vector<SanityFlag> check_network(const Classifier& classifier, const torch::Tensor& images,
                                       const torch::Tensor& labels, const ThreatModel& threat, uint64_t seed) {

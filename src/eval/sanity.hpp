@@ -1,23 +1,28 @@
 #pragma once
 
-#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
 #include "eval/campaign/campaign.hpp"
+#include "record/fields.hpp"
 
 namespace fercli {
 
 /// One question about whether an evaluation can be trusted.
 struct SanityFlag {
   std::string name;     ///< "zero-gradients"
-  bool raised;          ///< something is wrong
+  bool raised = false;  ///< something is wrong
   std::string found;    ///< what was seen, with numbers
   std::string meaning;  ///< what it means for the figures
 };
 
-nlohmann::json to_json(const SanityFlag& flag);
-nlohmann::json sanity_schema();
+template <class Visitor>
+void visit_fields(Visitor& field, SanityFlag& flag) {
+  field("flag", flag.name);
+  field("raised", flag.raised);
+  field("found", flag.found);
+  field("meaning", flag.meaning);
+}
 
 /// Asks the network about `images` (a few rightly classified ones are enough). The first three and their thresholds are
 /// AutoAttack's (Croce & Hein, arXiv:2003.01690, and the warnings of its implementation):

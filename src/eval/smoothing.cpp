@@ -5,13 +5,10 @@
 #include "core/error.hpp"
 #include "core/interrupt.hpp"
 #include "eval/measures/distributions.hpp"
-#include "eval/result.hpp"
 
 namespace fercli {
 
 namespace {
-
-using nlohmann::json;
 
 constexpr double kStepsPerSigma = 10;  ///< of the curve
 
@@ -62,53 +59,46 @@ double largest_radius(double sigma, const SmoothingOptions& options) {
   return std::max(0.0, sigma * normal_quantile(clopper_pearson_lower(options.n, options.n, options.alpha)));
 }
 
-json curve(const std::vector<Certificate>& certificates, const torch::Tensor& labels, double sigma,
-           const SmoothingOptions& options) {
+CertifiedCurve curve_of(const std::vector<Certificate>& certificates, const torch::Tensor& labels, double sigma,
+                        const SmoothingOptions& options) {
   const auto n = static_cast<int64_t>(certificates.size());
-  int64_t abstained = 0;
+  CertifiedCurve curve;
+  curve.sigma = sigma;
   std::vector<double> radius_if_right;
   for (int64_t i = 0; i < n; ++i) {
     const Certificate& certificate = certificates[static_cast<size_t>(i)];
-    abstained += certificate.abstained();
+    curve.abstained += certificate.abstained();
     radius_if_right.push_back(certificate.answer == labels[i].item<int64_t>() ? certificate.radius : 0);
   }
   const auto certified = [&](double radius) {
-    return to_json(proportion(std::count_if(radius_if_right.begin(), radius_if_right.end(),
-                                            [radius](double certain) { return certain > radius; }),
-                              n));
+    return proportion(std::count_if(radius_if_right.begin(), radius_if_right.end(),
+                                    [radius](double certain) { return certain > radius; }),
+                      n);
   };
-  const double largest = largest_radius(sigma, options);
-  json result = {{"sigma", sigma},
-                 {"radius", json::array()},
-                 {"certified_accuracy", json::array()},
-                 {"abstained", abstained},
-                 {"accuracy", certified(0)},
-                 {"average_certified_radius", to_json(positive_mean(radius_if_right))},
-                 {"largest_radius", largest}};
+  curve.accuracy = certified(0);
+  curve.average_certified_radius = positive_mean(radius_if_right);
+  curve.largest_radius = largest_radius(sigma, options);
   for (int64_t step = 0;; ++step) {
-    const double radius = sigma * static_cast<double>(step) / kStepsPerSigma;
-    result["radius"].push_back(radius);
-    result["certified_accuracy"].push_back(certified(radius));
-    if (radius > largest) return result;
+    curve.radius.push_back(sigma * static_cast<double>(step) / kStepsPerSigma);
+    curve.certified_accuracy.push_back(certified(curve.radius.back()));
+    if (curve.radius.back() > curve.largest_radius) return curve;
   }
 }
 
-json per_image(const std::vector<std::vector<Certificate>>& certificates, const Dataset& dataset,
-               const LabelSet& classes) {
-  auto table = json::array();
+std::vector<SmoothedImage> smoothed_images(const std::vector<std::vector<Certificate>>& certificates,
+                                           const Dataset& dataset, const LabelSet& classes) {
+  std::vector<SmoothedImage> images;
   for (int64_t i = 0; i < dataset.size(); ++i) {
-    json entry = {{"id", dataset.ids[static_cast<size_t>(i)]},
-                  {"label", classes.name(dataset.labels[i].item<int64_t>())},
-                  {"answer", json::array()},
-                  {"radius", json::array()}};
+    SmoothedImage image{dataset.ids[static_cast<size_t>(i)], classes.name(dataset.labels[i].item<int64_t>()), {}, {}};
     for (const auto& of_sigma : certificates) {
       const Certificate& certificate = of_sigma[static_cast<size_t>(i)];
-      entry["answer"].push_back(certificate.abstained() ? json() : json(classes.name(certificate.answer)));
-      entry["radius"].push_back(certificate.radius);
+      image.answer.emplace_back();
+      if (!certificate.abstained()) image.answer.back() = classes.name(certificate.answer);
+      image.radius.push_back(certificate.radius);
     }
-    table.push_back(std::move(entry));
+    images.push_back(std::move(image));
   }
-  return table;
+  return images;
 }
 
 }  // namespace
@@ -134,26 +124,27 @@ std::vector<std::vector<Certificate>> certify(const Classifier& classifier, cons
   return certificates;
 }
 
-json study_smoothing(const Classifier& classifier, const Dataset& dataset, const SmoothingOptions& options,
-                     Observer& observer) {
+SmoothedImages study_smoothing(const Classifier& classifier, const Dataset& dataset, const SmoothingOptions& options,
+                               Observer& observer) {
   const auto start = Clock::now();
   const int64_t forwards = classifier.forwards();
   const auto certificates = certify(classifier, dataset.images, options, observer);
-  json result = {{"sigma", options.sigmas},
-                 {"n0", options.n0},
-                 {"n", options.n},
-                 {"alpha", options.alpha},
-                 {"images", dataset.size()},
-                 {"seed", options.seed},
-                 {"precision", to_string(classifier.precision())},
-                 {"note", kNote},
-                 {"curves", json::array()},
-                 {"per_image", per_image(certificates, dataset, classifier.classes())}};
+  SmoothedImages found{{options.sigmas,
+                        options.n0,
+                        options.n,
+                        options.alpha,
+                        dataset.size(),
+                        options.seed,
+                        to_string(classifier.precision()),
+                        kNote,
+                        {}},
+                       smoothed_images(certificates, dataset, classifier.classes()),
+                       {}};
   for (size_t s = 0; s < options.sigmas.size(); ++s) {
-    result["curves"].push_back(curve(certificates[s], dataset.labels, options.sigmas[s], options));
+    found.study.curves.push_back(curve_of(certificates[s], dataset.labels, options.sigmas[s], options));
   }
-  result["cost"] = {{"forward", classifier.forwards() - forwards}, {"backward", 0}, {"seconds", seconds_since(start)}};
-  return result;
+  found.cost = {classifier.forwards() - forwards, 0, seconds_since(start)};
+  return found;
 }
 
 }  // namespace fercli

@@ -1,11 +1,13 @@
 #pragma once
 
 #include <cstdint>
-#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "core/observer.hpp"
 #include "data/dataset.hpp"
+#include "eval/result_shapes.hpp"
 #include "models/classifier.hpp"
 
 namespace fercli {
@@ -41,19 +43,84 @@ struct Certificate {
 std::vector<std::vector<Certificate>> certify(const Classifier& classifier, const torch::Tensor& images,
                                               const SmoothingOptions& options, Observer& observer = Observer::none());
 
-/// Certified accuracy on these images:
-///
-///     {"sigma": […], "n0", "n", "alpha", "images", "seed", "precision": "fp32" | "bf16", "note",
-///      "curves": [{"sigma", "radius": […], "certified_accuracy": [Metric of each radius], "abstained": images,
-///                  "accuracy": Metric, "average_certified_radius": Metric, "largest_radius"}, …],
-///      "per_image": [{"id", "label", "answer": [class name | null of each sigma], "radius": [of each sigma]}, …],
-///      "cost": {"forward", "backward": 0, "seconds"}}
-///
-/// certified_accuracy at r: share of all images whose answer is right with a radius above r, an abstention counting as
-/// wrong; r runs in steps of sigma/10 from 0 to beyond the largest radius that n draws can certify. accuracy: right
-/// answers, at r = 0. average_certified_radius: over all images, 0 where the answer is wrong (Zhai et al.,
-/// arXiv:2001.02378). Labels must be in the order of the classifier's classes.
-nlohmann::json study_smoothing(const Classifier& classifier, const Dataset& dataset, const SmoothingOptions& options,
+/// What is certain about all images with one sigma.
+struct CertifiedCurve {
+  double sigma = 0;
+  std::vector<double> radius;  ///< in steps of sigma/10 from 0 to beyond the largest radius that n draws can certify
+  std::vector<Metric> certified_accuracy;     ///< share of all images whose answer is right with a radius above
+  int64_t abstained = 0;                      ///< counts as wrong
+  Metric accuracy, average_certified_radius;  ///< the latter over all images, 0 where the answer is wrong (Zhai et al.,
+                                              ///< arXiv:2001.02378)
+  double largest_radius = 0;
+};
+
+template <class Visitor>
+void visit_fields(Visitor& field, CertifiedCurve& curve) {
+  field("sigma", curve.sigma);
+  field("radius", curve.radius, "in L2");
+  field("certified_accuracy", curve.certified_accuracy, "at each radius");
+  field("abstained", curve.abstained, "images");
+  field("accuracy", curve.accuracy);
+  field("average_certified_radius", curve.average_certified_radius);
+  field("largest_radius", curve.largest_radius, "that these draws can certify");
+}
+
+/// Certified accuracy on a set of images.
+struct SmoothingStudy {
+  std::vector<double> sigma;
+  int64_t n0 = 0, n = 0;
+  double alpha = 0;
+  int64_t images = 0;
+  uint64_t seed = 0;
+  std::string precision;  ///< "fp32" | "bf16"
+  std::string note;
+  std::vector<CertifiedCurve> curves;  ///< of each sigma
+};
+
+template <class Visitor>
+void visit_fields(Visitor& field, SmoothingStudy& study) {
+  field.open();
+  field("sigma", study.sigma);
+  field("n0", study.n0, "draws that choose the class");
+  field("n", study.n, "draws that certify it");
+  field("alpha", study.alpha, "", shape::share());
+  field("images", study.images);
+  field("seed", study.seed);
+  field("precision", study.precision);
+  field("note", study.note);
+  field("curves", study.curves);
+}
+
+struct SmoothedImage {
+  std::string id, label;
+  std::vector<std::optional<std::string>> answer;  ///< class with each sigma; none: abstained
+  std::vector<double> radius;                      ///< of each sigma
+};
+
+template <class Visitor>
+void visit_fields(Visitor& field, SmoothedImage& image) {
+  field("id", image.id);
+  field("label", image.label);
+  field("answer", image.answer);
+  field("radius", image.radius);
+}
+
+/// The same with what is certain about each image.
+struct SmoothedImages {
+  SmoothingStudy study;
+  std::vector<SmoothedImage> per_image;
+  Cost cost;
+};
+
+template <class Visitor>
+void visit_fields(Visitor& field, SmoothedImages& images) {
+  visit_fields(field, images.study);
+  field("per_image", images.per_image);
+  field("cost", images.cost);
+}
+
+/// Labels must be in the order of the classifier's classes.
+SmoothedImages study_smoothing(const Classifier& classifier, const Dataset& dataset, const SmoothingOptions& options,
                                Observer& observer = Observer::none());
 
 }  // namespace fercli

@@ -1,7 +1,5 @@
 #include "eval/transfer_matrix.hpp"
 
-#include <nlohmann/json.hpp>
-
 #include "attacks/engine/transfer.hpp"
 #include "core/error.hpp"
 #include "core/tensor_list.hpp"
@@ -9,13 +7,10 @@
 #include "eval/campaign/division.hpp"
 #include "eval/campaign/verdict.hpp"
 #include "eval/evaluate.hpp"
-#include "eval/result.hpp"
 
 namespace fercli {
 
 namespace {
-
-using nlohmann::json;
 
 void check(const std::vector<NamedClassifier>& models) {
   for (const auto& model : models) {
@@ -40,8 +35,9 @@ Dataset right_for_all(const std::vector<NamedClassifier>& models, const Dataset&
 
 }  // namespace
 
-json study_transfer(const std::vector<NamedClassifier>& models, const Dataset& dataset,
-                    const TransferMatrixOptions& options, const CampaignOptions& campaign, Observer& observer) {
+TransferMatrix study_transfer(const std::vector<NamedClassifier>& models, const Dataset& dataset,
+                              const TransferMatrixOptions& options, const CampaignOptions& campaign,
+                              Observer& observer) {
   check(models);
   Trial trial;
   trial.attacks = {options.attack};
@@ -51,17 +47,12 @@ json study_transfer(const std::vector<NamedClassifier>& models, const Dataset& d
   trial.settings = transfer_settings(options.settings);
   trial.seed = options.seed;
   const Dataset images = right_for_all(models, dataset, options.settings.batch_size, observer);
-  json result = {{"eps", options.eps.text},
-                 {"eps_value", options.eps.eps},
-                 {"eps_levels", describe_levels(options.norm, options.eps.eps)},
-                 {"norm", to_string(options.norm)},
-                 {"attack", trial.attack(options.attack)
-                                ->describe_on(models.front().classifier->precision(), {options.norm, options.eps.eps})},
-                 {"models", json::array()},
-                 {"n", images.size()},
-                 {"success", json::array()},
-                 {"seed", options.seed},
-                 {"cost", json::object()}};
+  TransferMatrix matrix;
+  matrix.in = attacked_in(options.norm, options.eps,
+                          trial.attack(options.attack)
+                              ->describe_on(models.front().classifier->precision(), {options.norm, options.eps.eps}));
+  matrix.n = images.size();
+  matrix.seed = options.seed;
   std::vector<Ledger> made;
   for (size_t maker = 0; maker < models.size(); ++maker) {
     CampaignOptions of_maker = campaign;
@@ -72,20 +63,17 @@ json study_transfer(const std::vector<NamedClassifier>& models, const Dataset& d
   stop_after_ledgers(campaign);
   const auto goal = Goal::untargeted(images.labels);
   for (size_t maker = 0; maker < models.size(); ++maker) {
-    const std::string& name = models[maker].name;
     const AttackRecord& record = made[maker].attacks.front();
-    auto row = json::array();
+    matrix.models.push_back(models[maker].name);
+    matrix.success.emplace_back();
     for (const auto& judge : models) {
       const auto fooled = judge_stored(*judge.classifier, record.adversarial, goal, observer).reached;
-      row.push_back(to_json(proportion(fooled.sum().item<int64_t>(), images.size())));
+      matrix.success.back().push_back(proportion(fooled.sum().item<int64_t>(), images.size()));
     }
-    result["models"].push_back(name);
-    result["success"].push_back(row);
-    result["cost"][name] = {{"forward", record.forward.front() + images.size() * static_cast<int64_t>(models.size())},
-                            {"backward", record.backward.front()},
-                            {"seconds", record.seconds.front()}};
+    matrix.costs.push_back({record.forward.front() + images.size() * static_cast<int64_t>(models.size()),
+                            record.backward.front(), record.seconds.front()});
   }
-  return result;
+  return matrix;
 }
 
 }  // namespace fercli

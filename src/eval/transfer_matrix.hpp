@@ -1,12 +1,12 @@
 #pragma once
 
-#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
 
 #include "attacks/engine/attack.hpp"
 #include "data/dataset.hpp"
 #include "eval/campaign/campaign.hpp"
+#include "eval/result_shapes.hpp"
 
 namespace fercli {
 
@@ -24,17 +24,30 @@ struct TransferMatrixOptions {
   uint64_t seed = 0;
 };
 
-/// Untargeted images made on each model, shown to all:
-///
-///     {"eps": "8/255", "eps_value", "norm", "attack": Attack::describe, "models": [names], "n",
-///      "success": [[Metric] …], rows: made on; columns: judged by
-///      "seed", "cost": {name: {"forward", "backward", "seconds"}, …}}
-///
-/// n: the images that every model classifies rightly, so that the cells can be compared; `dataset` may have been cut
+/// Untargeted images made on each model, shown to all.
+struct TransferMatrix {
+  AttackedIn in;
+  std::vector<std::string> models;
+  int64_t n = 0;
+  std::vector<std::vector<Metric>> success;
+  uint64_t seed = 0;
+  std::vector<Cost> costs;  ///< of each model's images; stand elsewhere in a report
+};
+
+template <class Visitor>
+void visit_fields(Visitor& field, TransferMatrix& matrix) {
+  visit_fields(field, matrix.in);
+  field("models", matrix.models);
+  field("n", matrix.n, "images that all models classify rightly");
+  field("success", matrix.success, "rows: made on, columns: judged by");
+  field("seed", matrix.seed);
+}
+
+/// On the images that every model classifies rightly, so that the cells can be compared; `dataset` may have been cut
 /// before. Images are 8-bit, inside the ball; float32 judges. The maker knows only itself. Labels must be in the order
 /// of the models' classes. Throws UserError: models with other classes than the first; what `make_attack` throws;
 /// Interrupted.
-nlohmann::json study_transfer(const std::vector<NamedClassifier>& models, const Dataset& dataset,
+TransferMatrix study_transfer(const std::vector<NamedClassifier>& models, const Dataset& dataset,
                               const TransferMatrixOptions& options, const CampaignOptions& campaign = {},
                               Observer& observer = Observer::none());
 

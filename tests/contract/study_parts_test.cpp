@@ -98,11 +98,11 @@ TEST_P(StudyPartContract, GivesTheSameFiguresWhateverTheBatchSize) {
 
 TEST_P(StudyPartContract, MakesAReportThatFitsItsSchema) {
   expect_document("report", usual(), part_.name);
-  EXPECT_EQ(schema_fault(part_.schema(), figures()), "");
+  EXPECT_EQ(schema_fault(part_.work.schema(), figures()), "");
 }
 
 TEST_P(StudyPartContract, DescribesEachOfItsFigures) {
-  const json schema = part_.schema(), found = figures();
+  const json schema = part_.work.schema(), found = figures();
   const json& described = found.is_array() ? schema.at("items").at("properties") : schema.at("properties");
   for (const auto& [name, value] : (found.is_array() ? found.at(0) : found).items())
     EXPECT_TRUE(described.contains(name)) << name;
@@ -117,7 +117,7 @@ TEST_P(StudyPartContract, MeasuresOnImagesOfTheModel) {
 
 TEST_P(StudyPartContract, EveryParameterChangesWhatTheCacheKnowsItBy) {
   const auto identity = [&](const StudyPlan& plan) {
-    return json{part_.options(plan), part_.images(plan, study_model("net")).ids};
+    return json{part_.work.options(plan), part_.images(plan, study_model("net")).ids};
   };
   for (const auto& parameter : part_.parameters) {
     auto changed = plan_;
@@ -129,7 +129,7 @@ TEST_P(StudyPartContract, EveryParameterChangesWhatTheCacheKnowsItBy) {
 
 TEST_P(StudyPartContract, ExpectsNoLessWorkOfMoreImages) {
   const Pilot pilot{1e-3, 0.9, {1 / 255.0, 8 / 255.0}, {0.8, 0.2}, kSide * kSide, 7};
-  const double few = part_.passes(plan_, 3, pilot), many = part_.passes(plan_, 300, pilot);
+  const double few = part_.work.passes(plan_, 3, pilot), many = part_.work.passes(plan_, 300, pilot);
   EXPECT_GE(few, 0);
   EXPECT_GE(many, few);
   EXPECT_TRUE(std::isfinite(many));

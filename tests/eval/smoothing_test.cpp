@@ -113,7 +113,8 @@ TEST(SmoothingStudy, CountsWrongAnswersAndAbstentionsAsNotCertified) {
   const auto dataset = labelled(grey_images({200, 50, 200, 128}), {0, 1, 1, 0});
   auto options = small_options();
   options.n = 200;
-  const auto study = study_smoothing(brightness_classifier(128 / 255.0), dataset, options);
+  const auto study =
+      Shape<SmoothedImages>::write(study_smoothing(brightness_classifier(128 / 255.0), dataset, options));
   const auto& curve = study.at("curves").at(0);
   EXPECT_EQ(curve.at("abstained"), 1);
   EXPECT_EQ(curve.at("accuracy").at("value"), 0.5);
@@ -128,7 +129,7 @@ TEST(SmoothingStudy, FallsWithTheRadiusToZero) {
   const auto dataset = labelled(grey_images({130, 132, 134, 136, 140, 180}), {0, 0, 0, 0, 0, 0});
   auto options = small_options();
   options.n = 200;
-  const auto study = study_smoothing(brightness_classifier(0.5), dataset, options);
+  const auto study = Shape<SmoothedImages>::write(study_smoothing(brightness_classifier(0.5), dataset, options));
   const auto& curve = study.at("curves").at(0);
   double last = 1;
   for (const auto& point : curve.at("certified_accuracy")) {

@@ -2,8 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include <nlohmann/json.hpp>
-
 #include "tests/attacks/linear_network.hpp"
 #include "tests/user_error.hpp"
 
@@ -47,16 +45,14 @@ TEST(TransferMatrix, IsFullBetweenEqualModelsAndEmptyBetweenOrthogonalOnes) {
   const auto first = along(stripes(1)), twin = along(stripes(1) * 3), other = along(stripes(2));
   const auto matrix =
       study_transfer({{"first", &first}, {"twin", &twin}, {"other", &other}}, bright_stripes(), options());
-  const auto value = [&](int64_t maker, int64_t judge) {
-    return matrix["success"][maker][judge]["value"].get<double>();
-  };
-  EXPECT_EQ(matrix["n"], 10);
-  for (const int64_t i : {0, 1, 2}) EXPECT_EQ(value(i, i), 1);
+  const auto value = [&](size_t maker, size_t judge) { return matrix.success.at(maker).at(judge).value; };
+  EXPECT_EQ(matrix.n, 10);
+  for (const size_t i : {0, 1, 2}) EXPECT_EQ(value(i, i), 1);
   EXPECT_EQ(value(0, 1), 1);
   EXPECT_EQ(value(1, 0), 1);
   EXPECT_EQ(value(0, 2), 0);
   EXPECT_EQ(value(2, 0), 0);
-  EXPECT_EQ(matrix["models"], (std::vector<std::string>{"first", "twin", "other"}));
+  EXPECT_EQ(matrix.models, (std::vector<std::string>{"first", "twin", "other"}));
 }
 
 TEST(TransferMatrix, CountsOnlyImagesThatEveryModelGetsRight) {
@@ -64,7 +60,7 @@ TEST(TransferMatrix, CountsOnlyImagesThatEveryModelGetsRight) {
   auto dataset = bright_stripes();
   dataset.images[4] = 255 - dataset.images[4];
   dataset.labels[5] = 1;
-  EXPECT_EQ(study_transfer({{"first", &first}, {"other", &other}}, dataset, options())["n"], 8);
+  EXPECT_EQ(study_transfer({{"first", &first}, {"other", &other}}, dataset, options()).n, 8);
 }
 
 TEST(TransferMatrix, NamesTheModelWithOtherClasses) {

@@ -6,6 +6,7 @@
 
 #include "core/registry.hpp"
 #include "eval/campaign/campaign.hpp"
+#include "eval/result_shapes.hpp"
 #include "eval/study/cache.hpp"
 #include "eval/study/study.hpp"
 
@@ -49,30 +50,43 @@ Parameter images_parameter(const std::string& quick);
 
 /// What a part found.
 struct StudyFindings {
-  nlohmann::json figures;  ///< what the report shows
+  nlohmann::json figures;    ///< what the report shows, a record
+  nlohmann::json cost = {};  ///< see `Cost`, of a joint part by model; null: as counted from outside
   nlohmann::json outcomes =
       {};  ///< {"ids": […], "attacks": […], "certified": […]}, see `fercli schema report`; null: none
   nlohmann::json sanity = {};  ///< list of flags; null: none
-  nlohmann::json cost = {};    ///< {"forward", "backward", "seconds"}; null: as counted from outside
+
+  template <class Figures>
+  static StudyFindings of(const Figures& figures, const Cost& cost) {
+    return {Shape<Figures>::write(figures), Shape<Cost>::write(cost)};
+  }
 };
 
 /// A part of the report that has to be measured, registered by its own file.
 struct StudyPart {
   static constexpr const char* kKind = "part";
+
+  struct Work {
+    nlohmann::json (*options)(const StudyPlan& plan);  ///< what the figures depend on besides model, images and seed
+    double (*passes)(const StudyPlan& plan, int64_t images, const Pilot& pilot);  ///< expected, on that many images
+    StudyFindings (*measure)(const StudySubject& subject);                        ///< throws Interrupted
+    nlohmann::json (*schema)();                                                   ///< of the figures
+  };
+
   std::string name;  ///< its place among the report's parts; "robustness.l2": inside that of robustness
   int order;         ///< of measuring
   std::string summary;
-  bool joint;  ///< measured once for all models together, and left out with one model
-  Dataset (*images)(const StudyPlan& plan, const StudyModel& model);
-  nlohmann::json (*options)(const StudyPlan& plan);  ///< what the figures depend on besides model, images and seed
-  double (*passes)(const StudyPlan& plan, int64_t images, const Pilot& pilot);  ///< expected, on that many images
-  StudyFindings (*measure)(const StudySubject& subject);                        ///< throws Interrupted
-  nlohmann::json (*schema)();                                                   ///< JSON Schema of the figures
+  Work work;
   std::vector<Parameter> parameters = {};  ///< how much is measured; the defaults are those of a quick study
   Given full = {};                         ///< the defaults of a full study
   bool attacks = false;                    ///< its images are put under attack by campaigns, which can be divided
+  bool joint = false;                      ///< measured once for all models together, and left out with one model
+  bool faces = false;                      ///< of drawn faces instead of the images
 
   Values values(const StudyPlan& plan) const;  ///< throws std::invalid_argument
+
+  /// What is measured: with the parameter `images`, that many.
+  Dataset images(const StudyPlan& plan, const StudyModel& model) const;
 };
 
 }  // namespace fercli

@@ -22,7 +22,7 @@ json parts_schema() {
   std::map<std::string, json> parts;
   std::map<std::string, std::map<std::string, json>> inner;
   for (const auto& part : Registry<StudyPart>::instance().all()) {
-    const json figures = described(part.schema(), part.summary);
+    const json figures = described(part.work.schema(), part.summary);
     const auto dot = part.name.find('.');
     if (dot != std::string::npos) {
       inner[part.name.substr(0, dot)][part.name.substr(dot + 1)] = figures;
@@ -42,8 +42,8 @@ json parts_schema() {
   }
   const json epoch = open_object({{"epoch", whole()}});
   parts["groups"] = map_of(described(groups_schema(), "accuracy and robust accuracy of groups of images"));
-  parts["sanity"] = map_of(list(sanity_schema()));
-  parts["cost"] = described(map_of(map_of(cost_schema())), "of each part, of each network");
+  parts["sanity"] = map_of(list(Shape<SanityFlag>::schema()));
+  parts["cost"] = described(map_of(map_of(Shape<Cost>::schema())), "of each part, of each network");
   parts["learning_curves"] = map_of(described(list(epoch), "and every other column of history.csv, as numbers"));
   return open_object({}, {parts.begin(), parts.end()});
 }

@@ -10,9 +10,11 @@
 #include "core/reason.hpp"
 #include "core/untrusted.hpp"
 #include "data/label_set.hpp"
-#include "eval/campaign/campaign.hpp"
 #include "eval/result.hpp"
 #include "eval/study/invariants.hpp"
+#include "eval/study/parts/clean.hpp"
+#include "eval/study/parts/ladder.hpp"
+#include "eval/study/parts/minimal_eps.hpp"
 #include "eval/study/report_document.hpp"
 
 namespace fercli {
@@ -26,18 +28,13 @@ const std::vector<std::string> kCleanMetrics{
     "accuracy", "balanced_accuracy", "macro_f1", "ece", "ece_if_calibrated", "brier", "nll", "accuracy_deduplicated"};
 
 json clean_part(const Result& result) {
-  json part = {{"per_class", result.per_class},
-               {"confusion_matrix", result.tables.at("confusion_matrix")},
-               {"reliability", result.tables.at("reliability")}};
+  CleanFigures figures = clean_figures(result);
+  figures.metrics.clear();
   for (const auto& name : kCleanMetrics) {
     const auto metric = result.metrics.find(name);
-    if (metric != result.metrics.end()) part["metrics"][name] = to_json(metric->second);
+    if (metric != result.metrics.end()) figures.metrics.insert(*metric);
   }
-  for (auto& bin : part["reliability"]) bin["n"] = bin.at("accuracy").at("n");
-  for (const auto& row : result.per_class) {
-    part["share_predicted"].push_back(to_json(proportion(row.at("precision").at("n"), result.n)));
-  }
-  return part;
+  return Shape<CleanFigures>::write(figures);
 }
 
 /// The entries of the result's robustness table that are about this attack, by ascending eps.
@@ -49,62 +46,60 @@ std::vector<json> entries_of(const Result& result, const std::string& attack) {
   return entries;
 }
 
-json attack_curves(const Result& result, const std::string& attack) {
-  json curves = {{"name", attack}};
-  double seconds = 0;
-  int64_t forward = 0, backward = 0;
+LadderAttack attack_curves(const Result& result, const std::string& attack) {
+  LadderAttack found;
+  found.curves.name = attack;
   for (const auto& entry : entries_of(result, attack)) {
     const std::string place = attack + "." + entry.at("eps").get<std::string>();
-    curves["robust_accuracy"].push_back(to_json(result.metrics.at("robust_accuracy." + place)));
-    curves["balanced"].push_back(to_json(result.metrics.at("balanced_robust_accuracy." + place)));
-    curves["success"].push_back(to_json(result.metrics.at("attack_success." + place)));
+    found.curves.robust_accuracy.push_back(result.metrics.at("robust_accuracy." + place));
+    found.curves.balanced.push_back(result.metrics.at("balanced_robust_accuracy." + place));
+    found.curves.success.push_back(result.metrics.at("attack_success." + place));
     const auto time = result.timing.find("seconds." + place);
-    seconds += time == result.timing.end() ? 0 : time->second;
-    forward += entry.value("forward", int64_t{0});
-    backward += entry.value("backward", int64_t{0});
+    found.cost += {entry.value("forward", int64_t{0}), entry.value("backward", int64_t{0}),
+                   time == result.timing.end() ? 0 : time->second};
   }
-  if (attack == kWorstCase) return curves;
-  curves["seconds"] = seconds;
-  curves["forward"] = forward;
-  curves["backward"] = backward;
-  return curves;
+  return found;
 }
 
-void add_worst_classes(json& part, const Result& result) {
+void add_worst_classes(LadderFigures& figures, const Result& result) {
   for (const auto& entry : entries_of(result, kWorstCase)) {
-    auto shares = json::array();
-    for (size_t k = 0; k < entry.at("per_class").size(); ++k) {
+    figures.base.eps_value.push_back(entry.at("eps_value").get<double>());
+    const size_t classes = entry.at("per_class").size();
+    figures.base.per_class.resize(classes);
+    auto& shares = figures.share_predicted.emplace_back();
+    for (size_t k = 0; k < classes; ++k) {
       const json& row = entry["per_class"][k];
-      part["per_class"][k]["class"] = row.at("class");
-      part["per_class"][k]["robust"].push_back(row.at("robust_accuracy"));
-      shares.push_back(entry.at("answers").at(k).at("share"));
+      figures.base.per_class[k].name = row.at("class");
+      figures.base.per_class[k].robust.push_back(metric_from_json(row.at("robust_accuracy")));
+      shares.push_back(metric_from_json(entry.at("answers").at(k).at("share")));
     }
-    part["share_predicted"].push_back(std::move(shares));
   }
 }
 
 json robustness_part(const Result& result) {
-  json part = {{"norm", result.threat_model.at("norm")},
-               {"goal", result.threat_model.at("goal")},
-               {"n", result.threat_model.at("n")},
-               {"eps", result.threat_model.at("eps")},
-               {"worst", attack_curves(result, kWorstCase)}};
-  for (const auto& entry : entries_of(result, kWorstCase)) part["eps_value"].push_back(entry.at("eps_value"));
+  LadderFigures figures;
+  figures.base.norm = result.threat_model.at("norm");
+  figures.base.n = result.threat_model.at("n");
+  figures.base.eps = result.threat_model.at("eps").get<std::vector<std::string>>();
+  figures.goal = result.threat_model.at("goal").get<std::string>();
+  figures.worst = attack_curves(result, kWorstCase).curves;
   for (const auto& settings : result.attacks) {
-    part["attacks"].push_back(attack_curves(result, settings.at("name")));
-    part["attacks"].back()["settings"] = settings;
+    figures.attacks.push_back(attack_curves(result, settings.at("name")));
+    figures.attacks.back().settings = settings;
   }
-  add_worst_classes(part, result);
+  add_worst_classes(figures, result);
   const json& constant = result.tables.at("constant_answer");
-  part["constant_answer"] = constant.at("accuracy");
-  part["constant_answer"]["class"] = constant.at("class");
-  part["constant_answer"]["balanced"] = constant.at("balanced_accuracy");
+  figures.constant_answer = constant.at("accuracy");
+  figures.constant_answer["class"] = constant.at("class");
+  figures.constant_answer["balanced"] = constant.at("balanced_accuracy");
+  json part = Shape<LadderFigures>::write(figures);
   if (result.tables.contains("curves")) {
     const json& curve = result.tables.at("curves").at(0);
-    const std::string attack = curve.at("attack");
-    part["minimal_eps"] = {{"attack", attack},
-                           {"curve", curve.at("points")},
-                           {"median", to_json(result.metrics.at("median_minimal_eps." + attack))}};
+    MinimalEps found;
+    found.attack = curve.at("attack");
+    found.median = result.metrics.at("median_minimal_eps." + found.attack);
+    found.curve = Shape<std::vector<EpsPoint>>::read(curve.at("points"));
+    part["minimal_eps"] = Shape<MinimalEps>::write(found);
   }
   return part;
 }

@@ -88,7 +88,7 @@ class Study {
       Job& job = jobs_.at(index.get<size_t>());
       if (job.part->attacks) {
         try {
-          job.part->measure(subject_of(job));
+          job.part->work.measure(subject_of(job));
         } catch (const LedgersMade&) {
         }
       } else if (job.value.is_null() && division_->does_part(index.get<int64_t>())) {
@@ -132,7 +132,7 @@ class Study {
       const auto images = job.images.size();
       double passes = 0;
       for (size_t i = 0; i < models_.size(); ++i) {
-        if (job.part->joint || i == job.model) passes += job.part->passes(plan_, images, pilots[i]);
+        if (job.part->joint || i == job.model) passes += job.part->work.passes(plan_, images, pilots[i]);
       }
       job.seconds = passes * pilots[job.model].seconds_per_pass;
       cost.seconds += job.seconds;
@@ -189,7 +189,7 @@ class Study {
                {"format", kFormat},
                {"version", version()},
                {"data", job.images.digest()},
-               {"options", part.options(plan_)},
+               {"options", part.work.options(plan_)},
                {"seed", plan_.seed},
                {"precision", to_string(models_[model].search.precision())}};
     // The rows of StudyPlan::unseen and the user's own pictures belong to these images, and figures name images.
@@ -272,10 +272,9 @@ class Study {
     const int64_t forward = forwards(), backward = backwards();
     try {
       throw_if_interrupted();
-      StudyFindings found = job.part->measure(subject_of(job));
+      StudyFindings found = job.part->work.measure(subject_of(job));
       if (found.cost.is_null()) {
-        found.cost = {
-            {"forward", forwards() - forward}, {"backward", backwards() - backward}, {"seconds", seconds_since(start)}};
+        found.cost = Shape<Cost>::write({forwards() - forward, backwards() - backward, seconds_since(start)});
       }
       job.value = {{"figures", std::move(found.figures)},
                    {"outcomes", by_row(std::move(found.outcomes), models_[job.model].images)},
@@ -476,6 +475,12 @@ Values StudyPart::values(const StudyPlan& plan) const {
   return {parameters, all};
 }
 
+Dataset StudyPart::images(const StudyPlan& plan, const StudyModel& model) const {
+  const Dataset& all = faces ? model.faces : model.images;
+  const Values values = this->values(plan);
+  return values.has("images") ? subset(all, values.whole("images")) : all;
+}
+
 int64_t StudyPlan::budget(const std::string& part, const std::string& parameter) const {
   return Registry<StudyPart>::instance().get(part).values(*this).whole(parameter);
 }
@@ -504,7 +509,7 @@ json study_identity(const std::vector<StudyModel>& models, const StudyPlan& plan
   for (const auto& part : Registry<StudyPart>::instance().all()) {
     if (!plan.wants(part.name)) continue;
     identity["parts"].push_back(part.name);
-    identity["options of " + part.name] = part.options(plan);
+    identity["options of " + part.name] = part.work.options(plan);
   }
   for (const auto& model : models) {
     identity["models"].push_back({model.name, identity_of(model)});

@@ -3,8 +3,6 @@
 #include "core/tensor_list.hpp"
 #include "eval/campaign/verdict.hpp"
 #include "eval/evaluate.hpp"
-#include "eval/measures/subset.hpp"
-#include "eval/result_shapes.hpp"
 #include "eval/study/part.hpp"
 
 namespace fercli::calibration_under_attack_study {
@@ -13,11 +11,24 @@ namespace {
 
 using nlohmann::json;
 
-constexpr double kPasses = 45;
+struct AttackedCalibration {
+  AttackedAt at;
+  int64_t n = 0;
+  std::map<std::string, Metric> clean, attacked;
+  std::vector<ReliabilityBin> reliability, reliability_clean;
+};
 
-Dataset images(const StudyPlan& plan, const StudyModel& model) {
-  return subset(model.images, plan.budget("calibration_under_attack", "images"));
+template <class Visitor>
+void visit_fields(Visitor& field, AttackedCalibration& found) {
+  visit_fields(field, found.at);
+  field("n", found.n);
+  field("clean", found.clean, "of the images as they are");
+  field("attacked", found.attacked, "of the adversarial images");
+  field("reliability", found.reliability, "under attack");
+  field("reliability_clean", found.reliability_clean);
 }
+
+constexpr double kPasses = 45;
 
 json options(const StudyPlan& plan) {
   return {{"eps", plan.at.text}};
@@ -40,25 +51,13 @@ Trial insistent_pgd(const StudyPlan& plan) {
   return trial;
 }
 
-json calibration(const Outcomes& outcomes, const Rng& rng) {
-  return {{"accuracy", to_json(accuracy(confusion_matrix(outcomes, outcomes.probabilities.size(1))))},
-          {"ece", to_json(expected_calibration_error(outcomes))},
-          {"ece_if_calibrated", to_json(calibrated_ece(outcomes, rng))},
-          {"brier", to_json(brier_score(outcomes))},
-          {"nll", to_json(negative_log_likelihood(outcomes))},
-          {"mean_confidence", to_json(bounded_mean(list_of<double>(outcomes.probabilities.amax(1)), 1))}};
-}
-
-json reliability_table(const Outcomes& outcomes) {
-  auto table = json::array();
-  for (const auto& bin : reliability(outcomes)) {
-    table.push_back({{"low", bin.low},
-                     {"high", bin.high},
-                     {"confidence", bin.accuracy.n > 0 ? json(bin.confidence) : json()},
-                     {"accuracy", to_json(bin.accuracy)},
-                     {"n", bin.accuracy.n}});
-  }
-  return table;
+std::map<std::string, Metric> calibration(const Outcomes& outcomes, const Rng& rng) {
+  return {{"accuracy", accuracy(confusion_matrix(outcomes, outcomes.probabilities.size(1)))},
+          {"ece", expected_calibration_error(outcomes)},
+          {"ece_if_calibrated", calibrated_ece(outcomes, rng)},
+          {"brier", brier_score(outcomes)},
+          {"nll", negative_log_likelihood(outcomes)},
+          {"mean_confidence", bounded_mean(list_of<double>(outcomes.probabilities.amax(1)), 1)}};
 }
 
 StudyFindings measure(const StudySubject& subject) {
@@ -73,44 +72,23 @@ StudyFindings measure(const StudySubject& subject) {
       judge_stored(subject.model.judge, record.adversarial, Goal::untargeted(images.labels), subject.observer);
   const Outcomes attacked{verdict.probabilities, images.labels};
   // Other processes may have attacked, so the network's own counters do not tell.
-  const json cost = {{"forward", record.forward.front() + 2 * images.size()},
-                     {"backward", record.backward.front()},
-                     {"seconds", seconds_since(start)}};
-  return {{{"eps", subject.plan.at.text},
-           {"eps_value", subject.plan.at.eps},
-           {"attack", record.settings},
-           {"n", images.size()},
-           {"clean", calibration(clean, rng.split("clean"))},
-           {"attacked", calibration(attacked, rng.split("attacked"))},
-           {"reliability", reliability_table(attacked)},
-           {"reliability_clean", reliability_table(clean)}},
-          {},
-          {},
-          cost};
-}
-
-json schema() {
-  using namespace shape;
-  const json metrics = map_of(Shape<Metric>::schema());
-  return open_object(joined(attacked_at(), {{"n", whole()},
-                                            {"clean", described(metrics, "of the images as they are")},
-                                            {"attacked", described(metrics, "of the adversarial images")},
-                                            {"reliability", described(reliability_schema(), "under attack")},
-                                            {"reliability_clean", reliability_schema()}}));
+  const Cost cost{record.forward.front() + 2 * images.size(), record.backward.front(), seconds_since(start)};
+  return StudyFindings::of(AttackedCalibration{{subject.plan.at.text, subject.plan.at.eps, record.settings},
+                                               images.size(),
+                                               calibration(clean, rng.split("clean")),
+                                               calibration(attacked, rng.split("attacked")),
+                                               reliability(attacked),
+                                               reliability(clean)},
+                           cost);
 }
 
 const Register<StudyPart> registered{{"calibration_under_attack",
                                       85,
                                       "is the network sure of its errors",
-                                      false,
-                                      images,
-                                      options,
-                                      passes,
-                                      measure,
-                                      schema,
+                                      {options, passes, measure, Shape<AttackedCalibration>::schema},
                                       {images_parameter("150")},
                                       {{"images", "1000"}},
-                                      true}};
+                                      /*attacks=*/true}};
 
 }  // namespace
 

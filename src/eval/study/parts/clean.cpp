@@ -1,18 +1,29 @@
 // Accuracy, calibration and confusion on the images as they are.
+#include "eval/study/parts/clean.hpp"
+
 #include "core/tensor_list.hpp"
 #include "eval/evaluate.hpp"
-#include "eval/result_shapes.hpp"
-#include "eval/study/parts/ladder.hpp"
+#include "eval/study/part.hpp"
+
+namespace fercli {
+
+CleanFigures clean_figures(const Result& result) {
+  CleanFigures figures{result.metrics, result.per_class, result.tables.at("confusion_matrix"), {}, {}, {}};
+  nlohmann::json bins = result.tables.at("reliability");
+  for (auto& bin : bins) bin["n"] = bin.at("accuracy").at("n");
+  figures.reliability = Shape<std::vector<ReliabilityBin>>::read(bins);
+  for (const auto& row : result.per_class)
+    figures.share_predicted.push_back(proportion(row.at("precision").at("n"), result.n));
+  return figures;
+}
+
+}  // namespace fercli
 
 namespace fercli::clean_study {
 
 namespace {
 
 using nlohmann::json;
-
-Dataset images(const StudyPlan&, const StudyModel& model) {
-  return model.images;
-}
 
 json options(const StudyPlan& plan) {
   return {{"unseen", plan.unseen ? json(*plan.unseen) : json()}};
@@ -39,36 +50,14 @@ StudyFindings measure(const StudySubject& subject) {
   if (subject.plan.unseen && !subject.plan.unseen->empty()) {
     result.metrics["accuracy_deduplicated"] = accuracy_on(*subject.plan.unseen, answers.eq(subject.images.labels));
   }
-  json figures = {{"per_class", result.per_class},
-                  {"confusion_matrix", result.tables.at("confusion_matrix")},
-                  {"reliability", result.tables.at("reliability")}};
-  for (const auto& [name, metric] : result.metrics) figures["metrics"][name] = to_json(metric);
-  for (auto& bin : figures["reliability"]) bin["n"] = bin.at("accuracy").at("n");
-  for (int64_t k = 0; k < classes.size(); ++k) {
-    figures["share_predicted"].push_back(to_json(proportion(answers.eq(k).sum().item<int64_t>(), answers.size(0))));
-  }
+  CleanFigures figures = clean_figures(result);
   const auto confusion = confusion_matrix({predictions.probabilities, subject.images.labels}, classes.size());
-  if (const auto hint = label_order_hint(confusion, classes)) figures["warnings"].push_back(*hint);
-  return {std::move(figures), {{"ids", ids_of(subject.images)}, {"answers", list_of(answers)}}};
-}
-
-json schema() {
-  using namespace shape;
-  const json metric = Shape<Metric>::schema();
-  return open_object({{"metrics", map_of(metric)},
-                      {"per_class", list(open_object({{"class", text()},
-                                                      {"support", described(whole(), "images of the class")},
-                                                      {"precision", metric},
-                                                      {"recall", metric},
-                                                      {"f1", metric}}))},
-                      {"confusion_matrix", described(list(list(whole())), "rows are true classes")},
-                      {"reliability", reliability_schema()},
-                      {"share_predicted", described(list(metric), "of each class")}},
-                     {{"warnings", list(text())}});
+  if (const auto hint = label_order_hint(confusion, classes)) figures.warnings = {*hint};
+  return {Shape<CleanFigures>::write(figures), {}, {{"ids", subject.images.ids}, {"answers", list_of(answers)}}};
 }
 
 const Register<StudyPart> registered{
-    {"clean", 10, "accuracy, calibration, confusion", false, images, options, passes, measure, schema}};
+    {"clean", 10, "accuracy, calibration, confusion", {options, passes, measure, Shape<CleanFigures>::schema}}};
 
 }  // namespace
 

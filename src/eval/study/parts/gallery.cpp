@@ -3,7 +3,6 @@
 #include "data/image.hpp"
 #include "eval/attack_evaluation.hpp"
 #include "eval/measures/difference_picture.hpp"
-#include "eval/result_shapes.hpp"
 #include "eval/study/part.hpp"
 
 namespace fercli::gallery_study {
@@ -12,11 +11,53 @@ namespace {
 
 using nlohmann::json;
 
-constexpr double kPasses = 60 * 7;
+struct ShownVerdict {
+  std::string label;
+  double confidence = 0;
+};
 
-Dataset images(const StudyPlan&, const StudyModel& model) {
-  return model.faces;
+template <class Visitor>
+void visit_fields(Visitor& field, ShownVerdict& verdict) {
+  field("class", verdict.label);
+  field("confidence", verdict.confidence, "", shape::share());
 }
+
+struct ShownFace {
+  std::string id, label, goal;
+  bool success = false, drawn = false;
+  ShownVerdict clean, adversarial;
+  double linf = 0;
+  int64_t levels = 0;
+  double psnr = 0;  ///< infinite: no difference
+  std::string eps;
+  int64_t factor = 0;
+  std::string original, perturbation, adversarial_png;
+};
+
+template <class Visitor>
+void visit_fields(Visitor& field, ShownFace& face) {
+  const char* png = "PNG in base64";
+  field.open();
+  field("id", face.id);
+  field("label", face.label);
+  field("goal", face.goal);
+  field("success", face.success);
+  field("drawn", face.drawn, "others are shown with --include-images only");
+  field("clean", face.clean);
+  field("adversarial", face.adversarial);
+  field("linf", face.linf);
+  field("linf_255", face.levels, "levels");
+  field("psnr", face.psnr, "decibels; null: no difference");
+  field("eps", face.eps);
+  field("perturbation_factor", face.factor, "by which it is amplified in the picture");
+  field("original", face.original, png);
+  field("perturbation", face.perturbation, png);
+  field("adversarial_png", face.adversarial_png, png);
+}
+
+using Gallery = std::vector<ShownFace>;
+
+constexpr double kPasses = 60 * 7;
 
 json options(const StudyPlan& plan) {
   return {{"eps", plan.at.text}, {"include_images", plan.include_images}};
@@ -33,32 +74,32 @@ EmotionGoal goal_for(int64_t source, const LabelSet& classes) {
           fmt::format("{}-to-{}", to_lower(classes.name(source)), to_sad ? "sad" : "any")};
 }
 
-json shown(const AttackedImage& image, const std::string& goal, const StudySubject& subject, bool drawn) {
-  const auto verdict = [&](const std::vector<double>& probabilities) -> json {
+ShownFace shown(const AttackedImage& image, const std::string& goal, const StudySubject& subject, bool drawn) {
+  const auto verdict = [&](const std::vector<double>& probabilities) -> ShownVerdict {
     const int64_t top = top_of(probabilities);
-    return {{"class", subject.images.classes.name(top)}, {"confidence", probabilities[static_cast<size_t>(top)]}};
+    return {subject.images.classes.name(top), probabilities[static_cast<size_t>(top)]};
   };
   const int64_t factor = amplification(image.original, image.adversarial);
   const auto perturbation = amplified_difference(image.original, image.adversarial, factor);
-  return {{"id", image.id},
-          {"label", subject.images.classes.name(image.label)},
-          {"goal", goal},
-          {"success", image.success},
-          {"drawn", drawn},
-          {"clean", verdict(image.clean)},
-          {"adversarial", verdict(image.after)},
-          {"linf", image.linf},
-          {"linf_255", std::lround(image.linf * 255)},
-          {"psnr", finite_or_null(image.psnr)},
-          {"eps", subject.plan.at.text},
-          {"perturbation_factor", factor},
-          {"original", encode_base64(encode_png(image.original))},
-          {"perturbation", encode_base64(encode_png(perturbation))},
-          {"adversarial_png", encode_base64(encode_png(image.adversarial))}};
+  return {image.id,
+          subject.images.classes.name(image.label),
+          goal,
+          image.success,
+          drawn,
+          verdict(image.clean),
+          verdict(image.after),
+          image.linf,
+          std::lround(image.linf * 255),
+          image.psnr,
+          subject.plan.at.text,
+          factor,
+          encode_base64(encode_png(image.original)),
+          encode_base64(encode_png(perturbation)),
+          encode_base64(encode_png(image.adversarial))};
 }
 
 /// Of each class the face that the network is surest of, attacked.
-void add_faces(json& gallery, const StudySubject& subject, const Dataset& faces, bool drawn) {
+void add_faces(Gallery& gallery, const StudySubject& subject, const Dataset& faces, bool drawn) {
   for (int64_t source = 0; source < faces.classes.size(); ++source) {
     AttackPlan plan;
     plan.goal = goal_for(source, faces.classes);
@@ -73,35 +114,21 @@ void add_faces(json& gallery, const StudySubject& subject, const Dataset& faces,
 }
 
 StudyFindings measure(const StudySubject& subject) {
-  auto gallery = json::array();
+  Gallery gallery;
   add_faces(gallery, subject, subject.images, true);
   if (subject.plan.include_images) add_faces(gallery, subject, subject.model.images, false);
-  return {std::move(gallery)};
+  return {Shape<Gallery>::write(gallery)};
 }
 
-json schema() {
-  using namespace shape;
-  const json verdict = object({{"class", text()}, {"confidence", share()}});
-  const json png = described(text(), "PNG in base64");
-  return list(open_object({{"id", text()},
-                           {"label", text()},
-                           {"goal", text()},
-                           {"success", flag()},
-                           {"drawn", described(flag(), "others are shown with --include-images only")},
-                           {"clean", verdict},
-                           {"adversarial", verdict},
-                           {"linf", number()},
-                           {"linf_255", described(whole(), "levels")},
-                           {"psnr", described(number(), "decibels; null: no difference")},
-                           {"eps", text()},
-                           {"perturbation_factor", described(whole(), "by which it is amplified in the picture")},
-                           {"original", png},
-                           {"perturbation", png},
-                           {"adversarial_png", png}}));
-}
-
-const Register<StudyPart> registered{
-    {"gallery", 95, "faces before and after", false, images, options, passes, measure, schema}};
+const Register<StudyPart> registered{{"gallery",
+                                      95,
+                                      "faces before and after",
+                                      {options, passes, measure, Shape<Gallery>::schema},
+                                      {},
+                                      {},
+                                      /*attacks=*/false,
+                                      /*joint=*/false,
+                                      /*faces=*/true}};
 
 }  // namespace
 

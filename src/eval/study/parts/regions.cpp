@@ -1,7 +1,6 @@
 // Which part of the face matters most for which emotion: the same attack, held to one part after the other.
 #include "attacks/threat/masks.hpp"
 #include "eval/campaign/division.hpp"
-#include "eval/result_shapes.hpp"
 #include "eval/study/part.hpp"
 #include "eval/vulnerability.hpp"
 
@@ -11,6 +10,26 @@ namespace {
 
 using nlohmann::json;
 
+struct Regions {
+  AttackedIn in;
+  std::vector<std::string> classes, regions;
+  std::vector<double> area;
+  std::vector<std::vector<Metric>> success;
+  std::vector<int64_t> n_per_class;
+  uint64_t seed = 0;
+};
+
+template <class Visitor>
+void visit_fields(Visitor& field, Regions& found) {
+  visit_fields(field, found.in);
+  field("classes", found.classes);
+  field("regions", found.regions, "what the attack may change; image: everything");
+  field("area", found.area, "of the image, for each region", shape::list(shape::share()));
+  field("success", found.success, "rows: regions, columns: true classes");
+  field("n_per_class", found.n_per_class, "rightly classified images attacked");
+  field("seed", found.seed);
+}
+
 constexpr double kPasses = 45;  ///< to the end of 20 steps, and the verdicts
 constexpr const char* kWhole = "image";
 
@@ -18,10 +37,6 @@ constexpr const char* kWhole = "image";
 const std::vector<std::string>& region_list() {
   static const std::vector<std::string> names{"eyes", "brows", "nose", "mouth", "cheeks", "forehead", "chin", kWhole};
   return names;
-}
-
-Dataset images(const StudyPlan&, const StudyModel& model) {
-  return model.images;
 }
 
 json options(const StudyPlan& plan) {
@@ -74,13 +89,12 @@ std::vector<Ledger> ledgers_of(const StudySubject& subject, const Dataset& image
 }
 
 /// Of each class, the share of its images that was broken.
-json success_by_class(const Ledger& ledger, const torch::Tensor& labels, int64_t classes) {
-  auto row = json::array();
+std::vector<Metric> success_by_class(const Ledger& ledger, const torch::Tensor& labels, int64_t classes) {
+  std::vector<Metric> row;
   const auto broken = ledger.attacks.front().broken.eq(0);
   for (int64_t k = 0; k < classes; ++k) {
     const auto of_class = labels.eq(k);
-    row.push_back(
-        to_json(proportion(broken.logical_and(of_class).sum().item<int64_t>(), of_class.sum().item<int64_t>())));
+    row.push_back(proportion(broken.logical_and(of_class).sum().item<int64_t>(), of_class.sum().item<int64_t>()));
   }
   return row;
 }
@@ -89,59 +103,32 @@ StudyFindings measure(const StudySubject& subject) {
   const Dataset images = attacked_images(subject);
   const LabelSet& classes = subject.model.judge.classes();
   const auto ledgers = ledgers_of(subject, images);
-  json figures = {{"eps", subject.plan.at.text},
-                  {"eps_value", subject.plan.at.eps},
-                  {"eps_levels", describe_levels(Norm::Linf, subject.plan.at.eps)},
-                  {"norm", to_string(Norm::Linf)},
-                  {"attack", ledgers.front().attacks.front().settings},
-                  {"classes", classes.names()},
-                  {"regions", region_list()},
-                  {"area", json::array()},
-                  {"success", json::array()},
-                  {"n_per_class", json::array()},
-                  {"seed", subject.plan.seed}};
-  json cost{{"forward", images.size()}, {"backward", 0}, {"seconds", 0.0}};
+  Regions found;
+  found.in = attacked_in(Norm::Linf, subject.plan.at, ledgers.front().attacks.front().settings);
+  found.classes = classes.names();
+  found.regions = region_list();
+  found.seed = subject.plan.seed;
+  Cost cost{images.size()};
   for (size_t i = 0; i < ledgers.size(); ++i) {
-    figures["area"].push_back(mask_of(region_list()[i], images.images[0]).mean().item<double>());
-    figures["success"].push_back(success_by_class(ledgers[i], images.labels, classes.size()));
+    found.area.push_back(mask_of(region_list()[i], images.images[0]).mean().item<double>());
+    found.success.push_back(success_by_class(ledgers[i], images.labels, classes.size()));
     const AttackRecord& record = ledgers[i].attacks.front();
-    cost["forward"] = cost["forward"].get<int64_t>() + record.forward.front();
-    cost["backward"] = cost["backward"].get<int64_t>() + record.backward.front();
-    cost["seconds"] = cost["seconds"].get<double>() + record.seconds.front();
+    cost += {record.forward.front(), record.backward.front(), record.seconds.front()};
   }
   for (int64_t k = 0; k < classes.size(); ++k) {
-    figures["n_per_class"].push_back(images.labels.eq(k).sum().item<int64_t>());
+    found.n_per_class.push_back(images.labels.eq(k).sum().item<int64_t>());
   }
-  return {std::move(figures), {}, {}, cost};
-}
-
-json schema() {
-  using namespace shape;
-  return open_object(
-      joined(attacked_at(),
-             {{"norm", text()},
-              {"classes", list(text())},
-              {"regions", described(list(text()), "what the attack may change; image: everything")},
-              {"area", described(list(share()), "of the image, for each region")},
-              {"success", described(list(list(Shape<Metric>::schema())), "rows: regions, columns: true classes")},
-              {"n_per_class", described(list(whole()), "rightly classified images attacked")},
-              {"seed", whole()}}),
-      {{"eps_levels", levels_schema()}});
+  return StudyFindings::of(found, cost);
 }
 
 const Register<StudyPart> registered{
     {"regions",
      45,
      "which part of the face matters for which emotion",
-     false,
-     images,
-     options,
-     passes,
-     measure,
-     schema,
+     {options, passes, measure, Shape<Regions>::schema},
      {Parameter::whole("per-class", "4", at_least(0), "at most so many images of each class; 0: all")},
      {{"per-class", "50"}},
-     true}};
+     /*attacks=*/true}};
 
 }  // namespace
 

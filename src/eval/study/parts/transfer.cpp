@@ -1,6 +1,4 @@
 // Do images made on one model fool the others?
-#include "eval/measures/subset.hpp"
-#include "eval/result_shapes.hpp"
 #include "eval/study/part.hpp"
 #include "eval/transfer_matrix.hpp"
 
@@ -11,10 +9,6 @@ namespace {
 using nlohmann::json;
 
 constexpr double kPasses = 45;  ///< to the end of 20 steps, and the verdicts
-
-Dataset images(const StudyPlan& plan, const StudyModel& model) {
-  return subset(model.images, plan.budget("transfer", "images"));
-}
 
 json options(const StudyPlan& plan) {
   return {{"eps", plan.at.text}};
@@ -31,36 +25,20 @@ StudyFindings measure(const StudySubject& subject) {
   options.seed = subject.plan.seed;
   std::vector<NamedClassifier> models;
   for (const auto& model : subject.models) models.push_back({model.name, &model.search, model.digest});
-  json figures = study_transfer(models, subject.images, options, subject.campaign, subject.observer);
-  const json cost = figures.at("cost");
-  figures.erase("cost");
-  return {std::move(figures), {}, {}, cost};
-}
-
-json schema() {
-  using namespace shape;
-  return open_object(
-      joined(attacked_at(),
-             {{"norm", text()},
-              {"models", list(text())},
-              {"n", described(whole(), "images that all models classify rightly")},
-              {"success", described(list(list(Shape<Metric>::schema())), "rows: made on, columns: judged by")},
-              {"seed", whole()}}),
-      {{"eps_levels", levels_schema()}});
+  const auto matrix = study_transfer(models, subject.images, options, subject.campaign, subject.observer);
+  json costs;
+  for (size_t i = 0; i < models.size(); ++i) costs[models[i].name] = Shape<Cost>::write(matrix.costs[i]);
+  return {Shape<TransferMatrix>::write(matrix), std::move(costs)};
 }
 
 const Register<StudyPart> registered{{"transfer",
                                       50,
                                       "do images made on one model fool the others",
-                                      true,
-                                      images,
-                                      options,
-                                      passes,
-                                      measure,
-                                      schema,
+                                      {options, passes, measure, Shape<TransferMatrix>::schema},
                                       {images_parameter("120")},
                                       {{"images", "1000"}},
-                                      true}};
+                                      /*attacks=*/true,
+                                      /*joint=*/true}};
 
 }  // namespace
 
