@@ -16,14 +16,17 @@ torch::Tensor to_tensor(const std::vector<int64_t>& values) {
   return torch::tensor(values, torch::kInt64);
 }
 
+constexpr int64_t kFloat = 1;
+
+/// Whether ONNX's element type is float32, float16, float64 or bfloat16.
+bool is_real_type(int64_t code) {
+  return code == kFloat || code == 10 || code == 11 || code == 16;
+}
+
 /// ONNX's element types that can be cast to.
 torch::ScalarType element_type(const OperatorCall& c, int64_t code) {
+  if (is_real_type(code)) return torch::kFloat32;
   switch (code) {
-    case 1:
-    case 10:
-    case 11:
-    case 16:
-      return torch::kFloat32;
     case 2:
       return torch::kUInt8;
     case 3:
@@ -313,9 +316,7 @@ void read_dropout(GraphNode& node, Graph& graph, int64_t /*opset*/) {
 
 /// Constants are float32 here, whatever they were in the file, and so is the arithmetic between them.
 void write_cast(GraphNode node, OnnxDraft& draft) {
-  constexpr int64_t kFloat = 1, kFloat16 = 10, kDouble = 11, kBfloat16 = 16;
-  const int64_t to = node.attributes.value("to", kFloat);
-  if (to == kFloat16 || to == kDouble || to == kBfloat16 || to == kFloat) node.attributes["to"] = kFloat;
+  if (is_real_type(node.attributes.value("to", kFloat))) node.attributes["to"] = kFloat;
   draft.keep(std::move(node));
 }
 
@@ -355,6 +356,11 @@ void set_axes(GraphNode& node, Graph& graph, const std::vector<int64_t>& axes) {
   }
 }
 
+/// What a file does behind an Identity is taken as it stands.
+bool free_identity(GraphNode& /*node*/, Graph& /*graph*/, const FixedBatch& /*batch*/) {
+  return false;
+}
+
 bool free_squeezed(GraphNode& node, Graph& graph, const FixedBatch& batch) {
   auto axes = batch.of_image ? axes_of(node, graph) : std::vector<int64_t>();
   const auto first = std::find(axes.begin(), axes.end(), 0);
@@ -387,7 +393,7 @@ bool free_reshaped(GraphNode& node, Graph& graph, const FixedBatch& batch) {
 }
 
 const RegisterOperators registered{
-    {"Identity", pass, {}, 1, Effect::Nothing},
+    {"Identity", pass, {}, 1, BatchForm{free_identity}, Effect::Nothing},
     {"Dropout", pass, {{"ratio", kReal}, "seed"}, 1, OnnxForm{nullptr, read_dropout}, Effect::Nothing},
     {"Cast", cast, {"to", {"saturate", kLeftOut}}, 1, OnnxForm{write_cast}, Effect::Converts},
     {"Shape",

@@ -89,6 +89,10 @@ torch::Tensor read_tensor(const onnx::TensorProto& tensor) {
   return flat.reshape(shape);
 }
 
+bool is_standard(const std::string& domain) {
+  return domain.empty() || domain == "ai.onnx";
+}
+
 class OnnxReading {
  public:
   OnnxReading(const onnx::ModelProto& model, std::string file)
@@ -114,7 +118,7 @@ class OnnxReading {
  private:
   void read_opset() {
     for (const auto& set : model_.opset_import()) {
-      if (set.domain().empty() || set.domain() == "ai.onnx") opset_ = set.version();
+      if (is_standard(set.domain())) opset_ = set.version();
     }
     if (opset_ < kOldestOpset || opset_ > kNewestOpset) {
       throw UserError(fmt::format("has opset {}; {} to {} are read", opset_, kOldestOpset, kNewestOpset));
@@ -175,8 +179,7 @@ class OnnxReading {
   }
 
   void read_node(const onnx::NodeProto& source) {
-    const bool standard = source.domain().empty() || source.domain() == "ai.onnx";
-    GraphNode node{standard ? source.op_type() : source.domain() + "." + source.op_type(),
+    GraphNode node{is_standard(source.domain()) ? source.op_type() : source.domain() + "." + source.op_type(),
                    node_name(source),
                    {source.input().begin(), source.input().end()},
                    {source.output().begin(), source.output().end()}};
@@ -255,7 +258,7 @@ class OnnxReading {
     const std::string first = node.inputs.empty() ? "" : node.inputs[0];
     const auto free = fact_of<BatchForm>(node).free;
     const bool left_out =
-        free == nullptr ? node.op != "Identity" && reads(lost_batch_)
+        free == nullptr ? reads(lost_batch_)
                         : free(node, graph_, {fixed_batch_, of_image_.count(first) > 0, lost_batch_.count(first) > 0});
     if (has_effect(node, Effect::Measures)) return;
     if (left_out) lost_batch_.insert(node.outputs.begin(), node.outputs.end());
