@@ -38,8 +38,9 @@ class Page {
   Text say(const std::string& key, const Phrases& values = {}) const;
 
   Text number(const View& view, NumberFormat format) const;
-  Text text(const View& view) const;        ///< a text, or a number as JSON writes it
-  Text translated(const View& view) const;  ///< a sentence of the JSON, translated where texts.cpp knows it
+  Text text(const View& view) const;  ///< a text, or a number as JSON writes it
+  Text translated(
+      const View& view) const;  ///< a sentence of the JSON, translated where `stored_sentences` has its form
   Text class_name(const View& view) const;
   std::string class_words(const std::string& name) const;
 

@@ -17,7 +17,7 @@ using Phrases = std::vector<std::pair<std::string, Text>>;
 std::string words_of(const std::string& key, const std::string& language, const Words& values = {});
 Text phrase_of(const std::string& key, const std::string& language, const Phrases& values = {});
 
-/// What other parts of the program say in English, in the report's language; unchanged where no translation is known.
+/// A sentence of the JSON in the report's language; unchanged where none of `stored_sentences` has its form.
 std::string translate(const std::string& english, const std::string& language);
 
 /// The text before its places are filled.
