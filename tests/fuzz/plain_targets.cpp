@@ -21,12 +21,23 @@ namespace fercli::test {
 
 namespace fs = std::filesystem;
 
-void as_file(const std::string& bytes, const fs::path& path, const std::function<void(const fs::path&)>& read) {
-  write_file(path, bytes);
+bool as_file(const std::string& bytes, const fs::path& path, const std::function<void(const fs::path&)>& read) {
+  OutputFile file(path, path);
+  file.write(bytes);
+  file.close();
   try {
     read(path);
+    return true;
   } catch (const UserError&) {
+    return false;
   }
+}
+
+DecodeLimits small_pictures() {
+  DecodeLimits limits;
+  limits.most_pixels = 1 << 12;
+  limits.most_scan_pixels = 1 << 16;
+  return limits;
 }
 
 namespace {
@@ -109,14 +120,11 @@ FuzzTarget decoder_target() {
   return {
       "decoder",
       [](const std::string& bytes, const fs::path&) {
-        DecodeLimits limits;
-        limits.most_pixels = 1 << 18;
-        limits.most_scan_pixels = 1 << 22;
         for (const auto decode :
              {decode_jpeg, decode_png, decode_webp, decode_tiff, decode_bmp, decode_pnm, decode_gif}) {
           for (const int64_t channels : {1, 3}) {
             try {
-              decode(bytes, channels, limits);
+              decode(bytes, channels, small_pictures());
             } catch (const PictureRefused&) {
             }
           }

@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "data/pictures/decoders.hpp"
+
 namespace fercli::test {
 
 /// One border of the program over which bytes of strangers come.
@@ -25,9 +27,12 @@ const std::vector<FuzzTarget>& fuzz_targets();
 /// Those that need no network.
 std::vector<FuzzTarget> plain_targets();
 
-/// Writes the bytes to `path` and has `read` read it; a UserError is a good end.
-void as_file(const std::string& bytes, const std::filesystem::path& path,
+/// Writes the bytes to `path` and has `read` read it; a UserError is a good end. False when there was one.
+bool as_file(const std::string& bytes, const std::filesystem::path& path,
              const std::function<void(const std::filesystem::path&)>& read);
+
+/// For decoders: beyond, more pixels cost time and show nothing new.
+DecodeLimits small_pictures();
 
 /// Throws std::invalid_argument that lists the names.
 const FuzzTarget& fuzz_target(const std::string& name);
