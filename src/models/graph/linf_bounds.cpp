@@ -44,8 +44,8 @@ bool can_be_bounded(const GraphNode& node, const std::function<bool(const std::s
   }
   if (allowed == Varying::First && behind_first) return false;
   if (allowed == Varying::One && varying > 1) return false;
-  const bool falls = rule == BoundRule::Monotone && node.attributes.value("alpha", 1.0) < 0;
-  return !falls;
+  const auto falls = [&](const char* factor) { return node.attributes.value(factor, 1.0) < 0; };
+  return rule != BoundRule::Monotone || !(falls("alpha") || falls("gamma"));
 }
 
 /// What a linear node makes of magnitudes: no weight, and nothing that is added, is below 0.

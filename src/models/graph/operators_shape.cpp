@@ -356,11 +356,6 @@ void set_axes(GraphNode& node, Graph& graph, const std::vector<int64_t>& axes) {
   }
 }
 
-/// What a file does behind an Identity is taken as it stands.
-bool free_identity(GraphNode& /*node*/, Graph& /*graph*/, const FixedBatch& /*batch*/) {
-  return false;
-}
-
 bool free_squeezed(GraphNode& node, Graph& graph, const FixedBatch& batch) {
   auto axes = batch.of_image ? axes_of(node, graph) : std::vector<int64_t>();
   const auto first = std::find(axes.begin(), axes.end(), 0);
@@ -393,7 +388,7 @@ bool free_reshaped(GraphNode& node, Graph& graph, const FixedBatch& batch) {
 }
 
 const RegisterOperators registered{
-    {"Identity", pass, {}, 1, BatchForm{free_identity}, Effect::Nothing},
+    {"Identity", pass, {}, 1, Effect::Nothing},
     {"Dropout", pass, {{"ratio", kReal}, "seed"}, 1, OnnxForm{nullptr, read_dropout}, Effect::Nothing},
     {"Cast", cast, {"to", {"saturate", kLeftOut}}, 1, OnnxForm{write_cast}, Effect::Converts},
     {"Shape",
@@ -427,11 +422,12 @@ const RegisterOperators registered{
                 const bool given = node.inputs.size() > 1 || node.attributes.contains("split");
                 return node.attributes.contains("num_outputs") && !given ? 18 : 1;
               }},
+     Effect::Chooses,
      BoundRule::Moving},
     {"Slice", slice, {{"starts", kInput}, {"ends", kInput}, {"axes", kInput}}, 1, Effect::Chooses, BoundRule::Moving},
     {"Gather", gather, {"axis"}, 2, Effect::Chooses},
-    {"Expand", expand, {}, 1, BoundRule::Moving},
-    {"Tile", tile},
+    {"Expand", expand, {}, 1, Effect::Chooses, BoundRule::Moving},
+    {"Tile", tile, {}, 1, Effect::Chooses},
     {"ConstantOfShape", constant_of_shape, {}, 1, OnnxForm{write_constant_of_shape}},
     {"Where", where, {}, 3},
     {"Pad",
@@ -441,7 +437,7 @@ const RegisterOperators registered{
      OnnxForm{nullptr, nullptr, [](const GraphNode& node) -> int64_t { return node.inputs.size() > 3 ? 18 : 1; }},
      Effect::Chooses,
      BoundRule::Moving},
-    {"DepthToSpace", depth_to_space, {"blocksize", "mode"}},
+    {"DepthToSpace", depth_to_space, {"blocksize", "mode"}, 1, Effect::Chooses},
 };
 
 }  // namespace

@@ -163,6 +163,11 @@ TEST(LinfBounds, NameTheLayersThatHaveNone) {
   Graph gate = linear_graph(drawn({kClasses, kSide * kSide}, 1), drawn({kClasses}, 2));
   gate.output = gate.add("Mul", "gate", {gate.output, gate.output});
   EXPECT_THAT(message_of([&] { LinfBounds(gate, plain()); }), HasSubstr("gate (Mul)"));
+  for (const auto& [op, factor] : {std::pair{"LeakyRelu", "alpha"}, {"Selu", "alpha"}, {"Selu", "gamma"}}) {
+    Graph falling = linear_graph(drawn({kClasses, kSide * kSide}, 1), drawn({kClasses}, 2));
+    falling.output = falling.add(op, "falling", {falling.output}, {{factor, -0.5}});
+    EXPECT_THAT(message_of([&] { LinfBounds(falling, plain()); }), HasSubstr("falling"));
+  }
 }
 
 class BoundsOfArchitectures : public testing::TestWithParam<std::string> {};

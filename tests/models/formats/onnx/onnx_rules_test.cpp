@@ -308,6 +308,20 @@ TEST(OnnxRulesExport, QuantizeAndDequantizeRoundToEightBits) {
                  }));
 }
 
+TEST(OnnxRulesExport, EightBitNumbersAreCutAndRepeatedAsTheyAre) {
+  const auto x = pixels(2);
+  const auto zero = torch::tensor({100}, torch::kUInt8).reshape({}), scale = torch::tensor(0.004F);
+  const auto rounded = (at::clamp(at::round(x / scale) + 100, 0, 255) - 100) * scale;
+  expect_meaning("qdq-cut",
+                 {{"QuantizeLinear", {"x", scale, zero}, {}, {"q"}},
+                  {"Split", {"q", wholes({1, kChannels - 1})}, {{"axis", 1}}, {"a", "b"}},
+                  {"Expand", {"a", wholes({1, 2, 1, 1})}, {}, {"e"}},
+                  {"Concat", {"e", "b"}, {{"axis", 1}}, {"c"}},
+                  {"Tile", {"c", wholes({1, 2, 1, 1})}, {}, {"t"}},
+                  {"DequantizeLinear", {"t", scale, zero}}},
+                 at::cat({rounded.slice(1, 0, 1), rounded, rounded.slice(1, 0, 1), rounded}, 1));
+}
+
 TEST(OnnxRulesExport, TheGradientPassesRoundingButNotClamping) {
   const ScratchFolder folder;
   const auto zero = torch::tensor({0}, torch::kUInt8).reshape({}), scale = torch::tensor(0.002F);  // to 0.51
@@ -540,6 +554,11 @@ TEST(OnnxRules, FilesForOneImageThatLeaveItsAxisOutTakeMany) {
       {mean,
        {"Squeeze", {"m", wholes({0, 2, 3})}, {}, {"s"}},
        {"Unsqueeze", {"s", wholes({0})}, {}, {"u"}},
+       {"Gemm", {"u", w}, {}, {"logits"}}},
+      {mean,
+       {"Squeeze", {"m", wholes({0, 2, 3})}, {}, {"s"}},
+       {"Identity", {"s"}, {}, {"i"}},
+       {"Unsqueeze", {"i", wholes({0})}, {}, {"u"}},
        {"Gemm", {"u", w}, {}, {"logits"}}}};
   for (size_t i = 0; i < files.size(); ++i) {
     SCOPED_TRACE(i);
