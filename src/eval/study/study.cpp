@@ -6,9 +6,9 @@
 #include <cmath>
 
 #include "core/build_info.hpp"
-#include "core/environment.hpp"
 #include "core/clock.hpp"
 #include "core/digest.hpp"
+#include "core/environment.hpp"
 #include "core/error.hpp"
 #include "core/interrupt.hpp"
 #include "core/json_text.hpp"
