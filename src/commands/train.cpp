@@ -295,9 +295,7 @@ Preprocessing measured_preprocessing(const Dataset& training) {
 
 /// The file of --weights, which may name a shipped model.
 std::filesystem::path weights_file(const std::string& weights) {
-  if (weights.empty() || std::filesystem::exists(weights)) return weights;
-  const auto shipped = find_shipped(std::filesystem::path("models") / (weights + ".pt"));
-  return shipped.empty() ? std::filesystem::path(weights) : shipped;
+  return weights.empty() ? std::filesystem::path() : resolve_model(weights, "--weights");
 }
 
 /// Name and digest of the file that training started from; null when it started at random.

@@ -342,6 +342,21 @@ TEST(Import, FilesOfBeforePyTorch16SayHowToWriteThemAnew) {
   EXPECT_THAT(run.err, HasSubstr("torch.save(torch.load('OLD', map_location='cpu'), 'NEW')"));
 }
 
+/// Results of a network often lie in a folder of its name.
+TEST(Import, AFolderHidesNoShippedNetwork) {
+  const ScratchFolder folder;
+  std::filesystem::create_directory(folder / "robust");
+  std::filesystem::create_directory(folder / "mine");
+  const auto here = std::filesystem::current_path();
+  std::filesystem::current_path(folder.path());
+  const auto shipped = run_in_process({"summary", "--model", "robust"});
+  const auto other = run_in_process({"summary", "--model", "mine"});
+  std::filesystem::current_path(here);
+  EXPECT_EQ(shipped.exit_code, 0) << shipped.err;
+  EXPECT_EQ(other.exit_code, 2);
+  EXPECT_THAT(other.err, HasSubstr("is a folder"));
+}
+
 }  // namespace
 
 }  // namespace fercli
