@@ -108,7 +108,7 @@ changed_sources() {
 # The sources are compiled several at a time; clang-tidy sees each by itself, with the flags that any of them has.
 check_tidy() {
   local flags files=() most=8
-  flags=$(grep '"command": .*fercli_objects' build/release/compile_commands.json | tr ' ' '\n' | sed 's/\\\\\\"/"/g' |
+  flags=$(grep -E '"command": .*(fercli_objects|CMakeFiles/fercli\.dir)' build/release/compile_commands.json | tr ' ' '\n' | sed 's/\\\\\\"/"/g' |
     awk '/^-isystem$/ { getline path; $0 = "-isystem" path } /^-(I|D|isystem)/ && !seen[$0]++ { print }')
   if [ "$everything" = yes ]; then
     mapfile -t files < <(printf '%s\n' "${sources[@]}" | grep '^\(src\|attacks\)/.*\.cpp$')

@@ -141,7 +141,7 @@ Normalisation normalise(const torch::Tensor& u, const BatchNorm& norm) {
 
 struct TrainingConv : Function<TrainingConv> {
   static torch::Tensor forward(AutogradContext* context, const torch::Tensor& x, const torch::Tensor& weight,
-                               const torch::Tensor& scale, const torch::Tensor& shift,
+                               const torch::Tensor& /*scale*/, const torch::Tensor& /*shift*/,
                                const torch::Tensor& given_shortcut, const c10::intrusive_ptr<FastConv>& conv,
                                const BatchNorm* norm, bool relu) {
     const auto shortcut = absent_if_empty(given_shortcut);
