@@ -287,7 +287,7 @@ class LinfBounds::Backward {
   torch::Tensor take(const std::string& value) {
     const auto found = pending_.find(value);
     if (found == pending_.end()) return {};
-    const auto rows = found->second;
+    auto rows = found->second;
     pending_.erase(found);
     return rows;
   }
