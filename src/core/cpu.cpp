@@ -9,9 +9,6 @@
 
 namespace fercli {
 
-namespace {
-
-/// The value of one key of /proc/cpuinfo; "" elsewhere than on Linux.
 std::string cpuinfo(const std::string& key) {
   std::ifstream file("/proc/cpuinfo");
   for (std::string line; std::getline(file, line);) {
@@ -21,8 +18,6 @@ std::string cpuinfo(const std::string& key) {
   }
   return "";
 }
-
-}  // namespace
 
 std::string cpu_summary() {
   std::string summary = fmt::format("{}, {} cores", cpuinfo("model name"), std::thread::hardware_concurrency());

@@ -250,8 +250,10 @@ fs::path find_shipped(const fs::path& relative) {
   if (const char* folder = std::getenv("FERCLI_DATA")) roots.emplace_back(folder);
   std::error_code error;
   const fs::path program = fs::read_symlink("/proc/self/exe", error);
-  for (auto folder = program.parent_path(); folder.has_relative_path(); folder = folder.parent_path()) {
-    roots.push_back(folder.parent_path() / "share" / "fercli");
+  if (!error) {
+    roots.push_back(program.parent_path() / FERCLI_DATA_FOLDER / "fercli");
+    // Of another program, in bin, that uses the library.
+    roots.push_back(program.parent_path().parent_path() / "share" / "fercli");
   }
   const fs::path sources = source_folder();
   if (!sources.empty()) roots.push_back(sources / "results");

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <fstream>
 #include <vector>
 
+#include "core/cpu.hpp"
 #include "core/text.hpp"
 
 #if FERCLI_USES_ONEDNN
@@ -59,16 +59,8 @@ std::string limit_set_by_user() {
   return "";
 }
 
-std::string flags_of_this_cpu() {
-  std::ifstream file("/proc/cpuinfo");
-  for (std::string line; std::getline(file, line);) {
-    if (line.compare(0, 5, "flags") == 0 && line.find(':') != std::string::npos) return line.substr(line.find(':') + 1);
-  }
-  return "";
-}
-
 std::string find_instruction_set() {
-  std::string widest = instruction_set_of(flags_of_this_cpu(), limit_set_by_user());
+  std::string widest = instruction_set_of(cpuinfo("flags"), limit_set_by_user());
 #if FERCLI_USES_ONEDNN
   // What oneDNN itself says can only be less: it may have been denied the matrix unit, or built without.
   const unsigned effective = dnnl_get_effective_cpu_isa();

@@ -173,8 +173,8 @@ Checkpoint load_checkpoint(const fs::path& path, bool trust_code) {
 fs::path resolve_model(const std::string& model, const std::string& option) {
   std::error_code ignored;
   const bool there = fs::exists(model, ignored);
+  if (there && !fs::is_directory(model, ignored)) return model;  // results may lie in a folder "robust"
   const bool plain_name = model.find('/') == std::string::npos && fs::path(model).extension().empty();
-  if (there && !(plain_name && fs::is_directory(model, ignored))) return model;  // results may lie in a folder "robust"
   const fs::path shipped = plain_name ? find_shipped(fs::path("models") / (model + ".pt")) : fs::path();
   if (!shipped.empty()) return shipped;
   if (there) return model;
