@@ -18,8 +18,7 @@ enum class StepPart {
 };
 
 struct StepTimes {
-  static constexpr size_t kKinds = 6;
-  std::array<double, kKinds> seconds{};
+  std::array<double, static_cast<size_t>(StepPart::Average) + 1> seconds{};
 
   double& of(StepPart part) { return seconds.at(static_cast<size_t>(part)); }
   double of(StepPart part) const { return seconds.at(static_cast<size_t>(part)); }

@@ -111,7 +111,7 @@ enum class BoundRule {
   Moving,    ///< the same without any arithmetic; so are Effect::Nothing and Effect::Moves, which need no rule
   Relu,
   Largest,  ///< maxima in windows
-  Monotone  ///< rising where no attribute "alpha" is below 0, and not linear
+  Monotone  ///< rising where no attribute "alpha" or "gamma" is below 0, and not linear
 };
 
 /// Which inputs may depend on the image where results are bounded.
