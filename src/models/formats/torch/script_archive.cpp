@@ -1,13 +1,20 @@
 #include "models/formats/torch/script_archive.hpp"
 
 #include <ATen/core/function.h>
+#include <caffe2/serialize/inline_container.h>
+#include <caffe2/serialize/istream_adapter.h>
 #include <fmt/format.h>
 #include <torch/csrc/jit/api/function_impl.h>
-#include <torch/csrc/jit/api/module.h>
 #include <torch/csrc/jit/frontend/lexer.h>
 #include <torch/csrc/jit/runtime/operator.h>
+#include <torch/csrc/jit/serialization/import_read.h>
+#include <torch/csrc/jit/serialization/import_source.h>
 
+#include <algorithm>
+#include <map>
 #include <set>
+#include <sstream>
+#include <utility>
 
 #include "core/error.hpp"
 #include "core/pickle.hpp"
@@ -21,7 +28,8 @@ namespace {
 constexpr size_t kDeepestCode = 128;
 constexpr size_t kLongestExpression = 256;  // words between two commas: LibTorch's parser recurses into an expression
 constexpr size_t kMostNamed = 5;
-constexpr const char* kOwnCode = "__torch__";  // names of the archive's own classes begin so
+constexpr const char* kOwnCode = "__torch__";                        // names of the archive's own classes begin so
+constexpr const char* kForeignClasses = "__torch__.torch.classes.";  // of other libraries
 
 /// Builtins of the language that are no operators of `torch` or `ops`, and do more than compute.
 const std::set<std::string>& refused_builtins() {
@@ -45,6 +53,38 @@ const std::set<std::string>& refused_operators() {
   return names;
 }
 
+/// Where a word of the code stands. What is outside of functions LibTorch works out while it loads, before the
+/// instructions can be looked at.
+class CodePlace {
+ public:
+  void enter(int kind) {
+    if (kind == torch::jit::TK_DEF || kind == torch::jit::TK_CLASS_DEF) header_ = kind;
+    if (kind == torch::jit::TK_INDENT) {
+      blocks_.push_back(header_);
+      header_ = 0;
+    }
+    if (kind == torch::jit::TK_DEDENT && !blocks_.empty()) blocks_.pop_back();
+    if (kind == '(' || kind == '[' || kind == '{') ++brackets_;
+    if ((kind == ')' || kind == ']' || kind == '}') && brackets_ > 0) --brackets_;
+    const bool ends_default = header_ == 0 || brackets_ == 0 || (brackets_ == 1 && kind == ',');
+    in_default_ = !ends_default && (in_default_ || (header_ == torch::jit::TK_DEF && kind == '='));
+  }
+
+  bool worked_out_while_loading() const { return in_default_ || (header_ == 0 && !in_function()); }
+  bool of_file() const { return blocks_.empty(); }
+  size_t depth() const { return blocks_.size(); }
+  size_t brackets() const { return brackets_; }
+  int header() const { return header_; }  ///< TK_DEF or TK_CLASS_DEF up to its block, else 0
+
+ private:
+  bool in_function() const { return std::find(blocks_.begin(), blocks_.end(), torch::jit::TK_DEF) != blocks_.end(); }
+
+  std::vector<int> blocks_;  ///< what each open block belongs to: TK_DEF, TK_CLASS_DEF or 0
+  int header_ = 0;
+  size_t brackets_ = 0;
+  bool in_default_ = false;
+};
+
 /// The words of one file of code, as LibTorch's own lexer divides it.
 class CodeCheck {
  public:
@@ -53,24 +93,31 @@ class CodeCheck {
   void read(const std::string& code) {
     // A first look at the letters: the lexer itself believes that brackets close.
     require_flat(code);
+    place_ = {};
+    texts_name_members_.clear();
     torch::jit::Lexer lexer(std::make_shared<torch::jit::Source>(code));
-    size_t indents = 0, length = 0, alternatives = 0;
-    for (; lexer.cur().kind != torch::jit::TK_EOF; lexer.next()) {
+    size_t length = 0, alternatives = 0;
+    for (last_ = torch::jit::TK_NEWLINE; lexer.cur().kind != torch::jit::TK_EOF; lexer.next()) {
       const auto& token = lexer.cur();
-      indents += token.kind == torch::jit::TK_INDENT ? 1 : 0;
-      if (token.kind == torch::jit::TK_DEDENT && indents > 0) --indents;
+      place_.enter(token.kind);
       const bool divides =
           token.kind == ',' || token.kind == torch::jit::TK_NEWLINE || token.kind == torch::jit::TK_INDENT;
       length = divides ? 0 : length + 1;
       alternatives = token.kind == torch::jit::TK_ELIF  ? alternatives + 1
                      : token.kind == torch::jit::TK_DEF ? 0
                                                         : alternatives;
-      if (indents > kDeepestCode || length > kLongestExpression || alternatives > kLongestExpression) {
+      if (place_.depth() > kDeepestCode || length > kLongestExpression || alternatives > kLongestExpression) {
         throw std::runtime_error("its code is nested too deeply");
       }
+      if (last_ == torch::jit::TK_CLASS_DEF && token.kind == torch::jit::TK_IDENT && place_.of_file())
+        classes_.push_back(torch::jit::Token(token).text());
       visit(token);
+      last_ = token.kind;
     }
   }
+
+  /// The names of the classes in the file read last, which are forgotten.
+  std::vector<std::string> take_classes() { return std::exchange(classes_, {}); }
 
   const std::set<std::string>& refused() const { return refused_; }
 
@@ -87,6 +134,8 @@ class CodeCheck {
   /// `before_` holds the names of "a.b.c" up to the dot.
   void visit(const torch::jit::Token& token) {
     if (rule_ == CodeRule::Anything) return;
+    check_place(token.kind);
+    check_getattr(token);
     if (rule_ == CodeRule::Declarations &&
         (token.kind == torch::jit::TK_DEF || torch::jit::Token(token).text() == "lambda")) {
       refused_.insert("code");
@@ -100,7 +149,7 @@ class CodeCheck {
     if (!after_dot_ && before_.size() == 1 && before_[0] == kOwnCode) refused_.insert("a variable named __torch__");
     if (token.kind != torch::jit::TK_IDENT) {
       if (after_dot_) check_keyword(torch::jit::Token(token));
-      before_.clear();
+      owner_ = std::exchange(before_, {});
       after_dot_ = false;
       return;
     }
@@ -110,6 +159,50 @@ class CodeCheck {
     after_dot_ = false;
     member ? check_member(word) : check_name(word);
     before_.push_back(word);
+  }
+
+  /// Outside of functions stand types and literals, with `annotate(List[int], [])` for empty ones. What is called there
+  /// would run before anybody has looked at it.
+  void check_place(int kind) {
+    using namespace torch::jit;
+    static const std::set<int> plain = {TK_NUMBER,  TK_STRINGLITERAL,
+                                        TK_NONE,    TK_TRUE,
+                                        TK_FALSE,   TK_IDENT,
+                                        TK_NEWLINE, TK_INDENT,
+                                        TK_DEDENT,  TK_IMPORT,
+                                        TK_PASS,    TK_DOTS,
+                                        '-',        '[',
+                                        ']',        '(',
+                                        ')',        '{',
+                                        '}',        ',',
+                                        ':',        '=',
+                                        '.'};
+    static const std::set<int> callable = {TK_IDENT, TK_STRINGLITERAL, ')', ']', '}'};
+    const bool harmless =
+        before_ == std::vector<std::string>{"annotate"} || before_ == std::vector<std::string>{"torch", "device"};
+    const bool calls = kind == '(' && callable.count(last_) > 0 && !harmless;
+    if (place_.worked_out_while_loading() && (plain.count(kind) == 0 || calls))
+      refused_.insert("code outside of functions");
+  }
+
+  /// `getattr(x, "name")` is `x.name`. LibTorch joins texts that stand side by side, and resolves escapes.
+  void check_getattr(const torch::jit::Token& token) {
+    while (!texts_name_members_.empty() && place_.brackets() < texts_name_members_.back())
+      texts_name_members_.pop_back();
+    if (after_getattr_) {
+      if (token.kind != '(') refused_.insert("getattr without arguments");
+      texts_name_members_.push_back(place_.brackets());
+    }
+    after_getattr_ = token.kind == torch::jit::TK_IDENT && torch::jit::Token(token).text() == "getattr";
+    if (token.kind != torch::jit::TK_STRINGLITERAL || texts_name_members_.empty()) return;
+    std::string text = torch::jit::Token(token).text();
+    if (text.find('\\') != std::string::npos || last_ == torch::jit::TK_STRINGLITERAL)
+      refused_.insert("getattr of a pieced name");
+    text.erase(std::remove_if(text.begin(), text.end(), [](char letter) { return letter == '"' || letter == '\''; }),
+               text.end());
+    before_ = last_ == ',' ? owner_ : std::vector<std::string>();
+    check_member(text);
+    before_.clear();
   }
 
   /// "x.print" and the like, where the lexer sees a keyword.
@@ -139,8 +232,12 @@ class CodeCheck {
   }
 
   CodeRule rule_;
-  std::vector<std::string> before_;
-  bool after_dot_ = false;
+  CodePlace place_;
+  int last_ = 0;                             ///< the kind of the token before
+  std::vector<std::string> before_, owner_;  ///< `owner_`: what `before_` was in front of the last sign
+  bool after_dot_ = false, after_getattr_ = false;
+  std::vector<size_t> texts_name_members_;  ///< the depth inside each open getattr
+  std::vector<std::string> classes_;
   std::set<std::string> refused_;
 };
 
@@ -190,26 +287,6 @@ void check_pickle(const ZipFile& zip, const std::string& root, const std::string
   const Pickle pickle(zip.read(root + folder + ".pkl"), records);
 }
 
-}  // namespace
-
-std::string checked_script_archive(const std::string& bytes, const std::string& name, CodeRule rule) {
-  const ZipFile zip(bytes, name);
-  const std::string root = root_of(zip);
-  std::vector<std::pair<std::string, std::string>> entries;
-  CodeCheck check(rule);
-  for (const auto& entry : zip.names()) {
-    if (!starts(entry, root) || !is_needed(entry.substr(root.size()))) continue;
-    entries.emplace_back("archive/" + entry.substr(root.size()), zip.read(entry));
-    if (ends(entry, ".py")) check.read(entries.back().second);
-  }
-  if (!check.refused().empty()) refuse_code(name, check.refused());
-  check_pickle(zip, root, "data", rule);
-  check_pickle(zip, root, "constants", rule);
-  return make_zip(entries);
-}
-
-namespace {
-
 void collect(const torch::jit::Block& block, std::set<std::string>& refused) {
   for (const torch::jit::Node* node : block.nodes()) {
     const std::string kind = node->kind().toQualString();
@@ -218,19 +295,85 @@ void collect(const torch::jit::Block& block, std::set<std::string>& refused) {
       const c10::Device device = torch::jit::toIValue(node->output())->toDevice();
       if (!device.is_cpu() && !device.is_cuda()) refused.insert("the device " + device.str());
     }
+    for (const torch::jit::Value* output : node->outputs()) {
+      const auto type = output->type()->cast<c10::NamedType>();
+      if (type && type->name() && starts(type->name()->qualifiedName(), kForeignClasses))
+        refused.insert("torch.classes");
+    }
     for (const torch::jit::Block* inner : node->blocks()) collect(*inner, refused);
   }
 }
 
-}  // namespace
+/// What an archive's code says: its files by what LibTorch calls them ("__torch__.net"), and all classes in them.
+struct ArchiveCode {
+  std::map<std::string, std::string> files;
+  std::vector<std::string> classes;
 
-void check_compiled(const torch::jit::Module& module, const std::string& name, CodeRule rule) {
-  if (rule == CodeRule::Anything) return;
+  void add(const std::string& entry, const std::string& code, const std::vector<std::string>& classes_of_it) {
+    constexpr std::string_view kFolder = "code/", kEnding = ".py";
+    std::string file = entry.substr(kFolder.size(), entry.size() - kFolder.size() - kEnding.size());
+    std::replace(file.begin(), file.end(), '/', '.');
+    files[file] = code;
+    for (const auto& name : classes_of_it) classes.push_back(file + "." + name);
+  }
+};
+
+/// Looks at the instructions that LibTorch makes of the code, in all methods of all classes and the functions that they
+/// call. Nothing of them runs: outside of functions is nothing that could.
+std::set<std::string> refused_instructions(const std::string& archive, const ArchiveCode& code) {
+  std::istringstream stream(archive);
+  caffe2::serialize::PyTorchStreamReader reader(std::make_unique<caffe2::serialize::IStreamAdapter>(&stream));
+  const auto constants = torch::jit::readArchiveAndTensors("constants", "", "", {}, {}, {}, reader).toTuple();
+  const std::vector<c10::IValue> table = constants->elements().vec();
+  const auto unit = std::make_shared<torch::jit::CompilationUnit>();
+  const torch::jit::SourceImporter importer(
+      unit, &table,
+      [&](const std::string& file) {
+        const auto found = code.files.find(file);
+        return found == code.files.end() ? nullptr : std::make_shared<torch::jit::Source>(found->second, file, 1);
+      },
+      reader.version());
+  for (const auto& name : code.classes) importer.loadType(name);
   std::set<std::string> refused;
-  for (torch::jit::Function* function : module._ivalue()->compilation_unit()->get_functions()) {
+  for (torch::jit::Function* function : unit->get_functions()) {
     if (auto* graph = torch::jit::tryToGraphFunction(*function)) collect(*graph->graph()->block(), refused);
   }
+  return refused;
+}
+
+}  // namespace
+
+std::string checked_script_archive(const std::string& bytes, const std::string& name, CodeRule rule) {
+  const ZipFile zip(bytes, name);
+  const std::string root = root_of(zip);
+  std::vector<std::pair<std::string, std::string>> entries;
+  CodeCheck check(rule);
+  ArchiveCode code;
+  for (const auto& path : zip.names()) {
+    if (!starts(path, root) || !is_needed(path.substr(root.size()))) continue;
+    const std::string entry = path.substr(root.size());
+    entries.emplace_back("archive/" + entry, zip.read(path));
+    if (!ends(entry, ".py")) continue;
+    check.read(entries.back().second);
+    code.add(entry, entries.back().second, check.take_classes());
+  }
+  if (!check.refused().empty()) refuse_code(name, check.refused());
+  check_pickle(zip, root, "data", rule);
+  check_pickle(zip, root, "constants", rule);
+  std::string archive = make_zip(entries);
+  if (rule != CodeRule::TensorOperators) return archive;
+  std::set<std::string> refused;
+  try {
+    refused = refused_instructions(archive, code);
+  } catch (const std::exception&) {  // whose text is LibTorch's and the file's
+    refuse_damaged_script(name);
+  }
   if (!refused.empty()) refuse_code(name, refused);
+  return archive;
+}
+
+void refuse_damaged_script(const std::string& name) {
+  throw UserError(fmt::format("{}: its TorchScript is damaged, or needs another version of LibTorch", name));
 }
 
 }  // namespace fercli

@@ -118,21 +118,17 @@ class TorchScriptModel : public ForeignModel {
   TorchScriptModel(const std::string& bytes, const std::string& name, bool trust_code, std::string output)
       : name_(name),
         output_(std::move(output)),
-        rule_(trust_code ? CodeRule::Anything : CodeRule::TensorOperators),
-        bytes_(checked_script_archive(bytes, name, rule_)) {}
+        bytes_(checked_script_archive(bytes, name, trust_code ? CodeRule::Anything : CodeRule::TensorOperators)) {}
 
   std::shared_ptr<const Executor> interpreted(torch::Device device) const {
     std::istringstream stream(bytes_);
     try {
       auto module = torch::jit::load(stream, device);
-      check_compiled(module, name_, rule_);
       module.eval();
       for (auto parameter : module.parameters()) parameter.set_requires_grad(false);
       return std::make_shared<TorchScriptExecutor>(std::move(module), output_);
-    } catch (const UserError&) {
-      throw;
     } catch (const std::exception&) {
-      throw UserError(fmt::format("{}: its TorchScript is damaged, or needs another version of LibTorch", name_));
+      refuse_damaged_script(name_);
     }
   }
 
@@ -146,22 +142,19 @@ class TorchScriptModel : public ForeignModel {
   }
 
  private:
-  std::string name_, output_;
-  CodeRule rule_;
-  std::string bytes_;
+  std::string name_, output_, bytes_;
 };
 
 /// The same network as a graph, if it gives the same logits on images of noise: with control flow that depends on the
 /// image it would not. Throws when it cannot be had.
-ImportedModel as_graph(const TorchScriptModel& script, const std::string& file, const ImportOptions& options) {
+ImportedModel as_graph(const Executor& script, const std::string& file, const ImportOptions& options) {
   const torch::NoGradGuard no_grad;
-  const auto executor = script.interpreted(torch::kCPU);
   const auto or_else = [](int64_t given, int64_t usual) { return given > 0 ? given : usual; };
   const std::vector<int64_t> shape{or_else(options.channels, 1), or_else(options.height, kUsualSize),
                                    or_else(options.width, kUsualSize)};
-  const Graph graph = Trace([&](const torch::Tensor& x) { return executor->logits(x); }, shape).graph();
+  const Graph graph = Trace([&](const torch::Tensor& x) { return script.logits(x); }, shape).graph();
   const auto noise = uniform_rows(Rng(0), {0, 1, 2}, shape);
-  const auto expected = executor->logits(noise);
+  const auto expected = script.logits(noise);
   check_graph(graph, file);
   const auto found = GraphModel(graph).executor()->logits(noise);
   const double difference = (found - expected).abs().max().item<double>();
@@ -179,8 +172,9 @@ void inform_of_interpreter(const std::filesystem::path& path, const std::string&
 ImportedModel read(const std::filesystem::path& path, const ImportOptions& options) {
   const auto script =
       std::make_shared<TorchScriptModel>(read_file(path), path.string(), options.trust_code, options.output);
+  const auto interpreted = script->interpreted(torch::kCPU);
   try {
-    return as_graph(*script, path.string(), options);
+    return as_graph(*interpreted, path.string(), options);
   } catch (const UserError& error) {
     const std::string message = error.what();
     if (message.rfind("--output", 0) == 0 || message.rfind(kRaises, 0) == 0) throw;

@@ -121,7 +121,16 @@ TEST_F(ScriptArchive, CodeThatDoesMoreIsRefusedByName) {
       {"x = ops.quantized.linear(input, input)", "ops.quantized"},
       {"x = ops.prim.IgnoredPythonOp(input)", "prim::IgnoredPythonOp"},
       {"x = annotate(__torch__.torch.classes.quantized.LinearPackedParamsBase, None)", "torch.classes"},
-      {"__torch__ = input\n    __torch__.save(\"loot\")", "__torch__"}};
+      {"__torch__ = input\n    __torch__.save(\"loot\")", "__torch__"},
+      {"getattr(torch, \"save\")(input, \"loot\")", "aten::save"},
+      {"getattr((torch), \"save\")(input, \"loot\")", "aten::save"},
+      {"getattr(getattr(ops, \"aten\"), \"save\")(input, \"loot\")", "aten::save"},
+      {"getattr(ops.aten, 'save')(input, \"loot\")", "aten::save"},
+      {"getattr(ops, \"aten\").save(input, \"loot\")", "aten::save"},
+      {"getattr(torch.relu(getattr(self, \"x\")), \"save\")(\"loot\")", "aten::save"},
+      {"getattr(torch, \"sa\" \"ve\")(input, \"loot\")", "getattr"},
+      {"getattr(torch, \"s\\x61ve\")(input, \"loot\")", "getattr"},
+      {"g = getattr\n    g(torch, \"save\")(input, \"loot\")", "getattr"}};
   for (const auto& [line, name] : kinds) {
     const std::string message = refusal(with_line(line));
     EXPECT_THAT(message, HasSubstr(name)) << line;
@@ -146,6 +155,45 @@ TEST_F(ScriptArchive, CodeThatLoadingItselfRunsIsRefusedBeforeItRuns) {
   });
   EXPECT_THAT(refusal(path), HasSubstr("aten::save"));
   EXPECT_FALSE(fs::exists(loot));
+}
+
+/// LibTorch works out default values and constants of classes while it loads.
+TEST_F(ScriptArchive, NothingIsCalledOutsideOfFunctions) {
+  const auto loot = folder_ / "loot";
+  const std::string call = "torch.ones([torch.size(torch.ones([1]), 0)])";
+  for (const std::string& value : {call, "getattr(torch, \"from_file\")(\"" + loot.string() + "\", True, 6)",
+                                   std::string("1 * 2"), "[" + call + "]", "(\"a\")(1)"}) {
+    const auto of_argument = with_code([&](std::string& code) {
+      const size_t place = code.find(") -> Tensor:", code.find("def forward"));
+      code.insert(place, ", more: Optional[Tensor]=" + value);
+    });
+    EXPECT_THAT(refusal(of_argument), HasSubstr("--trust-code")) << value;
+    const auto of_class = with_code(
+        [&](std::string& code) { code.insert(code.find("  def "), "  more : Final[Tensor] = " + value + "\n"); });
+    EXPECT_THAT(refusal(of_class), HasSubstr("code outside of functions")) << value;
+  }
+  EXPECT_FALSE(fs::exists(loot));
+  for (const char* plain : {"None", "annotate(Optional[Tensor], None)"}) {
+    const auto path = with_code([&](std::string& code) {
+      code.insert(code.find(") -> Tensor:", code.find("def forward")),
+                  fmt::format(", more: Optional[Tensor]={}", plain));
+    });
+    EXPECT_EQ(refusal(path), "") << plain;
+  }
+}
+
+TEST_F(ScriptArchive, AttributesThatAreNoWordsAreReadByGetattr) {
+  EXPECT_EQ(refusal(with_line("y = getattr(torch, \"relu\")(input)")), "");
+}
+
+/// An alias hides the operator from the check of words; the instructions name it.
+TEST_F(ScriptArchive, InstructionsAreCheckedBeforeLoadingRunsThem) {
+  const auto path = with_code([&](std::string& code) {
+    code +=
+        "  def __setstate__(self,\n    state: Tuple[()]) -> NoneType:\n"
+        "    y = (ops).quantized.cat([torch.ones([1])], 0, 1., 0)\n    return None\n";
+  });
+  EXPECT_THAT(refusal(path), HasSubstr("quantized::cat"));
 }
 
 TEST_F(ScriptArchive, CodeInFilesThatNobodyAsksForIsHeldToTheSameRule) {
