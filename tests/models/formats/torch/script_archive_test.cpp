@@ -162,7 +162,7 @@ TEST_F(ScriptArchive, NothingIsCalledOutsideOfFunctions) {
   const auto loot = folder_ / "loot";
   const std::string call = "torch.ones([torch.size(torch.ones([1]), 0)])";
   for (const std::string& value : {call, "getattr(torch, \"from_file\")(\"" + loot.string() + "\", True, 6)",
-                                   std::string("1 * 2"), "[" + call + "]", "(\"a\")(1)"}) {
+                                   std::string("1 * 2"), "[" + call + "]", std::string("(\"a\")(1)")}) {
     const auto of_argument = with_code([&](std::string& code) {
       const size_t place = code.find(") -> Tensor:", code.find("def forward"));
       code.insert(place, ", more: Optional[Tensor]=" + value);
