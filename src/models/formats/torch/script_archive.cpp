@@ -165,18 +165,18 @@ class CodeCheck {
   /// would run before anybody has looked at it.
   void check_place(int kind) {
     using namespace torch::jit;
-    static const std::set<int> plain = {TK_NUMBER,  TK_STRINGLITERAL,
-                                        TK_NONE,    TK_TRUE,
-                                        TK_FALSE,   TK_IDENT,
-                                        TK_NEWLINE, TK_INDENT,
-                                        TK_DEDENT,  TK_IMPORT,
-                                        TK_PASS,    TK_DOTS,
-                                        '-',        '[',
-                                        ']',        '(',
-                                        ')',        '{',
-                                        '}',        ',',
-                                        ':',        '=',
-                                        '.'};
+    static const std::set<int> plain = {TK_NUMBER, TK_STRINGLITERAL,
+                                        TK_NONE,   TK_NONE_TYPE,
+                                        TK_TRUE,   TK_FALSE,
+                                        TK_IDENT,  TK_NEWLINE,
+                                        TK_INDENT, TK_DEDENT,
+                                        TK_IMPORT, TK_PASS,
+                                        TK_DOTS,   '-',
+                                        '[',       ']',
+                                        '(',       ')',
+                                        '{',       '}',
+                                        ',',       ':',
+                                        '=',       '.'};
     static const std::set<int> callable = {TK_IDENT, TK_STRINGLITERAL, ')', ']', '}'};
     const bool harmless =
         before_ == std::vector<std::string>{"annotate"} || before_ == std::vector<std::string>{"torch", "device"};
