@@ -173,6 +173,10 @@ TEST_F(ScriptArchive, NothingIsCalledOutsideOfFunctions) {
     EXPECT_THAT(refusal(of_class), HasSubstr("code outside of functions")) << value;
   }
   EXPECT_FALSE(fs::exists(loot));
+  const auto plain_class = with_code([](std::string& code) {
+    code.insert(code.find("  def "), "  hook : NoneType\n  sides : Final[List[int]] = [48, -1]\n");
+  });
+  EXPECT_EQ(refusal(plain_class), "");
   for (const char* plain : {"None", "annotate(Optional[Tensor], None)"}) {
     const auto path = with_code([&](std::string& code) {
       code.insert(code.find(") -> Tensor:", code.find("def forward")),
@@ -191,7 +195,8 @@ TEST_F(ScriptArchive, InstructionsAreCheckedBeforeLoadingRunsThem) {
   const auto path = with_code([&](std::string& code) {
     code +=
         "  def __setstate__(self,\n    state: Tuple[()]) -> NoneType:\n"
-        "    y = (ops).quantized.cat([torch.ones([1])], 0, 1., 0)\n    return None\n";
+        "    if bool((ops).quantized.cat([torch.ones([1])], 0, 1., 0)):\n"
+        "      ops.prim.RaiseException(\"no\", \"builtins.ValueError\")\n    else:\n      pass\n    return None\n";
   });
   EXPECT_THAT(refusal(path), HasSubstr("quantized::cat"));
 }
