@@ -173,9 +173,8 @@ TEST_F(ScriptArchive, NothingIsCalledOutsideOfFunctions) {
     EXPECT_THAT(refusal(of_class), HasSubstr("code outside of functions")) << value;
   }
   EXPECT_FALSE(fs::exists(loot));
-  const auto plain_class = with_code([](std::string& code) {
-    code.insert(code.find("  def "), "  hook : NoneType\n  sides : Final[List[int]] = [48, -1]\n");
-  });
+  const auto plain_class =
+      with_code([](std::string& code) { code.insert(code.find("  def "), "  sides : Final[List[int]] = [48, -1]\n"); });
   EXPECT_EQ(refusal(plain_class), "");
   for (const char* plain : {"None", "annotate(Optional[Tensor], None)"}) {
     const auto path = with_code([&](std::string& code) {
