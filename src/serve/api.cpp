@@ -36,7 +36,7 @@ void refuse_unknown(const std::string& path, const std::string& name) {
   const auto& known = Api::routes().at(path).fields;
   if (known.count(name) > 0) return;
   const std::vector<std::string> names(known.begin(), known.end());
-  throw RequestError(400, fmt::format("unknown field '{}'{}; {} takes an image, {}", for_message(printable(name)),
+  throw RequestError(400, fmt::format("unknown field '{}'{}; {} takes an image, {}", name_for_message(name),
                                       did_you_mean(to_lower(name), names), path, join(names, ", ")));
 }
 
