@@ -569,6 +569,7 @@ TEST_F(Serving, AnswersSayWhichMethodAndTokenTheyMiss) {
 TEST_F(Serving, PagesOfOtherSitesMayNotPost) {
   const std::string foreign = std::string(kPng) + "Origin: http://evil.example\r\n";
   expect_refused(request("POST", "/predict", foreign, *crop_), 403, "pages of other sites");
+  expect_refused(request("POST", "/predict", std::string(kPng) + "Origin:\r\n", *crop_), 403, "pages of other sites");
   expect_refused(request("POST", "/predict", std::string(kPng) + "sec-fetch-site: Cross-Site\r\n", *crop_), 403, "");
   EXPECT_EQ(request("POST", "/predict", std::string(kPng) + "Origin: http://localhost\r\n", *crop_).status, 200);
 }

@@ -59,25 +59,29 @@ void silence_tiff() {
   throw PictureRefused(PictureRefused::Why::Damaged, words);
 }
 
-/// The most pixels that the file holds. Of a pixel one sample is counted: others may be fewer.
-int64_t pixels_of_tiff(TIFF* tiff, size_t bytes) {
-  uint16_t packing = COMPRESSION_NONE, bits = 1;
+Packing tiff_packing(TIFF* tiff) {
+  uint16_t packing = COMPRESSION_NONE;
   TIFFGetFieldDefaulted(tiff, TIFFTAG_COMPRESSION, &packing);
-  TIFFGetFieldDefaulted(tiff, TIFFTAG_BITSPERSAMPLE, &bits);
-  const auto held = [&](Packing kind) { return pixels_held(kind, bytes, std::max<int64_t>(bits, 1)); };
   switch (packing) {
     case COMPRESSION_NONE:
-      return held(Packing::None);
+      return Packing::None;
     case COMPRESSION_PACKBITS:
-      return held(Packing::PackBits);
+      return Packing::PackBits;
     case COMPRESSION_DEFLATE:
     case COMPRESSION_ADOBE_DEFLATE:
-      return held(Packing::Deflate);
+      return Packing::Deflate;
     case COMPRESSION_LZW:
-      return held(Packing::Lzw);
+      return Packing::Lzw;
     default:
-      return held(Packing::Modelled);
+      return Packing::Modelled;
   }
+}
+
+/// The most pixels that the file holds. One sample of each is counted: of colours there may be fewer than pixels.
+int64_t pixels_of_tiff(TIFF* tiff, size_t bytes) {
+  uint16_t bits = 1;
+  TIFFGetFieldDefaulted(tiff, TIFFTAG_BITSPERSAMPLE, &bits);
+  return pixels_held(tiff_packing(tiff), bytes, std::max<int64_t>(bits, 1));
 }
 
 /// The strips or tiles of a small picture can be as large as they like: tiles are padded.
@@ -88,9 +92,7 @@ void check_pieces(TIFF* tiff, size_t bytes, int64_t height, const DecodeLimits& 
   if (piece > std::min(padded, static_cast<uint64_t>(limits.most_pixels) * 8)) {
     throw PictureRefused(PictureRefused::Why::TooLarge, "is a TIFF in pieces too large for its size");
   }
-  uint16_t packing = COMPRESSION_NONE;
-  TIFFGetFieldDefaulted(tiff, TIFFTAG_COMPRESSION, &packing);
-  if (packing == COMPRESSION_NONE && piece > bytes) refuse_tiff("is a TIFF cut short");
+  if (tiff_packing(tiff) == Packing::None && piece > bytes) refuse_tiff("is a TIFF cut short");
 }
 
 /// Into `picture`, one row of pieces at a time, as libtiff decodes them.
