@@ -66,7 +66,9 @@ enum class Packing : int64_t {
   JpegHuffman = 512,  ///< a block of 8x8 pixels in a bit
   Deflate = 1032,     ///< 258 bytes in two bits
   Lzw = 2731,         ///< 4096 bytes in twelve bits
-  Modelled = 1 << 17  ///< almost any: in one colour, libwebp packs 26,000 pixels in a byte, and fax rows in a bit
+  /// Next to nothing is needed where all pixels are equal: libwebp packs 4000x4000 into 38 bytes, a fax a row into a
+  /// bit. What claims more than this shows nothing.
+  Modelled = 1 << 19
 };
 
 /// The most pixels of so many bits that a file of so many bytes can hold. One that claims more is cut short.
