@@ -84,10 +84,6 @@ std::string for_message(std::string_view text) {
   return for_terminal(text.substr(0, end)) + "…";
 }
 
-std::string name_for_message(std::string_view name) {
-  return for_message(printable(name.substr(0, kLongestMessage + 1)));
-}
-
 std::string csv_field(const std::string& text) {
   std::string field = visible(text, "\n\t");
   if (!field.empty() && std::string_view("=+-@\t\n").find(field[0]) != std::string_view::npos) field.insert(0, "'");

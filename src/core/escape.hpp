@@ -20,9 +20,6 @@ std::string for_terminal(std::string_view text);
 /// `for_terminal`, at most 4,000 bytes of it: for messages.
 std::string for_message(std::string_view text);
 
-/// `printable`, at most 4,000 bytes of it: for names in messages, however long they are.
-std::string name_for_message(std::string_view name);
-
 /// One field of a CSV file: quoted where it needs to be, and with an apostrophe before what a spreadsheet would take
 /// for a formula (= + - @). Numbers need none of this.
 std::string csv_field(const std::string& text);

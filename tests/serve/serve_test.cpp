@@ -1017,6 +1017,14 @@ TEST(ServeCommand, TheTokenOfAFileIsAskedFor) {
   EXPECT_EQ(statuses, (std::vector<int>{401, 200}));
 }
 
+TEST(ServedNames, AreCutBeforeTheyAreEscaped) {
+  EXPECT_EQ(shown_name("two\nlines"), "two\\u000alines");
+  const std::string shown = shown_name("x" + std::string(9'000'000, '\x1b'));
+  EXPECT_LT(shown.size(), 4100u);
+  EXPECT_EQ(shown.substr(0, 7), "x\\u001b");
+  EXPECT_EQ(shown.substr(shown.size() - 3), "…");
+}
+
 }  // namespace
 
 }  // namespace fercli::test
