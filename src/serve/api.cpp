@@ -9,7 +9,6 @@
 
 #include "core/base64.hpp"
 #include "core/error.hpp"
-#include "core/escape.hpp"
 #include "core/interrupt.hpp"
 #include "core/json_text.hpp"
 #include "core/progress.hpp"
@@ -36,7 +35,7 @@ void refuse_unknown(const std::string& path, const std::string& name) {
   const auto& known = Api::routes().at(path).fields;
   if (known.count(name) > 0) return;
   const std::vector<std::string> names(known.begin(), known.end());
-  throw RequestError(400, fmt::format("unknown field '{}'{}; {} takes an image, {}", for_message(printable(name)),
+  throw RequestError(400, fmt::format("unknown field '{}'{}; {} takes an image, {}", shown_name(name),
                                       did_you_mean(to_lower(name), names), path, join(names, ", ")));
 }
 

@@ -8,7 +8,6 @@
 
 #include "core/base64.hpp"
 #include "core/error.hpp"
-#include "core/escape.hpp"
 #include "core/text.hpp"
 #include "data/dataset.hpp"
 #include "data/image.hpp"
@@ -63,7 +62,7 @@ const AttackEntry& attack_of(const Fields& fields) {
   const std::string name = text_field(fields, "attack", kDefaultAttack), lower = to_lower(trim(name));
   const AttackEntry* entry = Registry<AttackEntry>::instance().find(lower);
   if (entry != nullptr && is_offered(*entry)) return *entry;
-  throw RequestError(400, fmt::format("attack '{}' is not offered here{}; known: {}", for_message(printable(name)),
+  throw RequestError(400, fmt::format("attack '{}' is not offered here{}; known: {}", shown_name(name),
                                       did_you_mean(lower, offered_names()), join(offered_names(), ", ")));
 }
 

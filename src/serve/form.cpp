@@ -169,6 +169,7 @@ Form parse_multipart(std::string_view body, const std::string& boundary) {
   for (size_t count = 0; body.substr(place, 2) != "--"; ++count) {
     if (count == kMostParts) refuse_form("it has more than 32 parts");
     std::string_view part = without_blanks_before(body.substr(place));
+    if (part.size() < 2) refuse_form("it is cut short");
     if (part.substr(0, 2) != "\r\n") refuse_form("a boundary is followed by other text");
     part.remove_prefix(2);
     const size_t head_end = part.find("\r\n\r\n");

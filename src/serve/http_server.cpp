@@ -186,6 +186,7 @@ RequestFacts facts_of(const HttpHead& head, const RequestTarget& target, const s
   facts.target_bytes = head.target().size();
   facts.host = target.authority.empty() ? header_of(head, http::field::host) : target.authority;
   facts.authorization = header_of(head, http::field::authorization);
+  facts.has_origin = head.count(http::field::origin) > 0;
   facts.origin = header_of(head, http::field::origin);
   facts.fetch_site = to_lower(header_of(head, "Sec-Fetch-Site"));
   facts.content_length = header_of(head, http::field::content_length);

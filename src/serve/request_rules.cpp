@@ -38,6 +38,7 @@ std::string plain_authority(const std::string& authority, const std::string& sch
 }  // namespace
 
 std::string host_part(const std::string& authority) {
+  if (authority.find('@') != std::string::npos) return "";
   if (authority.empty() || authority[0] != '[') return authority.substr(0, authority.find(':'));
   const size_t end = authority.find(']');
   return end == std::string::npos ? "" : authority.substr(1, end - 1);
@@ -113,7 +114,7 @@ void RequestRules::check_site(const RequestFacts& facts) const {
   if (facts.fetch_site.empty()) {
     const size_t scheme = facts.origin.find("://");
     const std::string name = to_lower(facts.origin.substr(0, scheme));
-    own = facts.origin.empty() ||
+    own = (!facts.has_origin && facts.origin.empty()) ||
           (scheme != std::string::npos &&
            plain_authority(facts.origin.substr(scheme + 3), name) == plain_authority(facts.host, name));
   }

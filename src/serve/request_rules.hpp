@@ -13,7 +13,7 @@ struct RequestFacts {
   std::string method, path, peer;
   bool has_host = false;
   std::string repeated;  ///< a field that may be given once and is given more often
-  bool is_http_1_0 = false, has_transfer_encoding = false;
+  bool is_http_1_0 = false, has_transfer_encoding = false, has_origin = false;
   size_t target_bytes = 0;
   std::string host;  ///< of the whole address, else of the field Host; with its port
   std::string authorization, origin, fetch_site, content_length, content_encoding, expect;
@@ -61,7 +61,7 @@ std::string parse_origin(const std::string& text);
 /// True for 127.0.0.0/8, ::1 and localhost, in any case; in brackets or not.
 bool is_loopback(const std::string& host);
 
-/// "localhost:7860" -> "localhost", "[::1]:7860" -> "::1"; "" where it is malformed.
+/// "localhost:7860" -> "localhost", "[::1]:7860" -> "::1"; "" where it is malformed or names a user.
 std::string host_part(const std::string& authority);
 
 }  // namespace fercli

@@ -61,7 +61,7 @@ const ServedModel& ServedModels::get(const std::string& name) const {
     if (to_lower(model.name) == to_lower(name)) return model;
     names.push_back(model.name);
   }
-  throw RequestError(400, fmt::format("model '{}' is not served{}; this server has {}", for_message(printable(name)),
+  throw RequestError(400, fmt::format("model '{}' is not served{}; this server has {}", shown_name(name),
                                       did_you_mean(name, names), join(names, ", ")));
 }
 

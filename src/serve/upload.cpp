@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "core/escape.hpp"
 #include "data/image.hpp"
 
 namespace fercli {
@@ -10,6 +11,8 @@ namespace {
 
 /// Smaller pictures cannot show a face, larger sides are beyond every camera.
 constexpr int64_t kSmallestUpload = 8, kLargestUpload = 20000;
+
+constexpr size_t kLongestName = 4001;  // one more than a message shows
 
 int status_of(PictureRefused::Why why) {
   switch (why) {
@@ -24,6 +27,10 @@ int status_of(PictureRefused::Why why) {
 }
 
 }  // namespace
+
+std::string shown_name(std::string_view name) {
+  return for_message(printable(name.substr(0, kLongestName)));
+}
 
 Picture decode_upload(const std::string& bytes, int64_t most_pixels) {
   if (bytes.empty()) throw RequestError(400, "there is no image in the request");

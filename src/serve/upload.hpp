@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 
 #include "faces/picture.hpp"
 
@@ -17,6 +18,9 @@ class RequestError : public std::runtime_error {
  private:
   int status_;
 };
+
+/// A name from a request as an answer shows it: printable, and cut where it is longer than any name.
+std::string shown_name(std::string_view name);
 
 /// Decodes an uploaded image in memory. Throws RequestError: 415 for anything but PNG, JPEG and WEBP, 413 when it has
 /// more than `most_pixels` (nothing is decoded then) or more scans than any camera makes, 400 when it is empty, cut

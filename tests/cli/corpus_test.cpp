@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "core/escape.hpp"
@@ -77,6 +78,20 @@ TEST(CorpusCommand, ADamagedPictureIsRefusedWithoutOpenCvsWords) {
   EXPECT_NE(run.exit_code, 0);
   EXPECT_EQ(run.err.find("OpenCV("), std::string::npos) << run.err;
   EXPECT_EQ(run.err.find(".cpp"), std::string::npos) << run.err;
+}
+
+TEST(CorpusCommand, PicturesThatAreNotWhatTheirHeadsSayAreRefusedAtNoCost) {
+  const std::map<std::string, std::string> endings{
+      {"bmp_65535x1953_without_runs.bmp", "is a BMP cut short"},
+      {"jpeg_11300x11300_in_228_bytes.jpg", "is a JPEG cut short"},
+      {"webp_16383x7800_in_38_bytes.webp", "is a WEBP cut short"},
+      {"png_15_mb_behind_the_rows.png", "is a damaged PNG"},
+  };
+  for (const auto& [name, words] : endings) {
+    const auto run = test::run_in_process({"predict", sample_file(name)});
+    EXPECT_EQ(run.exit_code, 2) << name;
+    EXPECT_THAT(run.err, HasSubstr(words)) << name;
+  }
 }
 
 TEST(CorpusCommand, ClassNamesStayInsideTheFolder) {

@@ -91,6 +91,18 @@ TEST(Forms, DamagedFormsAreRefused) {
   EXPECT_EQ(status_of_form(many + "--b--"), 400);
 }
 
+TEST(Forms, AFormCutInItsLastBoundaryIsCalledCutShort) {
+  const std::string part = "--b\r\nContent-Disposition: form-data; name=a\r\n\r\n1\r\n";
+  for (const char* end : {"--b", "--b-", "--b\r"}) {
+    try {
+      parse_multipart(part + end, "b");
+      ADD_FAILURE() << end;
+    } catch (const RequestError& error) {
+      EXPECT_THAT(error.what(), testing::HasSubstr("cut short")) << end;
+    }
+  }
+}
+
 TEST(Forms, ABoundaryIsAskedFor) {
   EXPECT_THROW(parse_multipart("--\r\n", ""), RequestError);
   EXPECT_THROW(parse_multipart("--\r\n", std::string(71, 'b')), RequestError);

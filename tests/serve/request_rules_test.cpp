@@ -45,6 +45,14 @@ TEST(RequestRules, PostsOfOtherSitesAreRefused) {
   }
 }
 
+TEST(RequestRules, AnEmptyOriginIsNotTheServersOwn) {
+  RequestFacts facts = post_facts();
+  facts.has_origin = true;
+  EXPECT_EQ(refusal(facts), 403);
+  facts.fetch_site = "same-origin";
+  EXPECT_EQ(refusal(facts), 0);
+}
+
 TEST(RequestRules, PagesOfSitesThatWereLetInMayPostAndAskBefore) {
   RuleSettings settings{"127.0.0.1", "", 1000, 0};
   settings.origins = {"http://localhost:3000"};
@@ -116,6 +124,12 @@ TEST(RequestRules, TheHostIsTakenFromItsPort) {
   EXPECT_EQ(host_part("localhost:7860"), "localhost");
   EXPECT_EQ(host_part("[::1]:7860"), "::1");
   EXPECT_EQ(host_part("[::1"), "");
+}
+
+TEST(RequestRules, AHostWithAUserIsRefused) {
+  EXPECT_EQ(host_part("localhost:x@evil.example"), "");
+  EXPECT_EQ(host_part("[::1]@evil.example"), "");
+  EXPECT_EQ(refusal_from("", "", "localhost:x@evil.example"), 403);
 }
 
 TEST(RequestRules, UnknownExpectationsAreRefused) {

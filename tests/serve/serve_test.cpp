@@ -569,6 +569,7 @@ TEST_F(Serving, AnswersSayWhichMethodAndTokenTheyMiss) {
 TEST_F(Serving, PagesOfOtherSitesMayNotPost) {
   const std::string foreign = std::string(kPng) + "Origin: http://evil.example\r\n";
   expect_refused(request("POST", "/predict", foreign, *crop_), 403, "pages of other sites");
+  expect_refused(request("POST", "/predict", std::string(kPng) + "Origin:\r\n", *crop_), 403, "pages of other sites");
   expect_refused(request("POST", "/predict", std::string(kPng) + "sec-fetch-site: Cross-Site\r\n", *crop_), 403, "");
   EXPECT_EQ(request("POST", "/predict", std::string(kPng) + "Origin: http://localhost\r\n", *crop_).status, 200);
 }
@@ -1014,6 +1015,14 @@ TEST(ServeCommand, TheTokenOfAFileIsAskedFor) {
   };
   run_fercli({"serve", "--token-file", (folder / "token").string(), "--port", std::to_string(port)}, asked, SIGTERM);
   EXPECT_EQ(statuses, (std::vector<int>{401, 200}));
+}
+
+TEST(ServedNames, AreCutBeforeTheyAreEscaped) {
+  EXPECT_EQ(shown_name("two\nlines"), "two\\u000alines");
+  const std::string shown = shown_name("x" + std::string(9'000'000, '\x1b'));
+  EXPECT_LT(shown.size(), 4100u);
+  EXPECT_EQ(shown.substr(0, 7), "x\\u001b");
+  EXPECT_EQ(shown.substr(shown.size() - 3), "…");
 }
 
 }  // namespace

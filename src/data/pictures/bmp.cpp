@@ -27,6 +27,9 @@ class BmpReading {
   void check_kind() const;
   void read_palette();
   void read_masks();
+  bool has_runs() const { return packing_ == kRle8 || packing_ == kRle4; }
+  size_t stride() const { return (static_cast<size_t>(width_) * bits_ + 31) / 32 * 4; }
+  int64_t held() const;
   void read_rows(RawPicture& picture) const;
   void read_runs(RawPicture& picture) const;
   Colour pixel(size_t row, int64_t x) const;
@@ -116,14 +119,17 @@ void BmpReading::put(RawPicture& picture, int64_t x, int64_t y, const Colour& co
   std::copy(colour.begin(), colour.end(), picture.values.begin() + (row * width_ + x) * 3);
 }
 
+/// The most pixels that the file holds.
+int64_t BmpReading::held() const {
+  if (has_runs()) return pixels_held(Packing::BmpRuns, bytes_.size());
+  if (width_ <= 0 || pixels_ > bytes_.size()) return 0;
+  return static_cast<int64_t>((bytes_.size() - pixels_) / stride()) * width_;
+}
+
 void BmpReading::read_rows(RawPicture& picture) const {
-  const size_t stride = (static_cast<size_t>(width_) * bits_ + 31) / 32 * 4;
-  if (pixels_ > bytes_.size() || stride * static_cast<size_t>(height_) > bytes_.size() - pixels_) {
-    refuse_bmp("is a BMP cut short");
-  }
   for (int64_t y = 0; y < height_; ++y) {
     throw_if_interrupted();
-    for (int64_t x = 0; x < width_; ++x) put(picture, x, y, pixel(pixels_ + static_cast<size_t>(y) * stride, x));
+    for (int64_t x = 0; x < width_; ++x) put(picture, x, y, pixel(pixels_ + static_cast<size_t>(y) * stride(), x));
   }
 }
 
@@ -131,10 +137,7 @@ void BmpReading::read_rows(RawPicture& picture) const {
 void BmpReading::read_runs(RawPicture& picture) const {
   int64_t x = 0, y = 0;
   size_t place = pixels_;
-  const auto add = [&](uint32_t index) {
-    if (x < width_ && y < height_) put(picture, x, y, palette_[index]);
-    ++x;
-  };
+  const auto add = [&](uint32_t index) { put(picture, x++, y, palette_[index]); };
   const auto value_in = [&](uint32_t byte, uint32_t i) {
     return bits_ == 8 ? byte : i % 2 == 0 ? byte >> 4 : byte & 15;
   };
@@ -143,17 +146,20 @@ void BmpReading::read_runs(RawPicture& picture) const {
     const uint32_t count = bytes_.byte(place), value = bytes_.byte(place + 1);
     place += 2;
     if (count > 0) {
-      for (uint32_t i = 0; i < count; ++i) add(value_in(value, i));
+      for (uint32_t i = 0; i < count && x < width_; ++i) add(value_in(value, i));
     } else if (value == 0) {
+      throw_if_interrupted();
       x = 0, ++y;
     } else if (value == 1) {
+      if (y + 1 < height_) refuse_bmp("is a BMP cut short");
       return;
     } else if (value == 2) {
       x += bytes_.byte(place);
       y += bytes_.byte(place + 1);
       place += 2;
     } else {
-      for (uint32_t i = 0; i < value; ++i) add(value_in(bytes_.byte(place + (bits_ == 8 ? i : i / 2)), i));
+      for (uint32_t i = 0; i < value && x < width_; ++i)
+        add(value_in(bytes_.byte(place + (bits_ == 8 ? i : i / 2)), i));
       const size_t length = bits_ == 8 ? value : (value + 1) / 2;
       place += length + length % 2;
     }
@@ -161,8 +167,8 @@ void BmpReading::read_runs(RawPicture& picture) const {
 }
 
 RawPicture BmpReading::picture(const DecodeLimits& limits) const {
-  RawPicture picture = sized_picture("BMP", width_, height_, 3, limits);
-  if (packing_ == kRle8 || packing_ == kRle4) {
+  RawPicture picture = sized_picture("BMP", {width_, height_, 3, held()}, limits);
+  if (has_runs()) {
     read_runs(picture);
   } else {
     read_rows(picture);

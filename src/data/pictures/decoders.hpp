@@ -57,9 +57,31 @@ RawPicture decode_bmp(std::string_view bytes, int64_t channels, const DecodeLimi
 RawPicture decode_pnm(std::string_view bytes, int64_t channels, const DecodeLimits& limits);
 RawPicture decode_gif(std::string_view bytes, int64_t channels, const DecodeLimits& limits);
 
-/// For the decoders: black, of this size. Throws PictureRefused where `format` has no pixels or more than allowed.
-RawPicture sized_picture(const std::string& format, int64_t width, int64_t height, int64_t channels,
-                         const DecodeLimits& limits);
+/// Ways to pack pixels. The number: how many bytes one byte stands for at most, whoever packed them; of JPEG, WEBP and
+/// a BMP's runs, how many pixels.
+enum class Packing : int64_t {
+  None = 1,
+  PackBits = 64,      ///< 128 bytes in two
+  BmpRuns = 128,      ///< 255 pixels in two bytes; pixels that are skipped are not counted
+  JpegHuffman = 512,  ///< a block of 8x8 pixels in a bit
+  Deflate = 1032,     ///< 258 bytes in two bits
+  Lzw = 2731,         ///< 4096 bytes in twelve bits
+  /// Next to nothing is needed where all pixels are equal: libwebp packs 4000x4000 into 38 bytes, a fax a row into a
+  /// bit. What claims more than this shows nothing.
+  Modelled = 1 << 19
+};
+
+/// The most pixels of so many bits that a file of so many bytes can hold. One that claims more is cut short.
+int64_t pixels_held(Packing packing, size_t bytes, int64_t bits = 8);
+
+/// What a header says, and the most pixels that the file can hold.
+struct ClaimedSize {
+  int64_t width = 0, height = 0, channels = 0, held = 0;
+};
+
+/// For the decoders: black, of this size. Throws PictureRefused where `format` has no pixels, more than allowed, or
+/// more than the file can hold.
+RawPicture sized_picture(const std::string& format, const ClaimedSize& size, const DecodeLimits& limits);
 
 /// 1 to 8 from a block of EXIF data, as it begins with its byte order or with "Exif\0\0"; 1 (upright) where it says
 /// nothing sensible.

@@ -122,7 +122,9 @@ RawPicture decode_gif(std::string_view file, int64_t channels, const DecodeLimit
   size_t colours = kGifHead, count = colours_of(bytes.byte(10));
   const size_t image = find_gif_image(bytes, kGifHead + 3 * count);
   if (image + kGifImageHead > bytes.size()) refuse_gif("is a GIF cut short");
-  RawPicture picture = sized_picture("GIF", bytes.little(image + 5, 2), bytes.little(image + 7, 2), 3, limits);
+  const ClaimedSize size{bytes.little(image + 5, 2), bytes.little(image + 7, 2), 3,
+                         pixels_held(Packing::Lzw, bytes.size())};
+  RawPicture picture = sized_picture("GIF", size, limits);
   const uint32_t flags = bytes.byte(image + 9);
   size_t place = image + kGifImageHead;
   if (colours_of(flags) > 0) {

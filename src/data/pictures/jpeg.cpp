@@ -34,6 +34,10 @@ class JpegReading {
   int64_t width() const { return info_.image_width; }
   int64_t height() const { return info_.image_height; }
   int64_t channels() const { return info_.out_color_components; }
+  /// The most pixels that so many bytes hold.
+  int64_t held(size_t bytes) const {
+    return pixels_held(info_.arith_code != 0 ? Packing::Modelled : Packing::JpegHuffman, bytes);
+  }
   bool is_cmyk() const { return info_.out_color_space == JCS_CMYK; }
   bool is_adobe() const { return info_.saw_Adobe_marker != 0; }
   int orientation() const { return orientation_; }
@@ -190,7 +194,8 @@ RawPicture rgb_of_cmyk(const RawPicture& cmyk, bool inverted) {
 RawPicture decode_jpeg(std::string_view bytes, int64_t channels, const DecodeLimits& limits) {
   JpegReading reading(bytes, channels);
   if (!reading.start()) refuse_jpeg(reading.end());
-  RawPicture picture = sized_picture("JPEG", reading.width(), reading.height(), reading.channels(), limits);
+  RawPicture picture = sized_picture(
+      "JPEG", {reading.width(), reading.height(), reading.channels(), reading.held(bytes.size())}, limits);
   const int64_t most_scans = most_scans_of(limits, reading.width() * reading.height());
   if (count_scans(FileBytes(bytes)) > most_scans) refuse_jpeg(JpegEnd::TooManyScans, most_scans);
   if (!reading.rows(picture.values.data(), most_scans)) refuse_jpeg(reading.end(), most_scans);

@@ -10,6 +10,11 @@ namespace fercli {
 
 namespace {
 
+constexpr uint32_t kPngFrames = 0x6163544c, kPngPixels = 0x49444154;  // acTL, IDAT
+
+/// Bytes of packed pixels that may be left over behind the last row.
+constexpr size_t kMostPngRest = 1 << 12;
+
 enum class PngEnd { Damaged, CutShort, Stopped };
 
 /// One decoding; of jumps the same holds as for JpegReading. Chunks other than the pixels' own and EXIF are passed
@@ -28,6 +33,7 @@ class PngReading {
   int64_t width() const { return png_get_image_width(png_, info_); }
   bool is_deep() const { return png_get_bit_depth(png_, info_) == 16; }
   int64_t height() const { return png_get_image_height(png_, info_); }
+  int64_t pixel_bits() const { return png_get_bit_depth(png_, info_) * png_get_channels(png_, info_); }
   int orientation();
 
  private:
@@ -41,7 +47,8 @@ class PngReading {
   static void on_read(png_structp png, png_bytep out, size_t count);
 
   std::string_view left_;
-  int64_t channels_;  ///< not an argument of `rows`, which a jump could lose
+  size_t pixel_bytes_left_ = SIZE_MAX;  ///< that libpng may still take
+  int64_t channels_;                    ///< not an argument of `rows`, which a jump could lose
   png_structp png_ = nullptr;
   png_infop info_ = nullptr;
   std::jmp_buf escape_{};
@@ -55,6 +62,11 @@ void PngReading::leave(PngEnd end) {
 
 void PngReading::on_read(png_structp png, png_bytep out, size_t count) {
   PngReading& reading = of(png);
+  if (must_stop()) reading.leave(PngEnd::Stopped);
+  if (png_get_io_chunk_type(png) == kPngPixels) {
+    if (count > reading.pixel_bytes_left_) reading.leave(PngEnd::Damaged);
+    reading.pixel_bytes_left_ -= count;
+  }
   if (count > reading.left_.size()) reading.leave(PngEnd::CutShort);
   std::copy_n(reading.left_.data(), count, reinterpret_cast<char*>(out));
   reading.left_.remove_prefix(count);
@@ -87,6 +99,7 @@ void PngReading::convert() {
 
 bool PngReading::rows(uint8_t* out) {
   if (setjmp(escape_) != 0) return false;
+  const auto stored_row = static_cast<size_t>(width() * pixel_bits() / 8);
   convert();
   const int passes = png_set_interlace_handling(png_);
   png_read_update_info(png_, info_);
@@ -95,6 +108,8 @@ bool PngReading::rows(uint8_t* out) {
   for (int pass = 0; pass < passes; ++pass) {
     for (int64_t y = 0; y < height(); ++y) {
       if (must_stop()) leave(PngEnd::Stopped);
+      // Behind the last row libpng unpacks to the end, which may be far away.
+      if (pass == passes - 1 && y == height() - 1) pixel_bytes_left_ = 2 * stored_row + kMostPngRest;
       png_read_row(png_, out + static_cast<size_t>(y) * stride, nullptr);
     }
   }
@@ -117,11 +132,10 @@ int PngReading::orientation() {
 
 /// Whether there are frames besides the picture that every reader shows (APNG).
 bool is_animated_png(const FileBytes& bytes) {
-  constexpr uint32_t kFrames = 0x6163544c, kPixels = 0x49444154;  // acTL, IDAT
   for (size_t place = 8; place + 8 <= bytes.size(); place += 12 + bytes.big(place, 4)) {
     const uint32_t kind = bytes.big(place + 4, 4);
-    if (kind == kFrames) return bytes.big(place + 8, 4) > 1;
-    if (kind == kPixels) break;
+    if (kind == kPngFrames) return bytes.big(place + 8, 4) > 1;
+    if (kind == kPngPixels) break;
   }
   return false;
 }
@@ -139,7 +153,8 @@ void take_upper_halves(const std::vector<uint8_t>& deep, RawPicture& picture) {
 RawPicture decode_png(std::string_view bytes, int64_t channels, const DecodeLimits& limits) {
   PngReading reading(bytes, channels);
   if (!reading.start()) refuse_png(reading.end());
-  RawPicture picture = sized_picture("PNG", reading.width(), reading.height(), channels, limits);
+  const int64_t held = pixels_held(Packing::Deflate, bytes.size(), reading.pixel_bits());
+  RawPicture picture = sized_picture("PNG", {reading.width(), reading.height(), channels, held}, limits);
   std::vector<uint8_t> deep(reading.is_deep() ? 2 * picture.values.size() : 0);
   if (!reading.rows(deep.empty() ? picture.values.data() : deep.data())) refuse_png(reading.end());
   if (!deep.empty()) take_upper_halves(deep, picture);

@@ -64,11 +64,14 @@ RawPicture decode_pnm(std::string_view bytes, int64_t channels, const DecodeLimi
   PnmText text(bytes);
   const int64_t width = text.number(), height = text.number(), most = in_bits ? 1 : text.number();
   if (most < 1 || most > 65535) refuse_pnm("is a damaged PNM");
-  RawPicture picture = sized_picture("PNM", width, height, kind % 3 == 0 ? 3 : 1, limits);
-  const int64_t row_values = width * picture.channels, value_bytes = most > 255 ? 2 : 1;
-  const int64_t stride = in_bits ? (width + 7) / 8 : row_values * value_bytes;
+  const int64_t stored_channels = kind % 3 == 0 ? 3 : 1, row_values = width * stored_channels;
+  const int64_t value_bytes = most > 255 ? 2 : 1, stride = in_bits ? (width + 7) / 8 : row_values * value_bytes;
   const FileBytes data(text.rest());
-  if (!in_digits && static_cast<int64_t>(data.size()) / stride < height) refuse_pnm("is a PNM cut short");
+  const auto size = static_cast<int64_t>(data.size());
+  const int64_t held = !in_digits ? size / std::max<int64_t>(stride, 1) * width
+                       : in_bits  ? size
+                                  : (size + 1) / 2 / stored_channels;  // a digit and a blank
+  RawPicture picture = sized_picture("PNM", {width, height, stored_channels, held}, limits);
   const auto value_at = [&](int64_t y, int64_t i) -> int64_t {
     if (in_digits) return in_bits ? 1 - text.bit() : text.number();
     const auto row = static_cast<size_t>(y * stride), place = static_cast<size_t>(i);

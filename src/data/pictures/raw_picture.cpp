@@ -20,8 +20,12 @@ std::string pixel_count(int64_t pixels) {
 
 }  // namespace
 
-RawPicture sized_picture(const std::string& format, int64_t width, int64_t height, int64_t channels,
-                         const DecodeLimits& limits) {
+int64_t pixels_held(Packing packing, size_t bytes, int64_t bits) {
+  return static_cast<int64_t>(bytes) * static_cast<int64_t>(packing) * 8 / bits;
+}
+
+RawPicture sized_picture(const std::string& format, const ClaimedSize& size, const DecodeLimits& limits) {
+  const auto [width, height, channels, held] = size;
   if (width <= 0 || height <= 0) {
     throw PictureRefused(PictureRefused::Why::Damaged, fmt::format("is a damaged {}: it has no pixels", format));
   }
@@ -32,6 +36,9 @@ RawPicture sized_picture(const std::string& format, int64_t width, int64_t heigh
   if (width > limits.most_pixels / height) {
     throw PictureRefused(PictureRefused::Why::TooLarge,
                          fmt::format("has {}x{} pixels, more than {}", width, height, pixel_count(limits.most_pixels)));
+  }
+  if (width * height > held) {
+    throw PictureRefused(PictureRefused::Why::Damaged, fmt::format("is a {} cut short", format));
   }
   return {height, width, channels, std::vector<uint8_t>(static_cast<size_t>(height * width * channels)), 0, false};
 }

@@ -10,6 +10,9 @@ namespace fercli {
 
 namespace {
 
+/// A piece of so many bytes is read in a picture of any size: twice a tile of 2048x2048 pixels of 64 bits.
+constexpr uint64_t kPieceOfAnyTiff = 64 << 20;
+
 /// A TIFF in memory, as libtiff asks for it.
 struct TiffBytes {
   std::string_view bytes;
@@ -56,11 +59,65 @@ void silence_tiff() {
   throw PictureRefused(PictureRefused::Why::Damaged, words);
 }
 
-/// The strips or tiles of a small picture can be as large as they like.
-void check_pieces(TIFF* tiff, const DecodeLimits& limits) {
+Packing tiff_packing(TIFF* tiff) {
+  uint16_t packing = COMPRESSION_NONE;
+  TIFFGetFieldDefaulted(tiff, TIFFTAG_COMPRESSION, &packing);
+  switch (packing) {
+    case COMPRESSION_NONE:
+      return Packing::None;
+    case COMPRESSION_PACKBITS:
+      return Packing::PackBits;
+    case COMPRESSION_DEFLATE:
+    case COMPRESSION_ADOBE_DEFLATE:
+      return Packing::Deflate;
+    case COMPRESSION_LZW:
+      return Packing::Lzw;
+    default:
+      return Packing::Modelled;
+  }
+}
+
+/// The most pixels that the file holds. One sample of each is counted: of colours there may be fewer than pixels.
+int64_t pixels_of_tiff(TIFF* tiff, size_t bytes) {
+  uint16_t bits = 1;
+  TIFFGetFieldDefaulted(tiff, TIFFTAG_BITSPERSAMPLE, &bits);
+  return pixels_held(tiff_packing(tiff), bytes, std::max<int64_t>(bits, 1));
+}
+
+/// The strips or tiles of a small picture can be as large as they like: tiles are padded.
+void check_pieces(TIFF* tiff, size_t bytes, int64_t height, const DecodeLimits& limits) {
   const uint64_t piece = TIFFIsTiled(tiff) != 0 ? TIFFTileSize64(tiff) : TIFFStripSize64(tiff);
-  if (piece > static_cast<uint64_t>(limits.most_pixels) * 8) {
-    throw PictureRefused(PictureRefused::Why::TooLarge, "is a TIFF in pieces larger than any picture that is read");
+  if (piece == 0) refuse_tiff("is a damaged TIFF");
+  const uint64_t padded = std::max(kPieceOfAnyTiff, 2 * TIFFScanlineSize64(tiff) * static_cast<uint64_t>(height));
+  if (piece > std::min(padded, static_cast<uint64_t>(limits.most_pixels) * 8)) {
+    throw PictureRefused(PictureRefused::Why::TooLarge, "is a TIFF in pieces too large for its size");
+  }
+  if (tiff_packing(tiff) == Packing::None && piece > bytes) refuse_tiff("is a TIFF cut short");
+}
+
+/// Into `picture`, one row of pieces at a time, as libtiff decodes them.
+void read_tiff_rows(TIFF* tiff, RawPicture& picture) {
+  char message[1024] = "";
+  TIFFRGBAImage image;
+  if (TIFFRGBAImageBegin(&image, tiff, /*stop=*/1, message) == 0) refuse_tiff("is a TIFF of a kind that is not read");
+  const std::unique_ptr<TIFFRGBAImage, EndTiffImage> end(&image);
+  image.orientation = image.req_orientation = ORIENTATION_TOPLEFT;  // rows as they are stored
+  const auto width = static_cast<uint32_t>(picture.width), height = static_cast<uint32_t>(picture.height);
+  uint32_t band = height;
+  TIFFGetFieldDefaulted(tiff, TIFFIsTiled(tiff) != 0 ? TIFFTAG_TILELENGTH : TIFFTAG_ROWSPERSTRIP, &band);
+  band = std::clamp(band, 1U, height);
+  std::vector<uint32_t> pixels(static_cast<size_t>(width) * band);
+  uint8_t* to = picture.values.data();
+  for (uint32_t y = 0; y < height; y += band) {
+    throw_if_interrupted();
+    const uint32_t rows = std::min(band, height - y);
+    image.row_offset = static_cast<int>(y);
+    if (TIFFRGBAImageGet(&image, pixels.data(), width, rows) == 0) refuse_tiff("is a damaged TIFF, or one cut short");
+    for (size_t i = 0; i < static_cast<size_t>(width) * rows; ++i) {
+      *to++ = static_cast<uint8_t>(TIFFGetR(pixels[i]));
+      *to++ = static_cast<uint8_t>(TIFFGetG(pixels[i]));
+      *to++ = static_cast<uint8_t>(TIFFGetB(pixels[i]));
+    }
   }
 }
 
@@ -98,25 +155,11 @@ RawPicture decode_tiff(std::string_view bytes, int64_t channels, const DecodeLim
   TIFFGetField(tiff.get(), TIFFTAG_IMAGEWIDTH, &width);
   TIFFGetField(tiff.get(), TIFFTAG_IMAGELENGTH, &height);
   TIFFGetField(tiff.get(), TIFFTAG_ORIENTATION, &orientation);
-  RawPicture picture = sized_picture("TIFF", width, height, 3, limits);
-  check_pieces(tiff.get(), limits);
-  char message[1024] = "";
-  TIFFRGBAImage image;
-  if (TIFFRGBAImageBegin(&image, tiff.get(), /*stop=*/1, message) == 0) {
-    refuse_tiff("is a TIFF of a kind that is not read");
-  }
-  const std::unique_ptr<TIFFRGBAImage, EndTiffImage> end(&image);
-  image.orientation = image.req_orientation = ORIENTATION_TOPLEFT;  // rows as they are stored
-  std::vector<uint32_t> pixels(static_cast<size_t>(width) * height);
-  if (TIFFRGBAImageGet(&image, pixels.data(), width, height) == 0) refuse_tiff("is a damaged TIFF, or one cut short");
-  throw_if_interrupted();
+  const int64_t held = pixels_of_tiff(tiff.get(), bytes.size());
+  RawPicture picture = sized_picture("TIFF", {width, height, 3, held}, limits);
+  check_pieces(tiff.get(), bytes.size(), height, limits);
+  read_tiff_rows(tiff.get(), picture);
   picture.greatest_deep = greatest_deep_value(tiff.get());
-  uint8_t* to = picture.values.data();
-  for (const uint32_t pixel : pixels) {
-    *to++ = static_cast<uint8_t>(TIFFGetR(pixel));
-    *to++ = static_cast<uint8_t>(TIFFGetG(pixel));
-    *to++ = static_cast<uint8_t>(TIFFGetB(pixel));
-  }
   return upright(channels == 1 ? grey_picture(picture) : std::move(picture), orientation);
 }
 

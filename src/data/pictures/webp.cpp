@@ -56,7 +56,8 @@ RawPicture decode_webp(std::string_view bytes, int64_t channels, const DecodeLim
   const VP8StatusCode header = WebPGetFeatures(data, bytes.size(), &features);
   if (header == VP8_STATUS_NOT_ENOUGH_DATA) refuse("is a WEBP cut short");
   if (header != VP8_STATUS_OK) refuse("is a damaged WEBP");
-  RawPicture picture = sized_picture("WEBP", features.width, features.height, 3, limits);
+  RawPicture picture =
+      sized_picture("WEBP", {features.width, features.height, 3, pixels_held(Packing::Modelled, bytes.size())}, limits);
   const std::unique_ptr<WebPIDecoder, CloseWebp> decoder(
       WebPINewRGB(MODE_RGB, picture.values.data(), picture.values.size(), features.width * 3));
   if (!decoder) refuse("is a damaged WEBP");

@@ -1,15 +1,19 @@
 #include "data/pictures/decoders.hpp"
 
 #include <png.h>
+#include <tiffio.h>
 
+#include <map>
 #include <opencv2/imgcodecs.hpp>
 
 #include "core/clock.hpp"
+#include "core/files.hpp"
 #include "core/interrupt.hpp"
 #include "core/random.hpp"
 #include "data/formats/reader.hpp"
 #include "data/image.hpp"
 #include "serve/metrics.hpp"
+#include "tests/cli/run_program.hpp"
 #include "tests/data/pictures/picture_files.hpp"
 #include "tests/user_error.hpp"
 
@@ -276,6 +280,124 @@ TEST(Decoders, AGifOrAnimationCutShortOrTooLargeIsRefused) {
   }
   const Deadline passed(Clock::now() - std::chrono::seconds(1));
   EXPECT_THROW(decode_image(gif, 3, "a"), Late);
+}
+
+TEST(Decoders, AFileHoldsSoManyPixelsAtMost) {
+  EXPECT_EQ(pixels_held(Packing::None, 100, 1), 800);
+  EXPECT_EQ(pixels_held(Packing::None, 100, 16), 50);
+  EXPECT_EQ(pixels_held(Packing::PackBits, 100), 6'400);
+  EXPECT_EQ(pixels_held(Packing::BmpRuns, 100), 12'800);
+  EXPECT_EQ(pixels_held(Packing::JpegHuffman, 100), 51'200);
+  EXPECT_EQ(pixels_held(Packing::Deflate, 100), 103'200);
+  EXPECT_EQ(pixels_held(Packing::Deflate, 100, 24), 34'400);
+  EXPECT_EQ(pixels_held(Packing::Lzw, 100), 273'100);
+  EXPECT_EQ(pixels_held(Packing::Modelled, 100), 52'428'800);
+}
+
+/// With another size in its head.
+std::string resized_png(std::string png, uint64_t width, uint64_t height) {
+  return png.replace(
+      8, 25, test::png_chunk("IHDR" + test::big_bytes(width, 4) + test::big_bytes(height, 4) + png.substr(24, 5)));
+}
+
+/// Square, of square tiles; the only one has the bytes at the file's beginning. `packing`: 1 none, 8 Deflate.
+std::string tiled_tiff(uint64_t side, uint64_t tile, uint64_t packing) {
+  const std::vector<std::pair<uint64_t, uint64_t>> entries{{256, side}, {257, side}, {258, 8},    {259, packing},
+                                                           {262, 1},    {277, 1},    {322, tile}, {323, tile},
+                                                           {324, 8},    {325, 100}};
+  std::string file = std::string("II*\0", 4) + test::little_bytes(8, 4) + test::little_bytes(entries.size(), 2);
+  for (const auto& [tag, value] : entries) {
+    file +=
+        test::little_bytes(tag, 2) + test::little_bytes(4, 2) + test::little_bytes(1, 4) + test::little_bytes(value, 4);
+  }
+  return file + test::little_bytes(0, 4);
+}
+
+TEST(Decoders, FilesTooSmallForTheirPixelsAreRefused) {
+  const torch::Tensor face = read_dataset("synthetic:n=1,seed=3").images[0][0];
+  std::string gif = test::gif_file({face});
+  gif.replace(13 + 3 * 256 + 6 + 5, 4, std::string("\x10\x27\x10\x27", 4));
+  std::string bmp("BM\0\0\0\0\0\0\0\0\x3e\0\0\0\x28\0\0\0\x10\x27\0\0\x10\x27\0\0\x01\0\x08\0", 30);
+  const std::string plain_bmp = bmp + std::string(2000, '\0'), packed_bmp = bmp + '\1' + std::string(2000, '\0');
+  const std::map<std::string, std::vector<std::string>> files{
+      {"PNG", {resized_png(encoded(".png", scene()), 10000, 10000)}},
+      {"JPEG", {hidden_size(11000)}},
+      {"GIF", {gif}},
+      {"BMP", {plain_bmp, packed_bmp}},
+      {"PNM", {"P5 10000 10000 255\n1234", "P3 10000 10000 255\n1 2 3 4", "P1 10000 10000\n0101"}},
+      {"TIFF", {tiled_tiff(10000, 16, 1), tiled_tiff(10000, 16, 8), tiled_tiff(4, 16, 1)}}};
+  for (const auto& [format, members] : files) {
+    for (const auto& bytes : members) EXPECT_EQ(refusal(bytes, Why::Damaged), "a: is a " + format + " cut short");
+  }
+}
+
+TEST(Decoders, LargePicturesOfOneColourAreRead) {
+  const torch::Tensor flat = torch::full({1, 4000, 4000}, 90, torch::kUInt8);
+  const cv::Mat mat(4000, 4000, CV_8UC1, cv::Scalar(90));
+  const std::vector<std::string> files{
+      encode_png(flat),
+      encode_jpeg(flat, 50),
+      encoded(".jpg", mat, {cv::IMWRITE_JPEG_PROGRESSIVE, 1, cv::IMWRITE_JPEG_OPTIMIZE, 1}),
+      encoded(".png", mat, {cv::IMWRITE_PNG_BILEVEL, 1}),
+      encoded(".webp", mat, {cv::IMWRITE_WEBP_QUALITY, 101}),
+      encoded(".tif", mat)};
+  for (const auto& bytes : files) EXPECT_EQ(decode_image(bytes, 1, "a").size(2), 4000);
+  const torch::Tensor smaller = torch::full({1000, 1000}, 90, torch::kUInt8);
+  EXPECT_EQ(decode_image(test::gif_file({smaller}), 1, "a").size(2), 1000);
+}
+
+TEST(Decoders, APngThatGoesOnBehindItsLastRowIsRefused) {
+  const cv::Mat mat(20'000, 1000, CV_8UC1, cv::Scalar(0));
+  EXPECT_EQ(refusal(resized_png(encoded(".png", mat), 1000, 8), Why::Damaged), "a: is a damaged PNG");
+}
+
+TEST(Decoders, ATileFarLargerThanItsTiffIsRefused) {
+  EXPECT_EQ(refusal(tiled_tiff(16, 16000, 8), Why::TooLarge), "a: is a TIFF in pieces too large for its size");
+}
+
+TEST(Decoders, TiffsAreReadFromTilesAndStripsOfAnySize) {
+  const cv::Mat colour = scene();
+  const test::ScratchFolder folder;
+  const std::string path = (folder / "a.tif").string();
+  for (const int rows : {-32, -16, 7, 1}) {  // of tiles, of strips
+    TIFF* tiff = TIFFOpen(path.c_str(), "w");
+    const std::pair<int, int> fields[] = {{TIFFTAG_IMAGEWIDTH, colour.cols},
+                                          {TIFFTAG_IMAGELENGTH, colour.rows},
+                                          {TIFFTAG_BITSPERSAMPLE, 8},
+                                          {TIFFTAG_SAMPLESPERPIXEL, 3},
+                                          {TIFFTAG_PLANARCONFIG, PLANARCONFIG_CONTIG},
+                                          {TIFFTAG_COMPRESSION, COMPRESSION_LZW},
+                                          {TIFFTAG_PHOTOMETRIC, PHOTOMETRIC_RGB}};
+    for (const auto& [tag, value] : fields) TIFFSetField(tiff, static_cast<uint32_t>(tag), value);
+    if (rows > 0) {
+      TIFFSetField(tiff, TIFFTAG_ROWSPERSTRIP, rows);
+      for (int y = 0; y < colour.rows; ++y) {
+        TIFFWriteScanline(tiff, const_cast<uint8_t*>(colour.ptr(y)), static_cast<uint32_t>(y), 0);
+      }
+    } else {
+      TIFFSetField(tiff, TIFFTAG_TILEWIDTH, 16);
+      TIFFSetField(tiff, TIFFTAG_TILELENGTH, -rows);
+      for (int y = 0; y < colour.rows; y -= rows) {
+        for (int x = 0; x < colour.cols; x += 16) {
+          cv::Mat tile(-rows, 16, CV_8UC3, cv::Scalar(0));
+          const cv::Rect part = cv::Rect(x, y, 16, -rows) & cv::Rect(0, 0, colour.cols, colour.rows);
+          colour(part).copyTo(tile(cv::Rect(0, 0, part.width, part.height)));
+          TIFFWriteTile(tiff, tile.data, static_cast<uint32_t>(x), static_cast<uint32_t>(y), 0, 0);
+        }
+      }
+    }
+    TIFFClose(tiff);
+    const torch::Tensor read = decode_image(read_file(path), 3, "a.tif").permute({1, 2, 0}).contiguous();
+    ASSERT_EQ(read.numel(), colour.rows * colour.cols * 3);
+    EXPECT_EQ(std::memcmp(read.data_ptr<uint8_t>(), colour.data, static_cast<size_t>(read.numel())), 0) << rows;
+  }
+}
+
+TEST(Decoders, ABitmapWhoseRunsEndBeforeItsRowsIsCutShort) {
+  std::string bmp("BM\0\0\0\0\0\0\0\0\x3e\0\0\0\x28\0\0\0\x04\0\0\0\x02\0\0\0\x01\0\x04\0\x02\0\0\0", 34);
+  bmp += std::string(28, '\0') + std::string("\x09\x01", 2);  // a run that is longer than its row
+  EXPECT_EQ(refusal(bmp + std::string("\0\x01", 2), Why::Damaged), "a: is a BMP cut short");
+  EXPECT_EQ(refusal(bmp + std::string("\0\0\0\x01", 4), Why::Damaged), "");
 }
 
 TEST(Decoders, APassedDeadlineEndsTheDecoding) {
