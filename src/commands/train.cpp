@@ -11,6 +11,7 @@
 #include "core/observer.hpp"
 #include "core/options.hpp"
 #include "core/output_folder.hpp"
+#include "core/output_part.hpp"
 #include "core/ranks.hpp"
 #include "data/formats/label_order.hpp"
 #include "data/formats/reader.hpp"

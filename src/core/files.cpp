@@ -2,20 +2,18 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
 #include <cstdlib>
 #include <cstring>
-#include <optional>
 #include <vector>
 
 #include "core/build_info.hpp"
 #include "core/error.hpp"
+#include "core/output_part.hpp"
 
 namespace fercli {
 
@@ -93,42 +91,6 @@ std::string read_file(const fs::path& path) {
   return content;
 }
 
-namespace {
-
-/// The process that wrote a file named by `part_name`; none for other names.
-std::optional<pid_t> writer_of_part(const std::string& name) {
-  constexpr std::string_view kPart = ".part";
-  if (name.empty() || name[0] != '.') return {};
-  for (size_t end = name.rfind(kPart); end != std::string::npos && end > 0; end = name.rfind(kPart, end - 1)) {
-    const size_t after = end + kPart.size(), dot = name.rfind('.', end - 1);
-    if ((after != name.size() && name[after] != '.') || dot == std::string::npos || dot == 0) continue;
-    int64_t number = 0;
-    const auto [stop, error] = std::from_chars(name.data() + dot + 1, name.data() + end, number);
-    if (error == std::errc() && stop == name.data() + end && number > 0) return static_cast<pid_t>(number);
-  }
-  return {};
-}
-
-}  // namespace
-
-fs::path final_name(const fs::path& path) {
-  const std::string working = part_name("results").filename().string();  // of core/output_folder
-  fs::path name;
-  for (const auto& part : path) {
-    const std::string text = part.string();
-    const auto writer = writer_of_part(text);
-    if (text == working) continue;
-    if (!writer) {
-      name /= part;
-      continue;
-    }
-    const std::string mark = fmt::format(".{}.part", *writer);
-    const size_t place = text.rfind(mark);
-    name /= text.substr(1, place - 1) + text.substr(place + mark.size());
-  }
-  return name.empty() ? path : name;
-}
-
 void throw_write_error(const fs::path& path, int error) {
   const std::string message =
       fmt::format("{}: cannot be written ({})", final_name(path).string(), std::strerror(error));
@@ -169,30 +131,6 @@ void make_folder(const fs::path& path) {
   if (error) throw UserError(fmt::format("{}: the folder cannot be made ({})", path.string(), error.message()));
 }
 
-fs::path part_name(const fs::path& path) {
-  fs::path part = path;
-  return part.replace_filename(fmt::format(".{}.{}.part{}", path.stem().string(), getpid(), path.extension().string()));
-}
-
-namespace {
-
-bool is_alive(pid_t process) {
-  return ::kill(process, 0) == 0 || errno != ESRCH;
-}
-
-}  // namespace
-
-void sweep_parts(const fs::path& folder) {
-  std::error_code error, ignored;
-  std::vector<fs::path> dead;
-  for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
-    if (entry->path().extension() == ".old") continue;  // a folder that was being replaced: the only whole one, perhaps
-    const auto writer = writer_of_part(entry->path().filename().string());
-    if (writer && *writer != getpid() && !is_alive(*writer)) dead.push_back(entry->path());
-  }
-  for (const auto& path : dead) fs::remove_all(path, ignored);
-}
-
 namespace {
 
 /// What a link leads to; the path itself where it is none, or leads nowhere.
@@ -214,20 +152,9 @@ void replace_file(const fs::path& name, const std::function<void(const fs::path&
   if (is_channel(name)) return write(name);
   const fs::path path = behind_links(name);
   make_folder(path.parent_path());
-  const fs::path temporary = part_name(path);
-  std::error_code error;
-  try {
-    write(temporary);
-  } catch (...) {
-    fs::remove(temporary, error);
-    throw;
-  }
-  fs::rename(temporary, path, error);
-  if (error) {
-    std::error_code ignored;
-    fs::remove(temporary, ignored);
-    throw_write_error(path, error.value());
-  }
+  const OutputPart part(path);
+  write(part.path());
+  part.put_in_place();
 }
 
 void write_file(const fs::path& path, std::string_view content) {

@@ -40,15 +40,6 @@ class OutputFile {
 /// Makes the folder and its parents. Throws UserError when that cannot be done.
 void make_folder(const std::filesystem::path& path);
 
-/// The name under which a file is written before it is renamed to `path`: hidden, beside it, of the same extension.
-std::filesystem::path part_name(const std::filesystem::path& path);
-
-/// Where something written below a hidden folder of `part_name` will be in the end: the path without that folder.
-std::filesystem::path final_name(const std::filesystem::path& path);
-
-/// Removes what killed runs left in this folder under names of `part_name`. Those of living processes stay.
-void sweep_parts(const std::filesystem::path& folder);
-
 /// A device, pipe or socket, behind links too: it takes bytes, but nothing can be renamed to it.
 bool is_channel(const std::filesystem::path& path);
 

@@ -95,26 +95,25 @@ OutputFolder::OutputFolder(fs::path folder, std::string command)
     throw UserError(fmt::format("fercli {}: {}: holds results of fercli {}; choose another folder", command_,
                                 folder_.string(), earlier.command));
   }
-  work_ = folder_ / part_name("results").filename();
-  fs::remove_all(work_, error);  // of a killed run that had the same number
-  make_folder(work_);
+  part_.emplace(folder_ / "results");
+  make_folder(work());
 }
 
 OutputFolder::~OutputFolder() {
-  std::error_code error;
-  fs::remove_all(work_, error);
+  part_.reset();
   lock_.reset();
+  std::error_code error;
   if (made_ && is_bare(folder_)) fs::remove(folder_, error);
 }
 
-fs::path OutputFolder::work() const {
-  return work_;
+const fs::path& OutputFolder::work() const {
+  return part_->path();
 }
 
 void OutputFolder::complete() {
   try {
     const Contents earlier = read_contents(folder_);
-    const Contents now{command_, files_below(work_)};
+    const Contents now{command_, files_below(work())};
     Contents both = now;
     both.files.insert(earlier.files.begin(), earlier.files.end());
     write_contents(both, folder_);  // a run killed from here on leaves files that the next one still knows
@@ -123,14 +122,14 @@ void OutputFolder::complete() {
     }
     for (const auto& file : now.files) {
       make_folder((folder_ / file).parent_path());
-      fs::rename(work_ / file, folder_ / file);
+      fs::rename(work() / file, folder_ / file);
     }
     write_contents(now, folder_);
   } catch (const fs::filesystem_error& error) {
     throw_write_error(folder_, error.code().value());
   }
   std::error_code ignored;
-  fs::remove_all(work_, ignored);
+  fs::remove_all(work(), ignored);
 }
 
 }  // namespace fercli

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "core/output_lock.hpp"
+#include "core/output_part.hpp"
 
 namespace fercli {
 
@@ -25,16 +26,17 @@ class OutputFolder {
   OutputFolder& operator=(const OutputFolder&) = delete;
 
   const std::filesystem::path& path() const { return folder_; }  ///< where the results will be
-  std::filesystem::path work() const;                            ///< where they are written until then
+  const std::filesystem::path& work() const;                     ///< where they are written until then
 
   /// Puts everything in `work` in its place. Throws as `throw_write_error`.
   void complete();
 
  private:
-  std::filesystem::path folder_, work_;
+  std::filesystem::path folder_;
   std::string command_;
   bool made_;  ///< by this run
   std::optional<OutputLock> lock_;
+  std::optional<OutputPart> part_;
 };
 
 /// The command whose results the folder holds, by what OutputFolder left there; empty where that is none.

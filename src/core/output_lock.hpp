@@ -4,10 +4,11 @@
 
 namespace fercli {
 
-/// Keeps every other fercli from writing to a place while it lives. A lock is a small hidden file that holds process
-/// and host; the kernel's lock on it (flock) goes with its process, so a killed run leaves none behind. Where the file
-/// system has no such locks, a lock counts as left behind when its process is gone from this host. A process may lock a
-/// place twice.
+/// Keeps every other fercli from writing to a place while it lives. A lock is a small hidden file; the kernel's lock on
+/// it (flock) decides, and goes with its process, so a killed run leaves none behind. The file also says who holds it:
+/// for the message, and for file systems without such locks. There, a lock counts as left behind when its process, of
+/// this container and since the machine's last start, is gone; of others that is not known. A process may lock a place
+/// twice.
 class OutputLock {
  public:
   /// For a folder, which is made: FOLDER/.fercli.lock. Throws UserError that names the other process, and as

@@ -6,7 +6,7 @@
 
 #include "core/escape.hpp"
 #include "core/file_name.hpp"
-#include "core/files.hpp"
+#include "core/output_part.hpp"
 #include "core/text.hpp"
 #include "data/image.hpp"
 

@@ -8,6 +8,7 @@
 
 #include "core/file_name.hpp"
 #include "core/files.hpp"
+#include "core/output_part.hpp"
 #include "data/each_image.hpp"
 #include "data/formats/writer.hpp"
 #include "data/groups.hpp"
@@ -87,25 +88,18 @@ void write(const Dataset& data, const fs::path& destination, Observer& observer)
   std::error_code error;
   const bool replaces = fs::exists(place, error);
   if (replaces) require_replaceable(place);
-  const fs::path temporary = part_name(place);
-  fs::path old = temporary;
+  const OutputPart part(place);
+  fs::path old = part.path();
   old += ".old";
   try {
-    write_images(data, temporary, observer);
-    if (replaces && exchanged(temporary, place)) {
-      fs::remove_all(temporary, error);
-    } else {
-      if (replaces) fs::rename(place, old);
-      fs::rename(temporary, place);
-      fs::remove_all(old, error);
-    }
+    write_images(data, part.path(), observer);
+    if (replaces && exchanged(part.path(), place)) return;
+    if (replaces) fs::rename(place, old);
+    fs::rename(part.path(), place);
+    fs::remove_all(old, error);
   } catch (const fs::filesystem_error& problem) {
-    fs::remove_all(temporary, error);
     if (replaces && !fs::exists(place, error)) fs::rename(old, place, error);
     throw_write_error(destination, problem.code().value());
-  } catch (...) {
-    fs::remove_all(temporary, error);
-    throw;
   }
 }
 

@@ -5,6 +5,7 @@
 #include "core/digest.hpp"
 #include "core/files.hpp"
 #include "core/json_text.hpp"
+#include "core/output_part.hpp"
 #include "core/progress.hpp"
 #include "core/untrusted.hpp"
 

@@ -9,6 +9,7 @@
 
 #include "core/error.hpp"
 #include "core/files.hpp"
+#include "core/output_part.hpp"
 #include "core/progress.hpp"
 #include "core/reason.hpp"
 #include "core/text.hpp"
@@ -50,7 +51,8 @@ bool is_recording_name(const std::filesystem::path& path) {
 }
 
 struct VideoRecorder::Writer {
-  std::filesystem::path path, part;
+  std::filesystem::path path;
+  std::optional<OutputPart> part;
   cv::VideoWriter file;
   cv::Size size;
   double fps;
@@ -66,22 +68,17 @@ VideoRecorder::VideoRecorder(const std::filesystem::path& path, int64_t width, i
   if (!is_recording_name(path)) throw UserError(fmt::format("{}: {}", path.string(), kRecordingNames));
   if (path.has_parent_path()) make_folder(path.parent_path());
   writer_->path = path;
-  writer_->part = part_name(path);
+  writer_->part.emplace(path);
   writer_->size = {static_cast<int>(width), static_cast<int>(height)};
   writer_->fps = fps;
   require_room();
   const int code = to_lower(path.extension().string()) == ".mp4" ? cv::VideoWriter::fourcc('m', 'p', '4', 'v')
                                                                  : cv::VideoWriter::fourcc('M', 'J', 'P', 'G');
   try {
-    writer_->file.open(writer_->part.string(), code, fps, writer_->size);
+    writer_->file.open(writer_->part->path().string(), code, fps, writer_->size);
   } catch (const cv::Exception&) {
   }
-  if (!writer_->file.isOpened()) {
-    writer_->finished = true;
-    std::error_code error;
-    std::filesystem::remove(writer_->part, error);
-    throw UserError(fmt::format("{}: cannot be written as a video", path.string()));
-  }
+  if (!writer_->file.isOpened()) throw UserError(fmt::format("{}: cannot be written as a video", path.string()));
 }
 
 VideoRecorder::~VideoRecorder() {
@@ -96,15 +93,14 @@ void VideoRecorder::finish() {
   if (writer_->finished) return;
   writer_->finished = true;
   writer_->file.release();
-  const auto kept = readable_frames(writer_->part);
-  std::error_code error;
+  const auto kept = readable_frames(writer_->part->path());
   if (kept == 0 && writer_->written > 0) {
-    std::filesystem::remove(writer_->part, error);
+    writer_->part.reset();
     throw RunError(fmt::format("{}: cannot be written; the recording of {} frames is lost (is the disk full?)",
                                final_name(writer_->path).string(), writer_->written));
   }
-  std::filesystem::rename(writer_->part, writer_->path, error);
-  if (error) throw_write_error(writer_->path, error.value());
+  writer_->part->put_in_place();
+  writer_->part.reset();
   if (kept < writer_->encoded) {
     throw RunError(fmt::format("{}: holds {} of {} frames; the others are lost (is the disk full?)",
                                final_name(writer_->path).string(), kept, writer_->encoded));

@@ -1,0 +1,118 @@
+#include "core/output_part.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <charconv>
+#include <map>
+#include <optional>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "core/file_lock.hpp"
+#include "core/files.hpp"
+
+namespace fercli {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+fs::path part_name(const fs::path& place, int64_t number) {
+  return place.parent_path() / fmt::format(".{}.{}.part{}", place.stem().string(), number, place.extension().string());
+}
+
+/// The lock of the part with this number, which is swept as a part is.
+fs::path lock_name(const fs::path& folder, int64_t number) {
+  return part_name(folder / "fercli.lock", number);
+}
+
+/// The number in a name by `part_name`; none for other names.
+std::optional<int64_t> number_of_part(const std::string& name) {
+  constexpr std::string_view kPart = ".part";
+  if (name.empty() || name[0] != '.') return {};
+  for (size_t end = name.rfind(kPart); end != std::string::npos && end > 0; end = name.rfind(kPart, end - 1)) {
+    const size_t after = end + kPart.size(), dot = name.rfind('.', end - 1);
+    if ((after != name.size() && name[after] != '.') || dot == std::string::npos || dot == 0) continue;
+    int64_t number = 0;
+    const auto [stop, error] = std::from_chars(name.data() + dot + 1, name.data() + end, number);
+    if (error == std::errc() && stop == name.data() + end && number > 0) return number;
+  }
+  return {};
+}
+
+}  // namespace
+
+// No living writer's part is swept, however young: the lock is made before the part and removed after it, so that a
+// part without one has no writer; and of a lock that a sweeper gets before its maker, the maker sees that it is gone,
+// and makes another.
+OutputPart::OutputPart(fs::path place) : place_(std::move(place)) {
+  const fs::path folder = place_.parent_path();
+  const bool inside_another = final_name(folder) != folder;
+  std::random_device random;
+  for (;;) {
+    const int64_t number = int64_t{random()} + 1;
+    path_ = part_name(place_, number);
+    if (inside_another) return;
+    lock_ = lock_name(folder, number);
+    number_ = ::open(lock_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+    if (number_ < 0 && errno == EEXIST) continue;
+    if (number_ < 0) throw_write_error(place_, errno);
+    lock_file(number_, LOCK_EX);  // where there are no locks, nobody sweeps
+    if (is_file_at(number_, lock_)) return;
+    ::close(number_);
+  }
+}
+
+OutputPart::~OutputPart() {
+  std::error_code ignored;
+  fs::remove_all(path_, ignored);
+  if (number_ < 0) return;
+  ::unlink(lock_.c_str());
+  ::close(number_);
+}
+
+void OutputPart::put_in_place() const {
+  std::error_code error;
+  fs::rename(path_, place_, error);
+  if (error) throw_write_error(place_, error.value());
+}
+
+fs::path final_name(const fs::path& path) {
+  fs::path name;
+  for (const auto& part : path) {
+    std::string text = part.string();
+    if (const auto number = number_of_part(text)) {
+      const std::string mark = fmt::format(".{}.part", *number);
+      const size_t place = text.rfind(mark);
+      text = text.substr(1, place - 1) + text.substr(place + mark.size());
+      if (text == "results") continue;  // of core/output_folder
+    }
+    name /= text;
+  }
+  return name.empty() ? path : name;
+}
+
+void sweep_parts(const fs::path& folder) {
+  std::error_code error, ignored;
+  std::map<int64_t, std::vector<fs::path>> parts;
+  for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
+    if (entry->path().extension() == ".old") continue;  // a folder that was being replaced: the only whole one, perhaps
+    if (const auto number = number_of_part(entry->path().filename().string())) parts[*number].push_back(entry->path());
+  }
+  for (const auto& [number, paths] : parts) {
+    const fs::path lock = lock_name(folder, number);
+    const int file = ::open(lock.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    const bool dead = file < 0 ? errno == ENOENT : lock_file(file, LOCK_EX | LOCK_NB) && is_file_at(file, lock);
+    for (const auto& path : paths) {
+      if (dead) fs::remove_all(path, ignored);
+    }
+    if (file >= 0) ::close(file);
+  }
+}
+
+}  // namespace fercli

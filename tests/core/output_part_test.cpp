@@ -1,0 +1,73 @@
+#include "core/output_part.hpp"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <set>
+#include <string>
+
+#include "core/files.hpp"
+#include "tests/cli/run_program.hpp"
+
+namespace fercli::test {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+std::set<std::string> all_in(const ScratchFolder& folder) {
+  std::set<std::string> names;
+  for (const auto& entry : fs::directory_iterator(folder.path())) names.insert(entry.path().filename().string());
+  return names;
+}
+
+TEST(OutputParts, AreSweptWhenTheirLockIsFreeWhateverTheirNumberSays) {
+  const ScratchFolder scratch;
+  for (const int64_t number : {int64_t{getpid()}, int64_t{1}, int64_t{999999999}}) {
+    const std::string mark = "." + std::to_string(number) + ".part";
+    std::ofstream(scratch / (".film" + mark + ".avi")) << "frames";
+    fs::create_directories(scratch / (".results" + mark) / "adversarial");
+    std::ofstream(scratch / (".fercli" + mark + ".lock"));  // of a killed run: the kernel holds it no more
+  }
+  std::ofstream(scratch / ".film.5.part.avi") << "frames";  // without a lock file
+  fs::create_directories(scratch / ".set.6.part.old");
+  std::ofstream(scratch / "film.7.part.avi") << "somebody's";
+  sweep_parts(scratch.path());
+  EXPECT_EQ(all_in(scratch), (std::set<std::string>{".set.6.part.old", "film.7.part.avi"}));
+}
+
+TEST(OutputParts, StayWhileTheirWriterHoldsTheirLock) {
+  const ScratchFolder scratch;
+  const OutputPart file(scratch / "film.avi"), same(scratch / "film.avi"), folder(scratch / "results");
+  EXPECT_NE(file.path().string(), same.path().string());
+  EXPECT_EQ(file.path().extension().string(), ".avi");
+  std::ofstream(file.path()) << "frames";
+  fs::create_directories(folder.path());
+  write_file(folder.path() / "result.json", "{}");
+  const auto before = all_in(scratch);
+  EXPECT_EQ(before.size(), 5u);  // a file, a folder, three locks
+  sweep_parts(scratch.path());
+  EXPECT_EQ(all_in(scratch), before);
+  EXPECT_EQ(read_file(folder.path() / "result.json"), "{}");
+}
+
+TEST(OutputParts, LeaveNothingButWhatIsPutInPlace) {
+  const ScratchFolder scratch;
+  {
+    const OutputPart kept(scratch / "film.avi"), dropped(scratch / "other.avi");
+    for (const auto& part : {kept.path(), dropped.path()}) std::ofstream(part) << "frames";
+    kept.put_in_place();
+  }
+  EXPECT_EQ(all_in(scratch), (std::set<std::string>{"film.avi"}));
+}
+
+TEST(OutputParts, AreShownByTheNamesThatTheyWillHave) {
+  EXPECT_EQ(final_name("out/.results.41.part/adversarial/.a.b.42.part.png").string(), "out/adversarial/a.b.png");
+  EXPECT_EQ(final_name("/data/.set.43.part/train").string(), "/data/set/train");
+  EXPECT_EQ(final_name("out/film.7.part.avi").string(), "out/film.7.part.avi");
+}
+
+}  // namespace
+
+}  // namespace fercli::test
