@@ -74,13 +74,12 @@ class CodePlace {
   bool of_file() const { return blocks_.empty(); }
   size_t depth() const { return blocks_.size(); }
   size_t brackets() const { return brackets_; }
-  int header() const { return header_; }  ///< TK_DEF or TK_CLASS_DEF up to its block, else 0
 
  private:
   bool in_function() const { return std::find(blocks_.begin(), blocks_.end(), torch::jit::TK_DEF) != blocks_.end(); }
 
   std::vector<int> blocks_;  ///< what each open block belongs to: TK_DEF, TK_CLASS_DEF or 0
-  int header_ = 0;
+  int header_ = 0;           ///< TK_DEF or TK_CLASS_DEF up to its block, else 0
   size_t brackets_ = 0;
   bool in_default_ = false;
 };
