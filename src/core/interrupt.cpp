@@ -35,6 +35,7 @@ extern "C" void on_interrupt(int signal_number) {
 void catch_interrupts() {
   for (const int signal_number : {SIGINT, SIGTERM}) std::signal(signal_number, on_interrupt);
   if (std::signal(SIGHUP, on_hangup) == SIG_IGN) std::signal(SIGHUP, SIG_IGN);  // `nohup` means it
+  std::signal(SIGPIPE, SIG_IGN);  // a reader that goes away (`| head`) ends no run before its results are in place
   std::signal(SIGXFSZ, SIG_IGN);  // a file over the limit of its size is a failed write, as on a full disk
 }
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <cerrno>
+#include <csignal>
 #include <cstdio>
 #include <cstring>
 
@@ -40,9 +41,13 @@ void finish_standard_output() {
   const int error = errno;
   errno = 0;
   const bool closed = std::fclose(stdout) == 0;
-  if (failed_before || !flushed || !closed) {
-    throw_lost_output(first_error != 0 ? first_error : error != 0 ? error : errno);
+  if (!failed_before && flushed && closed) return;
+  const int reason = first_error != 0 ? first_error : error != 0 ? error : errno;
+  if (reason == EPIPE) {  // its reader wanted no more of it
+    std::signal(SIGPIPE, SIG_DFL);
+    std::raise(SIGPIPE);
   }
+  throw_lost_output(reason);
 }
 
 }  // namespace fercli

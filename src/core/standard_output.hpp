@@ -12,7 +12,8 @@ void print_out(const std::string& text);
 /// Writes to standard output; what is lost is remembered for `finish_standard_output`.
 void write_remembering(const char* text, size_t size);
 
-/// Flushes and closes standard output. Throws RunError, with the reason, when something that was printed is lost.
+/// Flushes and closes standard output, at the end of everything. Throws RunError, with the reason, when something that
+/// was printed is lost. Where its reader has closed the pipe, the process ends by SIGPIPE, as other tools do.
 void finish_standard_output();
 
 }  // namespace fercli

@@ -74,14 +74,14 @@ AttackRecord finished_part(const Ledger& ledger, const torch::Tensor& places) {
   return part;
 }
 
-CampaignOptions beside(CampaignOptions options, const char* suffix) {
-  if (options.state) options.state->replace_filename(options.state->stem().string() + suffix);
-  return options;
+/// Where the search for the smallest eps keeps its state.
+std::filesystem::path nearest_state(std::filesystem::path state) {
+  return state.replace_filename(state.stem().string() + kNearestState);
 }
 
-void remove_state(const CampaignOptions& options) {
-  std::error_code error;
-  if (options.state) std::filesystem::remove(*options.state, error);
+CampaignOptions of_nearest(CampaignOptions options) {
+  if (options.state) options.state = nearest_state(*options.state);
+  return options;
 }
 
 /// (N) bool: does the network give these labels more than this probability, and predict them? probabilities: (N,K)
@@ -196,8 +196,8 @@ AttackOutcome attack_images(const Bench& bench, const std::vector<int64_t>& rows
   const Dataset images = chosen.select(list_of(through));
   AttackOutcome outcome;
   if (only_ledgers) {
-    search_nearest({bench.network, images, bench.digest, verdict}, plan, found, beside(keeping, kNearestState),
-                   observer, &outcome);
+    search_nearest({bench.network, images, bench.digest, verdict}, plan, found, of_nearest(keeping), observer,
+                   &outcome);
     return {};
   }
   outcome.complete = ledger.finished();
@@ -211,16 +211,17 @@ AttackOutcome attack_images(const Bench& bench, const std::vector<int64_t>& rows
   if (plan.minimal_eps && outcome.complete) {
     const Bench finished{bench.network, images, bench.digest, verdict};
     outcome.attack["minimal_eps_search_precision"] = to_string(Precision::Float32);
-    const auto nearest = search_nearest(finished, plan, found, beside(keeping, kNearestState), observer, &outcome);
+    const auto nearest = search_nearest(finished, plan, found, of_nearest(keeping), observer, &outcome);
     outcome.complete = nearest.known.all().item<bool>();
     if (!outcome.complete) finishing.emplace();
     add_nearest(finished, plan, nearest, observer, &outcome);
   }
-  if (outcome.complete) {
-    remove_state(options);
-    remove_state(beside(options, kNearestState));
-  }
   return outcome;
+}
+
+void remove_attack_state(const std::filesystem::path& state) {
+  std::error_code error;
+  for (const auto& file : {state, nearest_state(state)}) std::filesystem::remove(file, error);
 }
 
 std::vector<AttackedImage> compare_stored(const Classifier& classifier, const Dataset& images,

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
@@ -67,10 +68,12 @@ struct AttackOutcome {
 
 /// Attacks these rows of the bench's images, and judges what is stored of them. Interrupted, it returns what was
 /// finished; throws Interrupted when that is nothing. A second state beside `options.state` keeps the search for the
-/// smallest eps; both are removed at the end. Where
-/// the division wants ledgers only, the outcome is empty.
+/// smallest eps; both stay until `remove_attack_state`, for when the results are in place. Where the division wants
+/// ledgers only, the outcome is empty.
 AttackOutcome attack_images(const Bench& bench, const std::vector<int64_t>& rows, const AttackPlan& plan,
                             const CampaignOptions& options = {}, Observer& observer = Observer::none());
+
+void remove_attack_state(const std::filesystem::path& state);
 
 /// These images and `stored` (uint8, one per image) as `judge_stored` sees them.
 std::vector<AttackedImage> compare_stored(const Classifier& classifier, const Dataset& images,

@@ -143,6 +143,14 @@ TEST_F(Faults, AnEvaluationListsOnlyPicturesThatWereDrawn) {
   EXPECT_THAT(run.err, HasSubstr("written to " + place("out") + ": result.json, per_image.csv\n"));
 }
 
+TEST_F(Faults, AReaderThatGoesAwayCostsNoResult) {
+  std::string line = quoted_word(FERCLI_PROGRAM);
+  for (const auto& word : eval_words({"--out", place("out")})) line += " " + quoted_word(word);
+  const auto run = run_program("/bin/sh", {"-c", line + " 2>&1 | true"});
+  EXPECT_EQ(run.err, "");
+  EXPECT_THAT(names_in("out"), testing::Contains("result.json"));
+}
+
 // ---- two writers, killed runs ---------------------------------------------------------------------------------------
 
 TEST_F(Faults, ASecondWriterIsRefusedWhateverItsCommand) {

@@ -243,6 +243,15 @@ Subject attack_model(const Arguments& a, const std::string& name, const OptionSe
   return {std::move(report), exit_code, classifier, std::move(dataset)};
 }
 
+/// With the results of all models where they will be.
+void put_in_place(Place& place, const std::vector<Subject>& subjects) {
+  if (!place) return;
+  place->complete();
+  for (const auto& subject : subjects) {
+    if (subject.report.outcome.complete) remove_attack_state(subject.report.folder / kState);
+  }
+}
+
 void throw_if_incomplete(const AttackReport& report) {
   if (report.outcome.complete) return;
   const fs::path state = report.folder / kState;
@@ -348,7 +357,7 @@ int compare_models(const Arguments& a, const std::vector<std::string>& models, c
   }
   if (!work.has_results()) return worst_code;
   const bool drawn = place && draw_comparison(subjects, a, place->work());
-  if (place) place->complete();
+  put_in_place(place, subjects);
   if (!a.show.json) {
     std::vector<const AttackReport*> reports;
     reports.reserve(subjects.size());
@@ -368,12 +377,12 @@ int attack(const Arguments& a, const OptionSet& options, DividedWork& work) {
   const auto models = split(a.model.model, ',');
   if (models.size() > 1 && !fs::exists(a.model.model)) return compare_models(a, models, options, work);
   Place place;
-  const auto subject = attack_model(a, a.model.model, options, work, place);
+  const std::vector<Subject> subjects{attack_model(a, a.model.model, options, work, place)};
+  const Subject& subject = subjects.front();
   if (!work.has_results()) return subject.exit_code;
-  if (place) place->complete();
-  const AttackReport& report = subject.report;
-  print_attack(report, a.show);
-  throw_if_incomplete(report);
+  put_in_place(place, subjects);
+  print_attack(subject.report, a.show);
+  throw_if_incomplete(subject.report);
   return subject.exit_code;
 }
 

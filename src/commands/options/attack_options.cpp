@@ -11,6 +11,7 @@
 #include "attacks/threat/masks.hpp"
 #include "commands/options/model_options.hpp"
 #include "core/error.hpp"
+#include "core/escape.hpp"
 #include "core/meant_levels.hpp"
 #include "core/options.hpp"
 #include "core/progress.hpp"
@@ -261,7 +262,7 @@ std::string describe_median_eps(const Metric& median, Norm norm) {
 void print_levels_note(Norm norm, double eps) {
   const auto text = norm == Norm::Linf ? fmt::format("{:.6g}/255", eps * 255) : fmt::format("{:.6g}", eps);
   const auto note = levels_note(norm, text, eps);
-  if (!note.empty()) fmt::print("{}\n", note);
+  if (!note.empty()) print_text("{}\n", note);
 }
 
 }  // namespace fercli

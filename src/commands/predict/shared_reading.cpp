@@ -38,7 +38,9 @@ class Spool {
   }
 
   void each_line(const std::function<void(const std::string&)>& take) {
-    std::rewind(file_.get());
+    if (std::fflush(file_.get()) != 0 || std::fseek(file_.get(), 0, SEEK_SET) != 0) {
+      throw RunError("a temporary file cannot be written (is the disk full?)");
+    }
     std::string line;
     for (int letter = std::fgetc(file_.get()); letter != EOF; letter = std::fgetc(file_.get())) {
       if (letter != '\n') {
@@ -48,6 +50,7 @@ class Spool {
       take(line);
       line.clear();
     }
+    if (std::ferror(file_.get()) != 0 || !line.empty()) throw RunError("a temporary file cannot be read");
   }
 
  private:

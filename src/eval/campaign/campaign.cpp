@@ -376,7 +376,9 @@ Ledger begin_campaign(const Bench& bench, const Trial& trial, const CampaignOpti
   const auto identity = campaign_identity(bench, trial, options.shard);
   std::error_code error;
   if (options.state && std::filesystem::exists(*options.state, error)) {
+    auto rows = std::move(ledger.rows);
     ledger = Ledger::load(*options.state, identity);
+    ledger.rows = std::move(rows);  // the same images may stand elsewhere among the others by now
     observer.resumed(options.state->string());
     return ledger;
   }

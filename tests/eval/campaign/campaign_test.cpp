@@ -301,7 +301,27 @@ TEST_F(CampaignOf, AnInterruptedAttackGoesOnToTheOutcomeOfAnUndisturbedOne) {
     EXPECT_EQ(resumed.images[i].minimal_eps, whole.images[i].minimal_eps);
   }
   EXPECT_EQ(resumed.forward, whole.forward);
+  remove_attack_state(*keeping(folder).state);
   EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
+}
+
+/// The state of a goal that concerns some images holds when others come between them, and speaks of the same images.
+TEST_F(CampaignOf, AStateSpeaksOfTheSameImagesWhereverTheyStand) {
+  const ScratchFolder folder;
+  trial_.attacks = {"fgsm"};
+  trial_.goal = {0, 1, "first-to-second"};
+  const Ledger before = run_campaign(bench(), trial_, keeping(folder));
+  ASSERT_FALSE(before.rows.empty());
+  std::vector<int64_t> order;
+  for (int64_t row = 0; row < kImages; ++row) {
+    if (data_.labels[row].item<int64_t>() != 0) order.push_back(row);
+  }
+  const auto others = static_cast<int64_t>(order.size());
+  order.insert(order.end(), before.rows.begin(), before.rows.end());
+  data_ = data_.select(order);
+  const Ledger after = run_campaign(bench(), trial_, keeping(folder));
+  ASSERT_EQ(after.rows.size(), before.rows.size());
+  for (size_t i = 0; i < after.rows.size(); ++i) EXPECT_EQ(after.rows[i], others + static_cast<int64_t>(i));
 }
 
 TEST(Campaign, AFixedBudgetSearchesTheNearestSuccessInFloat32WhateverTheNetworksPrecision) {
