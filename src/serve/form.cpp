@@ -12,7 +12,7 @@ namespace fercli {
 
 namespace {
 
-constexpr size_t kMostParts = 32, kMostBoundary = 70;
+constexpr size_t kMostParts = 32, kMostBoundary = 70, kMostPartHead = 16 << 10;
 
 int hex_digit(char letter) {
   if (letter >= '0' && letter <= '9') return letter - '0';
@@ -178,6 +178,7 @@ Form parse_multipart(std::string_view body, const std::string& boundary) {
     if (end == std::string_view::npos) refuse_form("it is cut short");
     const std::string_view head = part.substr(0, head_end);
     if (head.find(delimiter) != std::string_view::npos) refuse_form("a part has no blank line");
+    if (head.size() > kMostPartHead) refuse_form("the head of a part is longer than 16 KiB");
     const size_t start = std::min(end, head_end + 4);
     const PartHead fields = read_part_head(head);
     std::string value = unpacked(part.substr(start, end - start), fields.encoding);

@@ -91,6 +91,14 @@ TEST(Forms, DamagedFormsAreRefused) {
   EXPECT_EQ(status_of_form(many + "--b--"), 400);
 }
 
+TEST(Forms, TheHeadOfAPartIsShort) {
+  const auto with_head = [](size_t length) {
+    return "--b\r\nContent-Disposition: form-data; name=a; x=" + std::string(length, 'x') + "\r\n\r\n1\r\n--b--";
+  };
+  EXPECT_EQ(status_of_form(with_head(16'000)), 200);
+  EXPECT_EQ(status_of_form(with_head(16'400)), 400);
+}
+
 TEST(Forms, AFormCutInItsLastBoundaryIsCalledCutShort) {
   const std::string part = "--b\r\nContent-Disposition: form-data; name=a\r\n\r\n1\r\n";
   for (const char* end : {"--b", "--b-", "--b\r"}) {

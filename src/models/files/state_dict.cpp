@@ -46,6 +46,7 @@ StateDict parse_safetensors(const std::string& bytes) {
   const auto header = safetensors_header(bytes);
   const size_t start = kLengthBytes + header_length(bytes), available = bytes.size() - start;
   StateDict tensors;
+  size_t taken = 0;
   for (const auto& [name, entry] : header.items()) {
     if (name == kMetadata) continue;
     const auto type = safetensors_types().find(entry.at("dtype").get<std::string>());
@@ -54,14 +55,17 @@ StateDict parse_safetensors(const std::string& bytes) {
     const auto range = entry.at("data_offsets").get<std::vector<uint64_t>>();
     size_t count = torch::elementSize(type->second);
     for (const int64_t side : shape) {
-      if (side < 0 || (side > 0 && count > bytes.size() / static_cast<size_t>(side))) {
+      const auto pieces = static_cast<size_t>(side);
+      if (side < 0 || pieces > bytes.size() || (side > 0 && count > bytes.size() / pieces)) {
         throw std::runtime_error("has an impossible shape in " + name);
       }
-      count *= static_cast<size_t>(side);
+      count *= pieces;
     }
     if (range.size() != 2 || range[1] > available || range[0] > range[1] || range[1] - range[0] != count) {
       throw std::runtime_error("has data offsets out of place in " + name);
     }
+    taken += count;
+    if (taken > available) throw std::runtime_error("has tensors that overlap");
     auto tensor = torch::empty(shape, type->second);
     std::memcpy(tensor.data_ptr(), bytes.data() + start + range[0], count);
     tensors[name] = tensor;

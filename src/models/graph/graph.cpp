@@ -84,6 +84,16 @@ bool has_constants(const Graph& graph, const GraphNode& node, size_t first) {
                      [&](const std::string& name) { return graph.constants.count(name) > 0; });
 }
 
+/// One number for each channel of the layer's weights, or one for all.
+bool fits_channels(const Graph& graph, const GraphNode& layer, const GraphNode& scale) {
+  const auto& weight = graph.constants.at(layer.inputs[1]);
+  const auto shape = fact_of<FoldingLayer>(layer).by_channel(layer);
+  const auto axis = std::find(shape.begin(), shape.end(), -1) - shape.begin();
+  if (weight.dim() != static_cast<int64_t>(shape.size())) return false;
+  const auto [factor, shift] = fact_of<ChannelScale>(scale).factors(scale, graph);
+  return (factor.numel() == 1 || factor.numel() == weight.size(axis)) && shift.numel() <= weight.size(axis);
+}
+
 /// Puts a `ChannelScale` into the weights of the layer before it.
 void merge_scale(Graph& graph, GraphNode& layer, const GraphNode& scale) {
   const auto [factor, shift] = fact_of<ChannelScale>(scale).factors(scale, graph);
@@ -102,6 +112,7 @@ void merge_scale(Graph& graph, GraphNode& layer, const GraphNode& scale) {
 }
 
 void fold_scales(Graph& graph) {
+  int64_t made = 0;  // by weights that are shared
   const auto readers = count_readers(graph);
   std::unordered_map<std::string, size_t> layers;  // by the value they make
   std::vector<GraphNode> kept;
@@ -111,7 +122,8 @@ void fold_scales(Graph& graph) {
         entry != nullptr && node.inputs.size() >= entry->least_inputs && has_constants(graph, node, 1);
     const auto before = node.inputs.empty() ? layers.end() : layers.find(node.inputs[0]);
     if (constant && entry->fact<ChannelScale>().factors != nullptr && before != layers.end() &&
-        readers.at(node.inputs[0]) == 1) {
+        readers.at(node.inputs[0]) == 1 && fits_channels(graph, kept[before->second], node) && made < kMostElements) {
+      made += graph.constants.at(kept[before->second].inputs[1]).numel();
       merge_scale(graph, kept[before->second], node);
       continue;
     }
@@ -123,13 +135,16 @@ void fold_scales(Graph& graph) {
 
 /// Dense weights, of what understands transB, as (out, in), as the 1x1 convolution wants them.
 void transpose_dense_weights(Graph& graph) {
+  std::unordered_map<std::string, std::string> transposed;  // each once, however many nodes share it
   for (auto& node : graph.nodes) {
     const auto* entry = find_operator(node.op);
     if (entry == nullptr || !entry->understands("transB") || node.inputs.size() < 2) continue;
     const auto weight = graph.constants.find(node.inputs[1]);
     if (weight == graph.constants.end() || weight->second.dim() != 2 || node.attributes.value("transB", 0) != 0)
       continue;
-    node.inputs[1] = graph.constant(node.inputs[1], weight->second.t().contiguous());
+    auto& name = transposed[node.inputs[1]];
+    if (name.empty()) name = graph.constant(node.inputs[1], weight->second.t().contiguous());
+    node.inputs[1] = name;
     node.attributes["transB"] = 1;
   }
 }
@@ -314,6 +329,7 @@ void check_node(const GraphNode& node, const GraphOperator& entry, const std::st
   for (size_t i = 0; i < entry.least_inputs; ++i) {
     if (i >= node.inputs.size() || node.inputs[i].empty()) fail(fmt::format("input {} is missing", i + 1));
   }
+  if (node.outputs.empty()) fail("it has no output");
 }
 
 }  // namespace
@@ -426,9 +442,10 @@ std::string choose_output(const std::vector<std::string>& values, std::vector<st
                           const ImportOptions& options, const std::string& file) {
   if (values.empty()) throw UserError(fmt::format("{}: it has no output", file));
   names.resize(values.size());
+  std::unordered_map<std::string, int64_t> times;
+  for (const auto& name : names) ++times[name];
   for (size_t i = 0; i < names.size(); ++i) {
-    const bool twice = std::count(names.begin(), names.end(), names[i]) > 1;
-    if (names[i].empty() || twice) names[i] = fmt::format("{}:{}", names[i], i);
+    if (names[i].empty() || times.at(names[i]) > 1) names[i] = fmt::format("{}:{}", names[i], i);
   }
   if (options.output.empty()) {
     if (values.size() > 1) {

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 
 #include "core/tensor_list.hpp"
 #include "models/graph/onnx_draft.hpp"
@@ -58,6 +59,8 @@ Tensors shape_of(const OperatorCall& c) {
 }
 
 /// 0 copies the input's side, -1 is computed. A copied batch is what LibTorch computes, so that traces hold for any.
+constexpr int64_t kMostKnown = int64_t{1} << 40;
+
 Tensors reshape(const OperatorCall& c) {
   auto shape = c.integers(1, "shape", {});
   const bool copies_batch = !shape.empty() && shape[0] == 0 && c.integer("allowzero", 0) == 0;
@@ -66,7 +69,7 @@ Tensors reshape(const OperatorCall& c) {
     if (shape[d] == 0 && c.integer("allowzero", 0) == 0 && static_cast<int64_t>(d) < c[0].dim()) {
       shape[d] = c[0].size(static_cast<int64_t>(d));
     }
-    if (shape[d] > 0) known *= shape[d];
+    if (shape[d] > 0) known = known > kMostKnown / shape[d] ? 0 : known * shape[d];
   }
   if (copies_batch && known > 0 && c[0].numel() > 0) {
     for (int64_t& side : shape) {
@@ -76,7 +79,7 @@ Tensors reshape(const OperatorCall& c) {
   }
   int64_t open = 0, product = 1;
   for (const int64_t side : shape) {
-    if (side < -1 || (side > 0 && product > (int64_t{1} << 40) / side)) product = -1;
+    if (side < -1 || (side > 0 && product > kMostKnown / side)) product = -1;
     if (product < 0) break;
     side == -1 ? ++open : product *= side;
   }
@@ -204,7 +207,8 @@ Tensors slice(const OperatorCall& c) {
     } else {
       const int64_t begin = std::clamp<int64_t>(from_end(starts[i]), -1, side - 1);
       const int64_t end = std::min(begin, std::clamp<int64_t>(from_end(ends[i]), -1, side - 1));
-      y = y.flip({axis}).slice(axis, side - 1 - begin, side - 1 - end, -steps[i]);
+      y = y.flip({axis}).slice(axis, side - 1 - begin, side - 1 - end,
+                               -std::max(steps[i], -std::numeric_limits<int64_t>::max()));
     }
   }
   return {y};
@@ -269,6 +273,8 @@ std::vector<int64_t> pads_of(const OperatorCall& c) {
   return pads;
 }
 
+constexpr int64_t kMostPads = 1 << 20;
+
 /// LibTorch wants pairs from the last axis on.
 Tensors pad(const OperatorCall& c) {
   const auto pads = pads_of(c);
@@ -277,7 +283,9 @@ Tensors pad(const OperatorCall& c) {
   std::vector<int64_t> pairs, shape = c[0].sizes().vec();
   for (size_t d = dim; d-- > 0;) {
     pairs.insert(pairs.end(), {pads[d], pads[d + dim]});
-    if (std::abs(pads[d]) > (1 << 20) || std::abs(pads[d + dim]) > (1 << 20)) c.fail("has impossible pads");
+    for (const int64_t pad : {pads[d], pads[d + dim]}) {
+      if (pad < -kMostPads || pad > kMostPads) c.fail("has impossible pads");
+    }
     shape[d] += pads[d] + pads[d + dim];
   }
   c.allow(shape);

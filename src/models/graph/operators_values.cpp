@@ -29,11 +29,12 @@ Tensors pairwise(const OperatorCall& c, const Function& function) {
   return {function(a, b)};
 }
 
-/// Whole numbers are divided as C does.
+/// Whole numbers are divided as C does, but for the least one by -1, at which processors stop.
 torch::Tensor divide(const torch::Tensor& a, const torch::Tensor& b) {
   if (is_float(a)) return a / b;
   if ((b == 0).any().item<bool>()) throw std::invalid_argument("division of whole numbers by zero");
-  return at::div(a, b, "trunc");
+  const auto opposite = b == -1;
+  return at::where(opposite, -a, at::div(a, b.masked_fill(opposite, 1), "trunc"));
 }
 
 /// Any number of inputs, two by two.

@@ -3,7 +3,10 @@
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
-#include <regex>
+#include <algorithm>
+#include <cctype>
+#include <map>
+#include <string_view>
 
 #include "core/error.hpp"
 #include "models/files/state_dict.hpp"
@@ -15,17 +18,29 @@ namespace {
 
 constexpr size_t kMostShown = 8;  // names in a message
 
+/// The text ends with these letters, and a word of names begins with them.
+bool ends_in_word(const std::string& text, std::string_view word) {
+  if (text.size() < word.size()) return false;
+  const size_t place = text.size() - word.size();
+  const auto before = static_cast<unsigned char>(place > 0 ? text[place - 1] : '.');
+  return text.compare(place, word.size(), word) == 0 && std::isalnum(before) == 0 && before != '_';
+}
+
 /// torchvision keeps BatchNorm beside its convolution ("bn1" for "conv1", "downsample.1" for "downsample.0"); here it
 /// is part of it.
 std::string own_name(const std::string& theirs) {
-  static const std::regex batch_norm("(.*)\\b(?:bn(\\d+)|(downsample)\\.1)\\.(weight|bias|running_mean|running_var)");
-  static const std::regex projection("(.*\\bdownsample)\\.0\\.weight");
-  std::smatch match;
-  if (std::regex_match(theirs, match, projection)) return match[1].str() + ".weight";
-  if (!std::regex_match(theirs, match, batch_norm)) return theirs;
-  const std::string layer = match[3].matched ? match[3].str() : "conv" + match[2].str();
-  const std::string part = match[4].str() == "weight" ? "scale" : match[4].str() == "bias" ? "shift" : match[4].str();
-  return match[1].str() + layer + "." + part;
+  static const std::map<std::string, std::string> parts = {
+      {"weight", "scale"}, {"bias", "shift"}, {"running_mean", "running_mean"}, {"running_var", "running_var"}};
+  const size_t dot = std::min(theirs.rfind('.'), theirs.size());
+  const std::string layer = theirs.substr(0, dot), part = theirs.substr(std::min(dot + 1, theirs.size()));
+  if (part == "weight" && ends_in_word(layer, "downsample.0")) return layer.substr(0, layer.size() - 2) + ".weight";
+  const auto own = parts.find(part);
+  if (own == parts.end()) return theirs;
+  if (ends_in_word(layer, "downsample.1")) return layer.substr(0, layer.size() - 2) + "." + own->second;
+  const size_t number = layer.find_last_not_of("0123456789") + 1;
+  const std::string named = layer.substr(0, number);
+  if (number == layer.size() || !ends_in_word(named, "bn")) return theirs;
+  return named.substr(0, number - 2) + "conv" + layer.substr(number) + "." + own->second;
 }
 
 struct Taken {

@@ -4,6 +4,11 @@
 #include <ATen/ATen.h>
 #include <zip.h>
 
+#include <nlohmann/json.hpp>
+
+#include "core/files.hpp"
+#include "models/networks/network.hpp"
+#include "models/networks/weights.hpp"
 #include "tests/cli/run_program.hpp"
 #include "tests/precompiled_tests.hpp"
 #include "tests/user_error.hpp"
@@ -76,6 +81,39 @@ TEST(StateDictionaries, PicklesThatLieAreRefused) {
   std::string nested = ")";
   for (int i = 0; i < 1000; ++i) nested += "\x85";
   EXPECT_THAT(refusal(nested), HasSubstr("nested too deeply"));
+}
+
+std::filesystem::path write_safetensors_of(const ScratchFolder& folder, const nlohmann::json& header, size_t bytes) {
+  const std::string text = header.dump();
+  const uint64_t length = text.size();
+  const auto path = folder / "weights.safetensors";
+  write_file(path, std::string(reinterpret_cast<const char*>(&length), sizeof length) + text + std::string(bytes, 'x'));
+  return path;
+}
+
+TEST(Safetensors, TensorsThatShareTheirBytesAreRefused) {
+  const ScratchFolder folder;
+  const nlohmann::json one = {{"dtype", "U8"}, {"shape", {8}}, {"data_offsets", {0, 8}}};
+  EXPECT_EQ(message_of([&] { read_state_dict(write_safetensors_of(folder, {{"a", one}}, 8)); }), "");
+  EXPECT_THAT(message_of([&] {
+                read_state_dict(write_safetensors_of(folder, {{"a", one}, {"b", one}}, 8));
+              }),
+              HasSubstr("overlap"));
+  const nlohmann::json nothing = {{"dtype", "U8"}, {"shape", {0, int64_t{1} << 60}}, {"data_offsets", {0, 0}}};
+  EXPECT_THAT(message_of([&] {
+                read_state_dict(write_safetensors_of(folder, {{"a", nothing}}, 8));
+              }),
+              HasSubstr("impossible shape"));
+}
+
+/// std::regex, which recurses, ended the program here.
+TEST(Safetensors, ANameOfAnyLengthIsRead) {
+  const ScratchFolder folder;
+  const nlohmann::json header = {
+      {std::string(100'000, 'a'), {{"dtype", "U8"}, {"shape", {8}}, {"data_offsets", {0, 8}}}}};
+  const auto path = write_safetensors_of(folder, header, 8);
+  auto network = make_network("resnet18", {1, 48, 7, complete_settings("resnet18", {})}, 1);
+  EXPECT_THAT(message_of([&] { load_weights(*network, path); }), HasSubstr("none of its 1 tensors fits"));
 }
 
 }  // namespace

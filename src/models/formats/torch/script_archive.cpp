@@ -311,6 +311,8 @@ struct ArchiveCode {
   void add(const std::string& entry, const std::string& code, const std::vector<std::string>& classes_of_it) {
     constexpr std::string_view kFolder = "code/", kEnding = ".py";
     std::string file = entry.substr(kFolder.size(), entry.size() - kFolder.size() - kEnding.size());
+    // LibTorch looks for "a.b" in code/a/b.py alone.
+    if (file.find('.') != std::string::npos) throw std::runtime_error("has code in a file of an impossible name");
     std::replace(file.begin(), file.end(), '/', '.');
     files[file] = code;
     for (const auto& name : classes_of_it) classes.push_back(file + "." + name);

@@ -33,7 +33,7 @@ constexpr const char* kTensorOperators = R"(
   renorm cdist pdist pairwise_distance cosine_similarity
   adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d _adaptive_avg_pool2d adaptive_max_pool1d
   adaptive_max_pool2d adaptive_max_pool3d affine_grid_generator alpha_dropout avg_pool1d avg_pool2d avg_pool3d
-  batch_norm bilinear celu channel_shuffle native_channel_shuffle constant_pad_nd conv1d conv2d conv3d conv_transpose1d
+  batch_norm bilinear celu channel_shuffle constant_pad_nd conv1d conv2d conv3d conv_transpose1d
   conv_transpose2d conv_transpose3d convolution _convolution _convolution_mode dropout elu embedding
   feature_alpha_dropout feature_dropout gelu glu grid_sampler grid_sampler_2d grid_sampler_3d group_norm hardshrink
   hardsigmoid hardswish hardtanh instance_norm layer_norm leaky_relu linear log_sigmoid log_softmax _log_softmax lstm

@@ -3,6 +3,8 @@
 
 #include <cmath>
 
+#include <limits>
+
 #include "core/files.hpp"
 #include "core/progress.hpp"
 #include "core/random.hpp"
@@ -114,6 +116,29 @@ TEST(OnnxRulesExport, ASlopeOfOneAxisBelongsToTheLastAxis) {
               HasSubstr("(PRelu): its slope has the shape (1,1,1,1,6)"));
 }
 
+constexpr int64_t kLeast = std::numeric_limits<int64_t>::min();
+
+TEST(OnnxRules, TheLeastWholeNumberDividedByMinusOneStopsNoProcessor) {
+  const ScratchFolder folder;
+  const auto checkpoint = network_of({{"Div", {wholes({kLeast, 9}), wholes({-1, -2})}, {}, {"d"}},
+                                      {"Gather", {"d", wholes({1})}, {}, {"four"}},
+                                      {"Cast", {"four"}, {{"to", 1}}, {"f"}},
+                                      {"Mul", {"x", "f"}}},
+                                     90, folder / "net.onnx");
+  expect_logits(checkpoint, pixels(2) * -4);
+}
+
+TEST(OnnxRules, ANodeThatMakesNothingIsRefused) {
+  const ScratchFolder folder;
+  const auto channels = [](int64_t seed) { return drawn({kChannels}, seed); };
+  const Node idle{"BatchNormalization", {"c", channels(1), channels(2), channels(3), channels(4).abs()}, {}, {}};
+  EXPECT_THAT(message_of([&] {
+                network_of({{"Conv", {"x", drawn({kChannels, kChannels, 1, 1}, 5)}, {}, {"c"}}, idle, {"Relu", {"x"}}},
+                           90, folder / "net.onnx");
+              }),
+              HasSubstr("(BatchNormalization): it has no output"));
+}
+
 /// A node whose inputs do not fit, and what is said of it.
 struct Misfit {
   Node node;
@@ -135,6 +160,10 @@ TEST(OnnxRules, ShapesThatDoNotFitAreNamedWithTheOperator) {
        "(Transpose): cannot turn a value of the shape (2,3,5,6) by (0,1,1,3)"},
       {{"Pad", {"x", wholes({0, 0, 5, 0, 0, 0, 0, 0})}, {{"mode", "reflect"}}},
        "(Pad): mirrors 5 pixels of an image of 5"},
+      {{"Pad", {"x", wholes({0, 0, kLeast, kLeast, 0, 0, kLeast, kLeast})}, {{"mode", "reflect"}}},
+       "(Pad): has impossible pads"},
+      {{"ConvTranspose", {"x", drawn({kChannels, 4, 3, 3}, 1)}, {{"pads", {kLeast, 0, 0, 0}}}},
+       "(ConvTranspose): has impossible pads"},
       {{"MatMul", {"x", drawn({3, 4, 2}, 1)}}, "(MatMul): its factors have the shapes (2,3,5,6) and (3,4,2)"},
       {{"Conv", {"x", weights, drawn({3}, 1)}}, "(Conv): its bias has the shape (3), where (4) is needed"},
       {{"InstanceNormalization", {"x", drawn({3}, 1), drawn({6}, 1)}},
