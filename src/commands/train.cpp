@@ -414,18 +414,19 @@ std::string describe_attack(const OptionSet& options, const TrainOptions& train)
 
 /// A run of its own has a folder of its own: --resume goes on with the one that is there.
 void refuse_mixed_folder(const Settings& settings) {
-  if (settings.resume) return;
   const std::filesystem::path folder = settings.out;
   const std::string other = command_of_results(folder);
   if (!other.empty()) {
     throw UserError(
         fmt::format("fercli train: --out {}: holds results of fercli {}; choose another folder", settings.out, other));
   }
+  if (settings.resume && std::filesystem::exists(folder / "training.state")) return;
   for (const char* file : {"training.state", "last.pt", "best.pt", "history.csv"}) {
     if (!std::filesystem::exists(folder / file)) continue;
-    throw UserError(fmt::format(
-        "fercli train: --out {}: holds an earlier run; add --resume to go on with it, or choose another folder",
-        settings.out));
+    throw UserError(
+        fmt::format("fercli train: --out {}: holds an earlier run{}, or choose another folder", settings.out,
+                    settings.resume ? " without its training.state, from which --resume goes on; put it back"
+                                    : "; add --resume to go on with it"));
   }
 }
 

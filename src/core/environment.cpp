@@ -12,6 +12,13 @@
 
 namespace fercli {
 
+nlohmann::json plug_ins_json() {
+  auto plug_ins = nlohmann::json::array();
+  for (const auto& plug_in : Registry<PlugIn>::instance().all())
+    plug_ins.push_back({{"file", plug_in.name}, {"sha256", plug_in.digest}});
+  return plug_ins;
+}
+
 nlohmann::json environment_json() {
   nlohmann::json facts{{"version", version()},
                        {"revision", git_revision()},
@@ -21,8 +28,7 @@ nlohmann::json environment_json() {
                        {"cpu", cpu_summary()},
                        {"instruction_set", instruction_set()},
                        {"threads", at::get_num_threads()}};
-  for (const auto& plug_in : Registry<PlugIn>::instance().all())
-    facts["plug_ins"].push_back({{"file", plug_in.name}, {"sha256", plug_in.digest}});
+  if (auto plug_ins = plug_ins_json(); !plug_ins.empty()) facts["plug_ins"] = std::move(plug_ins);
   return facts;
 }
 

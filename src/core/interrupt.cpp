@@ -18,6 +18,7 @@ bool is_late() {
 }
 
 /// A terminal that closes may send its signal twice, once for the shell: it asks to save, and never kills.
+/// So do those that reach a member of a team from outside and from its leader.
 extern "C" void on_hangup(int) {
   if (interrupt_count == 0) interrupt_count = 1;
 }
@@ -37,6 +38,10 @@ void catch_interrupts() {
   if (std::signal(SIGHUP, on_hangup) == SIG_IGN) std::signal(SIGHUP, SIG_IGN);  // `nohup` means it
   std::signal(SIGPIPE, SIG_IGN);  // a reader that goes away (`| head`) ends no run before its results are in place
   std::signal(SIGXFSZ, SIG_IGN);  // a file over the limit of its size is a failed write, as on a full disk
+}
+
+void leave_ending_to_leader() {
+  for (const int signal_number : {SIGINT, SIGTERM}) std::signal(signal_number, on_hangup);
 }
 
 bool interrupted() {

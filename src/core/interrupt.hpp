@@ -16,6 +16,10 @@ class Late : public std::runtime_error {
 /// ends the program at once. A file that grows over the limit of its size (ulimit -f) is a failed write from here on.
 void catch_interrupts();
 
+/// From here on no Ctrl-C or SIGTERM ends the program, however many come: for a member of a team, whose work the leader
+/// fetches first.
+void leave_ending_to_leader();
+
 /// True once one of them came. Long loops poll it, save, and throw Interrupted.
 bool interrupted();
 

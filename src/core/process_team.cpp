@@ -20,6 +20,7 @@
 
 #include "core/clock.hpp"
 #include "core/error.hpp"
+#include "core/interrupt.hpp"
 #include "core/text.hpp"
 
 extern char** environ;
@@ -216,6 +217,7 @@ class StartedProcess : public Team {
  public:
   explicit StartedProcess(int64_t number) : number_(number), leader_(kMembersEnd) {
     ::fcntl(kMembersEnd, F_SETFD, FD_CLOEXEC);
+    leave_ending_to_leader();            // a signal to all processes of a job comes from outside and from the leader
     ::prctl(PR_SET_NAME, "fercli");      // it was started as /proc/self/exe, and lists of processes would say "exe"
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // a leader that is killed leaves nothing behind
   }

@@ -105,9 +105,11 @@ TEST_F(Train, LeavesEverythingARunPromises) {
 TEST_F(Train, RefusesAFolderWithResultsOfAnotherCommand) {
   const test::ScratchFolder folder;
   write_file(folder / ".fercli.json", R"({"command": "eval", "files": ["result.json"]})");
-  const auto result = test::run_in_process(quick_run(folder.path()));
-  EXPECT_EQ(result.exit_code, 2);
-  EXPECT_THAT(result.err, HasSubstr("holds results of fercli eval; choose another folder"));
+  for (const auto& more : std::vector<std::vector<std::string>>{{}, {"--resume"}}) {
+    const auto result = test::run_in_process(quick_run(folder.path(), more));
+    EXPECT_EQ(result.exit_code, 2);
+    EXPECT_THAT(result.err, HasSubstr("holds results of fercli eval; choose another folder"));
+  }
 }
 
 TEST_F(Train, RefusesAFolderThatHoldsWeightsWithoutTheirState) {
@@ -116,6 +118,9 @@ TEST_F(Train, RefusesAFolderThatHoldsWeightsWithoutTheirState) {
   const auto result = test::run_in_process(quick_run(folder.path()));
   EXPECT_EQ(result.exit_code, 2);
   EXPECT_THAT(result.err, HasSubstr("holds an earlier run; add --resume"));
+  const auto resumed = test::run_in_process(quick_run(folder.path(), {"--resume"}));
+  EXPECT_EQ(resumed.exit_code, 2);
+  EXPECT_THAT(resumed.err, HasSubstr("holds an earlier run without its training.state, from which --resume goes on"));
   EXPECT_EQ(read_file(folder / "best.pt"), "mine");
 }
 

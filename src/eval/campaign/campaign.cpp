@@ -8,8 +8,10 @@
 #include "attacks/engine/minimal_eps.hpp"
 #include "attacks/engine/transfer.hpp"
 #include "attacks/threat/ball.hpp"
+#include "core/build_info.hpp"
 #include "core/clock.hpp"
 #include "core/digest.hpp"
+#include "core/environment.hpp"
 #include "core/error.hpp"
 #include "core/tensor_list.hpp"
 #include "core/text.hpp"
@@ -327,7 +329,9 @@ class Campaign {
 }  // namespace
 
 json campaign_identity(const Bench& bench, const Trial& trial, const Shard& shard) {
-  json identity = {{"model", bench.digest},
+  json identity = {{"version", version()},
+                   {"plug-ins", plug_ins_json()},
+                   {"model", bench.digest},
                    {"data set", bench.images.select(concerned_rows(bench, trial)).digest()},
                    {"norm", to_string(trial.norm)},
                    {"goal", trial.goal.name},

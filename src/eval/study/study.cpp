@@ -185,13 +185,10 @@ class Study {
   void add_job(const StudyPart& part, size_t model) {
     if (!plan_.wants(part.name) || (part.joint && (model > 0 || models_.size() < 2))) return;
     Job job{&part, model, part.images(plan_, models_[model]), {}};
-    job.key = {{"part", part.name},
-               {"format", kFormat},
-               {"version", version()},
-               {"data", job.images.digest()},
-               {"options", part.work.options(plan_)},
-               {"seed", plan_.seed},
-               {"precision", to_string(models_[model].search.precision())}};
+    job.key = {{"part", part.name},           {"format", kFormat},
+               {"version", version()},        {"plug-ins", plug_ins_json()},
+               {"data", job.images.digest()}, {"options", part.work.options(plan_)},
+               {"seed", plan_.seed},          {"precision", to_string(models_[model].search.precision())}};
     // The rows of StudyPlan::unseen and the user's own pictures belong to these images, and figures name images.
     job.key["evaluated"] = models_[model].images.digest();
     job.key["ids"] = {ids_digest(job.images), ids_digest(models_[model].images)};
@@ -505,7 +502,11 @@ StudyCost estimate_study(const std::vector<StudyModel>& models, const StudyPlan&
 }
 
 json study_identity(const std::vector<StudyModel>& models, const StudyPlan& plan) {
-  json identity = {{"version", version()}, {"mode", plan.mode}, {"seed", plan.seed}, {"parts", json::array()}};
+  json identity = {{"version", version()},
+                   {"plug-ins", plug_ins_json()},
+                   {"mode", plan.mode},
+                   {"seed", plan.seed},
+                   {"parts", json::array()}};
   for (const auto& part : Registry<StudyPart>::instance().all()) {
     if (!plan.wants(part.name)) continue;
     identity["parts"].push_back(part.name);

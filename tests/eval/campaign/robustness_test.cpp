@@ -197,6 +197,20 @@ TEST_F(RobustnessOf, AStateOfAnotherRunIsRefused) {
   EXPECT_THAT(user_error([&] { measure(folder / "robustness.state"); }), HasSubstr("differs in attacks, eps"));
 }
 
+TEST_F(RobustnessOf, AStateOfAnotherVersionOrWithOtherPlugInsIsRefused) {
+  const test::ScratchFolder folder;
+  const auto state = folder / "robustness.state";
+  measure(state);
+  const Container mine = load_container(state, "ledger");
+  const auto mine_so = nlohmann::json::parse(R"([{"file": "mine.so", "sha256": "ab"}])");
+  for (const auto& [key, value] : std::map<std::string, nlohmann::json>{{"version", "0.0.9"}, {"plug-ins", mine_so}}) {
+    Container other = mine;
+    other.header["identity"][key] = value;
+    save_container(other, state);
+    EXPECT_THAT(user_error([&] { measure(state); }), HasSubstr(fmt::format("a run that differs in {};", key)));
+  }
+}
+
 TEST_F(RobustnessOf, AStateOfARunWithAnOptionThatIsGoneIsRefused) {
   const test::ScratchFolder folder;
   plan_.mask = torch::ones({1, kSide, kSide});
