@@ -55,10 +55,12 @@ void write_contents(const Contents& contents, const fs::path& folder) {
   write_file(folder / kListName, compact_json({{"command", contents.command}, {"files", contents.files}}) + "\n");
 }
 
+/// Without the parts that killed members of a team left there.
 std::set<std::string> files_below(const fs::path& folder) {
   std::set<std::string> files;
   for (const auto& entry : fs::recursive_directory_iterator(folder)) {
-    if (!entry.is_directory()) files.insert(entry.path().lexically_relative(folder).generic_string());
+    const fs::path file = entry.path().lexically_relative(folder);
+    if (!entry.is_directory() && final_name(file) == file) files.insert(file.generic_string());
   }
   return files;
 }

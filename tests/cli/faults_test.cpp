@@ -299,6 +299,17 @@ TEST(OutputFolders, RemoveNothingThatADamagedListNamesOutsideThem) {
   EXPECT_EQ(read_file(scratch / "precious.txt"), "mine");
 }
 
+TEST(OutputFolders, TakeNoPartOfAKilledMemberForAResult) {
+  const ScratchFolder scratch;
+  OutputFolder folder(scratch / "out", "predict");
+  write_file(folder.work() / "film.mp4", "frames");
+  std::ofstream(folder.work() / ".film.5.part.mp4") << "frames";
+  folder.complete();
+  std::set<std::string> names;
+  for (const auto& entry : fs::directory_iterator(scratch / "out")) names.insert(entry.path().filename().string());
+  EXPECT_EQ(names, (std::set<std::string>{".fercli.json", ".fercli.lock", "film.mp4"}));
+}
+
 // ---- signals --------------------------------------------------------------------------------------------------------
 
 TEST_F(Faults, AClosedTerminalSavesTheTrainingAsSigtermDoes) {
