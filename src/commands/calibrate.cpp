@@ -50,12 +50,19 @@ Predictions predictions_of(const Checkpoint& checkpoint, const Dataset& images) 
   return predict(make_classifier(checkpoint, runtime), images, kBatch, ProgressObserver::terminal());
 }
 
-/// The model card that `fercli train` left beside a checkpoint, or `fercli calibrate` under its name.
-std::optional<nlohmann::json> card_of(const fs::path& model) {
+/// The model card in this file; none where there is no file, or one of another kind.
+std::optional<nlohmann::json> card_in(const fs::path& file) {
+  if (!fs::exists(file)) return std::nullopt;
+  auto card = read_untrusted_json(file);
+  if (!card.is_object() || card.value("schema", nlohmann::json()) != kModelCard) return std::nullopt;
+  return card;
+}
+
+/// The card of just this network, which `fercli train` left beside it, or `fercli calibrate` under its name.
+std::optional<nlohmann::json> card_of(const fs::path& model, const std::string& digest) {
   for (const auto& path : {fs::path(model).replace_extension(".json"), model.parent_path() / "model_card.json"}) {
-    if (!fs::exists(path)) continue;
-    auto card = read_untrusted_json(path);
-    if (card.is_object() && card.value("schema", nlohmann::json()) == kModelCard) return card;
+    auto card = card_in(path);
+    if (card && card->value("digest", nlohmann::json()) == digest) return card;
   }
   return std::nullopt;
 }
@@ -84,13 +91,11 @@ void warn_at_bound(double temperature) {
 }
 
 /// The card of the network as it was, with what changed, as OUT's name with .json.
-void write_card(const fs::path& model, const Checkpoint& checkpoint, const fs::path& out) {
-  auto card = card_of(model);
-  if (!card) return;
-  (*card)["model"] = out.filename().string();
-  (*card)["digest"] = file_sha256_hex(out);
-  (*card)["training"] = checkpoint.training;
-  write_file(card_path(out), pretty_json(*card) + "\n");
+void write_card(nlohmann::json card, const Checkpoint& checkpoint, const fs::path& out) {
+  card["model"] = out.filename().string();
+  card["digest"] = file_sha256_hex(out);
+  card["training"] = checkpoint.training;
+  write_file(card_path(out), pretty_json(card) + "\n");
 }
 
 int run(const std::vector<std::string>& arguments) {
@@ -120,6 +125,8 @@ int run(const std::vector<std::string>& arguments) {
 
   Checkpoint checkpoint = model.load_and_warn();
   Dense& output_of_network = output_layer(checkpoint);
+  const auto card = card_of(resolve_model(model.model), checkpoint.digest);
+  const bool outdated = !card && card_in(card_path(out));  // it is of the network that --out had
   const Dataset all = data.read(model, checkpoint);
   const Dataset images = data.part(all);
   if (images.size() == 0) throw UserError("fercli calibrate: no images in this split");
@@ -133,7 +140,8 @@ int run(const std::vector<std::string>& arguments) {
                                         {"split", data.split_name(all)},
                                         {"data_digest", images.digest()}};
   save_checkpoint(checkpoint, out);
-  write_card(resolve_model(model.model), checkpoint, out);
+  if (card) write_card(*card, checkpoint, out);
+  if (outdated) fs::remove(card_path(out));
 
   PrintedTable table{"", {"", "ECE", "negative log likelihood", "accuracy"}, {}};
   nlohmann::json document{{"out", out}, {"calibration", checkpoint.training["calibration"]}};

@@ -1,13 +1,17 @@
 // fercli export: a network as a file that other programs load, or as questions for a verifier.
 #include <fmt/format.h>
 
+#include <optional>
+
 #include "attacks/engine/attack.hpp"
 #include "commands/options/data_options.hpp"
 #include "commands/options/output_file.hpp"
 #include "core/command.hpp"
 #include "core/escape.hpp"
 #include "core/files.hpp"
+#include "core/interrupt.hpp"
 #include "core/options.hpp"
+#include "core/output_folder.hpp"
 #include "core/runtime.hpp"
 #include "models/formats/export.hpp"
 #include "models/formats/vnnlib.hpp"
@@ -54,14 +58,15 @@ void check(const OptionSet& options, const Settings& settings) {
 }
 
 /// Returns the number of images.
-int64_t write_specifications(const OptionSet& options, const Settings& settings, const Checkpoint& checkpoint) {
+int64_t write_specifications(const OptionSet& options, const Settings& settings, const Checkpoint& checkpoint,
+                             const std::filesystem::path& folder) {
   ModelOptions model = settings.model;
   if (checkpoint.foreign) model.space = "input";
   const Dataset images = settings.data.part(settings.data.read(model, checkpoint));
-  const std::filesystem::path folder = settings.out.path;
   export_model(checkpoint, "onnx", folder / "network.onnx");
   std::string instances;
   for (int64_t i = 0; i < images.size(); ++i) {
+    throw_if_interrupted();
     const auto label = images.labels[i].item<int64_t>();
     const std::string name = fmt::format("image_{}.vnnlib", i);
     const std::string comment = fmt::format("{}, {}, Linf eps {}", printable(images.ids[static_cast<size_t>(i)]),
@@ -84,14 +89,18 @@ int run(const std::vector<std::string>& arguments) {
   const std::string& out = settings.out.path;
   require_free(options, "out", questions ? std::filesystem::path(out) / "instances.csv" : std::filesystem::path(out),
                settings.out.force);
-  const OutputLock lock = questions ? OutputLock::of_folder(out) : OutputLock::of_file(out);
+  std::optional<OutputFolder> place;
+  if (questions) place.emplace(out, "export");
+  std::optional<OutputLock> lock;
+  if (!questions) lock.emplace(OutputLock::of_file(out));
   prepare_machine({});
   const Checkpoint checkpoint = settings.model.load_and_warn();
   const auto& input = checkpoint.preprocessing;
   const std::string about = fmt::format("{}x{}x{} images, classes {}", input.size, input.columns(), input.channels,
                                         join(checkpoint.classes.names(), ", "));
-  if (questions) {
-    const int64_t images = write_specifications(options, settings, checkpoint);
+  if (place) {
+    const int64_t images = write_specifications(options, settings, checkpoint, place->work());
+    place->complete();
     print_text("{}: network.onnx and {} specifications at Linf eps {} for {}\n", out, images, options.as_given("eps"),
                about);
     return 0;

@@ -91,12 +91,22 @@ std::string read_file(const fs::path& path) {
   return content;
 }
 
+namespace {
+
+/// What fails for want of the machine, whatever path was given.
+bool is_of_machine(int error) {
+  for (const int of_machine : {ENOSPC, EDQUOT, EFBIG, EIO, EPIPE, ENOMEM}) {
+    if (error == of_machine) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
 void throw_write_error(const fs::path& path, int error) {
   const std::string message =
       fmt::format("{}: cannot be written ({})", final_name(path).string(), std::strerror(error));
-  for (const int of_machine : {ENOSPC, EDQUOT, EFBIG, EIO, EPIPE, ENOMEM}) {
-    if (error == of_machine) throw RunError(message);
-  }
+  if (is_of_machine(error)) throw RunError(message);
   throw UserError(message);
 }
 
@@ -127,7 +137,7 @@ void make_folder(const fs::path& path) {
   std::error_code error;
   if (path.empty() || fs::is_directory(path, error)) return;
   fs::create_directories(path, error);
-  if (error == std::errc::no_space_on_device) throw_write_error(path, ENOSPC);
+  if (is_of_machine(error.value())) throw_write_error(path, error.value());
   if (error) throw UserError(fmt::format("{}: the folder cannot be made ({})", path.string(), error.message()));
 }
 

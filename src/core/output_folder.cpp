@@ -55,10 +55,12 @@ void write_contents(const Contents& contents, const fs::path& folder) {
   write_file(folder / kListName, compact_json({{"command", contents.command}, {"files", contents.files}}) + "\n");
 }
 
+/// Without the parts that killed members of a team left there.
 std::set<std::string> files_below(const fs::path& folder) {
   std::set<std::string> files;
   for (const auto& entry : fs::recursive_directory_iterator(folder)) {
-    if (!entry.is_directory()) files.insert(entry.path().lexically_relative(folder).generic_string());
+    const fs::path file = entry.path().lexically_relative(folder);
+    if (!entry.is_directory() && final_name(file) == file) files.insert(file.generic_string());
   }
   return files;
 }
@@ -76,6 +78,35 @@ void remove_with_folders(const fs::path& folder, const std::string& file) {
 bool is_bare(const fs::path& folder) {
   std::error_code error;
   return fs::is_empty(folder, error) && !error;
+}
+
+void put_in_place(const fs::path& work, const fs::path& folder, const std::string& command) {
+  try {
+    const Contents earlier = read_contents(folder);
+    const Contents now{command, files_below(work)};
+    Contents both = now;
+    both.files.insert(earlier.files.begin(), earlier.files.end());
+    write_contents(both, folder);  // a run killed from here on leaves files that the next one still knows
+    for (const auto& file : earlier.files) {
+      if (now.files.count(file) == 0) remove_with_folders(folder, file);
+    }
+    for (const auto& file : now.files) {
+      make_folder((folder / file).parent_path());
+      fs::rename(work / file, folder / file);
+    }
+    write_contents(now, folder);
+  } catch (const fs::filesystem_error& error) {
+    throw_write_error(folder, error.code().value());
+  }
+}
+
+/// Gives what has not taken its place a name that nobody sweeps; says which, as the end of a sentence.
+std::string keep_unfinished(const fs::path& work, const fs::path& folder) {
+  std::error_code error;
+  fs::path kept = folder / "unfinished";
+  for (int64_t i = 2; fs::exists(kept, error); ++i) kept = folder / fmt::format("unfinished{}", i);
+  fs::rename(work, kept, error);
+  return error ? "" : fmt::format("; what has not taken its place is kept in {}", kept.string());
 }
 
 }  // namespace
@@ -112,21 +143,11 @@ const fs::path& OutputFolder::work() const {
 
 void OutputFolder::complete() {
   try {
-    const Contents earlier = read_contents(folder_);
-    const Contents now{command_, files_below(work())};
-    Contents both = now;
-    both.files.insert(earlier.files.begin(), earlier.files.end());
-    write_contents(both, folder_);  // a run killed from here on leaves files that the next one still knows
-    for (const auto& file : earlier.files) {
-      if (now.files.count(file) == 0) remove_with_folders(folder_, file);
-    }
-    for (const auto& file : now.files) {
-      make_folder((folder_ / file).parent_path());
-      fs::rename(work() / file, folder_ / file);
-    }
-    write_contents(now, folder_);
-  } catch (const fs::filesystem_error& error) {
-    throw_write_error(folder_, error.code().value());
+    put_in_place(work(), folder_, command_);
+  } catch (const RunError& error) {
+    throw RunError(error.what() + keep_unfinished(work(), folder_));
+  } catch (const UserError& error) {
+    throw UserError(error.what() + keep_unfinished(work(), folder_));
   }
   std::error_code ignored;
   fs::remove_all(work(), ignored);

@@ -28,7 +28,8 @@ class OutputFolder {
   const std::filesystem::path& path() const { return folder_; }  ///< where the results will be
   const std::filesystem::path& work() const;                     ///< where they are written until then
 
-  /// Puts everything in `work` in its place. Throws as `throw_write_error`.
+  /// Puts everything in `work` in its place. Throws as `throw_write_error`; then what has none yet stays, in a folder
+  /// "unfinished" that the message names.
   void complete();
 
  private:

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <cerrno>
+#include <cstdio>
 #include <nlohmann/json.hpp>
 
 #include "core/error.hpp"
@@ -28,15 +30,23 @@ const LiveFace* largest_face(const AnalysedFrame& frame) {
   return best;
 }
 
-/// The first of stem1.ext, stem2.ext, … that does not exist.
-std::string free_name(const std::string& stem, const std::string& extension) {
+}  // namespace
+
+TakenName::TakenName(const std::string& stem, const std::string& extension) {
   for (int64_t i = 1;; ++i) {
-    const std::string name = fmt::format("{}{}{}", stem, i, extension);
-    if (!fs::exists(name)) return name;
+    name_ = fmt::format("{}{}{}", stem, i, extension);
+    if (std::FILE* file = std::fopen(name_.c_str(), "wxe")) {
+      std::fclose(file);
+      return;
+    }
+    if (errno != EEXIST) throw_write_error(name_, errno);
   }
 }
 
-}  // namespace
+TakenName::~TakenName() {
+  std::error_code error;
+  if (fs::is_empty(name_, error) && !error) fs::remove(name_, error);
+}
 
 std::string course_line(const AnalysedFrame& frame, const LabelSet& classes, int64_t clock) {
   const std::string time = fmt::format("{:02}:{:02}:{:02}s", clock / 3600 % 24, clock / 60 % 60, clock % 60);
@@ -120,7 +130,7 @@ void Session::add_shown(const torch::Tensor& bgr, double time) {
     annotated_->add(bgr, time);
   }
   if (recording_wanted_ && !live_recorder_) {
-    live_recorder_ = std::make_unique<VideoRecorder>(live_name_, bgr.size(1), bgr.size(0), fps_);
+    live_recorder_ = std::make_unique<VideoRecorder>(live_name_->name(), bgr.size(1), bgr.size(0), fps_);
     recording_wanted_ = false;
   }
   if (live_recorder_) live_recorder_->add(bgr, time);
@@ -129,16 +139,19 @@ void Session::add_shown(const torch::Tensor& bgr, double time) {
 std::string Session::toggle_recording() {
   if (recording()) {
     end_recording(live_recorder_);
+    live_name_.reset();
     if (!lost_.empty()) warn(lost_.back());
     recording_wanted_ = false;
     return "";
   }
+  live_name_ = std::make_unique<TakenName>("fercli-recording", ".mp4");
   recording_wanted_ = true;
-  return live_name_ = free_name("fercli-recording", ".mp4");
+  return live_name_->name();
 }
 
 std::string Session::snapshot(const torch::Tensor& shown, const AnalysedFrame& frame) {
-  const std::string name = free_name("fercli-snapshot", ".png");
+  const TakenName taken("fercli-snapshot", ".png");
+  const std::string& name = taken.name();
   write_png(image_of_bgr(shown), name);
   for (const auto& face : frame.faces) {
     write_png(face.reading.crop, fs::path(name).stem().string() + fmt::format("-face{}.png", face.id));
@@ -186,6 +199,7 @@ const Register<DocumentKind> session_document{{"session", "session.json of live"
 
 void Session::finish(const PipelineStatus& status, int64_t faces, Overlay& overlay, const std::string& source) {
   for (auto* recorder : {&clean_, &input_, &annotated_, &live_recorder_}) end_recording(*recorder);
+  live_name_.reset();
   for (const auto& log : logs_) attempt([&] { log->close(); });
   logs_.clear();
   if (folder_) {

@@ -29,6 +29,21 @@ struct SessionOutputs {
   std::string folder;            ///< session.json and timeline.png
 };
 
+/// A file's name that was free, held by an empty file until what is written takes its place: no other fercli takes it.
+class TakenName {
+ public:
+  /// The first of stem1.ext, stem2.ext, … that does not exist. Throws as `throw_write_error`.
+  TakenName(const std::string& stem, const std::string& extension);
+  ~TakenName();  ///< gives the name back where nothing was written
+  TakenName(const TakenName&) = delete;
+  TakenName& operator=(const TakenName&) = delete;
+
+  const std::string& name() const { return name_; }
+
+ private:
+  std::string name_;
+};
+
 /// Takes the analysed frames of a pipeline, one after the other, and keeps everything that was asked for.
 class Session {
  public:
@@ -72,9 +87,9 @@ class Session {
   LabelSet classes_;
   double fps_;
   std::vector<std::unique_ptr<SessionLog>> logs_;
+  std::unique_ptr<TakenName> live_name_;  ///< of `live_recorder_`, before it: it is given back after the recorder's end
   std::unique_ptr<VideoRecorder> clean_, input_, annotated_, live_recorder_;
   bool recording_wanted_ = false;
-  std::string live_name_;
   Timeline timeline_;
   LiveAttackTally tally_;
   Sampler exports_, logged_;

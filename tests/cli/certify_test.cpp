@@ -193,6 +193,21 @@ TEST_F(Certify, VnnlibFilesSayTheBallAndTheOtherClasses) {
               HasSubstr("is for --format vnnlib"));
 }
 
+TEST_F(Certify, SpecificationsOfAnEarlierExportMakeRoomAndOtherFilesStay) {
+  const auto out = folder_ / "questions";
+  const std::vector<std::string> words{"--format", "vnnlib", "--out", out.string()};
+  ASSERT_EQ(run("export", words).exit_code, 0);
+  write_file(out / "notes.txt", "mine");
+  auto fewer = words;
+  fewer.insert(fewer.end(), {"--limit", "3", "--force"});
+  const auto made = run("export", fewer);
+  ASSERT_EQ(made.exit_code, 0) << made.err;
+  std::set<std::string> names;
+  for (const auto& entry : std::filesystem::directory_iterator(out)) names.insert(entry.path().filename().string());
+  EXPECT_EQ(names, (std::set<std::string>{".fercli.json", "image_0.vnnlib", "image_1.vnnlib", "image_2.vnnlib",
+                                          "instances.csv", "network.onnx", "notes.txt"}));
+}
+
 }  // namespace
 
 }  // namespace fercli

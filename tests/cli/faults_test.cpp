@@ -307,6 +307,30 @@ TEST(OutputFolders, RemoveNothingThatADamagedListNamesOutsideThem) {
   EXPECT_EQ(read_file(scratch / "precious.txt"), "mine");
 }
 
+TEST(OutputFolders, TakeNoPartOfAKilledMemberForAResult) {
+  const ScratchFolder scratch;
+  {
+    OutputFolder folder(scratch / "out", "predict");
+    write_file(folder.work() / "film.mp4", "frames");
+    std::ofstream(folder.work() / ".film.5.part.mp4") << "frames";
+    folder.complete();
+  }
+  std::set<std::string> names;
+  for (const auto& entry : fs::directory_iterator(scratch / "out")) names.insert(entry.path().filename().string());
+  EXPECT_EQ(names, (std::set<std::string>{".fercli.json", "film.mp4"}));
+}
+
+TEST(OutputFolders, KeepFinishedWorkThatCannotTakeItsPlace) {
+  const ScratchFolder scratch;
+  write_file(scratch / "out" / "result.json" / "mine.txt", "mine");  // a folder in the file's place
+  for (const char* kept : {"unfinished", "unfinished2"}) {
+    OutputFolder folder(scratch / "out", "eval");
+    write_file(folder.work() / "result.json", "{}");
+    EXPECT_THAT(message_of([&] { folder.complete(); }), testing::EndsWith((scratch / "out" / kept).string()));
+  }
+  EXPECT_EQ(read_file(scratch / "out" / "unfinished" / "result.json"), "{}");
+}
+
 // ---- signals --------------------------------------------------------------------------------------------------------
 
 TEST_F(Faults, AClosedTerminalSavesTheTrainingAsSigtermDoes) {

@@ -7,6 +7,7 @@
 #include "faces/region_map.hpp"
 #include "live/pipeline.hpp"
 #include "live/screen/hud.hpp"
+#include "live/session.hpp"
 #include "live/video/recorder.hpp"
 #include "live/video/synthetic_video.hpp"
 #include "models/checkpoint.hpp"
@@ -333,6 +334,25 @@ TEST(FaceDetectors, FilesThatAreNoneAreRefused) {
   EXPECT_THAT(message_of([&] { make_face_detector((folder / "face.onnx").string()); }),
               testing::HasSubstr("is not a YuNet face detector"));
   EXPECT_THAT(message_of([] { make_face_detector("mtcnn"); }), testing::HasSubstr("must be haar"));
+}
+
+TEST(Sessions, TakeNamesThatNoOtherSessionHas) {
+  const ScratchFolder folder;
+  const auto here = std::filesystem::current_path();
+  std::filesystem::current_path(folder.path());
+  {
+    Session one({}, LabelSet::fer2013(), 10), other({}, LabelSet::fer2013(), 10);
+    EXPECT_EQ(one.toggle_recording(), "fercli-recording1.mp4");
+    EXPECT_EQ(other.toggle_recording(), "fercli-recording2.mp4");
+    const auto picture = torch::zeros({48, 64, 3}, torch::kUInt8);
+    one.add_shown(picture, 0);
+    EXPECT_EQ(one.toggle_recording(), "");
+    EXPECT_EQ(one.snapshot(picture, {}), "fercli-snapshot1.png");
+    EXPECT_EQ(other.snapshot(picture, {}), "fercli-snapshot2.png");
+  }
+  std::filesystem::current_path(here);
+  EXPECT_GT(std::filesystem::file_size(folder / "fercli-recording1.mp4"), 0u);
+  EXPECT_FALSE(std::filesystem::exists(folder / "fercli-recording2.mp4")) << "nothing was recorded";
 }
 
 }  // namespace

@@ -52,6 +52,27 @@ TEST(Calibration, TheCommandChangesNoDecisionAndFitsNoWorse) {
   EXPECT_EQ(card.at("training").at("calibration"), after.training.at("calibration"));
 }
 
+TEST(Calibration, OnlyTheCardOfThisVeryNetworkGoesWithIt) {
+  const ScratchFolder folder;
+  const auto standard = resolve_model("standard");
+  std::filesystem::copy_file(standard, folder / "net.pt");
+  auto card = nlohmann::json::parse(read_file(std::filesystem::path(standard).replace_extension(".json")));
+  const auto calibrate = [&] {
+    return run_in_process({"calibrate", "-m", (folder / "net.pt").string(), "--data", "synthetic:n=14,seed=3",
+                           "--split", "all", "--out", (folder / "out.pt").string(), "--force"});
+  };
+  write_file(folder / "model_card.json", card.dump());
+  ASSERT_EQ(calibrate().exit_code, 0);
+  EXPECT_EQ(nlohmann::json::parse(read_file(folder / "out.json")).at("arch"), card.at("arch"));
+  card["digest"] = "of another network";
+  write_file(folder / "model_card.json", card.dump());
+  ASSERT_EQ(calibrate().exit_code, 0);
+  EXPECT_FALSE(std::filesystem::exists(folder / "out.json")) << "it told of the network that --out had before";
+  write_file(folder / "out.json", R"({"mine": 1})");
+  ASSERT_EQ(calibrate().exit_code, 0);
+  EXPECT_EQ(read_file(folder / "out.json"), R"({"mine": 1})") << "it is no card";
+}
+
 TEST(Calibration, TheCommandNeedsAFileToWrite) {
   const auto result = run_in_process({"calibrate", "--data", "synthetic:n=7"});
   EXPECT_EQ(result.exit_code, 2);
