@@ -415,12 +415,12 @@ std::string describe_attack(const OptionSet& options, const TrainOptions& train)
 /// A run of its own has a folder of its own: --resume goes on with the one that is there.
 void refuse_mixed_folder(const Settings& settings) {
   const std::filesystem::path folder = settings.out;
+  if (settings.resume && std::filesystem::exists(folder / "training.state")) return;
   const std::string other = command_of_results(folder);
   if (!other.empty()) {
     throw UserError(
         fmt::format("fercli train: --out {}: holds results of fercli {}; choose another folder", settings.out, other));
   }
-  if (settings.resume && std::filesystem::exists(folder / "training.state")) return;
   for (const char* file : {"training.state", "last.pt", "best.pt", "history.csv"}) {
     if (!std::filesystem::exists(folder / file)) continue;
     throw UserError(
