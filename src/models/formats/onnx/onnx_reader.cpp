@@ -189,7 +189,10 @@ class OnnxReading {
     }
     for (const auto& attribute : source.attribute()) read_attribute(attribute, node);
     const size_t first = graph_.nodes.size();
-    if (const auto read = fact_of<OnnxForm>(node).read) read(node, graph_, opset_);
+    if (const auto read = fact_of<OnnxForm>(node).read) {
+      if (node.outputs.empty()) throw UserError(fmt::format("node '{}' ({}): it has no output", node.name, node.op));
+      read(node, graph_, opset_);
+    }
     graph_.nodes.push_back(std::move(node));
     for (size_t i = first; i < graph_.nodes.size(); ++i) settle_batch(graph_.nodes[i]);
   }

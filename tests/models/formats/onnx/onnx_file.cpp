@@ -52,7 +52,7 @@ void add_node(const OnnxNode& node, onnx::GraphProto& graph) {
   }
   auto& target = *graph.add_node();
   target.set_op_type(node.op);
-  target.set_name(node.op + "_" + node.outputs.front());
+  target.set_name(node.outputs.empty() ? node.op : node.op + "_" + node.outputs.front());
   for (const auto& input : inputs) target.add_input(input);
   for (const auto& output : node.outputs) target.add_output(output);
   for (const auto& [name, value] : node.attributes.items()) write_attribute(name, value, *target.add_attribute());
