@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <fstream>
+#include <iterator>
 #include <nlohmann/json.hpp>
 #include <regex>
 
@@ -201,21 +202,25 @@ TEST_F(Teamwork, CtrlCStopsAllAndTheSameCommandGoesOnWithAnyNumber) {
 }
 
 TEST_F(Teamwork, ASignalToAllProcessesEndsNoHelperBeforeItHasHandedOverItsWork) {
-  const auto stopped = run_program(FERCLI_PROGRAM, joined(short_eval("all"), {"--processes", "2"}),
-                                   while_held("all", [](pid_t leader, const std::vector<pid_t>& helpers) {
-                                     for (const pid_t helper : helpers) {
-                                       const std::string about = "/proc/" + std::to_string(helper);
-                                       std::string name;  // it takes its own once it has joined the team
-                                       for (int look = 0; look < 1000 && name != "fercli"; ++look) {
-                                         std::ifstream(about + "/comm") >> name;
-                                         usleep(10000);
-                                       }
-                                       for (const int signal_number : {SIGTERM, SIGINT}) kill(helper, signal_number);
-                                       usleep(200000);
-                                       EXPECT_TRUE(fs::exists(about + "/exe")) << "ended";
-                                     }
-                                     kill(leader, SIGTERM);
-                                   }));
+  const auto stopped =
+      run_program(FERCLI_PROGRAM, joined(short_eval("all"), {"--processes", "2"}),
+                  while_held("all", [](pid_t leader, const std::vector<pid_t>& helpers) {
+                    for (const pid_t helper : helpers) {
+                      const std::string about = "/proc/" + std::to_string(helper);
+                      std::string name;  // it takes its own once it has joined the team
+                      for (int look = 0; look < 1000 && name != "fercli"; ++look) {
+                        std::ifstream(about + "/comm") >> name;
+                        usleep(10000);
+                      }
+                      for (const int signal_number : {SIGTERM, SIGINT}) kill(helper, signal_number);
+                      usleep(200000);
+                      std::ifstream stat(about + "/stat");
+                      const std::vector<std::string> facts{std::istream_iterator<std::string>(stat), {}};
+                      ASSERT_FALSE(facts.empty());  // its leader is held, and cannot fetch its status
+                      EXPECT_EQ(std::stoi(facts.back()) & 0x7f, 0) << "ended by a signal";
+                    }
+                    kill(leader, SIGTERM);
+                  }));
   EXPECT_EQ(stopped.exit_code, 130) << stopped.err;
   EXPECT_THAT(stopped.err, HasSubstr("the same command goes on from " + file("all/robustness.state")));
   ASSERT_EQ(run_in_process(short_eval("all")).exit_code, 0);
