@@ -18,18 +18,21 @@ class Hdf5File {
   /// A file held in memory; `name` is for messages.
   Hdf5File(const std::string& bytes, const std::string& name);
 
-  bool has(const std::string& path) const;  ///< a group or data set
+  /// A group or data set. Throws UserError: a link on the way that is not a hard one.
+  bool has(const std::string& path) const;
 
   /// A text attribute of a group; Keras cuts long lists into NAME0, NAME1, …, which are joined.
   std::optional<std::string> text(const std::string& group, const std::string& attribute) const;
   std::vector<std::string> texts(const std::string& group, const std::string& attribute) const;
 
-  /// A numeric data set as float32. Throws UserError: none there, not numeric, larger than the file allows.
+  /// A numeric data set as float32. Throws UserError: none there, not numeric, in another file, larger than the
+  /// file allows with all that was read before.
   torch::Tensor tensor(const std::string& path) const;
 
  private:
   std::string name_;
   int64_t size_;
+  mutable int64_t read_ = 0;  ///< elements of data sets
   std::shared_ptr<void> file_;
 };
 

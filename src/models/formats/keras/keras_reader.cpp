@@ -10,6 +10,7 @@
 
 #include "core/error.hpp"
 #include "core/files.hpp"
+#include "core/interrupt.hpp"
 #include "core/reason.hpp"
 #include "core/untrusted.hpp"
 #include "core/zip_file.hpp"
@@ -22,7 +23,9 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr int kDeepest = 8;  // models within models
+constexpr int kDeepest = 8;                       // models within models
+constexpr int64_t kMostCalls = 100000;            // of layers, with those in models that are called again
+constexpr int64_t kMostGiven = int64_t{1} << 31;  // elements of weights, as often as layers take them
 
 using json = nlohmann::json;
 
@@ -43,7 +46,23 @@ struct Place {
 class WeightFile {
  public:
   virtual ~WeightFile() = default;
-  virtual std::optional<torch::Tensor> find(const Place& place, const std::string& name, int64_t number) const = 0;
+
+  /// Read once: the calls of a layer share it.
+  std::optional<torch::Tensor> find(const Place& place, const std::string& name, int64_t number) const {
+    const auto [at, is_new] = found_.try_emplace({place.names, place.counted, name, number});
+    if (is_new) at->second = look_up(place, name, number);
+    if (at->second) given_ += at->second->numel();
+    if (given_ > kMostGiven) throw UserError("its layers are called too often for the size of their weights");
+    return at->second;
+  }
+
+ private:
+  virtual std::optional<torch::Tensor> look_up(const Place& place, const std::string& name, int64_t number) const = 0;
+
+  mutable std::map<std::tuple<std::vector<std::string>, std::string, std::string, int64_t>,
+                   std::optional<torch::Tensor>>
+      found_;
+  mutable int64_t given_ = 0;
 };
 
 std::vector<std::string> pieces(const std::string& path) {
@@ -58,7 +77,8 @@ class NamedWeights : public WeightFile {
   NamedWeights(std::shared_ptr<const Hdf5File> file)
       : file_(std::move(file)), root_(file_->has("/model_weights") ? "/model_weights" : "") {}
 
-  std::optional<torch::Tensor> find(const Place& place, const std::string& name, int64_t) const override {
+ private:
+  std::optional<torch::Tensor> look_up(const Place& place, const std::string& name, int64_t) const override {
     const std::string group = root_ + "/" + place.names.front();
     std::optional<std::string> best;
     std::pair<int64_t, int64_t> most;
@@ -74,7 +94,6 @@ class NamedWeights : public WeightFile {
     return best ? std::optional(file_->tensor(group + "/" + *best)) : std::nullopt;
   }
 
- private:
   /// How many scopes are those of the layer, counted from the inside, and then how few others stand around them: the
   /// models in a model may have layers of one name.
   static std::pair<int64_t, int64_t> fit_of(const std::vector<std::string>& scopes,
@@ -93,7 +112,8 @@ class NumberedWeights : public WeightFile {
  public:
   explicit NumberedWeights(std::shared_ptr<const Hdf5File> file) : file_(std::move(file)) {}
 
-  std::optional<torch::Tensor> find(const Place& place, const std::string&, int64_t number) const override {
+ private:
+  std::optional<torch::Tensor> look_up(const Place& place, const std::string&, int64_t number) const override {
     for (const bool early : {false, true}) {
       std::string path = "/" + place.counted + fmt::format("/vars/{}", number);
       if (early) path = "/_layer_checkpoint_dependencies" + path.substr(path.find('/', 1));
@@ -102,7 +122,6 @@ class NumberedWeights : public WeightFile {
     return {};
   }
 
- private:
   std::shared_ptr<const Hdf5File> file_;
 };
 
@@ -406,14 +425,25 @@ class KerasReading {
     whole_pixels_ = whole_pixels_ || name.compare(0, 3, "int") == 0 || name.compare(0, 4, "uint") == 0;
   }
 
+  /// Models that call models multiply.
+  void count_call() {
+    throw_if_interrupted();
+    if (++calls_ <= kMostCalls) return;
+    throw UserError(fmt::format("{}: its layers are called more than {} times", file_, kMostCalls));
+  }
+
   std::vector<KerasValue> read_outputs(const json& layer, const std::vector<KerasValue>& inputs, const Place& place,
                                        int depth) {
-    if (is_model(layer.at("class_name"))) return read_model(layer, inputs, place, depth + 1);
+    if (is_model(layer.at("class_name"))) {
+      count_call();
+      return read_model(layer, inputs, place, depth + 1);
+    }
     return {read_call(layer, inputs, place, depth)};
   }
 
   KerasValue read_call(const json& layer, const std::vector<KerasValue>& inputs, const Place& place, int depth) {
     const std::string class_name = layer.at("class_name");
+    count_call();
     if (is_model(class_name)) return read_model(layer, inputs, place, depth + 1).at(0);
     const LayerWeights weights(weights_, place);
     KerasCall call{join(place.names, "/"), layer.at("config"), inputs, weights, graph_, keras3_};
@@ -423,6 +453,7 @@ class KerasReading {
   const WeightFile& weights_;
   bool keras3_, whole_pixels_ = false;
   std::string file_;
+  int64_t calls_ = 0;
   Graph graph_;
 };
 
@@ -434,6 +465,10 @@ ImportedModel read_configured(const std::string& text, const WeightFile& weights
     const std::string message = error.what();
     if (message.compare(0, path.string().size(), path.string()) == 0) throw;
     throw UserError(fmt::format("{}: {}", path.string(), message));
+  } catch (const Interrupted&) {
+    throw;
+  } catch (const Late&) {
+    throw;
   } catch (const std::exception& error) {
     throw UserError(fmt::format("{}: the model's configuration is damaged ({})", path.string(), reason_of(error)));
   }
