@@ -69,8 +69,6 @@ void Trainer::run(const std::function<void(const std::vector<EpochRecord>&)>& on
       break;
     }
     train_epoch();
-    // Weights never lie there without a state: --resume would take them for those of a run that it must not overwrite.
-    if (!std::filesystem::exists(state_path())) save_state(state_path());
     finish_epoch();
     const bool watched = may_collapse(loss_, state_.run.attack_steps);
     if (watched && has_collapsed(history(), start_.classes.size())) {
