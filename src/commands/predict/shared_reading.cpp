@@ -33,13 +33,13 @@ class Spool {
 
   void append(const std::string& text) {
     if (std::fwrite(text.data(), 1, text.size(), file_.get()) != text.size()) {
-      throw RunError("a temporary file cannot be written (is the disk full?)");
+      throw_lost();
     }
   }
 
   void each_line(const std::function<void(const std::string&)>& take) {
     if (std::fflush(file_.get()) != 0 || std::fseek(file_.get(), 0, SEEK_SET) != 0) {
-      throw RunError("a temporary file cannot be written (is the disk full?)");
+      throw_lost();
     }
     std::string line;
     for (int letter = std::fgetc(file_.get()); letter != EOF; letter = std::fgetc(file_.get())) {
@@ -54,6 +54,8 @@ class Spool {
   }
 
  private:
+  [[noreturn]] static void throw_lost() { throw RunError("a temporary file cannot be written (is the disk full?)"); }
+
   std::unique_ptr<std::FILE, int (*)(std::FILE*)> file_;
 };
 

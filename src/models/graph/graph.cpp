@@ -84,31 +84,26 @@ bool has_constants(const Graph& graph, const GraphNode& node, size_t first) {
                      [&](const std::string& name) { return graph.constants.count(name) > 0; });
 }
 
-/// One number for each channel of the layer's weights, or one for all.
-bool fits_channels(const Graph& graph, const GraphNode& layer, const GraphNode& scale) {
-  const auto& weight = graph.constants.at(layer.inputs[1]);
-  const auto shape = fact_of<FoldingLayer>(layer).by_channel(layer);
-  const auto axis = std::find(shape.begin(), shape.end(), -1) - shape.begin();
-  if (weight.dim() != static_cast<int64_t>(shape.size())) return false;
+/// Puts a `ChannelScale` into the weights of the layer before it. False, and nothing is done: it has not one number for
+/// each channel of the weights, or one for all.
+bool merge_scale(Graph& graph, GraphNode& layer, const GraphNode& scale) {
+  const auto weight = graph.constants.at(layer.inputs[1]);
+  const auto by_channel = fact_of<FoldingLayer>(layer).by_channel(layer);
+  if (weight.dim() != static_cast<int64_t>(by_channel.size())) return false;
+  const int64_t channels = weight.size(std::find(by_channel.begin(), by_channel.end(), -1) - by_channel.begin());
   const auto [factor, shift] = fact_of<ChannelScale>(scale).factors(scale, graph);
-  return (factor.numel() == 1 || factor.numel() == weight.size(axis)) && shift.numel() <= weight.size(axis);
-}
-
-/// Puts a `ChannelScale` into the weights of the layer before it.
-void merge_scale(Graph& graph, GraphNode& layer, const GraphNode& scale) {
-  const auto [factor, shift] = fact_of<ChannelScale>(scale).factors(scale, graph);
-  const auto weight = graph.constants.at(layer.inputs[1]).to(torch::kFloat64);
+  if ((factor.numel() != 1 && factor.numel() != channels) || shift.numel() > channels) return false;
   auto bias = torch::zeros_like(shift);
   if (layer.inputs.size() > 2 && !layer.inputs[2].empty()) {
     bias = graph.constants.at(layer.inputs[2]).to(torch::kFloat64) * layer.attributes.value("beta", 1.0);
   }
   if (find_operator(layer.op)->understands("beta")) layer.attributes["beta"] = 1.0;  // it is in the weights now
   layer.inputs.resize(3);
-  layer.inputs[1] =
-      graph.constant(scale.name + ".weight",
-                     (weight * factor.view(fact_of<FoldingLayer>(layer).by_channel(layer))).to(torch::kFloat32));
+  layer.inputs[1] = graph.constant(scale.name + ".weight",
+                                   (weight.to(torch::kFloat64) * factor.view(by_channel)).to(torch::kFloat32));
   layer.inputs[2] = graph.constant(scale.name + ".bias", (bias * factor + shift).to(torch::kFloat32));
   layer.outputs[0] = scale.outputs[0];
+  return true;
 }
 
 void fold_scales(Graph& graph) {
@@ -122,9 +117,8 @@ void fold_scales(Graph& graph) {
         entry != nullptr && node.inputs.size() >= entry->least_inputs && has_constants(graph, node, 1);
     const auto before = node.inputs.empty() ? layers.end() : layers.find(node.inputs[0]);
     if (constant && entry->fact<ChannelScale>().factors != nullptr && before != layers.end() &&
-        readers.at(node.inputs[0]) == 1 && fits_channels(graph, kept[before->second], node) && made < kMostElements) {
+        readers.at(node.inputs[0]) == 1 && made < kMostElements && merge_scale(graph, kept[before->second], node)) {
       made += graph.constants.at(kept[before->second].inputs[1]).numel();
-      merge_scale(graph, kept[before->second], node);
       continue;
     }
     if (constant && entry->fact<FoldingLayer>().by_channel != nullptr) layers[node.outputs.at(0)] = kept.size();

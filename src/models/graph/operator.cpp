@@ -47,6 +47,13 @@ void OperatorCall::allow(torch::IntArrayRef shape) const {
   }
 }
 
+void OperatorCall::allow_pads(torch::IntArrayRef pads) const {
+  constexpr int64_t kMost = 1 << 20;
+  for (const int64_t pad : pads) {
+    if (pad < -kMost || pad > kMost) fail("has impossible pads");
+  }
+}
+
 int64_t OperatorCall::axis(int64_t given, int64_t dim) const {
   if (given < -dim || given >= dim) fail(fmt::format("axis {} of a value with {} axes", given, dim));
   return given < 0 ? given + dim : given;

@@ -39,6 +39,9 @@ class OperatorCall {
   /// Call it before making anything that can be larger than the inputs. Throws UserError on a size no network has.
   void allow(torch::IntArrayRef shape) const;
 
+  /// Pads, cut off where they are negative, of more than any image has. Throws UserError.
+  void allow_pads(torch::IntArrayRef pads) const;
+
   /// The shape that two values have together, by numpy's rules; it is allowed (above) too. Throws UserError where they
   /// do not fit.
   std::vector<int64_t> broadcast(torch::IntArrayRef a, torch::IntArrayRef b) const;

@@ -177,11 +177,10 @@ class CodeCheck {
                                         ',',       ':',
                                         '=',       '.'};
     static const std::set<int> callable = {TK_IDENT, TK_STRINGLITERAL, ')', ']', '}'};
-    const bool harmless =
-        before_ == std::vector<std::string>{"annotate"} || before_ == std::vector<std::string>{"torch", "device"};
-    const bool calls = kind == '(' && callable.count(last_) > 0 && !harmless;
-    if (place_.worked_out_while_loading() && (plain.count(kind) == 0 || calls))
-      refused_.insert("code outside of functions");
+    static const std::set<std::vector<std::string>> harmless = {{"annotate"}, {"torch", "device"}};
+    if (!place_.worked_out_while_loading()) return;
+    const bool calls = kind == '(' && callable.count(last_) > 0 && harmless.count(before_) == 0;
+    if (plain.count(kind) == 0 || calls) refused_.insert("code outside of functions");
   }
 
   /// `getattr(x, "name")` is `x.name`. LibTorch joins texts that stand side by side, and resolves escapes.
