@@ -236,7 +236,7 @@ Splits without_empty_classes(const Splits& splits) {
   std::vector<std::string> empty;
   for (size_t k = 0; k < mapping.size(); ++k)
     if (mapping[k] < 0) empty.push_back(all.names()[k]);
-  const Splits found{splits.training.recoded(learnt, mapping), splits.validation.recoded(learnt, mapping)};
+  Splits found{splits.training.recoded(learnt, mapping), splits.validation.recoded(learnt, mapping)};
   const int64_t left_out = splits.validation.size() - found.validation.size();
   if (!empty.empty()) {
     inform(fmt::format("no training image is of {}: the network gets {} outputs, for {}{}", join(empty, ", "),

@@ -168,7 +168,7 @@ class StartedProcesses : public Team {
     int status = 0;
     ::kill(member->second.process, SIGKILL);  // it may only have closed its end
     ::waitpid(member->second.process, &status, 0);
-    const Message message{member->first, {}, reason_of_end(status)};
+    Message message{member->first, {}, reason_of_end(status)};
     members_.erase(member);
     return message;
   }

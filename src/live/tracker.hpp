@@ -11,7 +11,7 @@ namespace fercli {
 /// A face that was found, and what the person looks like.
 struct Sighting {
   Sighting(const Box& box) : face{box} {}  // NOLINT: a box is a sighting of which no more is known
-  Sighting(Detection found, const Appearance& colours) : face(std::move(found)), look(colours) {}
+  Sighting(const Detection& found, const Appearance& colours) : face(found), look(colours) {}
 
   Detection face;
   Appearance look{};

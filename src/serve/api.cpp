@@ -341,6 +341,7 @@ Json Api::read_picture(const std::string& bytes, const std::vector<const ServedM
   throw_if_late();
   const auto found = find_faces(picture, &detector, chosen.front()->classifier.preprocessing(), Detect::Auto);
   std::vector<std::vector<Json>> verdicts;  // of each network, of each face
+  verdicts.reserve(chosen.size());
   for (const ServedModel* model : chosen) verdicts.push_back(read_squares(*model, picture, found.squares, language));
   Json predictions = Json::array();
   for (size_t i = 0; i < found.faces.size(); ++i) {

@@ -45,7 +45,7 @@ std::string host_part(const std::string& authority) {
 }
 
 std::string parse_origin(const std::string& text) {
-  const std::string lower = to_lower(text);
+  std::string lower = to_lower(text);
   const size_t scheme = lower.find("://");
   const std::string name = lower.substr(0, scheme);
   const std::string authority = scheme == std::string::npos ? "" : lower.substr(scheme + 3);

@@ -133,7 +133,7 @@ bool has_fitting_chunks(hid_t creation, int rank, int64_t elements) {
   if (H5Pget_layout(creation) != H5D_CHUNKED) return true;
   std::vector<hsize_t> sides(static_cast<size_t>(rank));
   if (H5Pget_chunk(creation, rank, sides.data()) != rank) return false;
-  const auto most = static_cast<hsize_t>(4 * elements + (1 << 20));
+  const hsize_t most = 4 * static_cast<hsize_t>(elements) + (1 << 20);
   hsize_t chunk = 1;
   for (const hsize_t side : sides) {
     if (side == 0 || chunk > most / side) return false;

@@ -84,14 +84,17 @@ bool has_constants(const Graph& graph, const GraphNode& node, size_t first) {
                      [&](const std::string& name) { return graph.constants.count(name) > 0; });
 }
 
-/// Puts a `ChannelScale` into the weights of the layer before it. False, and nothing is done: it has not one number for
-/// each channel of the weights, or one for all.
+/// Puts a `ChannelScale` into the weights of the layer before it. False, and nothing is done: they are not such a scale
+/// and such a layer, or it has not one number for each channel of the weights, or one for all.
 bool merge_scale(Graph& graph, GraphNode& layer, const GraphNode& scale) {
+  const auto by_channel_of = fact_of<FoldingLayer>(layer).by_channel;
+  const auto factors_of = fact_of<ChannelScale>(scale).factors;
+  if (by_channel_of == nullptr || factors_of == nullptr) return false;
   const auto weight = graph.constants.at(layer.inputs[1]);
-  const auto by_channel = fact_of<FoldingLayer>(layer).by_channel(layer);
+  const auto by_channel = by_channel_of(layer);
   if (weight.dim() != static_cast<int64_t>(by_channel.size())) return false;
   const int64_t channels = weight.size(std::find(by_channel.begin(), by_channel.end(), -1) - by_channel.begin());
-  const auto [factor, shift] = fact_of<ChannelScale>(scale).factors(scale, graph);
+  const auto [factor, shift] = factors_of(scale, graph);
   if ((factor.numel() != 1 && factor.numel() != channels) || shift.numel() > channels) return false;
   auto bias = torch::zeros_like(shift);
   if (layer.inputs.size() > 2 && !layer.inputs[2].empty()) {
@@ -116,8 +119,8 @@ void fold_scales(Graph& graph) {
     const bool constant =
         entry != nullptr && node.inputs.size() >= entry->least_inputs && has_constants(graph, node, 1);
     const auto before = node.inputs.empty() ? layers.end() : layers.find(node.inputs[0]);
-    if (constant && entry->fact<ChannelScale>().factors != nullptr && before != layers.end() &&
-        readers.at(node.inputs[0]) == 1 && made < kMostElements && merge_scale(graph, kept[before->second], node)) {
+    if (constant && before != layers.end() && readers.at(node.inputs[0]) == 1 && made < kMostElements &&
+        merge_scale(graph, kept[before->second], node)) {
       made += graph.constants.at(kept[before->second].inputs[1]).numel();
       continue;
     }
@@ -287,7 +290,7 @@ const Register<StoredModel> stored{{kGraphKind, restore}};
 
 std::string Graph::add(const std::string& op, const std::string& name, std::vector<std::string> inputs,
                        nlohmann::json attributes) {
-  const std::string output = fmt::format("{}:{}", name, nodes.size());
+  std::string output = fmt::format("{}:{}", name, nodes.size());
   nodes.push_back({op, name, std::move(inputs), {output}, std::move(attributes)});
   return output;
 }
@@ -305,7 +308,7 @@ std::string Graph::constant(const std::string& hint, const torch::Tensor& value)
     const int64_t middle = used + (free - used) / 2;
     (taken(middle) ? used : free) = middle;
   }
-  const std::string name = numbered(free);
+  std::string name = numbered(free);
   constants[name] = value;
   return name;
 }
@@ -335,6 +338,7 @@ void check_graph(const Graph& graph, const std::string& file) {
     if (entry == nullptr || entry->run == nullptr) unsupported[node.op].push_back(node.name);
   }
   std::vector<std::string> list;
+  list.reserve(unsupported.size());
   for (const auto& [op, nodes] : unsupported) list.push_back(fmt::format("{} ({})", op, join(nodes, ", ")));
   if (!list.empty()) {
     throw UserError(fmt::format("{}: operators that are not supported, with their nodes: {}", file, join(list, "; ")));

@@ -259,7 +259,7 @@ Tensors where(const OperatorCall& c) {
 
 /// Begins of all axes, or of those that a fourth input lists (opset 18), then their ends.
 std::vector<int64_t> pads_of(const OperatorCall& c) {
-  const auto given = c.integers(1, "pads", {});
+  auto given = c.integers(1, "pads", {});
   const int64_t dim = c[0].dim();
   if (!c.has(3)) return given;
   const auto axes = c.integers(3, "axes", {});

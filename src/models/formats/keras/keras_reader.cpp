@@ -248,6 +248,7 @@ class KerasReading {
     graph_.input = image.name;
     const auto outputs = read_model(model, {image.value()}, {}, 0);
     std::vector<std::string> names;
+    names.reserve(outputs.size());
     for (const auto& output : outputs) names.push_back(output.name);
     graph_.output = choose_output(names, output_names(model), options, file_);
     ImportedModel imported = import_graph(std::move(graph_), file_, options);
@@ -304,7 +305,7 @@ class KerasReading {
   static std::optional<std::vector<int64_t>> shape_in(const json& config) {
     for (const auto& layer : layers_of(config)) {
       const bool model = is_model(layer.at("class_name").get<std::string>());
-      if (const auto shape = model ? shape_in(layer.at("config")) : declared_shape(layer.at("config"))) return shape;
+      if (auto shape = model ? shape_in(layer.at("config")) : declared_shape(layer.at("config"))) return shape;
     }
     return config.is_object() ? declared_shape(config) : std::nullopt;
   }

@@ -314,7 +314,7 @@ struct ArchiveCode {
     if (file.find('.') != std::string::npos) throw std::runtime_error("has code in a file of an impossible name");
     std::replace(file.begin(), file.end(), '/', '.');
     files[file] = code;
-    for (const auto& name : classes_of_it) classes.push_back(file + "." + name);
+    for (const auto& name : classes_of_it) classes.push_back(fmt::format("{}.{}", file, name));
   }
 };
 

@@ -79,8 +79,8 @@ torch::Tensor chosen_tensor(const c10::IValue& value, const std::string& output)
 
 class TorchScriptExecutor : public AutogradExecutor {
  public:
-  TorchScriptExecutor(torch::jit::Module module, std::string output)
-      : module_(std::move(module)), output_(std::move(output)) {}
+  TorchScriptExecutor(const torch::jit::Module& module, std::string output)
+      : module_(module), output_(std::move(output)) {}
 
   torch::Tensor forward(const torch::Tensor& input) const override {
     // Without it the interpreter specialises itself after some calls, and roundings change.
@@ -126,7 +126,7 @@ class TorchScriptModel : public ForeignModel {
       auto module = torch::jit::load(stream, device);
       module.eval();
       for (auto parameter : module.parameters()) parameter.set_requires_grad(false);
-      return std::make_shared<TorchScriptExecutor>(std::move(module), output_);
+      return std::make_shared<TorchScriptExecutor>(module, output_);
     } catch (const std::exception&) {
       refuse_damaged_script(name_);
     }
