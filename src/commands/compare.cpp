@@ -9,6 +9,7 @@
 #include "core/command.hpp"
 #include "core/error.hpp"
 #include "core/escape.hpp"
+#include "core/file_name.hpp"
 #include "core/files.hpp"
 #include "core/json_text.hpp"
 #include "core/options.hpp"

@@ -443,6 +443,17 @@ int run_audit(const std::vector<std::string>& arguments) {
 
 // ---- convert --------------------------------------------------------------------------------------------------------
 
+/// Replacing a folder would remove what else it holds.
+void require_outside(const fs::path& source, const fs::path& destination) {
+  std::error_code error;
+  const fs::path inner = fs::canonical(source, error), outer = fs::canonical(destination, error);
+  if (inner.empty() || outer.empty() || inner == outer) return;
+  if (std::mismatch(outer.begin(), outer.end(), inner.begin(), inner.end()).first == outer.end()) {
+    throw UserError(fmt::format("fercli data convert: {} is not replaced, because the source {} lies in it",
+                                destination.string(), source.string()));
+  }
+}
+
 int run_convert(const std::vector<std::string>& arguments) {
   OptionSet options(
       "data convert", "SOURCE DESTINATION",
@@ -460,6 +471,7 @@ int run_convert(const std::vector<std::string>& arguments) {
   if (is_taken(destination, force)) {
     throw UserError(fmt::format("fercli data convert: {} exists already; --force replaces it", destination.string()));
   }
+  require_outside(words[0], destination);
   const OutputLock lock = OutputLock::of_file(destination);
   const std::string asked = format == "auto" ? "" : format;
   const DatasetWriter& writer = find_writer(destination, asked);

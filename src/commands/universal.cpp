@@ -58,7 +58,6 @@ void check(Arguments& a, const OptionSet& options) {
   if (!options.given("eps")) a.threat.eps = parse_number(facts_of(a.threat.norm).universal_eps);
   check_eps(options, a.threat.norm, a.threat.eps, kLargestEps);
   if (options.given("alpha")) check_alpha(options, a.threat.norm == Norm::Linf, a.settings.alpha);
-  check_mask(options, a.mask);
   a.division.check(options, a.set.out);
   if (!a.division.shard.empty() && a.load.empty()) {
     options.fail("shard", "needs --load; what is learnt is not divided, only its scoring");

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <set>
 
 #include "core/escape.hpp"
@@ -38,6 +39,15 @@ std::vector<std::string> file_names_of(const std::vector<std::string>& texts, co
     names.push_back(name);
   }
   return names;
+}
+
+std::string unused_name(const std::string& name, const std::vector<std::string>& taken) {
+  const auto is_taken = [&](const std::string& word) {
+    return std::find(taken.begin(), taken.end(), word) != taken.end();
+  };
+  std::string free = name;
+  for (int number = 2; is_taken(free); ++number) free = fmt::format("{}-{}", name, number);
+  return free;
 }
 
 }  // namespace fercli

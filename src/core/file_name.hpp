@@ -15,4 +15,7 @@ std::string file_name_of(std::string_view text, const std::string& stem = "x");
 /// `file_name_of` for each; names that would be equal (in upper or lower case) get a number.
 std::vector<std::string> file_names_of(const std::vector<std::string>& texts, const std::string& stem = "x");
 
+/// The name, or NAME-2, NAME-3, … when it is taken.
+std::string unused_name(const std::string& name, const std::vector<std::string>& taken);
+
 }  // namespace fercli

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <boost/program_options.hpp>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -349,6 +350,10 @@ void OptionSet::assign(Option& option) const {
       }
       option.given = words;
     }
+    // What a script makes of a variable that is not set is no wish for the default.
+    const bool blank =
+        option.given.empty() || std::find(option.given.begin(), option.given.end(), "") != option.given.end();
+    if (blank) throw std::invalid_argument("must not be empty");
     option.assign(option.given);
   } catch (const std::invalid_argument& error) {
     const std::string where = option.source == "command line" ? "" : option.source + ": ";
@@ -382,6 +387,10 @@ void OptionSet::read(const std::vector<std::string>& arguments) {
     for (const auto& parameter : section_of(*option.plug_in)) option.parameters->insert(parameter);
   }
   if (positional_ == nullptr) return;
+  if (std::find(positional_->begin(), positional_->end(), "") != positional_->end()) {
+    throw UserError(fmt::format("fercli {}: one word is empty; usage: fercli {} {} [options]", command_, command_,
+                                positional_usage_));
+  }
   if (positional_->size() >= positional_minimum_ && positional_->size() <= positional_maximum_) return;
   throw UserError(fmt::format(
       "fercli {}: {} words given where {} are expected; usage: fercli {} {} [options]", command_, positional_->size(),

@@ -25,12 +25,23 @@ struct Contents {
   std::set<std::string> files;
 };
 
-/// No path out of the folder, whatever the list says: what it names is removed.
-bool is_below(const fs::path& path) {
+/// The first folder on the way from `folder` to a file that is a link; empty where none is.
+fs::path link_on_the_way(const fs::path& folder, const fs::path& file) {
+  fs::path way = folder;
+  for (const auto& part : file.parent_path()) {
+    way /= part;
+    std::error_code error;
+    if (fs::is_symlink(way, error)) return way;
+  }
+  return {};
+}
+
+/// No path out of the folder, whatever the list says and whatever links lie there: what it names is removed.
+bool is_below(const fs::path& path, const fs::path& folder) {
   for (const auto& part : path) {
     if (part == ".." || part == "/") return false;
   }
-  return !path.empty() && path.is_relative();
+  return !path.empty() && path.is_relative() && link_on_the_way(folder, path).empty();
 }
 
 Contents read_contents(const fs::path& folder) {
@@ -42,7 +53,7 @@ Contents read_contents(const fs::path& folder) {
     contents.command = list.at("command").get<std::string>();
     for (const auto& entry : list.at("files")) {
       const auto name = entry.get<std::string>();
-      if (is_below(name)) contents.files.insert(name);
+      if (is_below(name, folder)) contents.files.insert(name);
     }
   } catch (const nlohmann::json::exception&) {
     warn(fmt::format("{}: is damaged; files of an earlier run may stay in this folder", (folder / kListName).string()));
@@ -84,6 +95,10 @@ void put_in_place(const fs::path& work, const fs::path& folder, const std::strin
   try {
     const Contents earlier = read_contents(folder);
     const Contents now{command, files_below(work)};
+    for (const auto& file : now.files) {
+      const fs::path link = link_on_the_way(folder, file);
+      if (!link.empty()) throw UserError(fmt::format("{}: is a link, where a folder of results goes", link.string()));
+    }
     Contents both = now;
     both.files.insert(earlier.files.begin(), earlier.files.end());
     write_contents(both, folder);  // a run killed from here on leaves files that the next one still knows

@@ -14,7 +14,7 @@ namespace fercli {
 /// - a run that fails or is killed leaves the earlier results as they were,
 /// - the files of an earlier run of the same command make room: no picture of it is left beside new results,
 /// - the results of another command are never touched: such a folder is refused,
-/// - other files in the folder stay.
+/// - other files in the folder stay, and links that lead out of it are not followed.
 /// No other fercli can write there meanwhile.
 class OutputFolder {
  public:
@@ -28,8 +28,8 @@ class OutputFolder {
   const std::filesystem::path& path() const { return folder_; }  ///< where the results will be
   const std::filesystem::path& work() const;                     ///< where they are written until then
 
-  /// Puts everything in `work` in its place. Throws as `throw_write_error`; then what has none yet stays, in a folder
-  /// "unfinished" that the message names.
+  /// Puts everything in `work` in its place. Throws as `throw_write_error`, and UserError where a link has the name of
+  /// a folder of results; then what has no place yet stays, in a folder "unfinished" that the message names.
   void complete();
 
  private:

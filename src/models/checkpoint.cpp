@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <set>
 
 #include "core/container.hpp"
 #include "core/digest.hpp"
@@ -135,6 +136,10 @@ void check_header(const Checkpoint& checkpoint, const std::string& path) {
                                 input.columns(), input.channels));
   }
   if (checkpoint.classes.size() < 2) throw UserError(fmt::format("{}: names fewer than two classes", path));
+  std::set<std::string> names;
+  for (const auto& name : checkpoint.classes.names()) {
+    if (!names.insert(name).second) throw UserError(fmt::format("{}: names the class {} twice", path, name));
+  }
 }
 
 }  // namespace

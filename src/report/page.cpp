@@ -5,6 +5,7 @@
 #include <set>
 
 #include "core/error.hpp"
+#include "core/file_name.hpp"
 #include "core/files.hpp"
 #include "core/text.hpp"
 #include "data/label_set.hpp"
@@ -153,9 +154,14 @@ void Page::add_row(HeatMap& map, const View& row, double scale, NumberFormat for
   }
 }
 
+std::filesystem::path Page::place_of(const std::string& name) const {
+  drawn_.push_back(unused_name(name, drawn_));
+  return std::filesystem::path(kFigures) / drawn_.back();
+}
+
 std::vector<Block> Page::figure(const std::string& name, const FigureScript& script, const std::string& alt,
                                 const Text& caption) const {
-  const auto stem = std::filesystem::path(kFigures) / name;
+  const auto stem = place_of(name);
   for (const char* extension : {".png", ".svg"}) {
     if (!draw_figure(script.script, script.size, folder_ / (stem.string() + extension))) return {};
   }
@@ -164,7 +170,7 @@ std::vector<Block> Page::figure(const std::string& name, const FigureScript& scr
 
 Card::Picture Page::picture(const std::string& name, const std::string& png, const std::string& alt,
                             const Text& caption) const {
-  const auto file = std::filesystem::path(kFigures) / (name + ".png");
+  const auto file = place_of(name).concat(".png");
   write_file(folder_ / file, png);
   return {file, png, alt, caption};
 }

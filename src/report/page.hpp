@@ -57,10 +57,11 @@ class Page {
   /// Adds a row of Metrics, or numbers, times `scale`.
   void add_row(HeatMap& map, const View& row, double scale, NumberFormat format) const;
 
-  /// Draws FOLDER/figures/NAME.png and .svg. Nothing when that cannot be done: a warning was given.
+  /// Draws FOLDER/figures/NAME.png and .svg; a name that this page has used gets a number. Nothing when that cannot be
+  /// done: a warning was given.
   std::vector<Block> figure(const std::string& name, const FigureScript& script, const std::string& alt,
                             const Text& caption) const;
-  /// FOLDER/figures/NAME of a picture that the report contains.
+  /// FOLDER/figures/NAME of a picture that the report contains; a name that this page has used gets a number.
   Card::Picture picture(const std::string& name, const std::string& png, const std::string& alt,
                         const Text& caption) const;
 
@@ -75,9 +76,13 @@ class Page {
   std::string with_n(const std::string& name, const View& n) const;
 
  private:
+  /// FOLDER/figures/NAME without extension. Names of models that differ in case or signs alone have one slug.
+  std::filesystem::path place_of(const std::string& name) const;
+
   View report_;
   RenderOptions options_;
   std::filesystem::path folder_;
+  mutable std::vector<std::string> drawn_;  ///< names of figures and pictures
 };
 
 /// "PGD 20, standard" -> "pgd-20-standard": part of a file name or an anchor.

@@ -28,16 +28,20 @@ std::string stem_of(const std::string& given) {
   return std::filesystem::path(given).stem().string();
 }
 
-/// Files of different folders often have one name.
+/// Files of different folders often have one name, and one may be called "all".
 std::vector<std::string> served_names(const std::vector<NamedCheckpoint>& checkpoints) {
   std::vector<std::string> names;
   for (const auto& each : checkpoints) {
     const auto same = std::count_if(checkpoints.begin(), checkpoints.end(), [&](const NamedCheckpoint& other) {
       return stem_of(other.name) == stem_of(each.name);
     });
-    const std::string name = printable(same > 1 ? each.name : stem_of(each.name));
+    const bool unclear = same > 1 || to_lower(stem_of(each.name)) == kEveryModel;
+    const std::string name = printable(unclear ? each.name : stem_of(each.name));
     if (std::find(names.begin(), names.end(), name) != names.end()) {
       throw UserError(fmt::format("--model {}: is given twice", name));
+    }
+    if (to_lower(name) == kEveryModel) {
+      throw UserError(fmt::format("--model {}: by this name requests ask for all networks; rename the file", name));
     }
     names.push_back(name);
   }
@@ -57,10 +61,13 @@ ServedModels::ServedModels(const std::vector<NamedCheckpoint>& checkpoints, cons
 
 const ServedModel& ServedModels::get(const std::string& name) const {
   std::vector<std::string> names;
+  std::vector<const ServedModel*> alike;
   for (const auto& model : models_) {
-    if (to_lower(model.name) == to_lower(name)) return model;
+    if (model.name == name) return model;
+    if (to_lower(model.name) == to_lower(name)) alike.push_back(&model);
     names.push_back(model.name);
   }
+  if (alike.size() == 1) return *alike.front();
   throw RequestError(400, fmt::format("model '{}' is not served{}; this server has {}", shown_name(name),
                                       did_you_mean(name, names), join(names, ", ")));
 }

@@ -18,7 +18,7 @@ struct NamedCheckpoint {
 
 /// A network under the name by which requests ask for it.
 struct ServedModel {
-  std::string name;  ///< of a file its name without extension; the whole path where two would be the same
+  std::string name;  ///< of a file its name without extension; as --model has it where two would be the same, or "all"
   std::string digest;
   Classifier classifier;
 };
@@ -26,13 +26,13 @@ struct ServedModel {
 /// The networks of one server, in the order of --model. Usable by any number of threads at once.
 class ServedModels {
  public:
-  /// Throws UserError when a network is given twice, and on an empty list.
+  /// Throws UserError when a network is given twice or called "all", and on an empty list.
   ServedModels(const std::vector<NamedCheckpoint>& checkpoints, const Runtime& runtime);
 
   const std::vector<ServedModel>& all() const { return models_; }
   const ServedModel& first() const { return models_.front(); }
 
-  /// Throws RequestError 400 that lists the names.
+  /// In any case of letters where one network alone is meant. Throws RequestError 400 that lists the names.
   const ServedModel& get(const std::string& name) const;
 
   /// "" is the first, "all" every one, else names separated by commas. Throws as `get` does.

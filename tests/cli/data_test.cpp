@@ -178,6 +178,14 @@ TEST_F(DataCommand, ConvertDoesNotOverwriteUnlessForced) {
   EXPECT_THAT(read_file(folder / "faces.csv"), StartsWith("emotion,pixels,Usage\n0,"));
 }
 
+TEST_F(DataCommand, ConvertReplacesNoFolderThatHoldsItsSource) {
+  ASSERT_EQ(run_data({"convert", source, at("all")}).exit_code, 0);
+  const auto run = run_data({"convert", at("all/Training"), at("all"), "--force"});
+  EXPECT_EQ(run.exit_code, 2);
+  EXPECT_THAT(run.err, HasSubstr("all is not replaced, because the source"));
+  EXPECT_TRUE(std::filesystem::exists(folder / "all" / "PublicTest"));
+}
+
 TEST_F(DataCommand, BadRowEndsWithFileAndLine) {
   write_file(folder / "bad.csv", "emotion,pixels\n3,1 2 3 4\n3,1 2 3\n");
   const auto run = run_fercli({"data", "audit", at("bad.csv")});

@@ -307,6 +307,24 @@ TEST(OutputFolders, RemoveNothingThatADamagedListNamesOutsideThem) {
   EXPECT_EQ(read_file(scratch / "precious.txt"), "mine");
 }
 
+TEST(OutputFolders, FollowNoLinksOutOfThem) {
+  const ScratchFolder scratch;
+  write_file(scratch / "elsewhere" / "precious.txt", "mine");
+  write_file(scratch / "out" / ".fercli.json", R"({"command": "eval", "files": ["link/precious.txt"]})");
+  fs::create_directory_symlink("../elsewhere", scratch / "out" / "link");
+  {
+    OutputFolder folder(scratch / "out", "eval");
+    write_file(folder.work() / "result.json", "{}");
+    folder.complete();
+  }
+  EXPECT_EQ(read_file(scratch / "elsewhere" / "precious.txt"), "mine");
+  OutputFolder folder(scratch / "out", "eval");
+  write_file(folder.work() / "link" / "precious.txt", "new");
+  EXPECT_THAT(message_of([&] { folder.complete(); }), HasSubstr("link: is a link, where a folder of results goes"));
+  EXPECT_EQ(read_file(scratch / "elsewhere" / "precious.txt"), "mine");
+  EXPECT_EQ(read_file(scratch / "out" / "unfinished" / "link" / "precious.txt"), "new");
+}
+
 TEST(OutputFolders, TakeNoPartOfAKilledMemberForAResult) {
   const ScratchFolder scratch;
   {

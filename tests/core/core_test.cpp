@@ -259,6 +259,19 @@ TEST(Options, WrongValuesAreExplained) {
   EXPECT_EQ(Sample().error({"goal", "--decay", "inf"}), "fercli attack: --decay inf: must be at least 0, and finite");
 }
 
+TEST(Options, AnEmptyTextIsNoWishForTheDefault) {
+  const test::ScratchFolder folder;
+  write_file(folder / "a.ini", "model =\n");
+  write_file(folder / "b.ini", "image =  \n");
+  EXPECT_EQ(Sample().error({"goal", "--model", ""}), "fercli attack: --model : must not be empty");
+  EXPECT_EQ(Sample().error({"goal", "--image", "x.png", ""}), "fercli attack: --image x.png : must not be empty");
+  EXPECT_EQ(Sample().error({""}), "fercli attack: one word is empty; usage: fercli attack GOAL [options]");
+  for (const char* file : {"a.ini", "b.ini"}) {
+    EXPECT_THAT(Sample().error({"goal", "--config", (folder / file).string()}),
+                testing::HasSubstr("must not be empty"));
+  }
+}
+
 TEST(Program, WithoutACommandItListsThem) {
   const auto result = test::run_fercli({});
   EXPECT_EQ(result.exit_code, 2);

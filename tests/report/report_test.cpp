@@ -376,6 +376,19 @@ TEST(Report, ShowsPicturesOfTheUserOnlyWhenAskedTo) {
   EXPECT_EQ(with.figures.count("gallery-standard-2-original.png"), 1u);
 }
 
+TEST(Report, NetworksWhoseNamesDifferInSignsAloneHavePicturesOfTheirOwn) {
+  json report = small_report();
+  const json gallery = report["parts"]["gallery"]["standard"];
+  report["models"][0]["name"] = "Net 1";
+  report["models"][1]["name"] = "Net_1";
+  report["parts"] = {{"gallery", {{"Net 1", gallery}, {"Net_1", gallery}}}};
+  const auto rendered = render(report);
+  for (const char* picture : {"gallery-net-1-1-original.png", "gallery-net-1-1-original-2.png"}) {
+    EXPECT_EQ(rendered.figures.count(picture), 1u) << picture;
+    EXPECT_THAT(rendered.markdown, HasSubstr(picture));
+  }
+}
+
 TEST(Report, NamesFromOutsideAreNoMarkup) {
   json report = small_report();
   report["warnings"] = {"<b>bold</b> & \"quoted\" | *starred*"};

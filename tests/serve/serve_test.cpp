@@ -438,6 +438,27 @@ TEST(ServedModelsTest, FilesOfOneNameAreToldApartByTheirFolders) {
               testing::HasSubstr("--model standard: is given twice"));
 }
 
+TEST(ServedModelsTest, NamesThatDifferInCaseAloneAreToldApart) {
+  const Checkpoint checkpoint = load_checkpoint(resolve_model("standard"));
+  const ServedModels models({{"Net.pt", checkpoint}, {"net.pt", checkpoint}, {"Other.pt", checkpoint}}, {});
+  EXPECT_EQ(models.get("net").name, "net");
+  EXPECT_EQ(models.get("Net").name, "Net");
+  EXPECT_EQ(models.get("other").name, "Other");
+  EXPECT_EQ(models.chosen("Net,net").size(), 2u);
+  EXPECT_THROW(models.get("NET"), RequestError);
+}
+
+TEST(ServedModelsTest, ANetworkCalledAllDoesNotStandForAll) {
+  const Checkpoint checkpoint = load_checkpoint(resolve_model("standard"));
+  const ServedModels models({{"x.pt", checkpoint}, {"All.pt", checkpoint}}, {});
+  EXPECT_EQ(models.chosen("all").size(), 2u);
+  EXPECT_EQ(models.chosen("All.pt").front()->name, "All.pt");
+  EXPECT_THAT(message_of([&] {
+                ServedModels({{"all", checkpoint}}, {});
+              }),
+              testing::HasSubstr("--model all: by this name requests ask for all networks"));
+}
+
 TEST_F(Serving, RangesAreNotServed) {
   const auto whole = request("GET", "/page.js");
   for (const char* range : {"bytes=0-10", "bytes=0-,0-,0-,0-,0-,0-"}) {

@@ -168,7 +168,6 @@ std::vector<std::string> AttackOptions::choose(const OptionSet& options, const s
   settle_norm(options, names);
   for (const auto& chosen : all) add(options, option, chosen);
   for (const auto& parameter : shared_parameters()) warn_if_unused(options, parameter.name, names);
-  check_mask(options, mask);
   return names;
 }
 
@@ -184,10 +183,6 @@ void AttackOptions::add(const OptionSet& options, const std::string& option, con
   } catch (const std::invalid_argument& error) {
     options.fail(option, fmt::format("attack '{}': {}", entry.name, error.what()));
   }
-}
-
-void check_mask(const OptionSet& options, const std::string& mask) {
-  if (options.given("mask") && mask.empty()) options.fail("mask", "must not be empty");
 }
 
 void warn_if_unused(const OptionSet& options, const std::string& name, const std::vector<std::string>& attacks) {

@@ -52,9 +52,6 @@ std::string attack_name(const std::string& word);
 /// One goal from the words of a command line: "happy to sad" is happy-to-sad. Throws UserError on other words.
 std::string goal_of_words(const std::vector<std::string>& words, const OptionSet& options);
 
-/// Refuses a --mask that is given without naming anything.
-void check_mask(const OptionSet& options, const std::string& mask);
-
 /// Says so where an option is given for a parameter that none of the attacks has.
 void warn_if_unused(const OptionSet& options, const std::string& name, const std::vector<std::string>& attacks);
 

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.hpp"
+#include "core/file_name.hpp"
 #include "core/files.hpp"
 #include "core/reason.hpp"
 #include "core/untrusted.hpp"
@@ -299,15 +300,6 @@ std::string short_model_name(const std::string& model) {
   const std::filesystem::path path = model;
   const std::string stem = path.stem().string(), folder = path.parent_path().filename().string();
   return (stem == "best" || stem == "last") && !folder.empty() ? folder : stem;
-}
-
-std::string unused_name(const std::string& name, const std::vector<std::string>& taken) {
-  const auto is_taken = [&](const std::string& word) {
-    return std::find(taken.begin(), taken.end(), word) != taken.end();
-  };
-  std::string free = name;
-  for (int number = 2; is_taken(free); ++number) free = fmt::format("{}-{}", name, number);
-  return free;
 }
 
 json read_report(const std::filesystem::path& path) {

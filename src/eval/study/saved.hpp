@@ -19,7 +19,4 @@ nlohmann::json merge_reports(const std::vector<nlohmann::json>& reports);
 /// out/standard/best.pt.
 std::string short_model_name(const std::string& model);
 
-/// The name, or NAME-2, NAME-3, … when it is taken.
-std::string unused_name(const std::string& name, const std::vector<std::string>& taken);
-
 }  // namespace fercli

@@ -1,6 +1,7 @@
 // A drawn face for each emotion: the same features as the avatars of `fercli live` (src/draw/emotion_look.cpp), so that
-// no font is needed. Lengths are in hundredths of the face's radius.
+// no font is needed. Lengths are in hundredths of the face's radius. A class may be called "constructor": no prototype.
 const features = {
+  __proto__: null,
   Angry: [-14, 12, 10, -18, 0, false], Disgust: [-8, 4, 7, -12, 6, true], Fear: [16, 2, 19, -14, 12, true],
   Happy: [4, 4, 12, 34, 18, true], Sad: [14, -8, 10, -26, 0, false], Surprise: [18, 18, 21, 0, 26, false],
   Neutral: [0, 0, 13, 0, 0, false], Contempt: [0, 12, 8, 8, 0, false],

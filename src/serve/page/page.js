@@ -159,7 +159,7 @@ function switchTheme() {
 // ---------------------------------------------------------------- choosing
 
 function showSamples() {
-  const seen = {};
+  const seen = {__proto__: null};
   $("samples-card").hidden = server !== null && samples.length === 0;
   $("samples").replaceChildren(...samples.map((sample, index) => {
     seen[sample.label] = (seen[sample.label] || 0) + 1;

@@ -243,6 +243,17 @@ TEST_F(BrokenCheckpoint, AForeignFileIsCalledForeign) {
   EXPECT_THAT(message_for({foreign.begin(), foreign.end()}), testing::HasSubstr("not a fercli checkpoint"));
 }
 
+TEST_F(BrokenCheckpoint, AClassThatIsNamedTwiceIsRefused) {
+  const Classifier classifier = make_small(Registry<Architecture>::instance().get("small-cnn"), {});
+  auto spec = classifier.spec();
+  auto names = spec.classes.names();
+  names.back() = names.front();
+  spec.classes = LabelSet(names);
+  save_checkpoint({spec, {}, classifier.network(), ""}, folder_ / "twice.pt");
+  EXPECT_THAT(message_of([&] { load_checkpoint(folder_ / "twice.pt"); }),
+              testing::HasSubstr("names the class Angry twice"));
+}
+
 TEST_F(BrokenCheckpoint, AnotherKindOfFileIsNamed) {
   save_container({"dataset", {}, {}}, folder_ / "data.pt");
   EXPECT_THAT(message_of([&] { load_checkpoint(folder_ / "data.pt"); }),
