@@ -67,6 +67,17 @@ std::string visible(std::string_view text, std::string_view kept) {
   return result;
 }
 
+/// What a spreadsheet would take for a formula, and what readers would take off: outer blanks, a first apostrophe.
+bool needs_apostrophe(std::string_view text) {
+  return !text.empty() &&
+         (std::string_view("=+-@' ").find(text.front()) != std::string_view::npos || text.back() == ' ');
+}
+
+std::string_view without_outer_blanks(std::string_view text) {
+  const size_t first = text.find_first_not_of(" \t");
+  return first == std::string_view::npos ? "" : text.substr(first, text.find_last_not_of(" \t") + 1 - first);
+}
+
 }  // namespace
 
 std::string printable(std::string_view text) {
@@ -85,12 +96,28 @@ std::string for_message(std::string_view text) {
 }
 
 std::string csv_field(const std::string& text) {
-  std::string field = visible(text, "\n\t");
-  if (!field.empty() && std::string_view("=+-@\t\n").find(field[0]) != std::string_view::npos) field.insert(0, "'");
-  if (field.find_first_of(",\"\n;") == std::string::npos) return field;
+  std::string field = printable(text);
+  if (needs_apostrophe(field)) field.insert(0, "'");
+  if (field.find_first_of(",\";") == std::string::npos && (field.empty() || field.back() != ' ')) return field;
   std::string quoted = "\"";
   for (const char letter : field) quoted += letter == '"' ? std::string("\"\"") : std::string(1, letter);
   return quoted + "\"";
+}
+
+void read_csv_field(std::string_view field, std::string& text) {
+  field = without_outer_blanks(field);
+  const bool quoted = field.size() >= 2 && field.front() == '"' && field.back() == '"';
+  if (quoted) field = field.substr(1, field.size() - 2);
+  std::string single;
+  if (quoted && field.find("\"\"") != std::string_view::npos) {
+    for (size_t i = 0; i < field.size(); ++i) {
+      single += field[i];
+      if (field.substr(i, 2) == "\"\"") ++i;
+    }
+    field = single;
+  }
+  const bool has_apostrophe = !field.empty() && field.front() == '\'' && needs_apostrophe(field.substr(1));
+  text = has_apostrophe ? field.substr(1) : without_outer_blanks(field);
 }
 
 std::string escape_markdown(std::string_view text) {

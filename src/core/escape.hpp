@@ -20,9 +20,13 @@ std::string for_terminal(std::string_view text);
 /// `for_terminal`, at most 4,000 bytes of it: for messages.
 std::string for_message(std::string_view text);
 
-/// One field of a CSV file: quoted where it needs to be, and with an apostrophe before what a spreadsheet would take
-/// for a formula (= + - @). Numbers need none of this.
+/// One field of a CSV file, on one line: `printable`, quoted where it needs to be, and with an apostrophe before what a
+/// spreadsheet would take for a formula (= + - @), before an apostrophe, and before text that begins or ends with a
+/// blank. Numbers need none of this.
 std::string csv_field(const std::string& text);
+
+/// What `csv_field` made a field of; of a stranger's field, the text without its quotes and outer blanks.
+void read_csv_field(std::string_view field, std::string& text);
 
 /// Within a line of Markdown: no links, pictures, HTML, tables, headings or emphasis.
 std::string escape_markdown(std::string_view text);

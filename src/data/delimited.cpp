@@ -7,6 +7,7 @@
 #include <filesystem>
 
 #include "core/error.hpp"
+#include "core/escape.hpp"
 #include "core/files.hpp"
 
 namespace fercli {
@@ -21,24 +22,6 @@ constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
 /// As spreadsheets write "Unicode text".
 bool is_utf16(std::string_view line) {
   return line.compare(0, 2, "\xff\xfe") == 0 || line.compare(0, 2, "\xfe\xff") == 0;
-}
-
-bool is_blank_or_tab(char c) {
-  return c == ' ' || c == '\t';
-}
-
-/// A field without its quotes and outer blanks. Doubled quotes inside stay doubled: no field we know can hold any.
-std::string_view bare(std::string_view field) {
-  const auto strip = [&] {
-    while (!field.empty() && is_blank_or_tab(field.front())) field.remove_prefix(1);
-    while (!field.empty() && is_blank_or_tab(field.back())) field.remove_suffix(1);
-  };
-  strip();
-  if (field.size() >= 2 && field.front() == '"' && field.back() == '"') {
-    field = field.substr(1, field.size() - 2);
-    strip();
-  }
-  return field;
 }
 
 /// Without the byte order mark of UTF-8 that spreadsheets write in front.
@@ -112,15 +95,16 @@ char delimiter_of(std::string_view line) {
   return ' ';
 }
 
-void split_fields(std::string_view line, char delimiter, std::vector<std::string_view>& fields) {
-  fields.clear();
+void split_fields(std::string_view line, char delimiter, std::vector<std::string>& fields) {
   if (line.find('\0') != std::string_view::npos) throw BadRow("holds a NUL byte, which no text does");
   bool quoted = false;
-  size_t begin = 0;
+  size_t begin = 0, count = 0;
   const auto add = [&](size_t end) {
     const std::string_view field = line.substr(begin, end - begin);
-    if (delimiter != ' ' || !field.empty()) fields.push_back(bare(field));
     begin = end + 1;
+    if (delimiter == ' ' && field.empty()) return;
+    if (count == fields.size()) fields.emplace_back();
+    read_csv_field(field, fields[count++]);
   };
   for (size_t i = 0; i < line.size(); ++i) {
     if (line[i] == '"') {
@@ -129,8 +113,9 @@ void split_fields(std::string_view line, char delimiter, std::vector<std::string
       add(i);
     }
   }
-  if (quoted) throw BadRow("a quote is not closed");
+  if (quoted) throw BadRow("a quote is not closed on its line");
   add(line.size());
+  fields.resize(count);
 }
 
 std::string opening_line(const std::string& path) {

@@ -45,9 +45,10 @@ struct BadRow : std::runtime_error {
 /// it outside quotes; else a blank.
 char delimiter_of(std::string_view line);
 
-/// Cuts a line at its delimiters, those inside double quotes excepted; fields are without their quotes and outer
-/// blanks. Several blanks that delimit count as one. Throws BadRow when a quote is not closed, or a byte is NUL.
-void split_fields(std::string_view line, char delimiter, std::vector<std::string_view>& fields);
+/// Cuts a line at its delimiters, those inside double quotes excepted, and reads its fields (`read_csv_field`). Several
+/// blanks that delimit count as one. `fields` is written over: its memory serves for line after line. Throws BadRow
+/// when a quote is not closed, as in a row of several lines, or a byte is NUL.
+void split_fields(std::string_view line, char delimiter, std::vector<std::string>& fields);
 
 /// The first line of a file, at most 64 KiB of it; "" when it cannot be read.
 std::string opening_line(const std::string& path);

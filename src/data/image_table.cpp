@@ -6,6 +6,7 @@
 #include <set>
 
 #include "core/error.hpp"
+#include "core/escape.hpp"
 #include "core/interrupt.hpp"
 #include "core/text.hpp"
 #include "data/delimited.hpp"
@@ -39,7 +40,7 @@ ImageTable::ImageTable(const std::string& path, const std::string& option, Obser
     : path_(path), option_(option) {
   static const std::set<std::string> names{"id", "file", "filename", "path", "image", "image name"};
   LineReader lines(path, observer);
-  std::vector<std::string_view> fields;
+  std::vector<std::string> fields;
   std::string_view line;
   char delimiter = ',';
   while (lines.next(line)) {
@@ -53,19 +54,19 @@ ImageTable::ImageTable(const std::string& path, const std::string& option, Obser
       fail(lines_.size() - 1, problem.what());
     }
     if (columns_.empty()) {
-      columns_.assign(fields.begin(), fields.end());
+      columns_ = fields;
       lines_.clear();
     } else if (fields.size() != columns_.size()) {
       fail(rows_.size(), fmt::format("has {} fields, the header has {}", fields.size(), columns_.size()));
     } else {
-      rows_.emplace_back(fields.begin(), fields.end());
+      rows_.push_back(fields);
     }
   }
   if (columns_.empty()) fail("is empty");
   for (size_t i = 0; i < columns_.size() && !name_; ++i)
     if (names.count(to_lower(columns_[i])) > 0) name_ = i;
   for (size_t row = 0; name_ && row < rows_.size(); ++row) {
-    const std::string& name = rows_[row][*name_];
+    const std::string name = printable(rows_[row][*name_]);
     if (name.empty()) continue;
     const auto [first, is_new] = by_name_.emplace(name, row);
     if (!is_new) require_same(first->second, row);
@@ -82,8 +83,9 @@ void ImageTable::require_same(size_t earlier, size_t row) const {
 }
 
 std::optional<size_t> ImageTable::row_of(const std::string& id) const {
-  auto keys = parts_of_name(id);
-  keys.insert(keys.begin(), id);
+  const std::string name = printable(id);  // as tables of fercli have it
+  auto keys = parts_of_name(name);
+  keys.insert(keys.begin(), name);
   for (const auto& key : keys) {
     if (const auto found = by_name_.find(key); found != by_name_.end()) return found->second;
     if (const auto found = by_part_.find(key); found != by_part_.end() && found->second != kSeveral)

@@ -42,14 +42,16 @@ struct VoteColumns {
   }
 };
 
+constexpr double kMostVotes = 1e9;  // of one class for one image
+
 float votes_in(const ImageTable& table, size_t row, size_t column) {
   const std::string& field = table.rows()[row][column];
   try {
     const double count = field.empty() ? 0 : parse_number(field);
-    if (count >= 0) return static_cast<float>(count);
+    if (count >= 0 && count <= kMostVotes) return static_cast<float>(count);
   } catch (const std::invalid_argument&) {
   }
-  table.fail(row, fmt::format("'{}' must be a number of votes", field.substr(0, 20)));
+  table.fail(row, fmt::format("'{}' must be a number of votes from 0 to {:.0f}", field.substr(0, 20), kMostVotes));
 }
 
 size_t row_of_image(const ImageTable& table, const Dataset& data, size_t image, const VoteColumns& columns) {

@@ -8,6 +8,7 @@
 
 #include "core/build_info.hpp"
 #include "core/error.hpp"
+#include "core/parameters.hpp"
 #include "core/text.hpp"
 #include "core/untrusted.hpp"
 #include "data/delimited.hpp"
@@ -26,7 +27,8 @@ constexpr const char* kUncertainLabel = "uncertain";
 /// Two labels that lie so far apart are a change; after a longer absence nobody knows (seconds).
 constexpr double kChangeGap = 1;
 constexpr double kSameMoment = 1e-6;
-constexpr double kLargestFigure = 1e9;  ///< beyond it no time, angle or share of a session lies
+// What figures of a session may be; times are seconds, angles degrees.
+constexpr Range kTimes{-1e9, 1e9}, kCounts{0, 1e9}, kProbabilities{0, 1}, kAffects{-1, 1}, kAngles{-180, 180};
 
 /// Mean of what is known.
 struct RunningMean {
@@ -198,23 +200,23 @@ SessionReport SessionTally::report(bool smoothed) const {
   return report;
 }
 
-/// The fields of a line as `csv_field` writes them.
-std::vector<std::string> csv_fields(std::string_view line) {
-  std::vector<std::string_view> parts;
-  split_fields(line, ',', parts);
-  std::vector<std::string> fields;
-  for (const auto part : parts) {
-    std::string& field = fields.emplace_back(part);
-    for (size_t i = field.find("\"\""); i != std::string::npos; i = field.find("\"\"", i + 1)) field.erase(i, 1);
-  }
-  return fields;
+/// A figure of a session, from a table or from JSON.
+double figure_in(const Range& range, const std::string& name, double value) {
+  if (value >= range.low && value <= range.high) return value;
+  throw BadRow(fmt::format("{} is {:g}, must be {}", name, value, describe(range)));
+}
+
+int64_t count_in(const std::string& name, double value) {
+  if (value != std::floor(value)) throw BadRow(fmt::format("{} is {:g}, must be a whole number", name, value));
+  return static_cast<int64_t>(figure_in(kCounts, name, value));
 }
 
 /// The columns of a CSV by their names.
 class SessionColumns {
  public:
   SessionColumns(const std::string& path, const std::string& header) : path_(path) {
-    const auto names = csv_fields(header);
+    std::vector<std::string> names;
+    split_fields(header, ',', names);
     for (size_t i = 0; i < names.size(); ++i) places_.emplace(names[i], i);
     face_ = has("track") ? "track" : "face";
     for (const std::string& needed : {std::string("time"), std::string("frame"), face_, std::string("emotion")}) {
@@ -225,11 +227,11 @@ class SessionColumns {
   }
 
   bool has(const std::string& name) const { return places_.count(name) > 0; }
-  size_t count() const { return places_.size(); }
+  size_t size() const { return places_.size(); }
   std::vector<std::string> classes() const {
     std::map<size_t, std::string> in_order;
     for (const auto& [name, place] : places_) {
-      if (name.compare(0, 2, "p_") == 0) in_order[place] = name.substr(2);
+      if (is_probability(name)) in_order[place] = name.substr(2);
     }
     std::vector<std::string> names;
     names.reserve(in_order.size());
@@ -242,28 +244,36 @@ class SessionColumns {
     return place == places_.end() ? "" : row.at(place->second);
   }
 
-  std::optional<double> number(const std::vector<std::string>& row, const std::string& name) const {
+  std::optional<double> number(const std::vector<std::string>& row, const std::string& name, const Range& range) const {
     const std::string words = text(row, name);
     if (words.empty()) return {};
-    const double value = parse_number(words);
-    if (!(std::abs(value) < kLargestFigure)) throw std::invalid_argument("no figure of a session");
-    return value;
+    return figure_in(range, name, parse_number(words));
   }
 
   /// None for a row of a picture.
   std::optional<SessionFrame> frame(const std::vector<std::string>& row) const {
-    const auto time = number(row, "time");
+    const auto time = number(row, "time", kTimes);
     if (!time) return {};
-    SessionFrame frame{has("file") ? text(row, "file") : path_, parse_integer(text(row, "frame")), *time, {}};
+    SessionFrame frame{has("file") ? text(row, "file") : path_, count(row, "frame"), *time, {}};
     if (text(row, face_).empty()) return frame;
     const std::string smoothed = text(row, "smoothed");
-    frame.faces.push_back({parse_integer(text(row, face_)), smoothed.empty() ? text(row, "emotion") : smoothed,
-                           number(row, "confidence"), number(row, "derived_valence"), number(row, "derived_arousal"),
-                           number(row, "roll"), number(row, "yaw"), number(row, "pitch")});
+    for (const auto& [name, place] : places_) {
+      if (is_probability(name)) number(row, name, kProbabilities);
+    }
+    frame.faces.push_back({count(row, face_), smoothed.empty() ? text(row, "emotion") : smoothed,
+                           number(row, "confidence", kProbabilities), number(row, "derived_valence", kAffects),
+                           number(row, "derived_arousal", kAffects), number(row, "roll", kAngles),
+                           number(row, "yaw", kAngles), number(row, "pitch", kAngles)});
     return frame;
   }
 
  private:
+  static bool is_probability(const std::string& name) { return name.compare(0, 2, "p_") == 0; }
+
+  int64_t count(const std::vector<std::string>& row, const std::string& name) const {
+    return count_in(name, parse_number(text(row, name)));
+  }
+
   std::string path_, face_;
   std::map<std::string, size_t> places_;
 };
@@ -279,24 +289,25 @@ void each_session_line(const std::string& path, const Take& take) {
       take(std::string(line));
     } catch (const UserError&) {
       throw;
-    } catch (const std::exception&) {  // JSON's, BadRow, std::out_of_range, std::invalid_argument
+    } catch (const BadRow& problem) {
+      throw UserError(fmt::format("{}:{}: {}", path, lines.number(), problem.what()));
+    } catch (const std::exception&) {  // JSON's, std::out_of_range, std::invalid_argument
       throw UserError(fmt::format("{}: line {} is none of a session of fercli", path, lines.number()));
     }
   }
 }
 
 /// A label that is none of the columns p_… would be in no table.
-void require_class_of_session(const std::string& path, const std::vector<std::string>& classes,
-                              const std::string& label) {
+void require_class_of_session(const std::vector<std::string>& classes, const std::string& label) {
   if (label == kUncertainLabel || std::find(classes.begin(), classes.end(), label) != classes.end()) return;
-  throw UserError(fmt::format("{}: the label '{}' has no column p_{} (the classes are {})", path, label, label,
-                              join(classes, ", ")));
+  throw BadRow(
+      fmt::format("the label '{}' has no column p_{} (the classes are {})", label, label, join(classes, ", ")));
 }
 
 /// Whether the labels are smoothed.
 bool read_session_csv(const std::string& path, SessionTally& tally) {
   std::optional<SessionColumns> columns;
-  std::vector<std::string> classes;
+  std::vector<std::string> classes, row;
   std::optional<SessionFrame> open;
   each_session_line(path, [&](const std::string& line) {
     if (!columns) {
@@ -305,11 +316,13 @@ bool read_session_csv(const std::string& path, SessionTally& tally) {
       for (const auto& name : classes) tally.note_class(name);
       return;
     }
-    const auto row = csv_fields(line);
-    if (row.size() != columns->count()) throw std::invalid_argument("another number of fields");
+    split_fields(line, ',', row);
+    if (row.size() != columns->size()) {
+      throw BadRow(fmt::format("has {} fields, the header has {}", row.size(), columns->size()));
+    }
     auto frame = columns->frame(row);
     if (!frame) return;
-    for (const auto& face : frame->faces) require_class_of_session(path, classes, face.emotion);
+    for (const auto& face : frame->faces) require_class_of_session(classes, face.emotion);
     if (open && open->video == frame->video && open->number == frame->number) {
       open->faces.insert(open->faces.end(), frame->faces.begin(), frame->faces.end());
       return;
@@ -322,24 +335,25 @@ bool read_session_csv(const std::string& path, SessionTally& tally) {
   return columns && columns->has("smoothed");
 }
 
-std::optional<double> figure_of(const json& object, const char* part, const char* name) {
+std::optional<double> figure_of(const json& object, const char* part, const char* name, const Range& range) {
   if (!object.contains(part) || !object.at(part).contains(name)) return {};
-  return object.at(part).at(name).get<double>();
+  return figure_in(range, name, object.at(part).at(name));
 }
 
 void read_session_lines(const std::string& path, SessionTally& tally) {
   each_session_line(path, [&](const std::string& line) {
     const json row = parse_untrusted_json(line);
-    SessionFrame frame{path, row.at("frame"), row.at("time"), {}};
+    SessionFrame frame{path, count_in("frame", row.at("frame")), figure_in(kTimes, "time", row.at("time")), {}};
     for (const auto& face : row.at("faces")) {
       double confidence = 0;
       for (const auto& [name, value] : face.at("probabilities").items()) {
         tally.note_class(name);
-        confidence = std::max(confidence, value.get<double>());
+        confidence = std::max(confidence, figure_in(kProbabilities, "p_" + name, value));
       }
-      frame.faces.push_back({face.at("track"), face.at("smoothed"), confidence, figure_of(face, "derived", "valence"),
-                             figure_of(face, "derived", "arousal"), figure_of(face, "pose", "roll"),
-                             figure_of(face, "pose", "yaw"), figure_of(face, "pose", "pitch")});
+      frame.faces.push_back({count_in("track", face.at("track")), face.at("smoothed"), confidence,
+                             figure_of(face, "derived", "valence", kAffects),
+                             figure_of(face, "derived", "arousal", kAffects), figure_of(face, "pose", "roll", kAngles),
+                             figure_of(face, "pose", "yaw", kAngles), figure_of(face, "pose", "pitch", kAngles)});
     }
     tally.add(std::move(frame));
   });

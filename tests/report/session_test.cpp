@@ -3,10 +3,12 @@
 
 #include <nlohmann/json.hpp>
 
+#include "core/escape.hpp"
 #include "core/files.hpp"
 #include "record/document_kind.hpp"
 #include "report/session.hpp"
 #include "tests/cli/run_program.hpp"
+#include "tests/hostile_names.hpp"
 #include "tests/schema_fault.hpp"
 #include "tests/user_error.hpp"
 
@@ -94,6 +96,57 @@ TEST_F(SessionReport, LiveAndPredictAreReadAlike) {
   EXPECT_EQ(table["transitions"], lines["transitions"]);
 }
 
+TEST_F(SessionReport, NamesOfAnyKindComeBack) {
+  auto names = hostile_names();
+  names.insert(names.end(), {"+c", "'+c", "a\"b"});
+  std::string header = "file,frame,time,face,emotion,confidence", rows, shares;
+  for (auto& name : names) {
+    name = printable(name);
+    header += "," + csv_field("p_" + name);
+    shares += ",0";
+  }
+  for (size_t i = 0; i < names.size(); ++i)
+    rows += fmt::format("{},{},{},1,{},0.5{}\n", csv_field("-talk.mp4"), i, i, csv_field(names[i]), shares);
+  const json session = read_session({write("talk.csv", header + "\n" + rows)});
+  EXPECT_EQ(session["videos"], json({"-talk.mp4"}));
+  EXPECT_EQ(session["classes"], json(names));
+  for (const auto& name : names) EXPECT_EQ(session["everybody"]["shares"][name]["frames"], 1) << name;
+}
+
+TEST_F(SessionReport, FiguresBeyondTheirLimitsAreRefusedInTablesAndLines) {
+  struct Case {
+    const char *frame, *time, *track, *share, *yaw, *problem;
+  };
+  const auto row = [](const Case& c) {
+    return fmt::format("{},{},{},Sad,{},{}\n", c.frame, c.time, c.track, c.share, c.yaw);
+  };
+  const auto line = [](const Case& c) {
+    return fmt::format(R"({{"frame":{},"time":{},"faces":[{{"track":{},"smoothed":"Sad",)"
+                       R"("probabilities":{{"Sad":{}}},"pose":{{"yaw":{}}}}}]}})"
+                       "\n",
+                       c.frame, c.time, c.track, c.share, c.yaw);
+  };
+  const Case good{"0", "0", "1", "0.5", "0", ""};
+  for (const Case& bad : {Case{"1e30", "1", "1", "0.5", "0", "frame is 1e+30, must be in [0, 1000000000]"},
+                          Case{"-1", "1", "1", "0.5", "0", "frame is -1, must be in [0, 1000000000]"},
+                          Case{"1", "1e308", "1", "0.5", "0", "time is 1e+308, must be in [-1000000000, 1000000000]"},
+                          Case{"1", "1", "1e30", "0.5", "0", "track is 1e+30, must be in [0, 1000000000]"},
+                          Case{"1", "1", "1.5", "0.5", "0", "track is 1.5, must be a whole number"},
+                          Case{"1", "1", "1", "5", "0", "p_Sad is 5, must be in [0, 1]"},
+                          Case{"1", "1", "1", "-7", "0", "p_Sad is -7, must be in [0, 1]"},
+                          Case{"1", "1", "1", "0.5", "1e9", "yaw is 1e+09, must be in [-180, 180]"}}) {
+    const std::string table = write("s.csv", "frame,time,track,emotion,p_Sad,yaw\n" + row(good) + row(bad));
+    const std::string lines = write("s.jsonl", line(good) + line(bad));
+    EXPECT_THAT(message_of([&] { read_session({table}); }), HasSubstr(fmt::format("s.csv:3: {}", bad.problem)));
+    EXPECT_THAT(message_of([&] { read_session({lines}); }), HasSubstr(fmt::format("s.jsonl:2: {}", bad.problem)));
+    const auto out = folder_ / "report";
+    EXPECT_EQ(run_in_process({"report", lines, "--out", out.string()}).exit_code, 2);
+    EXPECT_FALSE(std::filesystem::exists(out));
+  }
+  EXPECT_THAT(message_of([&] { session("talk.mp4,0,0,1,10,10,50,50,Happy,-7,0.5,0.5,0\n"); }),
+              HasSubstr("talk.csv:2: confidence is -7, must be in [0, 1]"));
+}
+
 TEST_F(SessionReport, ThePageNeedsNothingElseAndHasEveryNumberOfTheJson) {
   const std::string file =
       write("talk <b>.csv", kHead + row(0, 0, "1", "Happy") + row(1, 1, "1", "Sad") + row(2, 2, "2", "Happy"));
@@ -124,7 +177,8 @@ TEST_F(SessionReport, OtherFilesAreRefusedInASentence) {
               HasSubstr("line 3 is none of a session"));
   EXPECT_THAT(complaint(kHead + row(0, 0, "1", "Bliss")),
               HasSubstr("the label 'Bliss' has no column p_Bliss (the classes are Happy, Sad)"));
-  EXPECT_THAT(complaint(kHead + row(0, 1e300, "1", "Happy")), HasSubstr("line 2 is none of a session"));
+  EXPECT_THAT(complaint(kHead + row(0, 1e300, "1", "Happy")),
+              HasSubstr("other.csv:2: time is 1e+300, must be in [-1000000000, 1000000000]"));
   EXPECT_THAT(message_of([&] { read_session({write("other.jsonl", "{\"time\": 1}\n")}); }),
               HasSubstr("line 1 is none of a session"));
   const auto mixed = run_in_process({"report", write("a.csv", kHead + row(0, 0, "1", "Happy")), "result.json"});

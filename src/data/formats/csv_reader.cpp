@@ -46,17 +46,17 @@ bool is_pixel_list(std::string_view field) {
 }
 
 /// The fields of a first line; all of it where a quote is not closed.
-std::vector<std::string_view> first_fields(std::string_view line) {
-  std::vector<std::string_view> fields;
+std::vector<std::string> first_fields(std::string_view line) {
+  std::vector<std::string> fields;
   try {
     split_fields(line, field_delimiter(line), fields);
   } catch (const BadRow&) {
-    fields = {line};
+    fields = {std::string(line)};
   }
   return fields;
 }
 
-void name_column(Columns& columns, const std::vector<std::string_view>& fields, size_t i, const std::string& path) {
+void name_column(Columns& columns, const std::vector<std::string>& fields, size_t i, const std::string& path) {
   const std::string name = to_lower(fields[i]);
   int* column = nullptr;
   if (name == "emotion" || name == "label") column = &columns.emotion;
@@ -72,7 +72,7 @@ void name_column(Columns& columns, const std::vector<std::string_view>& fields, 
 
 /// By what the fields of a first row hold, where there is no header: pixels are numbers with blanks between them, a
 /// part of the data set has its name, and what is left is the emotion.
-Columns guess_columns(const std::vector<std::string_view>& fields) {
+Columns guess_columns(const std::vector<std::string>& fields) {
   Columns columns;
   for (size_t i = 0; i < fields.size(); ++i) {
     int& column = is_pixel_list(fields[i]) ? columns.pixels : find_split(fields[i]) ? columns.usage : columns.emotion;
@@ -217,7 +217,7 @@ class CsvReading {
   Dataset data_;
   std::shared_ptr<std::vector<uint8_t>> pixels_ = std::make_shared<std::vector<uint8_t>>();
   std::vector<int64_t> numbers_;  ///< of the images' classes
-  std::vector<std::string_view> fields_;
+  std::vector<std::string> fields_;
   std::vector<uint8_t> row_;
   int64_t side_ = 0;  ///< of the images in the file; 0 before the first
 };

@@ -41,7 +41,7 @@ struct Columns {
   bool has_part_of_box() const { return !has_box() && *std::max_element(box.begin(), box.end()) >= 0; }
 };
 
-Columns columns_of_header(const std::vector<std::string_view>& fields) {
+Columns columns_of_header(const std::vector<std::string>& fields) {
   static const std::set<std::string> paths{"path", "file",     "filename",  "image", "image_path",
                                            "img",  "filepath", "file_path", "pth",   "subdirectory_filepath"};
   static const std::set<std::string> labels{"label", "emotion", "expression", "class"};
@@ -52,7 +52,8 @@ Columns columns_of_header(const std::vector<std::string_view>& fields) {
   const auto places_of = [&](const std::array<const char*, 4>& sides) {
     std::array<int, 4> places;
     std::transform(sides.begin(), sides.end(), places.begin(), [&](const char* side) {
-      const auto found = std::find_if(fields.begin(), fields.end(), [&](auto name) { return to_lower(name) == side; });
+      const auto found =
+          std::find_if(fields.begin(), fields.end(), [&](const auto& name) { return to_lower(name) == side; });
       return found == fields.end() ? -1 : static_cast<int>(found - fields.begin());
     });
     return places;
@@ -75,7 +76,7 @@ Columns columns_of_header(const std::vector<std::string_view>& fields) {
 }
 
 /// Without a header: the image, a part of the data set by its name, and what is left is the label.
-Columns columns_of_row(const std::vector<std::string_view>& fields) {
+Columns columns_of_row(const std::vector<std::string>& fields) {
   Columns columns;
   for (size_t i = 0; i < fields.size(); ++i) {
     int& column = has_image_extension(fs::path(fields[i])) ? columns.path
@@ -88,16 +89,16 @@ Columns columns_of_row(const std::vector<std::string_view>& fields) {
 
 /// What the first line says; without a path where it is no list.
 Columns columns_of(std::string_view line) {
-  std::vector<std::string_view> fields;
+  std::vector<std::string> fields;
   try {
     split_fields(line, delimiter_of(line), fields);
   } catch (const BadRow&) {
     return {};
   }
-  for (const auto field : fields)
+  for (const auto& field : fields)
     if (to_lower(field) == "pixels") return {};
   const bool is_row = std::any_of(fields.begin(), fields.end(),
-                                  [](std::string_view field) { return has_image_extension(fs::path(field)); });
+                                  [](const std::string& field) { return has_image_extension(fs::path(field)); });
   return is_row ? columns_of_row(fields) : columns_of_header(fields);
 }
 
@@ -182,7 +183,7 @@ class ListReading {
  private:
   void read_rows() {
     LineReader lines(path_, *options_.observer);
-    std::vector<std::string_view> fields;
+    std::vector<std::string> fields;
     std::string_view line;
     while (lines.next(line)) {
       if (lines.number() % 1024 == 0) throw_if_interrupted();
@@ -212,14 +213,14 @@ class ListReading {
     }
   }
 
-  static std::string field_of(const std::vector<std::string_view>& fields, int column) {
+  static std::string field_of(const std::vector<std::string>& fields, int column) {
     if (column < 0) return "";
     if (static_cast<size_t>(column) >= fields.size())
       throw BadRow(fmt::format("has {} fields, where the first line has more", fields.size()));
-    return std::string(fields[static_cast<size_t>(column)]);
+    return fields[static_cast<size_t>(column)];
   }
 
-  Row row_of(const std::vector<std::string_view>& fields, int64_t line) const {
+  Row row_of(const std::vector<std::string>& fields, int64_t line) const {
     Row row{line, field_of(fields, columns_.path), field_of(fields, columns_.label), Split::None, {}};
     std::replace(row.path.begin(), row.path.end(), '\\', '/');
     if (row.path.empty()) throw BadRow("names no image");
@@ -245,7 +246,7 @@ class ListReading {
     return labels.read(row.label);
   }
 
-  PixelBox box_of(const std::vector<std::string_view>& fields) const {
+  PixelBox box_of(const std::vector<std::string>& fields) const {
     std::array<double, 4> side{};
     for (size_t k = 0; k < side.size(); ++k) {
       const std::string field = field_of(fields, columns_.box[k]);

@@ -229,7 +229,9 @@ TEST_F(Csv, UnknownUsageIsNamed) {
 }
 
 TEST_F(Csv, OpenQuoteIsNamed) {
-  EXPECT_THAT(error("emotion,pixels\n3,\"1 2 3 4\n"), EndsWith("faces.csv:2: a quote is not closed"));
+  EXPECT_THAT(error("emotion,pixels\n3,\"1 2 3 4\n"), EndsWith("faces.csv:2: a quote is not closed on its line"));
+  EXPECT_THAT(error("emotion,pixels\n\"ha\nppy\",1 2 3 4\n"),
+              EndsWith("faces.csv:2: a quote is not closed on its line"));
 }
 
 TEST_F(Csv, EmptyFilesAreRefused) {

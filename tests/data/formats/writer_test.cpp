@@ -6,6 +6,7 @@
 #include "data/image.hpp"
 #include "tests/cli/run_program.hpp"
 #include "tests/data/sample_data.hpp"
+#include "tests/hostile_names.hpp"
 
 namespace fercli {
 namespace {
@@ -51,6 +52,25 @@ TEST(Writer, CsvNumbersFollowFer2013WhateverTheOrderWas) {
   const Dataset data = sample_dataset(7);
   write_dataset(data.relabelled(LabelSet::alphabetical()), folder / "a.csv");
   test::expect_same_content(data, read_dataset((folder / "a.csv").string()));
+}
+
+TEST(Writer, CsvKeepsNamesOfAnyKind) {
+  const ScratchFolder folder;
+  auto names = test::hostile_names();
+  names.insert(names.end(), {"=x", "'=x", "'tis", "a\"b", "\"quoted\""});
+  Dataset data = sample_dataset(static_cast<int64_t>(names.size()));
+  data.classes = LabelSet(names);
+  data.labels = torch::arange(data.size(), torch::kInt64);
+  ReadOptions options;
+  options.classes.as_found = true;
+  for (const char* file : {"a.csv", "b.csv"}) {
+    write_dataset(data, folder / file);
+    const Dataset back = read_dataset((folder / file).string(), options);
+    for (int64_t i = 0; i < data.size(); ++i) {
+      EXPECT_EQ(back.classes.name(back.labels[i].item<int64_t>()), data.classes.name(data.labels[i].item<int64_t>()));
+    }
+    data = back;
+  }
 }
 
 TEST(Writer, CsvRefusesColour) {
