@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <stdexcept>
 
 #include "core/edit_distance.hpp"
@@ -103,7 +104,7 @@ double parse_decimal(std::string_view text) {
   double value = 0;
   const char* end = text.data() + text.size();
   const auto [stop, error] = std::from_chars(text.data(), end, value);
-  if (error != std::errc() || stop != end || !(value == value)) throw std::invalid_argument("not a number");
+  if (error != std::errc() || stop != end || std::isnan(value)) throw std::invalid_argument("not a number");
   return value;
 }
 
@@ -115,7 +116,9 @@ double parse_number(std::string_view text) {
   if (slash == std::string::npos) return parse_decimal(trimmed);
   const double denominator = parse_decimal(std::string_view(trimmed).substr(slash + 1));
   if (denominator == 0) throw std::invalid_argument("division by zero");
-  return parse_decimal(std::string_view(trimmed).substr(0, slash)) / denominator;
+  const double quotient = parse_decimal(std::string_view(trimmed).substr(0, slash)) / denominator;
+  if (std::isnan(quotient)) throw std::invalid_argument("not a number");  // inf/inf
+  return quotient;
 }
 
 int64_t parse_integer(std::string_view text) {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <set>
 
 #include "core/error.hpp"
@@ -20,10 +21,11 @@ constexpr size_t kMostGroups = 50;
 
 std::optional<double> number_in(const std::string& field) {
   try {
-    return parse_number(field);
+    const double number = parse_number(field);
+    if (std::isfinite(number)) return number;
   } catch (const std::invalid_argument&) {
-    return {};
   }
+  return {};
 }
 
 /// Three groups of about equal size: "up to 24", "over 24 to 38", "over 38".
