@@ -115,13 +115,19 @@ void put_in_place(const fs::path& work, const fs::path& folder, const std::strin
   }
 }
 
-/// Gives what has not taken its place a name that nobody sweeps; says which, as the end of a sentence.
-std::string keep_unfinished(const fs::path& work, const fs::path& folder) {
+/// Gives what has not taken its place a name that nobody sweeps, and returns it; empty where that fails.
+fs::path keep_unfinished(const fs::path& work, const fs::path& folder) {
   std::error_code error;
   fs::path kept = folder / "unfinished";
   for (int64_t i = 2; fs::exists(kept, error); ++i) kept = folder / fmt::format("unfinished{}", i);
   fs::rename(work, kept, error);
-  return error ? "" : fmt::format("; what has not taken its place is kept in {}", kept.string());
+  return error ? fs::path() : kept;
+}
+
+/// The same, as the end of a sentence.
+std::string kept_unfinished(const fs::path& work, const fs::path& folder) {
+  const fs::path kept = keep_unfinished(work, folder);
+  return kept.empty() ? "" : fmt::format("; what has not taken its place is kept in {}", kept.string());
 }
 
 }  // namespace
@@ -160,12 +166,20 @@ void OutputFolder::complete() {
   try {
     put_in_place(work(), folder_, command_);
   } catch (const RunError& error) {
-    throw RunError(error.what() + keep_unfinished(work(), folder_));
+    throw RunError(error.what() + kept_unfinished(work(), folder_));
   } catch (const UserError& error) {
-    throw UserError(error.what() + keep_unfinished(work(), folder_));
+    throw UserError(error.what() + kept_unfinished(work(), folder_));
   }
   std::error_code ignored;
   fs::remove_all(work(), ignored);
+}
+
+OutputFolder::Kept OutputFolder::keep() {
+  const auto files = static_cast<int64_t>(files_below(work()).size());
+  if (files == 0) return {};
+  if (!read_contents(folder_).files.empty()) return {files, keep_unfinished(work(), folder_)};
+  complete();
+  return {files, folder_};
 }
 
 }  // namespace fercli

@@ -21,7 +21,7 @@ class OutputFolder {
   /// Makes the folder, locks it, and sweeps what killed runs left. Throws UserError when another fercli writes there or
   /// another command's results are there, and as `throw_write_error`.
   OutputFolder(std::filesystem::path folder, std::string command);
-  ~OutputFolder();  ///< without `complete`, what was written is thrown away
+  ~OutputFolder();  ///< without `complete` or `keep`, what was written is thrown away
   OutputFolder(const OutputFolder&) = delete;
   OutputFolder& operator=(const OutputFolder&) = delete;
 
@@ -31,6 +31,15 @@ class OutputFolder {
   /// Puts everything in `work` in its place. Throws as `throw_write_error`, and UserError where a link has the name of
   /// a folder of results; then what has no place yet stays, in a folder "unfinished" that the message names.
   void complete();
+
+  struct Kept {
+    int64_t files = 0;
+    std::filesystem::path folder = {};  ///< empty where they are lost, or there are none
+  };
+
+  /// Of a run that ends before its time, where each file is good by itself: what is in `work` takes its place, or,
+  /// beside results of an earlier run, stays in a folder "unfinished". Throws as `complete`.
+  Kept keep();
 
  private:
   std::filesystem::path folder_;

@@ -15,6 +15,7 @@
 #include <string>
 #include <tuple>
 
+#include "core/digest.hpp"
 #include "core/error.hpp"
 #include "core/file_lock.hpp"
 #include "core/files.hpp"
@@ -160,7 +161,9 @@ OutputLock OutputLock::of_file(const fs::path& file) {
   place = (place.lexically_normal() / "").parent_path();  // no slash at the end
   const fs::path folder = folder_of(place);
   make_folder(folder);
-  OutputLock lock(folder / fmt::format(".{}.lock", place.filename().string()), file);
+  constexpr size_t kLongName = 200;  // with more around it, a name may be longer than 255 bytes
+  const std::string name = place.filename().string();
+  OutputLock lock(folder / fmt::format(".{}.lock", name.size() > kLongName ? sha256_hex(name) : name), file);
   sweep_parts(folder);
   return lock;
 }

@@ -15,8 +15,8 @@ class OutputLock {
   /// `throw_write_error`.
   static OutputLock of_folder(const std::filesystem::path& folder);
 
-  /// For a file, or a folder that is replaced as a whole: .NAME.lock beside it. What killed runs left there is swept.
-  /// A device or pipe needs no lock.
+  /// For a file, or a folder that is replaced as a whole: .NAME.lock beside it (of a long name, its SHA-256). What
+  /// killed runs left there is swept. A device or pipe needs no lock.
   static OutputLock of_file(const std::filesystem::path& file);
 
   OutputLock(OutputLock&& other) noexcept;

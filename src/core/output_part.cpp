@@ -22,8 +22,20 @@ namespace {
 
 namespace fs = std::filesystem;
 
+/// A name may have 255 bytes: of a long one, a part has only the beginning and the extension.
+constexpr size_t kMostOfStem = 160, kLongestExtension = 32;
+
+std::string beginning_of(std::string stem) {
+  if (stem.size() <= kMostOfStem) return stem;
+  size_t end = kMostOfStem;
+  while (end > 0 && (static_cast<unsigned char>(stem[end]) & 0xC0U) == 0x80U) --end;  // inside a character of UTF-8
+  return stem.substr(0, end);
+}
+
 fs::path part_name(const fs::path& place, int64_t number) {
-  return place.parent_path() / fmt::format(".{}.{}.part{}", place.stem().string(), number, place.extension().string());
+  const std::string extension = place.extension().string();
+  return place.parent_path() / fmt::format(".{}.{}.part{}", beginning_of(place.stem().string()), number,
+                                           extension.size() <= kLongestExtension ? extension : "");
 }
 
 /// The lock of the part with this number, which is swept as a part is.

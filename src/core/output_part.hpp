@@ -25,7 +25,8 @@ class OutputPart {
   int number_ = -1;  ///< of the open lock file; -1: inside another part, whose lock holds for this one too
 };
 
-/// Where something written below a hidden folder of an OutputPart will be in the end: the path without that folder.
+/// Where something written below a hidden folder of an OutputPart will be in the end: the path without that folder. Of
+/// a part with a very long name, only the beginning of that is known.
 std::filesystem::path final_name(const std::filesystem::path& path);
 
 /// Removes what dead writers left in this folder as parts: those whose lock is free or gone. Where the file system has

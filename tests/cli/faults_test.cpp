@@ -338,6 +338,20 @@ TEST(OutputFolders, TakeNoPartOfAKilledMemberForAResult) {
   EXPECT_EQ(names, (std::set<std::string>{".fercli.json", "film.mp4"}));
 }
 
+TEST(OutputFolders, KeepWhatIsDoneOfARunThatEndsEarlyBesideEarlierResults) {
+  const ScratchFolder scratch;
+  for (const fs::path place : {scratch / "out", scratch / "out" / "unfinished"}) {
+    OutputFolder folder(scratch / "out", "predict");
+    write_file(folder.work() / "one.png", place.string());
+    const auto kept = folder.keep();
+    EXPECT_EQ(kept.files, 1);
+    EXPECT_EQ(kept.folder.string(), place.string());
+    EXPECT_EQ(read_file(place / "one.png"), place.string());
+  }
+  EXPECT_EQ(read_file(scratch / "out" / "one.png"), (scratch / "out").string());
+  EXPECT_EQ(OutputFolder(scratch / "empty", "predict").keep().files, 0);
+}
+
 TEST(OutputFolders, KeepFinishedWorkThatCannotTakeItsPlace) {
   const ScratchFolder scratch;
   write_file(scratch / "out" / "result.json" / "mine.txt", "mine");  // a folder in the file's place

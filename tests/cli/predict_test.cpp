@@ -112,6 +112,44 @@ TEST_F(PredictCommand, AnnotatedPicturesAreWrittenInTheSizeOfTheOriginals) {
   EXPECT_THAT(result.out, testing::HasSubstr("En colère"));
 }
 
+TEST_F(PredictCommand, APictureWhoseNameIsTooLongForItsAnnotationCostsNoOther) {
+  const std::string longest = std::string(251, 'n') + ".png";
+  for (const char* folder : {"one", "two"}) {
+    fs::create_directories(out_ / folder);
+    fs::copy_file(file("crop.png"), out_ / folder / longest);
+  }
+  const auto result = predict({(out_ / "one" / longest).string(), (out_ / "two" / longest).string(), file("crop.png"),
+                               "--annotate", (out_ / "drawn").string()});
+  EXPECT_EQ(result.exit_code, 1) << result.err;  // the second would be called n…n-2.png
+  EXPECT_THAT(result.err, testing::HasSubstr("n-2.png: cannot be written (File name too long)"));
+  EXPECT_THAT(result.err, testing::HasSubstr("1 of 3 files could not be annotated"));
+  EXPECT_TRUE(fs::exists(out_ / "drawn" / longest));
+  EXPECT_TRUE(fs::exists(out_ / "drawn" / "crop.png"));
+}
+
+TEST_F(PredictCommand, WhatIsAnnotatedBeforeAnInterruptIsKept) {
+  const fs::path drawn = out_ / "drawn";
+  for (const std::string processes : {"1", "2"}) {
+    std::vector<std::string> words{"predict",     "-m",      "standard",   "--threads",   "1",
+                                   "--processes", processes, "--annotate", drawn.string()};
+    words.resize(words.size() + 300, file("people.png"));
+    const auto any = [&] {
+      std::error_code error;
+      for (const auto& entry : fs::recursive_directory_iterator(drawn, error)) {
+        if (entry.path().parent_path() != drawn && entry.path().filename() == "people.png") return true;
+      }
+      return false;
+    };
+    constexpr int kTerminate = 15;
+    const auto result = run_fercli(words, any, kTerminate);
+    EXPECT_EQ(result.exit_code, 130) << result.err;
+    EXPECT_THAT(result.err, testing::HasSubstr(" of 300 annotated files are in " + drawn.string() + "\n"));
+    EXPECT_EQ(read_image(drawn / "people.png", 3).sizes(), read_image(file("people.png"), 3).sizes());
+    EXPECT_FALSE(fs::exists(drawn / "people-300.png"));
+    fs::remove_all(drawn);
+  }
+}
+
 TEST_F(PredictCommand, AVideoIsReadFrameByFrame) {
   const auto video = open_video("synthetic:faces=1,size=320x240,fps=10,seconds=0.5");
   {

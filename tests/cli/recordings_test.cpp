@@ -238,6 +238,49 @@ TEST_F(Recordings, ColumnsAreDocumentedAndRowsFitTheirSchema) {
   }
 }
 
+/// Changes what a Motion-JPEG AVI of one frame says of its size, in the container and in the JPEG.
+void declare_size(const fs::path& avi, uint32_t side) {
+  std::string bytes = read_file(avi);
+  const size_t header = bytes.find("avih"), format = bytes.find("strf"), frame = bytes.find("\xff\xc0");
+  for (const size_t place : {header + 40, header + 44, format + 12, format + 16}) {
+    for (size_t i = 0; i < 4; ++i) bytes[place + i] = static_cast<char>(side >> 8 * i);
+  }
+  for (const size_t place : {frame + 5, frame + 7}) {
+    for (size_t i = 0; i < 2; ++i) bytes[place + i] = static_cast<char>(side >> 8 * (1 - i));
+  }
+  write_file(avi, bytes);
+}
+
+TEST_F(Recordings, FramesHaveNoMorePixelsThanPicturesMayHave) {
+  const std::string video = record("large.avi", "faces=1,size=320x240,fps=5,seconds=0.2");
+  declare_size(video, 16000);
+  for (const auto& words :
+       {std::vector<std::string>{"predict", "--csv", video}, {"live", "--no-window", "--source", video}}) {
+    const auto result = run(words, {});
+    EXPECT_EQ(result.exit_code, 2) << words[0];
+    EXPECT_THAT(result.err, testing::HasSubstr("large.avi: has frames of 16000x16000 pixels, more than 128 million"));
+  }
+}
+
+TEST_F(Recordings, AFileThatLeadsToOthersIsNoVideo) {
+  const std::string video = record("secret.avi", "faces=1,size=320x240,fps=5,seconds=0.2");
+  const std::string zero(1, '\0');
+  for (const std::string& list :
+       {"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n" + video + "\n#EXT-X-ENDLIST\n",
+        "#EXTM3U\n#" + zero + "\n#EXTINF:1,\n" + video + "\n", "ffconcat version 1.0\nfile '" + video + "'\n",
+        std::string("v=0\no=- 0 0 IN IP4 127.0.0.1\nc=IN IP4 127.0.0.1\nm=video 5004 RTP/AVP 26\n"),
+        std::string("<?xml version=\"1.0\"?>\n<MPD profiles=\"urn:mpeg:dash:profile:isoff-live:2011\"></MPD>\n"),
+        std::string("# VobSub index file, v7\n")}) {
+    write_file(*folder_ / "innocent.mp4", list);
+    for (const auto& words : {std::vector<std::string>{"predict", "--csv", file("innocent.mp4")},
+                              {"live", "--no-window", "--source", file("innocent.mp4")}}) {
+      const auto result = run(words, {});
+      EXPECT_EQ(result.exit_code, 2) << words[0] << list;
+      EXPECT_THAT(result.err, testing::HasSubstr("innocent.mp4: is not a readable video: it is text")) << list;
+    }
+  }
+}
+
 TEST_F(Recordings, WrongTimesAreExplained) {
   const auto message = [&](const std::vector<std::string>& words) {
     auto all = words;

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "core/files.hpp"
+#include "core/output_lock.hpp"
 #include "tests/cli/run_program.hpp"
 
 namespace fercli::test {
@@ -60,6 +61,29 @@ TEST(OutputParts, LeaveNothingButWhatIsPutInPlace) {
     kept.put_in_place();
   }
   EXPECT_EQ(all_in(scratch), (std::set<std::string>{"film.avi"}));
+}
+
+TEST(OutputParts, TakeANameAsLongAsAFileCanHave) {
+  const ScratchFolder scratch;
+  std::string accents;
+  for (int i = 0; i < 120; ++i) accents += "\u00e9";
+  for (const auto& name : {std::string(251, 'n') + ".png", "n" + accents + ".ferpack", "n." + std::string(253, 'x')}) {
+    const fs::path place = scratch / name;
+    {
+      const OutputLock lock = OutputLock::of_file(place);
+      const OutputPart part(place);
+      EXPECT_EQ(part.path().extension().string(), name[1] == '.' ? ".part" : place.extension().string());
+      EXPECT_NE(final_name(part.path()), part.path());
+      std::ofstream(part.path()) << "content";
+      const auto before = all_in(scratch);
+      sweep_parts(scratch.path());
+      EXPECT_EQ(all_in(scratch), before);
+      part.put_in_place();
+    }
+    EXPECT_EQ(read_file(place), "content");
+    fs::remove(place);
+    EXPECT_EQ(all_in(scratch), std::set<std::string>());
+  }
 }
 
 TEST(OutputParts, AreShownByTheNamesThatTheyWillHave) {

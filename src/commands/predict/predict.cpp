@@ -156,12 +156,12 @@ class FileReader {
 
   /// `folder`: for annotated files; empty: none are written.
   FileReader(const Arguments& a, const std::vector<std::string>& files, const Classifier& classifier, Overlay& overlay,
-             const fs::path& folder, Take take)
+             const fs::path& folder, Take take, AnnotatedFiles::Unwritten unwritten)
       : files_(files),
         every_(a.video.every),
         predictor_(settings_of(a), classifier, [this](const auto&... seen) { sink(seen...); }),
         take_(std::move(take)) {
-    if (!folder.empty()) annotated_.emplace(folder, files, overlay);
+    if (!folder.empty()) annotated_.emplace(folder, files, overlay, std::move(unwritten));
   }
 
   void read(size_t place, const Unreadable& unreadable) {
@@ -198,9 +198,9 @@ class FileReader {
   double fps_ = 30;
 };
 
-/// What members send to the one that leads, line by line.
-std::string unreadable_message(const std::string& why) {
-  return compact_json(nlohmann::json{{"unreadable", why}});
+/// What members send to the one that leads, line by line. `kind`: unreadable, unwritten.
+std::string failure_message(const char* kind, const std::string& why) {
+  return compact_json(nlohmann::json{{kind, why}});
 }
 
 /// For another process.
@@ -211,11 +211,12 @@ int help(const Arguments& a, const std::vector<std::string>& files, Team& team) 
   const Classifier classifier = make_classifier(a.model.load(), runtime);
   Overlay overlay(classifier.classes().names(), a.language);
   help_reading(team, blocks_of(files), [&](const FileBlock& block, const std::string& folder, const auto& put) {
-    FileReader reader(a, files, classifier, overlay, folder,
-                      [&](const Reading& reading) { put(message_of(reading).dump()); });
+    FileReader reader(
+        a, files, classifier, overlay, folder, [&](const Reading& reading) { put(message_of(reading).dump()); },
+        [&](const std::string& why) { put(failure_message("unwritten", why)); });
     for (const size_t place : block) {
       throw_if_interrupted();
-      reader.read(place, [&](const std::string& why) { put(unreadable_message(why)); });
+      reader.read(place, [&](const std::string& why) { put(failure_message("unreadable", why)); });
     }
     reader.flush();
   });
@@ -236,30 +237,58 @@ class Leader {
   }
 
   int run() {
-    {
-      Progress progress("Reading", static_cast<int64_t>(files_.size()), "files");
-      const auto blocks = blocks_of(files_);
-      if (team_ == nullptr) {
-        read_here(blocks, progress);
-      } else {
-        lead_reading(
-            *team_, blocks, folder().string(), [&](const std::string& line) { take(line); },
-            [&](const FileBlock& block) { read_here({block}, progress); });
-      }
+    try {
+      read();
+    } catch (...) {
+      keep_annotated();
+      throw;
     }
     if (place_) place_->complete();
     report_.finish();
-    for (const auto& line : unreadable_) warn(line);
-    if (unreadable_.empty()) return 0;
-    warn(fmt::format("{} of {} files could not be read", unreadable_.size(), files_.size()));
-    return 2;
+    list(unwritten_, "annotated");
+    list(unreadable_, "read");
+    return !unreadable_.empty() ? 2 : !unwritten_.empty() ? 1 : 0;
   }
 
  private:
   fs::path folder() const { return place_ ? place_->work() : fs::path(); }
 
+  void read() {
+    Progress progress("Reading", static_cast<int64_t>(files_.size()), "files");
+    const auto blocks = blocks_of(files_);
+    if (team_ == nullptr) {
+      read_here(blocks, progress);
+    } else {
+      lead_reading(
+          *team_, blocks, folder().string(), [&](const std::string& line) { take(line); },
+          [&](const FileBlock& block) { read_here({block}, progress); });
+    }
+  }
+
+  /// Of a run that ends before its time.
+  void keep_annotated() {
+    if (!place_) return;
+    if (team_ != nullptr) end_reading(*team_);
+    try {
+      const auto kept = place_->keep();
+      if (kept.folder.empty()) return;
+      const bool videos = std::any_of(files_.begin(), files_.end(), has_video_extension);
+      warn(fmt::format("{} of {} annotated files are in {}{}", kept.files, files_.size(), kept.folder.string(),
+                       videos ? "; a video among them may end early" : ""));
+    } catch (const std::runtime_error& error) {
+      warn(error.what());
+    }
+  }
+
+  void list(const std::vector<std::string>& failures, const char* what) const {
+    for (const auto& line : failures) warn(line);
+    if (!failures.empty()) warn(fmt::format("{} of {} files could not be {}", failures.size(), files_.size(), what));
+  }
+
   void read_here(const std::vector<FileBlock>& blocks, Progress& progress) {
-    FileReader reader(a_, files_, classifier_, overlay_, folder(), [&](const Reading& r) { report_.add(r); });
+    FileReader reader(
+        a_, files_, classifier_, overlay_, folder(), [&](const Reading& r) { report_.add(r); },
+        [&](const std::string& why) { unwritten_.push_back(why); });
     for (const auto& block : blocks) {
       for (const size_t place : block) {
         throw_if_interrupted();
@@ -272,11 +301,9 @@ class Leader {
 
   void take(const std::string& line) {
     const auto message = nlohmann::json::parse(line);
-    if (message.is_object()) {
-      unreadable_.push_back(message.at("unreadable"));
-    } else {
-      report_.add(reading_of(message, files_));
-    }
+    if (!message.is_object()) return report_.add(reading_of(message, files_));
+    auto& failures = message.contains("unwritten") ? unwritten_ : unreadable_;
+    failures.push_back(message.front());
   }
 
   const Arguments& a_;
@@ -286,7 +313,7 @@ class Leader {
   Overlay overlay_;
   ReadingsReport report_;
   std::optional<OutputFolder> place_;  ///< of what is annotated
-  std::vector<std::string> unreadable_;
+  std::vector<std::string> unreadable_, unwritten_;
 };
 
 void check(Arguments& a, const OptionSet& options) {

@@ -73,8 +73,12 @@ void Predictor::add(Reading reading, const Picture& picture, const std::vector<D
   }
   auto crops = crop_faces(picture, squares, classifier_.preprocessing());
   waiting_faces_ += crops.size(0);
+  waiting_pixels_ += picture.height() * picture.width();
   waiting_.push_back({std::move(reading), picture, std::move(crops)});
-  if (waiting_faces_ >= settings_.batch_size || waiting_.size() >= kMostWaiting) flush();
+  if (waiting_faces_ >= settings_.batch_size || waiting_.size() >= kMostWaiting ||
+      waiting_pixels_ >= kMostWaitingPixels) {
+    flush();
+  }
 }
 
 void Predictor::flush() {
@@ -88,7 +92,7 @@ void Predictor::flush() {
     sink_(item.reading, item.picture);
   }
   waiting_.clear();
-  waiting_faces_ = 0;
+  waiting_faces_ = waiting_pixels_ = 0;
 }
 
 }  // namespace fercli

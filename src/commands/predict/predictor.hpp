@@ -38,7 +38,8 @@ class Predictor {
   void flush();  ///< hands out what is waiting
 
  private:
-  static constexpr size_t kMostWaiting = 32;  ///< pictures kept in memory
+  static constexpr size_t kMostWaiting = 32;                 ///< pictures kept in memory
+  static constexpr int64_t kMostWaitingPixels = 70'000'000;  ///< of them all, at four bytes: 32 frames of 1920x1080
 
   struct Waiting {
     Reading reading;
@@ -56,7 +57,7 @@ class Predictor {
   std::shared_ptr<FaceDetector> detector_;
   EyeFinder eyes_;
   std::vector<Waiting> waiting_;
-  int64_t waiting_faces_ = 0;
+  int64_t waiting_faces_ = 0, waiting_pixels_ = 0;
 };
 
 }  // namespace fercli

@@ -10,6 +10,7 @@
 #include <map>
 #include <memory>
 
+#include "core/clock.hpp"
 #include "core/error.hpp"
 #include "core/interrupt.hpp"
 #include "core/progress.hpp"
@@ -159,6 +160,12 @@ void lead_reading(Team& team, const std::vector<FileBlock>& blocks, const std::s
                   const std::function<void(const std::string&)>& take,
                   const std::function<void(const FileBlock&)>& read_here) {
   ReadingLeader(team, blocks, folder).run(take, read_here);
+}
+
+void end_reading(Team& team) {
+  team.interrupt();
+  const auto start = Clock::now();
+  while (!team.members().empty() && seconds_since(start) < team.patience()) team.receive(kReadingPause);
 }
 
 void help_reading(Team& team, const std::vector<FileBlock>& blocks,

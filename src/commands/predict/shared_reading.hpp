@@ -20,6 +20,9 @@ void lead_reading(Team& team, const std::vector<FileBlock>& blocks, const std::s
                   const std::function<void(const std::string& line)>& take,
                   const std::function<void(const FileBlock& block)>& read_here);
 
+/// Asks the members to stop, and waits until they are gone, or as long as their patience lasts.
+void end_reading(Team& team);
+
 /// A member's side: reads blocks until there are no more. `read` gives its lines, one at a time, to `put`.
 void help_reading(Team& team, const std::vector<FileBlock>& blocks,
                   const std::function<void(const FileBlock& block, const std::string& folder,

@@ -78,7 +78,9 @@ VideoRecorder::VideoRecorder(const std::filesystem::path& path, int64_t width, i
     writer_->file.open(writer_->part->path().string(), code, fps, writer_->size);
   } catch (const cv::Exception&) {
   }
-  if (!writer_->file.isOpened()) throw UserError(fmt::format("{}: cannot be written as a video", path.string()));
+  if (!writer_->file.isOpened()) {
+    throw UserError(fmt::format("{}: cannot be written as a video", final_name(path).string()));
+  }
 }
 
 VideoRecorder::~VideoRecorder() {
@@ -109,7 +111,11 @@ void VideoRecorder::finish() {
 
 void VideoRecorder::add(const torch::Tensor& bgr, double time) {
   const cv::Mat frame = as_mat(bgr);
-  if (frame.size() != writer_->size) throw RunError("a recording cannot change its picture size");
+  if (frame.size() != writer_->size) {
+    throw UserError(fmt::format("{}: the video's pictures change from {}x{} to {}x{} pixels; a recording has one size",
+                                final_name(writer_->path).string(), writer_->size.width, writer_->size.height,
+                                frame.cols, frame.rows));
+  }
   require_room();
   if (!writer_->start) writer_->start = time;
   // The frame lasts from its own time to that of the next.

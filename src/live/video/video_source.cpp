@@ -12,6 +12,7 @@
 #include <opencv2/core/utils/logger.hpp>
 #include <opencv2/videoio.hpp>
 #include <opencv2/videoio/registry.hpp>
+#include <string_view>
 #include <thread>
 
 #include "core/clock.hpp"
@@ -22,6 +23,7 @@
 #include "core/reason.hpp"
 #include "core/text.hpp"
 #include "data/image.hpp"
+#include "data/pictures/decoders.hpp"
 #include "faces/mat.hpp"
 #include "faces/picture.hpp"
 #include "live/video/synthetic_video.hpp"
@@ -58,13 +60,12 @@ void silence_opencv() {
   setenv("OPENCV_FFMPEG_LOGLEVEL", "-8", kKeepTheUsers);
 }
 
-/// Without FFmpeg, which alone knows the limits of time, by whatever opens it.
-bool open_stream(cv::VideoCapture& capture, const std::string& url) {
+/// Without FFmpeg, which alone knows the limits of time, by whatever opens it. Others take a file's name for a pattern
+/// of names.
+bool open_named(cv::VideoCapture& capture, const std::string& name, const std::vector<int>& limits) {
   const auto backends = cv::videoio_registry::getStreamBackends();
-  if (std::find(backends.begin(), backends.end(), cv::CAP_FFMPEG) == backends.end()) return capture.open(url);
-  return capture.open(
-      url, cv::CAP_FFMPEG,
-      {cv::CAP_PROP_OPEN_TIMEOUT_MSEC, kOpenMilliseconds, cv::CAP_PROP_READ_TIMEOUT_MSEC, kReadMilliseconds});
+  if (std::find(backends.begin(), backends.end(), cv::CAP_FFMPEG) == backends.end()) return capture.open(name);
+  return capture.open(name, cv::CAP_FFMPEG, limits);
 }
 
 bool open(cv::VideoCapture& capture, const std::string& word) {
@@ -72,7 +73,11 @@ bool open(cv::VideoCapture& capture, const std::string& word) {
   const int number = camera_number(word);
   try {
     if (number >= 0) return capture.open(number);
-    return is_url(word) ? open_stream(capture, word) : capture.open(word);
+    // A file's whole path, since its name may begin with "concat:".
+    if (!is_url(word)) return open_named(capture, fs::absolute(word).string(), {});
+    return open_named(
+        capture, word,
+        {cv::CAP_PROP_OPEN_TIMEOUT_MSEC, kOpenMilliseconds, cv::CAP_PROP_READ_TIMEOUT_MSEC, kReadMilliseconds});
   } catch (const cv::Exception&) {
     return false;
   }
@@ -89,11 +94,45 @@ torch::Tensor to_bgr(const cv::Mat& mat) {
   return pixels.dim() == 3 ? pixels : pixels.unsqueeze(2).expand({-1, -1, 3}).contiguous();
 }
 
+/// A frame may have as many pixels as a picture.
+void require_size(const std::string& name, double width, double height) {
+  constexpr int64_t kMostPixels = DecodeLimits().most_pixels;
+  if (width * height <= static_cast<double>(kMostPixels)) return;
+  throw UserError(fmt::format("{}: has frames of {:.0f}x{:.0f} pixels, more than {} million", name, width, height,
+                              kMostPixels / 1'000'000));
+}
+
+void require_declared_size(const std::string& name, const cv::VideoCapture& capture) {
+  require_size(name, capture.get(cv::CAP_PROP_FRAME_WIDTH), capture.get(cv::CAP_PROP_FRAME_HEIGHT));
+}
+
+/// FFmpeg opens descriptions too, of which each leads it to other files and to the network: playlists, lists of parts,
+/// sessions. They are text, and it looks for their words in front of the first zero byte. Of the containers that may
+/// have none so soon, it takes the beginning for proof.
+bool may_lead_elsewhere(const std::string& path) {
+  constexpr size_t kLooked = 24;  // shorter than any description that is of use
+  std::string start(kLooked, '\0');
+  std::ifstream in(path, std::ios::binary);
+  in.read(start.data(), static_cast<std::streamsize>(start.size()));
+  start.resize(static_cast<size_t>(std::max<std::streamsize>(0, in.gcount())));
+  const auto begins = [&](std::string_view word) { return start.compare(0, word.size(), word) == 0; };
+  if (begins("#EXTM3U") || begins("ffconcat")) return true;
+  for (const char* container : {"\x1a\x45\xdf\xa3", "GIF8", "YUV4MPEG2"}) {
+    if (begins(container)) return false;
+  }
+  return !start.empty() && start.find('\0') == std::string::npos;
+}
+
 class FileSource : public VideoSource {
  public:
   explicit FileSource(const std::string& path) : path_(path) {
     require_file(path);
+    if (may_lead_elsewhere(path)) {
+      throw UserError(fmt::format(
+          "{}: is not a readable video: it is text, as playlists are, which would have other files opened", path));
+    }
     if (!open(capture_, path)) throw UserError(fmt::format("{}: is not a readable video", path));
+    require_declared_size(path, capture_);
     fps_ = fps_of(capture_);
   }
 
@@ -104,6 +143,7 @@ class FileSource : public VideoSource {
       warn_if_cut_off();
       return false;
     }
+    require_size(path_, mat.cols, mat.rows);
     time_ = next_ == 0 ? std::max(0.0, stamp()) : stamp() > time_ ? stamp() : time_ + 1 / fps_;
     frame = {to_bgr(mat), next_++, time_};
     return true;
@@ -145,6 +185,7 @@ class LiveSource : public VideoSource {
     if (!open(capture_, word)) {
       throw RunError(fmt::format("{}: {}", word, is_url(word) ? "the stream cannot be opened" : "there is no camera"));
     }
+    require_declared_size(word_, capture_);
     fps_ = fps_of(capture_);
     start_ = Clock::now();
   }
@@ -160,7 +201,9 @@ class LiveSource : public VideoSource {
       std::this_thread::sleep_for(kReconnectPause);
       capture_.release();
       open(capture_, word_);
+      require_declared_size(word_, capture_);
     }
+    require_size(word_, mat.cols, mat.rows);
     frame = {to_bgr(mat), next_++, seconds_since(start_)};
     return true;
   }

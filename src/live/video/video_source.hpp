@@ -41,8 +41,9 @@ class VideoSource {
 /// OpenCV's (http, rtsp), or "synthetic", with options
 /// "synthetic:faces=2,seed=1,size=640x480,fps=30,seconds=0,cross=0,cut=0": drawn faces that move and change expression,
 /// without end when seconds is 0. cross: they change places by walking past each other, once in so many seconds. cut: a
-/// hard cut to other people every so many seconds. Throws UserError on a missing or unreadable file or a wrong option,
-/// RunError when a camera or stream cannot be opened.
+/// hard cut to other people every so many seconds. Throws UserError on a missing or unreadable file, one that leads to
+/// other files (a playlist), frames larger than a picture may be, or a wrong option, RunError when a camera or stream
+/// cannot be opened.
 std::unique_ptr<VideoSource> open_video(const std::string& word);
 
 /// The first of these that opens. When none does: the error of the only one, or, if a camera is among them, a RunError
