@@ -101,6 +101,7 @@ void declare(OptionSet& options, Settings& s) {
                "report.html, report.md, report.json, figures/, and cache/, from which a later or an interrupted run "
                "goes on");
   options.text("cache", &s.cache, "DIR", "keep the measurements there instead, for several reports");
+  options.only_by_hand();
   options.choice("lang", &s.render.language, {"en", "fr"}, "language of the report");
   options.flag("include-images", &s.render.include_images,
                "show pictures of the data set too; without it drawn faces only");

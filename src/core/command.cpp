@@ -16,6 +16,15 @@ void call_without_running(std::vector<std::string> words, const char* last) {
   throw std::logic_error("fercli " + command.name + " ran without reading its options");
 }
 
+Declaration declared(const std::vector<std::string>& words, const char* last) {
+  try {
+    call_without_running(words, last);
+  } catch (const Declaration& declaration) {
+    return declaration;
+  }
+  return {};
+}
+
 }  // namespace
 
 std::vector<Command> shown_commands() {
@@ -36,12 +45,11 @@ std::vector<std::vector<std::string>> callable_commands() {
 }
 
 Declaration declaration_of(const std::vector<std::string>& words) {
-  try {
-    call_without_running(words, kDeclareOnly);
-  } catch (const Declaration& declaration) {
-    return declaration;
-  }
-  return {};
+  return declared(words, kDeclareOnly);
+}
+
+Declaration given_by(const std::vector<std::string>& words) {
+  return declared(words, kDeclareGiven);
 }
 
 void check_usage(const std::vector<std::string>& words) {

@@ -34,6 +34,10 @@ std::vector<std::vector<std::string>> callable_commands();
 /// How `fercli WORDS…`, one of `callable_commands()`, is declared. Nothing is run.
 Declaration declaration_of(const std::vector<std::string>& words);
 
+/// The same, with what WORDS and the INI file that they name give each option, not yet checked. Throws UserError where
+/// they cannot be read.
+Declaration given_by(const std::vector<std::string>& words);
+
 /// Throws the UserError that the options of `fercli WORDS…` would throw: unknown command or option, missing or
 /// impossible value, too many words. Nothing is run.
 void check_usage(const std::vector<std::string>& words);

@@ -49,6 +49,7 @@ OptionSet::OptionSet(std::string command, std::string positional_usage, std::str
   text("config", &config_, "FILE", "INI file with lines `option = value`; the command line wins over it");
   Option& plug_in = add(kPlugInOption, "FILE.so", "", "a plug-in: code that brings attacks, losses, commands and more");
   plug_in.many = true;
+  only_by_hand();
   plug_in.assign = [](const auto&) {};  // it was loaded before the command was asked: see core/plug_in.hpp
 }
 
@@ -365,6 +366,10 @@ void OptionSet::assign(Option& option) const {
 bool OptionSet::parse(const std::vector<std::string>& arguments) {
   const std::string last = arguments.empty() ? "" : arguments.back();
   if (last == kDeclareOnly) throw declaration();
+  if (last == kDeclareGiven) {
+    store_all({arguments.begin(), arguments.end() - 1});
+    throw declaration();
+  }
   const bool check_only = last == kCheckOnly;
   for (const auto& argument : arguments) {
     if (argument == "--") break;

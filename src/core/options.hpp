@@ -21,6 +21,8 @@ struct DeclaredOption {
   std::string section;               ///< its group; "" for the general options
   std::vector<std::string> choices;  ///< the allowed values, where these can be listed
   bool is_flag = false, many = false;
+  bool by_hand = false;  ///< gives rights or names a place to write: no stored run may give it
+  std::vector<std::string> given = {};
 };
 
 /// A command as it is declared.
@@ -33,9 +35,11 @@ struct Declaration {
   std::vector<std::string> sections() const;  ///< in the order of the help text; the general options ("") come last
 };
 
-/// A last argument that makes `OptionSet::parse` throw the declaration, or `Checked` when the others are accepted, so
-/// that the command does not run. See `declaration_of` and `check_usage` in core/command.hpp.
+/// A last argument that makes `OptionSet::parse` throw the declaration, the declaration with what the others give, or
+/// `Checked` when the others are accepted, so that the command does not run. See `declaration_of`, `given_by` and
+/// `check_usage` in core/command.hpp.
 constexpr const char* kDeclareOnly = "\x01only-declare";
+constexpr const char* kDeclareGiven = "\x01only-declare-given";
 constexpr const char* kCheckOnly = "\x01only-check";
 struct Checked {};
 
@@ -64,6 +68,9 @@ class OptionSet {
   void integer(const std::string& name, int64_t* value, Range range, const std::string& help);
   void seed(const std::string& name, uint64_t* value, const std::string& help);
   void flag(const std::string& name, bool* value, const std::string& help);
+
+  /// Of the option declared last: it gives rights or names a place to write. See `DeclaredOption::by_hand`.
+  void only_by_hand() { options_.back().by_hand = true; }
 
   /// `[NAME]` of an INI file may hold these parameters; `section_of` has those that it does.
   void parameters(const std::string& name, const std::vector<Parameter>& parameters);
@@ -94,7 +101,7 @@ class OptionSet {
 
   /// Reads the arguments after the command's name. Returns false when --help was asked for (and printed on stdout).
   /// Throws UserError: unknown option (with suggestion), missing or wrong value, value out of range; a Declaration
-  /// after kDeclareOnly and Checked after kCheckOnly.
+  /// after kDeclareOnly and kDeclareGiven, and Checked after kCheckOnly.
   bool parse(const std::vector<std::string>& arguments);
 
   bool given(const std::string& name) const;  ///< on the command line or in the file
@@ -110,7 +117,6 @@ class OptionSet {
  private:
   struct Option : DeclaredOption {
     std::function<void(const std::vector<std::string>&)> assign;  ///< throws std::invalid_argument(reason)
-    std::vector<std::string> given;
     std::string source = "default";
     bool stands_for_parameter = false;
     const std::string* plug_in = nullptr;  ///< the entry of a registry that it names

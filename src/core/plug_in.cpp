@@ -224,12 +224,4 @@ void load_plug_ins(const std::vector<std::string>& words) {
   }
 }
 
-void require_loaded(const std::vector<std::string>& words) {
-  for (const auto& word : values_given(words, kDashed)) {
-    const std::string name = fs::path(word).filename().string();
-    if (Registry<PlugIn>::instance().find(name) == nullptr)
-      throw UserError(fmt::format("the plug-in {} is needed: add {} with its file", name, kDashed));
-  }
-}
-
 }  // namespace fercli

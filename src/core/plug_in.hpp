@@ -26,8 +26,4 @@ std::vector<std::string> command_first(const std::vector<std::string>& words);
 /// taken), the program ends here with that message and exit code 2: nothing can be unwound out of the loader.
 void load_plug_ins(const std::vector<std::string>& words);
 
-/// Throws UserError when a plug-in is not loaded that these words, which come from a file, name: no file decides what
-/// code runs.
-void require_loaded(const std::vector<std::string>& words);
-
 }  // namespace fercli

@@ -310,6 +310,15 @@ TEST_F(ReportCommand, OtherImagesOfTheSameNamesAreNotCompared) {
   expect_error({"compare", file("eval-first/result.json"), file("eval-other/result.json")}, "has other pixels");
 }
 
+TEST_F(ReportCommand, ResultsWithTwoImagesOfOneIdAreRefused) {
+  json result = json::parse(read_file(file("eval-first/result.json")));
+  result["per_image"][1]["id"] = result["per_image"][0]["id"];
+  write_file(file("repeated.json"), result.dump());
+  const std::string reason = "repeated.json: two images are called " + result["per_image"][0]["id"].get<std::string>();
+  expect_error({"compare", file("eval-first/result.json"), file("repeated.json")}, reason);
+  expect_error({"report", file("repeated.json"), "--out", file("repeated")}, reason);
+}
+
 TEST_F(ReportCommand, ComparingOneModelWithNothingIsExplained) {
   const WithoutGnuplot texts_only;
   ASSERT_EQ(report("first", "single", {"--parts", "clean"}).exit_code, 0);

@@ -7,7 +7,9 @@
 
 #include "attacks/engine/attack.hpp"
 #include "commands/options/division_options.hpp"
+#include "core/build_info.hpp"
 #include "core/files.hpp"
+#include "core/options.hpp"
 #include "core/text.hpp"
 #include "eval/adversarial_set.hpp"
 #include "eval/campaign/estimate.hpp"
@@ -24,6 +26,7 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 using testing::HasSubstr;
+using testing::Not;
 
 constexpr double kHeadScale = 400;  ///< makes an untrained network sure of itself
 constexpr int64_t kFaces = 35;
@@ -316,6 +319,68 @@ TEST_F(RobustnessCommand, ShardsThatAreUnfinishedOrOfTwoDivisionsAreNamed) {
   fs::remove_all(out / "shards" / "02-of-2");
   ASSERT_EQ(shard("1/3").exit_code, 0);
   EXPECT_THAT(run_in_process({"merge", out.string()}).err, HasSubstr("holds shards of different divisions"));
+}
+
+TEST_F(RobustnessCommand, ShardsKeepNoRightAndNoPlaceToWrite) {
+  const fs::path out = *folder_ / "granted", kept = *folder_ / "kept.pt";
+  const auto shard = eval({"--attacks", "fgsm", "--eps", "1/255", "--out", out.string(), "--shard", "1/1",
+                           "--trust-code", "--save-adv", kept.string()});
+  ASSERT_EQ(shard.exit_code, 0) << shard.err;
+  const std::vector<std::string> merge{"merge", out.string(), "--trust-code", "--save-adv", kept.string()};
+  EXPECT_THAT(shard.out, HasSubstr("`fercli " + join(merge, " ") + "` makes the result"));
+  EXPECT_THAT(json::parse(read_file(out / "shards" / "run.json")).at("arguments").get<std::vector<std::string>>(),
+              Not(testing::AnyOf(testing::Contains("--trust-code"), testing::Contains("--save-adv"))));
+  const auto without = run_in_process({"merge", out.string()});
+  EXPECT_EQ(without.exit_code, 0) << without.err;
+  EXPECT_FALSE(fs::exists(kept));
+  const auto with = run_in_process(merge);
+  EXPECT_EQ(with.exit_code, 0) << with.err;
+  EXPECT_TRUE(fs::exists(kept));
+}
+
+TEST_F(RobustnessCommand, AForgedFolderOfShardsIsRefusedByWhatItAsksFor) {
+  const fs::path out = *folder_ / "forged", file = out / "shards" / "run.json", config = *folder_ / "forged.ini";
+  ASSERT_EQ(eval({"--attacks", "fgsm", "--eps", "1/255", "--out", out.string(), "--shard", "1/1"}).exit_code, 0);
+  const json honest = json::parse(read_file(file));
+  const std::string place = (*folder_ / "stolen").string();
+  const auto refusal = [&](const std::string& command, const std::vector<std::string>& more,
+                           const std::vector<std::string>& by_hand = {}) {
+    json run = honest;
+    run["command"] = command;
+    if (command != "eval") run["arguments"] = json::array();
+    for (const auto& word : more) run["arguments"].push_back(word);
+    write_file(file, run.dump());
+    std::vector<std::string> merge{"merge", out.string()};
+    merge.insert(merge.end(), by_hand.begin(), by_hand.end());
+    return run_in_process(merge).err;
+  };
+  EXPECT_EQ(refusal("eval", {"--trust-code"}),
+            "fercli merge: " + out.string() +
+                ": the run asks for --trust-code, which is never taken from a file: add "
+                "--trust-code to this command to allow it\n");
+  EXPECT_THAT(refusal("eval", {"--save-adv=" + place}), HasSubstr("the run asks for --save-adv " + place + ", which"));
+  EXPECT_THAT(refusal("report", {"--cache", place}), HasSubstr("the run asks for --cache " + place));
+  write_file(config, "save-adv = " + place + "\n");
+  EXPECT_THAT(refusal("eval", {"--config", config.string()}), HasSubstr("the run asks for --save-adv"));
+  write_file(config, "plugin = /tmp/mine.so\n");
+  EXPECT_THAT(refusal("eval", {"--config", config.string()}), HasSubstr("the plug-in mine.so is needed: add --plugin"));
+  EXPECT_FALSE(fs::exists(place));
+  EXPECT_THAT(refusal("verify", {kCheckOnly}), HasSubstr("holds shards of an unknown command"));
+  EXPECT_THAT(refusal("eval", {"--save-adv", place, "--trust-code"}, {"--save-adv", place + "-2", "--trust-code"}),
+              Not(HasSubstr("the run asks for")));
+  EXPECT_FALSE(fs::exists(place));
+  EXPECT_TRUE(fs::exists(place + "-2"));
+}
+
+TEST_F(RobustnessCommand, ShardsOfAnotherBuildAreMergedWithAWarning) {
+  const fs::path out = *folder_ / "builds";
+  ASSERT_EQ(eval({"--attacks", "fgsm", "--eps", "1/255", "--out", out.string(), "--shard", "1/1"}).exit_code, 0);
+  EXPECT_THAT(run_in_process({"merge", out.string()}).err, Not(HasSubstr("not of one build")));
+  write_file(out / "shards" / "1-of-1" / "finished", "0123456789ab");
+  const auto merged = run_in_process({"merge", out.string()});
+  EXPECT_EQ(merged.exit_code, 0) << merged.err;
+  EXPECT_THAT(merged.err, testing::AllOf(HasSubstr("not of one build (revisions"), HasSubstr("0123456789ab"),
+                                         HasSubstr(git_revision())));
 }
 
 TEST_F(RobustnessCommand, AShardMayHaveNoImage) {

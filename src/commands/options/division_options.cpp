@@ -3,13 +3,16 @@
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
 
+#include "core/command.hpp"
 #include "core/error.hpp"
 #include "core/escape.hpp"
 #include "core/options.hpp"
+#include "core/plug_in.hpp"
 #include "core/progress.hpp"
 #include "core/reason.hpp"
 #include "core/text.hpp"
@@ -76,20 +79,13 @@ Shard automatic_shard(const std::function<const char*(const char*)>& variable) {
   return {outer.index * inner.of + inner.index, outer.of * inner.of};
 }
 
-/// The arguments without this option, in any way that it can be written.
-std::vector<std::string> without(const std::vector<std::string>& arguments, const std::string& name, char letter) {
-  const std::string dashed = "--" + name, brief = letter ? std::string{'-', letter} : dashed;
-  std::vector<std::string> rest;
-  for (size_t i = 0; i < arguments.size(); ++i) {
-    const std::string& word = arguments[i];
-    if (word == dashed || word == brief) {
-      ++i;  // its value
-    } else if (word.compare(0, dashed.size() + 1, dashed + "=") != 0 &&
-               (letter == 0 || word.compare(0, 2, brief) != 0)) {
-      rest.push_back(word);
-    }
-  }
-  return rest;
+/// How many words, from this one on, give the option, in any way that it can be written; 0: this one does not.
+std::ptrdiff_t words_that_give(const DeclaredOption& option, const std::string& word) {
+  const std::string dashed = "--" + option.name,
+                    brief = option.short_name ? std::string{'-', option.short_name} : dashed;
+  if (word == dashed || word == brief) return option.is_flag ? 1 : 2;
+  const bool with_value = word.rfind(dashed + "=", 0) == 0 || (option.short_name && word.rfind(brief, 0) == 0);
+  return with_value ? 1 : 0;
 }
 
 }  // namespace
@@ -141,6 +137,24 @@ std::vector<std::string> words_of(const std::string& command, const std::vector<
   std::vector<std::string> words{command};
   words.insert(words.end(), arguments.begin(), arguments.end());
   return words;
+}
+
+PartedArguments part_arguments(const std::string& command, const std::vector<std::string>& arguments) {
+  PartedArguments parted;
+  const auto options = declaration_of({command}).options;
+  for (auto word = arguments.begin(); word != arguments.end();) {
+    std::ptrdiff_t count = 0;
+    const auto option = std::find_if(options.begin(), options.end(), [&](const DeclaredOption& each) {
+      const bool left_out = each.by_hand || each.name == "shard" || each.name == "out";
+      return left_out && (count = words_that_give(each, *word)) > 0;
+    });
+    const bool found = option != options.end();
+    const auto next = word + std::min(found ? count : 1, arguments.end() - word);
+    if (!found || option->name == kPlugInOption) parted.kept.insert(parted.kept.end(), word, next);
+    if (found && option->by_hand) parted.by_hand.insert(parted.by_hand.end(), word, next);
+    word = next;
+  }
+  return parted;
 }
 
 void print_estimate(const Bench& bench, const std::vector<Trial>& trials) {
@@ -209,7 +223,7 @@ Division* DividedWork::division(const json& identity) {
     in_shards_ = std::make_unique<ShardMerger>(out_);
   } else {
     const std::vector<std::string> arguments(words_.begin() + 1, words_.end());
-    const ShardedRun run{out_, words_.front(), without(without(arguments, "shard", 0), "out", 'o'), identity};
+    const ShardedRun run{out_, words_.front(), part_arguments(words_.front(), arguments).kept, identity};
     in_shards_ = std::make_unique<ShardMaker>(run, *shard_, in_team_.get());
   }
   return in_shards_.get();
@@ -233,8 +247,11 @@ int DividedWork::run(const std::function<int(DividedWork&)>& work) {
 }
 
 void DividedWork::say_that_the_shard_is_made() const {
-  print_text("shard {} is complete, in {}\n`fercli merge {}` makes the result when all shards are there\n",
-             to_string(*shard_), (out_ / "shards").string(), out_.string());
+  std::vector<std::string> merge{"fercli", "merge", out_.string()};
+  const auto again = part_arguments(words_.front(), {words_.begin() + 1, words_.end()}).by_hand;
+  merge.insert(merge.end(), again.begin(), again.end());
+  print_text("shard {} is complete, in {}\n`{}` makes the result when all shards are there\n", to_string(*shard_),
+             (out_ / "shards").string(), join(merge, " "));
 }
 
 }  // namespace fercli

@@ -37,6 +37,13 @@ struct DivisionOptions {
 /// A command line: the command's name and its arguments.
 std::vector<std::string> words_of(const std::string& command, const std::vector<std::string>& arguments);
 
+/// The arguments of a command that is divided into shards.
+struct PartedArguments {
+  std::vector<std::string> kept;     ///< in OUT/shards: all but --shard, --out and what only a person gives
+  std::vector<std::string> by_hand;  ///< what whoever merges gives again; a plug-in is kept too, as the name of a need
+};
+PartedArguments part_arguments(const std::string& command, const std::vector<std::string>& arguments);
+
 /// The cost of one campaign on stdout, as far as a few images tell.
 void print_estimate(const Bench& bench, const std::vector<Trial>& trials);
 

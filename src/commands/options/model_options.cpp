@@ -123,6 +123,7 @@ void ModelOptions::declare_foreign(OptionSet& options, bool with_arch) {
 void declare_trust(OptionSet& options, bool* trust_code) {
   options.flag("trust-code", trust_code,
                "run TorchScript that does more than compute with tensors: it can read and write your files");
+  options.only_by_hand();
 }
 
 void ModelOptions::declare_space(OptionSet& options) {

@@ -3,8 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <fstream>
+#include <iomanip>
 #include <map>
 
+#include "core/build_info.hpp"
 #include "core/error.hpp"
 #include "core/files.hpp"
 #include "core/json_text.hpp"
@@ -75,7 +78,7 @@ bool has_begun(const fs::path& folder) {
 template <class Visitor>
 void visit_fields(Visitor& field, ShardedRun& run) {
   field("command", run.command, "which is divided");
-  field("arguments", run.arguments, "of the command, without --shard and --out");
+  field("arguments", run.arguments, "of the command, without --shard, --out and what only a person gives");
   field("identity", run.identity, "what all shards share, by name", shape::open_object({}));
 }
 
@@ -112,6 +115,19 @@ ShardedRun ShardedRun::read(const fs::path& out) {
   }
   if (!run.identity.is_object()) throw UserError(fmt::format("{}: is damaged", file.string()));
   return run;
+}
+
+std::set<std::string> revisions_of_shards(const fs::path& out) {
+  constexpr int kLongest = 32;
+  std::set<std::string> revisions;
+  for (const auto& entry : fs::directory_iterator(out / kShards)) {
+    const fs::path file = entry.path() / kFinished;
+    if (!fs::is_regular_file(file)) continue;
+    std::string revision;
+    std::ifstream(file) >> std::setw(kLongest) >> revision;
+    if (!revision.empty()) revisions.insert(revision);
+  }
+  return revisions;
 }
 
 ShardMaker::ShardMaker(const ShardedRun& run, const Shard& shard, Division* team)
@@ -167,7 +183,7 @@ bool ShardMaker::does_part(int64_t index) const {
 }
 
 void ShardMaker::finish() {
-  if (writes()) write_file(folder_ / kFinished, "");
+  if (writes()) write_file(folder_ / kFinished, git_revision());
 }
 
 ShardMerger::ShardMerger(fs::path out) : out_(std::move(out)) {

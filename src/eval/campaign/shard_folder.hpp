@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -16,12 +17,15 @@ std::string to_string(const Shard& shard);
 /// A command that is divided into shards, as the first of them keeps it in OUT/shards/run.json.
 struct ShardedRun {
   std::filesystem::path out;
-  std::string command;                                 ///< "eval"
-  std::vector<std::string> arguments;                  ///< after it, without --shard and --out
+  std::string command;                 ///< "eval"
+  std::vector<std::string> arguments;  ///< after it, without --shard, --out and what only a person gives
   nlohmann::json identity = nlohmann::json::object();  ///< by name, what must be the same in all shards, beyond their
                                                        ///< campaigns, which are compared one by one
   static ShardedRun read(const std::filesystem::path& out);  ///< throws UserError: no shards, or a damaged file
 };
+
+/// The revisions of the programs that finished the shards of OUT; those of older programs are not kept.
+std::set<std::string> revisions_of_shards(const std::filesystem::path& out);
 
 /// Makes one shard: OUT/shards/I-of-N holds a ledger of each campaign. Other processes may help.
 class ShardMaker : public Division {

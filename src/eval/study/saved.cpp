@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "core/error.hpp"
 #include "core/file_name.hpp"
@@ -228,8 +229,27 @@ void check_report(const json& report, const std::filesystem::path& path) {
   }
 }
 
-json parse_saved(const std::filesystem::path& path) {
-  json document = require_untrusted_json(path);
+std::vector<std::string> names_of(const json& report) {
+  std::vector<std::string> names;
+  for (const auto& model : report.at("models")) names.push_back(model.at("name"));
+  return names;
+}
+
+/// Images are told apart, and paired with those of other results, by their ids.
+void refuse_repeated_ids(const json& report, const std::filesystem::path& path) {
+  const json outcomes = report.value("outcomes", json::object());
+  for (const auto& name : names_of(report)) {
+    if (!outcomes.contains(name) || !outcomes[name].contains("ids")) continue;
+    std::set<std::string> seen;
+    for (const auto& id : outcomes[name]["ids"].get<std::vector<std::string>>()) {
+      if (seen.insert(id).second) continue;
+      throw UserError(fmt::format("{}: two images are called {}, so the outcomes of {} cannot be told apart",
+                                  path.string(), id, name));
+    }
+  }
+}
+
+json complete_report(json document, const std::filesystem::path& path) {
   if (document.is_object() && document.value("schema", json()) == kReportSchema) {
     check_report(document, path);
     return document;
@@ -242,6 +262,12 @@ json parse_saved(const std::filesystem::path& path) {
                     path.string(), result.command));
   }
   return report_of(result);
+}
+
+json parse_saved(const std::filesystem::path& path) {
+  json report = complete_report(require_untrusted_json(path), path);
+  refuse_repeated_ids(report, path);
+  return report;
 }
 
 void rename_key(json& object, const std::string& from, const std::string& to) {
@@ -270,10 +296,15 @@ void rename_model(json& report, const std::string& from, const std::string& to) 
   }
 }
 
-std::vector<std::string> names_of(const json& report) {
-  std::vector<std::string> names;
-  for (const auto& model : report.at("models")) names.push_back(model.at("name"));
-  return names;
+/// Of the images. Throws UserError where the report does not say it: then nothing shows what it can be joined with.
+std::string image_digest(const json& report) {
+  const json& dataset = report.at("dataset");
+  const json digest = dataset.value("digest", json());
+  if (digest.is_string() && digest != "") return digest.get<std::string>();
+  throw UserError(fmt::format(
+      "the result of {} has no digest of its images ({}, {}), so it cannot be joined with others; give it a report of "
+      "its own",
+      names_of(report).front(), dataset.at("name").get<std::string>(), dataset.at("split").get<std::string>()));
 }
 
 /// Adds what `other` says about its models, whose names are new here.
@@ -319,7 +350,7 @@ json merge_reports(const std::vector<json>& reports) {
   for (size_t i = 1; i < reports.size(); ++i) {
     json other = reports[i];
     const json &here = merged.at("dataset"), &there = other.at("dataset");
-    if (here.value("digest", json()) != there.value("digest", json())) {
+    if (image_digest(merged) != image_digest(other)) {
       throw UserError(fmt::format(
           "the results are about different images ({}, {}, n = {}; {}, {}, n = {}); give each a report of its own",
           here.at("name").get<std::string>(), here.at("split").get<std::string>(), here.at("n").get<int64_t>(),

@@ -238,6 +238,21 @@ TEST(MergedReports, MustBeAboutTheSameImages) {
   EXPECT_THAT(message_of([&] { merge_reports({report, other}); }), HasSubstr("are about different images (blobs, all"));
 }
 
+TEST(MergedReports, MustSayWhichImagesTheyAreAbout) {
+  const auto report = report_with(outcomes_with({2, 1, 0, -1}, {1, 0, 0, -1}));
+  const std::vector<json> not_digests{nullptr, "", 5};
+  for (const auto& digest : not_digests) {
+    auto silent = report;
+    silent["dataset"]["digest"] = digest;
+    EXPECT_THAT(message_of([&] {
+                  merge_reports({silent, silent});
+                }),
+                HasSubstr("the result of net has no digest of its images (blobs, all), so it cannot be joined"));
+    EXPECT_THAT(message_of([&] { merge_reports({report, silent}); }), HasSubstr("has no digest")) << digest;
+    EXPECT_EQ(merge_reports({silent}), silent);
+  }
+}
+
 TEST(SavedReport, ModelsAreCalledByTheirFolderWhereTheirFileSaysNothing) {
   EXPECT_EQ(short_model_name("standard"), "standard");
   EXPECT_EQ(short_model_name("models/robust.pt"), "robust");
@@ -272,6 +287,9 @@ TEST(SavedReport, AnIncompleteOrTornReportIsRefusedByName) {
   auto torn = whole;
   torn["outcomes"]["net"]["answers"] = {0, 1};
   EXPECT_THAT(message(torn), HasSubstr("report.json: the outcomes of net do not fit together"));
+  torn = whole;
+  torn["outcomes"]["net"]["ids"][2] = "b";
+  EXPECT_THAT(message(torn), HasSubstr("report.json: two images are called b, so the outcomes of net cannot be told"));
   torn = whole;
   torn["outcomes"]["net"]["attacks"][0]["rows"][0] = 4;
   EXPECT_THAT(message(torn), HasSubstr("report.json: the outcomes of net do not fit together"));
