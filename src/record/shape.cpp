@@ -73,12 +73,37 @@ json or_null(json schema) {
 
 }  // namespace shape
 
+namespace {
+
+template <class Whole>
+Whole whole_of(const nlohmann::json& json) {
+  using Limits = std::numeric_limits<Whole>;
+  if (json.is_number_float()) {
+    const auto value = json.get<double>();
+    const bool fits = value >= static_cast<double>(Limits::min()) && value < std::ldexp(1.0, Limits::digits);
+    if (!fits) json.get_ref<const nlohmann::json::number_integer_t&>();  // throws that it is none
+  }
+  return json.get<Whole>();
+}
+
+}  // namespace
+
 nlohmann::json Shape<double>::write(double value) {
   return std::isfinite(value) ? nlohmann::json(value) : nlohmann::json();
 }
 
 double Shape<double>::read(const nlohmann::json& json) {
   return json.is_null() ? std::numeric_limits<double>::quiet_NaN() : json.get<double>();
+}
+
+template <>
+int64_t Shape<int64_t>::read(const nlohmann::json& json) {
+  return whole_of<int64_t>(json);
+}
+
+template <>
+uint64_t Shape<uint64_t>::read(const nlohmann::json& json) {
+  return whole_of<uint64_t>(json);
 }
 
 }  // namespace fercli

@@ -120,5 +120,10 @@ template <>
 inline nlohmann::json Shape<uint64_t>::schema() {
   return shape::whole();
 }
+// Of a figure like 1e30, which the type does not hold, JSON's own conversion would be undefined.
+template <>
+int64_t Shape<int64_t>::read(const nlohmann::json& json);
+template <>
+uint64_t Shape<uint64_t>::read(const nlohmann::json& json);
 
 }  // namespace fercli

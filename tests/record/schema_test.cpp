@@ -47,6 +47,17 @@ TEST(Schemas, ThoseInResultsAreWhatTheProgramPrints) {
   }
 }
 
+TEST(Shapes, WholeNumbersThatTheTypeDoesNotHoldAreRefused) {
+  EXPECT_EQ(Shape<int64_t>::read(5.0), 5);
+  EXPECT_EQ(Shape<int64_t>::read(-3), -3);
+  for (const double value : {1e30, -1e30, 0x1p63}) EXPECT_THROW(Shape<int64_t>::read(value), json::exception) << value;
+  EXPECT_EQ(Shape<std::vector<uint64_t>>::read(json::array({1, 0x1p63})),
+            (std::vector<uint64_t>{1, uint64_t{1} << 63}));
+  for (const double value : {-1.5, 0x1p64}) {
+    EXPECT_THROW(Shape<std::vector<uint64_t>>::read(json::array({value})), json::exception) << value;
+  }
+}
+
 TEST(Schemas, TheListNamesEveryDocument) {
   const auto result = run_in_process({"schema"});
   for (const auto& name : Registry<DocumentKind>::instance().names())

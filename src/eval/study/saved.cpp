@@ -18,6 +18,7 @@
 #include "eval/study/parts/ladder.hpp"
 #include "eval/study/parts/minimal_eps.hpp"
 #include "eval/study/report_document.hpp"
+#include "record/shape.hpp"
 
 namespace fercli {
 
@@ -185,7 +186,7 @@ json report_of(const Result& result) {
 
 /// Rows of one attack or certificate that are not among the n images, or do not have one outcome each.
 bool has_wrong_rows(const json& entry, const char* outcome, size_t n) {
-  const auto rows = entry.at("rows").get<std::vector<size_t>>();
+  const auto rows = Shape<std::vector<uint64_t>>::read(entry.at("rows"));
   return entry.at(outcome).get_ref<const json::array_t&>().size() != rows.size() ||
          std::any_of(rows.begin(), rows.end(), [n](size_t row) { return row >= n; });
 }
@@ -193,7 +194,7 @@ bool has_wrong_rows(const json& entry, const char* outcome, size_t n) {
 /// Outcomes whose lists do not fit together.
 bool is_torn(const json& outcomes, size_t classes) {
   const size_t n = outcomes.at("ids").get<std::vector<std::string>>().size();
-  const auto labels = outcomes.at("labels").get<std::vector<size_t>>();
+  const auto labels = Shape<std::vector<uint64_t>>::read(outcomes.at("labels"));
   if (std::any_of(labels.begin(), labels.end(), [classes](size_t label) { return label >= classes; })) return true;
   for (const char* list : {"labels", "answers", "pixels"}) {
     if (outcomes.contains(list) && outcomes[list].get_ref<const json::array_t&>().size() != n) return true;
@@ -201,7 +202,7 @@ bool is_torn(const json& outcomes, size_t classes) {
   for (const auto& attack : outcomes.value("attacks", json::array())) {
     for (const char* text : {"attack", "norm"}) attack.at(text).get_ref<const std::string&>();
     attack.at("eps").get<std::vector<std::string>>();
-    attack.at("broken").get<std::vector<int64_t>>();
+    Shape<std::vector<int64_t>>::read(attack.at("broken"));
     if (has_wrong_rows(attack, "broken", n)) return true;
   }
   for (const auto& certified : outcomes.value("certified", json::array())) {
@@ -218,7 +219,7 @@ void check_report(const json& report, const std::filesystem::path& path) {
   const json& dataset = report["dataset"];
   const size_t classes = dataset.at("classes").get<std::vector<std::string>>().size();
   for (const char* text : {"name", "split"}) dataset.at(text).get_ref<const std::string&>();
-  dataset.at("n").get<int64_t>();
+  Shape<int64_t>::read(dataset.at("n"));
   if (report["models"].empty()) throw UserError(fmt::format("{}: names no model", path.string()));
   const json outcomes = report.value("outcomes", json::object());
   for (const auto& model : report["models"]) {
