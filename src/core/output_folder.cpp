@@ -115,13 +115,9 @@ void put_in_place(const fs::path& work, const fs::path& folder, const std::strin
   }
 }
 
-/// Gives what has not taken its place a name that nobody sweeps, and returns it; empty where that fails.
+/// Gives what has not taken its place a name that nobody sweeps.
 fs::path keep_unfinished(const fs::path& work, const fs::path& folder) {
-  std::error_code error;
-  fs::path kept = folder / "unfinished";
-  for (int64_t i = 2; fs::exists(kept, error); ++i) kept = folder / fmt::format("unfinished{}", i);
-  fs::rename(work, kept, error);
-  return error ? fs::path() : kept;
+  return keep_as(work, folder / "unfinished");
 }
 
 /// The same, as the end of a sentence.

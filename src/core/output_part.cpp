@@ -15,6 +15,7 @@
 
 #include "core/file_lock.hpp"
 #include "core/files.hpp"
+#include "core/progress.hpp"
 
 namespace fercli {
 
@@ -55,6 +56,25 @@ std::optional<int64_t> number_of_part(const std::string& name) {
     if (error == std::errc() && stop == name.data() + end && number > 0) return number;
   }
   return {};
+}
+
+/// A video is worth something though its end is missing: half a session can be seen.
+bool is_video(const fs::path& part) {
+  std::error_code error;
+  const fs::path extension = part.extension();
+  return (extension == ".avi" || extension == ".mp4") && !fs::is_empty(part, error) && !error;
+}
+
+void sweep_part(const fs::path& part) {
+  std::error_code ignored;
+  if (!is_video(part)) {
+    fs::remove_all(part, ignored);
+    return;
+  }
+  const fs::path name = final_name(part.filename());
+  const fs::path kept = keep_as(
+      part, part.parent_path() / fmt::format("{}.unfinished{}", name.stem().string(), name.extension().string()));
+  if (!kept.empty()) warn(fmt::format("{}: what a run that was killed had recorded", kept.string()));
 }
 
 }  // namespace
@@ -109,8 +129,18 @@ fs::path final_name(const fs::path& path) {
   return name.empty() ? path : name;
 }
 
+fs::path keep_as(const fs::path& from, const fs::path& name) {
+  std::error_code error;
+  fs::path kept = name;
+  for (int64_t i = 2; fs::exists(kept, error); ++i) {
+    kept = name.parent_path() / fmt::format("{}{}{}", name.stem().string(), i, name.extension().string());
+  }
+  fs::rename(from, kept, error);
+  return error ? fs::path() : kept;
+}
+
 void sweep_parts(const fs::path& folder) {
-  std::error_code error, ignored;
+  std::error_code error;
   std::map<int64_t, std::vector<fs::path>> parts;
   for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
     if (entry->path().extension() == ".old") continue;  // a folder that was being replaced: the only whole one, perhaps
@@ -121,7 +151,7 @@ void sweep_parts(const fs::path& folder) {
     const int file = ::open(lock.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW);
     const bool dead = file < 0 ? errno == ENOENT : lock_file(file, LOCK_EX | LOCK_NB) && is_file_at(file, lock);
     for (const auto& path : paths) {
-      if (dead) fs::remove_all(path, ignored);
+      if (dead) sweep_part(path);
     }
     if (file >= 0) ::close(file);
   }

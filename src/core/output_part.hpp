@@ -29,8 +29,12 @@ class OutputPart {
 /// a part with a very long name, only the beginning of that is known.
 std::filesystem::path final_name(const std::filesystem::path& path);
 
-/// Removes what dead writers left in this folder as parts: those whose lock is free or gone. Where the file system has
-/// no locks, parts stay.
+/// Gives a file or folder this name, or, where that is taken, the first free one with a number behind its stem. Returns
+/// it; empty where that fails.
+std::filesystem::path keep_as(const std::filesystem::path& from, const std::filesystem::path& name);
+
+/// Removes what dead writers left in this folder as parts: those whose lock is free or gone. Videos (.avi, .mp4) are
+/// kept as NAME.unfinished.EXT, with a warning that says so. Where the file system has no locks, parts stay.
 void sweep_parts(const std::filesystem::path& folder);
 
 }  // namespace fercli

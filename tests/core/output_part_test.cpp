@@ -27,15 +27,32 @@ TEST(OutputParts, AreSweptWhenTheirLockIsFreeWhateverTheirNumberSays) {
   const ScratchFolder scratch;
   for (const int64_t number : {int64_t{getpid()}, int64_t{1}, int64_t{999999999}}) {
     const std::string mark = "." + std::to_string(number) + ".part";
-    std::ofstream(scratch / (".film" + mark + ".avi")) << "frames";
+    std::ofstream(scratch / (".table" + mark + ".csv")) << "lines";
     fs::create_directories(scratch / (".results" + mark) / "adversarial");
     std::ofstream(scratch / (".fercli" + mark + ".lock"));  // of a killed run: the kernel holds it no more
   }
-  std::ofstream(scratch / ".film.5.part.avi") << "frames";  // without a lock file
+  std::ofstream(scratch / ".table.5.part.csv") << "lines";  // without a lock file
   fs::create_directories(scratch / ".set.6.part.old");
   std::ofstream(scratch / "film.7.part.avi") << "somebody's";
   sweep_parts(scratch.path());
   EXPECT_EQ(all_in(scratch), (std::set<std::string>{".set.6.part.old", "film.7.part.avi"}));
+}
+
+TEST(OutputParts, ThatAreVideosOfKilledRunsAreKeptUnderNamesThatAreFree) {
+  const ScratchFolder scratch;
+  write_file(scratch / "film.unfinished.avi", "mine");
+  std::ofstream(scratch / ".film.5.part.avi") << "frames";
+  std::ofstream(scratch / ".film.6.part.mp4") << "others";
+  std::ofstream(scratch / ".film.7.part.avi");  // nothing was recorded
+  testing::internal::CaptureStderr();
+  sweep_parts(scratch.path());
+  EXPECT_NE(
+      testing::internal::GetCapturedStderr().find("film.unfinished2.avi: what a run that was killed had recorded"),
+      std::string::npos);
+  EXPECT_EQ(all_in(scratch),
+            (std::set<std::string>{"film.unfinished.avi", "film.unfinished.mp4", "film.unfinished2.avi"}));
+  EXPECT_EQ(read_file(scratch / "film.unfinished.avi"), "mine");
+  EXPECT_EQ(read_file(scratch / "film.unfinished2.avi"), "frames");
 }
 
 TEST(OutputParts, StayWhileTheirWriterHoldsTheirLock) {

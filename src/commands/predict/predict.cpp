@@ -22,6 +22,7 @@
 #include "core/output_folder.hpp"
 #include "core/progress.hpp"
 #include "core/text.hpp"
+#include "data/image.hpp"
 #include "record/document_kind.hpp"
 #include "record/shape.hpp"
 
