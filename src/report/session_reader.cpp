@@ -28,7 +28,7 @@ constexpr const char* kUncertainLabel = "uncertain";
 constexpr double kChangeGap = 1;
 constexpr double kSameMoment = 1e-6;
 // What figures of a session may be; times are seconds, angles degrees.
-constexpr Range kTimes{-1e9, 1e9}, kCounts{0, 1e9}, kProbabilities{0, 1}, kAffects{-1, 1}, kAngles{-180, 180};
+constexpr Range kTimes{-1e9, 1e9}, kCounts{0, 1e9}, kShareRange{0, 1}, kAffects{-1, 1}, kAngles{-180, 180};
 
 /// Mean of what is known.
 struct RunningMean {
@@ -258,10 +258,10 @@ class SessionColumns {
     if (text(row, face_).empty()) return frame;
     const std::string smoothed = text(row, "smoothed");
     for (const auto& [name, place] : places_) {
-      if (is_probability(name)) number(row, name, kProbabilities);
+      if (is_probability(name)) number(row, name, kShareRange);
     }
     frame.faces.push_back({count(row, face_), smoothed.empty() ? text(row, "emotion") : smoothed,
-                           number(row, "confidence", kProbabilities), number(row, "derived_valence", kAffects),
+                           number(row, "confidence", kShareRange), number(row, "derived_valence", kAffects),
                            number(row, "derived_arousal", kAffects), number(row, "roll", kAngles),
                            number(row, "yaw", kAngles), number(row, "pitch", kAngles)});
     return frame;
@@ -348,7 +348,7 @@ void read_session_lines(const std::string& path, SessionTally& tally) {
       double confidence = 0;
       for (const auto& [name, value] : face.at("probabilities").items()) {
         tally.note_class(name);
-        confidence = std::max(confidence, figure_in(kProbabilities, "p_" + name, value));
+        confidence = std::max(confidence, figure_in(kShareRange, "p_" + name, value));
       }
       frame.faces.push_back({count_in("track", face.at("track")), face.at("smoothed"), confidence,
                              figure_of(face, "derived", "valence", kAffects),
