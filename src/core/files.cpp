@@ -13,6 +13,7 @@
 
 #include "core/build_info.hpp"
 #include "core/error.hpp"
+#include "core/file_lock.hpp"
 #include "core/output_part.hpp"
 
 namespace fercli {
@@ -111,7 +112,7 @@ void throw_write_error(const fs::path& path, int error) {
 }
 
 OutputFile::OutputFile(const fs::path& path, fs::path shown)
-    : shown_(std::move(shown)), file_(std::fopen(path.c_str(), "wbe")) {
+    : path_(path), shown_(std::move(shown)), file_(std::fopen(path.c_str(), "wbe")) {
   if (file_ == nullptr) throw_write_error(shown_, errno);
 }
 
@@ -130,7 +131,13 @@ void OutputFile::flush() {
 void OutputFile::close() {
   std::FILE* file = file_;
   file_ = nullptr;
-  if (file != nullptr && std::fclose(file) != 0) throw_write_error(shown_, errno);
+  if (file == nullptr) return;
+  const bool lost = !is_channel(path_) && !is_file_at(::fileno(file), path_);
+  if (std::fclose(file) != 0) throw_write_error(shown_, errno);
+  if (lost) {
+    throw RunError(fmt::format("{}: was removed or replaced while it was being written; what was written is lost",
+                               final_name(shown_).string()));
+  }
 }
 
 void make_folder(const fs::path& path) {
@@ -141,16 +148,11 @@ void make_folder(const fs::path& path) {
   if (error) throw UserError(fmt::format("{}: the folder cannot be made ({})", path.string(), error.message()));
 }
 
-namespace {
-
-/// What a link leads to; the path itself where it is none, or leads nowhere.
 fs::path behind_links(const fs::path& path) {
   std::error_code error;
   const fs::path real = fs::is_symlink(path, error) ? fs::canonical(path, error) : path;
   return error || real.empty() ? path : real;
 }
-
-}  // namespace
 
 bool is_channel(const fs::path& path) {
   std::error_code error;

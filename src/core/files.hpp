@@ -30,10 +30,10 @@ class OutputFile {
 
   void write(std::string_view content);  ///< may stay in memory until `flush` or `close`
   void flush();
-  void close();
+  void close();  ///< throws RunError too where the file was removed or replaced meanwhile
 
  private:
-  std::filesystem::path shown_;
+  std::filesystem::path path_, shown_;
   std::FILE* file_;
 };
 
@@ -42,6 +42,9 @@ void make_folder(const std::filesystem::path& path);
 
 /// A device, pipe or socket, behind links too: it takes bytes, but nothing can be renamed to it.
 bool is_channel(const std::filesystem::path& path);
+
+/// What a link leads to; the path itself where it is none, or leads nowhere.
+std::filesystem::path behind_links(const std::filesystem::path& path);
 
 /// Calls `write` with the name of a temporary file beside `path` (same extension), then renames it to `path`: a reader
 /// never sees half a file, and an old file survives a failed write. Links are followed, and a device or pipe is written

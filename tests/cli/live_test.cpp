@@ -48,6 +48,39 @@ class LiveCommand : public testing::Test {
   ScratchFolder out_;
 };
 
+TEST_F(LiveCommand, LinksAreFollowedByRecordingsAsByLogs) {
+  for (const std::string name : {"film.avi", "log.csv"}) {
+    write_file(out_ / "there" / name, "old");
+    fs::create_symlink(out_ / "there" / name, out_ / name);
+  }
+  const auto result = live({"--source", "synthetic:faces=1,size=320x240,fps=5,seconds=1", "--record", out("film.avi"),
+                            "--csv", out("log.csv"), "--force"});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  for (const char* name : {"film.avi", "log.csv"}) EXPECT_TRUE(fs::is_symlink(out_ / name)) << name;
+  EXPECT_EQ(open_video((out_ / "there" / "film.avi").string())->length(), 5);
+  EXPECT_EQ(rows(read_file(out_ / "there" / "log.csv")).size(), 6u);
+  fs::create_symlink(out_ / "there" / "log.csv", out_ / "link.avi");
+  EXPECT_EQ(live({"--source", kVideo, "--record", out("link.avi"), "--force"}).exit_code, 2) << "it is no recording's";
+}
+
+TEST_F(LiveCommand, ALogWhoseFolderIsRemovedMeanwhileIsALoss) {
+  for (const std::string kind : {"csv", "jsonl"}) {
+    const fs::path log = out_ / "gone" / ("log." + kind);
+    const auto written = [&] {
+      std::error_code error;
+      if (!fs::exists(log, error) || fs::file_size(log, error) == 0) return false;
+      fs::remove_all(log.parent_path(), error);
+      return true;
+    };
+    constexpr int kInterrupt = 2;
+    const auto result = run_fercli(
+        {"live", "--no-window", "--threads", "1", "--source", "synthetic:faces=1,fps=5", "--" + kind, log.string()},
+        written, kInterrupt);
+    EXPECT_EQ(result.exit_code, 1) << result.err;
+    EXPECT_THAT(result.err, testing::HasSubstr("log." + kind + ": was removed or replaced while it was being written"));
+  }
+}
+
 TEST_F(LiveCommand, ASessionLeavesDataVideosAndASummary) {
   const auto result = live({"--source", kVideo, "--csv", out("s.csv"), "--jsonl", out("s.jsonl"), "--record",
                             out("clean.mp4"), "--record-annotated", out("drawn.mp4"), "--out", out("session")});

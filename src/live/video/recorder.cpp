@@ -62,8 +62,9 @@ struct VideoRecorder::Writer {
   bool finished = false;
 };
 
-VideoRecorder::VideoRecorder(const std::filesystem::path& path, int64_t width, int64_t height, double fps)
+VideoRecorder::VideoRecorder(const std::filesystem::path& name, int64_t width, int64_t height, double fps)
     : writer_(std::make_unique<Writer>()) {
+  const std::filesystem::path path = behind_links(name);
   cv::utils::logging::setLogLevel(cv::utils::logging::LOG_LEVEL_SILENT);
   if (!is_recording_name(path)) throw UserError(fmt::format("{}: {}", path.string(), kRecordingNames));
   if (path.has_parent_path()) make_folder(path.parent_path());

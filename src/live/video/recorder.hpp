@@ -18,8 +18,9 @@ inline constexpr const char* kRecordingNames = "a recording must be named .mp4 o
 /// lasts one hour.
 class VideoRecorder {
  public:
-  /// Throws UserError when the file cannot be written, or this OpenCV has no encoder for its extension.
-  VideoRecorder(const std::filesystem::path& path, int64_t width, int64_t height, double fps);
+  /// Links are followed. Throws UserError when the file cannot be written, or this OpenCV has no encoder for its
+  /// extension.
+  VideoRecorder(const std::filesystem::path& name, int64_t width, int64_t height, double fps);
   ~VideoRecorder();  ///< `finish`, with a warning where that throws
 
   /// Completes the file, reads it back, and gives it its name. Throws RunError when frames are lost: on a full disk,
