@@ -340,7 +340,7 @@ TEST(OutputFolders, TakeNoPartOfAKilledMemberForAResult) {
 
 TEST(OutputFolders, KeepWhatIsDoneOfARunThatEndsEarlyBesideEarlierResults) {
   const ScratchFolder scratch;
-  for (const fs::path place : {scratch / "out", scratch / "out" / "unfinished"}) {
+  for (const fs::path& place : {scratch / "out", scratch / "out" / "unfinished"}) {
     OutputFolder folder(scratch / "out", "predict");
     write_file(folder.work() / "one.png", place.string());
     const auto kept = folder.keep();
