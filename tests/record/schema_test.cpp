@@ -7,6 +7,7 @@
 #include "core/json_text.hpp"
 #include "eval/result.hpp"
 #include "record/document_kind.hpp"
+#include "record/shape.hpp"
 #include "tests/cli/run_program.hpp"
 #include "tests/schema_fault.hpp"
 
