@@ -356,8 +356,8 @@ TEST_F(RobustnessCommand, AForgedFolderOfShardsIsRefusedByWhatItAsksFor) {
   };
   EXPECT_EQ(refusal("eval", {"--trust-code"}),
             "fercli merge: " + out.string() +
-                ": the run asks for --trust-code, which is never taken from a file: add "
-                "--trust-code to this command to allow it\n");
+                ": the run asks for --trust-code, which is never taken from a file: add --trust-code to this command "
+                "to allow it");
   EXPECT_THAT(refusal("eval", {"--save-adv=" + place}), HasSubstr("the run asks for --save-adv " + place + ", which"));
   EXPECT_THAT(refusal("report", {"--cache", place}), HasSubstr("the run asks for --cache " + place));
   write_file(config, "save-adv = " + place + "\n");
