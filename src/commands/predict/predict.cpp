@@ -21,6 +21,7 @@
 #include "core/options.hpp"
 #include "core/output_folder.hpp"
 #include "core/progress.hpp"
+#include "core/reason.hpp"
 #include "core/text.hpp"
 #include "data/image.hpp"
 #include "record/document_kind.hpp"
@@ -277,7 +278,7 @@ class Leader {
       warn(fmt::format("{} of {} annotated files are in {}{}", kept.files, files_.size(), kept.folder.string(),
                        videos ? "; a video among them may end early" : ""));
     } catch (const std::runtime_error& error) {
-      warn(error.what());
+      warn(reason_of(error));
     }
   }
 
