@@ -150,7 +150,7 @@ void OptionSet::plug_in(const std::string& name, std::string* value, Given* give
   option.assign = [value, given, known, names](const auto& words) {
     const Chosen chosen = parse_one_chosen(words.back());
     *value = read_choice(chosen.name, names);
-    Values(known.at(*value), chosen.given);
+    const Values checked(known.at(*value), chosen.given);
     *given = chosen.given;
   };
 }

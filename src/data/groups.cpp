@@ -79,6 +79,7 @@ std::vector<GroupColumn> read_groups(const std::string& file, const std::vector<
                            join(table.columns(), ", ")));
   }
   std::vector<std::optional<size_t>> rows;
+  rows.reserve(ids.size());
   for (const auto& id : ids) rows.push_back(table.row_of(id));
   if (std::none_of(rows.begin(), rows.end(), [](const auto& row) { return row.has_value(); })) {
     table.fail(fmt::format("none of its {} rows is about one of the {} images, such as {}", table.rows().size(),

@@ -180,7 +180,7 @@ fs::path resolve_model(const std::string& model, const std::string& option) {
   const bool there = fs::exists(model, ignored);
   if (there && !fs::is_directory(model, ignored)) return model;  // results may lie in a folder "robust"
   const bool plain_name = model.find('/') == std::string::npos && fs::path(model).extension().empty();
-  const fs::path shipped = plain_name ? find_shipped(fs::path("models") / (model + ".pt")) : fs::path();
+  fs::path shipped = plain_name ? find_shipped(fs::path("models") / (model + ".pt")) : fs::path();
   if (!shipped.empty()) return shipped;
   if (there) return model;
   const auto names = shipped_models();

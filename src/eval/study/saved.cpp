@@ -180,7 +180,7 @@ json report_of(const Result& result) {
   for (const auto& invariant : report["invariants"]) {
     if (!invariant.at("holds").get<bool>()) report["warnings"].push_back(describe_violation(invariant));
   }
-  for (const auto& line : result.warnings) report["warnings"].push_back(name + ": " + line);
+  for (const auto& line : result.warnings) report["warnings"].push_back(fmt::format("{}: {}", name, line));
   return report;
 }
 
