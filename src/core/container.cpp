@@ -47,7 +47,7 @@ std::string digest_of(const std::string& header, const std::map<std::string, tor
 /// As it goes into a file: a clone, because a view would drag its whole storage along; what is large and has a storage
 /// of its own is not copied.
 torch::Tensor storable(const torch::Tensor& tensor) {
-  const torch::Tensor plain = tensor.detach().cpu().contiguous();
+  torch::Tensor plain = tensor.detach().cpu().contiguous();
   const auto bytes = static_cast<int64_t>(plain.nbytes());
   if (bytes <= kMostInMemory) return plain.clone(torch::MemoryFormat::Contiguous);
   if (plain.storage().nbytes() == plain.nbytes()) return plain;
@@ -115,9 +115,9 @@ Container container_of_zip(const ZipFile& file, const std::string& kind) {
     digest = sum->text;
     container.tensors = tensors_of(*tensors);
     const auto header = parse_untrusted_json(text);
-    if (header.at("format").get<int>() > kFormatVersion) {
+    if (header.at("format").get<int64_t>() > kFormatVersion) {
       throw UserError(fmt::format("{}: was written by a newer fercli (format {}, this one reads {})", name,
-                                  header.at("format").get<int>(), kFormatVersion));
+                                  header.at("format").get<int64_t>(), kFormatVersion));
     }
     container.kind = header.at("kind");
     container.header = header.at("content");

@@ -1,5 +1,6 @@
 #include "core/untrusted.hpp"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
@@ -46,10 +47,20 @@ TEST(UntrustedJson, LongArraysOfObjectsCostInProportion) {
   EXPECT_LT(large, 10 * std::max(small, 1e-2)) << small << " s, then " << large << " s";
 }
 
+TEST(UntrustedJson, ANumberThatNoWholeNumberHoldsIsRefused) {
+  for (const char* number : {"1e19", "-2.2e54", "9223372036854775808.0"}) {
+    EXPECT_THROW(parse_untrusted_json(number), std::runtime_error) << number;
+    EXPECT_THROW(parse_untrusted_json(fmt::format(R"({{"a":[0,{}]}})", number)), std::runtime_error) << number;
+  }
+  for (const char* number : {"1e18", "-9.2e18", "1e-300", "18446744073709551615"}) {
+    EXPECT_NO_THROW(parse_untrusted_json(number)) << number;
+  }
+}
+
 TEST(UntrustedJson, AFileThatIsNoneOrNestedTooDeeplyIsDiscarded) {
   const test::ScratchFolder folder;
   const auto file = folder.path() / "some.json";
-  for (const auto& text : {std::string("{ broken"), nested(400000, "1")}) {
+  for (const auto& text : {std::string("{ broken"), nested(400000, "1"), std::string("[1e30]")}) {
     write_file(file, text);
     EXPECT_TRUE(read_untrusted_json(file).is_discarded());
   }

@@ -52,7 +52,7 @@ StateDict parse_safetensors(const std::string& bytes) {
     const auto type = safetensors_types().find(entry.at("dtype").get<std::string>());
     if (type == safetensors_types().end()) throw std::runtime_error("has the unknown type " + entry.at("dtype").dump());
     const auto shape = entry.at("shape").get<std::vector<int64_t>>();
-    const auto range = entry.at("data_offsets").get<std::vector<uint64_t>>();
+    const auto range = entry.at("data_offsets").get<std::vector<int64_t>>();
     size_t count = torch::elementSize(type->second);
     for (const int64_t side : shape) {
       const auto pieces = static_cast<size_t>(side);
@@ -61,13 +61,15 @@ StateDict parse_safetensors(const std::string& bytes) {
       }
       count *= pieces;
     }
-    if (range.size() != 2 || range[1] > available || range[0] > range[1] || range[1] - range[0] != count) {
+    const auto end = static_cast<int64_t>(available);
+    if (range.size() != 2 || range[0] < 0 || range[0] > range[1] || range[1] > end ||
+        static_cast<size_t>(range[1] - range[0]) != count) {
       throw std::runtime_error("has data offsets out of place in " + name);
     }
     taken += count;
     if (taken > available) throw std::runtime_error("has tensors that overlap");
     auto tensor = torch::empty(shape, type->second);
-    std::memcpy(tensor.data_ptr(), bytes.data() + start + range[0], count);
+    std::memcpy(tensor.data_ptr(), bytes.data() + start + static_cast<size_t>(range[0]), count);
     tensors[name] = tensor;
   }
   return tensors;
