@@ -448,7 +448,7 @@ void require_outside(const fs::path& source, const fs::path& destination) {
   std::error_code error;
   const fs::path inner = fs::canonical(source, error), outer = fs::canonical(destination, error);
   if (inner.empty() || outer.empty() || inner == outer) return;
-  if (std::mismatch(outer.begin(), outer.end(), inner.begin(), inner.end()).first == outer.end()) {
+  if (lies_in(inner, outer)) {
     throw UserError(fmt::format("fercli data convert: {} is not replaced, because the source {} lies in it",
                                 destination.string(), source.string()));
   }

@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "core/standard_output.hpp"
+#include "core/text.hpp"
 
 namespace fercli {
 
@@ -90,9 +91,7 @@ std::string for_terminal(std::string_view text) {
 
 std::string for_message(std::string_view text) {
   if (text.size() <= kLongestMessage) return for_terminal(text);
-  size_t end = kLongestMessage;
-  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) --end;
-  return for_terminal(text.substr(0, end)) + "…";
+  return for_terminal(beginning_of(text, kLongestMessage)) + "…";
 }
 
 std::string csv_field(const std::string& text) {

@@ -22,11 +22,7 @@ std::string file_name_of(std::string_view text, const std::string& stem) {
     name += std::string_view("/\\:*?\"<>|").find(letter) == std::string_view::npos ? letter : '_';
   }
   if (name.empty() || name[0] == '.' || name[0] == '-') name.insert(0, stem);
-  if (name.size() <= kLongestName) return name;
-  size_t end = kLongestName;
-  while (end > 0 && (static_cast<unsigned char>(name[end]) & 0xc0) == 0x80) --end;
-  name.resize(end);
-  return name;
+  return std::string(beginning_of(name, kLongestName));
 }
 
 std::vector<std::string> file_names_of(const std::vector<std::string>& texts, const std::string& stem) {

@@ -148,6 +148,10 @@ void make_folder(const fs::path& path) {
   if (error) throw UserError(fmt::format("{}: the folder cannot be made ({})", path.string(), error.message()));
 }
 
+bool lies_in(const fs::path& path, const fs::path& folder) {
+  return std::mismatch(folder.begin(), folder.end(), path.begin(), path.end()).first == folder.end();
+}
+
 fs::path behind_links(const fs::path& path) {
   std::error_code error;
   const fs::path real = fs::is_symlink(path, error) ? fs::canonical(path, error) : path;

@@ -40,6 +40,9 @@ class OutputFile {
 /// Makes the folder and its parents. Throws UserError when that cannot be done.
 void make_folder(const std::filesystem::path& path);
 
+/// Whether a path is this folder or lies below it. Both must be absolute, without dots and without a slash at the end.
+bool lies_in(const std::filesystem::path& path, const std::filesystem::path& folder);
+
 /// A device, pipe or socket, behind links too: it takes bytes, but nothing can be renamed to it.
 bool is_channel(const std::filesystem::path& path);
 

@@ -16,6 +16,7 @@
 #include "core/file_lock.hpp"
 #include "core/files.hpp"
 #include "core/progress.hpp"
+#include "core/text.hpp"
 
 namespace fercli {
 
@@ -26,16 +27,9 @@ namespace fs = std::filesystem;
 /// A name may have 255 bytes: of a long one, a part has only the beginning and the extension.
 constexpr size_t kMostOfStem = 160, kLongestExtension = 32;
 
-std::string beginning_of(std::string stem) {
-  if (stem.size() <= kMostOfStem) return stem;
-  size_t end = kMostOfStem;
-  while (end > 0 && (static_cast<unsigned char>(stem[end]) & 0xC0U) == 0x80U) --end;  // inside a character of UTF-8
-  return stem.substr(0, end);
-}
-
 fs::path part_name(const fs::path& place, int64_t number) {
-  const std::string extension = place.extension().string();
-  return place.parent_path() / fmt::format(".{}.{}.part{}", beginning_of(place.stem().string()), number,
+  const std::string stem = place.stem().string(), extension = place.extension().string();
+  return place.parent_path() / fmt::format(".{}.{}.part{}", beginning_of(stem, kMostOfStem), number,
                                            extension.size() <= kLongestExtension ? extension : "");
 }
 

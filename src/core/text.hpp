@@ -9,6 +9,9 @@ namespace fercli {
 std::string to_lower(std::string_view text);  ///< ASCII letters only; other bytes unchanged
 std::string to_upper(std::string_view text);  ///< the same
 std::string trim(std::string_view text);
+
+/// The first bytes of UTF-8, at most `most`, that do not end inside a character.
+std::string_view beginning_of(std::string_view text, size_t most);
 std::vector<std::string> split(std::string_view text, char separator);  ///< pieces trimmed; "" gives {}
 std::vector<std::string> split_lines(std::string_view text);            ///< as they are, without their line ends
 std::string join(const std::vector<std::string>& pieces, std::string_view separator);

@@ -52,8 +52,7 @@ std::vector<std::string> plan_names(const Dataset& data) {
 
 /// A folder is only replaced when nothing but images (and folders) would be lost, and nobody is in it.
 void require_replaceable(const fs::path& folder) {
-  const fs::path here = fs::current_path();
-  if (std::mismatch(folder.begin(), folder.end(), here.begin(), here.end()).first == folder.end()) {
+  if (lies_in(fs::current_path(), folder)) {
     throw UserError(fmt::format("{}: is not replaced, because the program runs in it", folder.string()));
   }
   if (!fs::is_directory(folder)) throw UserError(fmt::format("{}: is a file, not a folder", folder.string()));
