@@ -13,7 +13,6 @@
 #include "core/zip_file.hpp"
 #include "data/pictures/decoders.hpp"
 #include "serve/form.hpp"
-#include "serve/request_rules.hpp"
 #include "serve/upload.hpp"
 #include "tests/fuzz/targets.hpp"
 
@@ -85,36 +84,6 @@ FuzzTarget form_target() {
           }};
 }
 
-/// The head of a request as the server's rules see it; a line each: target, Host, Origin, Authorization,
-/// Content-Length.
-FuzzTarget head_target() {
-  return {"head",
-          [](const std::string& bytes, const fs::path&) {
-            auto lines = split(bytes, '\n');
-            lines.resize(5);
-            const RequestTarget target = parse_target(lines[0]);
-            RequestFacts facts;
-            facts.method = "POST";
-            facts.path = target.path;
-            facts.has_host = true;
-            facts.target_bytes = lines[0].size();
-            facts.host = target.authority.empty() ? lines[1] : target.authority;
-            facts.origin = lines[2];
-            facts.authorization = lines[3];
-            facts.content_length = lines[4];
-            for (const char* token : {"", "open sesame"}) {
-              try {
-                RequestRules({"127.0.0.1", token, 1000, 0}).check(facts);
-              } catch (const RequestError&) {
-              }
-            }
-          },
-          [](const fs::path&) {
-            return Words{"/predict?lang=fr&x=%C3%A9\n[::1]:7860\nhttp://[::1]:7860\nBearer open sesame\n100",
-                         "http://localhost:80/attack#x\nlocalhost\nnull\n\n99999999999999999999"};
-          }};
-}
-
 /// Each decoder by itself, whatever the bytes look like.
 FuzzTarget decoder_target() {
   return {
@@ -180,7 +149,7 @@ FuzzTarget json_target() {
 }  // namespace
 
 std::vector<FuzzTarget> plain_targets() {
-  return {ini_target(), form_target(), head_target(), decoder_target(), zip_target(), json_target()};
+  return {ini_target(), form_target(), decoder_target(), zip_target(), json_target()};
 }
 
 const FuzzTarget& fuzz_target(const std::string& name) {

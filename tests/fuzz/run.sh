@@ -4,7 +4,7 @@
 #   tests/fuzz/run.sh EXECUTIONSx [TARGET …]       so often each, such as 1000000x
 # Inputs are at most 200000 bytes long, or FUZZ_LENGTH (environment). Short ones and memory for TMPDIR (/dev/shm) are several
 # times faster.
-# Needs clang and its runtime (./setup.sh --fuzz installs them). The plain targets (decoder, form, head, ini, json, zip) have
+# Needs clang and its runtime (./setup.sh --fuzz installs them). The plain targets (decoder, form, ini, json, zip) have
 # a small program, which is built in minutes; the others need all of fercli. New inputs are kept in build/fuzz/corpus,
 # failures in build/fuzz/findings. Exit 1 when there was a finding.
 set -euo pipefail
@@ -15,10 +15,10 @@ case $extent in
   *x) limit=-runs=${extent%x} ;;
   *) limit=-max_total_time=$extent ;;
 esac
-plain=(decoder form head ini json zip)
+plain=(decoder form ini json zip)
 targets=("$@")
 [ ${#targets[@]} -gt 0 ] ||
-  targets=("${plain[@]}" csv ferpack checkpoint keras onnx torchscript safetensors state-dict result picture request)
+  targets=("${plain[@]}" csv ferpack checkpoint keras onnx torchscript safetensors state-dict result picture head request)
 
 program_of() {
   local name

@@ -279,6 +279,36 @@ FuzzTarget picture_target() {
           }};
 }
 
+/// The head of a request as the server's rules see it; a line each: target, Host, Origin, Authorization,
+/// Content-Length.
+FuzzTarget head_target() {
+  return {"head",
+          [](const std::string& bytes, const fs::path&) {
+            auto lines = split(bytes, '\n');
+            lines.resize(5);
+            const RequestTarget target = parse_target(lines[0]);
+            RequestFacts facts;
+            facts.method = "POST";
+            facts.path = target.path;
+            facts.has_host = true;
+            facts.target_bytes = lines[0].size();
+            facts.host = target.authority.empty() ? lines[1] : target.authority;
+            facts.origin = lines[2];
+            facts.authorization = lines[3];
+            facts.content_length = lines[4];
+            for (const char* token : {"", "open sesame"}) {
+              try {
+                RequestRules({"127.0.0.1", token, 1000, 0}).check(facts);
+              } catch (const RequestError&) {
+              }
+            }
+          },
+          [](const fs::path&) {
+            return Seeds{"/predict?lang=fr&x=%C3%A9\n[::1]:7860\nhttp://[::1]:7860\nBearer open sesame\n100",
+                         "http://localhost:80/attack#x\nlocalhost\nnull\n\n99999999999999999999"};
+          }};
+}
+
 /// A whole conversation with the server: what a client sends, and then closes.
 FuzzTarget request_target() {
   return {
@@ -336,7 +366,7 @@ const std::vector<FuzzTarget>& fuzz_targets() {
     for (auto& target : {data_target("csv", "victim.csv"), ferpack_target(), checkpoint_target(), keras_target(),
                          model_target("onnx", "victim.onnx", "onnx"), torchscript_target(),
                          model_target("safetensors", "victim.safetensors", "safetensors"), pickle_target(),
-                         result_target(), picture_target(), request_target()}) {
+                         result_target(), picture_target(), head_target(), request_target()}) {
       targets.push_back(target);
     }
     return targets;
