@@ -72,6 +72,8 @@ class CodePlace {
 
   bool worked_out_while_loading() const { return in_default_ || (header_ == 0 && !in_function()); }
   bool of_file() const { return blocks_.empty(); }
+  bool of_class() const { return header_ == 0 && !blocks_.empty() && blocks_.back() == torch::jit::TK_CLASS_DEF; }
+  bool in_class_header() const { return header_ == torch::jit::TK_CLASS_DEF; }
   size_t depth() const { return blocks_.size(); }
   size_t brackets() const { return brackets_; }
 
@@ -84,6 +86,43 @@ class CodePlace {
   bool in_default_ = false;
 };
 
+/// The members of classes. LibTorch reads the type of each, and the value of each list of names, without looking
+/// whether it is there.
+class MemberCheck {
+ public:
+  /// `place` is that of the token.
+  void enter(const torch::jit::Token& token, const CodePlace& place) {
+    using namespace torch::jit;
+    if (token.kind == TK_CLASS_DEF) named_tuple_ = false;
+    if (place.in_class_header() && token.kind == TK_IDENT && Token(token).text() == "NamedTuple") named_tuple_ = true;
+    if (token.kind == TK_NEWLINE || token.kind == TK_INDENT || token.kind == TK_DEDENT) {
+      check_end();
+    } else if (place.of_class()) {
+      if (name_.empty()) name_ = Token(token).text();
+      if (place.brackets() == 0) {
+        has_type_ = has_type_ || (token.kind == ':' && !has_value_);
+        has_value_ = has_value_ || token.kind == '=';
+      }
+    }
+  }
+
+ private:
+  void check_end() {
+    static const std::set<std::string> lists = {"__parameters__", "__buffers__", "__annotations__", "__forward_hooks__",
+                                                "__forward_pre_hooks__"};
+    const bool is_list = !named_tuple_ && lists.count(name_) > 0;
+    if ((is_list && !has_value_) || (!is_list && has_value_ && !has_type_)) {
+      throw std::runtime_error("its code has a class with a member of no type or no value");
+    }
+    name_.clear();
+    has_type_ = has_value_ = false;
+  }
+
+  bool named_tuple_ = false;                   ///< the class is one: all its members have types
+  std::string name_;                           ///< the first word of the statement
+  bool has_type_ = false, has_value_ = false;  ///< "name: type = value"
+};
+
 /// The words of one file of code, as LibTorch's own lexer divides it.
 class CodeCheck {
  public:
@@ -93,12 +132,14 @@ class CodeCheck {
     // A first look at the letters: the lexer itself believes that brackets close.
     require_flat(code);
     place_ = {};
+    MemberCheck members;
     texts_name_members_.clear();
     torch::jit::Lexer lexer(std::make_shared<torch::jit::Source>(code));
     size_t length = 0, alternatives = 0;
     for (last_ = torch::jit::TK_NEWLINE; lexer.cur().kind != torch::jit::TK_EOF; lexer.next()) {
       const auto& token = lexer.cur();
       place_.enter(token.kind);
+      members.enter(token, place_);
       const bool divides =
           token.kind == ',' || token.kind == torch::jit::TK_NEWLINE || token.kind == torch::jit::TK_INDENT;
       length = divides ? 0 : length + 1;

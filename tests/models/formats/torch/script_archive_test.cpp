@@ -257,6 +257,23 @@ TEST_F(ScriptArchive, DeepExpressionsAreRefused) {
   EXPECT_NE(refusal(with_line("y = " + chain)), "");
 }
 
+TEST_F(ScriptArchive, MembersOfClassesWithoutTypeOrValueAreRefused) {
+  const std::string list = "  __parameters__ = []\n";
+  for (const std::string line : {"  x = []\n", "  __parameters__: List[str]\n", "  __buffers__: int\n",
+                                 "  __annotations__[\"x\"]: int\n", "  x = y = 3\n"}) {
+    const auto victim = with_code([&](std::string& code) { code.insert(code.find(list), line); });
+    EXPECT_THAT(refusal(victim), HasSubstr("no type or no value")) << line;
+    EXPECT_THAT(refusal(victim, true), HasSubstr("no type or no value")) << line;
+  }
+  const auto tuple =
+      with_code([](std::string& code) { code = "class Pair(NamedTuple):\n  __parameters__ = []\n  b : int\n" + code; });
+  EXPECT_THAT(refusal(tuple), HasSubstr("no type or no value"));
+  const auto typed = with_code([&](std::string& code) {
+    code.insert(code.find(list), "  x : Final[int] = 3\n  __annotations__ = []\n  __annotations__[\"0\"] = int\n");
+  });
+  EXPECT_THAT(refusal(typed), testing::Not(HasSubstr("no type or no value")));
+}
+
 TEST(TensorOperators, AreFreeOfFilesOutputAndState) {
   for (const char* name : {"aten::save", "aten::from_file", "prim::Print", "aten::warn", "aten::manual_seed",
                            "aten::set_data", "aten::set_", "prim::fork", "aten::wait", "prim::IgnoredPythonOp",
