@@ -49,6 +49,7 @@ std::string file_sha256_hex(const std::filesystem::path& path) {
   Digest digest;
   std::array<char, 1 << 16> buffer;
   while (file.read(buffer.data(), buffer.size()) || file.gcount() > 0) digest.add(buffer.data(), file.gcount());
+  if (file.bad()) throw UserError(fmt::format("{}: cannot be read to its end", path.string()));
   return digest.hex();
 }
 

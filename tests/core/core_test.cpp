@@ -103,6 +103,11 @@ TEST(Sha256, EqualsTheStandardsExample) {
   EXPECT_EQ(sha256_hex("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
 }
 
+TEST(Sha256, OfAFileThatStopsGivingBytesIsRefused) {
+  const char* const broken = "/proc/self/mem";  // whose first page cannot be read
+  EXPECT_THAT(message_of([&] { file_sha256_hex(broken); }), testing::HasSubstr("mem: cannot be read to its end"));
+}
+
 TEST(ReplaceFile, KeepsTheOldFileWhenWritingFails) {
   const test::ScratchFolder folder;
   write_file(folder / "a.txt", "old");
