@@ -315,9 +315,13 @@ Checkpoint starting_point(const Settings& settings, const Splits& data) {
   start.classes = data.training.classes;
   start.network = make_network(start.arch, start.options, settings.train.runtime.seed);
   const std::filesystem::path weights = weights_file(settings.weights);
-  if (!weights.empty()) inform(load_weights(*start.network, weights));
+  const auto described = described_weights(weights);
+  if (!weights.empty()) {
+    inform(load_weights(*start.network, weights));
+    require_unchanged(weights, described.at("sha256"));
+  }
   start.training = {{"options", settings.train.to_json()},
-                    {"weights", described_weights(weights)},
+                    {"weights", described},
                     {"revision", git_revision()},
                     {"training_images", data.training.size()},
                     {"training_digest", data.training.digest()},

@@ -53,4 +53,9 @@ std::string file_sha256_hex(const std::filesystem::path& path) {
   return digest.hex();
 }
 
+void require_unchanged(const std::filesystem::path& path, const std::string& digest) {
+  if (file_sha256_hex(path) == digest) return;
+  throw UserError(fmt::format("{}: was changed while it was read; give the command again", path.string()));
+}
+
 }  // namespace fercli

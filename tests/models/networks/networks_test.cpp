@@ -6,6 +6,7 @@
 #include "core/files.hpp"
 #include "core/zip_file.hpp"
 #include "models/checkpoint.hpp"
+#include "models/graph/foreign_model.hpp"
 #include "models/networks/layers.hpp"
 #include "models/networks/network.hpp"
 #include "models/networks/weights.hpp"
@@ -258,6 +259,23 @@ TEST_F(BrokenCheckpoint, AnotherKindOfFileIsNamed) {
   save_container({"dataset", {}, {}}, folder_ / "data.pt");
   EXPECT_THAT(message_of([&] { load_checkpoint(folder_ / "data.pt"); }),
               testing::HasSubstr("is a fercli dataset, where a checkpoint is needed"));
+}
+
+/// A foreign network during whose reading another takes its file's place.
+const Register<StoredModel> overtaken{{"overtaken",
+                                       [](const nlohmann::json& header, const std::map<std::string, torch::Tensor>&,
+                                          bool) -> std::shared_ptr<const ForeignModel> {
+                                         write_file(header.at("file").get<std::string>(), "the next network");
+                                         return nullptr;
+                                       }}};
+
+TEST_F(BrokenCheckpoint, AFileThatIsReplacedWhileItIsReadIsRefused) {
+  const auto file = folder_ / "model.pt";
+  Container container = load_container(file, "checkpoint");
+  container.header["foreign"] = {{"kind", "overtaken"}, {"file", file.string()}};
+  save_container(container, file);
+  EXPECT_THAT(message_of([&] { load_checkpoint(file); }),
+              testing::HasSubstr("model.pt: was changed while it was read"));
 }
 
 TEST(Weights, OfATorchvisionStateDictionaryAreTakenByName) {
