@@ -159,10 +159,11 @@ Checkpoint import_foreign(const fs::path& path, const ModelFormat& format, const
   if (!options.arch.empty() || !options.settings.empty()) {
     throw UserError(fmt::format("{}: brings its own architecture; leave --arch and --set out", path.string()));
   }
-  Checkpoint checkpoint;
-  checkpoint.digest = file_sha256_hex(path);
+  const std::string digest = file_sha256_hex(path);
   const ImportedModel imported = format.read(path, options);
-  require_unchanged(path, checkpoint.digest);
+  require_unchanged(path, digest);
+  Checkpoint checkpoint;
+  checkpoint.digest = imported.beside.empty() ? digest : sha256_hex(digest + imported.beside);
   std::vector<std::string> assumed;
   checkpoint.arch = format.name;
   checkpoint.preprocessing = choose_input(options, imported, path, assumed);
@@ -171,7 +172,8 @@ Checkpoint import_foreign(const fs::path& path, const ModelFormat& format, const
   const int64_t outputs = trial.size(1);
   checkpoint.classes = choose_labels(options, outputs, path, assumed);
   checkpoint.options = {checkpoint.preprocessing.channels, checkpoint.preprocessing.size, outputs, {}};
-  checkpoint.training = {{"imported", {{"file", path.filename().string()}, {"sha256", checkpoint.digest}}}};
+  checkpoint.training = {{"imported", {{"file", path.filename().string()}, {"sha256", digest}}}};
+  if (!imported.beside.empty()) checkpoint.training["imported"]["weights_sha256"] = imported.beside;
   if (are_probabilities(trial)) checkpoint.warnings.emplace_back(kProbabilities);
   if (imported.rounds) {
     checkpoint.warnings.emplace_back(
