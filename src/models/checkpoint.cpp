@@ -213,6 +213,7 @@ nlohmann::json describe_classifier(const Classifier& classifier) {
                                 {"preprocessing", to_json(classifier.preprocessing())},
                                 {"tta", to_string(classifier.tta())}};
   if (const auto& name = classifier.execution().executor; name != "auto") description["executor"] = name;
+  if (!classifier.device().is_cpu()) description["device"] = torch::Device(classifier.device().type()).str();
   if (const auto* foreign = dynamic_cast<const ForeignModel*>(classifier.model().get())) {
     nlohmann::json graph;
     std::map<std::string, torch::Tensor> tensors;

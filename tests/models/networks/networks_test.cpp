@@ -8,6 +8,7 @@
 #include "models/checkpoint.hpp"
 #include "models/graph/foreign_model.hpp"
 #include "models/networks/layers.hpp"
+#include "models/networks/model.hpp"
 #include "models/networks/network.hpp"
 #include "models/networks/weights.hpp"
 #include "models/summary.hpp"
@@ -199,6 +200,23 @@ TEST(ClassifierCounters, CountImagesNotCalls) {
   classifier.linearize(images(3)).pullback(torch::ones({3, 7}));
   EXPECT_EQ(classifier.forwards(), 8);
   EXPECT_EQ(classifier.backwards(), 3);
+}
+
+/// It is asked for nothing.
+class ModelOfAnyDevice : public Model {
+ public:
+  bool supports(const Execution& /*execution*/) const override { return true; }
+
+ private:
+  std::shared_ptr<const Executor> make_executor(const Execution& /*execution*/) const override { return nullptr; }
+};
+
+TEST(DescribedClassifiers, OnAGraphicsCardAreNotThoseOnTheProcessor) {
+  const auto on = [](const torch::Device& device) {
+    return describe_classifier(Classifier(std::make_shared<ModelOfAnyDevice>(), {}, {Precision::Float32, device}));
+  };
+  EXPECT_FALSE(on(torch::kCPU).contains("device"));
+  EXPECT_EQ(on({torch::kCUDA, 1}).at("device"), "cuda");
 }
 
 class BrokenCheckpoint : public testing::Test {
