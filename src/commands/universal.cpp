@@ -148,8 +148,10 @@ int attack(const Arguments& a, const OptionSet& options, DividedWork& work) {
   for (const auto& line : checkpoint.warnings) warn(line);
   Classifier classifier = make_classifier(checkpoint, a.set.runtime);
   const EmotionGoal goal = parse_emotion_goal(a.set.goal_words.front(), classifier.classes());
-  const nlohmann::json identity = {
-      {"network", checkpoint.digest}, {"goal", goal.name}, {"perturbation", a.load_digest}};
+  const nlohmann::json identity = {{"network", checkpoint.digest},
+                                   {"classifier", describe_classifier(classifier)},
+                                   {"goal", goal.name},
+                                   {"perturbation", a.load_digest}};
   LogitStore store(identity);
   if (!a.division.shard.empty()) {
     Division& division = *work.division(identity);
