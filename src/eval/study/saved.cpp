@@ -285,6 +285,10 @@ void rename_model(json& report, const std::string& from, const std::string& to) 
   };
   for (auto& model : report["models"]) rename(model["name"]);
   for (auto& invariant : report["invariants"]) rename(invariant["model"]);
+  for (auto& warning : report["warnings"]) {
+    const auto words = warning.get<std::string>();
+    if (words.compare(0, from.size() + 2, from + ": ") == 0) warning = to + words.substr(from.size());
+  }
   if (report.contains("outcomes")) rename_key(report["outcomes"], from, to);
   for (auto& [part, of_models] : report["parts"].items()) {
     if (part == "cost") {
