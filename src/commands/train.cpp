@@ -509,13 +509,16 @@ int train(const OptionSet& options, Settings& settings) {
     splits = read_images(options, settings);
     settings.train.teacher = load_teacher(settings, splits.training.classes);
     start = starting_point(settings, splits);
-    if (ranks.leads()) {
-      write_file(folder / (settings.arch + "_arch.txt"), describe_architecture(start.arch, start.options));
-    }
     return std::string(lock && std::filesystem::exists(folder / "training.state") ? "there" : "");
   });
   Trainer trainer(settings.train, start, splits.training, splits.validation, folder);
   if (!states.front().empty()) trainer.resume();
+  ranks.together([&] {  // not before: a run that is refused leaves the folder as it is
+    if (ranks.leads()) {
+      write_file(folder / (settings.arch + "_arch.txt"), describe_architecture(start.arch, start.options));
+    }
+    return std::string();
+  });
   inform(fmt::format("{}: {} training and {} validation images, {} parameters, {}, {} threads{}", settings.arch,
                      splits.training.size(), splits.validation.size(), parameter_count(*start.network),
                      to_string(resolve_precision(settings.train.runtime)), at::get_num_threads(),
