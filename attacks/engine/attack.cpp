@@ -76,7 +76,9 @@ nlohmann::json Attack::describe(const ThreatModel& threat) const {
   description["norm"] = to_string(threat.norm);
   description["eps"] = threat.eps;
   description["pixel_grid"] = setup_.pixel_grid;
-  if (values().has("confidence")) description["confidence"] = setup_.confidence;
+  // A search that may end at a success waits for a confident one, whether or not the attack has the parameter.
+  const bool ends_confident = !minimum_norm() && setup_.confidence != 0;
+  if (values().has("confidence") || ends_confident) description["confidence"] = setup_.confidence;
   if (reach_ == Reach::Anywhere) description["nearest"] = minimum_norm();
   add_facts(description, threat);
   return description;

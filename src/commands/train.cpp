@@ -315,9 +315,13 @@ Checkpoint starting_point(const Settings& settings, const Splits& data) {
   start.classes = data.training.classes;
   start.network = make_network(start.arch, start.options, settings.train.runtime.seed);
   const std::filesystem::path weights = weights_file(settings.weights);
-  if (!weights.empty()) inform(load_weights(*start.network, weights));
+  const auto described = described_weights(weights);
+  if (!weights.empty()) {
+    inform(load_weights(*start.network, weights));
+    require_unchanged(weights, described.at("sha256"));
+  }
   start.training = {{"options", settings.train.to_json()},
-                    {"weights", described_weights(weights)},
+                    {"weights", described},
                     {"revision", git_revision()},
                     {"training_images", data.training.size()},
                     {"training_digest", data.training.digest()},
@@ -505,13 +509,16 @@ int train(const OptionSet& options, Settings& settings) {
     splits = read_images(options, settings);
     settings.train.teacher = load_teacher(settings, splits.training.classes);
     start = starting_point(settings, splits);
-    if (ranks.leads()) {
-      write_file(folder / (settings.arch + "_arch.txt"), describe_architecture(start.arch, start.options));
-    }
     return std::string(lock && std::filesystem::exists(folder / "training.state") ? "there" : "");
   });
   Trainer trainer(settings.train, start, splits.training, splits.validation, folder);
   if (!states.front().empty()) trainer.resume();
+  ranks.together([&] {  // not before: a run that is refused leaves the folder as it is
+    if (ranks.leads()) {
+      write_file(folder / (settings.arch + "_arch.txt"), describe_architecture(start.arch, start.options));
+    }
+    return std::string();
+  });
   inform(fmt::format("{}: {} training and {} validation images, {} parameters, {}, {} threads{}", settings.arch,
                      splits.training.size(), splits.validation.size(), parameter_count(*start.network),
                      to_string(resolve_precision(settings.train.runtime)), at::get_num_threads(),

@@ -28,6 +28,7 @@ constexpr double kLargestEps = 0.5;  ///< in Linf
 struct Arguments {
   SetAttack set{"universal"};
   std::string norm = "linf", mask, load;
+  std::string load_digest;  ///< of the file; "" where there is none
   ThreatModel threat;
   UniversalSettings settings;
   DivisionOptions division;
@@ -66,6 +67,7 @@ void check(Arguments& a, const OptionSet& options) {
     for (const char* other : {"eps", "norm", "steps", "images-per-step", "alpha", "loss", "mask"}) {
       if (options.given(other)) options.fail(other, "does not go with --load, which brings its own");
     }
+    a.load_digest = file_sha256_hex(a.load);
   }
 }
 
@@ -83,10 +85,11 @@ UniversalPerturbation learn(const Arguments& a, const Classifier& classifier, co
   return learn_universal(classifier, a.threat, settings, images.images, goal.for_labels(images.labels), rng);
 }
 
-UniversalPerturbation load_fitting(const std::string& file, const Dataset& images) {
-  auto loaded = load_universal(file);
+UniversalPerturbation load_fitting(const Arguments& a, const Dataset& images) {
+  auto loaded = load_universal(a.load);
+  require_unchanged(a.load, a.load_digest);
   if (loaded.levels.sizes() != images.images[0].sizes()) {
-    throw UserError(fmt::format("--load {}: is for {}x{} images in {} channels, not for {}x{} in {}", file,
+    throw UserError(fmt::format("--load {}: is for {}x{} images in {} channels, not for {}x{} in {}", a.load,
                                 loaded.levels.size(1), loaded.levels.size(2), loaded.levels.size(0),
                                 images.images.size(2), images.images.size(3), images.images.size(1)));
   }
@@ -134,7 +137,7 @@ void look_at_shard(const Arguments& a, const Shard& shard, const Checkpoint& che
   const auto filter = [&](const Dataset& images) { return images.select(shard.places(image_keys(images.images))); };
   const Dataset test = load_set_images(a.set, checkpoint, classifier, goal, filter).test;
   if (test.size() == 0) return;
-  const auto perturbation = load_fitting(a.load, test);
+  const auto perturbation = load_fitting(a, test);
   compare_stored(classifier, test, add_universal(test.images, perturbation.levels), goal, ProgressObserver::terminal());
   success_of(classifier, test, add_universal(test.images, random_one(a, perturbation)), goal);
 }
@@ -146,8 +149,9 @@ int attack(const Arguments& a, const OptionSet& options, DividedWork& work) {
   Classifier classifier = make_classifier(checkpoint, a.set.runtime);
   const EmotionGoal goal = parse_emotion_goal(a.set.goal_words.front(), classifier.classes());
   const nlohmann::json identity = {{"network", checkpoint.digest},
+                                   {"classifier", describe_classifier(classifier)},
                                    {"goal", goal.name},
-                                   {"perturbation", a.load.empty() ? "" : file_sha256_hex(a.load)}};
+                                   {"perturbation", a.load_digest}};
   LogitStore store(identity);
   if (!a.division.shard.empty()) {
     Division& division = *work.division(identity);
@@ -162,7 +166,7 @@ int attack(const Arguments& a, const OptionSet& options, DividedWork& work) {
   const auto place = a.set.output(goal);
   const SetImages sets = load_set_images(a.set, checkpoint, classifier, goal);
   auto perturbation =
-      a.load.empty() ? learn(a, classifier, sets.learn, goal, universal_rng(a)) : load_fitting(a.load, sets.test);
+      a.load.empty() ? learn(a, classifier, sets.learn, goal, universal_rng(a)) : load_fitting(a, sets.test);
   if (a.load.empty()) {
     perturbation.goal = goal.name;
     perturbation.model = a.set.model.model;

@@ -142,8 +142,10 @@ int verify(Settings& settings, DividedWork& work) {
   settings.data.split = set.claim.at("split").get<std::string>();
   settings.data.limit = set.claim.at("limit").get<int64_t>();
   const Dataset evaluated = settings.data.part(settings.data.read(settings.model, checkpoint));
-  const nlohmann::json identity = {
-      {"network", checkpoint.digest}, {"data set", evaluated.digest()}, {"adversarial images", set.images.digest()}};
+  const nlohmann::json identity = {{"network", checkpoint.digest},
+                                   {"classifier", describe_classifier(classifier)},
+                                   {"data set", evaluated.digest()},
+                                   {"adversarial images", set.images.digest()}};
   if (settings.division.shard.empty()) {
     return print_findings(
         settings, set, verify_adversarial(set, evaluated, classifier, checkpoint.digest, ProgressObserver::terminal()));

@@ -49,7 +49,13 @@ std::string file_sha256_hex(const std::filesystem::path& path) {
   Digest digest;
   std::array<char, 1 << 16> buffer;
   while (file.read(buffer.data(), buffer.size()) || file.gcount() > 0) digest.add(buffer.data(), file.gcount());
+  if (file.bad()) throw UserError(fmt::format("{}: cannot be read to its end", path.string()));
   return digest.hex();
+}
+
+void require_unchanged(const std::filesystem::path& path, const std::string& digest) {
+  if (file_sha256_hex(path) == digest) return;
+  throw UserError(fmt::format("{}: was changed while it was read; give the command again", path.string()));
 }
 
 }  // namespace fercli

@@ -26,4 +26,8 @@ std::string sha256_hex(std::string_view bytes);
 /// Throws UserError when the file cannot be read.
 std::string file_sha256_hex(const std::filesystem::path& path);
 
+/// Throws UserError unless the file still has this digest: for one that was read in between, so that the digest is that
+/// of what was read.
+void require_unchanged(const std::filesystem::path& path, const std::string& digest);
+
 }  // namespace fercli

@@ -145,8 +145,9 @@ void check_header(const Checkpoint& checkpoint, const std::string& path) {
 }  // namespace
 
 Checkpoint load_checkpoint(const fs::path& path, bool trust_code) {
-  const Container file = load_container(path, kCheckpointKind);
   Checkpoint checkpoint;
+  checkpoint.digest = file_sha256_hex(path);
+  const Container file = load_container(path, kCheckpointKind);
   try {
     checkpoint.arch = file.header.at("arch");
     checkpoint.classes = LabelSet(file.header.at("classes").get<std::vector<std::string>>());
@@ -171,7 +172,7 @@ Checkpoint load_checkpoint(const fs::path& path, bool trust_code) {
   } else {
     checkpoint.network = restore_network(checkpoint, file, path.string());
   }
-  checkpoint.digest = file_sha256_hex(path);
+  require_unchanged(path, checkpoint.digest);
   return checkpoint;
 }
 
@@ -212,6 +213,7 @@ nlohmann::json describe_classifier(const Classifier& classifier) {
                                 {"preprocessing", to_json(classifier.preprocessing())},
                                 {"tta", to_string(classifier.tta())}};
   if (const auto& name = classifier.execution().executor; name != "auto") description["executor"] = name;
+  if (!classifier.device().is_cpu()) description["device"] = torch::Device(classifier.device().type()).str();
   if (const auto* foreign = dynamic_cast<const ForeignModel*>(classifier.model().get())) {
     nlohmann::json graph;
     std::map<std::string, torch::Tensor> tensors;

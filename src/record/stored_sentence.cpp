@@ -101,6 +101,10 @@ const WordingTable& stored_sentences() {
       {"no-training-images",
        {"the data set has no Training images, so copies of them could not be left out",
         "le jeu n’a pas d’images d’entraînement : leurs copies n’ont pu être écartées"}},
+      // Warnings about reports that were joined.
+      {"transfer-left-out",
+       {"the transfer between {} is left out: a report of several files shows that of the first which has one",
+        "le transfert entre {} est omis : un rapport de plusieurs fichiers montre celui du premier qui en a un"}},
       // Earlier wordings, which older documents have.
       {"randomized-output.meaning-1",
        {"the network answers at random: one run of an attack says little, and gradients must be averaged over draws",

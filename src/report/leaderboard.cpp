@@ -87,6 +87,20 @@ const json& attacked_entry(const json& tables, const std::string& eps, const fs:
       fmt::format("{}: has AutoAttack at eps {}; choose one of them with --eps", from.string(), join(known, ", ")));
 }
 
+/// Throws UserError where AutoAttack was another one than that of all other cards.
+void require_standard(const Result& result, const fs::path& from) {
+  const json& threat = result.threat_model;
+  bool standard = !threat.contains("surrogate") && threat.value("pixel_grid", true);
+  for (const auto& settings : result.attacks) {
+    if (settings.at("name") == LeaderboardCard::kAttack) standard = standard && settings.value("standard", true);
+  }
+  if (standard) return;
+  throw UserError(
+      fmt::format("{}: is not of AutoAttack's standard version on the network itself and with 8-bit images, which a "
+                  "leaderboard compares; leave --surrogate, --eot, --float and the attack's parameters out",
+                  from.string()));
+}
+
 /// Nothing where all classes have too few images to tell.
 std::optional<WorstClass> worst_class_of(const json& per_class) {
   std::optional<WorstClass> worst;
@@ -216,6 +230,7 @@ LeaderboardCard measured_card(LeaderboardCard card, const Result& result, const 
   }
   try {
     const json& attacked = attacked_entry(result.tables, eps, from);
+    require_standard(result, from);
     card.eps = attacked.at("eps");
     const std::string at = fmt::format("{}.{}", LeaderboardCard::kAttack, card.eps);
     card.clean = result.metrics.at("accuracy");

@@ -33,7 +33,8 @@ struct LeaderboardCard {
 };
 
 /// `card` with the figures of a result of `fercli eval --attacks autoattack` at this eps ("4/255"; "": the only one).
-/// Throws UserError that names `from`: no AutoAttack in it, another eps, a targeted or masked attack.
+/// Throws UserError that names `from`: no AutoAttack in it, or not its standard version, another eps, a targeted
+/// or masked attack, one on a surrogate or off the pixel grid.
 LeaderboardCard measured_card(LeaderboardCard card, const Result& result, const std::string& eps,
                               const std::filesystem::path& from);
 

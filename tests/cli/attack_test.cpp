@@ -1,8 +1,10 @@
+#include <ATen/ATen.h>
 #include <gmock/gmock.h>
 
 #include <nlohmann/json.hpp>
 
 #include "attacks/threat/threat_model.hpp"
+#include "commands/options/attack_options.hpp"
 #include "core/command.hpp"
 #include "core/files.hpp"
 #include "core/text.hpp"
@@ -352,6 +354,18 @@ TEST_F(AttackCommand, SeveralSurrogatesMakeTheImagesTogether) {
   expect_error(
       attack(goal(), {"--image", first_face().string(), "--surrogate", model().string(), "--ensemble", "loss"}),
       "is for several networks");
+}
+
+TEST_F(AttackCommand, AnExpectationOverOneNetworkIsTheMeanOfItsLogits) {
+  const auto x = to_float(read_image(first_face(), 1).unsqueeze(0));
+  const auto answer = [&](const std::string& ensemble) {
+    AttackOptions options;
+    options.eot = 2;
+    options.eot_over = "camera";
+    options.ensemble = ensemble;
+    return options.image_maker(*classifier_, x, {}).classifier->logits(x);
+  };
+  EXPECT_TRUE(at::equal(answer("loss"), answer("logits")));
 }
 
 TEST_F(AttackCommand, AnExpectationOverTheCameraMakesTheImages) {

@@ -112,6 +112,16 @@ TEST_F(Train, RefusesAFolderWithResultsOfAnotherCommand) {
   }
 }
 
+TEST_F(Train, ARefusedResumeLeavesTheFolderAsItIs) {
+  const test::ScratchFolder folder;
+  for (const char* name : {"training.state", "small-cnn_arch.txt"})
+    std::filesystem::copy_file(*folder_ / name, folder / name);
+  const auto result = test::run_in_process(quick_run(folder.path(), {"--resume", "--set", "width=4"}));
+  EXPECT_EQ(result.exit_code, 2);
+  EXPECT_THAT(result.err, HasSubstr("is of another architecture"));
+  EXPECT_EQ(read_file(folder / "small-cnn_arch.txt"), read_file(*folder_ / "small-cnn_arch.txt"));
+}
+
 TEST_F(Train, RefusesAFolderThatHoldsWeightsWithoutTheirState) {
   const test::ScratchFolder folder;
   write_file(folder / "best.pt", "mine");

@@ -89,6 +89,24 @@ TEST_F(VerdictShards, OfAnotherNetworkAreRefused) {
   EXPECT_THAT(other.err, HasSubstr("holds shards of a run that differs in network"));
 }
 
+TEST_F(VerdictShards, OfOneNetworkThatIsRunInTwoWaysAreRefused) {
+  const auto made = run(with_network(
+      {"eval", "--attacks", "fgsm", "--eps", "1/255", "--split", "all", "--save-adv", file("adversarial.pt")}));
+  ASSERT_EQ(made.exit_code, 0) << made.err;
+  const auto learnt =
+      run(with_network({"universal", "untargeted", "--split", "all", "--steps", "1", "--out", file("learnt")}));
+  ASSERT_EQ(learnt.exit_code, 0) << learnt.err;
+  for (const auto& words : {with_network({"verify", file("adversarial.pt"), "--out", file("verified")}),
+                            with_network({"universal", "untargeted", "--split", "all", "--load",
+                                          file("learnt/universal.pt"), "--out", file("scored")})}) {
+    const auto first = run(words, {"--shard", "1/2"});
+    ASSERT_EQ(first.exit_code, 0) << first.err;
+    const auto other = run(words, {"--shard", "2/2", "--executor", "plain"});
+    EXPECT_EQ(other.exit_code, 2);
+    EXPECT_THAT(other.err, HasSubstr("holds shards of a run that differs in classifier"));
+  }
+}
+
 TEST_F(VerdictShards, WhatIsLearntIsNotDivided) {
   const auto refused = run(with_network({"universal", "untargeted", "--shard", "1/2", "--out", file("x")}));
   EXPECT_EQ(refused.exit_code, 2);

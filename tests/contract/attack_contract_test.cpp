@@ -341,6 +341,19 @@ TEST(AttackParameterContract, EveryParameterIsDescribedWithItsValue) {
   }
 }
 
+TEST(AttackParameterContract, TheConfidenceAtWhichASearchMayEndIsDescribed) {
+  for (const auto& entry : Registry<AttackEntry>::instance().all()) {
+    const auto description = [&](double confidence) {
+      AttackSettings settings;
+      settings.nearest = false;
+      settings.confidence = confidence;
+      return make_attack(entry.name, settings, entry.norms.front(), !entry.untargeted)
+          ->describe({entry.norms.front(), 0.1});
+    };
+    EXPECT_NE(description(0.5), description(0.9)) << entry.name;
+  }
+}
+
 TEST(AttackParameterContract, EveryParameterChangesTheSearchOfSomeImage) {
   const Classifier classifier = confident_cnn(kSide);
   for (const auto& entry : Registry<AttackEntry>::instance().all()) {

@@ -103,6 +103,22 @@ TEST(Sha256, EqualsTheStandardsExample) {
   EXPECT_EQ(sha256_hex("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
 }
 
+TEST(Sha256, OfAFileThatIsAnotherByNowIsNotWhatWasRead) {
+  const test::ScratchFolder folder;
+  const auto file = folder / "a.txt";
+  write_file(file, "old");
+  const auto digest = file_sha256_hex(file);
+  require_unchanged(file, digest);
+  write_file(file, "new");
+  EXPECT_THAT(message_of([&] { require_unchanged(file, digest); }),
+              testing::HasSubstr("a.txt: was changed while it was read; give the command again"));
+}
+
+TEST(Sha256, OfAFileThatStopsGivingBytesIsRefused) {
+  const char* const broken = "/proc/self/mem";  // whose first page cannot be read
+  EXPECT_THAT(message_of([&] { file_sha256_hex(broken); }), testing::HasSubstr("mem: cannot be read to its end"));
+}
+
 TEST(ReplaceFile, KeepsTheOldFileWhenWritingFails) {
   const test::ScratchFolder folder;
   write_file(folder / "a.txt", "old");

@@ -92,6 +92,19 @@ TEST_F(Leaderboard, ACardHasTheFiguresOfItsResultAtItsEps) {
               HasSubstr("has no figures of AutoAttack"));
 }
 
+TEST_F(Leaderboard, AResultOfAnotherThanTheStandardAutoAttackIsRefused) {
+  auto standard = attacked_result(0.4), short_run = standard, transferred = standard, off_grid = standard;
+  standard.attacks = {{{"name", "autoattack"}, {"standard", true}}, {{"name", "pgd"}, {"steps", 20}}};
+  EXPECT_EQ(measured_card({}, standard, "4/255", "result.json").autoattack_acc, "40.00");
+  short_run.attacks = {{{"name", "autoattack"}, {"standard", false}}};
+  transferred.threat_model["surrogate"] = "abc";
+  off_grid.threat_model["pixel_grid"] = false;
+  for (const auto& result : {short_run, transferred, off_grid}) {
+    EXPECT_THAT(message_of([&] { measured_card({}, result, "4/255", "result.json"); }),
+                HasSubstr("result.json: is not of AutoAttack's standard version"));
+  }
+}
+
 TEST_F(Leaderboard, CardsOfBothKindsStandBestFirstByThreat) {
   write("stated.json", stated_card("stated", "45.30"));
   for (const auto& [name, robust] : {std::pair{"weak", 0.1}, {"strong", 0.5}}) {

@@ -216,10 +216,12 @@ Surrogate AttackOptions::image_maker(const Classifier& network, const torch::Ten
   }
   if (names.empty() && eot > 0) add_network(std::make_shared<Classifier>(network));
   if (eot == 0 && views.size() < 2) return maker;
-  if (names.size() > 1) maker.digest += ":" + ensemble;
+  const bool ensembles = names.size() > 1;  // an INI file may hold --ensemble for other runs
+  if (ensembles) maker.digest += ":" + ensemble;
   if (eot > 0) maker.digest += fmt::format(":eot {} {} {}", eot, eot_over, runtime.seed);
-  maker.classifier = std::make_shared<Classifier>(
-      mixture(views, parse_joining(ensemble), {images.size(1), images.size(2), images.size(3)}));
+  const Joining joining = ensembles ? parse_joining(ensemble) : Joining::Logits;
+  maker.classifier =
+      std::make_shared<Classifier>(mixture(views, joining, {images.size(1), images.size(2), images.size(3)}));
   return maker;
 }
 

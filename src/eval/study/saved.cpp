@@ -10,6 +10,7 @@
 #include "core/file_name.hpp"
 #include "core/files.hpp"
 #include "core/reason.hpp"
+#include "core/text.hpp"
 #include "core/untrusted.hpp"
 #include "data/label_set.hpp"
 #include "eval/result.hpp"
@@ -19,6 +20,7 @@
 #include "eval/study/parts/minimal_eps.hpp"
 #include "eval/study/report_document.hpp"
 #include "record/shape.hpp"
+#include "record/stored_sentence.hpp"
 
 namespace fercli {
 
@@ -285,6 +287,10 @@ void rename_model(json& report, const std::string& from, const std::string& to) 
   };
   for (auto& model : report["models"]) rename(model["name"]);
   for (auto& invariant : report["invariants"]) rename(invariant["model"]);
+  for (auto& warning : report["warnings"]) {
+    const auto words = warning.get<std::string>();
+    if (words.compare(0, from.size() + 2, from + ": ") == 0) warning = to + words.substr(from.size());
+  }
   if (report.contains("outcomes")) rename_key(report["outcomes"], from, to);
   for (auto& [part, of_models] : report["parts"].items()) {
     if (part == "cost") {
@@ -310,7 +316,6 @@ std::string image_digest(const json& report) {
 
 /// Adds what `other` says about its models, whose names are new here.
 void add_report(json& report, const json& other) {
-  const auto names = names_of(other);
   for (const char* list : {"models", "warnings", "invariants"}) {
     for (const auto& entry : other.at(list)) report[list].push_back(entry);
   }
@@ -318,10 +323,12 @@ void add_report(json& report, const json& other) {
   for (const auto& [part, of_models] : other.at("parts").items()) {
     if (part == "cost") {
       for (const auto& [of_part, costs] : of_models.items()) report["parts"]["cost"][of_part].update(costs);
-    } else if (of_models.contains(names.front())) {
-      report["parts"][part].update(of_models);
+    } else if (part != "transfer") {
+      if (of_models.is_object()) report["parts"][part].update(of_models);
     } else if (!report["parts"].contains(part)) {
       report["parts"][part] = of_models;
+    } else {
+      report["warnings"].push_back(stored_sentence("transfer-left-out", join(names_of(other), ", ")));
     }
   }
 }

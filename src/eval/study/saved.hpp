@@ -12,9 +12,9 @@ namespace fercli {
 /// clean figures.
 nlohmann::json read_report(const std::filesystem::path& path);
 
-/// One report about the models of all of them. A name that comes twice gets a number. Parts about several models at
-/// once are those of the first report that has them. Throws UserError when they are not about the same images, or one
-/// does not say (`dataset.digest`) which they are.
+/// One report about the models of all of them. A name that comes twice gets a number. The images that models
+/// were shown of each other (transfer) are those of the first report that has them, and a warning says so. Throws
+/// UserError when they are not about the same images, or one does not say (`dataset.digest`) which they are.
 nlohmann::json merge_reports(const std::vector<nlohmann::json>& reports);
 
 /// What a report calls a model: "standard" for the shipped one of that name, for standard.pt and for

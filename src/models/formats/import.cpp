@@ -159,8 +159,11 @@ Checkpoint import_foreign(const fs::path& path, const ModelFormat& format, const
   if (!options.arch.empty() || !options.settings.empty()) {
     throw UserError(fmt::format("{}: brings its own architecture; leave --arch and --set out", path.string()));
   }
+  const std::string digest = file_sha256_hex(path);
   const ImportedModel imported = format.read(path, options);
+  require_unchanged(path, digest);
   Checkpoint checkpoint;
+  checkpoint.digest = imported.beside.empty() ? digest : sha256_hex(digest + imported.beside);
   std::vector<std::string> assumed;
   checkpoint.arch = format.name;
   checkpoint.preprocessing = choose_input(options, imported, path, assumed);
@@ -169,8 +172,8 @@ Checkpoint import_foreign(const fs::path& path, const ModelFormat& format, const
   const int64_t outputs = trial.size(1);
   checkpoint.classes = choose_labels(options, outputs, path, assumed);
   checkpoint.options = {checkpoint.preprocessing.channels, checkpoint.preprocessing.size, outputs, {}};
-  checkpoint.digest = file_sha256_hex(path);
-  checkpoint.training = {{"imported", {{"file", path.filename().string()}, {"sha256", checkpoint.digest}}}};
+  checkpoint.training = {{"imported", {{"file", path.filename().string()}, {"sha256", digest}}}};
+  if (!imported.beside.empty()) checkpoint.training["imported"]["weights_sha256"] = imported.beside;
   if (are_probabilities(trial)) checkpoint.warnings.emplace_back(kProbabilities);
   if (imported.rounds) {
     checkpoint.warnings.emplace_back(
@@ -223,12 +226,15 @@ ImportOptions with_metadata(ImportOptions options, const fs::path& path) {
 }
 
 /// Weights without a graph, into one of the program's architectures.
-Checkpoint import_weights(const fs::path& path, const ImportOptions& options) {
+Checkpoint import_weights(const FileProbe& probe, const ImportOptions& given) {
+  const fs::path& path = probe.path;
+  Checkpoint checkpoint;
+  checkpoint.digest = file_sha256_hex(path);
+  const ImportOptions options = is_safetensors(probe) ? with_metadata(given, path) : given;
   if (options.arch.empty()) {
     throw UserError(fmt::format("{}: holds weights only; --arch must name their architecture ({})", path.string(),
                                 join(Registry<Architecture>::instance().names(), ", ")));
   }
-  Checkpoint checkpoint;
   std::vector<std::string> assumed;
   const auto& usual = Registry<Architecture>::instance().get(options.arch).defaults();
   ImportedModel file;
@@ -242,7 +248,7 @@ Checkpoint import_weights(const fs::path& path, const ImportOptions& options) {
                         complete_settings(options.arch, options.settings)};
   checkpoint.network = make_unfilled_network(checkpoint.arch, checkpoint.options);
   load_all_weights(*checkpoint.network, path);
-  checkpoint.digest = file_sha256_hex(path);
+  require_unchanged(path, checkpoint.digest);
   checkpoint.training = {{"imported", {{"file", path.filename().string()}, {"sha256", checkpoint.digest}}}};
   if (!assumed.empty()) inform(fmt::format("{}: assumed {}", path.string(), fmt::join(assumed, " ")));
   return checkpoint;
@@ -325,8 +331,7 @@ Checkpoint load_any(const fs::path& path, const ImportOptions& options) {
   const auto* format = claimant<ModelFormat>(file, path.string(), options.format, "--model-format");
   if (format != nullptr) return import_foreign(path, *format, options);
   for (const auto& each : Registry<ModelFormat>::instance().all()) known.push_back(each.summary);
-  if (is_state_dictionary(file)) return import_weights(path, options);
-  if (is_safetensors(file)) return import_weights(path, with_metadata(options, path));
+  if (is_state_dictionary(file) || is_safetensors(file)) return import_weights(file, options);
   if (file.starts_with("\x80\x02")) {
     throw UserError(
         fmt::format("{}: is in PyTorch's format of before version 1.6, which is not read; write it anew with PyTorch "

@@ -56,6 +56,7 @@ struct ImportedModel {
   std::shared_ptr<const ForeignModel> with_softmax = {};  ///< the same before a softmax was left out; null: none was
   bool whole_pixels = false;                              ///< its input is declared as whole numbers, 0 to 255
   bool rounds = false;                                    ///< it rounds to 8-bit numbers inside
+  std::string beside = {};                                ///< digest of a second file, with the weights; "": none
 };
 
 /// One foreign file format, in a file of its own. Of the formats that recognise a file the one of highest priority

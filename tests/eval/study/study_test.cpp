@@ -228,7 +228,28 @@ TEST(MergedReports, HoldAllModelsUnderNamesOfTheirOwn) {
   EXPECT_TRUE(merged.at("parts").at("clean").contains("net-2"));
   EXPECT_TRUE(merged.at("parts").at("cost").at("clean").contains("net-2"));
   EXPECT_EQ(merged.at("outcomes").size(), 2u);
-  EXPECT_EQ(merged.at("warnings").size(), 2u);
+  EXPECT_EQ(merged.at("warnings"), json({"net: careful", "net-2: careful"}));
+}
+
+TEST(MergedReports, ShowTheTransferOfTheFirstAndSayWhichIsLeftOut) {
+  const auto outcomes = outcomes_with({2, 1, 0, -1}, {1, 0, 0, -1});
+  auto first = report_with(outcomes), second = report_with(outcomes, "n");
+  const json shown = {{"models", {"net"}}, {"n", 4}, {"success", {0.5}}}, other = {{"models", {"n"}}, {"n", 3}};
+  second["parts"]["transfer"] = other;
+  EXPECT_EQ(merge_reports({first, second}).at("parts").at("transfer"), other);
+  first["parts"]["transfer"] = shown;
+  const auto merged = merge_reports({first, second});
+  EXPECT_EQ(merged.at("parts").at("transfer"), shown);
+  EXPECT_THAT(merged.at("warnings").back().get<std::string>(), HasSubstr("the transfer between n is left out"));
+}
+
+TEST(MergedReports, KeepPartsThatTheFirstNetworkOfAFileLacks) {
+  const auto outcomes = outcomes_with({2, 1, 0, -1}, {1, 0, 0, -1});
+  auto two = report_with(outcomes, "a");
+  two["models"].push_back({{"name", "b"}});
+  two["parts"]["clean"].erase("a");
+  two["parts"]["clean"]["b"] = json::object();
+  EXPECT_TRUE(merge_reports({report_with(outcomes), two}).at("parts").at("clean").contains("b"));
 }
 
 TEST(MergedReports, MustBeAboutTheSameImages) {

@@ -6,7 +6,9 @@
 #include "core/files.hpp"
 #include "core/zip_file.hpp"
 #include "models/checkpoint.hpp"
+#include "models/graph/foreign_model.hpp"
 #include "models/networks/layers.hpp"
+#include "models/networks/model.hpp"
 #include "models/networks/network.hpp"
 #include "models/networks/weights.hpp"
 #include "models/summary.hpp"
@@ -200,6 +202,23 @@ TEST(ClassifierCounters, CountImagesNotCalls) {
   EXPECT_EQ(classifier.backwards(), 3);
 }
 
+/// It is asked for nothing.
+class ModelOfAnyDevice : public Model {
+ public:
+  bool supports(const Execution& /*execution*/) const override { return true; }
+
+ private:
+  std::shared_ptr<const Executor> make_executor(const Execution& /*execution*/) const override { return nullptr; }
+};
+
+TEST(DescribedClassifiers, OnAGraphicsCardAreNotThoseOnTheProcessor) {
+  const auto on = [](const torch::Device& device) {
+    return describe_classifier(Classifier(std::make_shared<ModelOfAnyDevice>(), {}, {Precision::Float32, device}));
+  };
+  EXPECT_FALSE(on(torch::kCPU).contains("device"));
+  EXPECT_EQ(on({torch::kCUDA, 1}).at("device"), "cuda");
+}
+
 class BrokenCheckpoint : public testing::Test {
  protected:
   BrokenCheckpoint() {
@@ -258,6 +277,23 @@ TEST_F(BrokenCheckpoint, AnotherKindOfFileIsNamed) {
   save_container({"dataset", {}, {}}, folder_ / "data.pt");
   EXPECT_THAT(message_of([&] { load_checkpoint(folder_ / "data.pt"); }),
               testing::HasSubstr("is a fercli dataset, where a checkpoint is needed"));
+}
+
+/// A foreign network during whose reading another takes its file's place.
+const Register<StoredModel> overtaken{{"overtaken",
+                                       [](const nlohmann::json& header, const std::map<std::string, torch::Tensor>&,
+                                          bool) -> std::shared_ptr<const ForeignModel> {
+                                         write_file(header.at("file").get<std::string>(), "the next network");
+                                         return nullptr;
+                                       }}};
+
+TEST_F(BrokenCheckpoint, AFileThatIsReplacedWhileItIsReadIsRefused) {
+  const auto file = folder_ / "model.pt";
+  Container container = load_container(file, "checkpoint");
+  container.header["foreign"] = {{"kind", "overtaken"}, {"file", file.string()}};
+  save_container(container, file);
+  EXPECT_THAT(message_of([&] { load_checkpoint(file); }),
+              testing::HasSubstr("model.pt: was changed while it was read"));
 }
 
 TEST(Weights, OfATorchvisionStateDictionaryAreTakenByName) {

@@ -8,6 +8,7 @@
 #include <set>
 #include <tuple>
 
+#include "core/digest.hpp"
 #include "core/error.hpp"
 #include "core/files.hpp"
 #include "core/interrupt.hpp"
@@ -509,12 +510,18 @@ fs::path weights_beside(const fs::path& path) {
 }
 
 ImportedModel read_json(const fs::path& path, const ImportOptions& options) {
-  const auto weights = std::make_shared<Hdf5File>(weights_beside(path));
+  const fs::path beside = weights_beside(path);
+  const std::string digest = file_sha256_hex(beside);
+  const auto weights = std::make_shared<Hdf5File>(beside);
   const std::string text = read_file(path);
   const bool keras3 =
       text.find("\"keras_version\": \"3.") != std::string::npos || text.find("__keras_tensor__") != std::string::npos;
-  if (weights->has("/layers")) return read_configured(text, NumberedWeights(weights), true, path, options);
-  return read_configured(text, NamedWeights(weights), keras3, path, options);
+  ImportedModel imported = weights->has("/layers")
+                               ? read_configured(text, NumberedWeights(weights), true, path, options)
+                               : read_configured(text, NamedWeights(weights), keras3, path, options);
+  require_unchanged(beside, digest);
+  imported.beside = digest;
+  return imported;
 }
 
 const Register<ModelFormat> hdf5{

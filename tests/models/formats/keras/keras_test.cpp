@@ -204,6 +204,21 @@ TEST(Keras, AConfigurationTakesTheWeightsBesideIt) {
   expect_the_network(folder / "model.json");
 }
 
+TEST(Keras, TheDigestOfAConfigurationChangesWithTheWeightsBesideIt) {
+  const ScratchFolder folder;
+  auto model = configuration({false});
+  model["keras_version"] = "2.11.0";
+  write_file(folder / "model.json", model.dump());
+  Weights weights;
+  test::write_keras_h5(folder / "model.h5", "", named_weights(weights));
+  const auto digest = [&] { return load_model(folder / "model.json").digest; };
+  const auto first = digest();
+  EXPECT_EQ(digest(), first);
+  weights.dense = draw({4 * 5 * 5, 7}, 15);
+  test::write_keras_h5(folder / "model.h5", "", named_weights(weights));
+  EXPECT_NE(digest(), first);
+}
+
 TEST(Keras, WeightsWithoutConfigurationAskForIt) {
   const ScratchFolder folder;
   test::write_keras_h5(folder / "weights.h5", "", named_weights(Weights()));
