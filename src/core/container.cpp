@@ -5,6 +5,7 @@
 #include <torch/csrc/jit/serialization/pickler.h>
 
 #include <exception>
+#include <set>
 
 #include "core/digest.hpp"
 #include "core/error.hpp"
@@ -24,11 +25,13 @@ constexpr int kFormatVersion = 1;
 std::map<std::string, torch::Tensor> tensors_of(const PickleValue& dictionary) {
   if (dictionary.kind != PickleValue::Kind::Dictionary) throw std::runtime_error("not a dictionary");
   std::map<std::string, torch::Tensor> tensors;
+  std::set<const PickleValue*> seen;  // each is copied and digested: this program writes none under two names
   for (size_t i = 0; i < dictionary.parts.size(); i += 2) {
     const PickleValue &name = *dictionary.parts[i], &value = *dictionary.parts[i + 1];
     if (name.kind != PickleValue::Kind::Text || value.kind != PickleValue::Kind::Tensor) {
       throw std::runtime_error("not a dictionary of tensors");
     }
+    if (!seen.insert(&value).second) throw std::runtime_error("a tensor of two names");
     tensors[std::string(name.text)] = value.tensor.contiguous();
   }
   return tensors;

@@ -469,6 +469,8 @@ class PickleWalk {
     storage.type = parts[1]->type;
     storage.text = parts[2]->text;
     const std::string record(storage.text);
+    // The archive would cut the name there, and take many names for one entry.
+    if (record.find('\0') != std::string::npos) refuse("a data record has an impossible name");
     const auto [known, fresh] = types_.emplace(record, storage.type);
     if (known->second != storage.type) refuse(fmt::format("the data record '{}' has two types", record));
     const uint64_t size = records_.size(record);

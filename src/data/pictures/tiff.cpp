@@ -12,6 +12,9 @@ namespace {
 
 /// A piece of so many bytes is read in a picture of any size: twice a tile of 2048x2048 pixels of 64 bits.
 constexpr uint64_t kPieceOfAnyTiff = 64 << 20;
+/// Colours and what is stored beside them.
+constexpr uint16_t kMostSamples = 16;
+constexpr uint32_t kColours = 3;
 
 /// A TIFF in memory, as libtiff asks for it.
 struct TiffBytes {
@@ -84,6 +87,19 @@ int64_t pixels_of_tiff(TIFF* tiff, size_t bytes) {
   return pixels_held(tiff_packing(tiff), bytes, std::max<int64_t>(bits, 1));
 }
 
+uint16_t samples_of(TIFF* tiff) {
+  uint16_t samples = 1;
+  TIFFGetFieldDefaulted(tiff, TIFFTAG_SAMPLESPERPIXEL, &samples);
+  return samples;
+}
+
+/// All of them are decoded, and the same bytes may stand for each.
+void check_samples(TIFF* tiff) {
+  if (samples_of(tiff) > kMostSamples) {
+    throw PictureRefused(PictureRefused::Why::TooLarge, "is a TIFF with too many samples for each pixel");
+  }
+}
+
 /// The strips or tiles of a small picture can be as large as they like: tiles are padded.
 void check_pieces(TIFF* tiff, size_t bytes, int64_t height, const DecodeLimits& limits) {
   const uint64_t piece = TIFFIsTiled(tiff) != 0 ? TIFFTileSize64(tiff) : TIFFStripSize64(tiff);
@@ -121,6 +137,15 @@ void read_tiff_rows(TIFF* tiff, RawPicture& picture) {
   }
 }
 
+/// How many of the pieces hold colours: in planes, those of the first ones.
+uint32_t pieces_with_colours(TIFF* tiff) {
+  const uint32_t pieces = TIFFIsTiled(tiff) != 0 ? TIFFNumberOfTiles(tiff) : TIFFNumberOfStrips(tiff);
+  uint16_t planes = PLANARCONFIG_CONTIG;
+  TIFFGetFieldDefaulted(tiff, TIFFTAG_PLANARCONFIG, &planes);
+  const uint32_t samples = samples_of(tiff);
+  return planes == PLANARCONFIG_SEPARATE && samples > kColours ? pieces / samples * kColours : pieces;
+}
+
 /// The greatest value of a picture of 16-bit whole numbers, 0 of any other. Reads the pieces again, one at a time.
 int greatest_deep_value(TIFF* tiff) {
   uint16_t bits = 8, kind = SAMPLEFORMAT_UINT;
@@ -128,7 +153,7 @@ int greatest_deep_value(TIFF* tiff) {
   TIFFGetField(tiff, TIFFTAG_SAMPLEFORMAT, &kind);
   if (bits != 16 || kind != SAMPLEFORMAT_UINT) return 0;
   const bool tiled = TIFFIsTiled(tiff) != 0;
-  const uint32_t pieces = tiled ? TIFFNumberOfTiles(tiff) : TIFFNumberOfStrips(tiff);
+  const uint32_t pieces = pieces_with_colours(tiff);
   std::vector<uint16_t> values(static_cast<size_t>(tiled ? TIFFTileSize64(tiff) : TIFFStripSize64(tiff)) / 2);
   const auto bytes = static_cast<tmsize_t>(2 * values.size());
   int greatest = 0;
@@ -157,6 +182,7 @@ RawPicture decode_tiff(std::string_view bytes, int64_t channels, const DecodeLim
   TIFFGetField(tiff.get(), TIFFTAG_ORIENTATION, &orientation);
   const int64_t held = pixels_of_tiff(tiff.get(), bytes.size());
   RawPicture picture = sized_picture("TIFF", {width, height, 3, held}, limits);
+  check_samples(tiff.get());
   check_pieces(tiff.get(), bytes.size(), height, limits);
   read_tiff_rows(tiff.get(), picture);
   picture.greatest_deep = greatest_deep_value(tiff.get());

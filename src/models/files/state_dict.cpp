@@ -89,11 +89,14 @@ StateDict read_pickle(const std::string& bytes, const std::string& name) {
   const Pickle pickle = read_torch_pickle(ZipFile(bytes, name));
   const auto& parts = find_tensors(pickle.root()).parts;
   StateDict tensors;
+  std::map<const PickleValue*, torch::Tensor> copies;  // one of each, however many names share it
   for (size_t i = 0; i < parts.size(); i += 2) {
     if (parts[i]->kind != PickleValue::Kind::Text || parts[i + 1]->kind != PickleValue::Kind::Tensor) continue;
     std::string key(parts[i]->text);
     if (key.compare(0, 7, "module.") == 0) key.erase(0, 7);  // nn.DataParallel's
-    tensors[key] = parts[i + 1]->tensor.clone();
+    torch::Tensor& copy = copies[parts[i + 1]];
+    if (!copy.defined()) copy = parts[i + 1]->tensor.clone();
+    tensors[key] = copy;
   }
   return tensors;
 }

@@ -301,9 +301,9 @@ std::string resized_png(std::string png, uint64_t width, uint64_t height) {
 }
 
 /// Square, of square tiles; the only one has the bytes at the file's beginning. `packing`: 1 none, 8 Deflate.
-std::string tiled_tiff(uint64_t side, uint64_t tile, uint64_t packing) {
-  const std::vector<std::pair<uint64_t, uint64_t>> entries{{256, side}, {257, side}, {258, 8},    {259, packing},
-                                                           {262, 1},    {277, 1},    {322, tile}, {323, tile},
+std::string tiled_tiff(uint64_t side, uint64_t tile, uint64_t packing, uint64_t samples = 1) {
+  const std::vector<std::pair<uint64_t, uint64_t>> entries{{256, side}, {257, side},    {258, 8},    {259, packing},
+                                                           {262, 1},    {277, samples}, {322, tile}, {323, tile},
                                                            {324, 8},    {325, 100}};
   std::string file = std::string("II*\0", 4) + test::little_bytes(8, 4) + test::little_bytes(entries.size(), 2);
   for (const auto& [tag, value] : entries) {
@@ -353,6 +353,32 @@ TEST(Decoders, APngThatGoesOnBehindItsLastRowIsRefused) {
 
 TEST(Decoders, ATileFarLargerThanItsTiffIsRefused) {
   EXPECT_EQ(refusal(tiled_tiff(16, 16000, 8), Why::TooLarge), "a: is a TIFF in pieces too large for its size");
+}
+
+TEST(Decoders, ATiffOfManySamplesForAPixelIsRefused) {
+  EXPECT_EQ(refusal(tiled_tiff(16, 16, 8, 17), Why::TooLarge), "a: is a TIFF with too many samples for each pixel");
+}
+
+TEST(Decoders, OfATiffInPlanesTheGreatestColourCounts) {
+  const test::ScratchFolder folder;
+  const auto path = folder / "planes.tif";
+  TIFF* tiff = TIFFOpen(path.c_str(), "w");
+  const std::pair<int, int> fields[] = {{TIFFTAG_IMAGEWIDTH, 8},
+                                        {TIFFTAG_IMAGELENGTH, 8},
+                                        {TIFFTAG_BITSPERSAMPLE, 16},
+                                        {TIFFTAG_SAMPLESPERPIXEL, 4},
+                                        {TIFFTAG_PLANARCONFIG, PLANARCONFIG_SEPARATE},
+                                        {TIFFTAG_ROWSPERSTRIP, 4},
+                                        {TIFFTAG_PHOTOMETRIC, PHOTOMETRIC_RGB}};
+  for (const auto& [tag, value] : fields) TIFFSetField(tiff, static_cast<uint32_t>(tag), value);
+  const uint16_t alpha = EXTRASAMPLE_UNASSALPHA;
+  TIFFSetField(tiff, TIFFTAG_EXTRASAMPLES, 1, &alpha);
+  for (uint16_t plane = 0; plane < 4; ++plane) {
+    std::vector<uint16_t> row(8, plane == 3 ? 65535 : static_cast<uint16_t>(100 + plane));
+    for (uint32_t y = 0; y < 8; ++y) TIFFWriteScanline(tiff, row.data(), y, plane);
+  }
+  TIFFClose(tiff);
+  EXPECT_EQ(decode_tiff(read_file(path), 3, {}).greatest_deep, 102);
 }
 
 TEST(Decoders, TiffsAreReadFromTilesAndStripsOfAnySize) {

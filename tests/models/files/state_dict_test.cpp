@@ -6,6 +6,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "core/container.hpp"
 #include "core/files.hpp"
 #include "models/networks/network.hpp"
 #include "models/networks/weights.hpp"
@@ -28,10 +29,10 @@ std::string text(const std::string& word) {
 
 const std::string kOrderedDict = "ccollections\nOrderedDict\n)R";
 
-/// The instructions for a tensor of `side` values in data record 0.
-std::string tensor(char side, char stored) {
+/// The instructions for a tensor of `side` values in a data record.
+std::string tensor(char side, char stored, const std::string& record = "0") {
   const std::string storage =
-      "(" + text("storage") + "ctorch\nFloatStorage\n" + text("0") + text("cpu") + "K" + stored + "tQ";
+      "(" + text("storage") + "ctorch\nFloatStorage\n" + text(record) + text("cpu") + "K" + stored + "tQ";
   return std::string("ctorch._utils\n_rebuild_tensor_v2\n(") + storage + std::string("K\0K", 3) + side +
          "\x85K\x01\x85\x89" + kOrderedDict + "tR";
 }
@@ -73,6 +74,7 @@ TEST(StateDictionaries, PicklesThatLieAreRefused) {
   const auto of = [](const std::string& value) { return "}(" + text("a") + value + "u"; };
   EXPECT_THAT(refusal(of(tensor(3, 3))), HasSubstr("'0' is shorter than its description"));
   EXPECT_THAT(refusal(of(tensor(3, 2))), HasSubstr("reaches beyond its data"));
+  EXPECT_THAT(refusal(of(tensor(2, 2, std::string("0\0a", 3)))), HasSubstr("impossible name"));
   EXPECT_THAT(refusal("t"), HasSubstr("takes from an empty stack"));
   EXPECT_THAT(refusal("R"), HasSubstr("takes from an empty stack"));
   EXPECT_THAT(refusal("K\x01)R"), HasSubstr("calls something that is no function"));
@@ -81,6 +83,24 @@ TEST(StateDictionaries, PicklesThatLieAreRefused) {
   std::string nested = ")";
   for (int i = 0; i < 1000; ++i) nested += "\x85";
   EXPECT_THAT(refusal(nested), HasSubstr("nested too deeply"));
+}
+
+TEST(StateDictionaries, ATensorOfTwoNamesIsHeldOnce) {
+  const ScratchFolder folder;
+  const std::string entries = text("a") + tensor(2, 2) + "q\x01" + text("b") + "h\x01";
+  const auto state = read_state_dict(write_file_of(folder, "}(" + entries + "u"));
+  EXPECT_TRUE(at::equal(state.at("b"), torch::tensor({1.0F, 2.0F})));
+  EXPECT_EQ(state.at("a").data_ptr(), state.at("b").data_ptr());
+}
+
+TEST(StateDictionaries, AContainerHoldsNoTensorOfTwoNames) {
+  const ScratchFolder folder;
+  const std::string entries = text("a") + tensor(2, 2) + "q\x01" + text("b") + "h\x01";
+  const std::string header = R"({"format":1,"kind":"checkpoint","content":{}})";
+  const auto file = write_file_of(folder, "}(" + text("fercli") + text(header) + text("sha256") + text("0") +
+                                              text("tensors") + "}(" + entries + "uu");
+  // Before its digest is worked out, which takes as long as all names together.
+  EXPECT_THAT(message_of([&] { load_container(file, "checkpoint"); }), HasSubstr("is truncated or damaged"));
 }
 
 std::filesystem::path write_safetensors_of(const ScratchFolder& folder, const nlohmann::json& header, size_t bytes) {
