@@ -1,6 +1,6 @@
 // Files among the processes of a team. A message is one letter and what belongs to it. From a member: ? it waits for a
-// block; + lines of its block; = its block is complete; ! text: it cannot go on. From the leader: B number, folder: a
-// block; O: there are no more.
+// block; + lines of its block; = its block is complete; ! text: it cannot go on. From the leader: F names: the files,
+// first of all; B number, folder: a block; O: there are no more.
 #include "commands/predict/shared_reading.hpp"
 
 #include <fmt/format.h>
@@ -9,6 +9,8 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <sstream>
+#include <string_view>
 
 #include "core/clock.hpp"
 #include "core/error.hpp"
@@ -60,11 +62,20 @@ class Spool {
   std::unique_ptr<std::FILE, int (*)(std::FILE*)> file_;
 };
 
+constexpr std::string_view kBehindName("\0", 1);  ///< the one letter that is in no file's name
+
+std::vector<std::string> files_of(const std::string& names) {
+  std::vector<std::string> files;
+  std::istringstream stream(names);
+  for (std::string file; std::getline(stream, file, kBehindName[0]);) files.push_back(file);
+  return files;
+}
+
 class ReadingLeader {
  public:
-  ReadingLeader(Team& team, const std::vector<FileBlock>& blocks, std::string folder)
-      : team_(team), blocks_(blocks), folder_(std::move(folder)) {
-    for (size_t block = 0; block < blocks.size(); ++block) left_.push_back(block);
+  ReadingLeader(Team& team, const std::vector<std::string>& files, std::string folder)
+      : team_(team), files_(files), blocks_(blocks_of(files)), folder_(std::move(folder)) {
+    for (size_t block = 0; block < blocks_.size(); ++block) left_.push_back(block);
   }
 
   void run(const std::function<void(const std::string&)>& take,
@@ -96,6 +107,7 @@ class ReadingLeader {
     const std::string content = message->text->substr(1);
     switch (message->text->at(0)) {
       case '?':
+        team_.send(member, "F" + join(files_, kBehindName));
         return hand_out(member);
       case '+':
         return busy_.at(member).second->append(content);
@@ -133,7 +145,8 @@ class ReadingLeader {
   }
 
   Team& team_;
-  const std::vector<FileBlock>& blocks_;
+  const std::vector<std::string>& files_;
+  const std::vector<FileBlock> blocks_;
   std::string folder_;
   std::deque<size_t> left_;
   std::deque<int64_t> idle_;
@@ -156,10 +169,10 @@ std::vector<FileBlock> blocks_of(const std::vector<std::string>& files) {
   return blocks;
 }
 
-void lead_reading(Team& team, const std::vector<FileBlock>& blocks, const std::string& folder,
+void lead_reading(Team& team, const std::vector<std::string>& files, const std::string& folder,
                   const std::function<void(const std::string&)>& take,
                   const std::function<void(const FileBlock&)>& read_here) {
-  ReadingLeader(team, blocks, folder).run(take, read_here);
+  ReadingLeader(team, files, folder).run(take, read_here);
 }
 
 void end_reading(Team& team) {
@@ -168,9 +181,11 @@ void end_reading(Team& team) {
   while (!team.members().empty() && seconds_since(start) < team.patience()) team.receive(kReadingPause);
 }
 
-void help_reading(Team& team, const std::vector<FileBlock>& blocks,
-                  const std::function<void(const FileBlock&, const std::string&,
+void help_reading(Team& team,
+                  const std::function<void(const std::vector<std::string>&, const FileBlock&, const std::string&,
                                            const std::function<void(const std::string&)>&)>& read) {
+  std::vector<std::string> files;
+  std::vector<FileBlock> blocks;
   std::string lines;
   const auto send_lines = [&] {
     if (!lines.empty()) team.send(0, "+" + lines);
@@ -187,9 +202,14 @@ void help_reading(Team& team, const std::vector<FileBlock>& blocks,
       const auto message = team.receive(kReadingPause);
       if (!message) continue;
       if (!message->text || message->text->at(0) == 'O') return;
+      if (message->text->at(0) == 'F') {
+        files = files_of(message->text->substr(1));
+        blocks = blocks_of(files);
+        continue;
+      }
       const size_t gap = message->text->find(' ');
       const auto block = static_cast<size_t>(parse_integer(message->text->substr(1, gap - 1)));
-      read(blocks.at(block), message->text->substr(gap + 1), put);
+      read(files, blocks.at(block), message->text->substr(gap + 1), put);
       send_lines();
       team.send(0, "=");
     }

@@ -1,0 +1,59 @@
+// Files among the processes of a team, whose other side is a script.
+#include "commands/predict/shared_reading.hpp"
+
+#include <gtest/gtest.h>
+
+#include <deque>
+
+namespace fercli::test {
+
+namespace {
+
+/// What comes in is known; what goes out is kept.
+class ScriptedTeam : public Team {
+ public:
+  explicit ScriptedTeam(std::deque<Message> messages) : messages_(std::move(messages)) {}
+
+  int64_t number() const override { return 0; }
+  std::vector<int64_t> members() const override { return {1}; }
+  std::string name_of(int64_t member) const override { return "process " + std::to_string(member); }
+  double patience() const override { return 0; }
+  void send(int64_t, const std::string& text) override { sent_.push_back(text); }
+
+  std::optional<Message> receive(double) override {
+    Message message = messages_.at(0);
+    messages_.pop_front();
+    return message;
+  }
+
+  const std::vector<std::string>& sent() const { return sent_; }
+
+ private:
+  std::deque<Message> messages_;
+  std::vector<std::string> sent_;
+};
+
+void take_nothing(const std::string&) {}
+
+void read_nothing_here(const FileBlock&) {
+  FAIL() << "there is a member";
+}
+
+TEST(SharedReading, MembersReadTheFilesThatTheirLeaderHasListed) {
+  const std::vector<std::string> files{"a.png", " line\nfeed .png", "film.mp4"};
+  ScriptedTeam leader({{1, "?"}, {1, "="}, {1, "="}});
+  lead_reading(leader, files, "out", take_nothing, read_nothing_here);
+  std::deque<Team::Message> messages;
+  for (const auto& text : leader.sent()) messages.push_back({0, text});
+  ScriptedTeam member(messages);
+  std::vector<std::string> read;
+  help_reading(member, [&](const auto& listed, const FileBlock& block, const std::string& folder, const auto&) {
+    for (const size_t place : block) read.push_back(listed.at(place));
+    EXPECT_EQ(folder, "out");
+  });
+  EXPECT_EQ(read, files);
+}
+
+}  // namespace
+
+}  // namespace fercli::test
