@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <deque>
 #include <map>
@@ -134,6 +135,7 @@ class ReadingLeader {
     const auto work = busy_.find(member);
     const bool had_work = work != busy_.end();
     warn(fmt::format("{} {}{}", team_.name_of(member), why, had_work ? "; its files are read again by another" : ""));
+    idle_.erase(std::remove(idle_.begin(), idle_.end(), member), idle_.end());
     if (!had_work) return;
     left_.push_front(work->second.first);
     busy_.erase(work);

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <deque>
 
 namespace fercli::test {
@@ -12,10 +13,11 @@ namespace {
 /// What comes in is known; what goes out is kept.
 class ScriptedTeam : public Team {
  public:
-  explicit ScriptedTeam(std::deque<Message> messages) : messages_(std::move(messages)) {}
+  explicit ScriptedTeam(std::deque<Message> messages, std::vector<int64_t> members = {1})
+      : messages_(std::move(messages)), members_(std::move(members)) {}
 
   int64_t number() const override { return 0; }
-  std::vector<int64_t> members() const override { return {1}; }
+  std::vector<int64_t> members() const override { return members_; }
   std::string name_of(int64_t member) const override { return "process " + std::to_string(member); }
   double patience() const override { return 0; }
   void send(int64_t, const std::string& text) override { sent_.push_back(text); }
@@ -23,6 +25,7 @@ class ScriptedTeam : public Team {
   std::optional<Message> receive(double) override {
     Message message = messages_.at(0);
     messages_.pop_front();
+    if (!message.text) members_.erase(std::remove(members_.begin(), members_.end(), message.from), members_.end());
     return message;
   }
 
@@ -30,6 +33,7 @@ class ScriptedTeam : public Team {
 
  private:
   std::deque<Message> messages_;
+  std::vector<int64_t> members_;
   std::vector<std::string> sent_;
 };
 
@@ -52,6 +56,16 @@ TEST(SharedReading, MembersReadTheFilesThatTheirLeaderHasListed) {
     EXPECT_EQ(folder, "out");
   });
   EXPECT_EQ(read, files);
+}
+
+TEST(SharedReading, NoFileWaitsForAMemberThatIsGone) {
+  // The third has nothing to read when it is killed; then the first is killed, and the second reads its film too.
+  ScriptedTeam team({{1, "?"}, {2, "?"}, {3, "?"}, {3, {}}, {1, {}}, {2, "+b\n"}, {2, "="}, {2, "+a\n"}, {2, "="}},
+                    {1, 2, 3});
+  std::string lines;
+  lead_reading(
+      team, {"a.mp4", "b.mp4"}, "", [&](const std::string& line) { lines += line; }, read_nothing_here);
+  EXPECT_EQ(lines, "ab");
 }
 
 }  // namespace
