@@ -26,6 +26,7 @@ namespace fercli {
 namespace {
 
 constexpr size_t kPicturesOfABlock = 32, kBytesOfAMessage = size_t{1} << 16;
+constexpr size_t kMostAhead = 256;     ///< blocks that may wait for one before them: each is an open file
 constexpr double kReadingPause = 0.2;  ///< at whether Ctrl-C was pressed (seconds)
 
 /// Text on the disk, which is gone with the program.
@@ -75,23 +76,28 @@ std::vector<std::string> files_of(const std::string& names) {
 class ReadingLeader {
  public:
   ReadingLeader(Team& team, const std::vector<std::string>& files, std::string folder)
-      : team_(team), files_(files), blocks_(blocks_of(files)), folder_(std::move(folder)) {
+      : team_(team),
+        files_(files),
+        blocks_(blocks_of(files)),
+        folder_(std::move(folder)),
+        most_ahead_(kMostAhead + team.members().size()) {
     for (size_t block = 0; block < blocks_.size(); ++block) left_.push_back(block);
   }
 
   void run(const std::function<void(const std::string&)>& take,
            const std::function<void(const FileBlock&)>& read_here) {
-    for (size_t next = 0; next < blocks_.size();) {
+    while (due_ < blocks_.size()) {
       if (interrupted()) team_.interrupt();
       throw_if_interrupted();
-      if (const auto block = complete_.find(next); block != complete_.end()) {
+      if (const auto block = complete_.find(due_); block != complete_.end()) {
         block->second->each_line(take);
         complete_.erase(block);
-        ++next;
+        ++due_;
+        hand_out();
       } else if (team_.members().empty()) {
         if (!alone_) warn("no other process is left; this one reads the rest of the files");
         alone_ = true;
-        read_here(blocks_[next++]);
+        read_here(blocks_[due_++]);
       } else {
         handle();
       }
@@ -109,26 +115,29 @@ class ReadingLeader {
     switch (message->text->at(0)) {
       case '?':
         team_.send(member, "F" + join(files_, kBehindName));
-        return hand_out(member);
+        idle_.push_back(member);
+        return hand_out();
       case '+':
         return busy_.at(member).second->append(content);
       case '=':
         complete_[busy_.at(member).first] = std::move(busy_.at(member).second);
         busy_.erase(member);
-        return hand_out(member);
+        idle_.push_back(member);
+        return hand_out();
       default:
         throw RunError(content);
     }
   }
 
-  void hand_out(int64_t member) {
-    if (left_.empty()) {
-      idle_.push_back(member);
-      return;
+  /// To those that wait, as far as it may go. A block that comes back was near enough already.
+  void hand_out() {
+    while (!idle_.empty() && !left_.empty() && left_.front() < due_ + most_ahead_) {
+      const int64_t member = idle_.front();
+      team_.send(member, fmt::format("B{} {}", left_.front(), folder_));
+      busy_[member] = {left_.front(), std::make_unique<Spool>()};
+      idle_.pop_front();
+      left_.pop_front();
     }
-    team_.send(member, fmt::format("B{} {}", left_.front(), folder_));
-    busy_[member] = {left_.front(), std::make_unique<Spool>()};
-    left_.pop_front();
   }
 
   void lose(int64_t member, const std::string& why) {
@@ -139,17 +148,15 @@ class ReadingLeader {
     if (!had_work) return;
     left_.push_front(work->second.first);
     busy_.erase(work);
-    while (!idle_.empty() && !left_.empty()) {
-      const int64_t waiting = idle_.front();
-      idle_.pop_front();
-      hand_out(waiting);
-    }
+    hand_out();
   }
 
   Team& team_;
   const std::vector<std::string>& files_;
   const std::vector<FileBlock> blocks_;
   std::string folder_;
+  const size_t most_ahead_;  ///< all members may be busy, however many they are
+  size_t due_ = 0;           ///< the next block for `take`
   std::deque<size_t> left_;
   std::deque<int64_t> idle_;
   std::map<int64_t, std::pair<size_t, std::unique_ptr<Spool>>> busy_;

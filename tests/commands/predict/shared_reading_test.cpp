@@ -37,6 +37,39 @@ class ScriptedTeam : public Team {
   std::vector<std::string> sent_;
 };
 
+/// Two members. The one that gets the first block needs longer for it than the other for all that it is given.
+class UnequalMembers : public Team {
+ public:
+  int64_t number() const override { return 0; }
+  std::vector<int64_t> members() const override { return {1, 2}; }
+  std::string name_of(int64_t member) const override { return "process " + std::to_string(member); }
+  double patience() const override { return 0; }
+
+  void send(int64_t to, const std::string& text) override {
+    if (text[0] != 'B') return;
+    ++handed_out_;
+    auto& messages = handed_out_ == 1 ? late_ : messages_;
+    messages.push_back({to, "+" + text.substr(1, text.find(' ') - 1) + "\n"});
+    messages.push_back({to, "="});
+  }
+
+  std::optional<Message> receive(double) override {
+    if (messages_.empty()) {
+      ahead_ = handed_out_ - 1;
+      messages_.swap(late_);
+    }
+    Message message = messages_.at(0);
+    messages_.pop_front();
+    return message;
+  }
+
+  int64_t ahead() const { return ahead_; }  ///< blocks that were handed out before the first was complete
+
+ private:
+  std::deque<Message> messages_{{1, "?"}, {2, "?"}}, late_;
+  int64_t handed_out_ = 0, ahead_ = 0;
+};
+
 void take_nothing(const std::string&) {}
 
 void read_nothing_here(const FileBlock&) {
@@ -66,6 +99,18 @@ TEST(SharedReading, NoFileWaitsForAMemberThatIsGone) {
   lead_reading(
       team, {"a.mp4", "b.mp4"}, "", [&](const std::string& line) { lines += line; }, read_nothing_here);
   EXPECT_EQ(lines, "ab");
+}
+
+TEST(SharedReading, FewFilesWaitForALongFilmBeforeThem) {
+  UnequalMembers team;
+  std::vector<std::string> lines, numbers;
+  for (int i = 0; i < 400; ++i) numbers.push_back(std::to_string(i));
+  lead_reading(
+      team, std::vector<std::string>(400, "film.mp4"), "", [&](const std::string& line) { lines.push_back(line); },
+      read_nothing_here);
+  EXPECT_GT(team.ahead(), 200);
+  EXPECT_LT(team.ahead(), 300);
+  EXPECT_EQ(lines, numbers);
 }
 
 }  // namespace
