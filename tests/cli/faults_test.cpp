@@ -90,6 +90,16 @@ TEST_F(Faults, EveryCommandThatPrintsOnAFullDiskExitsWithOneAndSaysSo) {
   }
 }
 
+TEST_F(Faults, NoMoreIsReadOnceNobodyTakesWhatIsPrinted) {
+  fs::create_directories(scratch_ / "in");
+  for (int i = 0; i < 70; ++i) fs::copy_file(face(), scratch_ / "in" / (std::to_string(i) + ".png"));
+  write_file(scratch_ / "in" / "last.png", "this is no image");
+  const auto result = run_fercli({"/dev/full", "", ""}, {"predict", "-m", model().string(), place("in"), "--csv"});
+  EXPECT_EQ(result.exit_code, 1) << result.err;
+  EXPECT_THAT(result.err, HasSubstr("standard output: cannot be written (No space left on device)"));
+  EXPECT_THAT(result.err, testing::Not(HasSubstr("last.png")));
+}
+
 TEST_F(Faults, WarningsThatCannotBeWrittenEndNoRun) {
   EXPECT_EQ(run_fercli({"", "/dev/full", ""}, {"data", "stats", kFaultFaces}).exit_code, 0);
 }

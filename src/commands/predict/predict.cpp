@@ -22,6 +22,7 @@
 #include "core/output_folder.hpp"
 #include "core/progress.hpp"
 #include "core/reason.hpp"
+#include "core/standard_output.hpp"
 #include "core/text.hpp"
 #include "data/image.hpp"
 #include "record/document_kind.hpp"
@@ -288,7 +289,7 @@ class Leader {
 
   void read_here(const std::vector<FileBlock>& blocks, Progress& progress) {
     FileReader reader(
-        a_, files_, classifier_, overlay_, folder(), [&](const Reading& r) { report_.add(r); },
+        a_, files_, classifier_, overlay_, folder(), [&](const Reading& reading) { add(reading); },
         [&](const std::string& why) { unwritten_.push_back(why); });
     for (const auto& block : blocks) {
       for (const size_t place : block) {
@@ -300,9 +301,15 @@ class Leader {
     reader.flush();
   }
 
+  /// Where nobody takes what is printed, and nothing else is made, there is no more to do.
+  void add(const Reading& reading) {
+    report_.add(reading);
+    if (!place_) throw_if_output_is_lost();
+  }
+
   void take(const std::string& line) {
     const auto message = nlohmann::json::parse(line);
-    if (!message.is_object()) return report_.add(reading_of(message, files_));
+    if (!message.is_object()) return add(reading_of(message, files_));
     auto& failures = message.contains("unwritten") ? unwritten_ : unreadable_;
     failures.push_back(message.front());
   }
