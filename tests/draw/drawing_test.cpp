@@ -243,6 +243,8 @@ TEST(ATimeline, ForgetsTheOldestBeyondItsLimit) {
   Timeline timeline;
   for (size_t i = 0; i < Timeline::kMostStretches + 50; ++i) timeline.add(1, static_cast<int64_t>(i % 2), 0.1 * i);
   EXPECT_EQ(timeline.stretches().size(), Timeline::kMostStretches);
+  const auto seconds = timeline.seconds_per_class(7);
+  EXPECT_NEAR(seconds[0] + seconds[1], timeline.end(), 1e-6) << "those of the forgotten count";
   Overlay overlay(LabelSet::fer2013().names(), "fr");
   EXPECT_EQ(timeline.draw_session(overlay, "Émotions").size(2), 3);
 }
