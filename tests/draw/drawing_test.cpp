@@ -228,6 +228,8 @@ TEST(Latencies, QuantilesAreThoseOfTheEvents) {
   EXPECT_NEAR(latencies.quantile(0.5), 50, 0.11);
   EXPECT_NEAR(latencies.quantile(0.95), 95, 0.11);
   EXPECT_TRUE(std::isnan(LatencyHistogram().quantile(0.5)));
+  for (int i = 0; i < 10; ++i) latencies.add(3500);
+  EXPECT_DOUBLE_EQ(latencies.quantile(0.95), 3500);
 }
 
 TEST(ATimeline, JoinsEqualLabelsAndCountsSeconds) {
