@@ -362,6 +362,21 @@ TEST(OutputFolders, KeepWhatIsDoneOfARunThatEndsEarlyBesideEarlierResults) {
   EXPECT_EQ(OutputFolder(scratch / "empty", "predict").keep().files, 0);
 }
 
+TEST(OutputFolders, KeepWhatAKilledRunHadDoneWhereEachFileIsGoodByItself) {
+  using Leftovers = OutputFolder::Leftovers;
+  const ScratchFolder scratch;
+  for (const auto leftovers : {Leftovers::Swept, Leftovers::Kept}) {
+    {
+      OutputFolder folder(scratch / "out", "predict", leftovers);
+      write_file(folder.work() / "one.png", "done");
+      fs::rename(folder.work(), scratch / "out" / (".results.5.part" + folder.work().extension().string()));
+    }
+    const OutputFolder next(scratch / "out", "predict", leftovers);
+    EXPECT_EQ(fs::exists(scratch / "out" / "unfinished" / "one.png"), leftovers == Leftovers::Kept);
+    EXPECT_FALSE(fs::exists(scratch / "out" / ".results.5.part.part"));
+  }
+}
+
 TEST(OutputFolders, KeepFinishedWorkThatCannotTakeItsPlace) {
   const ScratchFolder scratch;
   write_file(scratch / "out" / "result.json" / "mine.txt", "mine");  // a folder in the file's place

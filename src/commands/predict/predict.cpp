@@ -236,7 +236,7 @@ class Leader {
         classifier_(make_classifier(a.model.load_and_warn(), a.runtime)),
         overlay_(classifier_.classes().names(), a.language),
         report_(a.show, classifier_.classes(), overlay_) {
-    if (!a.annotate.empty()) place_.emplace(a.annotate, "predict");
+    if (!a.annotate.empty()) place_.emplace(a.annotate, "predict", OutputFolder::Leftovers::Kept);
   }
 
   int run() {
