@@ -401,6 +401,20 @@ TEST_F(Faults, AClosedTerminalSavesTheTrainingAsSigtermDoes) {
   EXPECT_FALSE(fs::exists(scratch_ / "run" / ".fercli.lock"));
 }
 
+TEST_F(Faults, CtrlCWhileAPageIsDrawnLeavesTheEarlierPage) {
+  const std::string once = quoted_word(place("once"));
+  write_file(scratch_ / "bin" / "gnuplot",
+             "#!/bin/sh\n[ -e " + once + " ] || kill -INT $PPID\n: > " + once + "\necho picture\n");
+  fs::permissions(scratch_ / "bin" / "gnuplot", fs::perms::owner_all);
+  write_file(scratch_ / "talk.csv",
+             "file,frame,time,face,emotion,confidence,p_Sad\na.mp4,0,0,1,Sad,0.9,0.9\na.mp4,1,1,1,Sad,0.9,0.9\n");
+  write_file(scratch_ / "out" / "report.html", "earlier");
+  const auto run = run_program(
+      "/usr/bin/env", {"PATH=" + place("bin"), FERCLI_PROGRAM, "report", place("talk.csv"), "--out", place("out")});
+  EXPECT_EQ(run.exit_code, 130) << run.err;
+  EXPECT_EQ(read_file(scratch_ / "out" / "report.html"), "earlier");
+}
+
 TEST_F(Faults, NohupIsHeeded) {
   const std::string line = "trap '' HUP; " + quoted_word(FERCLI_PROGRAM) + " data stats " + quoted_word(kFaultFaces) +
                            " & kill -HUP $!; wait $!";
