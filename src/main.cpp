@@ -61,7 +61,7 @@ int guarded_run(const std::vector<std::string>& words) {
   } catch (const fercli::Interrupted& error) {
     return report(error.what(), kInterrupted);
   } catch (const std::system_error& error) {
-    if (std::ferror(stdout)) return kFailed;  // writing to stdout threw it, and finish() says it better
+    if (std::ferror(stdout)) return kFailed;  // what is printed was lost, and finish() says it better
     return report(fercli::reason_of(error), kFailed);
   } catch (const std::exception& error) {
     return report(fercli::reason_of(error), kFailed);

@@ -194,12 +194,12 @@ class LiveRun {
         pipeline_(pipeline),
         classes_(classes),
         hud_(classes.names(), a.language, goal),
+        window_(a.no_window ? nullptr : std::make_unique<Window>("fercli live")),
         session_(a.outputs, classes, pipeline.source().fps() >= 5 ? pipeline.source().fps() : kFps),
         eps_(a.eps),
         largest_eps_(a.eps),
         mirrored_(a.mirror),
         explained_(a.explain) {
-    if (!a.no_window) window_ = std::make_unique<Window>("fercli live");
     switches_.attack = !a.attack.empty();
     pipeline_.attack(switches_.attack);
   }
@@ -336,8 +336,8 @@ class LiveRun {
   LivePipeline& pipeline_;
   const LabelSet& classes_;
   Hud hud_;
+  std::unique_ptr<Window> window_;  ///< before the session, whose logs are emptied when all else is there
   Session session_;
-  std::unique_ptr<Window> window_;
   HudSwitches switches_;
   std::optional<AnalysedFrame> frame_;
   torch::Tensor shown_;

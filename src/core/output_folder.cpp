@@ -117,7 +117,7 @@ void put_in_place(const fs::path& work, const fs::path& folder, const std::strin
 
 /// Gives what has not taken its place a name that nobody sweeps.
 fs::path keep_unfinished(const fs::path& work, const fs::path& folder) {
-  return keep_as(work, folder / "unfinished");
+  return keep_as(work, folder / kUnfinished);
 }
 
 /// The same, as the end of a sentence.
@@ -132,7 +132,7 @@ std::string command_of_results(const fs::path& folder) {
   return read_contents(folder).command;
 }
 
-OutputFolder::OutputFolder(fs::path folder, std::string command)
+OutputFolder::OutputFolder(fs::path folder, std::string command, Leftovers leftovers)
     : folder_(std::move(folder)), command_(std::move(command)) {
   std::error_code error;
   made_ = !fs::exists(folder_, error);
@@ -143,7 +143,7 @@ OutputFolder::OutputFolder(fs::path folder, std::string command)
     throw UserError(fmt::format("fercli {}: {}: holds results of fercli {}; choose another folder", command_,
                                 folder_.string(), earlier.command));
   }
-  part_.emplace(folder_ / "results");
+  part_.emplace(folder_ / (leftovers == Leftovers::Kept ? kKeptResultsPart : kResultsPart));
   make_folder(work());
 }
 

@@ -18,9 +18,13 @@ namespace fercli {
 /// No other fercli can write there meanwhile.
 class OutputFolder {
  public:
+  /// What becomes of the files of a run that is killed, once the next one is there: they are swept, or, where each file
+  /// is good by itself, those that are complete stay in a folder "unfinished".
+  enum class Leftovers { Swept, Kept };
+
   /// Makes the folder, locks it, and sweeps what killed runs left. Throws UserError when another fercli writes there or
   /// another command's results are there, and as `throw_write_error`.
-  OutputFolder(std::filesystem::path folder, std::string command);
+  OutputFolder(std::filesystem::path folder, std::string command, Leftovers leftovers = Leftovers::Swept);
   ~OutputFolder();  ///< without `complete` or `keep`, what was written is thrown away
   OutputFolder(const OutputFolder&) = delete;
   OutputFolder& operator=(const OutputFolder&) = delete;

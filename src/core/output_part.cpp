@@ -59,8 +59,25 @@ bool is_video(const fs::path& part) {
   return (extension == ".avi" || extension == ".mp4") && !fs::is_empty(part, error) && !error;
 }
 
+bool is_kept_results(const fs::path& part) {
+  std::error_code error;
+  return part.filename().string().rfind(fmt::format(".{}.", kResultsPart), 0) == 0 &&
+         part.extension() == fs::path(kKeptResultsPart).extension() &&
+         fs::is_directory(fs::symlink_status(part, error));
+}
+
+void keep_what_is_complete(const fs::path& work) {
+  const fs::path kept = keep_as(work, work.parent_path() / kUnfinished);
+  if (kept.empty()) return;
+  sweep_parts(kept);
+  std::error_code error;
+  if (fs::remove(kept, error)) return;  // nothing is left in there
+  warn(fmt::format("{}: what a run that was killed had completed", kept.string()));
+}
+
 void sweep_part(const fs::path& part) {
   std::error_code ignored;
+  if (is_kept_results(part)) return keep_what_is_complete(part);
   if (!is_video(part)) {
     fs::remove_all(part, ignored);
     return;
@@ -116,7 +133,7 @@ fs::path final_name(const fs::path& path) {
       const std::string mark = fmt::format(".{}.part", *number);
       const size_t place = text.rfind(mark);
       text = text.substr(1, place - 1) + text.substr(place + mark.size());
-      if (text == "results") continue;  // of core/output_folder
+      if (text == kResultsPart || text == kKeptResultsPart) continue;
     }
     name /= text;
   }

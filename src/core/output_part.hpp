@@ -25,6 +25,13 @@ class OutputPart {
   int number_ = -1;  ///< of the open lock file; -1: inside another part, whose lock holds for this one too
 };
 
+/// The places that OutputFolder gives to its hidden folders, which are in no final name. A kept one outlives a run that
+/// is killed.
+inline constexpr const char *kResultsPart = "results", *kKeptResultsPart = "results.kept";
+
+/// What has not taken its place keeps this name.
+inline constexpr const char* kUnfinished = "unfinished";
+
 /// Where something written below a hidden folder of an OutputPart will be in the end: the path without that folder. Of
 /// a part with a very long name, only the beginning of that is known.
 std::filesystem::path final_name(const std::filesystem::path& path);
@@ -34,7 +41,8 @@ std::filesystem::path final_name(const std::filesystem::path& path);
 std::filesystem::path keep_as(const std::filesystem::path& from, const std::filesystem::path& name);
 
 /// Removes what dead writers left in this folder as parts: those whose lock is free or gone. Videos (.avi, .mp4) are
-/// kept as NAME.unfinished.EXT, with a warning that says so. Where the file system has no locks, parts stay.
+/// kept as NAME.unfinished.EXT, and what is complete in kept results as a folder "unfinished", with a warning that says
+/// so. Where the file system has no locks, parts stay.
 void sweep_parts(const std::filesystem::path& folder);
 
 }  // namespace fercli

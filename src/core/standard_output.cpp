@@ -6,6 +6,7 @@
 #include <csignal>
 #include <cstdio>
 #include <cstring>
+#include <system_error>
 
 #include "core/error.hpp"
 
@@ -32,6 +33,10 @@ void print_out(const std::string& text) {
 void write_remembering(const char* text, size_t size) {
   errno = 0;
   if (std::fwrite(text, 1, size, stdout) != size && first_error == 0) first_error = errno;
+}
+
+void throw_if_output_is_lost() {
+  if (std::ferror(stdout) != 0) throw std::system_error(first_error, std::generic_category(), "standard output");
 }
 
 void finish_standard_output() {

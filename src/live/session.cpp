@@ -65,16 +65,18 @@ Session::Session(SessionOutputs outputs, LabelSet classes, double fps)
   for (const auto& file : {outputs_.csv, outputs_.jsonl, outputs_.record, outputs_.record_annotated}) {
     if (!file.empty() && file != "-") locks_.push_back(OutputLock::of_file(file));
   }
-  if (!outputs_.csv.empty()) logs_.push_back(std::make_unique<SessionLog>(outputs_.csv, LogFormat::Csv, classes_));
-  if (!outputs_.jsonl.empty()) {
-    logs_.push_back(std::make_unique<SessionLog>(outputs_.jsonl, LogFormat::JsonLines, classes_));
-  }
-  if (!outputs_.folder.empty()) folder_ = std::make_shared<OutputFolder>(outputs_.folder, "live");
+  constexpr auto kKept = OutputFolder::Leftovers::Kept;
+  if (!outputs_.folder.empty()) folder_ = std::make_shared<OutputFolder>(outputs_.folder, "live", kKept);
   std::error_code error;
   if (folder_ && !outputs_.faces.empty() && fs::equivalent(outputs_.folder, outputs_.faces, error)) {
     faces_ = folder_;
   } else if (!outputs_.faces.empty()) {
-    faces_ = std::make_shared<OutputFolder>(outputs_.faces, "live");
+    faces_ = std::make_shared<OutputFolder>(outputs_.faces, "live", kKept);
+  }
+  // Last, since it empties the files: what is refused has cost nothing.
+  if (!outputs_.csv.empty()) logs_.push_back(std::make_unique<SessionLog>(outputs_.csv, LogFormat::Csv, classes_));
+  if (!outputs_.jsonl.empty()) {
+    logs_.push_back(std::make_unique<SessionLog>(outputs_.jsonl, LogFormat::JsonLines, classes_));
   }
 }
 

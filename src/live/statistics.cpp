@@ -11,6 +11,7 @@ void LatencyHistogram::add(double milliseconds) {
   ++bins_[std::min(bin, bins_.size() - 1)];
   ++count_;
   sum_ += milliseconds;
+  longest_ = std::max(longest_, milliseconds);
 }
 
 double LatencyHistogram::quantile(double share) const {
@@ -18,7 +19,7 @@ double LatencyHistogram::quantile(double share) const {
   int64_t seen = 0;
   for (size_t i = 0; i < bins_.size(); ++i) {
     seen += bins_[i];
-    if (seen >= wanted) return kStep * static_cast<double>(i + 1);
+    if (seen >= wanted) return i + 1 < bins_.size() ? kStep * static_cast<double>(i + 1) : longest_;
   }
   return std::numeric_limits<double>::quiet_NaN();
 }

@@ -7,6 +7,7 @@
 #include "core/error.hpp"
 #include "core/file_name.hpp"
 #include "core/files.hpp"
+#include "core/interrupt.hpp"
 #include "core/text.hpp"
 #include "data/label_set.hpp"
 
@@ -163,7 +164,9 @@ std::vector<Block> Page::figure(const std::string& name, const FigureScript& scr
                                 const Text& caption) const {
   const auto stem = place_of(name);
   for (const char* extension : {".png", ".svg"}) {
-    if (!draw_figure(script.script, script.size, folder_ / (stem.string() + extension))) return {};
+    const bool drawn = draw_figure(script.script, script.size, folder_ / (stem.string() + extension));
+    throw_if_interrupted();  // a signal to all processes ends gnuplot too, and a page without the figure is not whole
+    if (!drawn) return {};
   }
   return {Figure{stem, alt, caption}};
 }

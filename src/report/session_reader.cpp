@@ -68,7 +68,8 @@ struct PersonSeen {
 /// Takes frame after frame. A frame lasts until the next one of its video, and the last as long as they do on average.
 class SessionTally {
  public:
-  void add(SessionFrame frame) {
+  /// A frame that a row of `file` begins.
+  void add(SessionFrame frame, const std::string& file) {
     if (pending_ && pending_->video == frame.video && frame.number < pending_->number) {
       throw UserError(
           fmt::format("{}: frame {} comes after frame {}; a session has its rows in the order of the frames",
@@ -76,8 +77,9 @@ class SessionTally {
     }
     if (pending_ && pending_->video == frame.video && frame.time >= pending_->time) {
       settle(frame.time - pending_->time);
-    } else if (pending_) {
+    } else {
       end_video();
+      refuse_second(frame, file);
     }
     if (!first_) first_ = frame.time;
     ++of_video_;
@@ -88,6 +90,7 @@ class SessionTally {
     if (!pending_) return;
     const double stood = pending_->time - *first_;
     settle(of_video_ > 1 ? stood / static_cast<double>(of_video_ - 1) : 0);
+    ended_[pending_->video] = pending_->number;
     pending_.reset();
     first_.reset();
     of_video_ = 0;
@@ -102,15 +105,27 @@ class SessionTally {
   SessionReport report(bool smoothed) const;
 
  private:
+  void refuse_second(const SessionFrame& frame, const std::string& file) const;
   void settle(double seconds);
   void settle(PersonSeen& seen, const SessionFace& face, double time, double seconds);
 
   SessionReport report_;  ///< without its people
   std::map<std::pair<std::string, int64_t>, PersonSeen> people_;
+  std::map<std::string, int64_t> ended_;  ///< video -> its last frame
   std::optional<SessionFrame> pending_;
   std::optional<double> first_;  ///< time of the video's first frame
   int64_t of_video_ = 0;         ///< its frames
 };
+
+/// People are known by their video and number: of two videos of one name they would be one.
+void SessionTally::refuse_second(const SessionFrame& frame, const std::string& file) const {
+  const auto ended = ended_.find(frame.video);
+  if (ended == ended_.end() || frame.number > ended->second) return;
+  throw UserError(
+      fmt::format("{}: the video {} has ended before, and begins again with frame {}; give each video once, under a "
+                  "name of its own",
+                  file, frame.video, frame.number));
+}
 
 void SessionTally::settle(double seconds) {
   ++report_.frames;
@@ -327,10 +342,10 @@ bool read_session_csv(const std::string& path, SessionTally& tally) {
       open->faces.insert(open->faces.end(), frame->faces.begin(), frame->faces.end());
       return;
     }
-    if (open) tally.add(std::move(*open));
+    if (open) tally.add(std::move(*open), path);
     open = std::move(frame);
   });
-  if (open) tally.add(std::move(*open));
+  if (open) tally.add(std::move(*open), path);
   tally.end_video();
   return columns && columns->has("smoothed");
 }
@@ -355,7 +370,7 @@ void read_session_lines(const std::string& path, SessionTally& tally) {
                              figure_of(face, "derived", "arousal", kAffects), figure_of(face, "pose", "roll", kAngles),
                              figure_of(face, "pose", "yaw", kAngles), figure_of(face, "pose", "pitch", kAngles)});
     }
-    tally.add(std::move(frame));
+    tally.add(std::move(frame), path);
   });
   tally.end_video();
 }

@@ -90,6 +90,16 @@ TEST_F(Faults, EveryCommandThatPrintsOnAFullDiskExitsWithOneAndSaysSo) {
   }
 }
 
+TEST_F(Faults, NoMoreIsReadOnceNobodyTakesWhatIsPrinted) {
+  fs::create_directories(scratch_ / "in");
+  for (int i = 0; i < 70; ++i) fs::copy_file(face(), scratch_ / "in" / (std::to_string(i) + ".png"));
+  write_file(scratch_ / "in" / "last.png", "this is no image");
+  const auto result = run_fercli({"/dev/full", "", ""}, {"predict", "-m", model().string(), place("in"), "--csv"});
+  EXPECT_EQ(result.exit_code, 1) << result.err;
+  EXPECT_THAT(result.err, HasSubstr("standard output: cannot be written (No space left on device)"));
+  EXPECT_THAT(result.err, testing::Not(HasSubstr("last.png")));
+}
+
 TEST_F(Faults, WarningsThatCannotBeWrittenEndNoRun) {
   EXPECT_EQ(run_fercli({"", "/dev/full", ""}, {"data", "stats", kFaultFaces}).exit_code, 0);
 }
@@ -352,6 +362,21 @@ TEST(OutputFolders, KeepWhatIsDoneOfARunThatEndsEarlyBesideEarlierResults) {
   EXPECT_EQ(OutputFolder(scratch / "empty", "predict").keep().files, 0);
 }
 
+TEST(OutputFolders, KeepWhatAKilledRunHadDoneWhereEachFileIsGoodByItself) {
+  using Leftovers = OutputFolder::Leftovers;
+  const ScratchFolder scratch;
+  for (const auto leftovers : {Leftovers::Swept, Leftovers::Kept}) {
+    {
+      OutputFolder folder(scratch / "out", "predict", leftovers);
+      write_file(folder.work() / "one.png", "done");
+      fs::rename(folder.work(), scratch / "out" / (".results.5.part" + folder.work().extension().string()));
+    }
+    const OutputFolder next(scratch / "out", "predict", leftovers);
+    EXPECT_EQ(fs::exists(scratch / "out" / "unfinished" / "one.png"), leftovers == Leftovers::Kept);
+    EXPECT_FALSE(fs::exists(scratch / "out" / ".results.5.part.part"));
+  }
+}
+
 TEST(OutputFolders, KeepFinishedWorkThatCannotTakeItsPlace) {
   const ScratchFolder scratch;
   write_file(scratch / "out" / "result.json" / "mine.txt", "mine");  // a folder in the file's place
@@ -374,6 +399,20 @@ TEST_F(Faults, AClosedTerminalSavesTheTrainingAsSigtermDoes) {
   EXPECT_EQ(result.exit_code, 130) << result.err;
   EXPECT_THAT(result.err, HasSubstr("the state is saved"));
   EXPECT_FALSE(fs::exists(scratch_ / "run" / ".fercli.lock"));
+}
+
+TEST_F(Faults, CtrlCWhileAPageIsDrawnLeavesTheEarlierPage) {
+  const std::string once = quoted_word(place("once"));
+  write_file(scratch_ / "bin" / "gnuplot",
+             "#!/bin/sh\n[ -e " + once + " ] || kill -INT $PPID\n: > " + once + "\necho picture\n");
+  fs::permissions(scratch_ / "bin" / "gnuplot", fs::perms::owner_all);
+  write_file(scratch_ / "talk.csv",
+             "file,frame,time,face,emotion,confidence,p_Sad\na.mp4,0,0,1,Sad,0.9,0.9\na.mp4,1,1,1,Sad,0.9,0.9\n");
+  write_file(scratch_ / "out" / "report.html", "earlier");
+  const auto run = run_program(
+      "/usr/bin/env", {"PATH=" + place("bin"), FERCLI_PROGRAM, "report", place("talk.csv"), "--out", place("out")});
+  EXPECT_EQ(run.exit_code, 130) << run.err;
+  EXPECT_EQ(read_file(scratch_ / "out" / "report.html"), "earlier");
 }
 
 TEST_F(Faults, NohupIsHeeded) {

@@ -1,4 +1,6 @@
 #include <fmt/format.h>
+
+#include <cstdlib>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <sstream>
@@ -209,6 +211,16 @@ TEST_F(LiveCommand, TheFileIsTakenWhenThereIsNoCamera) {
   const auto result = live({"--source", "63", "synthetic:faces=0,seconds=0.2,size=160x120", "--csv", "-"});
   EXPECT_EQ(result.exit_code, 0) << result.err;
   EXPECT_EQ(rows(result.out).size(), 7u);
+}
+
+TEST_F(LiveCommand, WithoutAScreenTheLogsStayAsTheyWere) {
+  for (const char* variable : {"DISPLAY", "WAYLAND_DISPLAY"}) unsetenv(variable);
+  write_file(out_ / "log.csv", "mine");
+  const auto result =
+      run_in_process({"live", "--source", kVideo, "--csv", out("log.csv"), "--force", "--threads", "1"});
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_THAT(result.err, testing::HasSubstr("there is no screen for a window"));
+  EXPECT_EQ(read_file(out_ / "log.csv"), "mine");
 }
 
 TEST_F(LiveCommand, WrongUseIsExplained) {

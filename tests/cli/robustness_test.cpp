@@ -447,6 +447,21 @@ TEST(ShardAuto, TakesThePlaceThatTheClusterGave) {
   EXPECT_EQ(place({{"OMPI_COMM_WORLD_RANK", "1"}, {"OMPI_COMM_WORLD_SIZE", "3"}}), (std::pair<int64_t, int64_t>(1, 3)));
   EXPECT_EQ(place({{"PMI_RANK", "0"}, {"PMI_SIZE", "2"}}), (std::pair<int64_t, int64_t>(0, 2)));
   EXPECT_THAT(user_error([&] { place({}); }), HasSubstr("--shard auto: finds no job"));
+  const auto task = [](const char* id, const char* first, const char* last, const char* step, const char* count) {
+    return Variables{{"SLURM_ARRAY_TASK_ID", id},
+                     {"SLURM_ARRAY_TASK_MIN", first},
+                     {"SLURM_ARRAY_TASK_MAX", last},
+                     {"SLURM_ARRAY_TASK_STEP", step},
+                     {"SLURM_ARRAY_TASK_COUNT", count}};
+  };
+  EXPECT_EQ(place(task("7", "1", "9", "3", "3")), (std::pair<int64_t, int64_t>(2, 3)));
+  for (const auto& gaps : {task("2", "2", "5", "1", "2"), task("5", "2", "5", "1", "2")}) {  // --array=2,5
+    EXPECT_EQ(user_error([&] { place(gaps); }), "--shard auto: the job array has gaps; name the part with --shard I/N");
+  }
+  EXPECT_THAT(user_error([&] {
+                place({{"SLURM_ARRAY_TASK_ID", "3"}, {"SLURM_ARRAY_TASK_COUNT", "3"}});
+              }),
+              HasSubstr("has gaps"));
 }
 
 TEST_F(RobustnessCommand, WrongOptionsAreExplained) {

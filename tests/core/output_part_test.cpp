@@ -55,6 +55,23 @@ TEST(OutputParts, ThatAreVideosOfKilledRunsAreKeptUnderNamesThatAreFree) {
   EXPECT_EQ(read_file(scratch / "film.unfinished2.avi"), "frames");
 }
 
+TEST(OutputParts, OfKeptResultsLeaveWhatIsCompleteAndVideos) {
+  const ScratchFolder scratch;
+  const fs::path work = scratch / ".results.5.part.kept";
+  fs::create_directories(work);
+  for (const char* name : {"one.png", ".two.6.part.png", ".film.7.part.avi"}) std::ofstream(work / name) << "content";
+  fs::create_directories(scratch / ".results.8.part.kept");  // of a run that had nothing yet
+  testing::internal::CaptureStderr();
+  sweep_parts(scratch.path());
+  EXPECT_NE(testing::internal::GetCapturedStderr().find("unfinished: what a run that was killed had completed"),
+            std::string::npos);
+  EXPECT_EQ(all_in(scratch), (std::set<std::string>{"unfinished"}));
+  std::set<std::string> kept;
+  for (const auto& entry : fs::directory_iterator(scratch / "unfinished"))
+    kept.insert(entry.path().filename().string());
+  EXPECT_EQ(kept, (std::set<std::string>{"film.unfinished.avi", "one.png"}));
+}
+
 TEST(OutputParts, StayWhileTheirWriterHoldsTheirLock) {
   const ScratchFolder scratch;
   const OutputPart file(scratch / "film.avi"), same(scratch / "film.avi"), folder(scratch / "results");
@@ -105,6 +122,7 @@ TEST(OutputParts, TakeANameAsLongAsAFileCanHave) {
 
 TEST(OutputParts, AreShownByTheNamesThatTheyWillHave) {
   EXPECT_EQ(final_name("out/.results.41.part/adversarial/.a.b.42.part.png").string(), "out/adversarial/a.b.png");
+  EXPECT_EQ(final_name("out/.results.41.part.kept/.a.42.part.avi").string(), "out/a.avi");
   EXPECT_EQ(final_name("/data/.set.43.part/train").string(), "/data/set/train");
   EXPECT_EQ(final_name("out/film.7.part.avi").string(), "out/film.7.part.avi");
 }

@@ -228,6 +228,8 @@ TEST(Latencies, QuantilesAreThoseOfTheEvents) {
   EXPECT_NEAR(latencies.quantile(0.5), 50, 0.11);
   EXPECT_NEAR(latencies.quantile(0.95), 95, 0.11);
   EXPECT_TRUE(std::isnan(LatencyHistogram().quantile(0.5)));
+  for (int i = 0; i < 10; ++i) latencies.add(3500);
+  EXPECT_DOUBLE_EQ(latencies.quantile(0.95), 3500);
 }
 
 TEST(ATimeline, JoinsEqualLabelsAndCountsSeconds) {
@@ -243,6 +245,8 @@ TEST(ATimeline, ForgetsTheOldestBeyondItsLimit) {
   Timeline timeline;
   for (size_t i = 0; i < Timeline::kMostStretches + 50; ++i) timeline.add(1, static_cast<int64_t>(i % 2), 0.1 * i);
   EXPECT_EQ(timeline.stretches().size(), Timeline::kMostStretches);
+  const auto seconds = timeline.seconds_per_class(7);
+  EXPECT_NEAR(seconds[0] + seconds[1], timeline.end(), 1e-6) << "those of the forgotten count";
   Overlay overlay(LabelSet::fer2013().names(), "fr");
   EXPECT_EQ(timeline.draw_session(overlay, "Émotions").size(2), 3);
 }

@@ -2,6 +2,7 @@
 #include <chrono>
 #include <thread>
 
+#include "core/files.hpp"
 #include "core/progress.hpp"
 #include "data/image.hpp"
 #include "faces/region_map.hpp"
@@ -353,6 +354,18 @@ TEST(Sessions, TakeNamesThatNoOtherSessionHas) {
   std::filesystem::current_path(here);
   EXPECT_GT(std::filesystem::file_size(folder / "fercli-recording1.mp4"), 0u);
   EXPECT_FALSE(std::filesystem::exists(folder / "fercli-recording2.mp4")) << "nothing was recorded";
+}
+
+TEST(Sessions, ThatAreRefusedLeaveTheLogsAsTheyWere) {
+  const ScratchFolder folder;
+  write_file(folder / "log.csv", "mine");
+  write_file(folder / "out" / ".fercli.json", R"({"command": "eval", "files": []})");
+  SessionOutputs outputs;
+  outputs.csv = (folder / "log.csv").string();
+  outputs.folder = (folder / "out").string();
+  EXPECT_THAT(message_of([&] { Session(outputs, LabelSet::fer2013(), 10); }),
+              testing::HasSubstr("holds results of fercli eval"));
+  EXPECT_EQ(read_file(folder / "log.csv"), "mine");
 }
 
 }  // namespace

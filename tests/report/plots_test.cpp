@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <sstream>
 
 #include "core/files.hpp"
 #include "report/figure_plots.hpp"
@@ -84,6 +85,19 @@ TEST(Plots, WarnAndGoOnWithoutGnuplot) {
   EXPECT_THAT(testing::internal::GetCapturedStderr(),
               HasSubstr("confusion.png is not drawn: gnuplot is not installed (Debian package gnuplot-nox)"));
   EXPECT_FALSE(std::filesystem::exists(scratch / "confusion.png"));
+}
+
+TEST(Gnuplot, IsInAProcessGroupOfItsOwnWhichCtrlCDoesNotReach) {
+  const ScratchFolder scratch;
+  const test::WithoutGnuplot but_for_this_one;
+  write_file(scratch / "gnuplot",
+             "#!/bin/sh\nread -r pid name state parent group rest < /proc/$$/stat\necho $pid $group\n");
+  std::filesystem::permissions(scratch / "gnuplot", std::filesystem::perms::owner_all);
+  setenv("PATH", scratch.path().c_str(), 1);
+  ASSERT_TRUE(draw_figure("", {300, 200}, scratch / "figure.png"));
+  int process = 0, group = -1;
+  std::istringstream(read_file(scratch / "figure.png")) >> process >> group;
+  EXPECT_EQ(process, group);
 }
 
 TEST(Gnuplot, FailsInASentenceOfOursAndKeepsTheOldFigure) {

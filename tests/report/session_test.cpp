@@ -71,6 +71,16 @@ TEST_F(SessionReport, RowsOutOfOrderAreRefused) {
               HasSubstr("talk.mp4: frame 0 comes after frame 1; a session has its rows in the order of the frames"));
 }
 
+TEST_F(SessionReport, TwoVideosOfOneNameAreRefusedAndPartsOfOneAreNot) {
+  const std::string one = write("one.csv", kHead + row(0, 0, "1", "Happy") + row(1, 1, "1", "Happy")),
+                    two = write("two.csv", kHead + row(1, 0, "1", "Sad")),
+                    rest = write("rest.csv", kHead + row(2, 2, "1", "Sad"));
+  const char* problem = "the video talk.mp4 has ended before, and begins again with frame ";
+  EXPECT_THAT(message_of([&] { read_session({one, two}); }), HasSubstr("two.csv: " + (problem + std::string("1; "))));
+  EXPECT_THAT(message_of([&] { read_session({one, one}); }), HasSubstr("one.csv: " + (problem + std::string("0; "))));
+  EXPECT_EQ(read_session({one, rest})["frames"], 3);
+}
+
 TEST_F(SessionReport, AChangeCountsUnlessNobodySawIt) {
   const json talk = session(row(0, 0, "1", "Happy") + row(1, 1, "1", "Sad") + row(2, 2, "1", "Sad") +
                             row(3, 3, "", "") + row(4, 9, "1", "Happy") + row(5, 10, "1", "Sad"));

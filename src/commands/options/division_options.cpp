@@ -60,13 +60,18 @@ std::optional<Shard> place_in_job(const std::function<const char*(const char*)>&
   return {};
 }
 
-/// A Slurm array of jobs, each of which may have several processes.
+/// A Slurm array of jobs, each of which may have several processes. Throws UserError where it leaves out numbers.
 std::optional<Shard> place_in_array(const std::function<const char*(const char*)>& variable) {
   const auto id = number_of(variable("SLURM_ARRAY_TASK_ID")), of = number_of(variable("SLURM_ARRAY_TASK_COUNT"));
   if (!id || !of) return {};
   const int64_t first = number_of(variable("SLURM_ARRAY_TASK_MIN")).value_or(0);
   const int64_t step = std::max<int64_t>(1, number_of(variable("SLURM_ARRAY_TASK_STEP")).value_or(1));
-  return Shard{(*id - first) / step, *of};
+  const int64_t last = number_of(variable("SLURM_ARRAY_TASK_MAX")).value_or(first + step * (*of - 1));
+  const Shard place{(*id - first) / step, *of};
+  if ((last - first) / step + 1 != *of || place.index < 0 || place.index >= *of) {
+    throw UserError("--shard auto: the job array has gaps; name the part with --shard I/N");
+  }
+  return place;
 }
 
 Shard automatic_shard(const std::function<const char*(const char*)>& variable) {

@@ -22,6 +22,7 @@
 #include "core/output_folder.hpp"
 #include "core/progress.hpp"
 #include "core/reason.hpp"
+#include "core/standard_output.hpp"
 #include "core/text.hpp"
 #include "data/image.hpp"
 #include "record/document_kind.hpp"
@@ -206,13 +207,13 @@ std::string failure_message(const char* kind, const std::string& why) {
 }
 
 /// For another process.
-int help(const Arguments& a, const std::vector<std::string>& files, Team& team) {
+int help(const Arguments& a, Team& team) {
   Runtime runtime = a.runtime;
   runtime.threads = shared_threads(runtime.threads, team_place().on_machine);
   prepare_machine(runtime);
   const Classifier classifier = make_classifier(a.model.load(), runtime);
   Overlay overlay(classifier.classes().names(), a.language);
-  help_reading(team, blocks_of(files), [&](const FileBlock& block, const std::string& folder, const auto& put) {
+  help_reading(team, [&](const auto& files, const FileBlock& block, const std::string& folder, const auto& put) {
     FileReader reader(
         a, files, classifier, overlay, folder, [&](const Reading& reading) { put(message_of(reading).dump()); },
         [&](const std::string& why) { put(failure_message("unwritten", why)); });
@@ -235,7 +236,7 @@ class Leader {
         classifier_(make_classifier(a.model.load_and_warn(), a.runtime)),
         overlay_(classifier_.classes().names(), a.language),
         report_(a.show, classifier_.classes(), overlay_) {
-    if (!a.annotate.empty()) place_.emplace(a.annotate, "predict");
+    if (!a.annotate.empty()) place_.emplace(a.annotate, "predict", OutputFolder::Leftovers::Kept);
   }
 
   int run() {
@@ -257,12 +258,11 @@ class Leader {
 
   void read() {
     Progress progress("Reading", static_cast<int64_t>(files_.size()), "files");
-    const auto blocks = blocks_of(files_);
     if (team_ == nullptr) {
-      read_here(blocks, progress);
+      read_here(blocks_of(files_), progress);
     } else {
       lead_reading(
-          *team_, blocks, folder().string(), [&](const std::string& line) { take(line); },
+          *team_, files_, folder().string(), [&](const std::string& line) { take(line); },
           [&](const FileBlock& block) { read_here({block}, progress); });
     }
   }
@@ -289,7 +289,7 @@ class Leader {
 
   void read_here(const std::vector<FileBlock>& blocks, Progress& progress) {
     FileReader reader(
-        a_, files_, classifier_, overlay_, folder(), [&](const Reading& r) { report_.add(r); },
+        a_, files_, classifier_, overlay_, folder(), [&](const Reading& reading) { add(reading); },
         [&](const std::string& why) { unwritten_.push_back(why); });
     for (const auto& block : blocks) {
       for (const size_t place : block) {
@@ -301,9 +301,15 @@ class Leader {
     reader.flush();
   }
 
+  /// Where nobody takes what is printed, and nothing else is made, there is no more to do.
+  void add(const Reading& reading) {
+    report_.add(reading);
+    if (!place_) throw_if_output_is_lost();
+  }
+
   void take(const std::string& line) {
     const auto message = nlohmann::json::parse(line);
-    if (!message.is_object()) return report_.add(reading_of(message, files_));
+    if (!message.is_object()) return add(reading_of(message, files_));
     auto& failures = message.contains("unwritten") ? unwritten_ : unreadable_;
     failures.push_back(message.front());
   }
@@ -344,10 +350,10 @@ int run(const std::vector<std::string>& arguments) {
   check(a, options);
   const TeamPlace place = team_place();
   if (place.member) keep_silent();
-  const auto files = list_files(a.inputs, a.recursive);
+  const auto files = list_files(a.inputs, a.recursive);  // a member's own are only checked
   for (const auto& file : files) refuse_folder_of(file, a.annotate, options);
   auto team = join_team(place);
-  if (place.member && team) return help(a, files, *team);
+  if (place.member && team) return help(a, *team);
   const auto wanted = std::min<int64_t>(a.processes, static_cast<int64_t>(blocks_of(files).size()));
   prepare_machine(a.runtime);
   if (!team && wanted > 1) team = start_processes(wanted, words_of("predict", arguments));

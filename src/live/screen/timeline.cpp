@@ -46,12 +46,14 @@ void Timeline::add(int64_t id, std::optional<int64_t> label, double time) {
   if (stretches_.size() <= kMostStretches) return;
   const auto oldest = open_.find(stretches_.front().id);
   if (oldest != open_.end() && oldest->second == forgotten_) open_.erase(oldest);
+  forgotten_seconds_[stretches_.front().label] += stretches_.front().to - stretches_.front().from;
   stretches_.pop_front();
   ++forgotten_;
 }
 
 std::vector<double> Timeline::seconds_per_class(int64_t classes) const {
   std::vector<double> seconds(static_cast<size_t>(classes) + 1, 0);
+  for (const auto& [label, length] : forgotten_seconds_) seconds[static_cast<size_t>(label.value_or(classes))] = length;
   for (const auto& stretch : stretches_) {
     seconds[static_cast<size_t>(stretch.label.value_or(classes))] += stretch.to - stretch.from;
   }

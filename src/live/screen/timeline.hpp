@@ -12,7 +12,7 @@
 namespace fercli {
 
 /// Which emotion each face showed when: stretches of equal labels. The memory is bounded: beyond kMostStretches the
-/// oldest stretches are forgotten (an hour of video with a change every second keeps them all).
+/// oldest stretches are forgotten (an hour of video with a change every second keeps them all), but for their seconds.
 class Timeline {
  public:
   static constexpr size_t kMostStretches = 20000;
@@ -43,6 +43,7 @@ class Timeline {
   std::deque<Stretch> stretches_;
   std::map<int64_t, size_t> open_;  ///< face -> number of its last stretch, counted from the first ever
   size_t forgotten_ = 0;
+  std::map<std::optional<int64_t>, double> forgotten_seconds_;  ///< of each label
   double end_ = 0;
 };
 
