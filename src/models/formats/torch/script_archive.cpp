@@ -136,6 +136,7 @@ class CodeCheck {
     texts_name_members_.clear();
     torch::jit::Lexer lexer(std::make_shared<torch::jit::Source>(code));
     size_t length = 0, alternatives = 0;
+    bool imports = false;
     for (last_ = torch::jit::TK_NEWLINE; lexer.cur().kind != torch::jit::TK_EOF; lexer.next()) {
       const auto& token = lexer.cur();
       place_.enter(token.kind);
@@ -151,9 +152,12 @@ class CodeCheck {
       }
       if (last_ == torch::jit::TK_CLASS_DEF && token.kind == torch::jit::TK_IDENT && place_.of_file())
         classes_.push_back(torch::jit::Token(token).text());
+      if (token.kind == torch::jit::TK_IMPORT || token.kind == torch::jit::TK_NEWLINE)
+        imports = token.kind == torch::jit::TK_IMPORT;
       visit(token);
       last_ = token.kind;
     }
+    if (imports) throw std::runtime_error("its code ends in an import");  // whose line LibTorch reads for ever
   }
 
   /// The names of the classes in the file read last, which are forgotten.

@@ -257,6 +257,16 @@ TEST_F(ScriptArchive, DeepExpressionsAreRefused) {
   EXPECT_NE(refusal(with_line("y = " + chain)), "");
 }
 
+TEST_F(ScriptArchive, CodeThatEndsInAnImportIsRefused) {
+  for (const std::string ending : {"import", "import x", "import x\n  y"}) {
+    for (const bool alone : {true, false}) {
+      const auto victim = with_code([&](std::string& code) { code = alone ? ending : code + "\n" + ending; });
+      EXPECT_THAT(refusal(victim), HasSubstr("ends in an import")) << ending;
+      EXPECT_THAT(refusal(victim, true), HasSubstr("ends in an import")) << ending;
+    }
+  }
+}
+
 TEST_F(ScriptArchive, MembersOfClassesWithoutTypeOrValueAreRefused) {
   const std::string list = "  __parameters__ = []\n";
   for (const std::string line : {"  x = []\n", "  __parameters__: List[str]\n", "  __buffers__: int\n",
