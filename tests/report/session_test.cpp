@@ -147,6 +147,26 @@ TEST_F(SessionReport, FiguresBeyondTheirLimitsAreRefusedInTablesAndLines) {
               HasSubstr("talk.csv:2: confidence is -7, must be in [0, 1]"));
 }
 
+TEST_F(SessionReport, ClassesAreAtMostAThousandAndThoseOfEveryFace) {
+  const auto face = [](int classes) {
+    json shares = json::object();
+    for (int k = 0; k < classes; ++k) shares[fmt::format("c{}", k)] = 0.5;
+    return json{{"frame", 0}, {"time", 0}, {"faces", {{{"track", 1}, {"smoothed", "c0"}, {"probabilities", shares}}}}};
+  };
+  const auto lines = [&](const std::vector<int>& classes) {
+    std::string text;
+    for (const int count : classes) text += face(count).dump() + "\n";
+    return message_of([&] { read_session({write("s.jsonl", text)}); });
+  };
+  EXPECT_EQ(lines({1000, 1000}), "");
+  EXPECT_THAT(lines({1001}), HasSubstr("s.jsonl:1: more than 1000 classes are named"));
+  EXPECT_THAT(lines({3, 2}), HasSubstr("s.jsonl:2: a face has probabilities of other classes than those before"));
+  std::string header = "frame,time,track,emotion";
+  for (int k = 0; k <= 1000; ++k) header += fmt::format(",p_c{}", k);
+  EXPECT_THAT(message_of([&] { read_session({write("s.csv", header + "\n")}); }),
+              HasSubstr("s.csv:1: more than 1000 classes are named"));
+}
+
 TEST_F(SessionReport, ThePageNeedsNothingElseAndHasEveryNumberOfTheJson) {
   const std::string file =
       write("talk <b>.csv", kHead + row(0, 0, "1", "Happy") + row(1, 1, "1", "Sad") + row(2, 2, "2", "Happy"));
