@@ -304,11 +304,11 @@ void each_session_line(const std::string& path, const Take& take) {
   }
 }
 
-/// A label that is none of the columns p_… would be in no table.
+/// A label without a probability would be in no table.
 void require_class_of_session(const std::vector<std::string>& classes, const std::string& label) {
   if (label == kUncertainLabel || std::find(classes.begin(), classes.end(), label) != classes.end()) return;
   throw BadRow(
-      fmt::format("the label '{}' has no column p_{} (the classes are {})", label, label, join(classes, ", ")));
+      fmt::format("the label '{}' is none of the classes with probabilities ({})", label, join(classes, ", ")));
 }
 
 /// Whether the labels are smoothed.
@@ -365,6 +365,7 @@ void read_session_lines(const std::string& path, SessionTally& tally) {
                              figure_of(face, "derived", "valence", kAffects),
                              figure_of(face, "derived", "arousal", kAffects), figure_of(face, "pose", "roll", kAngles),
                              figure_of(face, "pose", "yaw", kAngles), figure_of(face, "pose", "pitch", kAngles)});
+      require_class_of_session(*classes, frame.faces.back().emotion);
     }
     tally.add(std::move(frame));
   });

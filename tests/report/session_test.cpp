@@ -196,9 +196,13 @@ TEST_F(SessionReport, OtherFilesAreRefusedInASentence) {
   EXPECT_THAT(complaint(kHead + row(0, 0, "1", "Happy") + "talk.mp4,1,soon,,,,,,,,,,\n"),
               HasSubstr("line 3 is none of a session"));
   EXPECT_THAT(complaint(kHead + row(0, 0, "1", "Bliss")),
-              HasSubstr("the label 'Bliss' has no column p_Bliss (the classes are Happy, Sad)"));
+              HasSubstr("other.csv:2: the label 'Bliss' is none of the classes with probabilities (Happy, Sad)"));
   EXPECT_THAT(complaint(kHead + row(0, 1e300, "1", "Happy")),
               HasSubstr("other.csv:2: time is 1e+300, must be in [-1000000000, 1000000000]"));
+  const std::string line =
+      R"({"frame":0,"time":0,"faces":[{"track":1,"smoothed":"Bored","probabilities":{"Happy":0.9,"Sad":0.1}}]})";
+  EXPECT_THAT(message_of([&] { read_session({write("other.jsonl", line)}); }),
+              HasSubstr("other.jsonl:1: the label 'Bored' is none of the classes with probabilities (Happy, Sad)"));
   EXPECT_THAT(message_of([&] { read_session({write("other.jsonl", "{\"time\": 1}\n")}); }),
               HasSubstr("line 1 is none of a session"));
   const auto mixed = run_in_process({"report", write("a.csv", kHead + row(0, 0, "1", "Happy")), "result.json"});
