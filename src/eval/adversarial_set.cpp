@@ -104,7 +104,7 @@ AdversarialSet load_adversarial(const std::filesystem::path& path) {
   }
   const auto part = [&](const char* name, torch::ScalarType type) {
     const auto found = container.tensors.find(name);
-    if (found == container.tensors.end() || found->second.scalar_type() != type ||
+    if (found == container.tensors.end() || found->second.scalar_type() != type || found->second.dim() != 1 ||
         found->second.numel() != set.images.size()) {
       throw UserError(
           fmt::format("{}: the parts of the adversarial images do not fit together ({})", path.string(), name));

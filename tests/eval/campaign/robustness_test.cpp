@@ -321,6 +321,7 @@ TEST_F(RobustnessOf, ASavedSetWhosePartsLieOutOfRangeIsRefused) {
   EXPECT_THAT(message_of([](auto& set) { set.rows[0] = kImages; }), HasSubstr("do not belong to the images of --data"));
   EXPECT_THAT(message_of([](auto& set) { set.rows[0] = -1; }), HasSubstr("do not belong to the images of --data"));
   EXPECT_THAT(message_of([](auto& set) { set.eps = set.eps.narrow(0, 0, 1); }), HasSubstr("do not fit together (eps)"));
+  EXPECT_THAT(message_of([](auto& set) { set.rows = set.rows.unsqueeze(1); }), HasSubstr("do not fit together (rows)"));
   EXPECT_THAT(message_of([](auto& set) { set.claim["goal"] = 3; }), HasSubstr("is damaged"));
   EXPECT_THAT(message_of([](auto& set) { set.claim["ladder"] = "1/255"; }), HasSubstr("is damaged"));
 }
