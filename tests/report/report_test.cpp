@@ -425,8 +425,8 @@ TEST(Report, MapsWithoutACellForEachRowAndColumnAreRefused) {
   const auto complaint = [](const json& report) { return test::message_of([&] { render(report); }); };
   for (const char* place :
        {"/clean/standard/confusion_matrix/1", "/vulnerability/standard/success/1", "/vulnerability/standard/success",
-        "/vulnerability/standard/median_minimal_eps/1", "/regions/standard/success/1", "/transfer/success/1",
-        "/corruptions/standard/kinds/1/accuracy"}) {
+        "/vulnerability/standard/median_minimal_eps/1", "/regions/standard/success/1", "/regions/standard/regions",
+        "/transfer/success/1", "/corruptions/standard/kinds/1/accuracy"}) {
     json report = small_report();
     json& cells = report["parts"].at(json::json_pointer(place));
     cells.erase(cells.size() - 1);
@@ -435,6 +435,12 @@ TEST(Report, MapsWithoutACellForEachRowAndColumnAreRefused) {
   json report = small_report();
   report["parts"]["clean"]["standard"]["confusion_matrix"].push_back({1, 2, 3});
   EXPECT_EQ(complaint(report), "report: /parts/clean/standard/confusion_matrix has 4 rows, but there are 3 classes");
+}
+
+TEST(Report, ARegionThatHasNoWordsKeepsItsName) {
+  json report = small_report();
+  report["parts"]["regions"]["standard"]["regions"][0] = "left ear";
+  EXPECT_THAT(render(report).markdown, HasSubstr("left ear"));
 }
 
 TEST(ReportNumbers, AreWrittenForReaders) {
