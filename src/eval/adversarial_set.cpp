@@ -23,13 +23,23 @@ void require_same(const json& claim, const char* name, const std::string& now, c
                               name, claim.at(name).get<std::string>().substr(0, 12), now.substr(0, 12)));
 }
 
+bool is_size(const json& value) {
+  try {
+    parse_number(value.get<std::string>());
+    return true;
+  } catch (const std::exception&) {  // json::exception, std::invalid_argument
+    return false;
+  }
+}
+
 /// What `collect_adversarial` writes; a file may hold anything.
 bool is_claim(const json& claim) {
-  const auto is_text = [](const json& value) { return value.is_string(); };
   const auto has_text = [&](const char* name) { return claim.contains(name) && claim.at(name).is_string(); };
   return claim.is_object() && has_text("model_digest") && has_text("data_digest") && has_text("norm") &&
-         has_text("goal") && claim.contains("ladder") && claim.at("ladder").is_array() &&
-         std::all_of(claim.at("ladder").begin(), claim.at("ladder").end(), is_text);
+         has_text("goal") && has_text("split") && (has_text("tta") || !claim.contains("tta")) &&
+         claim.contains("limit") && claim.at("limit").is_number_integer() && claim.at("limit").get<int64_t>() >= 0 &&
+         claim.contains("ladder") && claim.at("ladder").is_array() &&
+         std::all_of(claim.at("ladder").begin(), claim.at("ladder").end(), is_size);
 }
 
 void require_rows_of(const Dataset& evaluated, const AdversarialSet& set) {
@@ -104,7 +114,7 @@ AdversarialSet load_adversarial(const std::filesystem::path& path) {
   }
   const auto part = [&](const char* name, torch::ScalarType type) {
     const auto found = container.tensors.find(name);
-    if (found == container.tensors.end() || found->second.scalar_type() != type ||
+    if (found == container.tensors.end() || found->second.scalar_type() != type || found->second.dim() != 1 ||
         found->second.numel() != set.images.size()) {
       throw UserError(
           fmt::format("{}: the parts of the adversarial images do not fit together ({})", path.string(), name));

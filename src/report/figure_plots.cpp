@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/error.hpp"
 #include "core/text.hpp"
 
 namespace fercli {
@@ -171,6 +172,17 @@ std::string palette(bool small_is_bright) {
   return "set palette defined (" + join(stops, ", ") + ")\n";
 }
 
+/// Maps are made of what saved reports say.
+void require_every_cell(const HeatMap& map) {
+  const auto whole = [&](const auto& matrix) {
+    return matrix.size() == map.rows.size() &&
+           std::all_of(matrix.begin(), matrix.end(), [&](const auto& row) { return row.size() == map.columns.size(); });
+  };
+  if (whole(map.values) && whole(map.words)) return;
+  throw UserError(fmt::format("report: '{}' does not have one cell for each of {} rows and {} columns", map.title,
+                              map.rows.size(), map.columns.size()));
+}
+
 struct CellBlocks {
   std::vector<std::string> full, empty, words;
 };
@@ -209,6 +221,7 @@ std::string plot_cells(const CellBlocks& blocks, int letter_size) {
 }  // namespace
 
 FigureScript plot_heat_map(const HeatMap& map) {
+  require_every_cell(map);
   const double columns = static_cast<double>(map.columns.size()), rows = static_cast<double>(map.rows.size());
   const double left = 90 + 13 * longest_name(map.rows), right = 190, top = 70, bottom = 110;
   const double cell = (kWidth - left - right) / std::max(columns, 2.0);

@@ -64,6 +64,7 @@ struct HeatMap {
   std::string language = "en";
 };
 
+/// Throws UserError where there is not one cell for each row and column.
 FigureScript plot_heat_map(const HeatMap& map);
 
 /// Rows of coloured stretches: who showed what when, or in what shares.

@@ -142,7 +142,7 @@ auto threat_of(const LeaderboardCard& card) {
 /// A Metric with its interval, or the percentage that the card states.
 PrintedCell accuracy_cell(const std::optional<Metric>& metric, const std::string& stated = "") {
   if (metric) return share_cell(*metric);
-  return figure_cell(stated.empty() ? "–" : stated);
+  return figure_cell(stated.empty() ? "–" : fmt::format("{:.2f}", parse_number(stated)));
 }
 
 PrintedCell worst_cell(const LeaderboardCard& card) {

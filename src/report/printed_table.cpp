@@ -10,6 +10,7 @@
 #include <stdexcept>
 #include <string_view>
 
+#include "core/error.hpp"
 #include "core/escape.hpp"
 #include "eval/result.hpp"
 
@@ -31,6 +32,15 @@ PrintedCell of_metric(std::string text, const Metric& metric) {
   PrintedCell cell(std::move(text));
   cell.metric = metric;
   return cell;
+}
+
+/// Some tables are made of what saved results say. Throws UserError.
+void require_whole_rows(const PrintedTable& table) {
+  for (const auto& row : table.rows) {
+    if (row.size() == table.columns.size()) continue;
+    throw UserError(
+        fmt::format("the table '{}' has {} columns, but a row has {}", table.title, table.columns.size(), row.size()));
+  }
 }
 
 bool has_header(const PrintedTable& table) {
@@ -228,6 +238,7 @@ std::string format_tables(const std::vector<PrintedTable>& tables, const std::st
                                                     : format == "latex"    ? as_latex
                                                                            : nullptr;
   if (write == nullptr) throw std::invalid_argument("no table format " + format);
+  for (const auto& table : tables) require_whole_rows(table);
   std::string text = format == "csv"     ? "table,row,column,value,low,high,n\n"
                      : format == "latex" ? "% \\usepackage{booktabs}\n"
                                          : "";

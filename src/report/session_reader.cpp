@@ -27,6 +27,7 @@ constexpr const char* kUncertainLabel = "uncertain";
 /// Two labels that lie so far apart are a change; after a longer absence nobody knows (seconds).
 constexpr double kChangeGap = 1;
 constexpr double kSameMoment = 1e-6;
+constexpr size_t kMostClassesSeen = 1000;  // as of a LabelSet; the table of transitions has the square of it
 // What figures of a session may be; times are seconds, angles degrees.
 constexpr Range kTimes{-1e9, 1e9}, kCounts{0, 1e9}, kShareRange{0, 1}, kAffects{-1, 1}, kAngles{-180, 180};
 
@@ -96,9 +97,15 @@ class SessionTally {
     of_video_ = 0;
   }
 
-  void note_class(const std::string& name) {
+  /// The classes of a file.
+  void note_classes(const std::vector<std::string>& names) {
     auto& classes = report_.classes;
-    if (std::find(classes.begin(), classes.end(), name) == classes.end()) classes.push_back(name);
+    for (const auto& name : names) {
+      if (std::find(classes.begin(), classes.end(), name) != classes.end()) continue;
+      if (classes.size() == kMostClassesSeen)
+        throw BadRow(fmt::format("more than {} classes are named", kMostClassesSeen));
+      classes.push_back(name);
+    }
   }
 
   int64_t frames() const { return report_.frames; }
@@ -312,11 +319,11 @@ void each_session_line(const std::string& path, const Take& take) {
   }
 }
 
-/// A label that is none of the columns p_… would be in no table.
+/// A label without a probability would be in no table.
 void require_class_of_session(const std::vector<std::string>& classes, const std::string& label) {
   if (label == kUncertainLabel || std::find(classes.begin(), classes.end(), label) != classes.end()) return;
   throw BadRow(
-      fmt::format("the label '{}' has no column p_{} (the classes are {})", label, label, join(classes, ", ")));
+      fmt::format("the label '{}' is none of the classes with probabilities ({})", label, join(classes, ", ")));
 }
 
 /// Whether the labels are smoothed.
@@ -328,7 +335,7 @@ bool read_session_csv(const std::string& path, SessionTally& tally) {
     if (!columns) {
       columns.emplace(path, line);
       classes = columns->classes();
-      for (const auto& name : classes) tally.note_class(name);
+      tally.note_classes(classes);
       return;
     }
     split_fields(line, ',', row);
@@ -356,19 +363,24 @@ std::optional<double> figure_of(const json& object, const char* part, const char
 }
 
 void read_session_lines(const std::string& path, SessionTally& tally) {
+  std::optional<std::vector<std::string>> classes;  // of every face
   each_session_line(path, [&](const std::string& line) {
     const json row = parse_untrusted_json(line);
     SessionFrame frame{path, count_in("frame", row.at("frame")), figure_in(kTimes, "time", row.at("time")), {}};
     for (const auto& face : row.at("faces")) {
       double confidence = 0;
+      std::vector<std::string> names;
       for (const auto& [name, value] : face.at("probabilities").items()) {
-        tally.note_class(name);
+        names.push_back(name);
         confidence = std::max(confidence, figure_in(kShareRange, "p_" + name, value));
       }
+      if (!classes) tally.note_classes(classes.emplace(names));
+      if (names != *classes) throw BadRow("a face has probabilities of other classes than those before");
       frame.faces.push_back({count_in("track", face.at("track")), face.at("smoothed"), confidence,
                              figure_of(face, "derived", "valence", kAffects),
                              figure_of(face, "derived", "arousal", kAffects), figure_of(face, "pose", "roll", kAngles),
                              figure_of(face, "pose", "yaw", kAngles), figure_of(face, "pose", "pitch", kAngles)});
+      require_class_of_session(*classes, frame.faces.back().emotion);
     }
     tally.add(std::move(frame), path);
   });

@@ -149,6 +149,15 @@ TEST_F(Leaderboard, NamesOfStrangersStayText) {
   EXPECT_THAT(render_markdown(page), testing::Not(HasSubstr("<b>|")));
 }
 
+TEST_F(Leaderboard, StatedFiguresBreakNoRow) {
+  auto card = stated_card("stated", "\n45.3");
+  card["clean_acc"] = "70.1\n";
+  write("card.json", card);
+  const auto tables = leaderboard_tables(read_cards({folder()}));
+  EXPECT_EQ(tables.at(0).rows.at(0).at(5).text, "70.10");
+  EXPECT_EQ(tables.at(0).rows.at(0).at(7).text, "45.30");
+}
+
 TEST_F(Leaderboard, TheCommandAddsACardOnceAndWritesAPage) {
   const auto result = write("result.json", to_json(attacked_result(0.4)));
   const std::string cards = (folder_ / "cards").string(), page = (folder_ / "page.md").string();

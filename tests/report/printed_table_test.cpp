@@ -8,6 +8,7 @@
 
 #include "core/files.hpp"
 #include "tests/cli/run_program.hpp"
+#include "tests/user_error.hpp"
 
 namespace fercli {
 
@@ -99,6 +100,16 @@ TEST(PrintedTables, PdflatexCompilesAnyName) {
   const std::string command = fmt::format("cd '{}' && pdflatex -halt-on-error -interaction=nonstopmode t.tex >out 2>&1",
                                           scratch.path().string());
   EXPECT_EQ(std::system(command.c_str()), 0) << read_file(scratch / "t.log");
+}
+
+TEST(PrintedTables, RowsOfMoreOrFewerCellsThanThereAreColumnsAreRefused) {
+  const PrintedTable wide{"Groups", {"", "eps 4/255"}, {{"pgd", "50.0", "40.0"}}}, narrow{"Groups", {"", "n"}, {{"a"}}};
+  for (const auto& format : table_formats()) {
+    EXPECT_EQ(test::message_of([&] { format_tables({wide}, format); }),
+              "the table 'Groups' has 2 columns, but a row has 3");
+    EXPECT_EQ(test::message_of([&] { format_tables({narrow}, format); }),
+              "the table 'Groups' has 2 columns, but a row has 1");
+  }
 }
 
 TEST(PrintedTables, AnUnknownFormatIsRefused) {

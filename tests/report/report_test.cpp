@@ -421,6 +421,28 @@ TEST(Report, OtherDocumentsAreRefused) {
   EXPECT_THAT(complaint(report), HasSubstr("/parts/gallery/standard/0/original is not an image in base64"));
 }
 
+TEST(Report, MapsWithoutACellForEachRowAndColumnAreRefused) {
+  const auto complaint = [](const json& report) { return test::message_of([&] { render(report); }); };
+  for (const char* place :
+       {"/clean/standard/confusion_matrix/1", "/vulnerability/standard/success/1", "/vulnerability/standard/success",
+        "/vulnerability/standard/median_minimal_eps/1", "/regions/standard/success/1", "/regions/standard/regions",
+        "/transfer/success/1", "/corruptions/standard/kinds/1/accuracy"}) {
+    json report = small_report();
+    json& cells = report["parts"].at(json::json_pointer(place));
+    cells.erase(cells.size() - 1);
+    EXPECT_THAT(complaint(report), HasSubstr("does not have one cell for each of")) << place;
+  }
+  json report = small_report();
+  report["parts"]["clean"]["standard"]["confusion_matrix"].push_back({1, 2, 3});
+  EXPECT_EQ(complaint(report), "report: /parts/clean/standard/confusion_matrix has 4 rows, but there are 3 classes");
+}
+
+TEST(Report, ARegionThatHasNoWordsKeepsItsName) {
+  json report = small_report();
+  report["parts"]["regions"]["standard"]["regions"][0] = "left ear";
+  EXPECT_THAT(render(report).markdown, HasSubstr("left ear"));
+}
+
 TEST(ReportNumbers, AreWrittenForReaders) {
   const std::vector<std::tuple<double, NumberFormat, const char*, const char*>> cases{
       {0.7234, NumberFormat::Percent, "72.3\u00a0%", "72,3\u202f%"},

@@ -157,6 +157,26 @@ TEST_F(SessionReport, FiguresBeyondTheirLimitsAreRefusedInTablesAndLines) {
               HasSubstr("talk.csv:2: confidence is -7, must be in [0, 1]"));
 }
 
+TEST_F(SessionReport, ClassesAreAtMostAThousandAndThoseOfEveryFace) {
+  const auto face = [](int classes) {
+    json shares = json::object();
+    for (int k = 0; k < classes; ++k) shares[fmt::format("c{}", k)] = 0.5;
+    return json{{"frame", 0}, {"time", 0}, {"faces", {{{"track", 1}, {"smoothed", "c0"}, {"probabilities", shares}}}}};
+  };
+  const auto lines = [&](const std::vector<int>& classes) {
+    std::string text;
+    for (const int count : classes) text += face(count).dump() + "\n";
+    return message_of([&] { read_session({write("s.jsonl", text)}); });
+  };
+  EXPECT_EQ(lines({1000, 1000}), "");
+  EXPECT_THAT(lines({1001}), HasSubstr("s.jsonl:1: more than 1000 classes are named"));
+  EXPECT_THAT(lines({3, 2}), HasSubstr("s.jsonl:2: a face has probabilities of other classes than those before"));
+  std::string header = "frame,time,track,emotion";
+  for (int k = 0; k <= 1000; ++k) header += fmt::format(",p_c{}", k);
+  EXPECT_THAT(message_of([&] { read_session({write("s.csv", header + "\n")}); }),
+              HasSubstr("s.csv:1: more than 1000 classes are named"));
+}
+
 TEST_F(SessionReport, ThePageNeedsNothingElseAndHasEveryNumberOfTheJson) {
   const std::string file =
       write("talk <b>.csv", kHead + row(0, 0, "1", "Happy") + row(1, 1, "1", "Sad") + row(2, 2, "2", "Happy"));
@@ -186,9 +206,13 @@ TEST_F(SessionReport, OtherFilesAreRefusedInASentence) {
   EXPECT_THAT(complaint(kHead + row(0, 0, "1", "Happy") + "talk.mp4,1,soon,,,,,,,,,,\n"),
               HasSubstr("line 3 is none of a session"));
   EXPECT_THAT(complaint(kHead + row(0, 0, "1", "Bliss")),
-              HasSubstr("the label 'Bliss' has no column p_Bliss (the classes are Happy, Sad)"));
+              HasSubstr("other.csv:2: the label 'Bliss' is none of the classes with probabilities (Happy, Sad)"));
   EXPECT_THAT(complaint(kHead + row(0, 1e300, "1", "Happy")),
               HasSubstr("other.csv:2: time is 1e+300, must be in [-1000000000, 1000000000]"));
+  const std::string line =
+      R"({"frame":0,"time":0,"faces":[{"track":1,"smoothed":"Bored","probabilities":{"Happy":0.9,"Sad":0.1}}]})";
+  EXPECT_THAT(message_of([&] { read_session({write("other.jsonl", line)}); }),
+              HasSubstr("other.jsonl:1: the label 'Bored' is none of the classes with probabilities (Happy, Sad)"));
   EXPECT_THAT(message_of([&] { read_session({write("other.jsonl", "{\"time\": 1}\n")}); }),
               HasSubstr("line 1 is none of a session"));
   const auto mixed = run_in_process({"report", write("a.csv", kHead + row(0, 0, "1", "Happy")), "result.json"});

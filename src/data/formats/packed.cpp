@@ -60,8 +60,8 @@ void require_consistent(const Dataset& data, const torch::Tensor& splits) {
   const int64_t n = data.size();
   const bool consistent =
       data.images.dim() == 4 && data.images.scalar_type() == torch::kUInt8 && data.images.size(0) == n &&
-      data.labels.scalar_type() == torch::kInt64 && data.labels.numel() == n && splits.scalar_type() == torch::kUInt8 &&
-      splits.numel() == n && fits(data.votes, n, data.classes.size()) &&
+      data.labels.scalar_type() == torch::kInt64 && data.labels.dim() == 1 && data.labels.numel() == n &&
+      splits.scalar_type() == torch::kUInt8 && splits.numel() == n && fits(data.votes, n, data.classes.size()) &&
       std::all_of(data.groups.begin(), data.groups.end(),
                   [n](const GroupColumn& column) { return static_cast<int64_t>(column.values.size()) == n; });
   const bool in_range =
@@ -69,6 +69,11 @@ void require_consistent(const Dataset& data, const torch::Tensor& splits) {
       (n == 0 || (data.labels.max().item<int64_t>() < data.classes.size() && data.labels.min().item<int64_t>() >= -1 &&
                   splits.max().item<uint8_t>() <= static_cast<uint8_t>(Split::PrivateTest)));
   if (!in_range) throw UserError(fmt::format("{}: the parts of the packed data set do not fit together", data.name));
+  if ((data.channels() != 1 && data.channels() != 3) || data.images.size(2) < 1 || data.images.size(3) < 1) {
+    throw UserError(
+        fmt::format("{}: images of {} channels and {}x{} pixels, where 1 or 3 channels and a pixel are needed",
+                    data.name, data.channels(), data.images.size(2), data.images.size(3)));
+  }
 }
 
 Dataset read(const std::string& source, const ReadOptions& options) {

@@ -252,6 +252,32 @@ void refuse_repeated_ids(const json& report, const std::filesystem::path& path) 
   }
 }
 
+/// A grid without an eps, or attacks without one robust accuracy for each; what has no grid has no curves.
+bool has_torn_curves(const json& part) {
+  if (!part.contains("eps")) return false;
+  const size_t budgets = part["eps"].get<std::vector<std::string>>().size();
+  const auto torn = [budgets](const json& attack) {
+    return attack.contains("robust_accuracy") &&
+           attack["robust_accuracy"].get_ref<const json::array_t&>().size() != budgets;
+  };
+  const json attacks = part.value("attacks", json::array());
+  return budgets == 0 || torn(part) || torn(part.value("worst", json::object())) ||
+         std::any_of(attacks.begin(), attacks.end(), torn) || (part.contains("l2") && has_torn_curves(part["l2"]));
+}
+
+/// Tables have a column for each eps, and the last stands for the curve.
+void refuse_torn_curves(const json& report, const std::filesystem::path& path) {
+  for (const char* part : {"robustness", "autoattack"}) {
+    if (!report.at("parts").contains(part)) continue;
+    const json& of_models = report["parts"][part];
+    for (const auto& name : names_of(report)) {
+      if (!of_models.contains(name) || !has_torn_curves(of_models[name])) continue;
+      throw UserError(fmt::format("{}: the part {} of {} does not have one robust accuracy of each attack for each eps",
+                                  path.string(), part, name));
+    }
+  }
+}
+
 json complete_report(json document, const std::filesystem::path& path) {
   if (document.is_object() && document.value("schema", json()) == kReportSchema) {
     check_report(document, path);
@@ -270,6 +296,7 @@ json complete_report(json document, const std::filesystem::path& path) {
 json parse_saved(const std::filesystem::path& path) {
   json report = complete_report(require_untrusted_json(path), path);
   refuse_repeated_ids(report, path);
+  refuse_torn_curves(report, path);
   return report;
 }
 

@@ -8,8 +8,8 @@
 namespace fercli {
 
 /// A report from a file: report.json as it is, or the result.json of `fercli eval` in the parts that it has. Throws
-/// UserError: no such file, not JSON, of another kind or a newer schema, two images of one id, or a result without
-/// clean figures.
+/// UserError: no such file, not JSON, of another kind or a newer schema, lists that do not fit together, two images of
+/// one id, or a result without clean figures.
 nlohmann::json read_report(const std::filesystem::path& path);
 
 /// One report about the models of all of them. A name that comes twice gets a number. The images that models

@@ -70,6 +70,7 @@ StateDict parse_safetensors(const std::string& bytes) {
     if (taken > available) throw std::runtime_error("has tensors that overlap");
     auto tensor = torch::empty(shape, type->second);
     std::memcpy(tensor.data_ptr(), bytes.data() + start + static_cast<size_t>(range[0]), count);
+    if (type->second == torch::kBool) tensor.view(torch::kUInt8).ne_(0);
     tensors[name] = tensor;
   }
   return tensors;

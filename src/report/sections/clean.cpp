@@ -1,6 +1,9 @@
 // How good the network is on unaltered images, and how far its confidence can be believed.
+#include <fmt/format.h>
+
 #include <cmath>
 
+#include "core/error.hpp"
 #include "report/section.hpp"
 
 namespace fercli::clean_section {
@@ -40,6 +43,10 @@ std::vector<Block> confusion(const Page& page, const ModelView& model) {
   const View matrix = model.view.at("confusion_matrix");
   const auto names = page.class_list(model.view);
   if (!matrix || names.empty()) return {};
+  if (matrix.size() != names.size()) {
+    throw UserError(
+        fmt::format("report: {} has {} rows, but there are {} classes", matrix.pointer(), matrix.size(), names.size()));
+  }
   HeatMap map;
   map.title = page.words("clean.confusion_title",
                          {{"model", model.name}, {"data", page.data_name(page.report().at("dataset").at("n"))}});
@@ -49,7 +56,7 @@ std::vector<Block> confusion(const Page& page, const ModelView& model) {
   map.language = page.language();
   Table table{page.say("clean.confusion_table"), {{page.say("column.true_class")}}, {}, true};
   for (size_t row = 0; row < matrix.size(); ++row) {
-    map.columns.push_back(page.class_words(names.at(row)));
+    map.columns.push_back(page.class_words(names[row]));
     map.rows.push_back(page.with_n(map.columns.back(), model.view.at("per_class").at(row).at("support")));
     table.header.push_back({plain(map.columns.back())});
     double total = 0;

@@ -7,7 +7,8 @@ namespace fercli::regions_section {
 namespace {
 
 std::string region_words(const Page& page, const View& region) {
-  return page.words("region." + region.text());
+  const std::string key = "region." + region.text();
+  return is_text(key) ? page.words(key) : region.text();
 }
 
 std::vector<Block> map_of(const Page& page, const ModelView& model) {
@@ -22,15 +23,15 @@ std::vector<Block> map_of(const Page& page, const ModelView& model) {
   for (size_t k = 0; k < classes.size(); ++k) {
     map.columns.push_back(page.with_n(page.class_words(classes[k]), part.at("n_per_class").at(k)));
   }
+  for (const auto& region : regions.elements()) map.rows.push_back(region_words(page, region));
   Table table{page.say("regions.table", {{"eps", page.text(part.at("eps"))}}),
               {{page.say("column.region")}, {page.say("column.area")}},
               {}};
   for (const auto& name : classes) table.header.push_back({plain(page.class_words(name))});
   for (size_t row = 0; row < matrix.size(); ++row) {
-    const std::string region = region_words(page, regions.at(row));
-    map.rows.push_back(region);
     page.add_row(map, matrix.at(row), 100, NumberFormat::Points);
-    std::vector<Cell> cells{{plain(region)}, {page.number(part.at("area").at(row), NumberFormat::Percent)}};
+    std::vector<Cell> cells{{plain(region_words(page, regions.at(row)))},
+                            {page.number(part.at("area").at(row), NumberFormat::Percent)}};
     for (const auto& cell : matrix.at(row).elements()) cells.push_back({page.metric(cell)});
     table.rows.push_back(std::move(cells));
   }

@@ -207,6 +207,17 @@ TEST(Writer, PackedFileWithMissingOrOddPartsIsRefused) {
                        {"labels", torch::full({2}, 2, torch::kInt64)},
                        {"splits", torch::zeros({2}, torch::kUInt8)}};
   EXPECT_THAT(error_of(container), HasSubstr("do not fit together"));
+  for (const auto& shape : {std::vector<int64_t>{2, 1}, {1, 2}}) {
+    container.tensors["labels"] = torch::zeros(shape, torch::kInt64);
+    EXPECT_THAT(error_of(container), HasSubstr("odd.ferpack: the parts of the packed data set do not fit together"));
+  }
+  container.tensors["labels"] = torch::zeros({2}, torch::kInt64);
+  for (const auto& [shape, words] : {std::pair{std::vector<int64_t>{2, 4, 48, 48}, "4 channels and 48x48 pixels"},
+                                     {{2, 7, 48, 48}, "7 channels and 48x48 pixels"},
+                                     {{2, 1, 0, 0}, "1 channels and 0x0 pixels"}}) {
+    container.tensors["images"] = torch::zeros(shape, torch::kUInt8);
+    EXPECT_THAT(error_of(container), HasSubstr(std::string("odd.ferpack: images of ") + words));
+  }
 }
 
 TEST(Writer, PackedFileRefusesNamesThatAreNotUtf8) {

@@ -304,7 +304,8 @@ TEST_F(RobustnessOf, ForgedClaimsAreFound) {
 
 TEST_F(RobustnessOf, ASavedSetWhosePartsLieOutOfRangeIsRefused) {
   const test::ScratchFolder folder;
-  const auto honest = collect_adversarial(measure(), plan_, data_, {{"model_digest", "digest"}});
+  const nlohmann::json claim = {{"model_digest", "digest"}, {"split", "all"}, {"limit", 0}};
+  const auto honest = collect_adversarial(measure(), plan_, data_, claim);
   const auto message_of = [&](auto change) {
     auto set = honest;
     set.images.labels = honest.images.labels.clone();
@@ -321,8 +322,14 @@ TEST_F(RobustnessOf, ASavedSetWhosePartsLieOutOfRangeIsRefused) {
   EXPECT_THAT(message_of([](auto& set) { set.rows[0] = kImages; }), HasSubstr("do not belong to the images of --data"));
   EXPECT_THAT(message_of([](auto& set) { set.rows[0] = -1; }), HasSubstr("do not belong to the images of --data"));
   EXPECT_THAT(message_of([](auto& set) { set.eps = set.eps.narrow(0, 0, 1); }), HasSubstr("do not fit together (eps)"));
+  EXPECT_THAT(message_of([](auto& set) { set.rows = set.rows.unsqueeze(1); }), HasSubstr("do not fit together (rows)"));
   EXPECT_THAT(message_of([](auto& set) { set.claim["goal"] = 3; }), HasSubstr("is damaged"));
   EXPECT_THAT(message_of([](auto& set) { set.claim["ladder"] = "1/255"; }), HasSubstr("is damaged"));
+  EXPECT_THAT(message_of([](auto& set) { set.claim["ladder"][0] = "large"; }), HasSubstr("is damaged"));
+  EXPECT_THAT(message_of([](auto& set) { set.claim["limit"] = "all"; }), HasSubstr("is damaged"));
+  EXPECT_THAT(message_of([](auto& set) { set.claim["limit"] = -1; }), HasSubstr("is damaged"));
+  EXPECT_THAT(message_of([](auto& set) { set.claim["tta"] = 3; }), HasSubstr("is damaged"));
+  EXPECT_THAT(message_of([](auto& set) { set.claim.erase("split"); }), HasSubstr("is damaged"));
 }
 
 TEST(Ladder, IsReadAsWritten) {

@@ -316,6 +316,29 @@ TEST(SavedReport, AnIncompleteOrTornReportIsRefusedByName) {
   EXPECT_THAT(message(torn), HasSubstr("report.json: the outcomes of net do not fit together"));
 }
 
+TEST(SavedReport, CurvesWithoutOneFigureForEachEpsAreRefused) {
+  const test::ScratchFolder folder;
+  const auto file = folder / "report.json";
+  const json metric = {{"value", 0.5}, {"interval", {0.4, 0.6}}, {"n", 4}};
+  const auto message = [&](const char* part, const json& eps, const json& curve) {
+    auto report = report_with(outcomes_with({2, 1, 0, -1}, {1, 0, 0, -1}));
+    json& figures = report["parts"][part]["net"];
+    figures = curve;
+    figures["eps"] = eps;
+    write_file(file, report.dump());
+    return message_of([&] { read_report(file); });
+  };
+  const json two = {{"robust_accuracy", {metric, metric}}}, none = {{"robust_accuracy", json::array()}};
+  const json eps = {"2/255", "4/255"};
+  EXPECT_EQ(message("autoattack", eps, two), "");
+  EXPECT_EQ(message("robustness", eps, {{"attacks", {two}}, {"worst", two}}), "");
+  const std::string torn = "report.json: the part robustness of net does not have one robust accuracy of each attack";
+  EXPECT_THAT(message("robustness", eps, {{"attacks", {two, none}}, {"worst", two}}), HasSubstr(torn));
+  EXPECT_THAT(message("robustness", eps, {{"worst", none}}), HasSubstr(torn));
+  EXPECT_THAT(message("robustness", json::array(), {{"worst", none}}), HasSubstr(torn));
+  EXPECT_THAT(message("autoattack", {"4/255"}, two), HasSubstr("report.json: the part autoattack of net"));
+}
+
 constexpr int64_t kSide = 16, kImages = 12;
 
 class StudyOf : public testing::Test {

@@ -126,6 +126,13 @@ TEST(Safetensors, TensorsThatShareTheirBytesAreRefused) {
               HasSubstr("impossible shape"));
 }
 
+TEST(Safetensors, AnyByteButNoughtIsTrue) {
+  const ScratchFolder folder;
+  const nlohmann::json flags = {{"dtype", "BOOL"}, {"shape", {8}}, {"data_offsets", {0, 8}}};
+  const auto state = read_state_dict(write_safetensors_of(folder, {{"a", flags}}, 8));
+  EXPECT_TRUE(at::equal(state.at("a").view(torch::kUInt8), torch::ones({8}, torch::kUInt8)));
+}
+
 /// std::regex, which recurses, ended the program here.
 TEST(Safetensors, ANameOfAnyLengthIsRead) {
   const ScratchFolder folder;

@@ -67,6 +67,7 @@ torch::Tensor read_tensor(const onnx::TensorProto& tensor) {
     const auto size = static_cast<int64_t>(torch::elementSize(type));
     flat = torch::empty({static_cast<int64_t>(raw.size()) / size}, type);
     std::copy_n(raw.data(), flat.nbytes(), static_cast<char*>(flat.data_ptr()));
+    if (type == torch::kBool) flat.view(torch::kUInt8).ne_(0);
   } else if (type == torch::kFloat32) {
     flat = from_field(tensor.float_data(), torch::kFloat32, type);
   } else if (type == torch::kFloat64) {

@@ -553,6 +553,23 @@ TEST(OnnxRules, ASoftmaxAlongAnotherAxisStays) {
   expect_logits(load_model(folder / "net.onnx", options), at::softmax(z.view({2, 2, 3}), 2).flatten(1), 1e-5);
 }
 
+TEST(OnnxRules, AnyByteOfABooleanButNoughtIsTrue) {
+  const ScratchFolder folder;
+  const auto bytes = torch::tensor({0, 1, 2, 255, 0, 120}, torch::kUInt8);
+  const std::vector<Node> nodes{{"Where", {bytes.view(torch::kBool), "x", torch::tensor(0.0F)}}};
+  const Checkpoint checkpoint = network_of(nodes, 90, folder / "net.onnx");
+  json header;
+  std::map<std::string, T> constants;
+  checkpoint.foreign->store(header, constants);
+  int64_t booleans = 0;
+  for (const auto& [name, value] : constants) {
+    if (value.scalar_type() != torch::kBool) continue;
+    EXPECT_TRUE(at::equal(value.view(torch::kUInt8), bytes.ne(0).to(torch::kUInt8)));
+    ++booleans;
+  }
+  EXPECT_EQ(booleans, 1);
+}
+
 /// The file with a batch of one instead of any.
 void fix_batch(const std::filesystem::path& path) {
   onnx::ModelProto model;
