@@ -128,6 +128,15 @@ TEST(OnnxRules, TheLeastWholeNumberDividedByMinusOneStopsNoProcessor) {
   expect_logits(checkpoint, pixels(2) * -4);
 }
 
+/// The usual bound of Clip up to opset 10.
+TEST(OnnxRules, ABoundOfClipBeyondAllWholeNumbersIsStoredAndRead) {
+  const ScratchFolder folder;
+  constexpr double kLargestFloat = std::numeric_limits<float>::max();
+  const Node clip{"Clip", {"x"}, {{"min", -kLargestFloat}, {"max", kLargestFloat}}};
+  save_checkpoint(network_of({clip}, 90, folder / "net.onnx", 10), folder / "net.pt");
+  expect_logits(load_model(folder / "net.pt"), pixels(2));
+}
+
 TEST(OnnxRules, ANodeThatMakesNothingIsRefused) {
   const ScratchFolder folder;
   const auto channels = [](int64_t seed) { return drawn({kChannels}, seed); };
