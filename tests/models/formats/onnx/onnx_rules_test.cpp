@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "core/files.hpp"
+#include "core/numbers.hpp"
 #include "core/progress.hpp"
 #include "core/random.hpp"
 #include "models/files/onnx_proto.hpp"
@@ -135,6 +136,19 @@ TEST(OnnxRules, ABoundOfClipBeyondAllWholeNumbersIsStoredAndRead) {
   const Node clip{"Clip", {"x"}, {{"min", -kLargestFloat}, {"max", kLargestFloat}}};
   save_checkpoint(network_of({clip}, 90, folder / "net.onnx", 10), folder / "net.pt");
   expect_logits(load_model(folder / "net.pt"), pixels(2));
+}
+
+TEST(OnnxRules, InfiniteBoundsAndPadsAreStoredAndRead) {
+  const ScratchFolder folder;
+  const std::vector<Node> nodes = {{"Clip", {"x"}, {{"min", -kInfinity}, {"max", kInfinity}}, {"c"}},
+                                   {"Pad", {"c"}, {{"pads", {0, 0, 1, 1, 0, 0, 1, 1}}, {"value", -kInfinity}}, {"p"}},
+                                   {"MaxPool", {"p"}, {{"kernel_shape", {3, 3}}}}};
+  save_checkpoint(network_of(nodes, 90, folder / "net.onnx", 10), folder / "net.pt");
+  expect_logits(load_model(folder / "net.pt"), at::max_pool2d(pixels(2), {3, 3}, {1, 1}, {1, 1}));
+  EXPECT_THAT(message_of([&] {
+                network_of({{"Clip", {"x"}, {{"max", kNaN}}}}, 90, folder / "net.onnx", 10);
+              }),
+              HasSubstr("node 'Clip_y' (Clip): its attribute 'max' is NaN"));
 }
 
 TEST(OnnxRules, ANodeThatMakesNothingIsRefused) {
