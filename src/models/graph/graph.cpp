@@ -10,6 +10,7 @@
 #include "core/error.hpp"
 #include "core/numbers.hpp"
 #include "core/progress.hpp"
+#include "models/graph/attributes.hpp"
 #include "models/graph/operator.hpp"
 #include "models/networks/layer_trace.hpp"
 
@@ -139,7 +140,7 @@ void transpose_dense_weights(Graph& graph) {
     const auto* entry = find_operator(node.op);
     if (entry == nullptr || !entry->understands("transB") || node.inputs.size() < 2) continue;
     const auto weight = graph.constants.find(node.inputs[1]);
-    if (weight == graph.constants.end() || weight->second.dim() != 2 || node.attributes.value("transB", 0) != 0)
+    if (weight == graph.constants.end() || weight->second.dim() != 2 || whole_attribute(node, "transB", 0) != 0)
       continue;
     auto& name = transposed[node.inputs[1]];
     if (name.empty()) name = graph.constant(node.inputs[1], weight->second.t().contiguous());

@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "core/error.hpp"
+#include "models/graph/attributes.hpp"
 #include "models/graph/operator.hpp"
 #include "models/kernels/bfloat16_emulation.hpp"
 
@@ -337,8 +338,8 @@ Tensors instance_normalization(const OperatorCall& c) {
 void read_batch_normalization(GraphNode& node, Graph& /*graph*/, int64_t opset) {
   const auto statistics =
       std::count_if(node.outputs.begin(), node.outputs.end(), [](const std::string& name) { return !name.empty(); });
-  if (node.attributes.value("training_mode", 0) != 0 || (opset < 14 && statistics > 1)) refuse_training(node);
-  if (node.attributes.value("spatial", 1) == 0) {
+  if (whole_attribute(node, "training_mode", 0) != 0 || (opset < 14 && statistics > 1)) refuse_training(node);
+  if (whole_attribute(node, "spatial", 1) == 0) {
     throw UserError(fmt::format("node '{}': statistics for each pixel are not supported", node.name));
   }
 }
@@ -361,7 +362,7 @@ std::vector<int64_t> channels_of_convolution(const GraphNode& /*node*/) {
 }
 
 std::vector<int64_t> channels_of_gemm(const GraphNode& node) {
-  return node.attributes.value("transB", 0) != 0 ? std::vector<int64_t>{-1, 1} : std::vector<int64_t>{1, -1};
+  return whole_attribute(node, "transB", 0) != 0 ? std::vector<int64_t>{-1, 1} : std::vector<int64_t>{1, -1};
 }
 
 void multiply_magnitudes(GraphNode& node, Tensors& /*inputs*/) {
@@ -379,7 +380,7 @@ int64_t products_of_row(const GraphNode& /*node*/, const Tensors& inputs, const 
 }
 
 int64_t pixels_of_window(const GraphNode& node, const Tensors& /*inputs*/, const torch::Tensor& /*result*/) {
-  const auto kernel = node.attributes.value("kernel_shape", std::vector<int64_t>{1, 1});
+  const auto kernel = whole_attributes(node, "kernel_shape", {1, 1});
   return kernel.at(0) * kernel.at(1);
 }
 

@@ -202,6 +202,25 @@ TEST(OnnxRules, ShapesThatDoNotFitAreNamedWithTheOperator) {
   }
 }
 
+TEST(OnnxRules, AnAttributeThatIsNoWholeNumberIsNamed) {
+  const auto weights = drawn({4, kChannels, 3, 3}, 1), channels = drawn({kChannels}, 1);
+  const std::vector<Misfit> misfits = {
+      {{"Conv", {"x", weights}, {{"group", 1e30}}},
+       "node 'Conv_y' (Conv): its attribute 'group' is 1e+30, where a whole number is needed"},
+      {{"Conv", {"x", weights}, {{"group", "one"}}}, "its attribute 'group' is of the type string, where"},
+      {{"Conv", {"x", weights}, {{"pads", {0.5, 0.5, 0.5, 0.5}}}}, "its attribute 'pads' is 0.5, where"},
+      {{"Conv", {"x", weights}, {{"pads", 1}}}, "its attribute 'pads' is no list of whole numbers"},
+      {{"LogSoftmax", {"x"}, {{"axis", 1.5}}}, "its attribute 'axis' is 1.5, where"},
+      {{"BatchNormalization", {"x", channels, channels, channels, channels.abs()}, {{"training_mode", 1e30}}},
+       "its attribute 'training_mode' is 1e+30, where"}};
+  const ScratchFolder folder;
+  for (const auto& [node, sentence] : misfits) {
+    EXPECT_THAT(message_of([&, node = node] { network_of({node}, 90, folder / "net.onnx"); }), HasSubstr(sentence));
+  }
+  const auto checkpoint = network_of({{"Conv", {"x", weights}, {{"group", 1.0}}}}, 48, folder / "net.onnx");
+  expect_logits(checkpoint, at::conv2d(pixels(2), weights), 1e-4);
+}
+
 TEST(OnnxRulesExport, InstancesHaveAnyNumberOfAxes) {
   const auto x = pixels(2), scale = drawn({3}, 1), shift = drawn({3}, 2);
   for (const int64_t groups : {1, 3}) {
