@@ -58,6 +58,7 @@ Window window_of(const OperatorCall& c, std::vector<int64_t> kernel) {
   if (rule == "SAME_UPPER" || rule == "SAME_LOWER") {
     pad_to_same(c, window, rule == "SAME_UPPER");
   } else if (rule == "NOTSET") {
+    c.allow_pads(pads);
     window.before = {pads[0], pads[1]};
     window.after = {pads[2], pads[3]};
   } else if (rule != "VALID") {

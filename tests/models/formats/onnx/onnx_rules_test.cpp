@@ -117,7 +117,7 @@ TEST(OnnxRulesExport, ASlopeOfOneAxisBelongsToTheLastAxis) {
               HasSubstr("(PRelu): its slope has the shape (1,1,1,1,6)"));
 }
 
-constexpr int64_t kLeast = std::numeric_limits<int64_t>::min();
+constexpr int64_t kLeast = std::numeric_limits<int64_t>::min(), kMost = std::numeric_limits<int64_t>::max();
 
 TEST(OnnxRules, TheLeastWholeNumberDividedByMinusOneStopsNoProcessor) {
   const ScratchFolder folder;
@@ -187,6 +187,11 @@ TEST(OnnxRules, ShapesThatDoNotFitAreNamedWithTheOperator) {
        "(Pad): has impossible pads"},
       {{"ConvTranspose", {"x", drawn({kChannels, 4, 3, 3}, 1)}, {{"pads", {kLeast, 0, 0, 0}}}},
        "(ConvTranspose): has impossible pads"},
+      {{"Conv", {"x", weights}, {{"pads", {kMost, kMost, kMost, kMost}}}}, "(Conv): has impossible pads"},
+      {{"MaxPool", {"x"}, {{"kernel_shape", {3, 3}}, {"pads", {kMost, kMost, kMost, kMost}}}},
+       "(MaxPool): has impossible pads"},
+      {{"AveragePool", {"x"}, {{"kernel_shape", {3, 3}}, {"pads", {kLeast, 0, kLeast, 0}}}},
+       "(AveragePool): has impossible pads"},
       {{"MatMul", {"x", drawn({3, 4, 2}, 1)}}, "(MatMul): its factors have the shapes (2,3,5,6) and (3,4,2)"},
       {{"Conv", {"x", weights, drawn({3}, 1)}}, "(Conv): its bias has the shape (3), where (4) is needed"},
       {{"InstanceNormalization", {"x", drawn({3}, 1), drawn({6}, 1)}},
