@@ -2,9 +2,10 @@
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
-#include <cmath>
+#include <algorithm>
 
 #include "core/error.hpp"
+#include "core/json_limits.hpp"
 #include "core/reason.hpp"
 #include "models/formats/keras/keras_layer.hpp"
 
@@ -187,9 +188,9 @@ Shape axes_of(const KerasCall& call, int64_t otherwise) {
   const auto given = call.setting("axis");
   Shape axes;
   if (!given.is_array()) {
-    axes.push_back(axis_place(call, given.is_null() ? otherwise : given.get<int64_t>()));
+    axes.push_back(axis_place(call, given.is_null() ? otherwise : whole_of(given)));
   } else {
-    for (const auto& axis : given) axes.push_back(axis_place(call, axis.get<int64_t>()));
+    for (const auto& axis : given) axes.push_back(axis_place(call, whole_of(axis)));
   }
   std::sort(axes.begin(), axes.end());
   return axes;
@@ -295,13 +296,19 @@ KerasValue flatten(KerasCall& call) {
 }
 
 KerasValue reshape(KerasCall& call) {
-  auto shape = call.setting("target_shape").get<Shape>();
-  const int64_t count = product(call.input().shape), known = std::abs(product(shape));
-  for (int64_t& side : shape) {
-    if (side == -1 && known > 0) side = count / known;
+  auto shape = wholes_of(call.setting("target_shape"));
+  const int64_t count = product(call.input().shape);
+  int64_t known = 1, open = 0;
+  for (const int64_t side : shape) {
+    if (side == -1) {
+      ++open;
+    } else {
+      known = side < 1 || known > count / side ? count + 1 : known * side;  // which divides no count
+    }
   }
-  if (product(shape) != count)
+  if (open > 1 || (open == 1 ? count % known != 0 : known != count))
     call.fail(fmt::format("cannot make ({}) of ({})", fmt::join(shape, ","), fmt::join(call.input().shape, ",")));
+  std::replace(shape.begin(), shape.end(), int64_t{-1}, count / known);
   const auto x = call.plain(call.input());
   Shape target{0};
   target.insert(target.end(), shape.begin(), shape.end());
@@ -309,7 +316,7 @@ KerasValue reshape(KerasCall& call) {
 }
 
 KerasValue permute(KerasCall& call) {
-  const auto dims = call.setting("dims").get<Shape>();
+  const auto dims = wholes_of(call.setting("dims"));
   if (dims.size() != call.input().shape.size()) call.fail("its dims do not fit its input");
   Shape order{0}, shape;
   for (const int64_t d : dims) {
@@ -398,9 +405,12 @@ KerasValue concatenate(KerasCall& call) {
 /// {{top, bottom}, {left, right}} of a number, two numbers or two pairs.
 std::array<Shape, 2> margins(const KerasCall& call, const char* key) {
   const auto value = call.setting(key);
-  if (value.is_number()) return {Shape{value, value}, Shape{value, value}};
-  if (value.at(0).is_number()) return {Shape{value.at(0), value.at(0)}, Shape{value.at(1), value.at(1)}};
-  return {Shape{value.at(0).at(0), value.at(0).at(1)}, Shape{value.at(1).at(0), value.at(1).at(1)}};
+  const auto both = [&](const nlohmann::json& given) -> Shape {
+    if (given.is_number()) return {call.whole(key, given), call.whole(key, given)};
+    return {call.whole(key, given.at(0)), call.whole(key, given.at(1))};
+  };
+  if (value.is_number()) return {both(value), both(value)};
+  return {both(value.at(0)), both(value.at(1))};
 }
 
 /// Negative margins crop.
@@ -676,6 +686,18 @@ void check_dtype(const KerasCall& call) {
   }
 }
 
+/// No network has larger values, and the arithmetic of the next layer's sides must not overflow.
+void check_shape(const KerasCall& call, const Shape& shape) {
+  constexpr int64_t kMostNumbers = int64_t{1} << 27;
+  int64_t numbers = 1;
+  for (const int64_t side : shape) {
+    if (side < 1 || numbers > kMostNumbers / side) {
+      call.fail(fmt::format("would have the shape ({}), which no network's value has", fmt::join(shape, ",")));
+    }
+    numbers *= side;
+  }
+}
+
 }  // namespace
 
 KerasValue KerasImage::value() const {
@@ -706,6 +728,7 @@ KerasValue lower_layer(const std::string& class_name, KerasCall& call) {
   const auto& entry = Registry<KerasLayer>::instance().get(class_name);
   try {
     const auto value = entry.lower(call);
+    check_shape(call, value.shape);
     if (!entry.training_only) call.check_settings();
     return value;
   } catch (const UserError&) {

@@ -12,6 +12,7 @@
 #include "core/error.hpp"
 #include "core/files.hpp"
 #include "core/interrupt.hpp"
+#include "core/json_limits.hpp"
 #include "core/reason.hpp"
 #include "core/untrusted.hpp"
 #include "core/zip_file.hpp"
@@ -561,9 +562,16 @@ bool KerasCall::flag(const char* key, bool otherwise) const {
   return value.is_null() ? otherwise : value.get<bool>();
 }
 
+int64_t KerasCall::whole(const char* key, const nlohmann::json& value) const {
+  constexpr int64_t kMost = 1 << 20;
+  const int64_t number = whole_of(value);
+  if (number >= -kMost && number <= kMost) return number;
+  fail(fmt::format("its setting {} = {} must be in [{}, {}]", key, number, -kMost, kMost));
+}
+
 int64_t KerasCall::integer(const char* key, int64_t otherwise) const {
   const auto value = setting(key);
-  return value.is_null() ? otherwise : value.get<int64_t>();
+  return value.is_null() ? otherwise : whole(key, value);
 }
 
 double KerasCall::number(const char* key, double otherwise) const {
@@ -584,8 +592,9 @@ std::string KerasCall::choice(const char* key, const std::vector<std::string>& a
 std::vector<int64_t> KerasCall::pair(const char* key, std::vector<int64_t> otherwise) const {
   const auto value = setting(key);
   if (value.is_null()) return otherwise;
-  if (value.is_number()) return {value.get<int64_t>(), value.get<int64_t>()};
-  auto values = value.get<std::vector<int64_t>>();
+  if (value.is_number()) return {whole(key, value), whole(key, value)};
+  std::vector<int64_t> values;
+  for (const auto& part : value.get_ref<const nlohmann::json::array_t&>()) values.push_back(whole(key, part));
   if (values.size() != 2) fail(fmt::format("{} must have two values", key));
   return values;
 }
