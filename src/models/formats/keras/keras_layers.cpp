@@ -223,13 +223,15 @@ KerasValue affine(KerasCall& call, const KerasValue& x, const torch::Tensor& fac
 KerasValue batch_normalization(KerasCall& call) {
   const auto& x = call.input();
   const int64_t axis = axis_of(call, -1), size = x.shape[static_cast<size_t>(axis) - 1];
-  const auto ones = torch::ones({size});
-  const auto gamma = call.flag("scale", true) ? call.weight("gamma") : ones;
-  const auto beta = call.flag("center", true) ? call.weight("beta") : torch::zeros_like(ones);
-  const auto mean = call.weight("moving_mean"), variance = call.weight("moving_variance");
+  auto gamma = call.flag("scale", true) ? call.weight("gamma") : torch::Tensor();
+  auto beta = call.flag("center", true) ? call.weight("beta") : torch::Tensor();
+  auto mean = call.weight("moving_mean"), variance = call.weight("moving_variance");
   for (const auto* values : {&gamma, &beta, &mean, &variance}) {
-    if (values->dim() != 1 || values->numel() != size) call.fail("its weights do not fit its input");
+    if (values->defined() && (values->dim() != 1 || values->numel() != size))
+      call.fail("its weights do not fit its input");
   }
+  if (!gamma.defined()) gamma = torch::ones_like(mean);
+  if (!beta.defined()) beta = torch::zeros_like(mean);
   const double epsilon = call.number("epsilon", 1e-3);
   if (graph_axis(x, axis) == 1 && x.shape.size() != 2) {
     return call.map("BatchNormalization", x,
@@ -239,6 +241,12 @@ KerasValue batch_normalization(KerasCall& call) {
   }
   const auto factor = gamma / (variance + epsilon).sqrt();
   return affine(call, x, along_axis(x, axis, factor), along_axis(x, axis, beta - mean * factor));
+}
+
+int64_t product(const Shape& shape) {
+  int64_t count = 1;
+  for (const int64_t side : shape) count *= side;
+  return count;
 }
 
 /// Over the last axes.
@@ -251,9 +259,14 @@ KerasValue layer_normalization(KerasCall& call) {
     shape.push_back(call.input().shape[static_cast<size_t>(axes[i]) - 1]);
   }
   const auto x = call.plain(call.input());
-  const auto ones = torch::ones(shape);
-  const auto gamma = call.flag("scale", true) ? call.weight("gamma").reshape(shape) : ones;
-  const auto beta = call.flag("center", true) ? call.weight("beta").reshape(shape) : torch::zeros_like(ones);
+  // Where the file has no weights, one number stands at each place and takes no memory.
+  const auto weight = [&](const char* flag, const char* name, double otherwise) {
+    if (!call.flag(flag, true)) return torch::full({}, otherwise, torch::kFloat32).expand(shape);
+    const auto values = call.weight(name);
+    if (values.numel() != product(shape)) call.fail("its weights do not fit its input");
+    return values.reshape(shape);
+  };
+  const auto gamma = weight("scale", "gamma", 1), beta = weight("center", "beta", 0);
   return call.map("LayerNormalization", x, {call.constant("gamma", gamma), call.constant("beta", beta)},
                   {{"axis", -static_cast<int64_t>(axes.size())}, {"epsilon", call.number("epsilon", 1e-3)}});
 }
@@ -272,12 +285,6 @@ KerasValue global_pool(KerasCall& call, const char* op) {
   const auto y = call.add(op, {x.name}, {});
   if (call.flag("keepdims", false)) return KerasImage{y.name, {1, 1}, x.channels, x.channels_first}.value();
   return call.add("Flatten", {y.name}, {x.channels});
-}
-
-int64_t product(const Shape& shape) {
-  int64_t count = 1;
-  for (const int64_t side : shape) count *= side;
-  return count;
 }
 
 /// With data_format channels_first, the first axis becomes the last before.

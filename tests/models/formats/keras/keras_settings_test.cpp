@@ -181,6 +181,31 @@ TEST(KerasSettingsExport, LayerNormOverTheLastAxes) {
                 at::layer_norm(x, {kRows, kColumns, kDepth}, gamma, beta, 0.01));
 }
 
+TEST(KerasSettingsExport, NormalisationsMayHaveNeitherScaleNorCentre) {
+  const auto x = in_keras(pictures());
+  const json bare = {{"epsilon", 0.01}, {"scale", false}, {"center", false}};
+  const auto mean = numbers({kDepth}, 1), variance = numbers({kDepth}, 2).abs() + 0.5;
+  expect_values("batch-norm-bare", json::array({named("BatchNormalization", "b", bare)}),
+                {{"b", {{"moving_mean", mean}, {"moving_variance", variance}}}}, (x - mean) / (variance + 0.01).sqrt());
+  expect_values("layer-norm-bare", json::array({named("LayerNormalization", "l", bare)}), {{"l", {}}},
+                at::layer_norm(x, {kDepth}, {}, {}, 0.01));
+}
+
+TEST(KerasSettings, WeightsOfNormalisationsMustFitTheirInput) {
+  const ScratchFolder folder;
+  const auto few = numbers({kDepth - 1}, 1), fitting = numbers({kDepth}, 2);
+  const auto refusal = [&](const std::string& class_name, const KerasLayerWeights& weights) {
+    test::write_keras_h5(folder / "net.h5", sequence(json::array({named(class_name, "n", json::object())})), {weights});
+    return message_of([&] { load_model(folder / "net.h5"); });
+  };
+  const std::string sentence = "layer 'n': its weights do not fit its input";
+  EXPECT_THAT(refusal("LayerNormalization", {"n", {{"gamma", few}, {"beta", fitting}}}), HasSubstr(sentence));
+  EXPECT_THAT(
+      refusal("BatchNormalization",
+              {"n", {{"gamma", fitting}, {"beta", fitting}, {"moving_mean", fitting}, {"moving_variance", few}}}),
+      HasSubstr(sentence));
+}
+
 /// max_value above it, x from the threshold on, negative_slope (x - threshold) below.
 T relu_by_formula(const T& x, double slope, double threshold, double most) {
   const auto upper = at::where(x > threshold, x, torch::zeros_like(x)).clamp_max(most);
