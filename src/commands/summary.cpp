@@ -9,6 +9,7 @@
 #include "core/escape.hpp"
 #include "core/file_name.hpp"
 #include "core/files.hpp"
+#include "core/json_limits.hpp"
 #include "core/options.hpp"
 #include "core/output_lock.hpp"
 #include "core/runtime.hpp"
@@ -41,10 +42,10 @@ Subject from_model(const ModelOptions& model, const Checkpoint& checkpoint) {
                   input.size, input.columns(), fmt::join(input.mean, ", "), fmt::join(input.std, ", "));
   if (checkpoint.training.contains("last_epoch")) {
     const auto& epoch = checkpoint.training.at("last_epoch");
-    subject.title += fmt::format(
-        "Trained {} epochs on {} images; validation accuracy {:.2f} % (n={})\n", epoch.at("epoch").get<int64_t>(),
-        checkpoint.training.at("training_images").get<int64_t>(), 100 * epoch.at("validation_accuracy").get<double>(),
-        checkpoint.training.at("validation_images").get<int64_t>());
+    subject.title += fmt::format("Trained {} epochs on {} images; validation accuracy {:.2f} % (n={})\n",
+                                 whole_of(epoch.at("epoch")), whole_of(checkpoint.training.at("training_images")),
+                                 100 * epoch.at("validation_accuracy").get<double>(),
+                                 whole_of(checkpoint.training.at("validation_images")));
   }
   return subject;
 }

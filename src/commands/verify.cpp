@@ -5,6 +5,7 @@
 #include "commands/options/show_options.hpp"
 #include "core/command.hpp"
 #include "core/escape.hpp"
+#include "core/json_limits.hpp"
 #include "core/json_text.hpp"
 #include "core/observer.hpp"
 #include "core/options.hpp"
@@ -140,7 +141,7 @@ int verify(Settings& settings, DividedWork& work) {
   const Tta tta = parse_tta(set.claim.value("tta", "none"));
   const Classifier classifier = make_classifier(checkpoint, settings.runtime).with_tta(tta);
   settings.data.split = set.claim.at("split").get<std::string>();
-  settings.data.limit = set.claim.at("limit").get<int64_t>();
+  settings.data.limit = whole_of(set.claim.at("limit"));
   const Dataset evaluated = settings.data.part(settings.data.read(settings.model, checkpoint));
   const nlohmann::json identity = {{"network", checkpoint.digest},
                                    {"classifier", describe_classifier(classifier)},

@@ -10,10 +10,10 @@
 #include "core/digest.hpp"
 #include "core/error.hpp"
 #include "core/files.hpp"
+#include "core/json_limits.hpp"
 #include "core/json_text.hpp"
 #include "core/large_bytes.hpp"
 #include "core/pickle.hpp"
-#include "core/untrusted.hpp"
 #include "core/zip_file.hpp"
 
 namespace fercli {
@@ -117,10 +117,11 @@ Container container_of_zip(const ZipFile& file, const std::string& kind) {
     text = about->text;
     digest = sum->text;
     container.tensors = tensors_of(*tensors);
-    const auto header = parse_untrusted_json(text);
-    if (header.at("format").get<int64_t>() > kFormatVersion) {
-      throw UserError(fmt::format("{}: was written by a newer fercli (format {}, this one reads {})", name,
-                                  header.at("format").get<int64_t>(), kFormatVersion));
+    if (is_nested_too_deeply(text)) throw std::runtime_error("nested too deeply");
+    const auto header = nlohmann::json::parse(text);  // with real numbers of any size: wholes are read by whole_of
+    if (const int64_t format = whole_of(header.at("format")); format > kFormatVersion) {
+      throw UserError(fmt::format("{}: was written by a newer fercli (format {}, this one reads {})", name, format,
+                                  kFormatVersion));
     }
     container.kind = header.at("kind");
     container.header = header.at("content");

@@ -9,27 +9,11 @@
 
 #include "core/error.hpp"
 #include "core/files.hpp"
+#include "core/json_limits.hpp"
 
 namespace fercli {
 
 namespace {
-
-constexpr int kDeepestJson = 256;
-
-/// Looked at before the parser runs: its own callback for every value takes quadratic time in long arrays of objects.
-bool is_nested_too_deeply(const std::string& text) {
-  int depth = 0;
-  bool quoted = false;
-  for (size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    if (c == '"') quoted = !quoted;
-    if (quoted && c == '\\') ++i;
-    if (quoted) continue;
-    if ((c == '[' || c == '{') && ++depth > kDeepestJson) return true;
-    if (c == ']' || c == '}') --depth;
-  }
-  return false;
-}
 
 /// What no 64-bit whole number holds: a reader that asks for a whole number would convert it, which is undefined.
 bool has_number_out_of_range(const nlohmann::json& value) {

@@ -10,6 +10,7 @@
 #include "core/digest.hpp"
 #include "core/error.hpp"
 #include "core/files.hpp"
+#include "core/json_limits.hpp"
 #include "core/json_text.hpp"
 #include "models/files/limits.hpp"
 #include "models/graph/foreign_model.hpp"
@@ -151,15 +152,15 @@ Checkpoint load_checkpoint(const fs::path& path, bool trust_code) {
   try {
     checkpoint.arch = file.header.at("arch");
     checkpoint.classes = LabelSet(file.header.at("classes").get<std::vector<std::string>>());
-    checkpoint.options = {file.header.at("channels"), file.header.at("size"), checkpoint.classes.size(),
-                          file.header.at("settings")};
+    checkpoint.options = {whole_of(file.header.at("channels")), whole_of(file.header.at("size")),
+                          checkpoint.classes.size(), file.header.at("settings")};
     const auto& input = file.header.at("preprocessing");
-    checkpoint.preprocessing = {input.at("channels"),
-                                input.at("size"),
+    checkpoint.preprocessing = {whole_of(input.at("channels")),
+                                whole_of(input.at("size")),
                                 input.at("mean"),
                                 input.at("std"),
-                                input.value("width", int64_t{0}),
-                                input.value("crop_from", int64_t{0})};
+                                whole_of(input.value("width", nlohmann::json(0))),
+                                whole_of(input.value("crop_from", nlohmann::json(0)))};
     check_header(checkpoint, path.string());
     checkpoint.warnings = file.header.value("warnings", std::vector<std::string>{});
     checkpoint.training = file.header.at("training");

@@ -3,6 +3,8 @@
 #include <cmath>
 #include <limits>
 
+#include "core/json_limits.hpp"
+
 namespace fercli {
 
 namespace shape {
@@ -72,21 +74,6 @@ json or_null(json schema) {
 }
 
 }  // namespace shape
-
-namespace {
-
-template <class Whole>
-Whole whole_of(const nlohmann::json& json) {
-  using Limits = std::numeric_limits<Whole>;
-  if (json.is_number_float()) {
-    const auto value = json.get<double>();
-    const bool fits = value >= static_cast<double>(Limits::min()) && value < std::ldexp(1.0, Limits::digits);
-    if (!fits) json.get_ref<const nlohmann::json::number_integer_t&>();  // throws that it is none
-  }
-  return json.get<Whole>();
-}
-
-}  // namespace
 
 nlohmann::json Shape<double>::write(double value) {
   return std::isfinite(value) ? nlohmann::json(value) : nlohmann::json();

@@ -184,6 +184,13 @@ TEST(Containers, GiveBackWhatWasStored) {
   EXPECT_EQ(loaded.tensors.at("h").scalar_type(), torch::kFloat16);
 }
 
+TEST(Containers, HoldNumbersThatNoWholeNumberHolds) {
+  const test::ScratchFolder folder;
+  save_container({"checkpoint", {{"bounds", {-3.4028234663852886e38, 1e300}}}, {}}, folder / "c.pt");
+  EXPECT_EQ(load_container(folder / "c.pt", "checkpoint").header.at("bounds"),
+            nlohmann::json({-3.4028234663852886e38, 1e300}));
+}
+
 TEST(Options, TwoOfOneNameAreRefused) {
   std::string first, second;
   OptionSet options("test", "", "");

@@ -51,7 +51,9 @@ TEST(Schemas, ThoseInResultsAreWhatTheProgramPrints) {
 TEST(Shapes, WholeNumbersThatTheTypeDoesNotHoldAreRefused) {
   EXPECT_EQ(Shape<int64_t>::read(5.0), 5);
   EXPECT_EQ(Shape<int64_t>::read(-3), -3);
-  for (const double value : {1e30, -1e30, 0x1p63}) EXPECT_THROW(Shape<int64_t>::read(value), json::exception) << value;
+  for (const double value : {1e30, -1e30, 0x1p63, 5.5}) {
+    EXPECT_THROW(Shape<int64_t>::read(value), json::exception) << value;
+  }
   EXPECT_EQ(Shape<std::vector<uint64_t>>::read(json::array({1, 0x1p63})),
             (std::vector<uint64_t>{1, uint64_t{1} << 63}));
   for (const double value : {-1.5, 0x1p64}) {

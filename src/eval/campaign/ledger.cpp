@@ -6,6 +6,7 @@
 
 #include "core/container.hpp"
 #include "core/error.hpp"
+#include "core/json_limits.hpp"
 #include "core/json_text.hpp"
 #include "core/tensor_list.hpp"
 
@@ -34,7 +35,8 @@ json cost_json(const AttackRecord& record) {
 void read_cost(const json& budgets, AttackRecord& record) {
   for (const auto& stages : budgets) {
     auto& list = record.cost.emplace_back();
-    for (const auto& stage : stages) list.push_back({stage.at(0), stage.at(1), stage.at(2)});
+    for (const auto& stage : stages)
+      list.push_back({whole_of(stage.at(0)), whole_of(stage.at(1)), whole_of(stage.at(2))});
   }
 }
 
@@ -61,9 +63,9 @@ AttackRecord record_of(const json& facts) {
   record.transferred = facts.at("transferred");
   record.stages = facts.at("stages").get<std::vector<std::string>>();
   record.settings = facts.at("settings");
-  record.legs = facts.at("legs");
-  record.forward = facts.at("forward").get<std::vector<int64_t>>();
-  record.backward = facts.at("backward").get<std::vector<int64_t>>();
+  record.legs = whole_of(facts.at("legs"));
+  record.forward = wholes_of(facts.at("forward"));
+  record.backward = wholes_of(facts.at("backward"));
   read_cost(facts.at("cost"), record);
   record.seconds = facts.at("seconds").get<std::vector<double>>();
   return record;
@@ -156,7 +158,7 @@ Ledger ledger_of(const Container& container, const std::string& name) {
 }
 
 std::string shard_name(const json& shard) {
-  return fmt::format("{}/{}", shard.at(0).get<int64_t>() + 1, shard.at(1).get<int64_t>());
+  return fmt::format("{}/{}", whole_of(shard.at(0)) + 1, whole_of(shard.at(1)));
 }
 
 /// Throws UserError unless these are all shards of one run, each there once and finished.
@@ -175,7 +177,7 @@ void check_shards(const std::vector<Ledger>& shards) {
     if (!ledger.finished()) throw UserError(fmt::format("merge: shard {} is not finished", shard_name(shard)));
     if (!there.insert(shard).second) throw UserError(fmt::format("merge: shard {} is there twice", shard_name(shard)));
   }
-  const int64_t of = shards.front().identity.at("shard").at(1);
+  const int64_t of = whole_of(shards.front().identity.at("shard").at(1));
   for (int64_t index = 0; index < of; ++index) {
     const json shard{index, of};
     if (there.count(shard) == 0) throw UserError(fmt::format("merge: shard {} is missing", shard_name(shard)));

@@ -4,6 +4,7 @@
 #include <hdf5.h>
 
 #include <algorithm>
+#include <limits>
 
 #include "core/error.hpp"
 #include "core/files.hpp"
@@ -78,8 +79,10 @@ uint64_t claimed_length(hid_t attribute, hid_t type, size_t count) {
   return sum;
 }
 
-std::vector<std::string> variable_texts(hid_t attribute, hid_t type, hid_t space, size_t count, int64_t most) {
-  if (claimed_length(attribute, type, count) > static_cast<uint64_t>(most)) return {};
+std::vector<std::string> variable_texts(hid_t attribute, hid_t type, hid_t space, size_t count, uint64_t& left) {
+  const uint64_t claimed = claimed_length(attribute, type, count);
+  if (claimed > left) return {};
+  left -= claimed;
   std::vector<char*> pointers(count, nullptr);
   std::vector<std::string> texts;
   const Handle memory(H5Tcopy(H5T_C_S1), H5Tclose);
@@ -91,9 +94,10 @@ std::vector<std::string> variable_texts(hid_t attribute, hid_t type, hid_t space
   return texts;
 }
 
-std::vector<std::string> fixed_texts(hid_t attribute, hid_t type, size_t count) {
+std::vector<std::string> fixed_texts(hid_t attribute, hid_t type, size_t count, uint64_t& left) {
   const size_t length = H5Tget_size(type);
-  if (length == 0 || length > kLongestText || count > kLongestText / length) return {};
+  if (length == 0 || length > kLongestText || count > kLongestText / length || length * count > left) return {};
+  left -= length * count;
   std::vector<char> buffer(length * count);
   if (H5Aread(attribute, type, buffer.data()) < 0) return {};
   std::vector<std::string> texts;
@@ -101,16 +105,16 @@ std::vector<std::string> fixed_texts(hid_t attribute, hid_t type, size_t count) 
   return texts;
 }
 
-/// `most`: bytes that texts of variable length may have.
-std::vector<std::string> read_texts(hid_t object, const std::string& name, int64_t most) {
+/// `left`: bytes that texts may have; those of this attribute are taken off.
+std::vector<std::string> read_texts(hid_t object, const std::string& name, uint64_t& left) {
   if (H5Aexists(object, name.c_str()) <= 0) return {};
   const Handle attribute(H5Aopen(object, name.c_str(), H5P_DEFAULT), H5Aclose);
   if (!attribute) return {};
   const Handle type(H5Aget_type(attribute), H5Tclose), space(H5Aget_space(attribute), H5Sclose);
   const hssize_t count = H5Sget_simple_extent_npoints(space);
   if (H5Tget_class(type) != H5T_STRING || count <= 0 || static_cast<hsize_t>(count) > kMostTexts) return {};
-  return H5Tis_variable_str(type) > 0 ? variable_texts(attribute, type, space, static_cast<size_t>(count), most)
-                                      : fixed_texts(attribute, type, static_cast<size_t>(count));
+  return H5Tis_variable_str(type) > 0 ? variable_texts(attribute, type, space, static_cast<size_t>(count), left)
+                                      : fixed_texts(attribute, type, static_cast<size_t>(count), left);
 }
 
 /// At most one deflate filter, which a few bytes can grow a thousandfold, and those that leave the size as it is.
@@ -149,13 +153,14 @@ Hdf5File::Hdf5File(const std::filesystem::path& path) : name_(path.string()) {
   require_file(path);
   std::error_code error;
   size_ = static_cast<int64_t>(std::filesystem::file_size(path, error));
+  texts_left_ = static_cast<uint64_t>(size_);
   const hid_t id = H5Fopen(path.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT);
   if (id < 0) throw UserError(fmt::format("{}: is a truncated or damaged HDF5 file", name_));
   file_ = own(id);
 }
 
 Hdf5File::Hdf5File(const std::string& bytes, const std::string& name)
-    : name_(name), size_(static_cast<int64_t>(bytes.size())) {
+    : name_(name), size_(static_cast<int64_t>(bytes.size())), texts_left_(bytes.size()) {
   silence();
   const Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose);
   H5Pset_fapl_core(access, 1 << 20, /*backing_store=*/0);
@@ -180,21 +185,27 @@ bool Hdf5File::has(const std::string& path) const {
   return true;
 }
 
-std::vector<std::string> Hdf5File::texts(const std::string& group, const std::string& attribute) const {
+std::vector<std::string> Hdf5File::texts_in(const std::string& group, const std::string& attribute,
+                                            int64_t most_pieces) const {
   if (group != "/" && !has(group)) return {};
   const Handle object(H5Oopen(id_of(file_), group.c_str(), H5P_DEFAULT), H5Oclose);
   if (!object) return {};
-  auto texts = read_texts(object, attribute, size_);
-  for (int64_t piece = 0; texts.empty() || piece > 0; ++piece) {
-    const auto more = read_texts(object, fmt::format("{}{}", attribute, piece), size_);
+  auto texts = read_texts(object, attribute, texts_left_);
+  if (!texts.empty()) return texts;
+  for (int64_t piece = 0; piece < most_pieces; ++piece) {
+    const auto more = read_texts(object, fmt::format("{}{}", attribute, piece), texts_left_);
     if (more.empty()) break;
     texts.insert(texts.end(), more.begin(), more.end());
   }
   return texts;
 }
 
+std::vector<std::string> Hdf5File::texts(const std::string& group, const std::string& attribute) const {
+  return texts_in(group, attribute, std::numeric_limits<int64_t>::max());
+}
+
 std::optional<std::string> Hdf5File::text(const std::string& group, const std::string& attribute) const {
-  const auto found = texts(group, attribute);
+  const auto found = texts_in(group, attribute, 1);
   if (found.empty()) return {};
   return found.front();
 }

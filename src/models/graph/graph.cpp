@@ -3,11 +3,14 @@
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
+#include <cmath>
 #include <set>
 #include <unordered_map>
 
 #include "core/error.hpp"
+#include "core/numbers.hpp"
 #include "core/progress.hpp"
+#include "models/graph/attributes.hpp"
 #include "models/graph/operator.hpp"
 #include "models/networks/layer_trace.hpp"
 
@@ -137,7 +140,7 @@ void transpose_dense_weights(Graph& graph) {
     const auto* entry = find_operator(node.op);
     if (entry == nullptr || !entry->understands("transB") || node.inputs.size() < 2) continue;
     const auto weight = graph.constants.find(node.inputs[1]);
-    if (weight == graph.constants.end() || weight->second.dim() != 2 || node.attributes.value("transB", 0) != 0)
+    if (weight == graph.constants.end() || weight->second.dim() != 2 || whole_attribute(node, "transB", 0) != 0)
       continue;
     auto& name = transposed[node.inputs[1]];
     if (name.empty()) name = graph.constant(node.inputs[1], weight->second.t().contiguous());
@@ -261,16 +264,36 @@ class GraphExecutor : public AutogradExecutor {
   size_t input_ = 0, output_ = 0;
 };
 
+constexpr const char *kAboveAll = "inf", *kBelowAll = "-inf";
+
+/// JSON has no infinite numbers, as bounds and pads may be: they are stored as words.
+nlohmann::json stored_attributes(nlohmann::json attributes) {
+  for (auto& value : attributes) {
+    if (value == kInfinity) value = kAboveAll;
+    if (value == -kInfinity) value = kBelowAll;
+  }
+  return attributes;
+}
+
+nlohmann::json restored_attributes(nlohmann::json attributes) {
+  for (auto& value : attributes) {
+    if (value == kAboveAll) value = kInfinity;
+    if (value == kBelowAll) value = -kInfinity;
+  }
+  return attributes;
+}
+
 nlohmann::json to_json(const GraphNode& node) {
   return {{"op", node.op},
           {"name", node.name},
           {"inputs", node.inputs},
           {"outputs", node.outputs},
-          {"attributes", node.attributes}};
+          {"attributes", stored_attributes(node.attributes)}};
 }
 
 GraphNode node_from_json(const nlohmann::json& json) {
-  return {json.at("op"), json.at("name"), json.at("inputs"), json.at("outputs"), json.at("attributes")};
+  return {json.at("op"), json.at("name"), json.at("inputs"), json.at("outputs"),
+          restored_attributes(json.at("attributes"))};
 }
 
 std::shared_ptr<const ForeignModel> restore(const nlohmann::json& header,
@@ -322,6 +345,8 @@ void check_node(const GraphNode& node, const GraphOperator& entry, const std::st
   };
   for (const auto& [name, value] : node.attributes.items()) {
     if (!entry.understands(name)) fail(fmt::format("its attribute '{}' is not supported", name));
+    if (value.is_number_float() && std::isnan(value.get<double>()))
+      fail(fmt::format("its attribute '{}' is NaN", name));
   }
   for (size_t i = 0; i < entry.least_inputs; ++i) {
     if (i >= node.inputs.size() || node.inputs[i].empty()) fail(fmt::format("input {} is missing", i + 1));

@@ -9,6 +9,7 @@
 
 #include "core/error.hpp"
 #include "core/text.hpp"
+#include "models/graph/attributes.hpp"
 #include "models/graph/operator.hpp"
 
 namespace fercli {
@@ -120,15 +121,15 @@ Pulled pulled_back(const std::function<Tensors(const Tensors&)>& linear, const T
 /// Whether no input of a window but one can be the largest; where the windows are unusual, never. mid: the middle.
 torch::Tensor has_one_winner(const GraphNode& node, const Between& x, const torch::Tensor& mid,
                              const torch::Tensor& result) {
-  const auto pads = node.attributes.value("pads", std::vector<int64_t>{0, 0, 0, 0});
-  if (node.attributes.value("auto_pad", "NOTSET") != "NOTSET" || node.attributes.value("ceil_mode", 0) != 0) {
+  const auto pads = whole_attributes(node, "pads", {0, 0, 0, 0});
+  if (node.attributes.value("auto_pad", "NOTSET") != "NOTSET" || whole_attribute(node, "ceil_mode", 0) != 0) {
     return torch::zeros_like(result, torch::kBool);
   }
-  const auto kernel = node.attributes.value("kernel_shape", std::vector<int64_t>{1, 1});
+  const auto kernel = whole_attributes(node, "kernel_shape", {1, 1});
   const auto columns = [&](const torch::Tensor& values) {
     const auto padded = at::constant_pad_nd(values, {pads[1], pads[3], pads[0], pads[2]}, -kBeyondAll);
-    return at::im2col(padded, kernel, node.attributes.value("dilations", std::vector<int64_t>{1, 1}), {0, 0},
-                      node.attributes.value("strides", std::vector<int64_t>{1, 1}))
+    return at::im2col(padded, kernel, whole_attributes(node, "dilations", {1, 1}), {0, 0},
+                      whole_attributes(node, "strides", {1, 1}))
         .view({values.size(0), values.size(1), kernel[0] * kernel[1], -1});
   };
   const auto winner = columns(mid).argmax(2, /*keepdim=*/true);

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "core/error.hpp"
+#include "models/graph/attributes.hpp"
 
 namespace fercli {
 
@@ -37,7 +38,8 @@ void OnnxDraft::write(GraphNode node) {
     if (attribute.place == kReal && value.is_number()) value = value.get<double>();
     if (attribute.place == kInput) {
       node.inputs.resize(std::max(node.inputs.size(), input + 1));
-      node.inputs[input] = value.is_array() ? whole(value.get<std::vector<int64_t>>()) : scalar(value.get<float>());
+      node.inputs[input] =
+          value.is_array() ? whole(whole_attributes(node, attribute.name, {})) : scalar(value.get<float>());
     }
     const bool stays = attribute.place == kAttribute || attribute.place == kReal;
     if (!stays) node.attributes.erase(attribute.name);

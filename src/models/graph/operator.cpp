@@ -7,6 +7,7 @@
 #include "core/error.hpp"
 #include "core/reason.hpp"
 #include "core/tensor_list.hpp"
+#include "models/graph/attributes.hpp"
 
 namespace fercli {
 
@@ -16,7 +17,7 @@ const torch::Tensor& OperatorCall::operator[](size_t i) const {
 }
 
 int64_t OperatorCall::integer(const char* attribute, int64_t otherwise) const {
-  return given(attribute) ? node_.attributes.at(attribute).get<int64_t>() : otherwise;
+  return whole_attribute(node_, attribute, otherwise);
 }
 
 double OperatorCall::number(const char* attribute, double otherwise) const {
@@ -28,7 +29,7 @@ std::string OperatorCall::word(const char* attribute, const std::string& otherwi
 }
 
 std::vector<int64_t> OperatorCall::integers(const char* attribute, std::vector<int64_t> otherwise) const {
-  return given(attribute) ? node_.attributes.at(attribute).get<std::vector<int64_t>>() : otherwise;
+  return whole_attributes(node_, attribute, std::move(otherwise));
 }
 
 std::vector<int64_t> OperatorCall::integers(size_t input, const char* attribute, std::vector<int64_t> otherwise) const {

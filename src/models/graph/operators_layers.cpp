@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "core/error.hpp"
+#include "models/graph/attributes.hpp"
 #include "models/graph/operator.hpp"
 #include "models/kernels/bfloat16_emulation.hpp"
 
@@ -57,6 +58,7 @@ Window window_of(const OperatorCall& c, std::vector<int64_t> kernel) {
   if (rule == "SAME_UPPER" || rule == "SAME_LOWER") {
     pad_to_same(c, window, rule == "SAME_UPPER");
   } else if (rule == "NOTSET") {
+    c.allow_pads(pads);
     window.before = {pads[0], pads[1]};
     window.after = {pads[2], pads[3]};
   } else if (rule != "VALID") {
@@ -337,8 +339,8 @@ Tensors instance_normalization(const OperatorCall& c) {
 void read_batch_normalization(GraphNode& node, Graph& /*graph*/, int64_t opset) {
   const auto statistics =
       std::count_if(node.outputs.begin(), node.outputs.end(), [](const std::string& name) { return !name.empty(); });
-  if (node.attributes.value("training_mode", 0) != 0 || (opset < 14 && statistics > 1)) refuse_training(node);
-  if (node.attributes.value("spatial", 1) == 0) {
+  if (whole_attribute(node, "training_mode", 0) != 0 || (opset < 14 && statistics > 1)) refuse_training(node);
+  if (whole_attribute(node, "spatial", 1) == 0) {
     throw UserError(fmt::format("node '{}': statistics for each pixel are not supported", node.name));
   }
 }
@@ -361,7 +363,7 @@ std::vector<int64_t> channels_of_convolution(const GraphNode& /*node*/) {
 }
 
 std::vector<int64_t> channels_of_gemm(const GraphNode& node) {
-  return node.attributes.value("transB", 0) != 0 ? std::vector<int64_t>{-1, 1} : std::vector<int64_t>{1, -1};
+  return whole_attribute(node, "transB", 0) != 0 ? std::vector<int64_t>{-1, 1} : std::vector<int64_t>{1, -1};
 }
 
 void multiply_magnitudes(GraphNode& node, Tensors& /*inputs*/) {
@@ -379,7 +381,7 @@ int64_t products_of_row(const GraphNode& /*node*/, const Tensors& inputs, const 
 }
 
 int64_t pixels_of_window(const GraphNode& node, const Tensors& /*inputs*/, const torch::Tensor& /*result*/) {
-  const auto kernel = node.attributes.value("kernel_shape", std::vector<int64_t>{1, 1});
+  const auto kernel = whole_attributes(node, "kernel_shape", {1, 1});
   return kernel.at(0) * kernel.at(1);
 }
 

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "core/tensor_list.hpp"
+#include "models/graph/attributes.hpp"
 #include "models/graph/onnx_draft.hpp"
 
 namespace fercli::graph_operators_resize {
@@ -127,7 +128,7 @@ void read_resize(GraphNode& node, Graph& graph, int64_t opset) {
 template <class Number>
 std::vector<Number> over_four_axes(const GraphNode& node, const OnnxDraft& draft, size_t place, Number otherwise) {
   const auto given = draft.constant_input(node, place, "sizes or scales").to(c10::CppTypeToScalarType<Number>::value);
-  const auto axes = node.attributes.value("axes", std::vector<int64_t>{0, 1, 2, 3});
+  const auto axes = whole_attributes(node, "axes", {0, 1, 2, 3});
   std::vector<Number> all(4, otherwise);
   for (size_t i = 0; i < axes.size(); ++i) {
     all.at(static_cast<size_t>(axes[i] < 0 ? axes[i] + 4 : axes[i])) =

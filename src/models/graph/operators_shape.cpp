@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "core/tensor_list.hpp"
+#include "models/graph/attributes.hpp"
 #include "models/graph/onnx_draft.hpp"
 
 namespace fercli::graph_operators_shape {
@@ -320,12 +321,12 @@ void read_dropout(GraphNode& node, Graph& graph, int64_t /*opset*/) {
 
 /// Constants are float32 here, whatever they were in the file, and so is the arithmetic between them.
 void write_cast(GraphNode node, OnnxDraft& draft) {
-  if (is_real_type(node.attributes.value("to", kFloat))) node.attributes["to"] = kFloat;
+  if (is_real_type(whole_attribute(node, "to", kFloat))) node.attributes["to"] = kFloat;
   draft.keep(std::move(node));
 }
 
 void write_reshape(GraphNode node, OnnxDraft& draft) {
-  if (node.attributes.value("allowzero", 0) == 0) node.attributes.erase("allowzero");
+  if (whole_attribute(node, "allowzero", 0) == 0) node.attributes.erase("allowzero");
   draft.keep(std::move(node));
 }
 
@@ -343,7 +344,7 @@ void write_constant_of_shape(GraphNode node, OnnxDraft& draft) {
 
 /// An attribute, an input since opset 13. None when they are computed.
 std::vector<int64_t> axes_of(const GraphNode& node, const Graph& graph) {
-  if (node.attributes.contains("axes")) return node.attributes["axes"];
+  if (node.attributes.contains("axes")) return whole_attributes(node, "axes", {});
   const auto given = node.inputs.size() > 1 ? graph.constants.find(node.inputs[1]) : graph.constants.end();
   if (given == graph.constants.end()) return {};
   return list_of(given->second);
@@ -409,7 +410,7 @@ const RegisterOperators registered{
      {"allowzero"},
      1,
      OnnxForm{write_reshape, nullptr,
-              [](const GraphNode& node) -> int64_t { return node.attributes.value("allowzero", 0) != 0 ? 14 : 1; }},
+              [](const GraphNode& node) -> int64_t { return whole_attribute(node, "allowzero", 0) != 0 ? 14 : 1; }},
      BatchForm{free_reshaped},
      Effect::Moves},
     {"Flatten", flatten, {"axis"}, 1, Effect::Moves},

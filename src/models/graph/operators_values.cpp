@@ -6,6 +6,7 @@
 
 #include "core/error.hpp"
 #include "core/tensor_list.hpp"
+#include "models/graph/attributes.hpp"
 #include "models/graph/onnx_draft.hpp"
 
 namespace fercli::graph_operators_values {
@@ -144,7 +145,7 @@ void write_reduction(GraphNode node, OnnxDraft& draft) {
   constexpr int64_t kTakeAxes = 18;
   auto& attributes = node.attributes;
   if (draft.opset() >= kTakeAxes) {
-    if (attributes.contains("axes")) node.inputs = {node.inputs[0], draft.whole(attributes["axes"])};
+    if (attributes.contains("axes")) node.inputs = {node.inputs[0], draft.whole(whole_attributes(node, "axes", {}))};
     attributes.erase("axes");
     return draft.keep(std::move(node));
   }
@@ -153,7 +154,7 @@ void write_reduction(GraphNode node, OnnxDraft& draft) {
     if (!axes.empty()) attributes["axes"] = axes;
     node.inputs.resize(1);
   }
-  const bool keeps_all = attributes.value("noop_with_empty_axes", 0) != 0 && !attributes.contains("axes");
+  const bool keeps_all = whole_attribute(node, "noop_with_empty_axes", 0) != 0 && !attributes.contains("axes");
   attributes.erase("noop_with_empty_axes");
   keeps_all ? draft.finish(node, "Identity", node.inputs) : draft.keep(std::move(node));
 }
@@ -217,7 +218,7 @@ void write_dequantize(GraphNode node, OnnxDraft& draft) {
     if (values.numel() > 1) {
       const auto rank = static_cast<int64_t>(draft.sides_of(node.inputs[0]).size());  // runs the network up to there
       std::vector<int64_t> shape(static_cast<size_t>(rank), 1);
-      const int64_t axis = node.attributes.value("axis", 1);
+      const int64_t axis = whole_attribute(node, "axis", 1);
       shape.at(static_cast<size_t>(axis < 0 ? axis + rank : axis)) = -1;
       values = values.reshape(shape);
     }
@@ -245,7 +246,7 @@ Tensors softmax(const OperatorCall& c, const Function& function) {
 
 bool free_softmax(GraphNode& node, Graph& /*graph*/, const FixedBatch& batch) {
   for (const char* axis : {"axis", "over_all_from"}) {
-    if (batch.left_out && node.attributes.value(axis, -1) == 0) node.attributes[axis] = 1;
+    if (batch.left_out && whole_attribute(node, axis, -1) == 0) node.attributes[axis] = 1;
   }
   return batch.left_out;
 }
@@ -279,7 +280,7 @@ void keep_magnitudes(GraphNode& node, Tensors& /*inputs*/) {
 
 void read_softmax(GraphNode& node, Graph& /*graph*/, int64_t opset) {
   if (opset >= 13) return;
-  node.attributes["over_all_from"] = node.attributes.value("axis", 1);
+  node.attributes["over_all_from"] = whole_attribute(node, "axis", 1);
   node.attributes.erase("axis");
 }
 

@@ -211,6 +211,19 @@ TEST_F(RobustnessOf, AStateOfAnotherVersionOrWithOtherPlugInsIsRefused) {
   }
 }
 
+TEST_F(RobustnessOf, AStateWhoseCountsAreNoWholeNumbersIsRefused) {
+  const test::ScratchFolder folder;
+  const auto state = folder / "robustness.state";
+  measure(state);
+  const Container mine = load_container(state, "ledger");
+  for (const char* count : {"/legs", "/forward/0", "/backward/0", "/cost/0/0/1"}) {
+    Container other = mine;
+    other.header["attacks"][0][nlohmann::json::json_pointer(count)] = 1e30;
+    save_container(other, state);
+    EXPECT_THAT(user_error([&] { measure(state); }), HasSubstr("is incomplete; remove it")) << count;
+  }
+}
+
 TEST_F(RobustnessOf, AStateOfARunWithAnOptionThatIsGoneIsRefused) {
   const test::ScratchFolder folder;
   plan_.mask = torch::ones({1, kSide, kSide});

@@ -273,6 +273,17 @@ TEST_F(BrokenCheckpoint, AClassThatIsNamedTwiceIsRefused) {
               testing::HasSubstr("names the class Angry twice"));
 }
 
+TEST_F(BrokenCheckpoint, ASizeThatIsNoWholeNumberIsRefused) {
+  Container container = load_container(folder_ / "model.pt", "checkpoint");
+  for (const double size : {1e30, 31.5}) {
+    container.header["size"] = size;
+    save_container(container, folder_ / "broken.pt");
+    EXPECT_THAT(message_of([&] { load_checkpoint(folder_ / "broken.pt"); }),
+                testing::HasSubstr("the checkpoint's header is not complete, or its values have wrong types"))
+        << size;
+  }
+}
+
 TEST_F(BrokenCheckpoint, AnotherKindOfFileIsNamed) {
   save_container({"dataset", {}, {}}, folder_ / "data.pt");
   EXPECT_THAT(message_of([&] { load_checkpoint(folder_ / "data.pt"); }),

@@ -61,6 +61,7 @@ struct KerasCall {
 
   nlohmann::json setting(const char* key) const;  ///< null: not given
   bool flag(const char* key, bool otherwise) const;
+  int64_t whole(const char* key, const nlohmann::json& value) const;  ///< a number in it, within limits
   int64_t integer(const char* key, int64_t otherwise) const;
   double number(const char* key, double otherwise) const;
   std::string choice(const char* key, const std::vector<std::string>& allowed) const;  ///< the first when not given

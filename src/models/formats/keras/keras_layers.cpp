@@ -2,9 +2,10 @@
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
-#include <cmath>
+#include <algorithm>
 
 #include "core/error.hpp"
+#include "core/json_limits.hpp"
 #include "core/reason.hpp"
 #include "models/formats/keras/keras_layer.hpp"
 
@@ -187,9 +188,9 @@ Shape axes_of(const KerasCall& call, int64_t otherwise) {
   const auto given = call.setting("axis");
   Shape axes;
   if (!given.is_array()) {
-    axes.push_back(axis_place(call, given.is_null() ? otherwise : given.get<int64_t>()));
+    axes.push_back(axis_place(call, given.is_null() ? otherwise : whole_of(given)));
   } else {
-    for (const auto& axis : given) axes.push_back(axis_place(call, axis.get<int64_t>()));
+    for (const auto& axis : given) axes.push_back(axis_place(call, whole_of(axis)));
   }
   std::sort(axes.begin(), axes.end());
   return axes;
@@ -222,13 +223,15 @@ KerasValue affine(KerasCall& call, const KerasValue& x, const torch::Tensor& fac
 KerasValue batch_normalization(KerasCall& call) {
   const auto& x = call.input();
   const int64_t axis = axis_of(call, -1), size = x.shape[static_cast<size_t>(axis) - 1];
-  const auto ones = torch::ones({size});
-  const auto gamma = call.flag("scale", true) ? call.weight("gamma") : ones;
-  const auto beta = call.flag("center", true) ? call.weight("beta") : torch::zeros_like(ones);
-  const auto mean = call.weight("moving_mean"), variance = call.weight("moving_variance");
+  auto gamma = call.flag("scale", true) ? call.weight("gamma") : torch::Tensor();
+  auto beta = call.flag("center", true) ? call.weight("beta") : torch::Tensor();
+  auto mean = call.weight("moving_mean"), variance = call.weight("moving_variance");
   for (const auto* values : {&gamma, &beta, &mean, &variance}) {
-    if (values->dim() != 1 || values->numel() != size) call.fail("its weights do not fit its input");
+    if (values->defined() && (values->dim() != 1 || values->numel() != size))
+      call.fail("its weights do not fit its input");
   }
+  if (!gamma.defined()) gamma = torch::ones_like(mean);
+  if (!beta.defined()) beta = torch::zeros_like(mean);
   const double epsilon = call.number("epsilon", 1e-3);
   if (graph_axis(x, axis) == 1 && x.shape.size() != 2) {
     return call.map("BatchNormalization", x,
@@ -238,6 +241,12 @@ KerasValue batch_normalization(KerasCall& call) {
   }
   const auto factor = gamma / (variance + epsilon).sqrt();
   return affine(call, x, along_axis(x, axis, factor), along_axis(x, axis, beta - mean * factor));
+}
+
+int64_t product(const Shape& shape) {
+  int64_t count = 1;
+  for (const int64_t side : shape) count *= side;
+  return count;
 }
 
 /// Over the last axes.
@@ -250,9 +259,14 @@ KerasValue layer_normalization(KerasCall& call) {
     shape.push_back(call.input().shape[static_cast<size_t>(axes[i]) - 1]);
   }
   const auto x = call.plain(call.input());
-  const auto ones = torch::ones(shape);
-  const auto gamma = call.flag("scale", true) ? call.weight("gamma").reshape(shape) : ones;
-  const auto beta = call.flag("center", true) ? call.weight("beta").reshape(shape) : torch::zeros_like(ones);
+  // Where the file has no weights, one number stands at each place and takes no memory.
+  const auto weight = [&](const char* flag, const char* name, double otherwise) {
+    if (!call.flag(flag, true)) return torch::full({}, otherwise, torch::kFloat32).expand(shape);
+    const auto values = call.weight(name);
+    if (values.numel() != product(shape)) call.fail("its weights do not fit its input");
+    return values.reshape(shape);
+  };
+  const auto gamma = weight("scale", "gamma", 1), beta = weight("center", "beta", 0);
   return call.map("LayerNormalization", x, {call.constant("gamma", gamma), call.constant("beta", beta)},
                   {{"axis", -static_cast<int64_t>(axes.size())}, {"epsilon", call.number("epsilon", 1e-3)}});
 }
@@ -273,12 +287,6 @@ KerasValue global_pool(KerasCall& call, const char* op) {
   return call.add("Flatten", {y.name}, {x.channels});
 }
 
-int64_t product(const Shape& shape) {
-  int64_t count = 1;
-  for (const int64_t side : shape) count *= side;
-  return count;
-}
-
 /// With data_format channels_first, the first axis becomes the last before.
 KerasValue flatten(KerasCall& call) {
   auto x = call.input();
@@ -295,13 +303,19 @@ KerasValue flatten(KerasCall& call) {
 }
 
 KerasValue reshape(KerasCall& call) {
-  auto shape = call.setting("target_shape").get<Shape>();
-  const int64_t count = product(call.input().shape), known = std::abs(product(shape));
-  for (int64_t& side : shape) {
-    if (side == -1 && known > 0) side = count / known;
+  auto shape = wholes_of(call.setting("target_shape"));
+  const int64_t count = product(call.input().shape);
+  int64_t known = 1, open = 0;
+  for (const int64_t side : shape) {
+    if (side == -1) {
+      ++open;
+    } else {
+      known = side < 1 || known > count / side ? count + 1 : known * side;  // which divides no count
+    }
   }
-  if (product(shape) != count)
+  if (open > 1 || (open == 1 ? count % known != 0 : known != count))
     call.fail(fmt::format("cannot make ({}) of ({})", fmt::join(shape, ","), fmt::join(call.input().shape, ",")));
+  std::replace(shape.begin(), shape.end(), int64_t{-1}, count / known);
   const auto x = call.plain(call.input());
   Shape target{0};
   target.insert(target.end(), shape.begin(), shape.end());
@@ -309,7 +323,7 @@ KerasValue reshape(KerasCall& call) {
 }
 
 KerasValue permute(KerasCall& call) {
-  const auto dims = call.setting("dims").get<Shape>();
+  const auto dims = wholes_of(call.setting("dims"));
   if (dims.size() != call.input().shape.size()) call.fail("its dims do not fit its input");
   Shape order{0}, shape;
   for (const int64_t d : dims) {
@@ -398,9 +412,12 @@ KerasValue concatenate(KerasCall& call) {
 /// {{top, bottom}, {left, right}} of a number, two numbers or two pairs.
 std::array<Shape, 2> margins(const KerasCall& call, const char* key) {
   const auto value = call.setting(key);
-  if (value.is_number()) return {Shape{value, value}, Shape{value, value}};
-  if (value.at(0).is_number()) return {Shape{value.at(0), value.at(0)}, Shape{value.at(1), value.at(1)}};
-  return {Shape{value.at(0).at(0), value.at(0).at(1)}, Shape{value.at(1).at(0), value.at(1).at(1)}};
+  const auto both = [&](const nlohmann::json& given) -> Shape {
+    if (given.is_number()) return {call.whole(key, given), call.whole(key, given)};
+    return {call.whole(key, given.at(0)), call.whole(key, given.at(1))};
+  };
+  if (value.is_number()) return {both(value), both(value)};
+  return {both(value.at(0)), both(value.at(1))};
 }
 
 /// Negative margins crop.
@@ -676,6 +693,18 @@ void check_dtype(const KerasCall& call) {
   }
 }
 
+/// No network has larger values, and the arithmetic of the next layer's sides must not overflow.
+void check_shape(const KerasCall& call, const Shape& shape) {
+  constexpr int64_t kMostNumbers = int64_t{1} << 27;
+  int64_t numbers = 1;
+  for (const int64_t side : shape) {
+    if (side < 1 || numbers > kMostNumbers / side) {
+      call.fail(fmt::format("would have the shape ({}), which no network's value has", fmt::join(shape, ",")));
+    }
+    numbers *= side;
+  }
+}
+
 }  // namespace
 
 KerasValue KerasImage::value() const {
@@ -706,6 +735,7 @@ KerasValue lower_layer(const std::string& class_name, KerasCall& call) {
   const auto& entry = Registry<KerasLayer>::instance().get(class_name);
   try {
     const auto value = entry.lower(call);
+    check_shape(call, value.shape);
     if (!entry.training_only) call.check_settings();
     return value;
   } catch (const UserError&) {

@@ -12,6 +12,7 @@
 #include "core/error.hpp"
 #include "core/files.hpp"
 #include "core/interrupt.hpp"
+#include "core/json_limits.hpp"
 #include "core/reason.hpp"
 #include "core/untrusted.hpp"
 #include "core/zip_file.hpp"
@@ -48,9 +49,9 @@ class WeightFile {
  public:
   virtual ~WeightFile() = default;
 
-  /// Read once: the calls of a layer share it.
+  /// Read once: the calls of a layer, and layers that the file does not tell apart, share it.
   std::optional<torch::Tensor> find(const Place& place, const std::string& name, int64_t number) const {
-    const auto [at, is_new] = found_.try_emplace({place.names, place.counted, name, number});
+    const auto [at, is_new] = found_.try_emplace(address(place, name, number));
     if (is_new) at->second = look_up(place, name, number);
     if (at->second) given_ += at->second->numel();
     if (given_ > kMostGiven) throw UserError("its layers are called too often for the size of their weights");
@@ -58,11 +59,11 @@ class WeightFile {
   }
 
  private:
+  /// All that `look_up` goes by.
+  virtual std::vector<std::string> address(const Place& place, const std::string& name, int64_t number) const = 0;
   virtual std::optional<torch::Tensor> look_up(const Place& place, const std::string& name, int64_t number) const = 0;
 
-  mutable std::map<std::tuple<std::vector<std::string>, std::string, std::string, int64_t>,
-                   std::optional<torch::Tensor>>
-      found_;
+  mutable std::map<std::vector<std::string>, std::optional<torch::Tensor>> found_;  // by address
   mutable int64_t given_ = 0;
 };
 
@@ -79,20 +80,46 @@ class NamedWeights : public WeightFile {
       : file_(std::move(file)), root_(file_->has("/model_weights") ? "/model_weights" : "") {}
 
  private:
+  using Names = std::vector<std::string>;
+
+  /// Paths of data sets in the file's order, by the name of the weight, and again by those of its layer and of itself.
+  using Listing = std::map<Names, std::vector<std::string>>;
+
+  Names address(const Place& place, const std::string& name, int64_t) const override {
+    auto names = place.names;
+    names.push_back(name);
+    return names;
+  }
+
   std::optional<torch::Tensor> look_up(const Place& place, const std::string& name, int64_t) const override {
     const std::string group = root_ + "/" + place.names.front();
-    std::optional<std::string> best;
+    const auto& listing = listing_of(group);
+    const bool outer = place.names.size() == 1;  // the group is its own, whatever the paths in it say
+    const auto paths = listing.find(outer ? Names{name} : Names{place.names.back(), name});
+    if (paths == listing.end()) return {};
+    const std::string* best = nullptr;
     std::pair<int64_t, int64_t> most;
-    for (const auto& path : file_->texts(group, "weight_names")) {
+    for (const auto& path : paths->second) {
       auto scopes = pieces(path);
-      if (scopes.empty() || scopes.back() != name) continue;
       scopes.pop_back();
       const auto fit = fit_of(scopes, place.names);
-      if (place.names.size() > 1 && fit.first == 0) continue;
-      if (best && fit <= most) continue;
-      best = path, most = fit;
+      if (best != nullptr && fit <= most) continue;
+      best = &path, most = fit;
     }
-    return best ? std::optional(file_->tensor(group + "/" + *best)) : std::nullopt;
+    return file_->tensor(group + "/" + *best);
+  }
+
+  /// Made once for all weights of the group.
+  const Listing& listing_of(const std::string& group) const {
+    const auto [at, is_new] = listings_.try_emplace(group);
+    if (!is_new) return at->second;
+    for (const auto& path : file_->texts(group, "weight_names")) {
+      const auto parts = pieces(path);
+      for (size_t last = 1; last <= 2 && last <= parts.size(); ++last) {
+        at->second[Names(parts.end() - static_cast<int64_t>(last), parts.end())].push_back(path);
+      }
+    }
+    return at->second;
   }
 
   /// How many scopes are those of the layer, counted from the inside, and then how few others stand around them: the
@@ -105,6 +132,7 @@ class NamedWeights : public WeightFile {
 
   std::shared_ptr<const Hdf5File> file_;
   std::string root_;
+  mutable std::map<std::string, Listing> listings_;  // by group
 };
 
 /// Keras 3's model.weights.h5: layers by class and number, weights by number. Early versions write
@@ -114,6 +142,10 @@ class NumberedWeights : public WeightFile {
   explicit NumberedWeights(std::shared_ptr<const Hdf5File> file) : file_(std::move(file)) {}
 
  private:
+  std::vector<std::string> address(const Place& place, const std::string&, int64_t number) const override {
+    return {place.counted, std::to_string(number)};
+  }
+
   std::optional<torch::Tensor> look_up(const Place& place, const std::string&, int64_t number) const override {
     for (const bool early : {false, true}) {
       std::string path = "/" + place.counted + fmt::format("/vars/{}", number);
@@ -361,56 +393,64 @@ class KerasReading {
   struct Waiting {
     const json* layer;
     Place place;
-    int64_t first;  ///< number of its first call
+    int64_t first;       ///< number of its first call
+    size_t next = 0;     ///< place of the call that is to be put into the graph next
+    size_t lacking = 0;  ///< how many of that call's inputs are not there yet
   };
 
   /// Each call of each layer as soon as its inputs are there; what never gets them is in a cycle. A layer is tried
-  /// again when the value comes that it lacked, so that the order in the file does not matter.
-  void settle(const std::vector<Waiting>& layers, std::map<Reference, KerasValue>& values, int depth) {
+  /// again when the last value comes that it lacked, so that the order in the file does not matter.
+  void settle(std::vector<Waiting>& layers, std::map<Reference, KerasValue>& values, int depth) {
     std::map<Reference, std::vector<size_t>> lacking;
-    std::vector<bool> settled(layers.size(), false);
     for (size_t first = 0; first < layers.size(); ++first) {
       for (std::vector<size_t> ready{first}; !ready.empty();) {
         const size_t i = ready.back();
         ready.pop_back();
-        if (settled[i]) continue;
         std::vector<Reference> made;
         const auto missing = try_calls(layers[i], values, depth, made);
-        if (missing) lacking[*missing].push_back(i);
-        settled[i] = !missing;
+        for (const auto& source : missing) lacking[source].push_back(i);
+        layers[i].lacking = missing.size();
         for (const auto& key : made) {
           const auto found = lacking.find(key);
           if (found == lacking.end()) continue;
-          ready.insert(ready.end(), found->second.begin(), found->second.end());
+          for (const size_t reader : found->second) {
+            if (--layers[reader].lacking == 0) ready.push_back(reader);
+          }
           lacking.erase(found);
         }
       }
     }
-    for (size_t i = 0; i < layers.size(); ++i) {
-      if (settled[i]) continue;
+    for (const auto& layer : layers) {
+      if (layer.lacking == 0) continue;
       throw UserError(
           fmt::format("{}: the layer '{}' waits for inputs that nothing makes: the graph has a cycle or is incomplete",
-                      file_, layers[i].place.names.back()));
+                      file_, layer.place.names.back()));
     }
   }
 
-  /// The first input that is not there yet, if any; `made` gets what this layer gave.
-  std::optional<Reference> try_calls(const Waiting& waiting, std::map<Reference, KerasValue>& values, int depth,
-                                     std::vector<Reference>& made) {
-    const auto& [layer_of_it, place, first] = waiting;
-    const json& layer = *layer_of_it;
+  /// The inputs of its next call that are not there yet; none when all its calls are done. `made` gets what it gave.
+  std::vector<Reference> try_calls(Waiting& waiting, std::map<Reference, KerasValue>& values, int depth,
+                                   std::vector<Reference>& made) {
+    const json& layer = *waiting.layer;
+    const Place& place = waiting.place;
     const std::string name = layer.value("name", place.names.back());
     const auto& nodes = layer.at("inbound_nodes");
-    for (size_t call = 0; call < nodes.size(); ++call) {
-      Reference key{name, static_cast<int64_t>(call) + first, 0};
+    for (; waiting.next < nodes.size(); ++waiting.next) {
+      Reference key{name, static_cast<int64_t>(waiting.next) + waiting.first, 0};
       if (values.count(key) > 0) continue;
+      const json& node = nodes[waiting.next];
       std::vector<KerasValue> inputs;
-      for (const auto& source : references(nodes[call])) {
+      std::vector<Reference> missing;
+      for (const auto& source : references(node)) {
         const auto found = values.find(source);
-        if (found == values.end()) return source;
-        inputs.push_back(found->second);
+        if (found == values.end()) {
+          missing.push_back(source);
+        } else {
+          inputs.push_back(found->second);
+        }
       }
-      check_named_arguments(nodes[call], join(place.names, "/"));
+      if (!missing.empty()) return missing;
+      check_named_arguments(node, join(place.names, "/"));
       for (const auto& output : read_outputs(layer, inputs, place, depth)) {
         values[key] = output;
         made.push_back(key);
@@ -561,9 +601,16 @@ bool KerasCall::flag(const char* key, bool otherwise) const {
   return value.is_null() ? otherwise : value.get<bool>();
 }
 
+int64_t KerasCall::whole(const char* key, const nlohmann::json& value) const {
+  constexpr int64_t kMost = 1 << 20;
+  const int64_t number = whole_of(value);
+  if (number >= -kMost && number <= kMost) return number;
+  fail(fmt::format("its setting {} = {} must be in [{}, {}]", key, number, -kMost, kMost));
+}
+
 int64_t KerasCall::integer(const char* key, int64_t otherwise) const {
   const auto value = setting(key);
-  return value.is_null() ? otherwise : value.get<int64_t>();
+  return value.is_null() ? otherwise : whole(key, value);
 }
 
 double KerasCall::number(const char* key, double otherwise) const {
@@ -584,8 +631,9 @@ std::string KerasCall::choice(const char* key, const std::vector<std::string>& a
 std::vector<int64_t> KerasCall::pair(const char* key, std::vector<int64_t> otherwise) const {
   const auto value = setting(key);
   if (value.is_null()) return otherwise;
-  if (value.is_number()) return {value.get<int64_t>(), value.get<int64_t>()};
-  auto values = value.get<std::vector<int64_t>>();
+  if (value.is_number()) return {whole(key, value), whole(key, value)};
+  std::vector<int64_t> values;
+  for (const auto& part : value.get_ref<const nlohmann::json::array_t&>()) values.push_back(whole(key, part));
   if (values.size() != 2) fail(fmt::format("{} must have two values", key));
   return values;
 }

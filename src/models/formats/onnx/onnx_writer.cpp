@@ -9,6 +9,7 @@
 #include "models/files/onnx_proto.hpp"
 #include "models/formats/export.hpp"
 #include "models/formats/onnx/onnx_checker.hpp"
+#include "models/graph/attributes.hpp"
 #include "models/graph/onnx_draft.hpp"
 
 namespace fercli {
@@ -46,7 +47,8 @@ void write_tensor(const std::string& name, const torch::Tensor& value, onnx::Ten
   target.set_raw_data(plain.data_ptr(), plain.nbytes());
 }
 
-void write_attribute(const std::string& name, const nlohmann::json& value, onnx::AttributeProto& target) {
+void write_attribute(const GraphNode& node, const std::string& name, onnx::AttributeProto& target) {
+  const auto& value = node.attributes.at(name);
   target.set_name(name);
   if (value.is_string()) {
     target.set_type(onnx::AttributeProto_AttributeType_STRING);
@@ -56,10 +58,10 @@ void write_attribute(const std::string& name, const nlohmann::json& value, onnx:
     target.set_f(value.get<float>());
   } else if (value.is_array()) {
     target.set_type(onnx::AttributeProto_AttributeType_INTS);
-    for (const auto& element : value) target.add_ints(element.get<int64_t>());
+    for (const int64_t element : whole_attributes(node, name, {})) target.add_ints(element);
   } else {
     target.set_type(onnx::AttributeProto_AttributeType_INT);
-    target.set_i(value.get<int64_t>());
+    target.set_i(whole_attribute(node, name, 0));
   }
 }
 
@@ -75,7 +77,7 @@ void write_node(const GraphNode& node, const std::string& name, onnx::NodeProto&
   target.set_name(name);
   for (const auto& input : node.inputs) target.add_input(input);
   for (const auto& output : node.outputs) target.add_output(output);
-  for (const auto& [key, value] : node.attributes.items()) write_attribute(key, value, *target.add_attribute());
+  for (const auto& entry : node.attributes.items()) write_attribute(node, entry.key(), *target.add_attribute());
 }
 
 void declare_value(const std::string& name, const std::vector<int64_t>& sides, onnx::ValueInfoProto& target) {

@@ -91,6 +91,15 @@ void write_keras_h5(const std::filesystem::path& path, const std::string& model_
   H5Fclose(file);
 }
 
+void list_weights(const std::filesystem::path& path, const std::string& layer, const std::vector<std::string>& names) {
+  const hid_t file = H5Fopen(path.c_str(), H5F_ACC_RDWR, H5P_DEFAULT);
+  check_done(file);
+  const hid_t group = H5Gopen2(file, ("/model_weights/" + layer).c_str(), H5P_DEFAULT);
+  check_done(H5Adelete(group, "weight_names"));
+  write_texts(group, "weight_names", names);
+  H5Gclose(group), H5Fclose(file);
+}
+
 void write_keras_zip(const std::filesystem::path& path, const std::string& config,
                      const std::vector<KerasLayerWeights>& layers) {
   const auto weights = path.parent_path() / "weights-of-zip.h5";

@@ -21,6 +21,9 @@ struct KerasLayerWeights {
 void write_keras_h5(const std::filesystem::path& path, const std::string& model_config,
                     const std::vector<KerasLayerWeights>& layers, const std::string& version = "2.11.0");
 
+/// Writes weight_names of a layer in such a file (with a configuration) anew, whether there are such data sets or not.
+void list_weights(const std::filesystem::path& path, const std::string& layer, const std::vector<std::string>& names);
+
 /// Writes a .keras file as Keras 3 does: a zip with metadata.json, config.json and model.weights.h5, in which each
 /// layer's weights are data sets PATH/vars/0, 1, ….
 void write_keras_zip(const std::filesystem::path& path, const std::string& config,

@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include <cmath>
+#include <limits>
 
 #include "core/random.hpp"
 #include "models/formats/export.hpp"
@@ -180,6 +181,31 @@ TEST(KerasSettingsExport, LayerNormOverTheLastAxes) {
                 at::layer_norm(x, {kRows, kColumns, kDepth}, gamma, beta, 0.01));
 }
 
+TEST(KerasSettingsExport, NormalisationsMayHaveNeitherScaleNorCentre) {
+  const auto x = in_keras(pictures());
+  const json bare = {{"epsilon", 0.01}, {"scale", false}, {"center", false}};
+  const auto mean = numbers({kDepth}, 1), variance = numbers({kDepth}, 2).abs() + 0.5;
+  expect_values("batch-norm-bare", json::array({named("BatchNormalization", "b", bare)}),
+                {{"b", {{"moving_mean", mean}, {"moving_variance", variance}}}}, (x - mean) / (variance + 0.01).sqrt());
+  expect_values("layer-norm-bare", json::array({named("LayerNormalization", "l", bare)}), {{"l", {}}},
+                at::layer_norm(x, {kDepth}, {}, {}, 0.01));
+}
+
+TEST(KerasSettings, WeightsOfNormalisationsMustFitTheirInput) {
+  const ScratchFolder folder;
+  const auto few = numbers({kDepth - 1}, 1), fitting = numbers({kDepth}, 2);
+  const auto refusal = [&](const std::string& class_name, const KerasLayerWeights& weights) {
+    test::write_keras_h5(folder / "net.h5", sequence(json::array({named(class_name, "n", json::object())})), {weights});
+    return message_of([&] { load_model(folder / "net.h5"); });
+  };
+  const std::string sentence = "layer 'n': its weights do not fit its input";
+  EXPECT_THAT(refusal("LayerNormalization", {"n", {{"gamma", few}, {"beta", fitting}}}), HasSubstr(sentence));
+  EXPECT_THAT(
+      refusal("BatchNormalization",
+              {"n", {{"gamma", fitting}, {"beta", fitting}, {"moving_mean", fitting}, {"moving_variance", few}}}),
+      HasSubstr(sentence));
+}
+
 /// max_value above it, x from the threshold on, negative_slope (x - threshold) below.
 T relu_by_formula(const T& x, double slope, double threshold, double most) {
   const auto upper = at::where(x > threshold, x, torch::zeros_like(x)).clamp_max(most);
@@ -286,6 +312,30 @@ TEST(KerasSettings, KernelSizesMustBeThoseOfTheWeights) {
                        {{"c", {{"kernel", numbers({3, 3, 3, 2}, 1)}, {"bias", numbers({2}, 2)}}}});
   EXPECT_THAT(message_of([&] { load_model(folder / "net.h5"); }),
               HasSubstr("kernel_size [5,5] does not fit its weights, which say [3,3]"));
+}
+
+TEST(KerasSettings, NumbersAndValuesThatNoNetworkHasAreRefused) {
+  constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
+  const ScratchFolder folder;
+  const auto refusal = [&](const std::string& class_name, const json& config) {
+    test::write_keras_h5(folder / "net.h5", sequence(json::array({named(class_name, "subject", config)})),
+                         {{"subject", {}}});
+    return message_of([&] { load_model(folder / "net.h5"); });
+  };
+  EXPECT_THAT(refusal("ZeroPadding2D", {{"padding", {{kMost, kMost}, {0, 0}}}}),
+              HasSubstr("layer 'subject': its setting padding = 9223372036854775807 must be in [-1048576, 1048576]"));
+  EXPECT_THAT(refusal("Cropping2D", {{"cropping", {-(1 << 20) - 1, 0}}}), HasSubstr("its setting cropping = -1048577"));
+  EXPECT_THAT(refusal("MaxPooling2D", {{"pool_size", {2, 2}}, {"strides", {kMost, 1}}, {"padding", "same"}}),
+              HasSubstr("its setting strides = 9223372036854775807 must be in"));
+  EXPECT_THAT(refusal("Resizing", {{"height", kMost}, {"width", 3}}), HasSubstr("its setting height = 92233720368"));
+  EXPECT_THAT(refusal("UpSampling2D", {{"size", 2.5}}), HasSubstr("one of its settings is missing, or is no value"));
+  EXPECT_THAT(refusal("UpSampling2D", {{"size", {1 << 20, 1 << 20}}}),
+              HasSubstr("layer 'subject': would have the shape (6291456,4194304,3), which no network's value has"));
+  EXPECT_THAT(refusal("UpSampling2D", {{"size", {-1, 1}}}), HasSubstr("would have the shape (-6,4,3)"));
+  // The product is the 72 numbers of the input in 64 bits, and far more.
+  EXPECT_THAT(refusal("Reshape", {{"target_shape", {11, int64_t{1676976733973595608}}}}),
+              HasSubstr("cannot make (11,1676976733973595608) of (6,4,3)"));
+  EXPECT_THAT(refusal("Reshape", {{"target_shape", {-1, -1, 72}}}), HasSubstr("cannot make (-1,-1,72) of (6,4,3)"));
 }
 
 TEST(KerasSettings, AnInputOfWholeNumbersMeansPixelsOf0To255) {

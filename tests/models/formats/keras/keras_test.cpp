@@ -1,6 +1,8 @@
 // Keras files, laid out byte for byte as Keras does, against the same network built by hand from LibTorch operations.
 #include <ATen/ATen.h>
 
+#include <ctime>
+
 #include "core/files.hpp"
 #include "core/random.hpp"
 #include "models/formats/import.hpp"
@@ -393,6 +395,95 @@ TEST(Keras, ACycleIsRefused) {
   model["config"]["layers"][2]["inbound_nodes"][0][0][0] = "dropout";
   test::write_keras_h5(folder / "net.h5", model.dump(), named_weights(Weights()));
   EXPECT_THAT(message_of([&] { load_model(folder / "net.h5"); }), HasSubstr("waits for inputs that nothing makes"));
+}
+
+/// Of a network with two outputs.
+double seconds_to_read(const std::filesystem::path& file) {
+  ImportOptions options;
+  options.labels = LabelSet({"a", "b"});
+  const std::clock_t start = std::clock();
+  load_model(file, options);
+  return static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
+}
+
+const json kTwoPixels = {nullptr, 1, 2, 1};
+
+/// A functional model of an input of two pixels, these layers and a Flatten of the value of `last`.
+std::string functional(const std::vector<json>& layers, const json& last) {
+  json all = json::array({layer("InputLayer", "input", {{"batch_input_shape", kTwoPixels}}, json::array())});
+  all.insert(all.end(), layers.begin(), layers.end());
+  all.push_back(layer("Flatten", "flat", json::object(), json::array({json::array({last})})));
+  return json({{"class_name", "Functional"},
+               {"config",
+                {{"name", "net"},
+                 {"layers", all},
+                 {"input_layers", {{"input", 0, 0}}},
+                 {"output_layers", {{"flat", 0, 0}}}}}})
+      .dump();
+}
+
+json value_of(const std::string& name, int64_t call = 0) {
+  return {name, call, 0, json::object()};
+}
+
+/// The first layer of the file waits for the second at each of its calls.
+TEST(Keras, CallsThatWaitForEachOtherCostInProportion) {
+  const ScratchFolder folder;
+  const auto seconds = [&](int64_t calls) {
+    json first = json::array(), second = json::array();
+    for (int64_t call = 0; call < calls; ++call) {
+      first.push_back(json::array({value_of("second", call)}));
+      second.push_back(json::array({call == 0 ? value_of("input") : value_of("first", call - 1)}));
+    }
+    const json config = {{"activation", "linear"}};
+    test::write_keras_h5(
+        folder / "net.h5",
+        functional({layer("Activation", "first", config, first), layer("Activation", "second", config, second)},
+                   value_of("first", calls - 1)),
+        {});
+    return seconds_to_read(folder / "net.h5");
+  };
+  const double few = seconds(500), many = seconds(4000);
+  EXPECT_LT(many, 20 * std::max(few, 1e-2)) << few << " s, then " << many << " s";
+}
+
+/// The sum comes before all that it adds up.
+TEST(Keras, InputsThatALayerWaitsForCostInProportion) {
+  const ScratchFolder folder;
+  const auto seconds = [&](int64_t count) {
+    std::vector<json> layers(1);
+    json terms = json::array();
+    for (int64_t i = 0; i < count; ++i) {
+      const std::string name = "term" + std::to_string(i);
+      terms.push_back(value_of(name));
+      layers.push_back(
+          layer("Activation", name, {{"activation", "linear"}}, json::array({json::array({value_of("input")})})));
+    }
+    layers.front() = layer("Add", "sum", json::object(), json::array({terms}));
+    test::write_keras_h5(folder / "net.h5", functional(layers, value_of("sum")), {});
+    return seconds_to_read(folder / "net.h5");
+  };
+  const double few = seconds(250), many = seconds(2000);
+  EXPECT_LT(many, 20 * std::max(few, 1e-2)) << few << " s, then " << many << " s";
+}
+
+TEST(Keras, NamesOfWeightsAreSplitOnceForAllLayersOfAGroup) {
+  const ScratchFolder folder;
+  std::vector<std::string> names = {"d/kernel:0", "d/bias:0"};
+  for (int i = 0; i < 2500; ++i) names.push_back("a/b/c/d/e/f/g" + std::to_string(i));
+  const auto seconds = [&](int64_t layers) {
+    const json dense = {{"class_name", "Dense"},
+                        {"config", {{"name", "d"}, {"units", 1}, {"batch_input_shape", kTwoPixels}}}};
+    const std::vector<json> inner(static_cast<size_t>(layers), dense);
+    const json outer = {{{"class_name", "Sequential"}, {"config", {{"name", "base"}, {"layers", inner}}}},
+                        {{"class_name", "Flatten"}, {"config", {{"name", "flat"}}}}};
+    test::write_keras_h5(folder / "net.h5", json({{"class_name", "Sequential"}, {"config", outer}}).dump(),
+                         {{"base", {{"d/kernel", torch::ones({1, 1})}, {"d/bias", torch::zeros({1})}}}});
+    test::list_weights(folder / "net.h5", "base", names);
+    return seconds_to_read(folder / "net.h5");
+  };
+  const double few = seconds(2), many = seconds(300);
+  EXPECT_LT(many, 10 * std::max(few, 1e-2)) << few << " s, then " << many << " s";
 }
 
 TEST(Keras, AMissingWeightIsNamedWithItsLayer) {

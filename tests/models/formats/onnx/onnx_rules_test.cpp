@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "core/files.hpp"
+#include "core/numbers.hpp"
 #include "core/progress.hpp"
 #include "core/random.hpp"
 #include "models/files/onnx_proto.hpp"
@@ -116,7 +117,7 @@ TEST(OnnxRulesExport, ASlopeOfOneAxisBelongsToTheLastAxis) {
               HasSubstr("(PRelu): its slope has the shape (1,1,1,1,6)"));
 }
 
-constexpr int64_t kLeast = std::numeric_limits<int64_t>::min();
+constexpr int64_t kLeast = std::numeric_limits<int64_t>::min(), kMost = std::numeric_limits<int64_t>::max();
 
 TEST(OnnxRules, TheLeastWholeNumberDividedByMinusOneStopsNoProcessor) {
   const ScratchFolder folder;
@@ -126,6 +127,28 @@ TEST(OnnxRules, TheLeastWholeNumberDividedByMinusOneStopsNoProcessor) {
                                       {"Mul", {"x", "f"}}},
                                      90, folder / "net.onnx");
   expect_logits(checkpoint, pixels(2) * -4);
+}
+
+/// The usual bound of Clip up to opset 10.
+TEST(OnnxRules, ABoundOfClipBeyondAllWholeNumbersIsStoredAndRead) {
+  const ScratchFolder folder;
+  constexpr double kLargestFloat = std::numeric_limits<float>::max();
+  const Node clip{"Clip", {"x"}, {{"min", -kLargestFloat}, {"max", kLargestFloat}}};
+  save_checkpoint(network_of({clip}, 90, folder / "net.onnx", 10), folder / "net.pt");
+  expect_logits(load_model(folder / "net.pt"), pixels(2));
+}
+
+TEST(OnnxRules, InfiniteBoundsAndPadsAreStoredAndRead) {
+  const ScratchFolder folder;
+  const std::vector<Node> nodes = {{"Clip", {"x"}, {{"min", -kInfinity}, {"max", kInfinity}}, {"c"}},
+                                   {"Pad", {"c"}, {{"pads", {0, 0, 1, 1, 0, 0, 1, 1}}, {"value", -kInfinity}}, {"p"}},
+                                   {"MaxPool", {"p"}, {{"kernel_shape", {3, 3}}}}};
+  save_checkpoint(network_of(nodes, 90, folder / "net.onnx", 10), folder / "net.pt");
+  expect_logits(load_model(folder / "net.pt"), at::max_pool2d(pixels(2), {3, 3}, {1, 1}, {1, 1}));
+  EXPECT_THAT(message_of([&] {
+                network_of({{"Clip", {"x"}, {{"max", kNaN}}}}, 90, folder / "net.onnx", 10);
+              }),
+              HasSubstr("node 'Clip_y' (Clip): its attribute 'max' is NaN"));
 }
 
 TEST(OnnxRules, ANodeThatMakesNothingIsRefused) {
@@ -164,6 +187,11 @@ TEST(OnnxRules, ShapesThatDoNotFitAreNamedWithTheOperator) {
        "(Pad): has impossible pads"},
       {{"ConvTranspose", {"x", drawn({kChannels, 4, 3, 3}, 1)}, {{"pads", {kLeast, 0, 0, 0}}}},
        "(ConvTranspose): has impossible pads"},
+      {{"Conv", {"x", weights}, {{"pads", {kMost, kMost, kMost, kMost}}}}, "(Conv): has impossible pads"},
+      {{"MaxPool", {"x"}, {{"kernel_shape", {3, 3}}, {"pads", {kMost, kMost, kMost, kMost}}}},
+       "(MaxPool): has impossible pads"},
+      {{"AveragePool", {"x"}, {{"kernel_shape", {3, 3}}, {"pads", {kLeast, 0, kLeast, 0}}}},
+       "(AveragePool): has impossible pads"},
       {{"MatMul", {"x", drawn({3, 4, 2}, 1)}}, "(MatMul): its factors have the shapes (2,3,5,6) and (3,4,2)"},
       {{"Conv", {"x", weights, drawn({3}, 1)}}, "(Conv): its bias has the shape (3), where (4) is needed"},
       {{"InstanceNormalization", {"x", drawn({3}, 1), drawn({6}, 1)}},
@@ -177,6 +205,25 @@ TEST(OnnxRules, ShapesThatDoNotFitAreNamedWithTheOperator) {
     EXPECT_THAT(message_of([&, node = node] { network_of({node}, 90, folder / "net.onnx"); }), HasSubstr(sentence))
         << node.op;
   }
+}
+
+TEST(OnnxRules, AnAttributeThatIsNoWholeNumberIsNamed) {
+  const auto weights = drawn({4, kChannels, 3, 3}, 1), channels = drawn({kChannels}, 1);
+  const std::vector<Misfit> misfits = {
+      {{"Conv", {"x", weights}, {{"group", 1e30}}},
+       "node 'Conv_y' (Conv): its attribute 'group' is 1e+30, where a whole number is needed"},
+      {{"Conv", {"x", weights}, {{"group", "one"}}}, "its attribute 'group' is of the type string, where"},
+      {{"Conv", {"x", weights}, {{"pads", {0.5, 0.5, 0.5, 0.5}}}}, "its attribute 'pads' is 0.5, where"},
+      {{"Conv", {"x", weights}, {{"pads", 1}}}, "its attribute 'pads' is no list of whole numbers"},
+      {{"LogSoftmax", {"x"}, {{"axis", 1.5}}}, "its attribute 'axis' is 1.5, where"},
+      {{"BatchNormalization", {"x", channels, channels, channels, channels.abs()}, {{"training_mode", 1e30}}},
+       "its attribute 'training_mode' is 1e+30, where"}};
+  const ScratchFolder folder;
+  for (const auto& [node, sentence] : misfits) {
+    EXPECT_THAT(message_of([&, node = node] { network_of({node}, 90, folder / "net.onnx"); }), HasSubstr(sentence));
+  }
+  const auto checkpoint = network_of({{"Conv", {"x", weights}, {{"group", 1.0}}}}, 48, folder / "net.onnx");
+  expect_logits(checkpoint, at::conv2d(pixels(2), weights), 1e-4);
 }
 
 TEST(OnnxRulesExport, InstancesHaveAnyNumberOfAxes) {
