@@ -411,7 +411,7 @@ const json kTwoPixels = {nullptr, 1, 2, 1};
 /// A functional model of an input of two pixels, these layers and a Flatten of the value of `last`.
 std::string functional(const std::vector<json>& layers, const json& last) {
   json all = json::array({layer("InputLayer", "input", {{"batch_input_shape", kTwoPixels}}, json::array())});
-  all.insert(all.end(), layers.begin(), layers.end());
+  for (const auto& each : layers) all.push_back(each);
   all.push_back(layer("Flatten", "flat", json::object(), json::array({json::array({last})})));
   return json({{"class_name", "Functional"},
                {"config",
