@@ -221,7 +221,9 @@ TEST(Import, WrongOptionValuesSayWhatIsAllowed) {
   EXPECT_THAT(error({"--set", "width=4"}), HasSubstr("leave --arch and --set out"));
   EXPECT_THAT(error({"--input", "48"}), HasSubstr("--input 48: must be gray48, rgb224 or HEIGHTxWIDTHxCHANNELS"));
   EXPECT_THAT(error({"--input", "48x48x2"}), HasSubstr("channels must be 1 (grey) or 3 (RGB)"));
-  EXPECT_THAT(error({"--scale", "1"}), HasSubstr("--scale 1: must be 2 numbers separated by commas"));
+  EXPECT_THAT(error({"--scale", "1"}), HasSubstr("--scale 1: must be 2 finite numbers separated by commas"));
+  EXPECT_THAT(error({"--scale", "0,inf"}), HasSubstr("--scale 0,inf: must be 2 finite numbers"));
+  EXPECT_THAT(error({"--mean", "inf"}), HasSubstr("--mean inf: must be 1 to 3 finite numbers"));
   EXPECT_THAT(error({"--std", "0"}), HasSubstr("--std 0: must not be 0"));
   EXPECT_THAT(error({"--labels", "a,b"}), HasSubstr("--labels: names 2 classes, but"));
 }

@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cmath>
+
 #include "core/error.hpp"
 #include "core/options.hpp"
 #include "core/progress.hpp"
@@ -20,8 +23,9 @@ std::vector<double> parse_numbers(const std::string& option, const std::string& 
   } catch (const std::invalid_argument&) {
     numbers.clear();
   }
-  if (numbers.size() < least || numbers.size() > most) {
-    throw UserError(fmt::format("--{} {}: must be {} numbers separated by commas", option, text,
+  const bool finite = std::all_of(numbers.begin(), numbers.end(), [](double number) { return std::isfinite(number); });
+  if (!finite || numbers.size() < least || numbers.size() > most) {
+    throw UserError(fmt::format("--{} {}: must be {} finite numbers separated by commas", option, text,
                                 least == most ? fmt::format("{}", least) : fmt::format("{} to {}", least, most)));
   }
   return numbers;
