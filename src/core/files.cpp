@@ -121,6 +121,7 @@ OutputFile::~OutputFile() {
 }
 
 void OutputFile::write(std::string_view content) {
+  if (content.empty()) return;  // whose bytes may be nowhere, which fwrite must not be given
   if (std::fwrite(content.data(), 1, content.size(), file_) != content.size()) throw_write_error(shown_, errno);
 }
 
