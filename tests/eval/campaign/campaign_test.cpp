@@ -355,6 +355,27 @@ TEST(AttackImages, AnOriginalIsSureByTheRuleThatChoosesIt) {
   EXPECT_EQ(sure, chosen);
 }
 
+TEST(AttackImages, TheSearchForTheSmallestEpsCountsSuccessesUpToItsOwnLimit) {
+  const Classifier network = two_sided();
+  const Dataset data = labelled(network);
+  AttackPlan plan;
+  plan.attack = "fgsm";
+  plan.threat = {Norm::Linf, 1 / 255.0};
+  plan.minimal_eps = true;
+  std::vector<int64_t> all(kImages);
+  std::iota(all.begin(), all.end(), 0);
+  const auto outcome = attack_images({network, data, {}, {}}, all, plan);
+  int64_t found = 0, inside = 0;
+  for (const auto& image : outcome.images) {
+    found += std::isfinite(image.minimal_eps.value());
+    inside += image.minimal_eps.value() < 1.5 / 255;
+  }
+  EXPECT_GT(found, inside);
+  ASSERT_FALSE(outcome.stages.empty());
+  EXPECT_EQ(outcome.stages.back().stage, "smallest eps");
+  EXPECT_EQ(outcome.stages.back().broken, found);
+}
+
 TEST(JudgeStored, GivesTheAnswersOfTheNetworkToTheImagesThatAPngHolds) {
   const Classifier network = two_sided();
   const auto images = test::test_images(5, kSide, 0, 255);
