@@ -9,6 +9,7 @@
 #include "core/files.hpp"
 #include "eval/attack_evaluation.hpp"
 #include "eval/campaign/verdict.hpp"
+#include "eval/explanation.hpp"
 #include "tests/attacks/linear_network.hpp"
 #include "tests/cli/run_program.hpp"
 #include "tests/data/sample_data.hpp"
@@ -23,11 +24,11 @@ using testing::HasSubstr;
 
 constexpr int64_t kSide = 8, kPixels = kSide * kSide, kImages = 20;
 
-/// Logits v·x + bias, -v·x and -100: an eps of 1/255 breaks some of the images and leaves others.
-Classifier two_sided() {
+/// Logits v·x + bias, -v·x and -100: with this bias an eps of 1/255 breaks some of the images and leaves others.
+Classifier two_sided(float bias = 0.4f) {
   const auto v = torch::arange(kPixels).remainder(2) * 2 - 1;
   const auto weight = torch::stack({v, -v, torch::zeros({kPixels}, torch::kInt64)}).to(torch::kFloat32);
-  return test::linear_classifier(weight, torch::tensor({0.4f, 0.0f, -100.0f}), kSide);
+  return test::linear_classifier(weight, torch::tensor({bias, 0.0f, -100.0f}), kSide);
 }
 
 Dataset labelled(const Classifier& network, int64_t count = kImages) {
@@ -335,6 +336,23 @@ TEST(Campaign, AFixedBudgetSearchesTheNearestSuccessInFloat32WhateverTheNetworks
     const Ledger ledger = run_campaign({network, data, {}, {}}, trial);
     EXPECT_EQ(ledger.attacks.front().settings["search_precision"], nearest ? "fp32" : "bf16");
   }
+}
+
+TEST(Campaign, WhatBreaksByTransferAloneIsCountedForAStageToo) {
+  const Classifier network = two_sided();
+  const Dataset data = labelled(network);
+  Trial trial;
+  trial.attacks = {"fgsm"};
+  trial.ladder = {{"2/255", 2 / 255.0}};
+  const auto steadfast = std::make_shared<Classifier>(two_sided(8));  // it calls every image class 0
+  trial.surrogate = {steadfast, "surrogate"};
+  const Ledger ledger = run_campaign({network, data, {}, {}}, trial);
+  const AttackRecord& record = ledger.attacks.front();
+  const auto broken = record.success().sum().item<int64_t>();
+  EXPECT_GT(broken, 0);
+  const auto reports = stage_reports(record, trial.ladder);
+  ASSERT_EQ(reports.size(), 1u);
+  EXPECT_EQ(reports.front().broken, broken);
 }
 
 TEST(AttackImages, AnOriginalIsSureByTheRuleThatChoosesIt) {
