@@ -156,6 +156,16 @@ TEST(Patch, BringsTheNetworkNearerToTheGoalThanARandomOne) {
   EXPECT_LT(margin(found), margin(blank_patch("glasses", 1, 48)));
 }
 
+/// A packed data set may hold such images, and a foreign network may take them.
+TEST(Patch, ImagesThatAreNotSquareAreRefused) {
+  const auto images = torch::zeros({2, 1, 48, 32}, torch::kUInt8);
+  EXPECT_THAT(message_of([&] {
+                learn_patch(confident_cnn(48), "glasses", {}, images,
+                            Goal::untargeted(torch::zeros({2}, torch::kInt64)), Rng(1));
+              }),
+              testing::HasSubstr("48x32"));
+}
+
 TEST(Patch, UnknownShapesAreReported) {
   EXPECT_THAT(message_of([] { blank_patch("glases", 1, 48); }), testing::HasSubstr("did you mean glasses?"));
 }
