@@ -216,6 +216,10 @@ torch::Tensor wear(const Patch& patch, const torch::Tensor& images, const Placem
 Patch learn_patch(const Classifier& classifier, const std::string& shape, const PatchSettings& settings,
                   const torch::Tensor& images, const Goal& goal, const Rng& rng) {
   if (images.size(0) == 0) throw UserError("patch: there are no images to learn from");
+  if (images.size(2) != images.size(3)) {
+    throw UserError(fmt::format("patch: the images have {}x{} pixels (height x width); a patch is worn on square ones",
+                                images.size(2), images.size(3)));
+  }
   Patch patch = blank_patch(shape, images.size(1), images.size(2));
   ImageOrder order(images.size(0), settings.images_per_step, rng);
   PixelDescent descent(patch.pixels.to(torch::kFloat32) / 255);

@@ -58,8 +58,8 @@ struct PatchSettings {
 /// sits: Brown et al., "Adversarial patch", arXiv:1712.09665 (expectation over transformations: Athalye et al.,
 /// arXiv:1707.07397; glasses: Sharif et al., "Accessorize to a crime", CCS 2016). Each image of a step gets a placement
 /// of its own; the gradient of the summed margins goes back through it in closed form. images: uint8 (N,C,S,S). Noise
-/// is keyed by `rng`; the network's batch size changes nothing. Throws UserError: no images, unknown shape;
-/// Interrupted.
+/// is keyed by `rng`; the network's batch size changes nothing. Throws UserError: no images, images that
+/// are not square, unknown shape; Interrupted.
 Patch learn_patch(const Classifier& classifier, const std::string& shape, const PatchSettings& settings,
                   const torch::Tensor& images, const Goal& goal, const Rng& rng);
 

@@ -46,6 +46,33 @@ Pull pull_of(const Classifier& classifier, const GoalLossFunction& loss, const t
   return {gradient.to(torch::kFloat64).sum(0), lost.value.to(torch::kFloat64).mean().item<double>()};
 }
 
+/// In the perturbation's own norm, pixels in [0,1].
+double length_of(const UniversalPerturbation& perturbation) {
+  const double levels =
+      row_norms(perturbation.levels.to(torch::kFloat64).unsqueeze(0), perturbation.norm).item<double>();
+  return perturbation.norm == Norm::L0 ? levels : levels / 255;
+}
+
+UniversalPerturbation read_universal(const std::filesystem::path& file) {
+  const Container container = load_container(file, kPerturbationKind);
+  try {
+    const auto& header = container.header;
+    const auto levels = container.tensors.at("levels");
+    if (levels.dim() != 3 || levels.numel() == 0 || levels.scalar_type() != torch::kInt16) {
+      throw std::out_of_range("levels");
+    }
+    return {levels,
+            parse_norm(header.at("norm").get<std::string>()),
+            header.at("eps").get<double>(),
+            header.at("goal").get<std::string>(),
+            header.at("model").get<std::string>(),
+            header.at("model_digest").get<std::string>()};
+  } catch (const std::logic_error&) {
+  } catch (const nlohmann::json::exception&) {
+  }
+  throw UserError(fmt::format("{}: holds no universal perturbation", file.string()));
+}
+
 }  // namespace
 
 UniversalPerturbation learn_universal(const Classifier& classifier, const ThreatModel& threat,
@@ -96,21 +123,10 @@ void save_universal(const UniversalPerturbation& perturbation, const std::filesy
 }
 
 UniversalPerturbation load_universal(const std::filesystem::path& file) {
-  const Container container = load_container(file, kPerturbationKind);
-  try {
-    const auto& header = container.header;
-    const auto levels = container.tensors.at("levels");
-    if (levels.dim() != 3 || levels.scalar_type() != torch::kInt16) throw std::out_of_range("levels");
-    return {levels,
-            parse_norm(header.at("norm").get<std::string>()),
-            header.at("eps").get<double>(),
-            header.at("goal").get<std::string>(),
-            header.at("model").get<std::string>(),
-            header.at("model_digest").get<std::string>()};
-  } catch (const std::logic_error&) {
-  } catch (const nlohmann::json::exception&) {
-  }
-  throw UserError(fmt::format("{}: holds no universal perturbation", file.string()));
+  UniversalPerturbation loaded = read_universal(file);
+  if (within(length_of(loaded), loaded.eps, true)) return loaded;
+  throw UserError(fmt::format("{}: the perturbation is larger than the eps that the file states, {:g} in {}",
+                              file.string(), loaded.eps, to_string(loaded.norm)));
 }
 
 }  // namespace fercli

@@ -1,6 +1,8 @@
 // fercli calibrate: temperature scaling, written into the last layer of a checkpoint.
 #include <fmt/format.h>
 
+#include <limits>
+
 #include "commands/options/data_options.hpp"
 #include "commands/options/output_file.hpp"
 #include "commands/options/show_options.hpp"
@@ -131,7 +133,8 @@ int run(const std::vector<std::string>& arguments) {
   const Dataset images = data.part(all);
   if (images.size() == 0) throw UserError("fercli calibrate: no images in this split");
   const auto before = predictions_of(checkpoint, images);
-  const double temperature = fit_temperature(before.probabilities.clamp_min(1e-30).log(), images.labels);
+  const double temperature =
+      fit_temperature(before.probabilities.clamp_min(std::numeric_limits<double>::min()).log(), images.labels);
   warn_at_bound(temperature);
   output_of_network.scale_output(1 / temperature);
   const auto after = predictions_of(checkpoint, images);

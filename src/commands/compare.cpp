@@ -91,6 +91,7 @@ PrintedTable table_of(const json& comparison) {
 /// How many of the tests tell the two apart, and the first of them.
 std::string result_line(const json& comparison) {
   const json& tests = comparison.at("tests");
+  if (tests.empty()) return heading(comparison) + "; no test: they were not measured under the same condition";
   const auto apart = std::count_if(tests.begin(), tests.end(),
                                    [](const json& test) { return test.at("p_holm").get<double>() < kLevel; });
   const json& first = tests.at(0);

@@ -94,7 +94,8 @@ SetImages load_set_images(const SetAttack& options, const Checkpoint& checkpoint
     sets = {all.only(Split::Training), options.data.part(all), "Training", to_string(*test_split)};
   } else {
     auto [first, second] = halves(test_split ? all.only(*test_split) : all, options.runtime.seed);
-    sets = {first, subset(second, options.data.limit), "one half", "other half"};
+    const Dataset scored = second.select(list_where(second.labels.ge(0)));
+    sets = {first, subset(scored, options.data.limit), "one half", "other half"};
   }
   const Classifier judge = classifier.with_precision(Precision::Float32);
   sets.learn = subset(concerned(sets.learn, goal), options.learn_images);

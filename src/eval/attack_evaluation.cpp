@@ -48,7 +48,9 @@ Nearest search_nearest(const Bench& bench, const AttackPlan& plan, const AttackR
   outcome->forward += record.forward.front();
   outcome->backward += record.backward.front();
   outcome->seconds += record.seconds.front();
-  for (auto& report : stage_reports(record, {{fmt::format("{:g}", plan.nearest(start).search_limit()), 0}})) {
+  AttackRecord searched = record;  // a success of this search lies anywhere up to its own limit
+  searched.broken = record.broken.masked_fill(record.distance.isfinite(), 0);
+  for (auto& report : stage_reports(searched, {{fmt::format("{:g}", plan.nearest(start).search_limit()), 0}})) {
     outcome->stages.push_back(std::move(report));
   }
   return nearest;

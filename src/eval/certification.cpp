@@ -54,7 +54,7 @@ Certification certify_linf(const LinfBounds& bounds, const Classifier& classifie
     throw_if_interrupted();
     const auto x = to_float(dataset.images.narrow(0, i, 1));
     const auto logits = classifier.logits(x);
-    const auto label = dataset.labels[i].item<int64_t>(), answer = predicted_classes(logits).item<int64_t>();
+    const auto label = dataset.labels[i].item<int64_t>(), answer = answers_of(logits).item<int64_t>();
     CertifiedImage image{dataset.ids[static_cast<size_t>(i)], classifier.classes().name(label),
                          classifier.classes().name(answer)};
     if (answer == label) {
@@ -105,7 +105,7 @@ std::vector<int64_t> band_votes(const Classifier& classifier, const torch::Tenso
   const auto place = torch::arange(columns);
   const auto shown = (place.unsqueeze(0) - place.unsqueeze(1)).remainder(columns) < band;
   const auto views = at::where(shown.view({columns, 1, 1, columns}), x, torch::full_like(x, kHidden));
-  const auto answers = predicted_classes(classifier.logits(views));
+  const auto answers = answers_of(classifier.logits(views));
   std::vector<int64_t> votes(static_cast<size_t>(classifier.classes().size()), 0);
   for (int64_t i = 0; i < columns; ++i) ++votes[static_cast<size_t>(answers.data_ptr<int64_t>()[i])];
   return votes;

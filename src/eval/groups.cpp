@@ -1,6 +1,7 @@
 #include "eval/groups.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 
 #include "eval/measures/group_tests.hpp"
@@ -43,7 +44,8 @@ json gap_between(const GroupCounts& counts, const GroupQuantity& quantity, const
   if (groups.size() < 2) return nullptr;
   const auto lower = [](const GroupCount& a, const GroupCount& b) { return a.right * b.n < b.right * a.n; };
   const auto worst = std::min_element(groups.begin(), groups.end(), lower);
-  const auto best = std::max_element(groups.begin(), groups.end(), lower);
+  auto best = std::max_element(groups.begin(), groups.end(), lower);
+  if (best == worst) best = std::prev(groups.end());  // all are equal
   const bool two = groups.size() == 2;
   return {{"eps", quantity.eps},
           {"best", names[static_cast<size_t>(best - groups.begin())]},

@@ -39,7 +39,7 @@ Votes votes(const Classifier& classifier, const torch::Tensor& x, const Rng& noi
     for (int64_t i = begin; i < std::min(begin + options.batch_size, first + count); ++i) draws.push_back(i);
     const auto noise = normal_rows(noise_of_image, draws, x.sizes().slice(1));
     for (size_t s = 0; s < options.sigmas.size(); ++s) {
-      const auto answers = predicted_classes(classifier.logits(x + noise * options.sigmas[s]));
+      const auto answers = answers_of(classifier.logits(x + noise * options.sigmas[s]));
       for (int64_t i = 0; i < answers.numel(); ++i) ++votes[s][static_cast<size_t>(answers.data_ptr<int64_t>()[i])];
     }
   }
@@ -102,6 +102,13 @@ std::vector<SmoothedImage> smoothed_images(const std::vector<std::vector<Certifi
 }
 
 }  // namespace
+
+torch::Tensor answers_of(const torch::Tensor& logits) {
+  if (logits.isnan().any().item<bool>()) {
+    throw RunError("the network gives NaN: its weights are damaged, or the training diverged");
+  }
+  return predicted_classes(logits);
+}
 
 std::vector<std::vector<Certificate>> certify(const Classifier& classifier, const torch::Tensor& images,
                                               const SmoothingOptions& options, Observer& observer) {

@@ -32,6 +32,10 @@ struct Certificate {
   bool abstained() const { return answer == kAbstained; }
 };
 
+/// (N) int64: the answer of each row of logits (N,K). Throws RunError when the network gives NaN, of which a
+/// certificate would make an answer.
+torch::Tensor answers_of(const torch::Tensor& logits);
+
 /// CERTIFY of Cohen, Rosenfeld & Kolter, "Certified adversarial robustness via randomized smoothing" (ICML 2019,
 /// arXiv:1902.02918, section 3.2): the class most frequent among n0 noisy copies, then the radius sigma Phi^-1(p), p
 /// the lower Clopper-Pearson bound at 1 - alpha of its share among n fresh copies; abstains where p <= 1/2. Noise is

@@ -79,15 +79,26 @@ TEST(Universal, TurnsMoreImagesThanANoiseOfItsSize) {
 TEST(Universal, IsSavedAndLoaded) {
   const ScratchFolder folder;
   UniversalPerturbation made{
-      torch::arange(-128, 128, torch::kInt16).view({1, 16, 16}), Norm::L2, 2, "any-to-sad", "m", "d"};
+      torch::arange(-128, 128, torch::kInt16).view({1, 16, 16}), Norm::L2, 5, "any-to-sad", "m", "d"};
   save_universal(made, folder / "u.pt");
   const auto read = load_universal(folder / "u.pt");
   EXPECT_TRUE(read.levels.equal(made.levels));
   EXPECT_EQ(read.norm, Norm::L2);
-  EXPECT_EQ(read.eps, 2);
+  EXPECT_EQ(read.eps, 5);
   EXPECT_EQ(read.goal, "any-to-sad");
   EXPECT_TRUE((read_image(folder / "u.png", 1).to(torch::kInt16) - 128).equal(made.levels));
   EXPECT_NE(message_of([&] { load_universal(folder / "u.png"); }), "");
+}
+
+TEST(Universal, OneThatIsLargerThanItStatesIsRefused) {
+  const ScratchFolder folder;
+  UniversalPerturbation made{
+      torch::full({1, 16, 16}, -3, torch::kInt16), Norm::Linf, 3 / 255.0, "any-to-sad", "m", "d"};
+  save_universal(made, folder / "u.pt");
+  EXPECT_EQ(message_of([&] { load_universal(folder / "u.pt"); }), "");
+  made.levels[0][2][5] = 4;
+  save_universal(made, folder / "u.pt");
+  EXPECT_THAT(message_of([&] { load_universal(folder / "u.pt"); }), testing::HasSubstr("larger than the eps"));
 }
 
 TEST(Universal, NeedsImages) {
@@ -154,6 +165,16 @@ TEST(Patch, BringsTheNetworkNearerToTheGoalThanARandomOne) {
   };
   EXPECT_LT(margin(found), margin(random_patch(found, Rng(3))));
   EXPECT_LT(margin(found), margin(blank_patch("glasses", 1, 48)));
+}
+
+/// A packed data set may hold such images, and a foreign network may take them.
+TEST(Patch, ImagesThatAreNotSquareAreRefused) {
+  const auto images = torch::zeros({2, 1, 48, 32}, torch::kUInt8);
+  EXPECT_THAT(message_of([&] {
+                learn_patch(confident_cnn(48), "glasses", {}, images,
+                            Goal::untargeted(torch::zeros({2}, torch::kInt64)), Rng(1));
+              }),
+              testing::HasSubstr("48x32"));
 }
 
 TEST(Patch, UnknownShapesAreReported) {

@@ -303,6 +303,18 @@ TEST_F(ReportCommand, ComparesTheModelsOfOneReportOrOfTwoFiles) {
   EXPECT_EQ(comparisons[0].at("tests").size(), 9u);
 }
 
+TEST_F(ReportCommand, NetworksThatWereMeasuredUnderNoCommonConditionHaveNoTest) {
+  json report = saved("out");
+  for (auto& [model, outcomes] : report["outcomes"].items()) {
+    outcomes.erase("answers");
+    outcomes.erase("attacks");
+  }
+  write_file(file("unmeasured.json"), report.dump());
+  const auto run = run_in_process({"compare", file("unmeasured.json"), "-q"});
+  EXPECT_EQ(run.exit_code, 0) << run.err;
+  EXPECT_THAT(run.out, HasSubstr("35 images in common; no test"));
+}
+
 TEST_F(ReportCommand, OtherImagesOfTheSameNamesAreNotCompared) {
   const auto run = run_in_process({"eval", "--model", file("first.pt"), "--data", "synthetic:n=35,seed=5", "--out",
                                    file("eval-other"), "--threads", "1", "--precision", "fp32"});

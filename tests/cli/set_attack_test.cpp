@@ -92,6 +92,16 @@ TEST_F(SetAttackCommand, UniversalSaysWhatIsWrong) {
   expect_error(run({"universal", "any-to-sad", "--data", faces().string(), "--load", "nowhere.pt"}), "nowhere.pt");
 }
 
+TEST_F(SetAttackCommand, UniversalCountsNoImageWithoutLabelTowardsItsLimit) {
+  const fs::path flat = out_ / "flat";
+  for (int64_t i = 0; i < 6; ++i)
+    write_png(torch::full({1, 48, 48}, 40 * i, torch::kUInt8), flat / fmt::format("{}.png", i));
+  const auto result = run({"universal", "any-to-sad", "--data", flat.string(), "--limit", "1", "--steps", "1", "--out",
+                           (out_ / "made").string()});
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_THAT(result.err, testing::HasSubstr("classifies no image of the classes to attack rightly"));
+}
+
 TEST_F(SetAttackCommand, PatchIsLearntWornAndPrinted) {
   const auto made = run_on_faces({"patch", "untargeted", "--shape", "sticker", "--out", out_.path().string()});
   ASSERT_EQ(made.exit_code, 0) << made.err;

@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "attacks/engine/attack.hpp"
+#include "core/error.hpp"
 #include "models/formats/export.hpp"
 #include "models/networks/bound_pass.hpp"
 #include "models/networks/network.hpp"
@@ -150,6 +151,15 @@ TEST(Certification, EveryColumnVotesOnce) {
   EXPECT_EQ(whole[static_cast<size_t>(classifier.logits(x).argmax(1).item<int64_t>())], kSide) << "all see the image";
   const auto narrow = band_votes(classifier, x, 3);
   EXPECT_EQ(std::accumulate(narrow.begin(), narrow.end(), int64_t{0}), kSide);
+}
+
+TEST(Certification, ANetworkThatGivesNaNHasNoAnswers) {
+  const auto weight = torch::full({4, kSide * kSide}, std::numeric_limits<float>::quiet_NaN());
+  const auto classifier = test::linear_classifier(weight, torch::zeros({4}), kSide);
+  SmoothingOptions options;
+  options.sigmas = {0.1};
+  EXPECT_THROW(certify_l2(classifier, quarters(2), 0.05, options), RunError);
+  EXPECT_THROW(certify_patch(classifier, quarters(2), {1, 2}), RunError);
 }
 
 /// Class 0 where the pixels that are not hidden are bright.

@@ -79,6 +79,17 @@ TEST(Groups, AFewImagesAreNotCompared) {
   EXPECT_TRUE(found.at("columns").at(0).at("gaps").empty());
 }
 
+TEST(Groups, ThatAreAllEqualHaveAGapOfTwoOfThem) {
+  GroupColumn column{"beard", std::vector<std::string>(30, "none")};
+  std::fill(column.values.begin(), column.values.begin() + 12, "full");
+  const json found = compare_groups({column}, {{"", std::vector<int64_t>(30, 0)}}, 0);
+  const json gap = found.at("columns").at(0).at("gaps").at(0);
+  EXPECT_EQ(gap.at("worst"), "full");
+  EXPECT_EQ(gap.at("best"), "none");
+  EXPECT_EQ(gap.at("difference").at("value"), 0);
+  EXPECT_EQ(gap.at("difference").at("n"), 30);
+}
+
 TEST(GroupsFile, IsJoinedByNameAndCutsManyNumbersAtTheirTerciles) {
   const test::ScratchFolder scratch;
   std::string text = "id,age,site\n";

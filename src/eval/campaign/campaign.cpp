@@ -276,8 +276,13 @@ class Campaign {
   /// Writes what became of images whose run has ended.
   void settle(AttackRecord& record, int64_t run, const torch::Tensor& places, const AttackInput& input,
               AttackResult found) const {
-    if (&maker_ != &bench_.network)
+    if (&maker_ != &bench_.network) {
       show_transferred(bench_.network, trial_.norm, trial_.settings.pixel_grid, input, found);
+      if (record.stages.size() == 1) {  // else nothing says which of them made the image that the surrogate withstood
+        const auto moved = found.x_adv.ne(input.x).flatten(1).any(1);
+        found.stage = found.stage.masked_fill(found.success.logical_and(moved), 0);
+      }
+    }
     const auto broken = record.minimum_norm
                             ? first_budgets(found)
                             : torch::full_like(places, record.budgets()).masked_fill(found.success, run);

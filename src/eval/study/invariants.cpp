@@ -126,10 +126,10 @@ std::vector<Series> all_series(const json& outcomes) {
 
 /// Its place in the chain; none: an attack that is not part of it.
 std::optional<size_t> link(const Series& series) {
-  for (size_t i = 0; i < kChain.size(); ++i) {
-    if (series.name.compare(0, kChain[i].size(), kChain[i]) == 0) return i;
-  }
-  return {};
+  const std::string word = series.name.substr(0, series.name.find(' '));  // a certificate's sigma follows
+  const auto found = std::find(kChain.begin(), kChain.end(), word);
+  if (found == kChain.end()) return {};
+  return static_cast<size_t>(found - kChain.begin());
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include "core/files.hpp"
 #include "eval/attack_evaluation.hpp"
 #include "eval/campaign/verdict.hpp"
+#include "eval/explanation.hpp"
 #include "tests/attacks/linear_network.hpp"
 #include "tests/cli/run_program.hpp"
 #include "tests/data/sample_data.hpp"
@@ -23,11 +24,11 @@ using testing::HasSubstr;
 
 constexpr int64_t kSide = 8, kPixels = kSide * kSide, kImages = 20;
 
-/// Logits v·x + bias, -v·x and -100: an eps of 1/255 breaks some of the images and leaves others.
-Classifier two_sided() {
+/// Logits v·x + bias, -v·x and -100: with this bias an eps of 1/255 breaks some of the images and leaves others.
+Classifier two_sided(float bias = 0.4f) {
   const auto v = torch::arange(kPixels).remainder(2) * 2 - 1;
   const auto weight = torch::stack({v, -v, torch::zeros({kPixels}, torch::kInt64)}).to(torch::kFloat32);
-  return test::linear_classifier(weight, torch::tensor({0.4f, 0.0f, -100.0f}), kSide);
+  return test::linear_classifier(weight, torch::tensor({bias, 0.0f, -100.0f}), kSide);
 }
 
 Dataset labelled(const Classifier& network, int64_t count = kImages) {
@@ -337,6 +338,23 @@ TEST(Campaign, AFixedBudgetSearchesTheNearestSuccessInFloat32WhateverTheNetworks
   }
 }
 
+TEST(Campaign, WhatBreaksByTransferAloneIsCountedForAStageToo) {
+  const Classifier network = two_sided();
+  const Dataset data = labelled(network);
+  Trial trial;
+  trial.attacks = {"fgsm"};
+  trial.ladder = {{"2/255", 2 / 255.0}};
+  const auto steadfast = std::make_shared<Classifier>(two_sided(8));  // it calls every image class 0
+  trial.surrogate = {steadfast, "surrogate"};
+  const Ledger ledger = run_campaign({network, data, {}, {}}, trial);
+  const AttackRecord& record = ledger.attacks.front();
+  const auto broken = record.success().sum().item<int64_t>();
+  EXPECT_GT(broken, 0);
+  const auto reports = stage_reports(record, trial.ladder);
+  ASSERT_EQ(reports.size(), 1u);
+  EXPECT_EQ(reports.front().broken, broken);
+}
+
 TEST(AttackImages, AnOriginalIsSureByTheRuleThatChoosesIt) {
   const Classifier network = two_sided();
   const Dataset data = labelled(network);
@@ -353,6 +371,27 @@ TEST(AttackImages, AnOriginalIsSureByTheRuleThatChoosesIt) {
     if (outcome.images[static_cast<size_t>(row)].sure) sure.push_back(row);
   }
   EXPECT_EQ(sure, chosen);
+}
+
+TEST(AttackImages, TheSearchForTheSmallestEpsCountsSuccessesUpToItsOwnLimit) {
+  const Classifier network = two_sided();
+  const Dataset data = labelled(network);
+  AttackPlan plan;
+  plan.attack = "fgsm";
+  plan.threat = {Norm::Linf, 1 / 255.0};
+  plan.minimal_eps = true;
+  std::vector<int64_t> all(kImages);
+  std::iota(all.begin(), all.end(), 0);
+  const auto outcome = attack_images({network, data, {}, {}}, all, plan);
+  int64_t found = 0, inside = 0;
+  for (const auto& image : outcome.images) {
+    found += std::isfinite(image.minimal_eps.value());
+    inside += image.minimal_eps.value() < 1.5 / 255;
+  }
+  EXPECT_GT(found, inside);
+  ASSERT_FALSE(outcome.stages.empty());
+  EXPECT_EQ(outcome.stages.back().stage, "smallest eps");
+  EXPECT_EQ(outcome.stages.back().broken, found);
 }
 
 TEST(JudgeStored, GivesTheAnswersOfTheNetworkToTheImagesThatAPngHolds) {

@@ -2,7 +2,9 @@
 
 #include "core/files.hpp"
 #include "core/random.hpp"
+#include "data/image.hpp"
 #include "models/checkpoint.hpp"
+#include "models/networks/network.hpp"
 #include "tests/cli/run_program.hpp"
 
 namespace fercli::test {
@@ -50,6 +52,38 @@ TEST(Calibration, TheCommandChangesNoDecisionAndFitsNoWorse) {
   const auto card = nlohmann::json::parse(read_file(folder / "calibrated.json"));
   EXPECT_EQ(card.at("digest"), after.digest);
   EXPECT_EQ(card.at("training").at("calibration"), after.training.at("calibration"));
+}
+
+/// One dense layer on 8x8 images: an even grey of level g has the logits 200 g / 255 and 0.
+TEST(Calibration, TheCommandHeedsHowSureAWrongAnswerWas) {
+  constexpr int64_t kSide = 8, kRight = 100;
+  const ScratchFolder folder;
+  Checkpoint checkpoint;
+  checkpoint.arch = "test-linear";
+  checkpoint.options = {1, kSide, 2, {}};
+  checkpoint.preprocessing = {1, kSide, {0.0}, {1.0}};
+  checkpoint.classes = LabelSet({"Happy", "Sad"});
+  checkpoint.network = make_network(checkpoint.arch, checkpoint.options, 0);
+  checkpoint.training = nlohmann::json::object();
+  {
+    const torch::NoGradGuard no_grad;
+    auto parameters = checkpoint.network->named_parameters();
+    parameters["head.bias"].zero_();
+    parameters["head.weight"].zero_();
+    parameters["head.weight"][0].fill_(200.0 / (kSide * kSide));
+  }
+  save_checkpoint(checkpoint, folder / "net.pt");
+  const auto grey = [](int64_t level) { return torch::full({1, kSide, kSide}, level, torch::kUInt8); };
+  for (int64_t i = 0; i < kRight; ++i) write_png(grey(51), folder / "faces" / "Happy" / fmt::format("{}.png", i));
+  write_png(grey(255), folder / "faces" / "Sad" / "happier.png");
+  const auto result =
+      run_in_process({"calibrate", "-m", (folder / "net.pt").string(), "--data", (folder / "faces").string(), "--split",
+                      "all", "--out", (folder / "calibrated.pt").string(), "-q"});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  // Where the slopes of 100 right answers with margins of 40 and of a wrong one with 200 cancel.
+  const double expected = 40 / std::log(100 * 40 / 200.0 - 1);
+  EXPECT_NEAR(load_checkpoint(folder / "calibrated.pt").training.at("calibration").at("temperature").get<double>(),
+              expected, 0.01);
 }
 
 TEST(Calibration, OnlyTheCardOfThisVeryNetworkGoesWithIt) {

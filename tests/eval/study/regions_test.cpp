@@ -75,6 +75,18 @@ TEST(RegionsStudyPart, ARegionBreaksWhatItsPixelsCanTurn) {
   EXPECT_EQ(broken["mouth"], broken["image"]);
 }
 
+TEST(RegionsStudyPart, ANetworkThatIsRightNowhereHasNoImagesToAttack) {
+  const ScratchFolder cache;
+  StudyModel model = reader_of_mouths();
+  model.images.labels = 1 - model.images.labels;
+  StudyPlan plan = StudyPlan::quick();
+  plan.parts = {"regions"};
+  const json study = run_study({model}, plan, cache.path());
+  const json part = study.at("parts").at("regions").at("reader");
+  EXPECT_EQ(part.at("n_per_class"), json::array({0, 0}));
+  EXPECT_EQ(part.at("success").size(), 8u);
+}
+
 }  // namespace
 
 }  // namespace fercli::test

@@ -102,6 +102,14 @@ TEST(Invariants, AStrongerAttackThatLeavesMoreIsFoundAndSaidWithItsImages) {
             "net: autoattack <= pgd does not hold at Linf eps 4/255: 25.0 % against 0.0 % of the same 4 images");
 }
 
+TEST(Invariants, AnAttackIsNotTakenForTheOneWhoseNameItsOwnBeginsWith) {
+  auto outcomes = outcomes_with({1, 1, 0, -1}, {1, 0, 0, -1});
+  for (auto& attack : outcomes["attacks"]) {
+    if (attack.at("attack") == "autoattack") attack["attack"] = "autoattack-fast";
+  }
+  EXPECT_TRUE(violations(outcomes).empty());
+}
+
 TEST(Invariants, OnlyImagesThatBothAttacksSawAreCompared) {
   auto outcomes = outcomes_with({1, 1, 0, -1}, {1, 0, 0, -1});
   outcomes["attacks"][1]["rows"] = {1, 2};

@@ -49,10 +49,10 @@ double passes(const StudyPlan& plan, int64_t images, const Pilot& pilot) {
   return (most > 0 ? std::min(right, most) : right) * static_cast<double>(region_list().size()) * kPasses;
 }
 
-/// (C,H,W) of 0 and 1.
-torch::Tensor mask_of(const std::string& region, const torch::Tensor& image) {
-  if (region == kWhole) return torch::ones(image.sizes());
-  return parse_masks(region, image.size(0), image.size(1), image.size(2));
+/// (C,H,W) of 0 and 1, for images (N,C,H,W), of which there may be none.
+torch::Tensor mask_of(const std::string& region, const torch::Tensor& images) {
+  if (region == kWhole) return torch::ones(images.sizes().slice(1));
+  return parse_masks(region, images.size(1), images.size(2), images.size(3));
 }
 
 Trial trial_of(const StudyPlan& plan, const torch::Tensor& mask) {
@@ -81,8 +81,7 @@ std::vector<Ledger> ledgers_of(const StudySubject& subject, const Dataset& image
     CampaignOptions options = subject.campaign;
     if (options.state) *options.state += "-" + region;
     ledgers.push_back(run_campaign({subject.model.search, images, subject.model.digest, images.labels},
-                                   trial_of(subject.plan, mask_of(region, images.images[0])), options,
-                                   subject.observer));
+                                   trial_of(subject.plan, mask_of(region, images.images)), options, subject.observer));
   }
   stop_after_ledgers(subject.campaign);
   return ledgers;
@@ -110,7 +109,7 @@ StudyFindings measure(const StudySubject& subject) {
   found.seed = subject.plan.seed;
   Cost cost{images.size()};
   for (size_t i = 0; i < ledgers.size(); ++i) {
-    found.area.push_back(mask_of(region_list()[i], images.images[0]).mean().item<double>());
+    found.area.push_back(mask_of(region_list()[i], images.images).mean().item<double>());
     found.success.push_back(success_by_class(ledgers[i], images.labels, classes.size()));
     const AttackRecord& record = ledgers[i].attacks.front();
     cost += {record.forward.front(), record.backward.front(), record.seconds.front()};
