@@ -1,5 +1,6 @@
 #include <atomic>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <thread>
 
 #include "core/base64.hpp"
@@ -410,9 +411,28 @@ TEST_F(Serving, TheDescriptionOfTheApiNamesEveryFieldAndPath) {
   for (const auto& [path, methods] : api["paths"].items()) {
     EXPECT_EQ(to_lower(method_of(path)), methods.begin().key()) << path;
   }
-  const json form = api["components"]["schemas"]["AttackForm"]["properties"];
-  for (const char* name : {"model", "goal", "eps", "attack", "steps", "face", "lang"}) EXPECT_TRUE(form.contains(name));
   EXPECT_EQ(api["security"][0], json::parse(R"({"token":[]})"));
+}
+
+TEST_F(Serving, TheFieldsDescribedAreThoseThatTheServerTakes) {
+  const json api = json::parse(request("GET", "/openapi.json").body);
+  const auto at = [&](json part) {
+    return part.contains("$ref") ? api.at(json::json_pointer(part["$ref"].get<std::string>().substr(1))) : part;
+  };
+  for (const auto& [path, route] : Api::routes()) {
+    if (route.method != "POST") continue;
+    const json post = api["paths"][path]["post"];
+    std::set<std::string> in_address;
+    for (const auto& each : post["parameters"]) in_address.insert(at(each)["name"].get<std::string>());
+    EXPECT_EQ(in_address, route.fields) << path;
+    for (const auto& [type, image] : {std::pair{"multipart/form-data", "file"}, {"application/json", "image"}}) {
+      std::set<std::string> names;
+      const json body = at(at(post["requestBody"])["content"][type]["schema"]);
+      for (const auto& [name, schema] : body["properties"].items()) names.insert(name);
+      EXPECT_EQ(names.erase(image), 1u) << path;
+      EXPECT_EQ(names, route.fields) << path << " " << type;
+    }
+  }
 }
 
 TEST_F(Serving, TheDescriptionOfTheApiHoldsTheSchemasOfTheAnswers) {
