@@ -1,5 +1,7 @@
 #include "serve/lanes.hpp"
 
+#include <algorithm>
+
 #include "core/interrupt.hpp"
 #include "live/steady_memory.hpp"
 #include "serve/upload.hpp"
@@ -12,6 +14,8 @@ namespace {
 constexpr double kFreeLaneSeconds = 0.01;
 /// How much the latest work counts in what is usual.
 constexpr double kLatestShare = 0.2;
+/// About 30 years; the clock has no room for ten times as many.
+constexpr double kMostWorkSeconds = 1e9;
 
 [[noreturn]] void turn_work_away() {
   throw RequestError(503, "the server is busy, try again");
@@ -69,7 +73,8 @@ std::future<void> Lanes::add(const std::string& kind, const Work& work) {
   const std::lock_guard lock(mutex_);
   if (!has_room(kind)) turn_work_away();
   const auto now = Clock::now();
-  const auto time = std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(settings_.work_seconds));
+  const std::chrono::duration<double> seconds(std::min(settings_.work_seconds, kMostWorkSeconds));
+  const auto time = std::chrono::duration_cast<Clock::duration>(seconds);
   Task task{kind, now, now + time, std::packaged_task<void(FaceDetector*)>([work](FaceDetector* detector) {
               if (detector == nullptr) turn_work_away();
               work(*detector);

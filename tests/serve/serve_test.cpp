@@ -906,6 +906,16 @@ TEST_F(ServingWithLimits, WorkThatTakesTooLongIsEndedAndCounted) {
   EXPECT_THAT(metrics, testing::Not(testing::HasSubstr("path=\"/attack\",status=\"200\"")));
 }
 
+TEST_F(ServingWithLimits, TimesBeyondAnyClockAreNoLimit) {
+  ApiSettings patient = api_settings();
+  patient.work_seconds = 1e10;
+  HttpSettings settings = limits();
+  settings.request_seconds = 1e10;
+  Api api(load_checkpoint(resolve_model("standard")), patient);
+  RunningServer server(api, settings);
+  EXPECT_EQ(CheckedClient(server.port()).request("POST", "/predict", kPng, *crop_).status, 200);
+}
+
 TEST_F(ServingWithLimits, ThreeHundredConnectionsAtOnceAreAllAnswered) {
   std::atomic<int> answered{0};
   std::vector<std::unique_ptr<CheckedClient>> clients;
