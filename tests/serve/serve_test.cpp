@@ -1068,6 +1068,30 @@ TEST(ServeCommand, TheTokenOfAFileIsAskedFor) {
   EXPECT_EQ(statuses, (std::vector<int>{401, 200}));
 }
 
+TEST(ServeCommand, AFormOfManyPicturesNeedsOneConnection) {
+  const int port = 25860 + static_cast<int>(getpid() % 4000);
+  const std::string crop = encode_png(read_dataset("synthetic:n=1,seed=5,classes=happy").images[0]);
+  std::vector<std::pair<std::string, std::string>> files;
+  for (int i = 0; i < 12; ++i) files.emplace_back(std::to_string(i) + ".png", crop);
+  HttpAnswer answer;
+  const auto sent = [&] {
+    try {
+      CheckedClient client(port);
+      answer = client.request("POST", "/predict", kForm, multipart_of_files("frontier", files));
+      return true;
+    } catch (const std::runtime_error&) {
+      return false;  // not up yet
+    }
+  };
+  run_fercli({"serve", "--model", "standard", "--port", std::to_string(port), "--threads", "1", "--max-connections",
+              "2", "--work-timeout", "600"},
+             sent, SIGTERM);
+  ASSERT_EQ(answer.status, 200) << answer.body;
+  for (const auto& picture : json::parse(answer.body)["pictures"]) {
+    EXPECT_TRUE(picture.contains("predictions")) << picture;
+  }
+}
+
 TEST(ServedNames, AreCutBeforeTheyAreEscaped) {
   EXPECT_EQ(shown_name("two\nlines"), "two\\u000alines");
   const std::string shown = shown_name("x" + std::string(9'000'000, '\x1b'));
