@@ -322,6 +322,8 @@ TEST(LivePipelines, AStillThatIsHeldIsWorkedOnAgainWithTheSameFaces) {
     EXPECT_GT(frame.read_ms, 0);
   }
   EXPECT_EQ(pipeline.faces_seen(), 1);
+  EXPECT_EQ(pipeline.status().captured, 1);
+  EXPECT_EQ(pipeline.status().analysed, 1) << "a further look at it is no further frame";
 }
 
 TEST(VideoSources, WrongWordsAreExplained) {
