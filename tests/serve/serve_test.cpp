@@ -227,8 +227,8 @@ TEST_F(Serving, ThePageLoadsNothingFromElsewhere) {
   const auto page = request("GET", "/");
   EXPECT_EQ(page.headers.at("content-type"), "text/html; charset=utf-8");
   EXPECT_THAT(page.headers.at("content-security-policy"), testing::HasSubstr("default-src 'none'"));
-  for (const char* path :
-       {"/", "/docs", "/page.js", "/pictures.js", "/server.js", "/texts.js", "/avatar.js", "/docs.js", "/page.css"}) {
+  for (const char* path : {"/", "/docs", "/page.js", "/pictures.js", "/server.js", "/storage.js", "/texts.js",
+                           "/avatar.js", "/docs.js", "/page.css"}) {
     const auto file = request("GET", path);
     EXPECT_EQ(file.status, 200);
     EXPECT_THAT(file.body, testing::Not(testing::HasSubstr("http://")));

@@ -392,6 +392,25 @@ test("light and dark follow the system until they are chosen, which is remembere
   assert.equal(await ground(), light);
 }, {colorScheme: "dark"});
 
+test("a browser that keeps nothing shows the pages all the same", async (page) => {
+  await page.addInitScript(() => {
+    for (const area of ["localStorage", "sessionStorage"]) {
+      Object.defineProperty(window, area, {get() { throw new DOMException("denied", "SecurityError"); }});
+    }
+  });
+  await page.goto(guarded);
+  await page.waitForSelector("#token-form:not([hidden])");
+  assert.equal(await text(page, "message"), "");
+  await page.fill("#token", "open sesame");
+  await page.keyboard.press("Enter");
+  await page.waitForSelector("#samples button");
+  const before = await page.evaluate(() => document.documentElement.dataset.theme);
+  await page.click("#theme");
+  assert.notEqual(await page.evaluate(() => document.documentElement.dataset.theme), before);
+  await page.goto(address + "docs");
+  await page.waitForSelector("#schemas table");
+});
+
 test("the keyboard is enough for an attack", async (page) => {
   await page.focus("#language");
   await page.keyboard.press("Tab");

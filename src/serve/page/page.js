@@ -2,7 +2,8 @@
 import {avatar, knownEmotion} from "./avatar.js";
 import {addToChat, clearChat, showChat} from "./chat.js";
 import {blobOfBase64, drawBoxes, drawDelta, drawn, drawWipe, fitted, pixelsOf, thumbnail} from "./pictures.js";
-import {call, post, setToken, takeToken} from "./server.js";
+import {call, hasToken, post, setToken, takeToken} from "./server.js";
+import {keep, kept} from "./storage.js";
 import {texts} from "./texts.js";
 
 const $ = (id) => document.getElementById(id);
@@ -63,7 +64,7 @@ function showError(error) {
   if (error.status === 401) {
     $("token-form").hidden = false;
     if (!server) $("choose").hidden = true;
-    setMessage(sessionStorage.getItem("token") ? say("wrongToken") : "");
+    setMessage(hasToken() ? say("wrongToken") : "");
     $("token").focus();
     return;
   }
@@ -152,7 +153,7 @@ function showTheme() {
 function switchTheme() {
   const next = theme() === "dark" ? "light" : "dark";
   document.documentElement.dataset.theme = next;
-  localStorage.setItem("theme", next);
+  keep("localStorage", "theme", next);
   showTheme();
 }
 
@@ -763,7 +764,7 @@ async function start() {
 }
 
 takeToken();
-if (localStorage.getItem("theme")) document.documentElement.dataset.theme = localStorage.getItem("theme");
+if (kept("localStorage", "theme")) document.documentElement.dataset.theme = kept("localStorage", "theme");
 $("brand-face").append(avatar("Happy"));
 applyLanguage();
 listen();
