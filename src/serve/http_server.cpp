@@ -136,10 +136,10 @@ HttpError skip_line_ends(DeadlineStream& stream, boost::beast::flat_buffer& buff
   }
 }
 
-/// Reads the body of a request that may be served.
+/// Reads the body of a request that may be served. HTTP/1.0 knows no `100 Continue` (RFC 9110, 10.1.1).
 HttpError read_body(DeadlineStream& stream, boost::beast::flat_buffer& buffer, HttpParser& parser) {
   HttpError error;
-  if (to_lower(header_of(parser.get(), http::field::expect)) == "100-continue") {
+  if (parser.get().version() > 10 && to_lower(header_of(parser.get(), http::field::expect)) == "100-continue") {
     http::response<http::empty_body> go_on(http::status::continue_, 11);
     http::write(stream, go_on, error);
   }

@@ -563,6 +563,12 @@ TEST_F(Serving, RefusesABodyBeforeItAsksForIt) {
   expect_refused(client.read(), 413, "the body has 99999999 bytes");
 }
 
+TEST_F(Serving, AnOldClientIsNotAskedForItsBody) {
+  CheckedClient client(server_.port());
+  client.send("POST /predict HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\nabc");
+  expect_refused(client.read(), 415, "the image must be PNG, JPEG or WEBP");
+}
+
 TEST_F(Serving, HeadGivesTheHeadersOfGet) {
   CheckedClient client(server_.port());
   client.send("HEAD /test HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
