@@ -1,7 +1,11 @@
 #include "serve/lanes.hpp"
 
-#include <algorithm>
+#include <fmt/format.h>
 
+#include <algorithm>
+#include <system_error>
+
+#include "core/error.hpp"
 #include "core/interrupt.hpp"
 #include "live/steady_memory.hpp"
 #include "serve/upload.hpp"
@@ -26,10 +30,23 @@ constexpr double kMostWorkSeconds = 1e9;
 Lanes::Lanes(const LaneSettings& settings) : settings_(settings) {
   for (int64_t i = 0; i < settings.count; ++i)
     detectors_.push_back(make_face_detector(settings.detector, {settings.smallest_face}));
-  for (const auto& each : detectors_) threads_.emplace_back([this, &each] { serve(*each); });
+  threads_.reserve(detectors_.size());
+  try {
+    for (const auto& each : detectors_) threads_.emplace_back([this, &each] { serve(*each); });
+  } catch (const std::system_error&) {
+    finish();
+    throw RunError(fmt::format(
+        "fercli serve: the system gives {} of the {} threads for the work; give fewer --workers, or raise the limit "
+        "(ulimit -u, or that of a container)",
+        threads_.size(), settings.count));
+  }
 }
 
 Lanes::~Lanes() {
+  finish();
+}
+
+void Lanes::finish() {
   {
     const std::lock_guard lock(mutex_);
     closing_ = true;

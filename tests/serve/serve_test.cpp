@@ -1,4 +1,7 @@
+#include <sys/resource.h>
+
 #include <atomic>
+#include <fstream>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <thread>
@@ -933,6 +936,43 @@ TEST_F(ServingWithLimits, ThreeHundredConnectionsAtOnceAreAllAnswered) {
     client.reset();
   }
   EXPECT_EQ(answered, 320);
+}
+
+/// While it lives, this process gets no more memory than for some threads.
+class FewThreads {
+ public:
+  FewThreads() {
+    getrlimit(RLIMIT_AS, &before_);
+    std::ifstream file("/proc/self/statm");
+    rlim_t pages = 0;
+    file >> pages;
+    rlimit now = before_;
+    now.rlim_cur = pages * static_cast<rlim_t>(sysconf(_SC_PAGESIZE)) + (64 << 20);
+    setrlimit(RLIMIT_AS, &now);
+  }
+  ~FewThreads() { setrlimit(RLIMIT_AS, &before_); }
+  FewThreads(const FewThreads&) = delete;
+  FewThreads& operator=(const FewThreads&) = delete;
+
+ private:
+  rlimit before_{};
+};
+
+TEST_F(ServingWithLimits, AServerThatGetsTooFewThreadsSaysSo) {
+#ifdef __SANITIZE_ADDRESS__
+  GTEST_SKIP() << "the sanitizer ends the program where it gets no memory";
+#endif
+  HttpSettings settings = limits();
+  settings.port = 0;
+  settings.most_connections = 512;
+  std::string said;
+  try {
+    const FewThreads limit;
+    const HttpServer server(*api_, settings);
+  } catch (const RunError& error) {
+    said = error.what();
+  }
+  EXPECT_THAT(said, testing::HasSubstr("of the 544 threads for connections; give a smaller --max-connections"));
 }
 
 TEST(LanesTest, WorkThatWouldBeLateIsTurnedAwayBeforeItStarts) {
