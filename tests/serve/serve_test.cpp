@@ -461,6 +461,14 @@ TEST(ServedModelsTest, FilesOfOneNameAreToldApartByTheirFolders) {
               testing::HasSubstr("--model standard: is given twice"));
 }
 
+TEST(ServedModelsTest, ClassesThatFrenchCallsAlikeKeepTheirNames) {
+  const LabelSet classes({"neutral", "calm", "Happy"});
+  const json verdict = json::parse(verdict_json(classes, {0.2, 0.5, 0.3}, "fr").dump());
+  EXPECT_EQ(verdict["probabilities"], json::parse(R"({"neutral": 0.2, "calm": 0.5, "Heureux": 0.3})"));
+  EXPECT_EQ(verdict["emotion"], "calm");
+  EXPECT_EQ(labels_of(classes)[1]["french"], "calm");
+}
+
 TEST(ServedModelsTest, NamesThatDifferInCaseAloneAreToldApart) {
   const Checkpoint checkpoint = load_checkpoint(resolve_model("standard"));
   const ServedModels models({{"Net.pt", checkpoint}, {"net.pt", checkpoint}, {"Other.pt", checkpoint}}, {});
