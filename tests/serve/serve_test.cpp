@@ -413,6 +413,8 @@ TEST_F(Serving, TheDescriptionOfTheApiNamesEveryFieldAndPath) {
   const json api = json::parse(request("GET", "/openapi.json").body);
   for (const auto& [path, methods] : api["paths"].items()) {
     EXPECT_EQ(to_lower(method_of(path)), methods.begin().key()) << path;
+    EXPECT_TRUE(methods.front()["responses"].contains("default"))
+        << path << " may be refused, as for too many requests";
   }
   EXPECT_EQ(api["security"][0], json::parse(R"({"token":[]})"));
 }
