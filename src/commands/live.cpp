@@ -24,6 +24,7 @@
 #include "eval/result.hpp"
 #include "live/screen/window.hpp"
 #include "live/session.hpp"
+#include "live/video/synthetic_video.hpp"
 
 namespace fercli::live_command {
 
@@ -347,9 +348,11 @@ class LiveRun {
   bool mirrored_, explained_, quit_ = false, changed_ = false;
 };
 
+/// Many files do not say how long they are, as those that browsers record; drawn faces without a length have no end.
 Pace pace_of(const Arguments& a, const VideoSource& source) {
   if (a.pace != "auto") return a.pace == "realtime" ? Pace::RealTime : Pace::EveryFrame;
-  return a.no_window && source.length() > 0 ? Pace::EveryFrame : Pace::RealTime;
+  const bool ends = source.length() > 0 || (!source.is_live() && !is_synthetic_video(source.name()));
+  return a.no_window && ends ? Pace::EveryFrame : Pace::RealTime;
 }
 
 int run(const std::vector<std::string>& arguments) {

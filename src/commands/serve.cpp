@@ -123,7 +123,8 @@ void check(Arguments& a, const OptionSet& options) {
   const int64_t threads = a.api.runtime.threads > 0 ? a.api.runtime.threads : cores;
   a.api.lanes = a.workers > 0 ? a.workers : threads;
   a.api.runtime.threads = std::max<int64_t>(1, threads / a.api.lanes);
-  a.api.longest_queue = static_cast<size_t>(a.http.most_connections);  // what may wait is bounded by its time
+  // Of every connection a form of pictures; what may wait is bounded by its time.
+  a.api.longest_queue = static_cast<size_t>(a.http.most_connections) * kMostFormParts;
 }
 
 /// The options about foreign files hold for each.

@@ -18,6 +18,8 @@ namespace {
 
 constexpr Ink kBlack{20, 20, 20}, kTrack{70, 66, 64};
 constexpr int kPlateLetter = 11, kBarLetter = 8;
+/// Larger ones are drawn each time: a store of all sizes of large pictures would take gigabytes.
+constexpr int kLargestKeptAvatar = 256;
 
 cv::Scalar scalar(Ink ink) {
   return {static_cast<double>(ink.blue), static_cast<double>(ink.green), static_cast<double>(ink.red)};
@@ -147,7 +149,8 @@ void Overlay::draw_faces(const torch::Tensor& bgr, const std::vector<FaceView>& 
     const int side = std::max(24, boxes[i].width / 3) / 8 * 8;  // few sizes, so that the store stays small
     const auto place = free_avatar(i, side, boxes, plates, canvas.cols);
     if (!place) continue;
-    lay_over(bgr, avatar(classes_.at(static_cast<size_t>(*faces[i].label)), side), place->x, place->y);
+    const std::string& emotion = classes_.at(static_cast<size_t>(*faces[i].label));
+    lay_over(bgr, side > kLargestKeptAvatar ? draw_avatar(emotion, side) : avatar(emotion, side), place->x, place->y);
     plates.push_back(*place);
   }
 }

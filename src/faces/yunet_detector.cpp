@@ -227,6 +227,8 @@ class YunetDetector : public FaceDetector {
     const ShrunkRegion shrunk(picture, search, kYunetFace);
     if (shrunk.size.width < kYunetFace || shrunk.size.height < kYunetFace) return {};
     cv::resize(as_mat(picture.bgr)(shrunk.region), small_, shrunk.size, 0, 0, cv::INTER_AREA);
+    const Box searched{static_cast<double>(shrunk.region.x), static_cast<double>(shrunk.region.y),
+                       static_cast<double>(shrunk.region.width), static_cast<double>(shrunk.region.height)};
     std::vector<Detection> faces;
     for (const auto& face : yunet_->find(small_)) {
       const FacePoints points = in_picture(face.points, shrunk);
@@ -234,7 +236,8 @@ class YunetDetector : public FaceDetector {
           face_between(midway(points.left_eye, points.right_eye), midway(points.left_mouth, points.right_mouth));
       const Box raw{shrunk.region.x + face.box.x * shrunk.x_scale, shrunk.region.y + face.box.y * shrunk.y_scale,
                     face.box.width * shrunk.x_scale, face.box.height * shrunk.y_scale};
-      if (box.width >= search.smallest && box.width <= search.largest) faces.push_back({box, face.score, points, raw});
+      const bool fits = box.width >= search.smallest && box.width <= search.largest;
+      if (fits && intersection_over_union(box, searched) > 0) faces.push_back({box, face.score, points, raw});
     }
     return from_left_to_right(faces);
   }

@@ -9,6 +9,7 @@
 #include <map>
 #include <mutex>
 #include <thread>
+#include <utility>
 
 #include "core/clock.hpp"
 #include "core/error.hpp"
@@ -107,7 +108,7 @@ struct LivePipeline::State {
         explaining(given.explain) {}
 
   void capture();
-  void hand_on(const Frame& frame);
+  bool hand_on(const Frame& frame);
   void wait_for_its_time(double time);
   bool out_of_time() const;
   void analyse();
@@ -129,6 +130,7 @@ struct LivePipeline::State {
   std::map<int64_t, LabelSmoother> smoothers;
   std::optional<Explanation> explanation;  ///< the last one, made at this time of the video
   double explained_at = 0;
+  int64_t looked_at = -1;                ///< the last frame's number
   int64_t still = -1, faces_before = 0;  ///< which still is worked on, and the faces of those before it
 
   Slot<Captured> captured_frames;
@@ -169,14 +171,13 @@ bool LivePipeline::State::out_of_time() const {
   return source->is_live() && settings.max_seconds > 0 && seconds_since(start) >= settings.max_seconds;
 }
 
-void LivePipeline::State::hand_on(const Frame& frame) {
+/// Whether it took the place of one on which nobody had worked.
+bool LivePipeline::State::hand_on(const Frame& frame) {
   Captured item{frame, Clock::now()};
   if (mirrored) item.frame.bgr = frame.bgr.flip({1}).contiguous();
-  if (settings.pace == Pace::EveryFrame) {
-    captured_frames.put(std::move(item));
-  } else if (captured_frames.replace(std::move(item))) {
-    ++dropped;
-  }
+  if (settings.pace != Pace::EveryFrame) return captured_frames.replace(std::move(item));
+  captured_frames.put(std::move(item));
+  return false;
 }
 
 void LivePipeline::State::capture() {
@@ -190,7 +191,7 @@ void LivePipeline::State::capture() {
       while (paused && !stopping) std::this_thread::sleep_for(kNap);
       paused_for += Clock::now() - pause_start;
       ++captured;
-      hand_on(frame);
+      if (hand_on(frame)) ++dropped;
     }
     while (settings.hold && source->is_stills() && frame.bgr.defined() && !stopping) {
       std::this_thread::sleep_for(kHeld);
@@ -288,6 +289,7 @@ void LivePipeline::State::explain(AnalysedFrame& out) {
 AnalysedFrame LivePipeline::State::analyse_one(Captured item) {
   AnalysedFrame out;
   out.frame = std::move(item.frame);
+  const bool again = std::exchange(looked_at, out.frame.number) == out.frame.number;  // a still that is held
   const auto start = Clock::now();
   const Picture picture = make_picture(out.frame.bgr);
   if (&follower.detector() != detectors[detector].get()) follower.use(detectors[detector]);
@@ -306,7 +308,10 @@ AnalysedFrame LivePipeline::State::analyse_one(Captured item) {
   perturb(out);
   explain(out);
   const std::lock_guard lock(mutex);
-  latencies.add(out.latency_ms);
+  if (!again) {
+    latencies.add(out.latency_ms);
+    ++analysed;
+  }
   meter.tick(std::chrono::duration<double>(Clock::now().time_since_epoch()).count());
   return out;
 }
@@ -315,12 +320,13 @@ void LivePipeline::State::analyse() {
   try {
     prepare_machine(settings.runtime);  // the number of threads belongs to the thread that calls the network
     keep_memory_steady();
+    int64_t looks = 0;
     while (!stopping && !captured_frames.closed_and_empty()) {
-      if ((settings.max_frames > 0 && analysed >= settings.max_frames) || out_of_time()) break;
+      if ((settings.max_frames > 0 && looks >= settings.max_frames) || out_of_time()) break;
       auto item = captured_frames.take(kNap);
       if (!item) continue;
       auto out = analyse_one(std::move(*item));
-      ++analysed;
+      ++looks;
       if (!analysed_frames.put(std::move(out))) break;
     }
   } catch (const Interrupted&) {  // Ctrl-C ends a session in good order

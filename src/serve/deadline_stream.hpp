@@ -37,8 +37,9 @@ class DeadlineStream {
   }
 
   void set_deadline(double seconds_from_now) {
-    deadline_ =
-        Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds_from_now));
+    constexpr double kForEver = 1e9;  // about 30 years; the clock has no room for ten times as many
+    const std::chrono::duration<double> time(std::min(seconds_from_now, kForEver));
+    deadline_ = Clock::now() + std::chrono::duration_cast<Clock::duration>(time);
   }
 
   /// At least one byte; 0 with asio::error::eof where the other side has closed.

@@ -12,7 +12,7 @@ namespace fercli {
 
 namespace {
 
-constexpr size_t kMostParts = 32, kMostBoundary = 70, kMostPartHead = 16 << 10;
+constexpr size_t kMostBoundary = 70, kMostPartHead = 16 << 10;
 
 int hex_digit(char letter) {
   if (letter >= '0' && letter <= '9') return letter - '0';
@@ -167,7 +167,7 @@ Form parse_multipart(std::string_view body, const std::string& boundary) {
   }
   Form form;
   for (size_t count = 0; body.substr(place, 2) != "--"; ++count) {
-    if (count == kMostParts) refuse_form("it has more than 32 parts");
+    if (count == kMostFormParts) refuse_form("it has more than 32 parts");
     std::string_view part = without_blanks_before(body.substr(place));
     if (part.size() < 2) refuse_form("it is cut short");
     if (part.substr(0, 2) != "\r\n") refuse_form("a boundary is followed by other text");

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <map>
 #include <string>
 #include <string_view>
@@ -26,6 +27,8 @@ struct RequestTarget {
 };
 RequestTarget parse_target(std::string_view target);
 
+constexpr size_t kMostFormParts = 32;
+
 /// A part with the name "file".
 struct FormFile {
   std::string name;  ///< as its sender calls it; "" where it does not
@@ -38,7 +41,7 @@ struct Form {
 };
 
 /// Reads multipart/form-data (RFC 7578, RFC 2046). Throws RequestError 400 when it is not well formed, is cut short or
-/// has more than 32 parts.
+/// has more than kMostFormParts.
 Form parse_multipart(std::string_view body, const std::string& boundary);
 
 }  // namespace fercli

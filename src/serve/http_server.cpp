@@ -4,13 +4,16 @@
 #include <netinet/tcp.h>
 
 #include <atomic>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/thread_pool.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
 #include <limits>
 #include <memory>
+#include <system_error>
 #include <thread>
+#include <vector>
 
 #include "core/error.hpp"
 #include "core/progress.hpp"
@@ -136,10 +139,10 @@ HttpError skip_line_ends(DeadlineStream& stream, boost::beast::flat_buffer& buff
   }
 }
 
-/// Reads the body of a request that may be served.
+/// Reads the body of a request that may be served. HTTP/1.0 knows no `100 Continue` (RFC 9110, 10.1.1).
 HttpError read_body(DeadlineStream& stream, boost::beast::flat_buffer& buffer, HttpParser& parser) {
   HttpError error;
-  if (to_lower(header_of(parser.get(), http::field::expect)) == "100-continue") {
+  if (parser.get().version() > 10 && to_lower(header_of(parser.get(), http::field::expect)) == "100-continue") {
     http::response<http::empty_body> go_on(http::status::continue_, 11);
     http::write(stream, go_on, error);
   }
@@ -255,6 +258,45 @@ int port_of(int socket) {
                      : reinterpret_cast<const sockaddr_in&>(address).sin_port);
 }
 
+/// Threads that serve connections. Asio's own pool never ends where one of its threads cannot be had.
+class ConnectionThreads {
+ public:
+  /// Throws RunError.
+  explicit ConnectionThreads(size_t count) {
+    threads_.reserve(count);
+    try {
+      while (threads_.size() < count) threads_.emplace_back([this] { context_.run(); });
+    } catch (const std::system_error&) {
+      const size_t had = threads_.size();
+      join();
+      throw RunError(fmt::format(
+          "fercli serve: the system gives {} of the {} threads for connections; give a smaller --max-connections, or "
+          "raise the limit (ulimit -u, or that of a container)",
+          had, count));
+    }
+  }
+  ~ConnectionThreads() { join(); }
+  ConnectionThreads(const ConnectionThreads&) = delete;
+  ConnectionThreads& operator=(const ConnectionThreads&) = delete;
+
+  template <class Work>
+  void post(Work work) {
+    boost::asio::post(context_, std::move(work));
+  }
+
+  /// Waits until all that was posted is done.
+  void join() {
+    guard_.reset();
+    for (auto& thread : threads_) thread.join();
+    threads_.clear();
+  }
+
+ private:
+  boost::asio::io_context context_;
+  boost::asio::executor_work_guard<boost::asio::io_context::executor_type> guard_{context_.get_executor()};
+  std::vector<std::thread> threads_;
+};
+
 }  // namespace
 
 struct HttpServer::State {
@@ -262,6 +304,7 @@ struct HttpServer::State {
       : api(the_api),
         settings(given),
         rules({given.host, given.token, given.most_bytes, given.rate, given.origins}),
+        threads(static_cast<size_t>(given.most_connections) + kSpareThreads),
         listener(listening_socket(given.host, given.port)) {
     port = port_of(listener);
   }
@@ -280,9 +323,10 @@ struct HttpServer::State {
   Api& api;
   HttpSettings settings;
   RequestRules rules;
-  int listener, port;
   std::atomic<int64_t> accepted{0}, connections{0};
   std::atomic<bool> draining{false};
+  ConnectionThreads threads;
+  int listener, port;
 };
 
 void HttpServer::State::close_listener() {
@@ -389,7 +433,6 @@ void HttpServer::State::serve_connection(DeadlineStream& stream) {
 }
 
 void HttpServer::State::accept_connections() {
-  boost::asio::thread_pool threads(static_cast<size_t>(settings.most_connections) + kSpareThreads);
   const auto most = settings.most_connections + static_cast<int64_t>(kSpareThreads);
   int last = kBacklog;  // what the system has taken for us is served before the end
   while (!draining || last-- > 0) {
@@ -411,7 +454,7 @@ void HttpServer::State::accept_connections() {
     const int yes = 1;
     setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
     ++accepted;
-    boost::asio::post(threads, [this, stream = std::make_unique<DeadlineStream>(socket)]() mutable {
+    threads.post([this, stream = std::make_unique<DeadlineStream>(socket)]() mutable {
       serve_connection(*stream);
       stream.reset();
       --accepted;

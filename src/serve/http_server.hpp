@@ -23,7 +23,8 @@ struct HttpSettings {
 /// file is read or written.
 class HttpServer {
  public:
-  /// The api must outlive the server. Throws UserError when the host or port cannot be had.
+  /// The api must outlive the server. Throws UserError when the host or port cannot be had, RunError when its threads
+  /// cannot.
   HttpServer(Api& api, const HttpSettings& settings);
   ~HttpServer();
   HttpServer(const HttpServer&) = delete;

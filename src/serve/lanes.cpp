@@ -1,5 +1,11 @@
 #include "serve/lanes.hpp"
 
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <system_error>
+
+#include "core/error.hpp"
 #include "core/interrupt.hpp"
 #include "live/steady_memory.hpp"
 #include "serve/upload.hpp"
@@ -12,6 +18,8 @@ namespace {
 constexpr double kFreeLaneSeconds = 0.01;
 /// How much the latest work counts in what is usual.
 constexpr double kLatestShare = 0.2;
+/// About 30 years; the clock has no room for ten times as many.
+constexpr double kMostWorkSeconds = 1e9;
 
 [[noreturn]] void turn_work_away() {
   throw RequestError(503, "the server is busy, try again");
@@ -22,10 +30,23 @@ constexpr double kLatestShare = 0.2;
 Lanes::Lanes(const LaneSettings& settings) : settings_(settings) {
   for (int64_t i = 0; i < settings.count; ++i)
     detectors_.push_back(make_face_detector(settings.detector, {settings.smallest_face}));
-  for (const auto& each : detectors_) threads_.emplace_back([this, &each] { serve(*each); });
+  threads_.reserve(detectors_.size());
+  try {
+    for (const auto& each : detectors_) threads_.emplace_back([this, &each] { serve(*each); });
+  } catch (const std::system_error&) {
+    finish();
+    throw RunError(fmt::format(
+        "fercli serve: the system gives {} of the {} threads for the work; give fewer --workers, or raise the limit "
+        "(ulimit -u, or that of a container)",
+        threads_.size(), settings.count));
+  }
 }
 
 Lanes::~Lanes() {
+  finish();
+}
+
+void Lanes::finish() {
   {
     const std::lock_guard lock(mutex_);
     closing_ = true;
@@ -69,7 +90,8 @@ std::future<void> Lanes::add(const std::string& kind, const Work& work) {
   const std::lock_guard lock(mutex_);
   if (!has_room(kind)) turn_work_away();
   const auto now = Clock::now();
-  const auto time = std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(settings_.work_seconds));
+  const std::chrono::duration<double> seconds(std::min(settings_.work_seconds, kMostWorkSeconds));
+  const auto time = std::chrono::duration_cast<Clock::duration>(seconds);
   Task task{kind, now, now + time, std::packaged_task<void(FaceDetector*)>([work](FaceDetector* detector) {
               if (detector == nullptr) turn_work_away();
               work(*detector);

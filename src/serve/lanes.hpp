@@ -33,8 +33,8 @@ class Lanes {
  public:
   using Work = std::function<void(FaceDetector&)>;
 
-  explicit Lanes(const LaneSettings& settings);
-  ~Lanes();  ///< finishes what was accepted
+  explicit Lanes(const LaneSettings& settings);  ///< throws RunError when the threads cannot be had
+  ~Lanes();                                      ///< finishes what was accepted
   Lanes(const Lanes&) = delete;
   Lanes& operator=(const Lanes&) = delete;
 
@@ -61,6 +61,7 @@ class Lanes {
   };
 
   void serve(FaceDetector& detector);
+  void finish();
   std::future<void> add(const std::string& kind, const Work& work);
   bool has_room(const std::string& kind) const;  ///< the mutex is held
   bool is_too_late(const Task& task) const;

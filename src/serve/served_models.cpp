@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "core/error.hpp"
@@ -22,6 +23,20 @@ constexpr const char* kEveryModel = "all";
 
 double six_places(double probability) {
   return std::round(probability * 1e6) / 1e6;
+}
+
+/// The classes' names in this language; those that it calls alike ("neutral" and "calm") keep their own.
+std::vector<std::string> names_in(const LabelSet& classes, const std::string& language) {
+  std::vector<std::string> names;
+  std::map<std::string, int> times;
+  for (const auto& name : classes.names()) {
+    names.push_back(display_name(name, language));
+    ++times[names.back()];
+  }
+  for (size_t k = 0; k < names.size(); ++k) {
+    if (times[names[k]] > 1) names[k] = classes.names()[k];
+  }
+  return names;
 }
 
 std::string stem_of(const std::string& given) {
@@ -108,10 +123,11 @@ shape::Members served_members() {
 
 Json labels_of(const LabelSet& classes) {
   Json labels = Json::array();
-  for (const auto& name : classes.names()) {
+  const auto french = names_in(classes, "fr");
+  for (size_t k = 0; k < french.size(); ++k) {
+    const std::string& name = classes.names()[k];
     const Emotion* emotion = find_emotion(name);
-    labels.push_back(
-        {{"name", name}, {"french", display_name(name, "fr")}, {"emoji", emotion != nullptr ? emotion->emoji : ""}});
+    labels.push_back({{"name", name}, {"french", french[k]}, {"emoji", emotion != nullptr ? emotion->emoji : ""}});
   }
   return labels;
 }
@@ -135,11 +151,10 @@ nlohmann::json verdict_schema() {
 
 Json verdict_json(const LabelSet& classes, const std::vector<double>& probabilities, const std::string& language) {
   const int64_t best = top_of(probabilities);
+  const auto names = names_in(classes, language);
   Json all;
-  for (int64_t k = 0; k < classes.size(); ++k) {
-    all[display_name(classes.name(k), language)] = six_places(probabilities[static_cast<size_t>(k)]);
-  }
-  return {{"emotion", display_name(classes.name(best), language)},
+  for (size_t k = 0; k < names.size(); ++k) all[names[k]] = six_places(probabilities[k]);
+  return {{"emotion", names[static_cast<size_t>(best)]},
           {"label", classes.name(best)},
           {"confidence", six_places(probabilities[static_cast<size_t>(best)])},
           {"probabilities", all}};

@@ -11,6 +11,7 @@
 #include "data/image.hpp"
 #include "live/video/video_source.hpp"
 #include "tests/cli/run_program.hpp"
+#include "tests/live/variable_rate_video.hpp"
 
 namespace fercli::test {
 
@@ -140,6 +141,18 @@ TEST_F(LiveCommand, ARecordedFileGivesTheSameFacesAsTheVideoItWasMadeFrom) {
   }
   EXPECT_GT(known, second.size() * 9 / 10);
   EXPECT_GT(equal, second.size() * 8 / 10);
+}
+
+TEST_F(LiveCommand, EveryFrameOfAFileThatDoesNotSayItsLengthIsAnalysed) {
+  std::vector<uint64_t> stamps;
+  for (uint64_t i = 0; i < 20; ++i) stamps.push_back(4 * i);  // faster than anything looks for faces
+  const std::vector<torch::Tensor> frames(stamps.size(), torch::full({480, 640, 3}, 90, torch::kUInt8));
+  write_variable_rate_video(out_ / "browser.mkv", frames, stamps);
+  EXPECT_EQ(open_video(out("browser.mkv"))->length(), 0);
+  const auto result = live({"--source", out("browser.mkv"), "--out", out("session")});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  const json counts = json::parse(read_file(out_ / "session" / "session.json"))["frames"];
+  EXPECT_EQ(counts, json::parse(R"({"captured": 20, "analysed": 20, "dropped": 0})"));
 }
 
 TEST_F(LiveCommand, TheCourseLinesAreExact) {

@@ -8,6 +8,7 @@
 #include "live/statistics.hpp"
 #include "live/video/recorder.hpp"
 #include "live/video/video_source.hpp"
+#include "serve/metrics.hpp"
 #include "tests/cli/run_program.hpp"
 #include "tests/user_error.hpp"
 
@@ -192,6 +193,21 @@ TEST(TheOverlay, InACrowdNoAvatarCoversAPlateOrAnotherFace) {
     const std::string name = overlay.class_name(*face.label);
     EXPECT_GE(ink_of_class(with, name), ink_of_class(without, name)) << name;
   }
+}
+
+TEST(TheOverlay, KeepsNoLargeAvatars) {
+  Overlay overlay(LabelSet::fer2013().names(), "en");
+  const auto picture = black(300, 3000);
+  const auto draw = [&](double side) {
+    overlay.draw_faces(picture, {{1, {0, 0, side, 200}, 3, {0, 0, 0, 1, 0, 0, 0}}}, true);
+  };
+  draw(1200);
+  EXPECT_GT(picture.slice(1, 1250).max().item<int>(), 0) << "beside the face";
+  [[maybe_unused]] const double before = resident_bytes();
+  for (int side = 1224; side <= 2184; side += 24) draw(side);
+#ifndef __SANITIZE_ADDRESS__  // which keeps what is freed for a while
+  EXPECT_LT(resident_bytes() - before, 20e6);
+#endif
 }
 
 TEST(Avatars, DifferBetweenTheEmotions) {

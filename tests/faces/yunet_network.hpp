@@ -26,8 +26,9 @@ inline void add_yunet_head(std::vector<OnnxNode>& nodes, const std::string& name
   nodes.push_back({"Reshape", {turned, torch::tensor({int64_t{1}, int64_t{-1}, bias.size(0)})}, {}, {name}});
 }
 
-/// A face wherever all 16x16 pixels of a cell are white, in the layout of face_detection_yunet_2023mar.onnx.
-inline void write_yunet(const std::filesystem::path& path, int64_t point_values = 10) {
+/// A face wherever all 16x16 pixels of a cell are white, in the layout of face_detection_yunet_2023mar.onnx. `away`: by
+/// so many cells to the right.
+inline void write_yunet(const std::filesystem::path& path, int64_t point_values = 10, double away = 0) {
   std::vector<OnnxNode> nodes;
   std::vector<std::string> outputs;
   for (const std::string kind : {"cls", "obj", "bbox", "kps"}) {
@@ -43,6 +44,7 @@ inline void write_yunet(const std::filesystem::path& path, int64_t point_values 
       } else {
         const auto& wanted = kind == "bbox" ? kYunetBox : kYunetPoints;
         bias = torch::tensor(wanted).slice(0, 0, values);
+        if (kind == "kps") bias.slice(0, 0, values, 2).add_(away);
       }
       const std::string name = kind + "_" + std::to_string(stride);
       add_yunet_head(nodes, name, stride, weight, bias, kind == "cls" || kind == "obj");

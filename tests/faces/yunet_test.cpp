@@ -53,6 +53,18 @@ TEST(Yunet, BoxesStandWhereEyesAndMouthSay) {
   EXPECT_TRUE(detector->find(picture, {{400, 0, 50, 50}, 24, 200}).empty()) << "outside the picture";
 }
 
+TEST(Yunet, AFaceThatIsSaidToLieBesideThePictureIsNone) {
+  const ScratchFolder folder;
+  auto bgr = torch::zeros({200, 300, 3}, torch::kUInt8);
+  bgr.slice(0, 96, 112).slice(1, 160, 176).fill_(255);
+  for (const auto& [away, faces] : {std::pair{5.0, 1u}, {30.0, 0u}, {-1e12, 0u}}) {
+    write_yunet(folder / "yunet.onnx", 10, away);
+    const auto detector = make_face_detector((folder / "yunet.onnx").string());
+    const auto found = detector->find(make_picture(bgr), {{0, 0, 300, 200}, 24, 1000});
+    EXPECT_EQ(found.size(), faces) << away;
+  }
+}
+
 TEST(Yunet, LargePicturesAreShrunkAndRegionsMovedBack) {
   const ScratchFolder folder;
   write_yunet(folder / "yunet.onnx");

@@ -266,6 +266,22 @@ TEST(VideoSources, AFileThatIsCutOffIsSaid) {
   EXPECT_THAT(said(), testing::HasSubstr("where it says that it lasts 4.0 s; it may be cut off"));
 }
 
+TEST(VideoRecorders, KeepTimeAtAnyRate) {
+  const ScratchFolder folder;
+  for (const double fps : {29.97, 119.7368, 239.76}) {
+    const auto file = folder / "clip.mp4";
+    VideoRecorder recorder(file, 64, 64, fps);
+    for (int i = 0; i < 60; ++i) recorder.add(torch::full({64, 64, 3}, 4 * i, torch::kUInt8), i / fps);
+    recorder.finish();
+    const auto video = open_video(file.string());
+    Frame frame;
+    double end = 0;
+    while (video->read(frame)) end = frame.time;
+    EXPECT_NEAR(end, 59 / fps, 0.01) << fps;
+    std::filesystem::remove(file);
+  }
+}
+
 TEST(VideoSources, AFolderPlaysItsImagesInTheOrderOfTheirNames) {
   const ScratchFolder folder;
   for (const int shade : {30, 10, 20}) {
@@ -306,6 +322,8 @@ TEST(LivePipelines, AStillThatIsHeldIsWorkedOnAgainWithTheSameFaces) {
     EXPECT_GT(frame.read_ms, 0);
   }
   EXPECT_EQ(pipeline.faces_seen(), 1);
+  EXPECT_EQ(pipeline.status().captured, 1);
+  EXPECT_EQ(pipeline.status().analysed, 1) << "a further look at it is no further frame";
 }
 
 TEST(VideoSources, WrongWordsAreExplained) {

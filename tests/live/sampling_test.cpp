@@ -1,5 +1,6 @@
 #include "live/video/sampling.hpp"
 
+#include "core/progress.hpp"
 #include "live/cut_detector.hpp"
 #include "tests/cli/run_program.hpp"
 #include "tests/live/variable_rate_video.hpp"
@@ -28,10 +29,10 @@ TEST(Sampling, TimesAreReadAsPeopleWriteThem) {
   EXPECT_EQ(parse_time("90.5s"), 90.5);
   EXPECT_EQ(parse_time("1:30"), 90);
   EXPECT_EQ(parse_time("1:00:01.5"), 3601.5);
-  for (const char* wrong : {"", "soon", "-1", "1:75", "1:2:3:4", "1e30"}) {
+  for (const char* wrong : {"", "soon", "-1", "1:75", "1:2:3:4", "1e30", "9000000000000000000:00"}) {
     EXPECT_THROW(parse_time(wrong), std::invalid_argument) << wrong;
   }
-  for (const char* wrong : {"0", "0s", "-3", "1.5", "s"}) {
+  for (const char* wrong : {"0", "0s", "-3", "1.5", "s", "9223372036854775807"}) {
     EXPECT_THROW(parse_sampling(wrong), std::invalid_argument) << wrong;
   }
 }
@@ -50,6 +51,22 @@ TEST(VideoSources, AFrameHasTheTimeStampOfItsFile) {
   const auto times = times_of(*open_video((folder / "variable.mkv").string()));
   ASSERT_EQ(times.size(), stamps.size());
   for (size_t i = 0; i < stamps.size(); ++i) EXPECT_NEAR(times[i], static_cast<double>(stamps[i]) / 1000, 1e-6) << i;
+}
+
+TEST(VideoSources, AFileOfAThousandTicksASecondIsNotTakenForCutOff) {
+  const ScratchFolder folder;
+  std::vector<uint64_t> stamps;  // as browsers and screen recorders write them
+  for (uint64_t i = 0; i < 30; ++i) stamps.push_back(33 * i + 7 * i % 5);
+  const std::vector<torch::Tensor> frames(stamps.size(), torch::full({48, 64, 3}, 90, torch::kUInt8));
+  for (const double lasts : {990.0, 5000.0}) {
+    write_variable_rate_video(folder / "screen.mkv", frames, stamps, lasts);
+    silence_progress(false);
+    testing::internal::CaptureStderr();
+    EXPECT_EQ(times_of(*open_video((folder / "screen.mkv").string())).size(), stamps.size());
+    const std::string said = testing::internal::GetCapturedStderr();
+    EXPECT_EQ(said.empty(), lasts < 1000) << said;
+    EXPECT_EQ(said.find("it says that it lasts 5.0 s") == std::string::npos, lasts < 1000) << said;
+  }
 }
 
 TEST(VideoSources, APartKeepsTheNumbersAndTimesOfTheWhole) {

@@ -2,6 +2,7 @@
 
 #include <torch/types.h>
 
+#include <cstring>
 #include <filesystem>
 #include <opencv2/imgcodecs.hpp>
 #include <string>
@@ -29,9 +30,9 @@ inline std::string matroska(uint32_t number, uint64_t value) {
 }
 
 /// A video whose frames (uint8 (H,W,3), blue first) have these time stamps: Motion-JPEG in Matroska, which knows no
-/// frame rate.
+/// frame rate. `lasts`: the milliseconds that it says it lasts; 0: it does not say.
 inline void write_variable_rate_video(const std::filesystem::path& path, const std::vector<torch::Tensor>& frames,
-                                      const std::vector<uint64_t>& milliseconds) {
+                                      const std::vector<uint64_t>& milliseconds, double lasts = 0) {
   std::string clusters;
   for (size_t i = 0; i < frames.size(); ++i) {
     std::vector<uint8_t> jpeg;
@@ -46,7 +47,10 @@ inline void write_variable_rate_video(const std::filesystem::path& path, const s
                            matroska(0xBA, static_cast<uint64_t>(frames[0].size(0)));
   const std::string track =
       matroska(0xD7, 1) + matroska(0x73C5, 1) + matroska(0x83, 1) + matroska(0x86, "V_MJPEG") + matroska(0xE0, size);
-  const std::string info = matroska(0x2AD7B1, 1000000) + matroska(0x4D80, "test") + matroska(0x5741, "test");
+  uint64_t duration = 0;
+  std::memcpy(&duration, &lasts, sizeof(duration));
+  const std::string info = matroska(0x2AD7B1, 1000000) + (lasts > 0 ? matroska(0x4489, duration) : "") +
+                           matroska(0x4D80, "test") + matroska(0x5741, "test");
   write_file(path, matroska(0x1A45DFA3, head) +
                        matroska(0x18538067,
                                 matroska(0x1549A966, info) + matroska(0x1654AE6B, matroska(0xAE, track)) + clusters));

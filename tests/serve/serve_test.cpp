@@ -1,5 +1,9 @@
+#include <sys/resource.h>
+
 #include <atomic>
+#include <fstream>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <thread>
 
 #include "core/base64.hpp"
@@ -226,8 +230,8 @@ TEST_F(Serving, ThePageLoadsNothingFromElsewhere) {
   const auto page = request("GET", "/");
   EXPECT_EQ(page.headers.at("content-type"), "text/html; charset=utf-8");
   EXPECT_THAT(page.headers.at("content-security-policy"), testing::HasSubstr("default-src 'none'"));
-  for (const char* path :
-       {"/", "/docs", "/page.js", "/pictures.js", "/server.js", "/texts.js", "/avatar.js", "/docs.js", "/page.css"}) {
+  for (const char* path : {"/", "/docs", "/page.js", "/pictures.js", "/server.js", "/storage.js", "/texts.js",
+                           "/avatar.js", "/docs.js", "/page.css"}) {
     const auto file = request("GET", path);
     EXPECT_EQ(file.status, 200);
     EXPECT_THAT(file.body, testing::Not(testing::HasSubstr("http://")));
@@ -409,10 +413,31 @@ TEST_F(Serving, TheDescriptionOfTheApiNamesEveryFieldAndPath) {
   const json api = json::parse(request("GET", "/openapi.json").body);
   for (const auto& [path, methods] : api["paths"].items()) {
     EXPECT_EQ(to_lower(method_of(path)), methods.begin().key()) << path;
+    EXPECT_TRUE(methods.front()["responses"].contains("default"))
+        << path << " may be refused, as for too many requests";
   }
-  const json form = api["components"]["schemas"]["AttackForm"]["properties"];
-  for (const char* name : {"model", "goal", "eps", "attack", "steps", "face", "lang"}) EXPECT_TRUE(form.contains(name));
   EXPECT_EQ(api["security"][0], json::parse(R"({"token":[]})"));
+}
+
+TEST_F(Serving, TheFieldsDescribedAreThoseThatTheServerTakes) {
+  const json api = json::parse(request("GET", "/openapi.json").body);
+  const auto at = [&](json part) {
+    return part.contains("$ref") ? api.at(json::json_pointer(part["$ref"].get<std::string>().substr(1))) : part;
+  };
+  for (const auto& [path, route] : Api::routes()) {
+    if (route.method != "POST") continue;
+    const json post = api["paths"][path]["post"];
+    std::set<std::string> in_address;
+    for (const auto& each : post["parameters"]) in_address.insert(at(each)["name"].get<std::string>());
+    EXPECT_EQ(in_address, route.fields) << path;
+    for (const auto& [type, image] : {std::pair{"multipart/form-data", "file"}, {"application/json", "image"}}) {
+      std::set<std::string> names;
+      const json body = at(at(post["requestBody"])["content"][type]["schema"]);
+      for (const auto& [name, schema] : body["properties"].items()) names.insert(name);
+      EXPECT_EQ(names.erase(image), 1u) << path;
+      EXPECT_EQ(names, route.fields) << path << " " << type;
+    }
+  }
 }
 
 TEST_F(Serving, TheDescriptionOfTheApiHoldsTheSchemasOfTheAnswers) {
@@ -436,6 +461,14 @@ TEST(ServedModelsTest, FilesOfOneNameAreToldApartByTheirFolders) {
                 ServedModels({{"standard", checkpoint}, {"standard", checkpoint}}, {});
               }),
               testing::HasSubstr("--model standard: is given twice"));
+}
+
+TEST(ServedModelsTest, ClassesThatFrenchCallsAlikeKeepTheirNames) {
+  const LabelSet classes({"neutral", "calm", "Happy"});
+  const json verdict = json::parse(verdict_json(classes, {0.2, 0.5, 0.3}, "fr").dump());
+  EXPECT_EQ(verdict["probabilities"], json::parse(R"({"neutral": 0.2, "calm": 0.5, "Heureux": 0.3})"));
+  EXPECT_EQ(verdict["emotion"], "calm");
+  EXPECT_EQ(labels_of(classes)[1]["french"], "calm");
 }
 
 TEST(ServedModelsTest, NamesThatDifferInCaseAloneAreToldApart) {
@@ -541,6 +574,12 @@ TEST_F(Serving, RefusesABodyBeforeItAsksForIt) {
   CheckedClient client(server_.port());
   client.send("POST /predict HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 99999999\r\n\r\n");
   expect_refused(client.read(), 413, "the body has 99999999 bytes");
+}
+
+TEST_F(Serving, AnOldClientIsNotAskedForItsBody) {
+  CheckedClient client(server_.port());
+  client.send("POST /predict HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\nabc");
+  expect_refused(client.read(), 415, "the image must be PNG, JPEG or WEBP");
 }
 
 TEST_F(Serving, HeadGivesTheHeadersOfGet) {
@@ -886,6 +925,16 @@ TEST_F(ServingWithLimits, WorkThatTakesTooLongIsEndedAndCounted) {
   EXPECT_THAT(metrics, testing::Not(testing::HasSubstr("path=\"/attack\",status=\"200\"")));
 }
 
+TEST_F(ServingWithLimits, TimesBeyondAnyClockAreNoLimit) {
+  ApiSettings patient = api_settings();
+  patient.work_seconds = 1e10;
+  HttpSettings settings = limits();
+  settings.request_seconds = 1e10;
+  Api api(load_checkpoint(resolve_model("standard")), patient);
+  RunningServer server(api, settings);
+  EXPECT_EQ(CheckedClient(server.port()).request("POST", "/predict", kPng, *crop_).status, 200);
+}
+
 TEST_F(ServingWithLimits, ThreeHundredConnectionsAtOnceAreAllAnswered) {
   std::atomic<int> answered{0};
   std::vector<std::unique_ptr<CheckedClient>> clients;
@@ -897,6 +946,43 @@ TEST_F(ServingWithLimits, ThreeHundredConnectionsAtOnceAreAllAnswered) {
     client.reset();
   }
   EXPECT_EQ(answered, 320);
+}
+
+/// While it lives, this process gets no more memory than for some threads.
+class FewThreads {
+ public:
+  FewThreads() {
+    getrlimit(RLIMIT_AS, &before_);
+    std::ifstream file("/proc/self/statm");
+    rlim_t pages = 0;
+    file >> pages;
+    rlimit now = before_;
+    now.rlim_cur = pages * static_cast<rlim_t>(sysconf(_SC_PAGESIZE)) + (64 << 20);
+    setrlimit(RLIMIT_AS, &now);
+  }
+  ~FewThreads() { setrlimit(RLIMIT_AS, &before_); }
+  FewThreads(const FewThreads&) = delete;
+  FewThreads& operator=(const FewThreads&) = delete;
+
+ private:
+  rlimit before_{};
+};
+
+TEST_F(ServingWithLimits, AServerThatGetsTooFewThreadsSaysSo) {
+#ifdef __SANITIZE_ADDRESS__
+  GTEST_SKIP() << "the sanitizer ends the program where it gets no memory";
+#endif
+  HttpSettings settings = limits();
+  settings.port = 0;
+  settings.most_connections = 512;
+  std::string said;
+  try {
+    const FewThreads limit;
+    const HttpServer server(*api_, settings);
+  } catch (const RunError& error) {
+    said = error.what();
+  }
+  EXPECT_THAT(said, testing::HasSubstr("of the 544 threads for connections; give a smaller --max-connections"));
 }
 
 TEST(LanesTest, WorkThatWouldBeLateIsTurnedAwayBeforeItStarts) {
@@ -1036,6 +1122,30 @@ TEST(ServeCommand, TheTokenOfAFileIsAskedFor) {
   };
   run_fercli({"serve", "--token-file", (folder / "token").string(), "--port", std::to_string(port)}, asked, SIGTERM);
   EXPECT_EQ(statuses, (std::vector<int>{401, 200}));
+}
+
+TEST(ServeCommand, AFormOfManyPicturesNeedsOneConnection) {
+  const int port = 25860 + static_cast<int>(getpid() % 4000);
+  const std::string crop = encode_png(read_dataset("synthetic:n=1,seed=5,classes=happy").images[0]);
+  std::vector<std::pair<std::string, std::string>> files;
+  for (int i = 0; i < 12; ++i) files.emplace_back(std::to_string(i) + ".png", crop);
+  HttpAnswer answer;
+  const auto sent = [&] {
+    try {
+      CheckedClient client(port);
+      answer = client.request("POST", "/predict", kForm, multipart_of_files("frontier", files));
+      return true;
+    } catch (const std::runtime_error&) {
+      return false;  // not up yet
+    }
+  };
+  run_fercli({"serve", "--model", "standard", "--port", std::to_string(port), "--threads", "1", "--max-connections",
+              "2", "--work-timeout", "600"},
+             sent, SIGTERM);
+  ASSERT_EQ(answer.status, 200) << answer.body;
+  for (const auto& picture : json::parse(answer.body)["pictures"]) {
+    EXPECT_TRUE(picture.contains("predictions")) << picture;
+  }
 }
 
 TEST(ServedNames, AreCutBeforeTheyAreEscaped) {

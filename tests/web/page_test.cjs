@@ -392,6 +392,58 @@ test("light and dark follow the system until they are chosen, which is remembere
   assert.equal(await ground(), light);
 }, {colorScheme: "dark"});
 
+test("a camera that is allowed after another mode was chosen stays off", async (page) => {
+  await page.evaluate(() => {
+    const real = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+    navigator.mediaDevices.getUserMedia = async (wanted) => {
+      await new Promise((resolve) => { window.allow = resolve; });
+      window.given = await real(wanted);
+      return window.given;
+    };
+  });
+  await page.click("#choose-camera");
+  await page.click("#change");
+  await page.evaluate(() => window.allow());
+  await until(page, () => Boolean(window.given) && window.given.getTracks().every((track) => track.readyState === "ended"));
+  assert.equal(await text(page, "message"), "");
+});
+
+test("pictures that are still being read do not take the place of what is chosen meanwhile", async (page) => {
+  let letGo, held = new Promise((resolve) => { letGo = resolve; });
+  await page.route("**/predict", async (route) => {
+    const wait = held;
+    held = null;
+    await wait;
+    await route.continue();
+  });
+  await Promise.all([page.waitForRequest("**/predict"), page.setInputFiles("#file-input", [sad])]);
+  await openSample(page, "Happy, drawn face 1");
+  await Promise.all([page.waitForResponse("**/predict"), letGo()]);
+  await page.waitForTimeout(300);
+  assert.equal(await text(page, "work-title"), "Sample face");
+  assert.match(await text(page, "verdict-before"), /Happy/);
+  assert(await page.isHidden("#busy"));
+});
+
+test("a browser that keeps nothing shows the pages all the same", async (page) => {
+  await page.addInitScript(() => {
+    for (const area of ["localStorage", "sessionStorage"]) {
+      Object.defineProperty(window, area, {get() { throw new DOMException("denied", "SecurityError"); }});
+    }
+  });
+  await page.goto(guarded);
+  await page.waitForSelector("#token-form:not([hidden])");
+  assert.equal(await text(page, "message"), "");
+  await page.fill("#token", "open sesame");
+  await page.keyboard.press("Enter");
+  await page.waitForSelector("#samples button");
+  const before = await page.evaluate(() => document.documentElement.dataset.theme);
+  await page.click("#theme");
+  assert.notEqual(await page.evaluate(() => document.documentElement.dataset.theme), before);
+  await page.goto(address + "docs");
+  await page.waitForSelector("#schemas table");
+});
+
 test("the keyboard is enough for an attack", async (page) => {
   await page.focus("#language");
   await page.keyboard.press("Tab");

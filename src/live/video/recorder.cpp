@@ -24,6 +24,13 @@ constexpr int64_t kMostRepeats = 900;
 /// What the index at the end of a long video, and the encoder's own buffers, may take.
 constexpr uintmax_t kRoomToComplete = 4 << 20;
 
+/// A rate that MPEG-4 can have: its clock ticks at most 65,535 times a second, in which OpenCV finds no room for
+/// fractions of larger rates (119.74, as slow motion has).
+double rate_of_mpeg4(double fps) {
+  constexpr double kMostWithFraction = 65;
+  return fps > kMostWithFraction ? std::round(fps) : fps;
+}
+
 std::filesystem::path final_folder(const std::filesystem::path& file) {
   return file.has_parent_path() ? file.parent_path() : std::filesystem::path(".");
 }
@@ -71,12 +78,12 @@ VideoRecorder::VideoRecorder(const std::filesystem::path& name, int64_t width, i
   writer_->path = path;
   writer_->part.emplace(path);
   writer_->size = {static_cast<int>(width), static_cast<int>(height)};
-  writer_->fps = fps;
+  const bool mpeg4 = to_lower(path.extension().string()) == ".mp4";
+  writer_->fps = mpeg4 ? rate_of_mpeg4(fps) : fps;
   require_room();
-  const int code = to_lower(path.extension().string()) == ".mp4" ? cv::VideoWriter::fourcc('m', 'p', '4', 'v')
-                                                                 : cv::VideoWriter::fourcc('M', 'J', 'P', 'G');
+  const int code = mpeg4 ? cv::VideoWriter::fourcc('m', 'p', '4', 'v') : cv::VideoWriter::fourcc('M', 'J', 'P', 'G');
   try {
-    writer_->file.open(writer_->part->path().string(), code, fps, writer_->size);
+    writer_->file.open(writer_->part->path().string(), code, writer_->fps, writer_->size);
   } catch (const cv::Exception&) {
   }
   if (!writer_->file.isOpened()) {

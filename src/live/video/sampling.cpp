@@ -12,6 +12,7 @@ namespace fercli {
 namespace {
 
 constexpr double kLongest = 1e9;  ///< seconds, about 30 years
+constexpr int64_t kMostFrames = 1'000'000'000'000;
 
 double seconds_of(std::string text) {
   if (!text.empty() && text.back() == 's') text.pop_back();
@@ -59,7 +60,7 @@ Sampling parse_sampling(const std::string& text) {
     if (sampling.seconds <= 0) throw std::invalid_argument("must be over 0");
   } else {
     sampling.frames = parse_integer(text);
-    if (sampling.frames < 1) throw std::invalid_argument("must be at least 1");
+    if (sampling.frames < 1 || sampling.frames > kMostFrames) throw std::invalid_argument("out of range");
   }
   return sampling;
 }
@@ -73,6 +74,7 @@ double parse_time(const std::string& text) {
     if (part < 0 || (i > 0 && part >= 60)) throw std::invalid_argument("must be seconds or [H:]MM:SS");
     seconds = 60 * seconds + part;
   }
+  if (seconds > kLongest) throw std::invalid_argument("out of range");
   return seconds;
 }
 

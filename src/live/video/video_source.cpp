@@ -166,7 +166,8 @@ class FileSource : public VideoSource {
   /// What a file says of its length is often a guess.
   void warn_if_cut_off() const {
     constexpr double kShare = 0.9, kSeconds = 0.5;
-    const double declared = static_cast<double>(length()) / fps_, end = time_ + 1 / fps_;
+    const double rate = capture_.get(cv::CAP_PROP_FPS);  // by which OpenCV has made frames of its seconds
+    const double declared = static_cast<double>(length()) / (rate > 0 ? rate : fps_), end = time_ + 1 / fps_;
     if (end >= kShare * declared - kSeconds) return;
     warn(fmt::format("{}: ends at {:.1f} s, where it says that it lasts {:.1f} s; it may be cut off", path_, end,
                      declared));

@@ -1,5 +1,6 @@
 // Shows openapi.json as a page.
 import {avatar} from "./avatar.js";
+import {kept} from "./storage.js";
 
 const $ = (id) => document.getElementById(id);
 
@@ -91,5 +92,5 @@ async function show() {
   for (const [name, schema] of titled) $("schemas").append(element("h3", {}, name), table(propertiesOf(document, schema), ["Field", "Type", "Meaning"]));
 }
 
-if (localStorage.getItem("theme")) document.documentElement.dataset.theme = localStorage.getItem("theme");
+if (kept("localStorage", "theme")) document.documentElement.dataset.theme = kept("localStorage", "theme");
 show().catch((error) => { $("message").textContent = "The description cannot be read: " + error.message; });

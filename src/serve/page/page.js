@@ -2,7 +2,8 @@
 import {avatar, knownEmotion} from "./avatar.js";
 import {addToChat, clearChat, showChat} from "./chat.js";
 import {blobOfBase64, drawBoxes, drawDelta, drawn, drawWipe, fitted, pixelsOf, thumbnail} from "./pictures.js";
-import {call, post, setToken, takeToken} from "./server.js";
+import {call, hasToken, post, setToken, takeToken} from "./server.js";
+import {keep, kept} from "./storage.js";
 import {texts} from "./texts.js";
 
 const $ = (id) => document.getElementById(id);
@@ -17,6 +18,7 @@ let pictures = [];       // {name, blob, bitmap, answer}
 let current = 0, face = 0;
 let shown = null;        // {answer, before, after, blob}: the attack on the screen
 let smallest = null;     // what /smallest said of the face, goal, network and method chosen
+let choice = 0;          // counts what was chosen: what is still on its way for an earlier choice comes too late
 let stream = null;
 let lastLive = null;
 let running = null, searching = null;  // AbortController of the attack and of the search for the smallest eps
@@ -63,7 +65,7 @@ function showError(error) {
   if (error.status === 401) {
     $("token-form").hidden = false;
     if (!server) $("choose").hidden = true;
-    setMessage(sessionStorage.getItem("token") ? say("wrongToken") : "");
+    setMessage(hasToken() ? say("wrongToken") : "");
     $("token").focus();
     return;
   }
@@ -152,7 +154,7 @@ function showTheme() {
 function switchTheme() {
   const next = theme() === "dark" ? "light" : "dark";
   document.documentElement.dataset.theme = next;
-  localStorage.setItem("theme", next);
+  keep("localStorage", "theme", next);
   showTheme();
 }
 
@@ -184,15 +186,19 @@ function pickFiles() {
 }
 
 async function open(newMode, files) {
+  const mine = ++choice;
   stopCamera();
   setMessage("");
   const notes = [], read = [];
   if (files.length > mostPictures) notes.push(say("more", {n: mostPictures}));
   for (const file of Array.from(files).slice(0, mostPictures)) {
     try {
-      read.push(await readPicture(file));
-      if (read[read.length - 1].answer.faces_detected === 0) notes.push(say("noFace", {name: file.name}));
+      const picture = await readPicture(file, mine);
+      if (mine !== choice) return;
+      read.push(picture);
+      if (picture.answer.faces_detected === 0) notes.push(say("noFace", {name: file.name}));
     } catch (error) {
+      if (mine !== choice) return;
       if (error.message !== "unreadable") { setBusy(""); showError(error); return; }
       notes.push(say("cannotRead", {name: file.name}));
     }
@@ -208,11 +214,11 @@ async function open(newMode, files) {
 }
 
 // Reads one picture with every network; one that is too large for the server is sent smaller, never refused.
-async function readPicture(file) {
+async function readPicture(file, mine) {
   setBusy(say("preparing", {name: file.name}));
   for (let most = Math.min(mostSentPixels, server.limits.pixels); ; most /= 4) {
     const {blob, bitmap} = await fitted(file, most).catch(() => { throw new Error("unreadable"); });
-    setBusy(say("reading", {name: file.name}));
+    if (mine === choice) setBusy(say("reading", {name: file.name}));
     try {
       return {name: file.name, blob, bitmap, answer: await post("predict", blob, {model: "all", lang: language})};
     } catch (error) {
@@ -488,15 +494,30 @@ function orderFields() {
   return fields;
 }
 
-async function keepShown(answer) {
+// False where it is no longer wanted by the time that its pictures are read.
+async function keepShown(answer, isWanted) {
   const [before, after] = await Promise.all([answer.images.original, answer.images.adversarial].map((png) => pixelsOf(blobOfBase64(png))));
+  if (!isWanted()) return false;
   if (!shown) $("factor").value = Math.max(1, Math.min(64, Math.round(answer.images.perturbation_factor / 2)));
   shown = {answer, before, after};
+  return true;
 }
 
 async function faceOf(png) {
   const bitmap = await createImageBitmap(blobOfBase64(png));
   return drawn(bitmap, bitmap.width, bitmap.height);
+}
+
+async function showAttack(answer, bringIntoView) {
+  const attacked = faces()[face];
+  showResults();
+  if (bringIntoView) $("verdict").scrollIntoView({block: "nearest", behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth"});
+  announce(say("announceVerdict", {model: answer.model, before: verdictText(answer.original), after: verdictText(answer.adversarial)})
+           + " " + Array.from($("outcomes").children, (each) => each.textContent).join(". "));
+  const picture = await faceOf(answer.images.adversarial);
+  if (attacked !== faces()[face]) return;
+  addToChat({picture, words: () => say("chatNow")},
+            {label: answer.adversarial.label, words: () => said(answer.success ? "chatFooled" : "chatHolds", answer.model, answer.adversarial)}, attacked);
 }
 
 async function attack(bringIntoView = false) {
@@ -507,13 +528,7 @@ async function attack(bringIntoView = false) {
   setBusy(say("perturbing"));
   try {
     const answer = await post("attack", pictures[current].blob, Object.assign(orderFields(), {eps: $("eps").value + "/255"}), mine.signal);
-    await keepShown(answer);
-    showResults();
-    if (bringIntoView) $("verdict").scrollIntoView({block: "nearest", behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth"});
-    addToChat({picture: await faceOf(answer.images.adversarial), words: () => say("chatNow")},
-              {label: answer.adversarial.label, words: () => said(answer.success ? "chatFooled" : "chatHolds", answer.model, answer.adversarial)}, faces()[face]);
-    announce(say("announceVerdict", {model: answer.model, before: verdictText(answer.original), after: verdictText(answer.adversarial)})
-             + " " + Array.from($("outcomes").children, (each) => each.textContent).join(". "));
+    if (await keepShown(answer, () => !mine.signal.aborted)) await showAttack(answer, bringIntoView);
   } catch (error) {
     showError(error);
   }
@@ -577,9 +592,11 @@ function stopCamera() {
 }
 
 async function openCamera() {
+  const mine = ++choice;
   mode = "camera";
   pictures = [];
   setMessage("");
+  setBusy("");
   forgetAttack();
   if (searching) searching.abort();
   searching = null;
@@ -590,11 +607,15 @@ async function openCamera() {
   if (stream) return;
   try {
     if (!navigator.mediaDevices) throw new Error(say("noSecure"));
-    stream = await navigator.mediaDevices.getUserMedia({video: {facingMode: "user"}, audio: false});
-    $("video").srcObject = stream;
+    const opened = await navigator.mediaDevices.getUserMedia({video: {facingMode: "user"}, audio: false});
+    if (mine !== choice) {  // allowed too late
+      for (const track of opened.getTracks()) track.stop();
+      return;
+    }
+    $("video").srcObject = stream = opened;
     await $("video").play();
   } catch (error) {
-    setMessage(say("noCamera", {why: error.message}));
+    if (mine === choice) setMessage(say("noCamera", {why: error.message}));
   }
 }
 
@@ -618,10 +639,11 @@ async function liveFrame() {
   if (attacking && "steps" in order) order.steps = Math.min(liveSteps, Number(order.steps));
   const answer = attacking ? await post("attack", blob, Object.assign(order, {eps: $("eps").value + "/255"}))
                            : await post("predict", blob, {model: "all", lang: language});
-  if (mode !== "camera" || !(attacking ? $("live-attack").checked : $("live").checked)) return;
+  const isWanted = () => mode === "camera" && (attacking ? $("live-attack").checked : $("live").checked);
+  if (!isWanted()) return;
   const found = attacking ? [Object.assign({}, answer.original, {box: answer.box, changed: answer.attacked ? answer.adversarial : null})] : answer.predictions;
-  if (attacking) await keepShown(answer);
-  else { shown = null; lastLive = found.reduce((best, each) => (!best || each.box.w > best.box.w ? each : best), null); }
+  if (attacking && !(await keepShown(answer, isWanted))) return;
+  if (!attacking) { shown = null; lastLive = found.reduce((best, each) => (!best || each.box.w > best.box.w ? each : best), null); }
   showLive(found, 1 / scale);
 }
 
@@ -662,7 +684,9 @@ async function liveLoop() {
 // ---------------------------------------------------------------- events
 
 function changeMode() {
+  ++choice;
   stopCamera();
+  setBusy("");
   forgetAttack();
   if (searching) searching.abort();
   searching = null;
@@ -763,7 +787,7 @@ async function start() {
 }
 
 takeToken();
-if (localStorage.getItem("theme")) document.documentElement.dataset.theme = localStorage.getItem("theme");
+if (kept("localStorage", "theme")) document.documentElement.dataset.theme = kept("localStorage", "theme");
 $("brand-face").append(avatar("Happy"));
 applyLanguage();
 listen();

@@ -1,10 +1,12 @@
 // Requests to the server that this page came from.
+import {keep, kept} from "./storage.js";
+
 let token = "";
 
 // A token in the address is taken out of it, so that a shared address does not give it away.
 export function takeToken() {
   const address = new URL(location.href);
-  token = address.searchParams.get("token") || sessionStorage.getItem("token") || "";
+  token = address.searchParams.get("token") || kept("sessionStorage", "token") || "";
   if (!address.searchParams.has("token")) return;
   setToken(token);
   address.searchParams.delete("token");
@@ -13,8 +15,10 @@ export function takeToken() {
 
 export function setToken(text) {
   token = text;
-  sessionStorage.setItem("token", text);
+  keep("sessionStorage", "token", text);
 }
+
+export const hasToken = () => token !== "";
 
 export class Refused extends Error {
   constructor(status, message) {
