@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdlib>
 #include <filesystem>
 #include <functional>
@@ -27,13 +28,14 @@ constexpr int kNeighbours = 3;
 
 class HaarDetector : public FaceDetector {
  public:
-  HaarDetector(const std::filesystem::path& file, std::optional<double> threshold)
-      : neighbours_(static_cast<int>(threshold.value_or(kNeighbours))) {
-    if (threshold && (*threshold < 1 || *threshold > 1000 || *threshold != neighbours_)) {
+  HaarDetector(const std::filesystem::path& file, std::optional<double> threshold) {
+    const double neighbours = threshold.value_or(kNeighbours);
+    if (!(neighbours >= 1 && neighbours <= 1000 && neighbours == std::floor(neighbours))) {
       throw UserError(fmt::format(
           "--detector-threshold {:g}: of a cascade it is a number of neighbouring hits, whole, from 1 to 1000",
-          *threshold));
+          neighbours));
     }
+    neighbours_ = static_cast<int>(neighbours);
     try {
       cascade_.load(file.string());
     } catch (const cv::Exception&) {
@@ -66,7 +68,7 @@ class HaarDetector : public FaceDetector {
   }
 
  private:
-  int neighbours_;
+  int neighbours_ = kNeighbours;
   cv::CascadeClassifier cascade_;
   cv::Mat small_;
 };

@@ -107,6 +107,8 @@ struct LivePipeline::State {
         mirrored(given.mirror),
         explaining(given.explain) {}
 
+  ~State();
+
   void capture();
   bool hand_on(const Frame& frame);
   void wait_for_its_time(double time);
@@ -149,6 +151,17 @@ struct LivePipeline::State {
   std::chrono::duration<double> paused_for{0};
   std::thread capture_thread, analysis_thread;
 };
+
+/// Also where the second thread could not be had.
+LivePipeline::State::~State() {
+  stopping = true;
+  source->stop();
+  captured_frames.close();
+  analysed_frames.close();
+  for (std::thread* each : {&capture_thread, &analysis_thread}) {
+    if (each->joinable()) each->join();
+  }
+}
 
 void LivePipeline::State::fail() {
   const std::lock_guard lock(mutex);
@@ -348,14 +361,7 @@ LivePipeline::LivePipeline(std::unique_ptr<VideoSource> source, std::vector<std:
   state_->analysis_thread = std::thread([state = state_.get()] { state->analyse(); });
 }
 
-LivePipeline::~LivePipeline() {
-  state_->stopping = true;
-  state_->source->stop();
-  state_->captured_frames.close();
-  state_->analysed_frames.close();
-  state_->capture_thread.join();
-  state_->analysis_thread.join();
-}
+LivePipeline::~LivePipeline() = default;
 
 std::optional<AnalysedFrame> LivePipeline::next(double seconds) {
   auto frame = state_->analysed_frames.take(std::chrono::duration<double>(seconds));
