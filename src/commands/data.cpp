@@ -417,7 +417,12 @@ int run_audit(const std::vector<std::string>& arguments) {
                  "correlation of pixels from which two images are near-duplicates; 1: none are looked for");
   if (!options.parse(arguments)) return 0;
   if (!sheet.empty() && min_correlation >= 1) options.fail("sheet", "has nothing to show with --near 1");
-  if (!sheet.empty()) require_free(options, "sheet", sheet, list.force);
+  if (!sheet.empty()) {
+    require_other_file("fercli data audit: --sheet", sheet, words[0]);
+    if (!list.path.empty() && fs::absolute(sheet).lexically_normal() == fs::absolute(list.path).lexically_normal())
+      options.fail("sheet", "is the file of --out too");
+    require_free(options, "sheet", sheet, list.force);
+  }
   std::optional<OutputLock> lock;
   if (!list.path.empty()) {
     require_other_file("fercli data audit: --out", list.path, words[0]);

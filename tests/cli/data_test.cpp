@@ -157,6 +157,16 @@ TEST_F(DataCommand, AuditDoesNotWriteOverItsSource) {
   EXPECT_EQ(read_file(folder / "faces.csv"), before);
 }
 
+TEST_F(DataCommand, TheSheetOfAnAuditTakesNoOtherFilesPlace) {
+  const auto before = read_file(source);
+  const auto run = run_data({"audit", source, "--sheet", source, "--force"});
+  EXPECT_EQ(run.exit_code, 2);
+  EXPECT_THAT(run.err, HasSubstr("--sheet " + source + ": would overwrite the input"));
+  EXPECT_EQ(read_file(source), before);
+  EXPECT_THAT(run_data({"audit", source, "--out", at("a.png"), "--sheet", at("./a.png")}).err,
+              HasSubstr("is the file of --out too"));
+}
+
 TEST_F(DataCommand, DrawnFacesKeepTheSizeThatTheirSourceNames) {
   EXPECT_THAT(run_data({"convert", "synthetic:n=7,size=96", at("a.ferpack")}).out, HasSubstr("96x96 grey"));
   EXPECT_THAT(run_data({"convert", "synthetic:n=7,size=96", at("b.ferpack"), "--size", "64"}).out,
