@@ -205,6 +205,7 @@ Dataset read_validation(const Settings& settings, const LabelSet& classes, ReadO
   read.classes.wanted = classes;
   read.votes.clear();  // they belong to --data
   const Dataset data = read_named_or_numbered(settings.validation_data, read).relabelled(classes);
+  say_what_is_left_out(data, settings.validation_data);
   for (const Split split : {Split::PublicTest, Split::None, Split::Training}) {
     const auto rows = rows_of(data, split);
     if (!rows.empty()) return data.select(rows);

@@ -209,6 +209,17 @@ TEST_F(Train, NeverValidatesOnPrivateTest) {
   EXPECT_THAT(result.err, HasSubstr("private.csv: has PrivateTest images only"));
 }
 
+TEST_F(Train, SaysWhatIsLeftOutOfTheValidationData) {
+  const test::ScratchFolder folder;
+  std::string pixels = "0";
+  for (int i = 1; i < 48 * 48; ++i) pixels += " " + std::to_string(i % 256);
+  const auto file = (folder / "bad.csv").string();
+  write_file(file, "emotion,pixels,Usage\n3,1 2 3,PublicTest\n3," + pixels + ",PrivateTest\n");
+  const auto result = test::run_in_process({"train", "--data", "synthetic:n=14", "--arch", "small-cnn", "--out",
+                                            (folder / "out").string(), "--validation-data", file, "--skip-bad"});
+  EXPECT_THAT(result.err, HasSubstr(file + ": left out 1 bad entries"));
+}
+
 TEST_F(Train, AResumeWritesTheLogThatTheFirstRunCouldNot) {
   const test::ScratchFolder folder;
   std::filesystem::copy(folder_->path(), folder.path(), std::filesystem::copy_options::recursive);
