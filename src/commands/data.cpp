@@ -459,6 +459,16 @@ void require_outside(const fs::path& source, const fs::path& destination) {
   }
 }
 
+/// Labels, splits and pixels are kept by every format.
+void say_what_is_lost(const Dataset& data, const DatasetWriter& writer, const fs::path& destination) {
+  std::vector<std::string> lost;
+  if (data.votes.defined() && !writer.keeps_votes) lost.emplace_back("shares of votes");
+  if (!data.groups.empty() && !writer.keeps_groups) lost.emplace_back("groups");
+  if (lost.empty()) return;
+  inform(fmt::format("{}: the images' {} are not in it; a packed file (.ferpack) keeps them", destination.string(),
+                     join(lost, " and ")));
+}
+
 int run_convert(const std::vector<std::string>& arguments) {
   OptionSet options(
       "data convert", "SOURCE DESTINATION",
@@ -482,6 +492,7 @@ int run_convert(const std::vector<std::string>& arguments) {
   const DatasetWriter& writer = find_writer(destination, asked);
   const Dataset data = source.load(options, words[0]);
   writer.write(data, destination, ProgressObserver::terminal());
+  say_what_is_lost(data, writer, destination);
   if (source.show.json) {
     print_json({{"command", "data convert"},
                 {"source", data.name},

@@ -178,6 +178,19 @@ TEST_F(DataCommand, ConvertTakesOneSplit) {
   EXPECT_THAT(run.out, HasSubstr("part.csv: 7 images, 48x48 grey, 0 left out"));
 }
 
+TEST_F(DataCommand, ConvertSaysWhatAFormatDoesNotKeep) {
+  Dataset data = test::sample_dataset(7);
+  data.votes = torch::full({7, 7}, 1.0F / 7);
+  data.groups = {{"site", std::vector<std::string>(7, "north")}};
+  write_dataset(data, folder / "voted.ferpack");
+  const auto said = [&](const std::string& name) {
+    return test::run_in_process({"data", "convert", at("voted.ferpack"), at(name)}).err;
+  };
+  EXPECT_THAT(said("a.csv"), HasSubstr("a.csv: the images' shares of votes and groups are not in it; a packed file"));
+  EXPECT_THAT(said("tree"), HasSubstr("tree: the images' shares of votes are not in it"));
+  EXPECT_THAT(said("b.ferpack"), ::testing::Not(HasSubstr("not in it")));
+}
+
 TEST_F(DataCommand, ConvertDoesNotOverwriteUnlessForced) {
   write_file(folder / "faces.csv", "precious");
   const auto refused = run_data({"convert", source, at("faces.csv")});

@@ -102,7 +102,7 @@ void write(const Dataset& data, const fs::path& destination, Observer& observer)
   }
 }
 
-const Register<DatasetWriter> registered{{"folder", "", write}};
+const Register<DatasetWriter> registered{{"folder", "", write, false, true}};
 
 }  // namespace
 
