@@ -361,6 +361,7 @@ void refuse_idle_options(const OptionSet& options, const Settings& settings) {
       {"attack-statistics", searches, "is for a loss that searches perturbed images"},
       {"temperature", !settings.teacher.empty(), "is for --teacher"},
       {"teacher-share", !settings.teacher.empty(), "is for --teacher"},
+      {"validation-share", settings.validation_data.empty(), "does not go with --validation-data"},
       {"full-epochs", train.augmentation.crop > 0, "is for --crop"},
       {"warmup-epochs", train.schedule.kind != "one-cycle", "is for --schedule cosine, plateau or constant"},
       {"plateau-patience", train.schedule.kind == "plateau", "is for --schedule plateau"}};

@@ -189,6 +189,8 @@ TEST_F(Train, RefusesOptionsThatWouldDoNothing) {
   EXPECT_THAT(error({"--loss", "n-fgsm", "--beta", "3"}), HasSubstr("--beta 3: is for --loss mart or trades"));
   EXPECT_THAT(error({"--temperature", "2"}), HasSubstr("--temperature 2: is for --teacher"));
   EXPECT_THAT(error({"--teacher-share", "0.5"}), HasSubstr("--teacher-share 0.5: is for --teacher"));
+  EXPECT_THAT(error({"--validation-data", "other", "--validation-share", "0.2"}),
+              HasSubstr("--validation-share 0.2: does not go with --validation-data"));
   EXPECT_THAT(error({"--full-epochs", "1"}), HasSubstr("--full-epochs 1: is for --crop"));
   EXPECT_THAT(error({"--warmup-epochs", "1"}), HasSubstr("--warmup-epochs 1: is for --schedule cosine"));
   EXPECT_THAT(error({"--plateau-patience", "2"}), HasSubstr("--plateau-patience 2: is for --schedule plateau"));
