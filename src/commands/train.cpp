@@ -2,6 +2,8 @@
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 
+#include <utility>
+
 #include "commands/options/data_options.hpp"
 #include "core/build_info.hpp"
 #include "core/command.hpp"
@@ -200,9 +202,19 @@ Dataset read_named_or_numbered(const std::string& source, ReadOptions read) {
   }
 }
 
+/// These classes, and those that --map names and the training images alone may have.
+LabelSet with_mapped(LabelSet classes, ClassRules rules) {
+  const auto map = std::exchange(rules.map, {});
+  rules.wanted = classes;
+  const LabelSet usual = rules.recognised();
+  for (const auto& [from, to] : map)
+    if (from != "*" && !usual.find(from)) add_class(classes, from);
+  return classes;
+}
+
 /// PublicTest rows, else unmarked ones, else Training ones; never PrivateTest.
 Dataset read_validation(const Settings& settings, const LabelSet& classes, ReadOptions read) {
-  read.classes.wanted = classes;
+  read.classes.wanted = with_mapped(classes, read.classes);
   read.votes.clear();  // they belong to --data
   const Dataset data = read_named_or_numbered(settings.validation_data, read).relabelled(classes);
   say_what_is_left_out(data, settings.validation_data);

@@ -211,6 +211,18 @@ TEST_F(Train, NeverValidatesOnPrivateTest) {
   EXPECT_THAT(result.err, HasSubstr("private.csv: has PrivateTest images only"));
 }
 
+TEST_F(Train, AClassThatIsMappedMayBeTheTrainingDatasAlone) {
+  const test::ScratchFolder folder;
+  std::string pixels = "0";
+  for (int i = 1; i < 48 * 48; ++i) pixels += " " + std::to_string(i % 256);
+  write_file(folder / "own.csv", "emotion,pixels\njoyful," + pixels + "\nsad," + pixels + "\n");
+  write_file(folder / "other.csv", "emotion,pixels,Usage\nhappy," + pixels + ",PrivateTest\n");
+  const auto result = test::run_in_process({"train", "--data", (folder / "own.csv").string(), "--map", "joyful=happy",
+                                            "--validation-data", (folder / "other.csv").string(), "--arch", "small-cnn",
+                                            "--out", (folder / "out").string()});
+  EXPECT_THAT(result.err, HasSubstr("other.csv: has PrivateTest images only"));
+}
+
 TEST_F(Train, SaysWhatIsLeftOutOfTheValidationData) {
   const test::ScratchFolder folder;
   std::string pixels = "0";
