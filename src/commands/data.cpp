@@ -417,7 +417,12 @@ int run_audit(const std::vector<std::string>& arguments) {
                  "correlation of pixels from which two images are near-duplicates; 1: none are looked for");
   if (!options.parse(arguments)) return 0;
   if (!sheet.empty() && min_correlation >= 1) options.fail("sheet", "has nothing to show with --near 1");
-  if (!sheet.empty()) require_free(options, "sheet", sheet, list.force);
+  if (!sheet.empty()) {
+    require_other_file("fercli data audit: --sheet", sheet, words[0]);
+    if (!list.path.empty() && fs::absolute(sheet).lexically_normal() == fs::absolute(list.path).lexically_normal())
+      options.fail("sheet", "is the file of --out too");
+    require_free(options, "sheet", sheet, list.force);
+  }
   std::optional<OutputLock> lock;
   if (!list.path.empty()) {
     require_other_file("fercli data audit: --out", list.path, words[0]);
@@ -454,6 +459,16 @@ void require_outside(const fs::path& source, const fs::path& destination) {
   }
 }
 
+/// Labels, splits and pixels are kept by every format.
+void say_what_is_lost(const Dataset& data, const DatasetWriter& writer, const fs::path& destination) {
+  std::vector<std::string> lost;
+  if (data.votes.defined() && !writer.keeps_votes) lost.emplace_back("shares of votes");
+  if (!data.groups.empty() && !writer.keeps_groups) lost.emplace_back("groups");
+  if (lost.empty()) return;
+  inform(fmt::format("{}: the images' {} are not in it; a packed file (.ferpack) keeps them", destination.string(),
+                     join(lost, " and ")));
+}
+
 int run_convert(const std::vector<std::string>& arguments) {
   OptionSet options(
       "data convert", "SOURCE DESTINATION",
@@ -477,6 +492,7 @@ int run_convert(const std::vector<std::string>& arguments) {
   const DatasetWriter& writer = find_writer(destination, asked);
   const Dataset data = source.load(options, words[0]);
   writer.write(data, destination, ProgressObserver::terminal());
+  say_what_is_lost(data, writer, destination);
   if (source.show.json) {
     print_json({{"command", "data convert"},
                 {"source", data.name},

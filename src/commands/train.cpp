@@ -2,6 +2,8 @@
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 
+#include <utility>
+
 #include "commands/options/data_options.hpp"
 #include "core/build_info.hpp"
 #include "core/command.hpp"
@@ -200,11 +202,22 @@ Dataset read_named_or_numbered(const std::string& source, ReadOptions read) {
   }
 }
 
+/// These classes, and those that --map names and the training images alone may have.
+LabelSet with_mapped(LabelSet classes, ClassRules rules) {
+  const auto map = std::exchange(rules.map, {});
+  rules.wanted = classes;
+  const LabelSet usual = rules.recognised();
+  for (const auto& [from, to] : map)
+    if (from != "*" && !usual.find(from)) add_class(classes, from);
+  return classes;
+}
+
 /// PublicTest rows, else unmarked ones, else Training ones; never PrivateTest.
 Dataset read_validation(const Settings& settings, const LabelSet& classes, ReadOptions read) {
-  read.classes.wanted = classes;
+  read.classes.wanted = with_mapped(classes, read.classes);
   read.votes.clear();  // they belong to --data
   const Dataset data = read_named_or_numbered(settings.validation_data, read).relabelled(classes);
+  say_what_is_left_out(data, settings.validation_data);
   for (const Split split : {Split::PublicTest, Split::None, Split::Training}) {
     const auto rows = rows_of(data, split);
     if (!rows.empty()) return data.select(rows);
@@ -360,6 +373,7 @@ void refuse_idle_options(const OptionSet& options, const Settings& settings) {
       {"attack-statistics", searches, "is for a loss that searches perturbed images"},
       {"temperature", !settings.teacher.empty(), "is for --teacher"},
       {"teacher-share", !settings.teacher.empty(), "is for --teacher"},
+      {"validation-share", settings.validation_data.empty(), "does not go with --validation-data"},
       {"full-epochs", train.augmentation.crop > 0, "is for --crop"},
       {"warmup-epochs", train.schedule.kind != "one-cycle", "is for --schedule cosine, plateau or constant"},
       {"plateau-patience", train.schedule.kind == "plateau", "is for --schedule plateau"}};

@@ -40,14 +40,17 @@ DuplicateGroup describe(std::vector<int64_t> rows, const RowFacts& facts) {
 /// Adds one group to the leak of `leak.from` into `leak.into`.
 void count_leak(const DuplicateGroup& group, const RowFacts& facts, Leak& leak) {
   std::set<int64_t> labels;
+  bool there = false;
   for (const int64_t row : group.rows) {
-    if (facts.split(row) == leak.into) labels.insert(facts.label(row));
+    if (facts.split(row) != leak.into) continue;
+    there = true;
+    if (facts.label(row) >= 0) labels.insert(facts.label(row));
   }
-  if (labels.empty()) return;
+  if (!there) return;
   for (const int64_t row : group.rows) {
     if (facts.split(row) != leak.from) continue;
     ++leak.images;
-    leak.other_label += labels.size() > labels.count(facts.label(row));
+    leak.other_label += facts.label(row) >= 0 && labels.size() > labels.count(facts.label(row));
   }
 }
 

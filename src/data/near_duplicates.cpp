@@ -117,7 +117,8 @@ Leak near_leak(const Dataset& data, const NearReport& report, const DuplicateRep
   for (const auto& pair : report.pairs) {
     for (const auto& [row, other] : {std::pair{pair.first, pair.second}, {pair.second, pair.first}}) {
       if (split(row) != from || split(other) != into || known.count(row) > 0) continue;
-      other_label[row] |= !torch::equal(data.labels[row], data.labels[other]);
+      const auto label = data.labels[row].item<int64_t>(), other_one = data.labels[other].item<int64_t>();
+      other_label[row] |= label >= 0 && other_one >= 0 && label != other_one;
     }
   }
   Leak leak{from, into};

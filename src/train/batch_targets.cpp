@@ -29,8 +29,9 @@ torch::Tensor logit_adjustment(double tau, const Dataset& data) {
 /// Beta(alpha, alpha) for alpha <= 1 (Jöhnk 1964).
 double draw_beta(double alpha, Rng& rng) {
   for (;;) {
-    const double x = std::pow(rng.uniform(), 1 / alpha), y = std::pow(rng.uniform(), 1 / alpha);
-    if (x + y > 0 && x + y <= 1) return x / (x + y);
+    const double u = rng.uniform(), v = rng.uniform(), x = std::pow(u, 1 / alpha), y = std::pow(v, 1 / alpha);
+    if (x + y == 0) return 1 / (1 + std::exp((std::log(v) - std::log(u)) / alpha));  // both are below all numbers
+    if (x + y <= 1) return x / (x + y);
   }
 }
 

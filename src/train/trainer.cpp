@@ -280,11 +280,11 @@ void Trainer::save_and_stop() {
 
 void Trainer::stop_diverged(const char* which, double value) const {
   options_.ranks->finish();  // all of them know it
-  throw RunError(
-      fmt::format("the {} loss became {} in epoch {}, batch {} (learning rate {:.3g}); lower --lr, or set "
-                  "--clip-norm 1; the best checkpoint so far is kept in {}",
-                  which, value, state_.run.epoch + 1, std::min(state_.run.batch + 1, batches()), learning_rate(),
-                  folder_.string()));
+  const std::string kept =
+      history().empty() ? "" : fmt::format("; the best checkpoint so far is kept in {}", folder_.string());
+  throw RunError(fmt::format(
+      "the {} loss became {} in epoch {}, batch {} (learning rate {:.3g}); lower --lr, or set --clip-norm 1{}", which,
+      value, state_.run.epoch + 1, std::min(state_.run.batch + 1, batches()), learning_rate(), kept));
 }
 
 }  // namespace fercli

@@ -561,6 +561,14 @@ TEST_F(AttackCommand, WrongFilesAreNamed) {
   expect_error(run_fercli({"attack", "happy-to-sad", "--model", "nowhere.pt"}), "--model nowhere.pt: no such file");
 }
 
+TEST_F(AttackCommand, WhatIsLeftOutOfADataSetIsSaid) {
+  write_png(read_image(first_face(), 1), out_ / "Sad" / "a.png");
+  write_file(out_ / "Sad" / "b.png", "no picture");
+  const auto result = attack(goal(), {"--data", out_.path().string(), "--skip-bad", "--split", "Training"});
+  EXPECT_THAT(result.err, testing::HasSubstr(out_.path().string() + ": left out 1 bad entries"));
+  EXPECT_THAT(result.err, testing::HasSubstr("has no images of split Training"));
+}
+
 TEST_F(AttackCommand, ADataSetWithOtherClassesIsRefused) {
   write_png(read_image(first_face(), 1), out_ / "Contempt" / "a.png");
   write_png(read_image(first_face(), 1), out_ / "Sad" / "b.png");

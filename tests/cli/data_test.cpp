@@ -157,6 +157,16 @@ TEST_F(DataCommand, AuditDoesNotWriteOverItsSource) {
   EXPECT_EQ(read_file(folder / "faces.csv"), before);
 }
 
+TEST_F(DataCommand, TheSheetOfAnAuditTakesNoOtherFilesPlace) {
+  const auto before = read_file(source);
+  const auto run = run_data({"audit", source, "--sheet", source, "--force"});
+  EXPECT_EQ(run.exit_code, 2);
+  EXPECT_THAT(run.err, HasSubstr("--sheet " + source + ": would overwrite the input"));
+  EXPECT_EQ(read_file(source), before);
+  EXPECT_THAT(run_data({"audit", source, "--out", at("a.png"), "--sheet", at("./a.png")}).err,
+              HasSubstr("is the file of --out too"));
+}
+
 TEST_F(DataCommand, DrawnFacesKeepTheSizeThatTheirSourceNames) {
   EXPECT_THAT(run_data({"convert", "synthetic:n=7,size=96", at("a.ferpack")}).out, HasSubstr("96x96 grey"));
   EXPECT_THAT(run_data({"convert", "synthetic:n=7,size=96", at("b.ferpack"), "--size", "64"}).out,
@@ -166,6 +176,19 @@ TEST_F(DataCommand, DrawnFacesKeepTheSizeThatTheirSourceNames) {
 TEST_F(DataCommand, ConvertTakesOneSplit) {
   const auto run = run_data({"convert", source, at("part.csv"), "--split", "validation"});
   EXPECT_THAT(run.out, HasSubstr("part.csv: 7 images, 48x48 grey, 0 left out"));
+}
+
+TEST_F(DataCommand, ConvertSaysWhatAFormatDoesNotKeep) {
+  Dataset data = test::sample_dataset(7);
+  data.votes = torch::full({7, 7}, 1.0F / 7);
+  data.groups = {{"site", std::vector<std::string>(7, "north")}};
+  write_dataset(data, folder / "voted.ferpack");
+  const auto said = [&](const std::string& name) {
+    return test::run_in_process({"data", "convert", at("voted.ferpack"), at(name)}).err;
+  };
+  EXPECT_THAT(said("a.csv"), HasSubstr("a.csv: the images' shares of votes and groups are not in it; a packed file"));
+  EXPECT_THAT(said("tree"), HasSubstr("tree: the images' shares of votes are not in it"));
+  EXPECT_THAT(said("b.ferpack"), ::testing::Not(HasSubstr("not in it")));
 }
 
 TEST_F(DataCommand, ConvertDoesNotOverwriteUnlessForced) {

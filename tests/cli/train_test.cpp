@@ -189,6 +189,8 @@ TEST_F(Train, RefusesOptionsThatWouldDoNothing) {
   EXPECT_THAT(error({"--loss", "n-fgsm", "--beta", "3"}), HasSubstr("--beta 3: is for --loss mart or trades"));
   EXPECT_THAT(error({"--temperature", "2"}), HasSubstr("--temperature 2: is for --teacher"));
   EXPECT_THAT(error({"--teacher-share", "0.5"}), HasSubstr("--teacher-share 0.5: is for --teacher"));
+  EXPECT_THAT(error({"--validation-data", "other", "--validation-share", "0.2"}),
+              HasSubstr("--validation-share 0.2: does not go with --validation-data"));
   EXPECT_THAT(error({"--full-epochs", "1"}), HasSubstr("--full-epochs 1: is for --crop"));
   EXPECT_THAT(error({"--warmup-epochs", "1"}), HasSubstr("--warmup-epochs 1: is for --schedule cosine"));
   EXPECT_THAT(error({"--plateau-patience", "2"}), HasSubstr("--plateau-patience 2: is for --schedule plateau"));
@@ -207,6 +209,29 @@ TEST_F(Train, NeverValidatesOnPrivateTest) {
                             (folder / "out").string(), "--validation-data", (folder / "private.csv").string()});
   EXPECT_EQ(result.exit_code, 2);
   EXPECT_THAT(result.err, HasSubstr("private.csv: has PrivateTest images only"));
+}
+
+TEST_F(Train, AClassThatIsMappedMayBeTheTrainingDatasAlone) {
+  const test::ScratchFolder folder;
+  std::string pixels = "0";
+  for (int i = 1; i < 48 * 48; ++i) pixels += " " + std::to_string(i % 256);
+  write_file(folder / "own.csv", "emotion,pixels\njoyful," + pixels + "\nsad," + pixels + "\n");
+  write_file(folder / "other.csv", "emotion,pixels,Usage\nhappy," + pixels + ",PrivateTest\n");
+  const auto result = test::run_in_process({"train", "--data", (folder / "own.csv").string(), "--map", "joyful=happy",
+                                            "--validation-data", (folder / "other.csv").string(), "--arch", "small-cnn",
+                                            "--out", (folder / "out").string()});
+  EXPECT_THAT(result.err, HasSubstr("other.csv: has PrivateTest images only"));
+}
+
+TEST_F(Train, SaysWhatIsLeftOutOfTheValidationData) {
+  const test::ScratchFolder folder;
+  std::string pixels = "0";
+  for (int i = 1; i < 48 * 48; ++i) pixels += " " + std::to_string(i % 256);
+  const auto file = (folder / "bad.csv").string();
+  write_file(file, "emotion,pixels,Usage\n3,1 2 3,PublicTest\n3," + pixels + ",PrivateTest\n");
+  const auto result = test::run_in_process({"train", "--data", "synthetic:n=14", "--arch", "small-cnn", "--out",
+                                            (folder / "out").string(), "--validation-data", file, "--skip-bad"});
+  EXPECT_THAT(result.err, HasSubstr(file + ": left out 1 bad entries"));
 }
 
 TEST_F(Train, AResumeWritesTheLogThatTheFirstRunCouldNot) {

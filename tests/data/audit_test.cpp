@@ -73,6 +73,17 @@ TEST(Audit, ImageWithCopiesUnderBothLabelsCountsAsRelabelled) {
   EXPECT_EQ(find_equal_pixels(data).leaks.at(0).other_label, 1);
 }
 
+TEST(Audit, ACopyWithoutALabelIsUnderNoOther) {
+  Dataset data = test::sample_dataset(9);
+  copy_image(data, 0, 1);
+  data.labels[1] = -1;
+  copy_image(data, 3, 4);
+  data.labels[3] = -1;
+  const Leak leak = find_equal_pixels(data).leaks.at(0);
+  EXPECT_EQ(leak.images, 2);
+  EXPECT_EQ(leak.other_label, 0);
+}
+
 TEST(Audit, FilesOfEqualPixelsMayDiffer) {
   const test::ScratchFolder folder;
   const torch::Tensor image = test::sample_dataset(1).images[0];

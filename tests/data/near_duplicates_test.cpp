@@ -107,6 +107,19 @@ TEST(NearDuplicates, ALeakCountsImagesThatHaveNoEqualCopyThere) {
   EXPECT_EQ(report.leaks[0].total, 10);
 }
 
+TEST(NearDuplicates, ACopyWithoutALabelIsUnderNoOther) {
+  std::vector<torch::Tensor> images;
+  for (int64_t i = 0; i < 6; ++i) images.push_back(cut(blots(i)));
+  images[1] = cut(blots(0), 1, 0);  // Training -> PublicTest
+  images[4] = cut(blots(3), 0, 1);  // again
+  Dataset data = dataset_of(images);
+  data.labels[1] = -1;
+  data.labels[3] = -1;
+  const Leak leak = near(data).leaks.at(0);
+  EXPECT_EQ(leak.images, 2);
+  EXPECT_EQ(leak.other_label, 0);
+}
+
 TEST(NearDuplicates, TheThresholdDecides) {
   torch::Tensor mixed = cut(blots(0)).to(torch::kFloat32) * 0.9 + cut(blots(1)).to(torch::kFloat32) * 0.1;
   std::vector<torch::Tensor> images{cut(blots(0)), mixed.to(torch::kUInt8), cut(blots(2))};

@@ -54,6 +54,15 @@ TEST_F(Votes, JoinTheRowsOfTheCsv) {
   EXPECT_NEAR(data.votes.sum().item<double>(), 3, 1e-6);
 }
 
+TEST_F(Votes, BlankLinesOfTheCsvAreNoRows) {
+  write_file(scratch_ / "fer.csv", "emotion,pixels,Usage\n\n4,5 6 7 8,Training\n \n0,1 1 1 1,PublicTest\n");
+  const Dataset data =
+      read("Training,,0,0,0,9,0,0,0,0,0,0\nPublicTest,,0,0,0,0,9,0,0,0,0,0\nTraining,,0,9,0,0,0,0,0,0,0,0\n");
+  EXPECT_THAT(data.ids, ElementsAre("row-1", "row-2"));
+  EXPECT_EQ(data.votes[0][data.classes.index("sad")].item<double>(), 1);
+  EXPECT_EQ(data.votes[1][data.classes.index("angry")].item<double>(), 1);
+}
+
 TEST_F(Votes, FollowTheClassesThatAreDroppedAndJoined) {
   ReadOptions options;
   options.classes.map = ClassRules::parse_map("contempt=drop,sad=low,fear=low");

@@ -96,6 +96,16 @@ TEST(BatchTargets, AMixedImageKeepsTheRowOfItsFirstAndMixesTargetsAsItMixesPixel
   EXPECT_TRUE(at::equal(mixed.target.argmax(1), mixed.y));
 }
 
+TEST(BatchTargets, WithTheSmallestMixupEachImageIsOneOfTheTwo) {
+  TrainOptions options = target_options();
+  options.label_smoothing = 0;
+  for (const double alpha : {1e-15, 1e-300, 5e-324}) {
+    options.mixup = alpha;
+    const TrainingBatch mixed = targets_of(options);
+    EXPECT_TRUE(at::equal(mixed.target, at::one_hot(mixed.y, 7).to(torch::kFloat32))) << alpha;
+  }
+}
+
 TEST(BatchTargets, TheRanksPartsOfAMixedBatchAreThoseOfOneProcess) {
   TrainOptions options = target_options();
   options.mixup = 0.5;

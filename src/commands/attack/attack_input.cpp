@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "commands/options/data_options.hpp"
 #include "core/error.hpp"
 #include "core/files.hpp"
 #include "core/progress.hpp"
@@ -108,6 +109,7 @@ AttackImages read_data(const AttackSource& source, const Classifier& classifier,
   options.skip_bad = source.skip_bad;
   Dataset dataset = read_dataset(place, options);
   if (source.data.empty()) dataset.name = "shipped faces";
+  say_what_is_left_out(dataset, place);
   const auto split = dataset.resolve_split(source.split);
   if (split) dataset = dataset.only(*split);
   return {dataset.relabelled(classifier.classes()), split ? to_string(*split) : "all"};

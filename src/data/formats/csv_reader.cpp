@@ -133,9 +133,9 @@ class CsvReading {
     delimiter_ = field_delimiter(line);
     columns_ = read_header(data_.name, line);
     bool more = !columns_.header || lines_.next(line);
-    for (int64_t row = 1; more; ++row, more = lines_.next(line)) {
-      if (row % 1024 == 0) throw_if_interrupted();
-      if (line.find_first_not_of(" \t") != std::string_view::npos) read_row(line, row);
+    for (int64_t row = 0; more; more = lines_.next(line)) {
+      if (lines_.number() % 1024 == 0) throw_if_interrupted();
+      if (line.find_first_not_of(" \t") != std::string_view::npos) read_row(line, ++row);  // as tables count them
     }
     return finish();
   }

@@ -9,6 +9,7 @@
 #include "core/file_name.hpp"
 #include "core/files.hpp"
 #include "core/output_part.hpp"
+#include "data/class_rules.hpp"
 #include "data/each_image.hpp"
 #include "data/formats/writer.hpp"
 #include "data/groups.hpp"
@@ -29,6 +30,25 @@ std::string stem_of(const std::string& id) {
   return file_name_of(stem, "image");
 }
 
+/// Files that begin with FER2013's name of a split are of it, whatever their folder is called; not so those of others.
+std::string kept_in(Split split, const std::string& stem) {
+  for (const Split other : {Split::Training, Split::PublicTest, Split::PrivateTest}) {
+    if (other != split && stem.rfind(fmt::format("{}_", to_string(other)), 0) == 0) return "image-" + stem;
+  }
+  return stem;
+}
+
+/// A folder of such a name is a part of the data set.
+void require_no_split(const Dataset& data, const fs::path& destination) {
+  for (const auto& name : occurring_classes(data).names()) {
+    if (!find_split(name)) continue;
+    throw UserError(
+        fmt::format("{}: a folder for class {} would be read as a part of the data set; --map {}=NAME renames the "
+                    "class, and a CSV or a packed file keeps it",
+                    destination.string(), name, name));
+  }
+}
+
 /// Where each image goes, below the destination. Names that would collide get their row number.
 std::vector<std::string> plan_names(const Dataset& data) {
   std::vector<std::string> names, folders;
@@ -40,7 +60,7 @@ std::vector<std::string> plan_names(const Dataset& data) {
     const Split split = data.splits[static_cast<size_t>(i)];
     std::string folder = split == Split::None ? "" : fmt::format("{}/", to_string(split));
     if (label[i] >= 0) folder += folders[static_cast<size_t>(label[i])] + "/";
-    const std::string wanted = folder + stem_of(data.ids[static_cast<size_t>(i)]);
+    const std::string wanted = folder + kept_in(split, stem_of(data.ids[static_cast<size_t>(i)]));
     std::string name = wanted;
     for (int64_t number = i; !taken.insert(to_lower(name)).second; ++number) {
       name = fmt::format("{}-{}", wanted, number);
@@ -83,6 +103,7 @@ bool exchanged(const fs::path& one, const fs::path& other) {
 }
 
 void write(const Dataset& data, const fs::path& destination, Observer& observer) {
+  require_no_split(data, destination);
   const fs::path place = (fs::absolute(destination).lexically_normal() / "").parent_path();  // no slash at the end
   std::error_code error;
   const bool replaces = fs::exists(place, error);
@@ -102,7 +123,7 @@ void write(const Dataset& data, const fs::path& destination, Observer& observer)
   }
 }
 
-const Register<DatasetWriter> registered{{"folder", "", write}};
+const Register<DatasetWriter> registered{{"folder", "", write, false, true}};
 
 }  // namespace
 

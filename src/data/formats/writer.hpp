@@ -10,12 +10,13 @@
 
 namespace fercli {
 
-/// One way of storing a data set that its reader gives back without loss.
+/// One way of storing a data set that its reader gives back without loss, but for what it says that it does not keep.
 struct DatasetWriter {
   static constexpr const char* kKind = "data format";
   std::string name;       ///< "csv", "folder", "packed"
   std::string extension;  ///< that asks for it: ".csv", ".ferpack"; "" where there is none
   void (*write)(const Dataset& data, const std::filesystem::path& destination, Observer& observer);
+  bool keeps_votes = false, keeps_groups = false;
 };
 
 /// The writer named `format`, or with "" the one whose extension the destination has (no extension means a folder).

@@ -116,6 +116,27 @@ TEST(Writer, FolderKeepsImagesApartWhoseNamesCollide) {
   }
 }
 
+TEST(Writer, FolderKeepsTheSplitOfAFileThatIsNamedAfterAnother) {
+  const ScratchFolder folder;
+  Dataset data = sample_dataset(4);  // of Training, PublicTest, PrivateTest, Training
+  data.splits[2] = Split::None;
+  data.ids = {"PublicTest_1.jpg", "PublicTest_2.jpg", "Training_3.jpg", "a/Training_4.jpg"};
+  write_dataset(data, folder / "tree");
+  const Dataset again = read_dataset((folder / "tree").string());
+  EXPECT_EQ(std::count(again.splits.begin(), again.splits.end(), Split::Training), 2);
+  EXPECT_EQ(std::count(again.splits.begin(), again.splits.end(), Split::PublicTest), 1);
+  EXPECT_EQ(std::count(again.splits.begin(), again.splits.end(), Split::None), 1);
+}
+
+TEST(Writer, FolderRefusesAClassThatIsCalledAsASplit) {
+  const ScratchFolder folder;
+  Dataset data = sample_dataset(4);
+  data.classes = LabelSet({"Happy", "Sad", "None", "Fear", "test"});  // of the last there are no images
+  EXPECT_THAT(user_error([&] { write_dataset(data, folder / "tree"); }),
+              HasSubstr("tree: a folder for class None would be read as a part of the data set; --map None=NAME"));
+  EXPECT_FALSE(fs::exists(folder / "tree"));
+}
+
 TEST(Writer, TheFolderThatTheProgramRunsInIsNotReplaced) {
   const ScratchFolder folder;
   write_dataset(sample_dataset(4), folder / "tree");
