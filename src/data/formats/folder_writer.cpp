@@ -40,7 +40,8 @@ std::string kept_in(Split split, const std::string& stem) {
 
 /// A folder of such a name is a part of the data set.
 void require_no_split(const Dataset& data, const fs::path& destination) {
-  for (const auto& name : occurring_classes(data).names()) {
+  const LabelSet classes = occurring_classes(data);
+  for (const auto& name : classes.names()) {
     if (!find_split(name)) continue;
     throw UserError(
         fmt::format("{}: a folder for class {} would be read as a part of the data set; --map {}=NAME renames the "
