@@ -1143,7 +1143,8 @@ TEST(ServeCommand, AFormOfManyPicturesNeedsOneConnection) {
               "2", "--work-timeout", "600"},
              sent, SIGTERM);
   ASSERT_EQ(answer.status, 200) << answer.body;
-  for (const auto& picture : json::parse(answer.body)["pictures"]) {
+  const json answered = json::parse(answer.body);
+  for (const auto& picture : answered.at("pictures")) {
     EXPECT_TRUE(picture.contains("predictions")) << picture;
   }
 }
