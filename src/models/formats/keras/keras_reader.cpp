@@ -97,16 +97,13 @@ class NamedWeights : public WeightFile {
     const bool outer = place.names.size() == 1;  // the group is its own, whatever the paths in it say
     const auto paths = listing.find(outer ? Names{name} : Names{place.names.back(), name});
     if (paths == listing.end()) return {};
-    const std::string* best = nullptr;
-    std::pair<int64_t, int64_t> most;
-    for (const auto& path : paths->second) {
+    const auto fit = [&](const std::string& path) {
       auto scopes = pieces(path);
       scopes.pop_back();
-      const auto fit = fit_of(scopes, place.names);
-      if (best != nullptr && fit <= most) continue;
-      best = &path, most = fit;
-    }
-    return file_->tensor(group + "/" + *best);
+      return fit_of(scopes, place.names);
+    };
+    const auto worse = [&](const std::string& one, const std::string& other) { return fit(one) < fit(other); };
+    return file_->tensor(group + "/" + *std::max_element(paths->second.begin(), paths->second.end(), worse));
   }
 
   /// Made once for all weights of the group.
