@@ -52,7 +52,7 @@ void require_fitting(const KerasCall& call, const char* key, int64_t by_weights)
 /// Sides of a kernel (kh,kw,…).
 Shape kernel_sides(const KerasCall& call, const torch::Tensor& kernel) {
   require_rank(call, kernel, 4);
-  const auto sides = kernel.sizes().slice(0, 2).vec();
+  auto sides = kernel.sizes().slice(0, 2).vec();
   if (call.pair("kernel_size", sides) != sides) {
     call.fail(fmt::format("kernel_size {} does not fit its weights, which say [{}]", call.setting("kernel_size").dump(),
                           fmt::join(sides, ",")));
@@ -734,7 +734,7 @@ void KerasCall::check_settings() const {
 KerasValue lower_layer(const std::string& class_name, KerasCall& call) {
   const auto& entry = Registry<KerasLayer>::instance().get(class_name);
   try {
-    const auto value = entry.lower(call);
+    auto value = entry.lower(call);
     check_shape(call, value.shape);
     if (!entry.training_only) call.check_settings();
     return value;

@@ -257,6 +257,17 @@ TEST_F(ScriptArchive, DeepExpressionsAreRefused) {
   EXPECT_NE(refusal(with_line("y = " + chain)), "");
 }
 
+#ifndef __SANITIZE_ADDRESS__  // which has the signal for itself
+TEST_F(ScriptArchive, ADivisionOfWholeNumbersByZeroEndsTheProgramInOneSentence) {
+  for (const std::string line :
+       {"input = torch.mul(input, 1 % 0)", "input = torch.mul(input, torch.remainder(torch.size(input, 0), 0))"}) {
+    const auto result = test::run_fercli({"summary", "--model", with_line(line).string()});
+    EXPECT_EQ(result.exit_code, 2) << line;
+    EXPECT_THAT(result.err, HasSubstr("fercli: the TorchScript network divides a whole number by zero\n")) << line;
+  }
+}
+#endif
+
 TEST_F(ScriptArchive, CodeThatEndsInAnImportIsRefused) {
   for (const std::string ending : {"import", "import x", "import x\n  y"}) {
     for (const bool alone : {true, false}) {
