@@ -34,6 +34,7 @@ std::string head(const std::string& title, const std::string& x_label, const std
 
 std::string tics(const std::vector<std::pair<std::string, double>>& places) {
   std::vector<std::string> entries;
+  entries.reserve(places.size());
   for (const auto& [name, place] : places) entries.push_back(fmt::format("{} {:.8g}", gnuplot_text(name), place));
   return "(" + join(entries, ", ") + ")";
 }

@@ -203,6 +203,7 @@ ImportOptions with_metadata(ImportOptions options, const fs::path& path) {
     const auto sides = split(metadata.at("input"), 'x');
     if (sides.size() != 3) throw std::invalid_argument("input must be HEIGHTxWIDTHxCHANNELS");
     std::vector<int64_t> shape;
+    shape.reserve(sides.size());
     for (const auto& side : sides) shape.push_back(parse_integer(side));
     if (*std::min_element(shape.begin(), shape.end()) < 1) throw std::invalid_argument("input must be above 0");
     if (options.height == 0) options.height = shape[0], options.width = shape[1], options.channels = shape[2];
