@@ -82,16 +82,17 @@ std::filesystem::path find_face_cascade() {
 
 /// Where distributions and OpenCV's own installation put the cascades.
 std::filesystem::path find_cascade(const std::string& name) {
-  for (const std::string folder :
+  for (const std::filesystem::path folder :
        {"/usr/share/opencv4/haarcascades", "/usr/share/opencv/haarcascades", "/usr/local/share/opencv4/haarcascades",
         "/opt/homebrew/share/opencv4/haarcascades", "/usr/local/opt/opencv/share/opencv4/haarcascades"}) {
-    if (std::filesystem::exists(folder + "/" + name)) return folder + "/" + name;
+    if (std::filesystem::exists(folder / name)) return folder / name;
   }
   return {};
 }
 
 std::vector<Box> FaceDetector::boxes_of(const std::vector<Detection>& faces) {
   std::vector<Box> boxes;
+  boxes.reserve(faces.size());
   for (const auto& face : faces) boxes.push_back(face.box);
   return boxes;
 }
@@ -100,6 +101,7 @@ std::vector<Detection> FaceDetector::largest(std::vector<Detection> faces, int64
   const auto count = static_cast<size_t>(most);
   if (most <= 0 || faces.size() <= count) return faces;
   std::vector<double> areas;
+  areas.reserve(faces.size());
   for (const auto& face : faces) areas.push_back(face.box.area());
   std::nth_element(areas.begin(), areas.begin() + (most - 1), areas.end(), std::greater<>());
   const double least = areas[count - 1];
