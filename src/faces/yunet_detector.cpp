@@ -75,7 +75,7 @@ class OpenCvYunet : public Yunet {
 /// from 4.8 on only.
 class GridYunet : public Yunet {
  public:
-  GridYunet(cv::dnn::Net network, float least) : network_(std::move(network)), least_(least) {}
+  GridYunet(const cv::dnn::Net& network, float least) : network_(network), least_(least) {}
 
   static bool fits(const cv::dnn::Net& network) {
     const auto names = network.getUnconnectedOutLayersNames();
@@ -105,7 +105,8 @@ class GridYunet : public Yunet {
       for (int cell = 0; cell < rows * columns; ++cell, boxes += 4, points += 10) {
         const float score = std::sqrt(std::clamp(classes[cell], 0.0F, 1.0F) * std::clamp(objects[cell], 0.0F, 1.0F));
         if (!(score >= least_)) continue;
-        const double stride = kStrides[i], x = cell % columns, y = cell / columns;
+        const int row = cell / columns;
+        const double stride = kStrides[i], x = cell % columns, y = row;
         const double width = std::exp(boxes[2]) * stride, height = std::exp(boxes[3]) * stride;
         if (!std::isfinite(width * height)) continue;
         const auto in_pixels = [&](float value, int axis) { return ((axis == 0 ? x : y) + value) * stride; };
@@ -129,6 +130,7 @@ class GridYunet : public Yunet {
     std::vector<int> kept;
     cv::dnn::NMSBoxes(boxes, scores, least_, kYunetOverlap, kept);
     std::vector<YunetFace> result;
+    result.reserve(kept.size());
     for (const int i : kept) result.push_back(faces[i]);
     return result;
   }
