@@ -193,7 +193,7 @@ std::unique_ptr<Yunet> load_yunet(const std::filesystem::path& file, float least
     auto network = cv::dnn::readNetFromONNX(bytes.data(), bytes.size());
     std::unique_ptr<Yunet> yunet;
     if (GridYunet::fits(network)) {
-      yunet = std::make_unique<GridYunet>(std::move(network), least);
+      yunet = std::make_unique<GridYunet>(network, least);
     } else {
       yunet = std::make_unique<OpenCvYunet>(TemporaryFile(bytes, ".onnx").path(), least);
     }
