@@ -90,11 +90,13 @@ torch::Tensor Timeline::draw_session(Overlay& overlay, const std::string& title)
   const auto classes = static_cast<int64_t>(overlay.classes().size());
   const int rows = std::max<int>(1, static_cast<int>(ids.size())), top = 60, axis = top + rows * kRow + 10;
   const int width = kWide - 2 * kMargin;
-  const auto picture = torch::full({axis + 90, kWide, 3}, 250, torch::kUInt8);
+  auto picture = torch::full({axis + 90, kWide, 3}, 250, torch::kUInt8);
   auto& letters = overlay.lettering();
   letters.write(picture, title, kMargin, 34, 14, kText);
   const double length = std::max(1.0, end_), scale = width / length;
-  for (double tick = 0; tick <= length; tick += tick_step(length)) {
+  const double step = tick_step(length);
+  for (int64_t k = 0; static_cast<double>(k) * step <= length; ++k) {
+    const double tick = static_cast<double>(k) * step;
     const int x = kMargin + static_cast<int>(tick * scale);
     fill_rectangle(picture, x, top, 1, rows * kRow + 6, kSoft);
     letters.write(picture, clock_text(tick), x - 12, axis + 14, 9, kText);
