@@ -20,7 +20,6 @@
 namespace {
 
 using fercli::Command;
-using fercli::print_text;
 using fercli::Registry;
 
 constexpr int kFailed = 1, kUsage = 2, kInterrupted = 130;
