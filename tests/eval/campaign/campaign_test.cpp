@@ -355,17 +355,28 @@ TEST(Campaign, WhatBreaksByTransferAloneIsCountedForAStageToo) {
   EXPECT_EQ(reports.front().broken, broken);
 }
 
-TEST(AttackImages, AnOriginalIsSureByTheRuleThatChoosesIt) {
-  const Classifier network = two_sided();
-  const Dataset data = labelled(network);
+AttackPlan small_fgsm() {
   AttackPlan plan;
   plan.attack = "fgsm";
   plan.threat = {Norm::Linf, 1 / 255.0};
+  return plan;
+}
+
+std::vector<int64_t> every_row() {
+  std::vector<int64_t> rows(kImages);
+  std::iota(rows.begin(), rows.end(), 0);
+  return rows;
+}
+
+TEST(AttackImages, AnOriginalIsSureByTheRuleThatChoosesIt) {
+  const Classifier network = two_sided();
+  const Dataset data = labelled(network);
+  AttackPlan plan = small_fgsm();
   plan.min_confidence = 0.7;
   const auto chosen = select_images(network, data, plan).confident;
   EXPECT_FALSE(chosen.empty());
-  std::vector<int64_t> all(kImages), sure;
-  std::iota(all.begin(), all.end(), 0);
+  const auto all = every_row();
+  std::vector<int64_t> sure;
   const auto outcome = attack_images({network, data, {}, {}}, all, plan);
   for (const int64_t row : all) {
     if (outcome.images[static_cast<size_t>(row)].sure) sure.push_back(row);
@@ -376,12 +387,9 @@ TEST(AttackImages, AnOriginalIsSureByTheRuleThatChoosesIt) {
 TEST(AttackImages, TheSearchForTheSmallestEpsCountsSuccessesUpToItsOwnLimit) {
   const Classifier network = two_sided();
   const Dataset data = labelled(network);
-  AttackPlan plan;
-  plan.attack = "fgsm";
-  plan.threat = {Norm::Linf, 1 / 255.0};
+  AttackPlan plan = small_fgsm();
   plan.minimal_eps = true;
-  std::vector<int64_t> all(kImages);
-  std::iota(all.begin(), all.end(), 0);
+  const auto all = every_row();
   const auto outcome = attack_images({network, data, {}, {}}, all, plan);
   int64_t found = 0, inside = 0;
   for (const auto& image : outcome.images) {
