@@ -13,6 +13,7 @@
 #include "core/files.hpp"
 #include "core/numbers.hpp"
 #include "eval/explanation.hpp"
+#include "eval/ladder_figures.hpp"
 
 namespace fercli {
 
@@ -51,7 +52,7 @@ std::vector<Run> runs_in(const fs::path& folder) {
   for (const auto& place : places) {
     runs.push_back(read_run(place));
     const Run &first = runs.front(), &run = runs.back();
-    if (run.ids != first.ids || run.result.model.at("digest") != first.result.model.at("digest") ||
+    if (run.ids != first.ids || run.result.model().at("digest") != first.result.model().at("digest") ||
         run.result.dataset.at("digest") != first.result.dataset.at("digest")) {
       throw UserError(fmt::format("{}: is not of the images and the network of {}", place.string(), first.attack));
     }
@@ -65,15 +66,16 @@ std::string figure(const Metric& metric, const char* format) {
 }
 
 std::string row_of(const Run& run, const Metric& optimality) {
-  const auto& own = run.result.tables.at("robustness").front();  // its one run
+  const auto figures = Shape<LadderFigures>::read(run.result.parts.at("robustness").at(run.result.model_name()));
+  const LadderAttack& own = figures.attacks.front();
   const auto n = static_cast<int64_t>(run.distances.size());
   const auto broken =
       std::count_if(run.distances.begin(), run.distances.end(), [](double d) { return std::isfinite(d); });
-  const auto each = [&](const char* kind) {
-    return own.at(kind).get<double>() / static_cast<double>(std::max<int64_t>(n, 1));
+  const auto each = [&](int64_t passes) {
+    return static_cast<double>(passes) / static_cast<double>(std::max<int64_t>(n, 1));
   };
   return fmt::format("| {} | {} | {} | {} of {} | {:.0f} + {:.0f} |\n", run.attack, figure(optimality, "{:.3f}"),
-                     figure(median(run.distances), "{:.4g}"), broken, n, each("forward"), each("backward"));
+                     figure(median(run.distances), "{:.4g}"), broken, n, each(own.forward), each(own.backward));
 }
 
 std::string section(const std::string& model, Norm norm, std::vector<Run> runs) {

@@ -25,6 +25,7 @@
 #include "core/files.hpp"
 #include "core/json_text.hpp"
 #include "core/text.hpp"
+#include "eval/ladder_figures.hpp"
 #include "eval/measures/mcnemar.hpp"
 #include "eval/result.hpp"
 #include "report/training_log.hpp"
@@ -58,28 +59,32 @@ json entry_where(const json& entries, const char* key, const json& value) {
   return nullptr;
 }
 
-json attack_json(const Result& result, const std::string& attack) {
-  json part = {{"name", attack},
-               {"settings", entry_where(result.attacks, "name", attack)},
+LadderFigures figures_of(const Result& result) {
+  return Shape<LadderFigures>::read(result.parts.at("robustness").at(result.model_name()));
+}
+
+json attack_json(const Result& result, const std::string& name) {
+  json part = {{"name", name},
+               {"settings", nullptr},
                {"n", result.n},
                {"accuracy", to_json(result.metrics.at("accuracy"))},
                {"balanced_accuracy", to_json(result.metrics.at("balanced_accuracy"))},
                {"ladder", json::array()}};
-  for (const auto& found : result.tables.at("robustness")) {
-    if (found.at("attack") != attack) continue;
-    const auto eps = found.at("eps").get<std::string>();
-    const auto metric = [&](const char* kind) {
-      return to_json(result.metrics.at(fmt::format("{}.{}.{}", kind, attack, eps)));
-    };
-    json budget = {{"eps", eps},
-                   {"robust_accuracy", metric("robust_accuracy")},
-                   {"balanced", metric("balanced_robust_accuracy")},
-                   {"success", metric("attack_success")},
-                   {"per_class", found.at("per_class")}};
-    for (size_t k = 0; k < budget["per_class"].size(); ++k) {
-      budget["per_class"][k]["answered"] = found.at("answers").at(k).at("share");
+  const LadderFigures figures = figures_of(result);
+  for (const auto& attack : figures.attacks) {
+    if (attack.curves.name != name) continue;
+    part["settings"] = attack.settings;
+    for (size_t at = 0; at < figures.base.eps.size(); ++at) {
+      part["ladder"].push_back({{"eps", figures.base.eps[at]},
+                                {"robust_accuracy", to_json(attack.curves.robust_accuracy[at])},
+                                {"balanced", to_json(attack.curves.balanced[at])},
+                                {"success", to_json(attack.curves.success[at])}});
+      for (const auto& of_class : attack.by_class.value()) {
+        part["ladder"].back()["per_class"].push_back({{"class", of_class.name},
+                                                      {"robust_accuracy", to_json(of_class.robust[at])},
+                                                      {"answered", to_json(of_class.predicted[at])}});
+      }
     }
-    part["ladder"].push_back(std::move(budget));
   }
   return part;
 }
@@ -104,7 +109,7 @@ json training_json(const std::string& model) {
 }
 
 json model_json(const Subject& subject, const fs::path& folder) {
-  const json& described = subject.ladder.model;
+  const json& described = subject.ladder.model();
   json model = {{"name", subject.name},
                 {"digest", described.at("digest")},
                 {"arch", described.at("arch")},

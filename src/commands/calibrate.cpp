@@ -149,7 +149,7 @@ int run(const std::vector<std::string>& arguments) {
   PrintedTable table{"", {"", "ECE", "negative log likelihood", "accuracy"}, {}};
   nlohmann::json document{{"out", out}, {"calibration", checkpoint.training["calibration"]}};
   for (const auto& [name, predictions] : {std::pair{"before", &before}, {"after", &after}}) {
-    const auto metrics = summarise(*predictions, images, checkpoint.classes, 0).metrics;
+    const auto metrics = clean_figures(*predictions, images, 0).metrics;
     table.rows.push_back(
         {name, score_cell(metrics.at("ece")), score_cell(metrics.at("nll")), proportion_cell(metrics.at("accuracy"))});
     for (const char* metric : {"ece", "nll", "accuracy"}) document[name][metric] = to_json(metrics.at(metric));

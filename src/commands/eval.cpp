@@ -53,17 +53,11 @@ void declare(OptionSet& options, Settings& settings) {
   settings.robustness.division.declare_processes(options);
 }
 
-/// Adds the accuracy without the images that the network may have learnt by heart.
-void add_deduplicated_accuracy(Result& result, const Predictions& predictions, const Dataset& evaluated,
-                               const Dataset& all, std::optional<Split> split) {
-  if (split == Split::Training) {
-    result.add_warning("these are Training images, which the network may have learnt by heart");
-  } else if (!all.has(Split::Training)) {
-    result.add_warning("the data set has no Training images, so accuracy_deduplicated is left out");
-  } else {
-    const Metric metric = deduplicated_accuracy(predictions, evaluated, all.only(Split::Training));
-    if (metric.n > 0) result.metrics["accuracy_deduplicated"] = metric;
-  }
+/// Why the accuracy without the images that the network may have learnt by heart is left out; "": it is not.
+std::string why_not_deduplicated(const Dataset& all, std::optional<Split> split) {
+  if (split == Split::Training) return "these are Training images, which the network may have learnt by heart";
+  if (!all.has(Split::Training)) return "the data set has no Training images, so accuracy_deduplicated is left out";
+  return "";
 }
 
 PrintedTable figures(const Result& result) {
@@ -82,9 +76,9 @@ PrintedTable figures(const Result& result) {
   return table;
 }
 
-PrintedTable figures_by_class(const Result& result) {
+PrintedTable figures_by_class(const CleanFigures& clean) {
   PrintedTable table{"By class (%, 95 % CI)", {"class", "images", "predicted", "precision", "recall", "F1"}, {}};
-  for (const auto& row : result.per_class) {
+  for (const auto& row : clean.per_class) {
     const auto metric = [&](const char* name) { return metric_from_json(row.at(name)); };
     table.rows.push_back({row.at("class").get<std::string>(), row.at("support").get<int64_t>(), metric("precision").n,
                           share_cell(metric("precision")), share_cell(metric("recall")), share_cell(metric("f1"))});
@@ -92,48 +86,47 @@ PrintedTable figures_by_class(const Result& result) {
   return table;
 }
 
-PrintedTable confusion(const Result& result, const LabelSet& classes) {
+PrintedTable confusion(const CleanFigures& clean, const LabelSet& classes) {
   PrintedTable table{"Confusion (images)", classes.names(), {}};
   table.columns.insert(table.columns.begin(), "true \\ pred.");
-  for (const auto& row : result.tables.at("confusion_matrix")) {
+  for (const auto& row : clean.confusion_matrix) {
     table.rows.push_back({classes.names()[table.rows.size()]});
-    for (const auto& count : row) table.rows.back().push_back(count.get<int64_t>());
+    for (const int64_t count : row) table.rows.back().push_back(count);
   }
   return table;
 }
 
-/// The attacks of a result in their order, each with its eps grid.
-std::vector<std::pair<std::string, std::vector<std::string>>> adversarial_columns(const Result& result) {
-  std::vector<std::pair<std::string, std::vector<std::string>>> columns;
-  if (!result.tables.contains("robustness")) return columns;
-  for (const auto& entry : result.tables.at("robustness")) {
-    const std::string attack = entry.at("attack");
-    if (attack == kWorstCase) continue;
-    if (columns.empty() || columns.back().first != attack) columns.emplace_back(attack, std::vector<std::string>());
-    columns.back().second.push_back(entry.at("eps").get<std::string>());
+/// What was found, before it is written.
+struct Findings {
+  Result result;
+  CleanFigures clean;
+  std::optional<RobustnessRun> robustness;
+
+  std::vector<std::string> attacks() const {
+    return robustness ? robustness->plan.attacks : std::vector<std::string>();
   }
-  return columns;
-}
+  const std::vector<Budget>& ladder() const { return robustness->plan.ladder; }
+};
 
 /// One line per image; of an attacked one also, for each attack, the distance at which it succeeded and at each eps
 /// what the network says then.
-std::string image_csv(const Result& result, const LabelSet& classes) {
+std::string image_csv(const Findings& found, const LabelSet& classes) {
   std::string text = "id,label,predicted,correct";
   for (const auto& name : classes.names()) text += "," + csv_field("p_" + name);
-  const auto attacks = adversarial_columns(result);
-  for (const auto& [attack, eps] : attacks) {
+  const auto attacks = found.attacks();
+  for (const auto& attack : attacks) {
     text += "," + csv_field("distance_" + attack);
-    for (const auto& size : eps) text += "," + csv_field(fmt::format("{}@{}", attack, size));
+    for (const auto& budget : found.ladder()) text += "," + csv_field(fmt::format("{}@{}", attack, budget.text));
   }
-  for (const auto& image : result.per_image) {
+  for (const auto& image : found.result.per_image) {
     const auto label = image.at("label").get<std::string>(), predicted = image.at("predicted").get<std::string>();
     text += fmt::format("\n{},{},{},{:d}", csv_field(image.at("id")), csv_field(label), csv_field(predicted),
                         label == predicted);
     for (const auto& probability : image.at("probabilities")) text += "," + probability.dump();
-    for (const auto& [attack, eps] : attacks) {
+    for (const auto& attack : attacks) {
       const bool attacked = image.contains("answers");
       text += attacked && !image["distance"][attack].is_null() ? "," + image["distance"][attack].dump() : ",";
-      for (size_t i = 0; i < eps.size(); ++i)
+      for (size_t i = 0; i < found.ladder().size(); ++i)
         text += "," + (attacked ? csv_field(image["answers"][attack][i].get<std::string>()) : "");
     }
   }
@@ -141,19 +134,18 @@ std::string image_csv(const Result& result, const LabelSet& classes) {
 }
 
 /// The long form: one line per image, attack and eps.
-std::string outcomes_csv(const Result& result) {
+std::string outcomes_csv(const Findings& found) {
   std::string text = "id,label,clean,attack,eps,answer,robust,distance\n";
-  const auto attacks = adversarial_columns(result);
-  for (const auto& image : result.per_image) {
+  for (const auto& image : found.result.per_image) {
     if (!image.contains("answers")) continue;  // the goal does not concern it
     const auto label = image.at("label").get<std::string>();
-    for (const auto& [attack, eps] : attacks) {
+    for (const auto& attack : found.attacks()) {
       const auto& distance = image.at("distance").at(attack);
-      for (size_t i = 0; i < eps.size(); ++i) {
+      for (size_t i = 0; i < found.ladder().size(); ++i) {
         const auto answer = image.at("answers").at(attack).at(i).get<std::string>();
         text += fmt::format("{},{},{},{},{},{},{:d},{}\n", csv_field(image.at("id")), csv_field(label),
-                            csv_field(image.at("predicted")), csv_field(attack), csv_field(eps[i]), csv_field(answer),
-                            answer == label, distance.is_null() ? "" : distance.dump());
+                            csv_field(image.at("predicted")), csv_field(attack), csv_field(found.ladder()[i].text),
+                            csv_field(answer), answer == label, distance.is_null() ? "" : distance.dump());
       }
     }
   }
@@ -167,16 +159,17 @@ std::string short_name(const std::string& source) {
 }
 
 /// Returns the names of what was written: pictures need gnuplot.
-std::vector<std::string> write_files(const Result& result, const Outcomes& outcomes, const LabelSet& classes,
+std::vector<std::string> write_files(const Findings& found, const Outcomes& outcomes, const LabelSet& classes,
                                      const std::filesystem::path& folder) {
+  const Result& result = found.result;
   write_result(result, folder / "result.json");
-  write_file(folder / "per_image.csv", image_csv(result, classes));
+  write_file(folder / "per_image.csv", image_csv(found, classes));
   const std::string subject =
-      fmt::format("{} on {} ({})", std::filesystem::path(result.model.at("model").get<std::string>()).stem().string(),
+      fmt::format("{} on {} ({})", std::filesystem::path(result.model().at("model").get<std::string>()).stem().string(),
                   short_name(result.dataset.at("name")), result.dataset.at("split").get<std::string>());
   std::vector<std::string> names{"result.json", "per_image.csv"};
-  if (result.tables.contains("robustness")) {
-    write_file(folder / "outcomes.csv", outcomes_csv(result));
+  if (found.robustness) {
+    write_file(folder / "outcomes.csv", outcomes_csv(found));
     names.push_back("outcomes.csv");
   }
   if (plot_confusion_matrix(confusion_matrix(outcomes, classes.size()), classes.names(), "Confusion matrix: " + subject,
@@ -191,55 +184,67 @@ std::vector<std::string> write_files(const Result& result, const Outcomes& outco
 }
 
 /// "accuracy 69.2 % (…)", after an attack with the worst case at the largest eps.
-std::string result_line(const Result& result, const std::optional<RobustnessRun>& robustness) {
-  std::string line = "accuracy " + format_proportion(result.metrics.at("accuracy"));
-  if (!robustness) return line;
-  const std::string eps = robustness->plan.ladder.back().text;
-  return line +
-         fmt::format("; robust accuracy at {} eps {}: {}", to_string(robustness->plan.norm), eps,
-                     format_proportion(result.metrics.at(fmt::format("robust_accuracy.{}.{}", kWorstCase, eps))));
+std::string result_line(const Findings& found) {
+  std::string line = "accuracy " + format_proportion(found.result.metrics.at("accuracy"));
+  if (!found.robustness) return line;
+  return line + fmt::format("; robust accuracy at {} eps {}: {}", to_string(found.robustness->plan.norm),
+                            found.ladder().back().text,
+                            format_proportion(found.robustness->figures.worst.robust_accuracy.back()));
 }
 
-void print_result(const Settings& settings, const Result& result, const std::optional<RobustnessRun>& robustness,
-                  const LabelSet& classes) {
+/// As `parts.groups` has them; none where none were asked for.
+std::vector<PrintedTable> tables_of_groups(const Result& result) {
+  if (!result.parts.contains("groups")) return {};
+  return group_tables(result.parts["groups"][result.model_name()]);
+}
+
+void print_findings(const Settings& settings, const Findings& found, const LabelSet& classes) {
+  const Result& result = found.result;
   if (settings.show.json) return print_text("{}", format_result(result));
-  if (settings.show.line_alone()) return print_text("{}\n", result_line(result, robustness));
-  std::vector<PrintedTable> tables{figures(result), figures_by_class(result), confusion(result, classes)};
+  if (settings.show.line_alone()) return print_text("{}\n", result_line(found));
+  std::vector<PrintedTable> tables{figures(result), figures_by_class(found.clean), confusion(found.clean, classes)};
+  auto groups = tables_of_groups(result);
   if (!settings.show.text()) {
     tables.front().title = "Accuracy and calibration";
-    if (robustness)
-      for (auto& table : robustness_tables(result, *robustness, classes)) tables.push_back(std::move(table));
-    if (result.tables.contains("groups"))
-      for (auto& table : group_tables(result.tables["groups"])) tables.push_back(std::move(table));
+    if (found.robustness)
+      for (auto& table : robustness_tables(result, *found.robustness)) tables.push_back(std::move(table));
+    for (auto& table : groups) tables.push_back(std::move(table));
     return settings.show.print(tables);
   }
-  print_text("{} ({}) on {}, split {}: {} images\n", printable(result.model.at("model").get<std::string>()),
-             result.model.at("arch").get<std::string>(), printable(result.dataset.at("name").get<std::string>()),
+  print_text("{} ({}) on {}, split {}: {} images\n", printable(result.model().at("model").get<std::string>()),
+             result.model().at("arch").get<std::string>(), printable(result.dataset.at("name").get<std::string>()),
              result.dataset.at("split").get<std::string>(), result.n);
   print_text("Accuracy on test set: {:.0f}%\n\n", 100 * result.metrics.at("accuracy").value);
   settings.show.print(tables);
   print_text("\n  {:.0f} images/s\n", result.timing.at("images_per_second"));
-  if (robustness) print_robustness(result, *robustness, classes);
-  if (result.tables.contains("groups")) {
+  if (found.robustness) print_robustness(result, *found.robustness);
+  if (!groups.empty()) {
     print_text("\n");
-    settings.show.print(group_tables(result.tables["groups"]));
+    settings.show.print(groups);
   }
 }
 
-Result evaluate_clean(const Settings& settings, const OptionSet& options, const Checkpoint& checkpoint,
-                      const Classifier& classifier, const Dataset& all, const Dataset& evaluated,
-                      const Predictions& predictions) {
-  Result result = summarise(predictions, evaluated, classifier.classes(), settings.runtime.seed);
+Findings evaluate_clean(const Settings& settings, const OptionSet& options, const Checkpoint& checkpoint,
+                        const Classifier& classifier, const Dataset& all, const Dataset& evaluated,
+                        const Predictions& predictions) {
+  CleanFigures clean = clean_figures(predictions, evaluated, settings.runtime.seed);
+  const std::string left_out = why_not_deduplicated(all, all.resolve_split(settings.data.split));
+  if (left_out.empty()) {
+    const Metric metric = deduplicated_accuracy(predictions, evaluated, all.only(Split::Training));
+    if (metric.n > 0) clean.metrics["accuracy_deduplicated"] = metric;
+  }
+  nlohmann::json model = describe_model(checkpoint, settings.model.model);
+  model["precision"] = to_string(classifier.precision());
+  Result result = summarise(clean, predictions, evaluated, std::move(model));
   result.command = "eval";
+  result.seed = settings.runtime.seed;
   result.options = recorded_options(options);
   result.dataset = describe_dataset(evaluated, settings.data.split_name(all));
-  result.model = describe_model(checkpoint, settings.model.model);
-  result.model["precision"] = to_string(classifier.precision());
   for (const auto& warning : checkpoint.warnings) result.add_warning(warning);
-  add_deduplicated_accuracy(result, predictions, evaluated, all, all.resolve_split(settings.data.split));
+  if (!left_out.empty()) result.add_warning(left_out);
   const auto confusion = confusion_matrix({predictions.probabilities, evaluated.labels}, classifier.classes().size());
   if (const auto hint = label_order_hint(confusion, classifier.classes())) result.add_warning(*hint);
-  return result;
+  return {std::move(result), std::move(clean), {}};
 }
 
 /// Clean accuracy, robustness, files and printed text of this run.
@@ -271,14 +276,15 @@ int evaluate(const Settings& settings, const OptionSet& options, DividedWork& wo
   }
   const auto groups = settings.groups.load(evaluated);
   const Predictions predictions = predict(classifier, evaluated, settings.batch_size, ProgressObserver::terminal());
-  Result result = evaluate_clean(settings, options, checkpoint, classifier, all, evaluated, predictions);
-
-  std::optional<RobustnessRun> robustness;
+  Findings found = evaluate_clean(settings, options, checkpoint, classifier, all, evaluated, predictions);
+  Result& result = found.result;
+  auto& robustness = found.robustness;
   if (settings.robustness.wanted()) {
     const RobustnessSubject attacked = subject();
-    result.model["search_precision"] = to_string(attacked.classifier.precision());  // of attacks that allow it
+    const auto search_precision = to_string(attacked.classifier.precision());
+    result.models.front()["search_precision"] = search_precision;  // of attacks that allow it
     robustness = run_robustness(settings.robustness, attacked, search, settings.out, work.division());
-    add_to_result(result, *robustness, classifier.classes());
+    add_to_result(result, &*robustness, classifier.classes());
     save_if_wanted(settings.robustness, *robustness, evaluated,
                    {{"model", settings.model.model},
                     {"model_digest", checkpoint.digest},
@@ -289,14 +295,14 @@ int evaluate(const Settings& settings, const OptionSet& options, DividedWork& wo
   }
 
   add_groups(result, groups, predictions, evaluated, robustness);
-  print_result(settings, result, robustness, classifier.classes());
+  print_findings(settings, found, classifier.classes());
   if (place) {
     const auto names =
-        write_files(result, {predictions.probabilities, evaluated.labels}, classifier.classes(), place->work());
+        write_files(found, {predictions.probabilities, evaluated.labels}, classifier.classes(), place->work());
     place->complete();
     inform(fmt::format("written to {}: {}", settings.out, join(names, ", ")));
   }
-  return robustness ? exit_code(settings.robustness, result, *robustness) : 0;
+  return robustness ? exit_code(settings.robustness, *robustness) : 0;
 }
 
 int run(const std::vector<std::string>& arguments) {

@@ -93,7 +93,7 @@ void add_groups(Result& result, const std::vector<GroupColumn>& groups, const Pr
   if (groups.empty()) return;
   std::vector<GroupQuantity> quantities{clean_quantity(predictions, evaluated)};
   if (robustness) add_robust_quantities(quantities, *robustness, evaluated.size());
-  result.tables["groups"] = compare_groups(groups, quantities, result.seed);
+  result.parts["groups"][result.model_name()] = compare_groups(groups, quantities, result.seed);
 }
 
 std::vector<PrintedTable> group_tables(const nlohmann::json& groups) {

@@ -12,6 +12,7 @@
 #include "eval/adversarial_set.hpp"
 #include "eval/campaign/division.hpp"
 #include "eval/robustness_summary.hpp"
+#include "eval/study/invariants.hpp"
 
 namespace fercli {
 
@@ -42,45 +43,39 @@ PrintedTable table_of_eps(const RobustnessRun& run, const std::string& title) {
   return table;
 }
 
-/// The metric `kind` of every attack at every eps.
-PrintedTable by_attack(const Result& result, const RobustnessRun& run, const std::string& kind,
-                       const std::string& title) {
+/// A curve of every attack, and of all together.
+PrintedTable by_attack(const RobustnessRun& run, std::vector<Metric> LadderCurves::*curve, const std::string& title) {
   PrintedTable table = table_of_eps(run, title);
-  auto names = run.plan.attacks;
-  if (names.size() > 1) names.push_back(kWorstCase);
-  for (const auto& name : names) {
-    table.rows.push_back({name});
-    for (const auto& budget : run.plan.ladder)
-      table.rows.back().push_back(share_cell(result.metrics.at(fmt::format("{}.{}.{}", kind, name, budget.text))));
+  std::vector<const LadderCurves*> rows;
+  for (const auto& attack : run.figures.attacks) rows.push_back(&attack.curves);
+  if (rows.size() > 1) rows.push_back(&run.figures.worst);
+  for (const auto* curves : rows) {
+    table.rows.push_back({curves->name});
+    for (const auto& metric : curves->*curve) table.rows.back().push_back(share_cell(metric));
   }
   return table;
 }
 
-/// A row for each class, of a list inside the worst case's entries of the robustness table.
-PrintedTable by_class(const Result& result, const RobustnessRun& run, const char* list, const char* value,
-                      const std::string& title) {
+/// A row for each class, all attacks together; figure(k, budget) is of class k.
+template <class Figure>
+PrintedTable table_of_classes(const RobustnessRun& run, const std::string& title, const Figure& figure) {
   PrintedTable table = table_of_eps(run, title);
   table.columns.insert(table.columns.begin() + 1, "n");
-  for (const auto& entry : result.tables.at("robustness")) {
-    if (entry.at("attack") != kWorstCase) continue;
-    for (size_t k = 0; k < entry.at(list).size(); ++k) {
-      const nlohmann::json& figure = entry.at(list).at(k);
-      const Metric metric = metric_from_json(figure.at(value));
-      if (k == table.rows.size()) table.rows.push_back({figure.at("class").get<std::string>(), metric.n});
-      table.rows[k].push_back(share_cell(metric));
-    }
+  for (size_t k = 0; k < run.figures.base.per_class.size(); ++k) {
+    table.rows.push_back({run.figures.base.per_class[k].name, figure(k, 0).n});
+    for (size_t budget = 0; budget < run.plan.ladder.size(); ++budget)
+      table.rows.back().push_back(share_cell(figure(k, budget)));
   }
   return table;
 }
 
-PrintedTable median_table(const Result& result, const RobustnessRun& run) {
+PrintedTable median_table(const RobustnessRun& run) {
   PrintedTable table{"median minimal eps", {"attack", "median"}, {}};
-  for (const auto& record : run.robustness.attacks) {
-    if (!record.minimum_norm) continue;
-    const Metric& median = result.metrics.at("median_minimal_eps." + record.name);
-    PrintedCell cell(describe_median_eps(median, run.plan.norm));
-    cell.metric = median;
-    table.rows.push_back({record.name, cell});
+  for (const auto& attack : run.figures.attacks) {
+    if (!attack.minimal_eps) continue;
+    PrintedCell cell(describe_median_eps(attack.minimal_eps->median, run.plan.norm));
+    cell.metric = attack.minimal_eps->median;
+    table.rows.push_back({attack.curves.name, cell});
   }
   return table;
 }
@@ -172,11 +167,16 @@ void print_robustness_estimate(const RobustnessOptions& options, const Robustnes
   print_estimate({subject.classifier, subject.images, subject.digest}, {plan_of(options, subject, runtime)});
 }
 
-void add_to_result(Result& result, const RobustnessRun& run, const LabelSet& classes) {
-  add_robustness(result, run.robustness, run.plan, classes);
-  result.tables["sanity"] = Shape<std::vector<SanityFlag>>::write(run.flags);
-  for (const auto& flag : run.flags) {
+void add_to_result(Result& result, RobustnessRun* run, const LabelSet& classes) {
+  run->figures = add_robustness(result, *run, classes);
+  const std::string name = result.model_name();
+  result.parts["sanity"][name] = Shape<std::vector<SanityFlag>>::write(run->flags);
+  for (const auto& flag : run->flags) {
     if (flag.raised) result.add_warning(fmt::format("{}: {}; {}", flag.name, flag.found, flag.meaning));
+  }
+  result.invariants = check_invariants(result.outcomes[name], name);
+  for (const auto& invariant : result.invariants) {
+    if (!invariant.at("holds").get<bool>()) result.add_warning(describe_violation(invariant));
   }
 }
 
@@ -188,30 +188,34 @@ void save_if_wanted(const RobustnessOptions& options, const RobustnessRun& run, 
   inform(fmt::format("{}: {} adversarial images", options.save_adv, set.images.size()));
 }
 
-std::vector<PrintedTable> robustness_tables(const Result& result, const RobustnessRun& run, const LabelSet& classes) {
+std::vector<PrintedTable> robustness_tables(const Result& result, const RobustnessRun& run) {
   const auto& robustness = run.robustness;
+  const auto& figures = run.figures;
   std::vector<PrintedTable> tables{
-      by_attack(result, run, "robust_accuracy", fmt::format("robust accuracy (%, 95 % CI, n = {})", robustness.size())),
-      by_attack(result, run, "balanced_robust_accuracy",
+      by_attack(run, &LadderCurves::robust_accuracy,
+                fmt::format("robust accuracy (%, 95 % CI, n = {})", robustness.size())),
+      by_attack(run, &LadderCurves::balanced,
                 fmt::format("balanced robust accuracy (mean over the classes, n = {})", robustness.size()))};
-  const auto constant = constant_answer(robustness, classes.size());
-  tables.front().rows.push_back({"always " + classes.name(constant.label)});
-  while (tables.front().rows.back().size() < tables.front().columns.size())
-    tables.front().rows.back().push_back(share_cell(constant.accuracy));
+  auto& constant = tables.front().rows.emplace_back();
+  constant.emplace_back("always " + figures.constant_answer.at("class").get<std::string>());
+  while (constant.size() < tables.front().columns.size())
+    constant.push_back(share_cell(metric_from_json(figures.constant_answer)));
   if (run.plan.goal.targeted()) {
     tables.push_back(by_attack(
-        result, run, "attack_success",
+        run, &LadderCurves::success,
         fmt::format("goal reached (of the {} rightly classified)", robustness.right().sum().item<int64_t>())));
   }
-  tables.push_back(by_class(result, run, "per_class", "robust_accuracy", "robust accuracy by class, worst case"));
-  tables.push_back(by_class(result, run, "answers", "share", "share of each answer, worst case"));
-  if (auto table = median_table(result, run); !table.rows.empty()) tables.push_back(std::move(table));
+  tables.push_back(table_of_classes(run, "robust accuracy by class, worst case",
+                                    [&](size_t k, size_t budget) { return figures.base.per_class[k].robust[budget]; }));
+  tables.push_back(table_of_classes(run, "share of each answer, worst case",
+                                    [&](size_t k, size_t budget) { return figures.share_predicted[budget][k]; }));
+  if (auto table = median_table(run); !table.rows.empty()) tables.push_back(std::move(table));
   if (auto table = optimality_table(result); !table.rows.empty()) tables.push_back(std::move(table));
   if (run.explain) tables.push_back(stage_table(result));
   return tables;
 }
 
-void print_robustness(const Result& result, const RobustnessRun& run, const LabelSet& classes) {
+void print_robustness(const Result& result, const RobustnessRun& run) {
   const auto& robustness = run.robustness;
   print_text("\nRobustness in {}, {}, {}: {} images, {} of them classified rightly\n", to_string(run.plan.norm),
              run.plan.goal.name, run.plan.settings.pixel_grid ? "8-bit images" : "off the pixel grid",
@@ -222,13 +226,13 @@ void print_robustness(const Result& result, const RobustnessRun& run, const Labe
       if (!note.empty()) print_text("  {}\n", note);
     }
   }
-  write_stdout(format_tables(robustness_tables(result, run, classes), "text"));
+  write_stdout(format_tables(robustness_tables(result, run), "text"));
   print_flags(run.flags);
 }
 
-int exit_code(const RobustnessOptions& options, const Result& result, const RobustnessRun& run) {
+int exit_code(const RobustnessOptions& options, const RobustnessRun& run) {
   const std::string eps = run.plan.ladder.back().text;
-  const double worst = result.metrics.at(fmt::format("robust_accuracy.{}.{}", kWorstCase, eps)).value;
+  const double worst = run.figures.worst.robust_accuracy.back().value;
   if (worst >= options.min_robust) return 0;
   warn(fmt::format("robust accuracy {:.1f} % at eps {} is below --min-robust {:g}", 100 * worst, eps,
                    options.min_robust));

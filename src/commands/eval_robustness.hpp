@@ -6,6 +6,7 @@
 #include "commands/options/attack_options.hpp"
 #include "commands/options/division_options.hpp"
 #include "eval/campaign/campaign.hpp"
+#include "eval/ladder_figures.hpp"
 #include "eval/result.hpp"
 #include "eval/sanity.hpp"
 #include "report/printed_table.hpp"
@@ -37,10 +38,9 @@ struct RobustnessSubject {
   const Dataset& images;
 };
 
-struct RobustnessRun {
-  Trial plan;
-  Ledger robustness;
-  std::vector<SanityFlag> flags;
+struct RobustnessRun : LadderRun {
+  LadderFigures figures = {};  ///< once `add_to_result` has made them
+  std::vector<SanityFlag> flags = {};
   bool explain = false;  ///< which stage broke what at which cost
 };
 
@@ -53,18 +53,18 @@ RobustnessRun run_robustness(const RobustnessOptions& options, const RobustnessS
 void print_robustness_estimate(const RobustnessOptions& options, const RobustnessSubject& subject,
                                const Runtime& runtime);
 
-/// Metrics, tables, per-image part and warnings.
-void add_to_result(Result& result, const RobustnessRun& run, const LabelSet& classes);
+/// Metrics, parts, outcomes, tables, per-image part and warnings.
+void add_to_result(Result& result, RobustnessRun* run, const LabelSet& classes);
 
 /// --save-adv.
 void save_if_wanted(const RobustnessOptions& options, const RobustnessRun& run, const Dataset& evaluated,
                     const nlohmann::json& claim);
 
 /// What was found, as tables; `print_robustness` adds what else there is to say.
-std::vector<PrintedTable> robustness_tables(const Result& result, const RobustnessRun& run, const LabelSet& classes);
-void print_robustness(const Result& result, const RobustnessRun& run, const LabelSet& classes);
+std::vector<PrintedTable> robustness_tables(const Result& result, const RobustnessRun& run);
+void print_robustness(const Result& result, const RobustnessRun& run);
 
 /// 3 when the worst-case robust accuracy at the largest eps is below --min-robust, else 0.
-int exit_code(const RobustnessOptions& options, const Result& result, const RobustnessRun& run);
+int exit_code(const RobustnessOptions& options, const RobustnessRun& run);
 
 }  // namespace fercli

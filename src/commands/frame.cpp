@@ -169,7 +169,7 @@ Result summarise(const Arguments& a, const OptionSet& options, const FrameAttack
                     {"width", found.picture.width()},
                     {"height", found.picture.height()},
                     {"faces", found.faces}};
-  result.model = describe_model(checkpoint, a.model.model);
+  result.add_model(describe_model(checkpoint, a.model.model));
   result.warnings = checkpoint.warnings;
   result.tables["before"] = to_json(found.before, checkpoint.classes);
   if (found.after.found) result.tables["after"] = to_json(found.after.face, checkpoint.classes);

@@ -24,7 +24,6 @@
 #include "eval/result.hpp"
 #include "eval/study/group_part.hpp"
 #include "eval/study/part.hpp"
-#include "eval/study/report_document.hpp"
 #include "eval/study/saved.hpp"
 #include "eval/vulnerability.hpp"
 #include "record/stored_sentence.hpp"
@@ -367,7 +366,7 @@ void print_lines(const json& report) {
 
 void write_and_print(const Settings& s, const json& report, OutputFolder& place) {
   for (const auto& line : report.at("warnings")) warn(line.get<std::string>());
-  write_study(report, place.work() / "report.json");
+  write_document(report, place.work() / "report.json");
   write_report(report, s.render, place.work(), ProgressObserver::terminal());
   place.complete();
   if (s.show.json) return print_text("{}", read_file(fs::path(s.out) / "report.json"));

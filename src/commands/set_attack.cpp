@@ -128,7 +128,7 @@ Result summarise_set(const SetAttack& options, const OptionSet& given, const std
   result.warnings = checkpoint.warnings;
   result.options = recorded_options(given);
   result.dataset = describe_dataset(sets.test, sets.test_split);
-  result.model = describe_model(checkpoint, options.model.model);
+  result.add_model(describe_model(checkpoint, options.model.model));
   return result;
 }
 

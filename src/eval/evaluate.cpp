@@ -4,6 +4,7 @@
 #include "core/error.hpp"
 #include "core/interrupt.hpp"
 #include "core/random.hpp"
+#include "core/tensor_list.hpp"
 
 namespace fercli {
 
@@ -29,7 +30,8 @@ json class_table(const torch::Tensor& confusion, const LabelSet& classes) {
   return table;
 }
 
-json image_table(const Outcomes& outcomes, const Dataset& dataset, const LabelSet& classes) {
+json image_table(const Outcomes& outcomes, const Dataset& dataset) {
+  const LabelSet& classes = dataset.classes;
   const auto predicted = predicted_classes(outcomes.probabilities);
   const auto pixels = describe_pixels(dataset.images);
   auto table = json::array();
@@ -46,24 +48,20 @@ json image_table(const Outcomes& outcomes, const Dataset& dataset, const LabelSe
   return table;
 }
 
-json matrix_rows(const torch::Tensor& matrix) {
-  auto rows = json::array();
+std::vector<std::vector<int64_t>> matrix_rows(const torch::Tensor& matrix) {
+  std::vector<std::vector<int64_t>> rows;
   const int64_t* cell = matrix.data_ptr<int64_t>();
-  for (int64_t row = 0; row < matrix.size(0); ++row, cell += matrix.size(1)) {
-    rows.push_back(std::vector<int64_t>(cell, cell + matrix.size(1)));
-  }
+  for (int64_t row = 0; row < matrix.size(0); ++row, cell += matrix.size(1))
+    rows.emplace_back(cell, cell + matrix.size(1));
   return rows;
 }
 
-json reliability_table(const std::vector<ReliabilityBin>& bins) {
-  auto table = json::array();
-  for (const auto& bin : bins) {
-    table.push_back({{"low", six_digits(bin.low)},
-                     {"high", six_digits(bin.high)},
-                     {"confidence", bin.accuracy.n ? json(bin.confidence) : json(nullptr)},
-                     {"accuracy", to_json(bin.accuracy)}});
+std::vector<ReliabilityBin> shortened(std::vector<ReliabilityBin> bins) {
+  for (auto& bin : bins) {
+    bin.low = six_digits(bin.low);
+    bin.high = six_digits(bin.high);
   }
-  return table;
+  return bins;
 }
 
 /// How many predictions are right when class k of the network is read as class `meaning[k]`.
@@ -126,25 +124,39 @@ Predictions predict(const Classifier& classifier, const Dataset& dataset, int64_
   return {probabilities, seconds_since(start)};
 }
 
-Result summarise(const Predictions& predictions, const Dataset& dataset, const LabelSet& classes, uint64_t seed) {
+CleanFigures clean_figures(const Predictions& predictions, const Dataset& dataset, uint64_t seed) {
   const Outcomes outcomes{predictions.probabilities, dataset.labels};
-  const auto confusion = confusion_matrix(outcomes, classes.size());
+  const auto confusion = confusion_matrix(outcomes, dataset.classes.size());
   const Rng rng = Rng(seed).split("calibration");
+  CleanFigures figures;
+  figures.metrics = {{"accuracy", accuracy(confusion)},
+                     {"balanced_accuracy", balanced_accuracy(confusion)},
+                     {"macro_f1", macro_f1(confusion)},
+                     {"ece", expected_calibration_error(outcomes)},
+                     {"ece_if_calibrated", calibrated_ece(outcomes, rng.split("ece"))},
+                     {"brier", brier_score(outcomes)},
+                     {"nll", negative_log_likelihood(outcomes)}};
+  if (dataset.votes.defined()) figures.metrics["accuracy_by_votes"] = accuracy_by_votes(outcomes, dataset.votes);
+  figures.per_class = class_table(confusion, dataset.classes);
+  figures.confusion_matrix = matrix_rows(confusion);
+  figures.reliability = shortened(reliability(outcomes));
+  for (const auto& scores : class_scores(confusion))
+    figures.share_predicted.push_back(proportion(scores.precision.n, dataset.size()));
+  return figures;
+}
+
+Result summarise(const CleanFigures& figures, const Predictions& predictions, const Dataset& dataset,
+                 nlohmann::json model) {
   Result result;
   result.n = dataset.size();
-  result.seed = seed;
-  result.metrics = {{"accuracy", accuracy(confusion)},
-                    {"balanced_accuracy", balanced_accuracy(confusion)},
-                    {"macro_f1", macro_f1(confusion)},
-                    {"ece", expected_calibration_error(outcomes)},
-                    {"ece_if_calibrated", calibrated_ece(outcomes, rng.split("ece"))},
-                    {"brier", brier_score(outcomes)},
-                    {"nll", negative_log_likelihood(outcomes)}};
-  if (dataset.votes.defined()) result.metrics["accuracy_by_votes"] = accuracy_by_votes(outcomes, dataset.votes);
-  result.tables["confusion_matrix"] = matrix_rows(confusion);
-  result.tables["reliability"] = reliability_table(reliability(outcomes));
-  result.per_class = class_table(confusion, classes);
-  result.per_image = image_table(outcomes, dataset, classes);
+  result.metrics = figures.metrics;
+  result.add_model(std::move(model));
+  result.parts["clean"][result.model_name()] = Shape<CleanFigures>::write(figures);
+  result.outcomes[result.model_name()] = {{"ids", dataset.ids},
+                                          {"labels", list_of(dataset.labels)},
+                                          {"answers", list_of(predicted_classes(predictions.probabilities))},
+                                          {"pixels", describe_pixels(dataset.images)}};
+  result.per_image = image_table({predictions.probabilities, dataset.labels}, dataset);
   result.timing = {{"seconds", predictions.seconds},
                    {"images_per_second", static_cast<double>(result.n) / predictions.seconds}};
   return result;

@@ -8,6 +8,7 @@
 
 #include "core/observer.hpp"
 #include "data/dataset.hpp"
+#include "eval/clean_figures.hpp"
 #include "eval/result.hpp"
 #include "models/classifier.hpp"
 
@@ -23,13 +24,15 @@ struct Predictions {
 Predictions predict(const Classifier& classifier, const Dataset& dataset, int64_t batch_size,
                     Observer& observer = Observer::none());
 
-/// Metrics accuracy, balanced_accuracy, macro_f1, ece, ece_if_calibrated (what a perfectly
-/// calibrated network with these confidences would have), brier and nll, and accuracy_by_votes where the images have
-/// votes; tables confusion_matrix and reliability; n,
-/// seed, per-class part, per-image part (`describe_pixels`; probabilities with six digits, in the order of the classes)
-/// and timing. The caller adds options, data set and model. `dataset` must have labels in the order of `classes`, and
-/// none missing.
-Result summarise(const Predictions& predictions, const Dataset& dataset, const LabelSet& classes, uint64_t seed);
+/// Metrics accuracy, balanced_accuracy, macro_f1, ece, ece_if_calibrated (what a perfectly calibrated network with
+/// these confidences would have), brier and nll, and accuracy_by_votes where the images have votes; and the tables
+/// beside them. `dataset` must have labels in the order of its classes, which are the network's, and none missing.
+CleanFigures clean_figures(const Predictions& predictions, const Dataset& dataset, uint64_t seed);
+
+/// These figures as metrics and part `clean`; n, outcomes, per-image part (`describe_pixels`; probabilities with six
+/// digits, in the order of the classes), model (see `describe_model`) and timing. The caller adds the rest.
+Result summarise(const CleanFigures& figures, const Predictions& predictions, const Dataset& dataset,
+                 nlohmann::json model);
 
 /// Accuracy over the images of `dataset` whose pixels do not occur in `training`.
 Metric deduplicated_accuracy(const Predictions& predictions, const Dataset& dataset, const Dataset& training);

@@ -6,12 +6,16 @@
 #include "core/build_info.hpp"
 #include "core/environment.hpp"
 #include "core/error.hpp"
+#include "core/escape.hpp"
 #include "core/files.hpp"
 #include "core/json_text.hpp"
 #include "core/progress.hpp"
 #include "core/reason.hpp"
 #include "core/untrusted.hpp"
 #include "eval/explanation.hpp"
+#include "eval/first_dialect.hpp"
+#include "eval/result_shapes.hpp"
+#include "eval/study/part_schemas.hpp"
 #include "record/document_kind.hpp"
 #include "record/fields.hpp"
 
@@ -65,33 +69,55 @@ json image_schema() {
 template <class Visitor>
 void visit_fields(Visitor& field, Result& result) {
   using namespace shape;
-  field.constant("schema", {{"name", Result::kSchema}, {"version", Result::kSchemaVersion}}, "of this document");
+  field.constant("schema", Result::kSchema, "of this document");
   field("command", result.command, "that wrote it");
+  field.optional("mode", result.mode, "of a report; saved: made of results that were there",
+                 one_of({"quick", "full", "saved"}));
   field("n", result.n, "images that the metrics are about");
-  field("metrics", result.metrics, "by name: accuracy, robust_accuracy.ATTACK.EPS, success_8bit, …");
+  field.unless_empty("metrics", result.metrics, "by name: accuracy, robust_accuracy.ATTACK.EPS, success_8bit, …");
   field("dataset", result.dataset, "the images", dataset_schema());
-  field("model", result.model, "the network", model_schema());
+  field("models", result.models, "the networks; `name` is unique", list(model_schema()));
   field.optional("threat_model", result.threat_model, "what the attacker may do", open_object({}));
   field.optional("attacks", result.attacks, "as they ran, at the largest eps", list(attack_schema()));
   field("options", result.options, "of the command, with where each value comes from", options_schema());
   field("seed", result.seed, "of every random number");
   field("environment", result.environment, "program, libraries, processor", environment_schema());
   field("warnings", result.warnings, "sentences");
-  field("tables", result.tables, "figures as numbers", open_object({}, explanation_members()));
-  field("per_class", result.per_class, "metrics of each class", list(open_object({{"class", text()}})));
-  field("timing", result.timing, "seconds and rates; the one part that differs between equal runs");
-  field("per_image", result.per_image, "one entry for each image", list(image_schema()));
+  field.unless_empty("invariants", result.invariants, "between attacks, and whether they hold", invariants_schema());
+  field.unless_empty("parts", result.parts, "figures by name, each of every network; absent: not measured",
+                     parts_schema());
+  field.unless_empty("outcomes", result.outcomes, "of each network: what became of each image", outcomes_schema());
+  field.unless_empty("tables", result.tables, "other figures", open_object({}, explanation_members()));
+  field.unless_empty("timing", result.timing, "seconds and rates, which differ between equal runs");
+  field.unless_empty("per_image", result.per_image, "one entry for each image", list(image_schema()));
 }
 
 namespace {
 
 const Register<DocumentKind> result_document{
-    {"result", "result.json of eval, attack, frame, universal and patch, and their --json", schema_of_record<Result>}};
+    {"result", "result.json of eval, attack, frame, universal and patch, report.json of report, and their --json",
+     schema_of_record<Result>}};
 
 ordered_json ordered(const Result& result) {
   ordered_json document = write_record(result);
   if (result.environment.is_null()) document["environment"] = environment_json();
   return document;
+}
+
+const std::string kFamily = "fercli/";
+
+/// Throws UserError where JSON lacks what `read` asks of it.
+template <class Read>
+auto complete_or_refuse(const std::filesystem::path& path, const Read& read) {
+  try {
+    return read();
+  } catch (const UserError&) {
+    throw;
+  } catch (const std::bad_alloc&) {
+    throw;
+  } catch (const std::exception& error) {
+    throw UserError(fmt::format("{}: is not a complete result of fercli ({})", path.string(), reason_of(error)));
+  }
 }
 
 /// A list with one entry per line, however long.
@@ -105,6 +131,11 @@ std::string lines_of(const ordered_json& list) {
 
 json finite_or_null(double value) {
   return Shape<double>::write(value);
+}
+
+void Result::add_model(json description) {
+  description["name"] = short_model_name(description.at("model"));
+  models.push_back(std::move(description));
 }
 
 void Result::add_warning(const std::string& line) {
@@ -139,31 +170,40 @@ void write_result(const Result& result, const std::filesystem::path& path) {
   write_file(path, format_result(result));
 }
 
-Result read_result(const std::filesystem::path& path) {
-  return result_of(require_untrusted_json(path), path);
-}
-
-Result result_of(const json& document, const std::filesystem::path& path) {
-  const json schema = document.is_object() ? document.value("schema", json::object()) : json::object();
-  if (!schema.is_object() || schema.value("name", json()) != Result::kSchema ||
-      !schema.value("version", json()).is_number()) {
+json read_document(const std::filesystem::path& path) {
+  json document = require_untrusted_json(path);
+  const auto schema = document.is_object() ? document.value("schema", json()) : json();
+  if (schema == Result::kSchema) return document;
+  if (is_first_dialect(schema)) {
+    return complete_or_refuse(path, [&] { return from_first_dialect(document); });
+  }
+  const std::string words = schema.is_string() ? schema.get<std::string>() : "";
+  if (words.compare(0, kFamily.size(), kFamily) != 0) {
     throw UserError(fmt::format("{}: is not a result of fercli", path.string()));
   }
-  if (schema["version"] > Result::kSchemaVersion) {
-    throw UserError(fmt::format("{}: result schema {} is newer than this fercli ({}) can read", path.string(),
-                                schema["version"].dump(), version()));
-  }
-  try {
+  throw UserError(fmt::format("{}: is of schema {}, which this fercli ({}) cannot read", path.string(),
+                              printable(words), version()));
+}
+
+void write_document(const json& document, const std::filesystem::path& path) {
+  Result result;
+  read_record(document, result);
+  write_result(result, path);
+}
+
+Result read_result(const std::filesystem::path& path) {
+  const json document = read_document(path);
+  return complete_or_refuse(path, [&] {
     Result result;
     read_record(document, result);
     return result;
-  } catch (const UserError&) {
-    throw;
-  } catch (const std::bad_alloc&) {
-    throw;
-  } catch (const std::exception& error) {
-    throw UserError(fmt::format("{}: is not a complete result of fercli ({})", path.string(), reason_of(error)));
-  }
+  });
+}
+
+std::string short_model_name(const std::string& model) {
+  const std::filesystem::path path = model;
+  const std::string stem = path.stem().string(), folder = path.parent_path().filename().string();
+  return (stem == "best" || stem == "last") && !folder.empty() ? folder : stem;
 }
 
 json describe_dataset(const Dataset& dataset, const std::string& split) {

@@ -14,34 +14,42 @@ namespace fercli {
 /// JSON has no infinity and no NaN: null stands for both.
 nlohmann::json finite_or_null(double value);
 
-/// What one run found, and everything needed to repeat it. The JSON form:
+/// What one run found, and everything needed to repeat it: the one document of the commands that measure. In JSON:
 ///
-///     {"schema": {"name": "fercli-result", "version": 1},
-///      "command": "eval", "n": 3589, "metrics": {"accuracy": {"value": 0.72, "interval": [0.705, 0.735], "n": 3589},
-///      …}, "dataset": {…}, "model": {…}, "threat_model": {…}, "attacks": […], "options": {"model": {"value",
-///      "source"}, …}, "seed": 0, "environment": {…}, "warnings": […], "tables": {"confusion_matrix": [[…]], …},
-///      "per_class": […], "timing": {"seconds": 12.3, …}, "per_image": [{"id": …}, …]}
+///     {"schema": "fercli/2", "command": "eval", "n": 3589, "metrics": {"accuracy": {"value": 0.72, "interval": [0.705,
+///      0.735], "n": 3589}, …}, "dataset": {…}, "models": [{"name": "standard", …}], "threat_model": {…}, "attacks":
+///      […], "options": {"model": {"value", "source"}, …}, "seed": 0, "environment": {…}, "warnings": […],
+///      "invariants": […], "parts": {"clean": {"standard": {…}}, …}, "outcomes": {"standard": {"ids": […], …}},
+///      "tables": {…}, "timing": {"seconds": 12.3, …}, "per_image": [{"id": …}, …]}
 ///
-/// Equal runs give equal bytes apart from "timing". Numbers that are not finite are written as null.
+/// What is empty is left out. Equal runs give equal bytes apart from "timing" and, in a report, costs. Numbers that
+/// are not finite are written as null.
 struct Result {
-  static constexpr const char* kSchema = "fercli-result";
-  static constexpr int64_t kSchemaVersion = 1;
+  static constexpr const char* kSchema = "fercli/2";
 
   std::string command;
+  nlohmann::json mode;                    ///< of a report: "quick", "full" or "saved"; left out when null
   int64_t n = 0;                          ///< images the metrics are about
   std::map<std::string, Metric> metrics;  ///< by name: "accuracy", "success_8bit", …
   nlohmann::json dataset;                 ///< see `describe_dataset`
-  nlohmann::json model;                   ///< file, digest, arch, preprocessing, labels
+  std::vector<nlohmann::json> models;     ///< "name", file, digest, arch, preprocessing, labels
   nlohmann::json threat_model;            ///< left out when null
   nlohmann::json attacks;                 ///< left out when null
   nlohmann::json options;                 ///< OptionSet::provenance
   uint64_t seed = 0;
   nlohmann::json environment;  ///< filled by `to_json` when null
   std::vector<std::string> warnings;
-  nlohmann::json tables = nlohmann::json::object();  ///< figures in the form of numbers
-  nlohmann::json per_class = nlohmann::json::array();
+  nlohmann::json invariants;  ///< see `check_invariants`
+  nlohmann::json parts;       ///< figures by name, each of every model: "clean", "robustness", "groups", …
+  nlohmann::json outcomes;    ///< of each model: what became of each image
+  nlohmann::json tables = nlohmann::json::object();  ///< other figures
   nlohmann::json per_image = nlohmann::json::array();
   std::map<std::string, double> timing;  ///< "seconds", "images_per_second", …
+
+  /// See `describe_model`; it is called by its file, see `short_model_name`.
+  void add_model(nlohmann::json description);
+  const nlohmann::json& model() const { return models.at(0); }  ///< of those that are about one
+  std::string model_name() const { return model().at("name"); }
 
   /// Keeps it for the JSON and says it on stderr.
   void add_warning(const std::string& line);
@@ -58,11 +66,19 @@ std::string format_result(const Result& result);
 /// Writes `format_result` by rename.
 void write_result(const Result& result, const std::filesystem::path& path);
 
-/// Throws UserError: no such file, not JSON, not a result of fercli, or of a newer schema.
+/// A document of the program in today's dialect, whichever it was written in. Throws UserError: no such file, not
+/// JSON, of another kind or a newer schema.
+nlohmann::json read_document(const std::filesystem::path& path);
+
+/// Writes such a document as `write_result` does.
+void write_document(const nlohmann::json& document, const std::filesystem::path& path);
+
+/// Throws UserError as `read_document` does, and where something is missing.
 Result read_result(const std::filesystem::path& path);
 
-/// The same for a document that was read from this file already.
-Result result_of(const nlohmann::json& document, const std::filesystem::path& path);
+/// What results call a model: "standard" for the shipped one of that name, for standard.pt and for
+/// out/standard/best.pt.
+std::string short_model_name(const std::string& model);
 
 /// {"name", "split", "n", "digest", "skipped", "classes"} of the images that were used; `split` as shown to the user.
 nlohmann::json describe_dataset(const Dataset& dataset, const std::string& split);

@@ -2,10 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "core/tensor_list.hpp"
-#include "core/text.hpp"
 #include "eval/explanation.hpp"
-#include "eval/measures/metrics.hpp"
 
 namespace fercli {
 
@@ -13,69 +10,62 @@ namespace {
 
 using nlohmann::json;
 
-constexpr int64_t kCurvePoints = 33;
-
-/// The metrics and the table entry of one attack at one budget.
-void add_budget(Result& result, const Ledger& robustness, const AttackRecord& record, size_t budget, const Trial& plan,
-                const LabelSet& classes) {
-  const std::string eps = plan.ladder[budget].text, place = record.name + "." + eps;
-  const auto confusion =
-      confusion_matrix(robustness.labels, robustness.answers(record, static_cast<int64_t>(budget)), classes.size());
-  const auto right = robustness.right();
-  const auto broken = right.logical_and(record.broken.le(static_cast<int64_t>(budget)));
-  result.metrics["robust_accuracy." + place] = accuracy(confusion);
-  result.metrics["balanced_robust_accuracy." + place] = balanced_accuracy(confusion);
-  result.metrics["attack_success." + place] = proportion(broken.sum().item<int64_t>(), right.sum().item<int64_t>());
-
-  json entry = {{"attack", record.name}, {"eps", eps}, {"eps_value", plan.ladder[budget].eps}};
-  if (plan.settings.pixel_grid) entry["eps_levels"] = describe_levels(plan.norm, plan.ladder[budget].eps);
-  const auto scores = class_scores(confusion);
-  for (size_t k = 0; k < scores.size(); ++k) {
-    entry["per_class"].push_back({{"class", classes.names()[k]}, {"robust_accuracy", to_json(scores[k].recall)}});
-    entry["answers"].push_back(
-        {{"class", classes.names()[k]}, {"share", to_json(proportion(scores[k].precision.n, robustness.size()))}});
+/// The metrics of one attack, or of all together, at each eps.
+void add_metrics(Result& result, const LadderBase& base, const LadderCurves& curves) {
+  for (size_t budget = 0; budget < base.eps.size(); ++budget) {
+    const std::string place = curves.name + "." + base.eps[budget];
+    result.metrics["robust_accuracy." + place] = curves.robust_accuracy[budget];
+    result.metrics["balanced_robust_accuracy." + place] = curves.balanced[budget];
+    result.metrics["attack_success." + place] = curves.success[budget];
   }
-  if (record.stages.size() > 1) {
-    const auto stage = record.stage.masked_select(broken);
-    for (size_t s = 0; s < record.stages.size(); ++s) {
-      const auto count = stage.eq(static_cast<int64_t>(s)).sum().item<int64_t>();
-      if (count > 0) entry["broken_by_stage"][record.stages[s]] = count;
+}
+
+void add_figures(Result& result, const LadderFigures& figures) {
+  result.attacks = json::array();
+  for (const auto& attack : figures.attacks) {
+    add_metrics(result, figures.base, attack.curves);
+    if (attack.minimal_eps) result.metrics["median_minimal_eps." + attack.curves.name] = attack.minimal_eps->median;
+    result.attacks.push_back(attack.settings);
+  }
+  add_metrics(result, figures.base, figures.worst);
+  result.metrics["constant_answer_accuracy"] = metric_from_json(figures.constant_answer);
+  result.parts["robustness"][result.model_name()] = Shape<LadderFigures>::write(figures);
+}
+
+void add_times(Result& result, const LadderRun& run) {
+  for (const auto& record : run.robustness.attacks) {
+    for (size_t budget = 0; budget < run.plan.ladder.size(); ++budget)
+      result.timing[fmt::format("seconds.{}.{}", record.name, run.plan.ladder[budget].text)] = record.seconds[budget];
+  }
+}
+
+void add_threat_model(Result& result, const Trial& plan, int64_t images) {
+  result.threat_model = {{"norm", to_string(plan.norm)},
+                         {"goal", plan.goal.name},
+                         {"n", images},
+                         {"pixel_grid", plan.settings.pixel_grid},
+                         {"masked", plan.mask.defined()}};
+  if (plan.mask.defined()) result.threat_model["mask"] = mask_digest(plan.mask);
+  if (plan.surrogate.classifier) result.threat_model["surrogate"] = plan.surrogate.digest;
+  for (const auto& budget : plan.ladder) {
+    result.threat_model["eps"].push_back(budget.text);
+    if (plan.settings.pixel_grid) result.threat_model["eps_levels"].push_back(describe_levels(plan.norm, budget.eps));
+  }
+}
+
+/// With what makes an attack's threat another one than any change of any pixel that leaves an 8-bit image.
+void add_outcomes(Result& result, const LadderRun& run, const std::optional<std::string>& goal) {
+  const json& threat = result.threat_model;
+  json& outcomes = result.outcomes[result.model_name()];
+  for (json& attack : outcomes_of_attacks(run)) {
+    attack["rows"] = run.robustness.rows;
+    if (goal) attack["goal"] = *goal;
+    if (!run.plan.settings.pixel_grid) attack["pixel_grid"] = false;
+    for (const char* key : {"mask", "surrogate"}) {
+      if (threat.contains(key)) attack[key] = threat[key];
     }
+    outcomes["attacks"].push_back(std::move(attack));
   }
-  if (!record.forward.empty()) {
-    entry["forward"] = record.forward[budget];
-    entry["backward"] = record.backward[budget];
-    result.timing["seconds." + place] = record.seconds[budget];
-  }
-  result.tables["robustness"].push_back(std::move(entry));
-}
-
-/// Where the curve of a minimum-norm attack has points: evenly from 0 to the largest eps, and at every eps of the
-/// grid, where it equals the robust accuracy there.
-std::vector<double> curve_eps(const std::vector<Budget>& ladder) {
-  std::vector<double> eps;
-  for (const auto& budget : ladder) eps.push_back(budget.eps);
-  for (int64_t point = 0; point < kCurvePoints; ++point) {
-    const double even = ladder.back().eps * static_cast<double>(point) / (kCurvePoints - 1);
-    const bool known = std::any_of(ladder.begin(), ladder.end(), [&](const Budget& budget) {
-      return std::abs(budget.eps - even) < 1e-9 * budget.eps;
-    });
-    if (!known) eps.push_back(even);
-  }
-  std::sort(eps.begin(), eps.end());
-  return eps;
-}
-
-/// What a minimum-norm attack says beyond the eps grid.
-void add_distances(Result& result, const Ledger& robustness, const AttackRecord& record, const Trial& plan) {
-  const auto of_right = record.distance.masked_select(robustness.right());
-  result.metrics["median_minimal_eps." + record.name] = median(list_of<double>(of_right));
-  json curve = {{"attack", record.name}};
-  for (const double eps : curve_eps(plan.ladder)) {
-    const auto left = within(of_right, eps, plan.settings.pixel_grid).logical_not().sum().item<int64_t>();
-    curve["points"].push_back({{"eps", eps}, {"robust_accuracy", to_json(proportion(left, robustness.size()))}});
-  }
-  result.tables["curves"].push_back(std::move(curve));
 }
 
 /// Which stage broke how much at which cost, and how near the minimum-norm attacks come to the best of all.
@@ -109,45 +99,16 @@ void add_images(Result& result, const Ledger& robustness, const LabelSet& classe
 
 }  // namespace
 
-ConstantAnswer constant_answer(const Ledger& robustness, int64_t classes) {
-  const auto counts = confusion_matrix(robustness.labels, robustness.labels, classes).diagonal();
-  const auto label = counts.argmax().item<int64_t>();
-  return {label, proportion(counts[label].item<int64_t>(), robustness.size()),
-          1.0 / static_cast<double>(counts.gt(0).sum().item<int64_t>())};
-}
-
-void add_robustness(Result& result, const Ledger& robustness, const Trial& plan, const LabelSet& classes) {
-  result.tables["robustness"] = json::array();
-  result.attacks = json::array();
-  for (const auto& record : robustness.attacks) {
-    for (size_t budget = 0; budget < plan.ladder.size(); ++budget) {
-      add_budget(result, robustness, record, budget, plan, classes);
-    }
-    if (record.minimum_norm) add_distances(result, robustness, record, plan);
-    result.attacks.push_back(record.settings);
-  }
-  auto worst = robustness.worst();
-  worst.forward.clear();
-  for (size_t budget = 0; budget < plan.ladder.size(); ++budget)
-    add_budget(result, robustness, worst, budget, plan, classes);
-  const auto constant = constant_answer(robustness, classes.size());
-  result.metrics["constant_answer_accuracy"] = constant.accuracy;
-  result.tables["constant_answer"] = {{"class", classes.name(constant.label)},
-                                      {"accuracy", to_json(constant.accuracy)},
-                                      {"balanced_accuracy", constant.balanced}};
-  result.threat_model = {{"norm", to_string(plan.norm)},
-                         {"goal", plan.goal.name},
-                         {"n", robustness.size()},
-                         {"pixel_grid", plan.settings.pixel_grid},
-                         {"masked", plan.mask.defined()}};
-  if (plan.mask.defined()) result.threat_model["mask"] = mask_digest(plan.mask);
-  if (plan.surrogate.classifier) result.threat_model["surrogate"] = plan.surrogate.digest;
-  for (const auto& budget : plan.ladder) {
-    result.threat_model["eps"].push_back(budget.text);
-    if (plan.settings.pixel_grid) result.threat_model["eps_levels"].push_back(describe_levels(plan.norm, budget.eps));
-  }
-  add_explanation(result, robustness, plan);
-  add_images(result, robustness, classes);
+LadderFigures add_robustness(Result& result, const LadderRun& run, const LabelSet& classes) {
+  LadderFigures figures = ladder_figures(run, classes);
+  for (auto& attack : figures.attacks) attack.seconds.reset();  // `timing` has them
+  add_figures(result, figures);
+  add_times(result, run);
+  add_threat_model(result, run.plan, run.robustness.size());
+  add_outcomes(result, run, figures.goal);
+  add_explanation(result, run.robustness, run.plan);
+  add_images(result, run.robustness, classes);
+  return figures;
 }
 
 }  // namespace fercli

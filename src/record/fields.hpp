@@ -16,6 +16,7 @@ namespace fercli {
 //   visitor.optional("attacks", record.attacks, "…", schema);     left out when null
 //   visitor.optional("robust", record.robust, "…");               a std::optional, left out when it has no value
 //   visitor.defaulted("seconds", record.seconds, "…");            keeps its value where a file lacks it
+//   visitor.unless_empty("parts", record.parts, "…", schema);     left out when empty
 //   visitor.constant("schema", value, "…");
 //   visitor.open();                                               other members may stand there too
 // Writing, reading and the JSON Schema follow from it, of a record inside others too.
@@ -36,6 +37,10 @@ class FieldWriter {
   template <class... Member>
   void defaulted(const Member&... member) {
     (*this)(member...);
+  }
+  template <class Value, class... About>
+  void unless_empty(const char* name, const Value& value, const About&... about) {
+    if (!value.empty()) (*this)(name, value, about...);
   }
   void constant(const char* name, const nlohmann::json& value, const char* /*help*/) { document_[name] = value; }
   void open() const {}
@@ -67,6 +72,10 @@ class FieldReader {
   void defaulted(const char* name, Value& value, const Rest&... rest) const {
     if (document_.contains(name)) (*this)(name, value, rest...);
   }
+  template <class... Member>
+  void unless_empty(Member&&... member) const {
+    defaulted(std::forward<Member>(member)...);
+  }
   void constant(const char*, const nlohmann::json&, const char*) const {}
   void open() const {}
 
@@ -96,6 +105,10 @@ class FieldDescriber {
     (*this)(member...);
     sometimes_.push_back(std::move(always_.back()));
     always_.pop_back();
+  }
+  template <class... Member>
+  void unless_empty(const Member&... member) {
+    defaulted(member...);
   }
   void constant(const char* name, const nlohmann::json& value, const char* help) {
     always_.emplace_back(name, shape::described(shape::constant(value), help));

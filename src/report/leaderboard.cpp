@@ -8,7 +8,7 @@
 #include "core/error.hpp"
 #include "core/text.hpp"
 #include "core/untrusted.hpp"
-#include "eval/result_shapes.hpp"
+#include "eval/ladder_figures.hpp"
 #include "record/document_kind.hpp"
 #include "record/fields.hpp"
 
@@ -66,25 +66,32 @@ double percent_of(const std::string& text, const char* key, const fs::path& file
   throw UserError(fmt::format("{}: {} '{}': must be a percentage in [0, 100]", file.string(), key, text));
 }
 
-/// The entry of AutoAttack at this eps in the table "robustness" of a result.
-const json& attacked_entry(const json& tables, const std::string& eps, const fs::path& from) {
-  std::vector<const json*> found;
-  std::vector<std::string> known;
-  const json empty = json::array(), &all = tables.contains("robustness") ? tables.at("robustness") : empty;
-  for (const auto& entry : all) {
-    if (entry.at("attack") != LeaderboardCard::kAttack) continue;
-    known.push_back(entry.at("eps").get<std::string>());
-    if (eps.empty() || known.back() == eps) found.push_back(&entry);
-  }
-  if (found.size() == 1) return *found.front();
-  if (known.empty()) {
+/// The place of this eps on the grid at which AutoAttack was run.
+size_t attacked_at(const LadderFigures* figures, const std::string& eps, const fs::path& from) {
+  if (figures == nullptr) {
     throw UserError(
         fmt::format("{}: has no figures of AutoAttack; make them with fercli eval --attacks autoattack --eps "
                     "EPS --out FOLDER",
                     from.string()));
   }
+  const auto& grid = figures->base.eps;
+  if (eps.empty() && grid.size() == 1) return 0;
+  const auto found = std::find(grid.begin(), grid.end(), eps);
+  if (found != grid.end()) return static_cast<size_t>(found - grid.begin());
   throw UserError(
-      fmt::format("{}: has AutoAttack at eps {}; choose one of them with --eps", from.string(), join(known, ", ")));
+      fmt::format("{}: has AutoAttack at eps {}; choose one of them with --eps", from.string(), join(grid, ", ")));
+}
+
+/// What the result says of attacks; nothing where AutoAttack is not among them.
+std::optional<LadderFigures> attacked_figures(const Result& result) {
+  const json none = json::object();
+  const json& of_models = result.parts.is_object() ? result.parts.value("robustness", none) : none;
+  if (!of_models.contains(result.model_name())) return {};
+  auto figures = Shape<LadderFigures>::read(of_models.at(result.model_name()));
+  const auto other = [](const LadderAttack& attack) { return attack.curves.name != LeaderboardCard::kAttack; };
+  figures.attacks.erase(std::remove_if(figures.attacks.begin(), figures.attacks.end(), other), figures.attacks.end());
+  if (figures.attacks.empty()) return {};
+  return figures;
 }
 
 /// Throws UserError where AutoAttack was another one than that of all other cards.
@@ -102,12 +109,12 @@ void require_standard(const Result& result, const fs::path& from) {
 }
 
 /// Nothing where all classes have too few images to tell.
-std::optional<WorstClass> worst_class_of(const json& per_class) {
+std::optional<WorstClass> worst_class_of(const std::vector<ClassUnderAttack>& classes, size_t budget) {
   std::optional<WorstClass> worst;
-  for (const auto& entry : per_class) {
-    const Metric metric = metric_from_json(entry.at("robust_accuracy"));
+  for (const auto& found : classes) {
+    const Metric& metric = found.robust.at(budget);
     if (metric.n < kFewestOfClass || (worst && metric.value >= worst->robust_accuracy.value)) continue;
-    worst = WorstClass{entry.at("class"), metric};
+    worst = WorstClass{found.name, metric};
   }
   return worst;
 }
@@ -229,20 +236,21 @@ LeaderboardCard measured_card(LeaderboardCard card, const Result& result, const 
                     from.string()));
   }
   try {
-    const json& attacked = attacked_entry(result.tables, eps, from);
+    const auto figures = attacked_figures(result);
+    const size_t budget = attacked_at(figures ? &*figures : nullptr, eps, from);
     require_standard(result, from);
-    card.eps = attacked.at("eps");
-    const std::string at = fmt::format("{}.{}", LeaderboardCard::kAttack, card.eps);
+    const LadderAttack& attack = figures->attacks.front();
+    card.eps = figures->base.eps[budget];
     card.clean = result.metrics.at("accuracy");
     card.balanced_clean = result.metrics.at("balanced_accuracy");
-    card.robust = result.metrics.at("robust_accuracy." + at);
-    card.balanced_robust = result.metrics.at("balanced_robust_accuracy." + at);
-    card.worst_class = worst_class_of(attacked.at("per_class"));
+    card.robust = attack.curves.robust_accuracy.at(budget);
+    card.balanced_robust = attack.curves.balanced.at(budget);
+    card.worst_class = worst_class_of(attack.by_class.value(), budget);
     card.norm = threat.at("norm");
     card.dataset = fmt::format("{} {}", result.dataset.at("name").get<std::string>(),
                                result.dataset.at("split").get<std::string>());
-    if (card.architecture.empty()) card.architecture = result.model.at("arch");
-    card.digest = result.model.at("digest").get<std::string>();
+    if (card.architecture.empty()) card.architecture = result.model().at("arch");
+    card.digest = result.model().at("digest").get<std::string>();
     card.revision = result.environment.at("revision").get<std::string>();
   } catch (const std::exception& error) {
     if (dynamic_cast<const UserError*>(&error) != nullptr) throw;

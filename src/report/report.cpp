@@ -7,6 +7,7 @@
 #include "core/error.hpp"
 #include "core/files.hpp"
 #include "core/text.hpp"
+#include "eval/result.hpp"
 #include "report/html.hpp"
 #include "report/markdown.hpp"
 #include "report/section.hpp"
@@ -15,18 +16,9 @@ namespace fercli {
 
 namespace {
 
-constexpr const char* kSchema = "fercli-report";
-constexpr int64_t kSchemaVersion = 1;
-
 void check_schema(const nlohmann::json& report) {
-  const std::string schema =
-      report.is_object() && report.contains("schema") && report["schema"].is_string() ? report["schema"] : "";
-  const auto pieces = split(schema, '/');
-  if (pieces.size() != 2 || pieces[0] != kSchema) throw UserError("report: is not a report of fercli");
-  if (pieces[1].find_first_not_of("0123456789") != std::string::npos || parse_integer(pieces[1]) > kSchemaVersion) {
-    throw UserError(
-        fmt::format("report: schema {} is newer than this fercli can read ({}/{})", schema, kSchema, kSchemaVersion));
-  }
+  if (!report.is_object() || report.value("schema", nlohmann::json()) != Result::kSchema)
+    throw UserError("report: is not a report of fercli");
 }
 
 std::string mode_words(const Page& page) {
@@ -40,8 +32,8 @@ Text subtitle(const Page& page) {
   return page.say("report.subtitle", {{"n", page.number(report.at("dataset").at("n"), NumberFormat::Count)},
                                       {"data", plain(page.data_name())},
                                       {"mode", plain(mode_words(page))},
-                                      {"version", page.text(report.at("version"))},
-                                      {"revision", page.text(report.at("revision"))}});
+                                      {"version", page.text(report.at("environment").at("version"))},
+                                      {"revision", page.text(report.at("environment").at("revision"))}});
 }
 
 Document write_document(const Page& page, Observer& observer) {

@@ -13,7 +13,7 @@ struct RenderOptions {
   bool include_images = false;  ///< show gallery entries that are not marked `"drawn": true`, too
 };
 
-/// Renders a report (`fercli schema report` says what is in it) as FOLDER/report.html, which needs no other file,
+/// Renders a report (`fercli schema result` says what is in it) as FOLDER/report.html, which needs no other file,
 /// FOLDER/report.md, and every figure as FOLDER/figures/NAME.png and NAME.svg, all by rename. Parts that are missing
 /// leave their sections out. Without gnuplot the figures are left out after a warning on stderr, and the tables remain.
 /// Throws UserError: not a report, of a newer schema, a field of another form (named by its JSON pointer), a language

@@ -63,7 +63,7 @@ TEST_F(OwnClasses, AreJudgedWithoutAnOption) {
   const json result =
       json::parse(command("eval", {"--json", "--attacks", "fgsm,apgd-dlr,apgd-t", "--eps", "4/255"}).out);
   EXPECT_EQ(result.at("n"), 6);
-  EXPECT_EQ(result.at("tables").at("confusion_matrix").size(), 2u);
+  EXPECT_EQ(result.at("parts").at("clean").at("net").at("confusion_matrix").size(), 2u);
   EXPECT_EQ(result.at("dataset").at("classes"), json({"no pain", "pain"}));
 }
 
@@ -134,7 +134,8 @@ TEST_F(OwnClasses, GroupsAreComparedInTableReportAndJson) {
   ASSERT_EQ(printed.exit_code, 0) << printed.err;
   EXPECT_THAT(printed.out, HasSubstr("By skin (%, 95 % CI)"));
   EXPECT_THAT(printed.out, HasSubstr("Largest gaps between groups of at least 10 images"));
-  const json columns = json::parse(read_file(file("grouped/result.json"))).at("tables").at("groups").at("columns");
+  const json columns =
+      json::parse(read_file(file("grouped/result.json"))).at("parts").at("groups").at("net").at("columns");
   int64_t images = 0;
   for (const auto& group : columns.at(0).at("groups")) images += group.at("n").get<int64_t>();
   EXPECT_EQ(images, 60);

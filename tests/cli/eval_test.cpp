@@ -71,7 +71,7 @@ std::unique_ptr<json> Eval::on_faces_;
 
 /// Everything that must not depend on how the work was cut.
 json figures(const json& result) {
-  return {{"metrics", result.at("metrics")}, {"tables", result.at("tables")}, {"per_image", result.at("per_image")}};
+  return {{"metrics", result.at("metrics")}, {"parts", result.at("parts")}, {"per_image", result.at("per_image")}};
 }
 
 TEST_F(Eval, PrintsTheLineThatScriptsLookFor) {
@@ -86,7 +86,7 @@ TEST_F(Eval, PrintsTheLineThatScriptsLookFor) {
 TEST_F(Eval, AnotherExecutorGivesTheSameAccuracyAndIsWrittenDown) {
   const json plain = result({"--data", kFaces, "--split", "all", "--threads", "1", "--executor", "plain"});
   EXPECT_EQ(plain["metrics"]["accuracy"], (*on_faces_)["metrics"]["accuracy"]);
-  EXPECT_EQ(plain["model"]["executor"], "plain");
+  EXPECT_EQ(plain["models"][0]["executor"], "plain");
 }
 
 TEST_F(Eval, QuietPrintsTheResultLineAlone) {
@@ -116,11 +116,11 @@ TEST_F(Eval, PrintsTheResultAloneAsJson) {
     EXPECT_LE(metric["interval"][0], metric["value"]) << name;
     EXPECT_GE(metric["interval"][1], metric["value"]) << name;
   }
-  EXPECT_EQ(document["per_class"].size(), 7u);
+  EXPECT_EQ(document["parts"]["clean"]["tiny"]["per_class"].size(), 7u);
   EXPECT_EQ(document["per_image"].size(), 70u);
   EXPECT_EQ(document["per_image"][0]["probabilities"].size(), 7u);
   EXPECT_EQ(document["options"]["split"], json({{"value", "all"}, {"source", "command line"}}));
-  EXPECT_EQ(document["model"]["digest"].get<std::string>().size(), 64u);
+  EXPECT_EQ(document["models"][0]["digest"].get<std::string>().size(), 64u);
 }
 
 TEST_F(Eval, GivesTheSameFiguresForAnyBatchSizeAndThreadCount) {

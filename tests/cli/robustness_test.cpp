@@ -60,6 +60,12 @@ class RobustnessCommand : public testing::Test {
 
   static ProgramResult eval(const std::vector<std::string>& more) { return run_in_process(words(more)); }
 
+  /// What a part says of the one network.
+  static json only_model(const json& part) {
+    EXPECT_EQ(part.size(), 1u);
+    return *part.begin();
+  }
+
   static json figures(const ProgramResult& run) {
     EXPECT_EQ(run.exit_code, 0) << run.err;
     json document = json::parse(run.out);
@@ -115,13 +121,14 @@ TEST_F(RobustnessCommand, TheJsonNamesAttackAndEpsAsWritten) {
   EXPECT_TRUE(metrics.contains("balanced_robust_accuracy.pgd.4/255"));
   EXPECT_EQ(result["threat_model"]["eps"], json({"1/255", "4/255"}));
   EXPECT_EQ(result["per_image"][0]["answers"]["pgd"].size(), 2u);
-  EXPECT_GE(result["tables"]["sanity"].size(), 9u);
+  EXPECT_GE(only_model(result["parts"]["sanity"]).size(), 9u);
 }
 
 TEST_F(RobustnessCommand, MinimumNormAttacksGiveTheWholeLadderAndTheMedian) {
   const json result = figures(eval({"--attacks", "deepfool", "--norm", "l2", "--eps", "0.25,0.5", "--json"}));
   EXPECT_TRUE(result["metrics"].contains("median_minimal_eps.deepfool"));
-  EXPECT_EQ(result["tables"]["curves"][0]["points"].size(), 33u);  // 0.25 and 0.5 are among them
+  EXPECT_EQ(only_model(result["parts"]["robustness"])["minimal_eps"]["curve"].size(),
+            33u);  // 0.25 and 0.5 are among them
 }
 
 TEST_F(RobustnessCommand, ExplainShowsWhatEachStageBrokeAndCost) {
@@ -139,14 +146,11 @@ TEST_F(RobustnessCommand, ExplainShowsWhatEachStageBrokeAndCost) {
   EXPECT_FALSE(tables.contains("optimality"));
   std::map<std::string, int64_t> forward, broken;
   for (const auto& stage : tables["stages"]) {
-    const auto key = stage["attack"].get<std::string>() + stage["eps"].get<std::string>();
-    forward[key] += stage["forward"].get<int64_t>();
+    forward[stage["attack"]] += stage["forward"].get<int64_t>();
     broken[stage["attack"]] += stage["broken"].get<int64_t>();
   }
-  for (const auto& entry : tables["robustness"]) {
-    if (entry["attack"] == "worst") continue;
-    EXPECT_EQ(entry["forward"], forward[entry["attack"].get<std::string>() + entry["eps"].get<std::string>()]);
-  }
+  for (const auto& attack : only_model(result["parts"]["robustness"])["attacks"])
+    EXPECT_EQ(attack["forward"], forward[attack["name"]]);
   const auto right_under = [&](const std::string& name) {
     const auto& metric = result["metrics"][name];
     return std::llround(metric["value"].get<double>() * metric["n"].get<double>());
@@ -183,7 +187,7 @@ TEST_F(RobustnessCommand, BelowTheLeastRobustAccuracyItExitsWithThree) {
 TEST_F(RobustnessCommand, ALimitTakesTheClassesInProportion) {
   const json result = figures(eval({"--limit", "14", "--json"}));
   EXPECT_EQ(result["n"], 14);
-  for (const auto& row : result["per_class"]) EXPECT_EQ(row["support"], 2);
+  for (const auto& row : only_model(result["parts"]["clean"])["per_class"]) EXPECT_EQ(row["support"], 2);
 }
 
 TEST_F(RobustnessCommand, SavedImagesAreVerifiedAndForeignOnesRefused) {

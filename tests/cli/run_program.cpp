@@ -29,8 +29,8 @@ using nlohmann::json;
 /// The kind that a document says it is; "": it says nothing.
 std::string kind_of(const json& document) {
   const auto says = document.is_object() ? document.value("schema", json()) : json();
-  if (says.is_object() && says.value("name", "") == "fercli-result") return "result";
-  for (const std::string name : {"report", "comparison", "leaderboard", "leaderboard-card"}) {
+  if (says == "fercli/2") return "result";
+  for (const std::string name : {"comparison", "leaderboard", "leaderboard-card"}) {
     if (says == "fercli-" + name + "/1") return name;
   }
   return says == "fercli model card" ? "model-card" : "";

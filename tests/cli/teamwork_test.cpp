@@ -102,7 +102,7 @@ class Teamwork : public testing::Test {
     json result = json::parse(read_file(file(out + "/result.json")));
     result.erase("timing");
     for (const char* place : {"out", "model"}) result["options"].erase(place);
-    result["model"].erase("model");
+    result["models"][0].erase("model");
     return result.dump() + read_file(file(out + "/per_image.csv"));
   }
 

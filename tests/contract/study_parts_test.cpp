@@ -35,7 +35,12 @@ Dataset blobs() {
 
 StudyModel study_model(const std::string& name) {
   const Classifier network = confident_cnn(kSide);
-  return {name, {{"arch", "small-cnn"}}, "digest of " + name, network, network, blobs(), blobs(), {}};
+  const json description = {{"model", name},
+                            {"arch", "small-cnn"},
+                            {"settings", json::object()},
+                            {"classes", network.classes().names()},
+                            {"preprocessing", json::object()}};
+  return {name, description, "digest of " + name, network, network, blobs(), blobs(), {}};
 }
 
 /// Without times, which no two runs share.
@@ -97,7 +102,9 @@ TEST_P(StudyPartContract, GivesTheSameFiguresWhateverTheBatchSize) {
 }
 
 TEST_P(StudyPartContract, MakesAReportThatFitsItsSchema) {
-  expect_document("report", usual(), part_.name);
+  json report = usual();
+  report.update({{"dataset", {{"name", "drawn"}}}, {"options", json::object()}});  // as `fercli report` adds
+  expect_document("result", report, part_.name);
   EXPECT_EQ(schema_fault(part_.work.schema(), figures()), "");
 }
 

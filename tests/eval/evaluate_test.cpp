@@ -62,24 +62,28 @@ TEST(Predict, RejectsANetworkThatGivesNan) {
 
 TEST(Summarise, CountsWhatWasRight) {
   const Dataset data = test::sample_dataset(7);  // labels 0 … 6
-  const Result result = summarise(sure_of({0, 1, 2, 3, 4, 0, 0}, 7), data, data.classes, 5);
+  const auto predictions = sure_of({0, 1, 2, 3, 4, 0, 0}, 7);
+  const CleanFigures figures = clean_figures(predictions, data, 5);
+  const Result result = summarise(figures, predictions, data, {{"model", "net"}});
   EXPECT_EQ(result.n, 7);
-  EXPECT_EQ(result.seed, 5u);
   EXPECT_DOUBLE_EQ(result.metrics.at("accuracy").value, 5.0 / 7);
-  EXPECT_EQ(result.tables.at("confusion_matrix")[5], json({1, 0, 0, 0, 0, 0, 0}));
-  EXPECT_EQ(result.per_class.at(0).at("precision").at("n"), 3);
+  EXPECT_EQ(figures.confusion_matrix[5], (std::vector<int64_t>{1, 0, 0, 0, 0, 0, 0}));
+  EXPECT_EQ(figures.per_class.at(0).at("precision").at("n"), 3);
+  EXPECT_EQ(result.parts.at("clean").at("net").at("confusion_matrix").at(5).at(0), 1);
+  EXPECT_EQ(result.outcomes.at("net").at("answers"), json({0, 1, 2, 3, 4, 0, 0}));
+  EXPECT_EQ(result.outcomes.at("net").at("labels"), json({0, 1, 2, 3, 4, 5, 6}));
   EXPECT_EQ(result.per_image.at(6).at("id"), "image-6");
   EXPECT_EQ(result.per_image.at(6).at("label"), "Neutral");
   EXPECT_EQ(result.per_image.at(6).at("predicted"), "Angry");
   EXPECT_EQ(result.per_image.at(6).at("probabilities")[0], 0.9);
-  EXPECT_EQ(result.tables.at("reliability").size(), 15u);
+  EXPECT_EQ(figures.reliability.size(), 15u);
 }
 
 TEST(Summarise, TakesProbabilitiesTooSmallForANormalNumber) {
   auto predictions = sure_of({1}, 7);
   predictions.probabilities[0][0] = 1e-310;
   const auto dataset = test::sample_dataset(1);
-  const auto result = summarise(predictions, dataset, dataset.classes, 0);
+  const auto result = summarise(clean_figures(predictions, dataset, 0), predictions, dataset, {{"model", "net"}});
   EXPECT_NEAR(result.per_image[0]["probabilities"][0].get<double>(), 1e-310, 1e-315);
 }
 

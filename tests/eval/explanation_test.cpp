@@ -311,8 +311,9 @@ TEST_F(ExplanationOf, OptimalityIsOfTheRightlyClassifiedImagesAgainstTheBestOfAl
     EXPECT_NEAR(entries[a / 2].optimality.value, area_by_curve(distances[a], most) / area_by_curve(best, most), 1e-9);
   }
   Result result;
+  result.add_model({{"model", "net"}});
   for (int64_t i = 0; i < kImages; ++i) result.per_image.push_back(nlohmann::json::object());
-  add_robustness(result, ledger, trial_, data_.classes);
+  add_robustness(result, {trial_, ledger}, data_.classes);
   EXPECT_EQ(metric_from_json(result.tables.at("optimality").at(1).at("optimality")).value, entries[1].optimality.value);
   EXPECT_EQ(result.tables.at("stages").at(0).at("attack"), "ddn");
 }

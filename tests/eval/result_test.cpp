@@ -22,13 +22,12 @@ Result sample() {
   result.n = 2;
   result.metrics = {{"accuracy", {0.5, {0.1, 0.9}, 2}}};
   result.dataset = {{"name", "a \"quoted\" é name"}};
-  result.model = {{"arch", "small-cnn"}};
+  result.add_model({{"model", "out/net/best.pt"}, {"arch", "small-cnn"}});
   result.threat_model = {{"norm", "Linf"}, {"eps", "8/255"}};
   result.options = {{"seed", {{"value", "7"}, {"source", "command line"}}}};
   result.seed = 7;
   result.warnings = {"beware"};
-  result.tables = {{"confusion_matrix", {{1, 0}, {1, 0}}}};
-  result.per_class = json::array({{{"class", "Happy"}}, {{"class", "Sad"}}});
+  result.parts["clean"]["net"] = {{"confusion_matrix", {{1, 0}, {1, 0}}}};
   result.per_image = json::array({{{"id", "one"}, {"probabilities", {0.25, 0.75}}}, {{"id", "two"}}});
   result.timing = {{"seconds", 1.5}};
   return result;
@@ -57,8 +56,8 @@ TEST(Result, SurvivesTheRoundTripThroughAFile) {
 
 TEST(Result, CarriesSchemaEnvironmentAndNOnTheTopLevel) {
   const json document = to_json(sample());
-  EXPECT_EQ(document["schema"]["name"], "fercli-result");
-  EXPECT_EQ(document["schema"]["version"], 1);
+  EXPECT_EQ(document["schema"], "fercli/2");
+  EXPECT_EQ(document["models"][0]["name"], "net");
   EXPECT_EQ(document["n"], 2);
   EXPECT_TRUE(document["environment"].contains("revision"));
   EXPECT_EQ(document["metrics"]["accuracy"]["interval"], json({0.1, 0.9}));
@@ -103,10 +102,10 @@ TEST(Result, SaysWhatIsWrongWithAForeignFile) {
   EXPECT_THAT(read_error("{ broken"), HasSubstr("result.json: is not JSON"));
   EXPECT_THAT(read_error("[1, 2]"), HasSubstr("result.json: is not a result of fercli"));
   EXPECT_THAT(read_error(R"({"schema": {"name": "other", "version": 1}})"), HasSubstr("is not a result of fercli"));
-  EXPECT_THAT(read_error(R"({"schema": {"name": "fercli-result", "version": 99}})"),
-              HasSubstr("result schema 99 is newer than this fercli"));
-  EXPECT_THAT(read_error(R"({"schema": {"name": "fercli-result", "version": 1}})"),
-              HasSubstr("is not a complete result of fercli"));
+  EXPECT_THAT(read_error(R"({"schema": "fercli/99"})"), HasSubstr("is of schema fercli/99, which this fercli (0.1.0)"));
+  for (const char* schema : {R"({"name": "fercli-result", "version": 1})", R"("fercli-report/1")", R"("fercli/2")"}) {
+    EXPECT_THAT(read_error(fmt::format("{{\"schema\": {}}}", schema)), HasSubstr("is not a complete result of fercli"));
+  }
 }
 
 TEST(FormatProportion, GivesPercentImagesAndInterval) {

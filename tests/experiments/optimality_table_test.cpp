@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/files.hpp"
+#include "eval/ladder_figures.hpp"
 #include "eval/result.hpp"
 #include "tests/cli/run_program.hpp"
 
@@ -23,8 +24,13 @@ void write_run(const ScratchFolder& out, const std::string& place, const std::ve
   result.command = "eval";
   result.n = static_cast<int64_t>(distances.size());
   result.dataset = {{"name", "/somewhere/fer"}, {"split", "PublicTest"}, {"digest", "images"}};
-  result.model = {{"digest", digest}};
-  result.tables["robustness"] = {{{"attack", attack}, {"forward", 30}, {"backward", 15}}, {{"attack", "worst"}}};
+  result.add_model({{"model", "net"}, {"digest", digest}});
+  LadderFigures figures;
+  figures.attacks.emplace_back();
+  figures.attacks.front().curves.name = attack;
+  figures.attacks.front().forward = 30;
+  figures.attacks.front().backward = 15;
+  result.parts["robustness"]["net"] = Shape<LadderFigures>::write(figures);
   for (size_t i = 0; i < distances.size(); ++i) {
     const bool right = distances[i] >= 0;
     result.per_image.push_back({{"id", std::to_string(i)},

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/files.hpp"
+#include "eval/ladder_figures.hpp"
 #include "eval/result.hpp"
 #include "tests/cli/run_program.hpp"
 
@@ -22,7 +23,7 @@ Result empty_result(const std::string& model) {
   result.command = "eval";
   result.n = kImages;
   result.dataset = {{"name", "/somewhere/fer"}, {"split", "PublicTest"}, {"classes", {"Happy", "Sad"}}};
-  result.model = {{"model", model}, {"digest", "d" + model}, {"arch", "small-cnn"}, {"settings", json::object()}};
+  result.add_model({{"model", model}, {"digest", "d" + model}, {"arch", "small-cnn"}, {"settings", json::object()}});
   return result;
 }
 
@@ -34,20 +35,21 @@ Result robustness(const std::string& model, const std::vector<std::string>& atta
                     {"balanced_accuracy", proportion(right, kImages)},
                     {"constant_answer_accuracy", proportion(10, kImages)}};
   result.threat_model = {{"norm", "Linf"}, {"eps", ladder}};
-  result.tables["robustness"] = json::array();
+  const std::vector<Metric> at_each_eps(ladder.size(), proportion(right, kImages));
+  LadderFigures figures;
+  figures.base.norm = "Linf";
+  figures.base.n = kImages;
+  figures.base.eps = ladder;
+  figures.base.eps_value.resize(ladder.size());
+  figures.constant_answer = to_json(proportion(10, kImages));
   for (const auto& attack : attacks) {
-    result.attacks.push_back({{"name", attack}});
-    for (const auto& eps : ladder) {
-      for (const char* kind : {"robust_accuracy", "balanced_robust_accuracy", "attack_success"}) {
-        result.metrics[std::string(kind) + "." + attack + "." + eps] = proportion(right, kImages);
-      }
-      const json metric = to_json(proportion(right, kImages));
-      result.tables["robustness"].push_back({{"attack", attack},
-                                             {"eps", eps},
-                                             {"per_class", {{{"class", "Happy"}, {"robust_accuracy", metric}}}},
-                                             {"answers", {{{"class", "Happy"}, {"share", metric}}}}});
-    }
+    LadderAttack entry;
+    entry.curves = {at_each_eps, at_each_eps, at_each_eps, attack};
+    entry.settings = {{"name", attack}};
+    entry.by_class = {{"Happy", at_each_eps, at_each_eps}};
+    figures.attacks.push_back(std::move(entry));
   }
+  result.parts["robustness"][result.model_name()] = Shape<LadderFigures>::write(figures);
   for (int64_t i = 0; i < kImages; ++i) {
     json image = {{"id", std::to_string(i)}, {"label", "Happy"}};
     for (const auto& attack : attacks) {

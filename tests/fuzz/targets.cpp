@@ -25,7 +25,6 @@
 #include "data/formats/writer.hpp"
 #include "data/image.hpp"
 #include "eval/result.hpp"
-#include "eval/study/report_document.hpp"
 #include "eval/study/saved.hpp"
 #include "models/files/state_dict.hpp"
 #include "models/formats/export.hpp"
@@ -244,9 +243,7 @@ FuzzTarget keras_target() {
 FuzzTarget result_target() {
   return {"result",
           [](const std::string& bytes, const fs::path& folder) {
-            const bool is_result =
-                as_file(bytes, folder / "victim.json", [](const fs::path& path) { read_result(path); });
-            if (!is_result && bytes.find(kReportSchema) == std::string::npos) return;  // it would read it as a result
+            as_file(bytes, folder / "victim.json", [](const fs::path& path) { read_result(path); });
             as_file(bytes, folder / "victim.json", [](const fs::path& path) { read_report(path); });
           },
           [](const fs::path&) {

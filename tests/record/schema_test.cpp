@@ -27,9 +27,12 @@ json small_result() {
   result.n = 1;
   result.metrics["accuracy"] = {1, {0.2, 1}, 1};
   result.dataset = {{"name", "faces"}};
-  result.model = {{"model", "m"},          {"digest", ""},
-                  {"arch", "a"},           {"settings", json::object()},
-                  {"classes", {"A", "B"}}, {"preprocessing", json::object()}};
+  result.add_model({{"model", "m"},
+                    {"digest", ""},
+                    {"arch", "a"},
+                    {"settings", json::object()},
+                    {"classes", {"A", "B"}},
+                    {"preprocessing", json::object()}});
   result.options = json::object();
   return to_json(result);
 }
@@ -81,9 +84,9 @@ TEST(Schemas, AResultFits) {
 TEST(Schemas, ThePublishedDocumentsFit) {
   const auto results = std::filesystem::path(FERCLI_TEST_FOLDER) / ".." / "results";
   for (const auto& [file, kind] :
-       std::map<std::string, std::string>{{"reports/standard/report.json", "report"},
-                                          {"reports/robust/report.json", "report"},
-                                          {"reports/comparison/report.json", "report"},
+       std::map<std::string, std::string>{{"reports/standard/report.json", "result"},
+                                          {"reports/robust/report.json", "result"},
+                                          {"reports/comparison/report.json", "result"},
                                           {"reports/comparison/paired-tests.json", "comparison"},
                                           {"models/standard.json", "model-card"},
                                           {"models/robust.json", "model-card"}})

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/files.hpp"
+#include "eval/ladder_figures.hpp"
 #include "report/html.hpp"
 #include "report/markdown.hpp"
 #include "tests/cli/run_program.hpp"
@@ -39,22 +40,20 @@ Result attacked_result(double robust) {
   result.command = "eval";
   result.n = 100;
   const auto share = [](double value, int64_t n) { return Metric{value, {value - 0.1, value + 0.1}, n}; };
-  result.metrics = {{"accuracy", share(0.6, 100)},
-                    {"balanced_accuracy", share(0.55, 100)},
-                    {"robust_accuracy.autoattack.2/255", share(robust + 0.1, 100)},
-                    {"robust_accuracy.autoattack.4/255", share(robust, 100)},
-                    {"balanced_robust_accuracy.autoattack.2/255", share(robust, 100)},
-                    {"balanced_robust_accuracy.autoattack.4/255", share(robust - 0.1, 100)}};
+  result.metrics = {{"accuracy", share(0.6, 100)}, {"balanced_accuracy", share(0.55, 100)}};
   const auto of_class = [&](const char* name, double value, int64_t n) {
-    return json{{"class", name}, {"robust_accuracy", to_json(share(value, n))}};
+    return ClassUnderAttack{name, {share(value, n), share(value, n)}, {}};
   };
-  const json per_class{of_class("Happy", 0.8, 50), of_class("Disgust", 0, 9), of_class("Fear", 0.2, 50)};
-  for (const char* eps : {"2/255", "4/255"}) {
-    result.tables["robustness"].push_back({{"attack", "autoattack"}, {"eps", eps}, {"per_class", per_class}});
-  }
-  result.tables["robustness"].push_back({{"attack", "worst"}, {"eps", "4/255"}, {"per_class", per_class}});
+  LadderFigures figures;
+  figures.base.eps = {"2/255", "4/255"};
+  figures.attacks.resize(2);
+  figures.attacks[0].curves.name = "pgd";
+  figures.attacks[1].curves = {
+      {share(robust + 0.1, 100), share(robust, 100)}, {share(robust, 100), share(robust - 0.1, 100)}, {}, "autoattack"};
+  figures.attacks[1].by_class = {of_class("Happy", 0.8, 50), of_class("Disgust", 0, 9), of_class("Fear", 0.2, 50)};
+  result.parts["robustness"]["ours"] = Shape<LadderFigures>::write(figures);
   result.dataset = {{"name", "FER2013"}, {"split", "PublicTest"}};
-  result.model = {{"arch", "resnet"}, {"digest", "abc"}};
+  result.add_model({{"model", "ours"}, {"arch", "resnet"}, {"digest", "abc"}});
   result.threat_model = {{"norm", "Linf"}, {"goal", "untargeted"}, {"masked", false}};
   result.environment = {{"revision", "123"}};
   return result;
@@ -87,7 +86,7 @@ TEST_F(Leaderboard, ACardHasTheFiguresOfItsResultAtItsEps) {
   targeted.threat_model["goal"] = "targeted";
   EXPECT_THAT(message_of([&] { measured_card(card, targeted, "4/255", "result.json"); }), HasSubstr("untargeted"));
   auto without = attacked_result(0.4);
-  without.tables = json::object();
+  without.parts = json::object();
   EXPECT_THAT(message_of([&] { measured_card(card, without, "4/255", "result.json"); }),
               HasSubstr("has no figures of AutoAttack"));
 }

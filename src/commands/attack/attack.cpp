@@ -18,7 +18,6 @@
 #include "core/options.hpp"
 #include "core/output_folder.hpp"
 #include "data/image.hpp"
-#include "eval/study/saved.hpp"
 #include "models/checkpoint.hpp"
 #include "report/attack_export.hpp"
 
@@ -238,7 +237,7 @@ Subject attack_model(const Arguments& a, const std::string& name, const OptionSe
   result.warnings.insert(result.warnings.begin(), warnings.begin(), warnings.end());
   result.options = recorded_options(options);
   result.dataset = describe_dataset(dataset, split);
-  result.model = describe_model(checkpoint, name);
+  result.add_model(describe_model(checkpoint, name));
   if (place) write_files(report, a, work_folder);
   return {std::move(report), exit_code, classifier, std::move(dataset)};
 }

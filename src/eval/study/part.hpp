@@ -53,7 +53,7 @@ struct StudyFindings {
   nlohmann::json figures;    ///< what the report shows, a record
   nlohmann::json cost = {};  ///< see `Cost`, of a joint part by model; null: as counted from outside
   nlohmann::json outcomes =
-      {};  ///< {"ids": […], "attacks": […], "certified": […]}, see `fercli schema report`; null: none
+      {};  ///< {"ids": […], "attacks": […], "certified": […]}, see `fercli schema result`; null: none
   nlohmann::json sanity = {};  ///< list of flags; null: none
 
   template <class Figures>

@@ -8,17 +8,9 @@
 
 #include "core/error.hpp"
 #include "core/file_name.hpp"
-#include "core/files.hpp"
 #include "core/reason.hpp"
 #include "core/text.hpp"
-#include "core/untrusted.hpp"
-#include "data/label_set.hpp"
 #include "eval/result.hpp"
-#include "eval/study/invariants.hpp"
-#include "eval/study/parts/clean.hpp"
-#include "eval/study/parts/ladder.hpp"
-#include "eval/study/parts/minimal_eps.hpp"
-#include "eval/study/report_document.hpp"
 #include "record/shape.hpp"
 #include "record/stored_sentence.hpp"
 
@@ -28,161 +20,20 @@ using nlohmann::json;
 
 namespace {
 
+constexpr const char* kReportCommand = "report";
 constexpr const char* kSavedMode = "saved";
-const std::vector<std::string> kCleanMetrics{
-    "accuracy", "balanced_accuracy", "macro_f1", "ece", "ece_if_calibrated", "brier", "nll", "accuracy_deduplicated"};
 
-json clean_part(const Result& result) {
-  CleanFigures figures = clean_figures(result);
-  figures.metrics.clear();
-  for (const auto& name : kCleanMetrics) {
-    const auto metric = result.metrics.find(name);
-    if (metric != result.metrics.end()) figures.metrics.insert(*metric);
+/// What a report says of a network that `fercli eval` measured.
+json report_of(const json& result) {
+  json report = {{"command", kReportCommand}, {"mode", kSavedMode}, {"warnings", json::array()}};
+  for (const char* key : {"schema", "n", "dataset", "models", "options", "seed", "environment", "parts", "outcomes"})
+    report[key] = result.at(key);
+  if (result.contains("invariants")) report["invariants"] = result["invariants"];
+  const std::string prefix = report["models"].at(0).at("name").get<std::string>() + ": ";
+  for (const auto& warning : result.at("warnings")) {
+    const auto line = warning.get<std::string>();
+    report["warnings"].push_back(line.compare(0, prefix.size(), prefix) == 0 ? line : prefix + line);
   }
-  return Shape<CleanFigures>::write(figures);
-}
-
-/// The entries of the result's robustness table that are about this attack, by ascending eps.
-std::vector<json> entries_of(const Result& result, const std::string& attack) {
-  std::vector<json> entries;
-  for (const auto& entry : result.tables.at("robustness")) {
-    if (entry.at("attack") == attack) entries.push_back(entry);
-  }
-  return entries;
-}
-
-LadderAttack attack_curves(const Result& result, const std::string& attack) {
-  LadderAttack found;
-  found.curves.name = attack;
-  for (const auto& entry : entries_of(result, attack)) {
-    const std::string place = attack + "." + entry.at("eps").get<std::string>();
-    found.curves.robust_accuracy.push_back(result.metrics.at("robust_accuracy." + place));
-    found.curves.balanced.push_back(result.metrics.at("balanced_robust_accuracy." + place));
-    found.curves.success.push_back(result.metrics.at("attack_success." + place));
-    const auto time = result.timing.find("seconds." + place);
-    found.cost += {entry.value("forward", int64_t{0}), entry.value("backward", int64_t{0}),
-                   time == result.timing.end() ? 0 : time->second};
-  }
-  return found;
-}
-
-void add_worst_classes(LadderFigures& figures, const Result& result) {
-  for (const auto& entry : entries_of(result, kWorstCase)) {
-    figures.base.eps_value.push_back(entry.at("eps_value").get<double>());
-    const size_t classes = entry.at("per_class").size();
-    figures.base.per_class.resize(classes);
-    auto& shares = figures.share_predicted.emplace_back();
-    for (size_t k = 0; k < classes; ++k) {
-      const json& row = entry["per_class"][k];
-      figures.base.per_class[k].name = row.at("class");
-      figures.base.per_class[k].robust.push_back(metric_from_json(row.at("robust_accuracy")));
-      shares.push_back(metric_from_json(entry.at("answers").at(k).at("share")));
-    }
-  }
-}
-
-json robustness_part(const Result& result) {
-  LadderFigures figures;
-  figures.base.norm = result.threat_model.at("norm");
-  figures.base.n = result.threat_model.at("n");
-  figures.base.eps = result.threat_model.at("eps").get<std::vector<std::string>>();
-  figures.goal = result.threat_model.at("goal").get<std::string>();
-  figures.worst = attack_curves(result, kWorstCase).curves;
-  for (const auto& settings : result.attacks) {
-    figures.attacks.push_back(attack_curves(result, settings.at("name")));
-    figures.attacks.back().settings = settings;
-  }
-  add_worst_classes(figures, result);
-  const json& constant = result.tables.at("constant_answer");
-  figures.constant_answer = constant.at("accuracy");
-  figures.constant_answer["class"] = constant.at("class");
-  figures.constant_answer["balanced"] = constant.at("balanced_accuracy");
-  json part = Shape<LadderFigures>::write(figures);
-  if (result.tables.contains("curves")) {
-    const json& curve = result.tables.at("curves").at(0);
-    MinimalEps found;
-    found.attack = curve.at("attack");
-    found.median = result.metrics.at("median_minimal_eps." + found.attack);
-    found.curve = Shape<std::vector<EpsPoint>>::read(curve.at("points"));
-    part["minimal_eps"] = Shape<MinimalEps>::write(found);
-  }
-  return part;
-}
-
-/// The first budget at which the answer is wrong; their number when there is none.
-int64_t first_wrong(const json& answers, const json& label) {
-  for (size_t budget = 0; budget < answers.size(); ++budget) {
-    if (answers[budget] != label) return static_cast<int64_t>(budget);
-  }
-  return static_cast<int64_t>(answers.size());
-}
-
-/// What makes an attack's threat another one than any change of any pixel that leaves an 8-bit image.
-json restrictions(const Result& result) {
-  const json& threat = result.threat_model;
-  auto found = json::object();
-  if (threat.at("goal") != "untargeted") found["goal"] = threat["goal"];
-  if (threat.value("masked", false)) found["mask"] = threat.value("mask", "unknown");
-  if (threat.contains("surrogate")) found["surrogate"] = threat["surrogate"];
-  if (!threat.value("pixel_grid", true)) found["pixel_grid"] = false;
-  return found;
-}
-
-json outcomes_of(const Result& result) {
-  const LabelSet classes(result.dataset.at("classes").get<std::vector<std::string>>());
-  json outcomes;
-  for (const auto& image : result.per_image) {
-    outcomes["ids"].push_back(image.at("id"));
-    outcomes["labels"].push_back(classes.index(image.at("label").get<std::string>()));
-    outcomes["answers"].push_back(classes.index(image.at("predicted").get<std::string>()));
-    if (image.contains("pixels")) outcomes["pixels"].push_back(image["pixels"]);
-  }
-  if (!result.attacks.is_array()) return outcomes;
-  for (const auto& settings : result.attacks) {
-    json attack = {{"attack", settings.at("name")},
-                   {"norm", result.threat_model.at("norm")},
-                   {"eps", result.threat_model.at("eps")},
-                   {"settings", settings},
-                   {"rows", json::array()},
-                   {"broken", json::array()}};
-    attack.update(restrictions(result));
-    for (size_t row = 0; row < result.per_image.size(); ++row) {
-      const json& image = result.per_image[row];
-      if (!image.contains("answers")) continue;
-      attack["rows"].push_back(row);
-      const bool right = image.at("predicted") == image.at("label");
-      attack["broken"].push_back(
-          right ? first_wrong(image["answers"].at(settings.at("name").get<std::string>()), image.at("label")) : -1);
-    }
-    outcomes["attacks"].push_back(std::move(attack));
-  }
-  return outcomes;
-}
-
-json report_of(const Result& result) {
-  const std::string name = short_model_name(result.model.at("model"));
-  json report = {{"schema", kReportSchema},
-                 {"version", result.environment.value("version", "")},
-                 {"revision", result.environment.value("revision", "")},
-                 {"seed", result.seed},
-                 {"mode", kSavedMode},
-                 {"dataset", result.dataset},
-                 {"models", {result.model}},
-                 {"options", result.options},
-                 {"environment", result.environment},
-                 {"invariants", json::array()},
-                 {"warnings", json::array()}};
-  report["models"][0]["name"] = name;
-  report["parts"]["clean"][name] = clean_part(result);
-  report["outcomes"][name] = outcomes_of(result);
-  if (result.tables.contains("robustness")) report["parts"]["robustness"][name] = robustness_part(result);
-  if (result.tables.contains("groups")) report["parts"]["groups"][name] = result.tables.at("groups");
-  if (result.tables.contains("sanity")) report["parts"]["sanity"][name] = result.tables.at("sanity");
-  report["invariants"] = check_invariants(report["outcomes"][name], name);
-  for (const auto& invariant : report["invariants"]) {
-    if (!invariant.at("holds").get<bool>()) report["warnings"].push_back(describe_violation(invariant));
-  }
-  for (const auto& line : result.warnings) report["warnings"].push_back(fmt::format("{}: {}", name, line));
   return report;
 }
 
@@ -279,22 +130,22 @@ void refuse_torn_curves(const json& report, const std::filesystem::path& path) {
 }
 
 json complete_report(json document, const std::filesystem::path& path) {
-  if (document.is_object() && document.value("schema", json()) == kReportSchema) {
-    check_report(document, path);
-    return document;
+  if (document.at("command") != kReportCommand) {
+    if (!document.contains("parts") || !document["parts"].contains("clean")) {
+      throw UserError(
+          fmt::format("{}: is a result of `fercli {}`; reports are made of those of `fercli eval` and "
+                      "`fercli report`",
+                      path.string(), document["command"].get<std::string>()));
+    }
+    document = report_of(document);
   }
-  const Result result = result_of(document, path);
-  if (result.metrics.count("accuracy") == 0 || !result.tables.contains("confusion_matrix")) {
-    throw UserError(
-        fmt::format("{}: is a result of `fercli {}`; reports are made of those of `fercli eval` and "
-                    "`fercli report`",
-                    path.string(), result.command));
-  }
-  return report_of(result);
+  document.emplace("invariants", json::array());  // left out where there are none
+  check_report(document, path);
+  return document;
 }
 
 json parse_saved(const std::filesystem::path& path) {
-  json report = complete_report(require_untrusted_json(path), path);
+  json report = complete_report(read_document(path), path);
   refuse_repeated_ids(report, path);
   refuse_torn_curves(report, path);
   return report;
@@ -361,12 +212,6 @@ void add_report(json& report, const json& other) {
 }
 
 }  // namespace
-
-std::string short_model_name(const std::string& model) {
-  const std::filesystem::path path = model;
-  const std::string stem = path.stem().string(), folder = path.parent_path().filename().string();
-  return (stem == "best" || stem == "last") && !folder.empty() ? folder : stem;
-}
 
 json read_report(const std::filesystem::path& path) {
   try {

@@ -20,7 +20,6 @@
 #include "eval/result.hpp"
 #include "eval/study/invariants.hpp"
 #include "eval/study/part.hpp"
-#include "eval/study/report_document.hpp"
 #include "models/checkpoint.hpp"
 
 namespace fercli {
@@ -285,9 +284,15 @@ class Study {
   }
 
   json report() const {
-    json document = {{"schema", kReportSchema}, {"version", version()},       {"revision", git_revision()},
-                     {"seed", plan_.seed},      {"mode", plan_.mode},         {"models", json::array()},
-                     {"parts", json::object()}, {"outcomes", json::object()}, {"environment", environment_json()}};
+    json document = {{"schema", Result::kSchema},
+                     {"command", "report"},
+                     {"mode", plan_.mode},
+                     {"n", models_.front().images.size()},
+                     {"seed", plan_.seed},
+                     {"models", json::array()},
+                     {"parts", json::object()},
+                     {"outcomes", json::object()},
+                     {"environment", environment_json()}};
     for (const auto& model : models_) add_model(document, model);
     for (const auto& job : jobs_) {
       place(document["parts"], job) = job.value.at("figures");

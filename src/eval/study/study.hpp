@@ -51,7 +51,7 @@ struct StudyPlan {
 constexpr int64_t kQuickImages = 500;
 
 /// Measures every part that is not yet in the folder `cache`, and returns "models", "parts", "outcomes", "invariants"
-/// and "warnings" of the report (`fercli schema report`); the caller adds data set and options. All models must have
+/// and "warnings" of the report (`fercli schema result`); the caller adds data set and options. All models must have
 /// the same images and classes. A full study says first what it will take; every one says how far it is. Throws
 /// UserError on unknown parts; Interrupted on Ctrl-C: the same call goes on from the cache.
 ///

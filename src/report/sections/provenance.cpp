@@ -35,7 +35,7 @@ Table facts(const Page& page, const char* caption, bool folded) {
 std::vector<Block> write(const Page& page) {
   const View report = page.report();
   Table run = facts(page, "provenance.run", false);
-  for (const char* key : {"schema", "version", "revision", "mode", "seed"}) {
+  for (const char* key : {"schema", "mode", "seed"}) {
     if (report.at(key)) add_rows(&run, page, report.at(key), key);
   }
   add_rows(&run, page, report.at("dataset"), "dataset");

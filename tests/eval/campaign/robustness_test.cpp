@@ -47,6 +47,14 @@ class RobustnessOf : public testing::Test {
     return run_campaign({classifier_, data_, "digest"}, plan_, options);
   }
 
+  /// What the clean evaluation leaves for `add_robustness`.
+  Result clean_result() const {
+    Result result;
+    result.add_model({{"model", "net"}});
+    for (const auto& id : data_.ids) result.per_image.push_back({{"id", id}});
+    return result;
+  }
+
   Classifier classifier_ = test::confident_cnn(kSide);
   Dataset data_ = labelled_images(classifier_);
   Trial plan_;
@@ -128,10 +136,9 @@ TEST_F(RobustnessOf, TheCurveSaysWhatTheLadderSaysAtEachOfItsEps) {
     plan_.norm = norm;
     plan_.ladder = parse_ladder(ladder, norm);
     plan_.settings.set("steps", 20);
-    Result result;
-    for (int64_t i = 0; i < kImages; ++i) result.per_image.push_back({{"id", data_.ids[static_cast<size_t>(i)]}});
-    add_robustness(result, measure(), plan_, data_.classes);
-    const auto& points = result.tables["curves"][0]["points"];
+    Result result = clean_result();
+    add_robustness(result, {plan_, measure()}, data_.classes);
+    const auto& points = result.parts["robustness"]["net"]["attacks"][0]["minimal_eps"]["curve"];
     for (const auto& budget : plan_.ladder) {
       bool met = false;
       for (const auto& point : points) {
@@ -148,12 +155,11 @@ TEST_F(RobustnessOf, TheCurveSaysWhatTheLadderSaysAtEachOfItsEps) {
 
 TEST_F(RobustnessOf, TheResultSaysWhatEpsMeansInLevelsAndWhichArithmeticWasUsed) {
   plan_.ladder = parse_ladder("5.1/255,0.03", Norm::Linf);
-  Result result;
-  for (int64_t i = 0; i < kImages; ++i) result.per_image.push_back({{"id", data_.ids[static_cast<size_t>(i)]}});
-  add_robustness(result, measure(), plan_, data_.classes);
+  Result result = clean_result();
+  add_robustness(result, {plan_, measure()}, data_.classes);
   EXPECT_EQ(result.threat_model["eps_levels"][0]["at_most"], 5);
   EXPECT_EQ(result.threat_model["eps_levels"][1]["at_most"], 7);
-  EXPECT_EQ(result.tables["robustness"][0]["eps_levels"]["counts"], "levels");
+  EXPECT_EQ(result.parts["robustness"]["net"]["eps_levels"][0]["counts"], "levels");
   EXPECT_EQ(result.attacks[0]["search_precision"], "fp32");
   EXPECT_EQ(result.attacks[0]["verdict_precision"], "fp32");
 }
@@ -250,28 +256,30 @@ TEST_F(RobustnessOf, TheResultSaysWhichMaskAndWhichSurrogate) {
   plan_.attacks = {"fgsm"};
   plan_.mask = torch::ones({1, kSide, kSide});
   plan_.surrogate = {std::make_shared<Classifier>(classifier_), "digest of another"};
-  Result result;
-  for (const auto& id : data_.ids) result.per_image.push_back({{"id", id}});
-  add_robustness(result, measure(), plan_, data_.classes);
-  EXPECT_EQ(result.threat_model.at("mask"), mask_digest(plan_.mask));
-  EXPECT_EQ(result.threat_model.at("surrogate"), "digest of another");
+  Result result = clean_result();
+  add_robustness(result, {plan_, measure()}, data_.classes);
+  for (const auto& said : {result.threat_model, result.outcomes["net"]["attacks"][0]}) {
+    EXPECT_EQ(said.at("mask"), mask_digest(plan_.mask));
+    EXPECT_EQ(said.at("surrogate"), "digest of another");
+  }
 }
 
 TEST_F(RobustnessOf, TheResultHoldsMetricsTablesAndEveryAnswer) {
   const auto found = measure();
-  Result result;
-  for (int64_t i = 0; i < kImages; ++i) result.per_image.push_back({{"id", data_.ids[static_cast<size_t>(i)]}});
-  add_robustness(result, found, plan_, data_.classes);
+  Result result = clean_result();
+  const LadderFigures figures = add_robustness(result, {plan_, found}, data_.classes);
   const auto& metric = result.metrics.at("robust_accuracy.pgd.3/255");
   EXPECT_EQ(metric.n, kImages);
   EXPECT_LE(result.metrics.at("robust_accuracy.worst.3/255").value, metric.value);
   EXPECT_GE(result.metrics.at("robust_accuracy.pgd.1/255").value, metric.value);
   EXPECT_TRUE(result.metrics.count("balanced_robust_accuracy.worst.8/255"));
   EXPECT_EQ(result.metrics.at("attack_success.pgd.8/255").n, kImages - 1);
-  EXPECT_EQ(result.tables["robustness"].size(), 9u);
-  EXPECT_EQ(result.tables["robustness"][0]["per_class"].size(), 7u);
+  EXPECT_EQ(figures.attacks.size(), 2u);
+  EXPECT_EQ(figures.attacks[0].curves.robust_accuracy.size(), 3u);
+  EXPECT_EQ(figures.attacks[0].by_class->size(), 7u);
+  EXPECT_EQ(result.parts["robustness"]["net"], Shape<LadderFigures>::write(figures));
   double shares = 0;
-  for (const auto& answer : result.tables["robustness"][0]["answers"]) shares += answer["share"]["value"].get<double>();
+  for (const auto& of_class : *figures.attacks[0].by_class) shares += of_class.predicted[0].value;
   EXPECT_NEAR(shares, 1, 1e-12);
   int64_t robust = 0;
   for (int64_t i = 0; i < kImages; ++i) {

@@ -33,7 +33,8 @@ double passes(const StudyPlan& plan, int64_t images, const Pilot& pilot) {
 StudyFindings measure(const StudySubject& subject) {
   const LadderRun run = run_ladder(subject, ladder_of(subject.plan));
   const LabelSet& classes = subject.images.classes;
-  const LadderFigures all = ladder_figures(run, classes);
+  LadderFigures all = ladder_figures(run, classes);
+  all.attacks.front().by_class.reset();  // `per_class` is of this attack
   auto findings = ladder_findings(subject, run, Shape<CascadeFigures>::write({all.base, all.attacks.front()}));
   findings.sanity = Shape<std::vector<SanityFlag>>::write(compare_attacks(run.robustness, run.plan, classes.size()));
   return findings;

@@ -1,23 +1,7 @@
 // Accuracy, calibration and confusion on the images as they are.
-#include "eval/study/parts/clean.hpp"
-
 #include "core/tensor_list.hpp"
 #include "eval/evaluate.hpp"
 #include "eval/study/part.hpp"
-
-namespace fercli {
-
-CleanFigures clean_figures(const Result& result) {
-  CleanFigures figures{result.metrics, result.per_class, result.tables.at("confusion_matrix"), {}, {}, {}};
-  nlohmann::json bins = result.tables.at("reliability");
-  for (auto& bin : bins) bin["n"] = bin.at("accuracy").at("n");
-  figures.reliability = Shape<std::vector<ReliabilityBin>>::read(bins);
-  for (const auto& row : result.per_class)
-    figures.share_predicted.push_back(proportion(row.at("precision").at("n"), result.n));
-  return figures;
-}
-
-}  // namespace fercli
 
 namespace fercli::clean_study {
 
@@ -45,12 +29,11 @@ Metric accuracy_on(const std::vector<int64_t>& rows, const torch::Tensor& right)
 StudyFindings measure(const StudySubject& subject) {
   const LabelSet& classes = subject.images.classes;
   const auto predictions = predict(subject.model.judge, subject.images, subject.plan.batch_size, subject.observer);
-  Result result = summarise(predictions, subject.images, classes, subject.plan.seed);
+  CleanFigures figures = clean_figures(predictions, subject.images, subject.plan.seed);
   const auto answers = predicted_classes(predictions.probabilities);
   if (subject.plan.unseen && !subject.plan.unseen->empty()) {
-    result.metrics["accuracy_deduplicated"] = accuracy_on(*subject.plan.unseen, answers.eq(subject.images.labels));
+    figures.metrics["accuracy_deduplicated"] = accuracy_on(*subject.plan.unseen, answers.eq(subject.images.labels));
   }
-  CleanFigures figures = clean_figures(result);
   const auto confusion = confusion_matrix({predictions.probabilities, subject.images.labels}, classes.size());
   if (const auto hint = label_order_hint(confusion, classes)) figures.warnings = {*hint};
   return {Shape<CleanFigures>::write(figures), {}, {{"ids", subject.images.ids}, {"answers", list_of(answers)}}};

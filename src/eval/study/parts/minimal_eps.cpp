@@ -1,6 +1,4 @@
 // How small a perturbation suffices: the distribution of the distances that FMN finds.
-#include "eval/study/parts/minimal_eps.hpp"
-
 #include "core/numbers.hpp"
 #include "core/tensor_list.hpp"
 #include "eval/study/parts/ladder.hpp"

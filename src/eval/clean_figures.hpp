@@ -12,7 +12,7 @@ namespace fercli {
 /// Of the images as they are.
 struct CleanFigures {
   std::map<std::string, Metric> metrics;
-  nlohmann::json per_class;  ///< Result::per_class
+  nlohmann::json per_class;
   std::vector<std::vector<int64_t>> confusion_matrix;
   std::vector<ReliabilityBin> reliability;
   std::vector<Metric> share_predicted;
@@ -36,8 +36,5 @@ void visit_fields(Visitor& field, CleanFigures& figures) {
   field("share_predicted", figures.share_predicted, "of each class");
   field.optional("warnings", figures.warnings, "");
 }
-
-/// What a result tells about the images as they are, with all of its metrics.
-CleanFigures clean_figures(const Result& result);
 
 }  // namespace fercli

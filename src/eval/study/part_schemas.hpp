@@ -1,0 +1,11 @@
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+
+namespace fercli {
+
+nlohmann::json parts_schema();       ///< of "parts": figures of each study part, by model
+nlohmann::json outcomes_schema();    ///< of "outcomes": what became of each image, by model
+nlohmann::json invariants_schema();  ///< of "invariants", see `check_invariants`
+
+}  // namespace fercli
