@@ -135,7 +135,7 @@ void Attack::run_leg(int64_t leg, const Classifier& classifier, const ThreatMode
   }
   if (leg + 1 == restarts() * parts) {
     const auto rest = places_where(findings.success.logical_or(findings.done).logical_not());
-    judge_best(judge, input.goal.select(rest), rest, static_cast<int64_t>(stages().size()) - 1, &findings);
+    judge_best(judge, input.goal.select(rest), rest, &findings);
   }
 }
 
@@ -158,7 +158,7 @@ AttackResult attack_result(const Findings& findings, const torch::Tensor& x, Nor
           findings.success,
           findings.float_success,
           distances(findings.x_adv, x, norm, pixel_grid),
-          findings.stage,
+          findings.stage.masked_fill(findings.success.logical_not(), kNoStage),
           forward,
           backward};
 }

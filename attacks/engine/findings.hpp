@@ -19,7 +19,7 @@ struct Findings {
   torch::Tensor success;        ///< (N) bool
   torch::Tensor float_success;  ///< (N) bool
   torch::Tensor done;           ///< (N) bool: nothing more is to be found
-  torch::Tensor stage;          ///< (N) int64, see AttackResult
+  torch::Tensor stage;          ///< (N) int64: see AttackResult; of an image without a success, which stage made x_adv
   std::map<std::string, torch::Tensor> memory = {};  ///< (N,…) what the attack itself keeps from one leg to the next
 
   /// Before the first leg. x: (N,C,H,W).

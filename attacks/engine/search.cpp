@@ -12,15 +12,13 @@ constexpr double kDoubt = 0.1;
 
 }  // namespace
 
-void judge_best(const Classifier& judge, const Goal& goal, const torch::Tensor& rows, int64_t stage,
-                Findings* findings) {
+void judge_best(const Classifier& judge, const Goal& goal, const torch::Tensor& rows, Findings* findings) {
   if (rows.size(0) == 0) return;
   const auto logits = judge.logits(findings->x_adv.index_select(0, rows));
   const auto success = goal.reached(logits);
   findings->logits.index_copy_(0, rows, logits);
   findings->success.index_copy_(0, rows, success);
   findings->float_success.index_fill_(0, rows.masked_select(success), true);
-  findings->stage.index_fill_(0, rows.masked_select(success), stage);
 }
 
 Search::Search(Turn turn, Ball ball, Goal goal, std::vector<int64_t> index, torch::Tensor rows, Findings* findings)
@@ -179,7 +177,6 @@ torch::Tensor Search::judged(const torch::Tensor& shown, const torch::Tensor& fa
   note(rows_, shown, logits, margin, reached, improved);
   if (claimed.size(0) == 0) return torch::arange(rows_.size(0));
   findings_->float_success.index_fill_(0, rows_.masked_select(reached), true);
-  findings_->stage.index_fill_(0, rows_.masked_select(first), stage_);
   auto solved = reached.logical_and(goal_.probability(logits).ge(setup.confidence));
   if (nearest()) {
     findings_->distance.index_copy_(0, rows_.masked_select(reached), distance.masked_select(reached));
@@ -189,7 +186,8 @@ torch::Tensor Search::judged(const torch::Tensor& shown, const torch::Tensor& fa
   return places_where(solved.logical_not());
 }
 
-/// These rows of `shown` become the best images yet where they are `improved`.
+/// These rows of `shown` become the best images yet where they are `improved`. They are this stage's, unless another
+/// has reached the goal with an image of its own.
 void Search::note(const torch::Tensor& places, const torch::Tensor& shown, const torch::Tensor& logits,
                   const torch::Tensor& margin, const torch::Tensor& reached, const torch::Tensor& improved) {
   const auto better = places_where(improved);
@@ -198,6 +196,8 @@ void Search::note(const torch::Tensor& places, const torch::Tensor& shown, const
   findings_->x_adv.index_copy_(0, to, shown.index_select(0, better));
   findings_->logits.index_copy_(0, to, logits.index_select(0, better));
   findings_->margin.index_copy_(0, to, margin.index_select(0, better));
+  const auto earlier = findings_->success.logical_and(findings_->stage.ge(0)).index_select(0, to);
+  findings_->stage.index_fill_(0, to.masked_select(earlier.logical_not()), stage_);
   findings_->success.index_copy_(0, to, reached.index_select(0, better));
 }
 
@@ -227,7 +227,6 @@ torch::Tensor Search::test(const torch::Tensor& rows, const torch::Tensor& point
   note(places, points, logits, margin, success, success.logical_and(closer).logical_or(counts.logical_and(lower)));
   const auto found = places.masked_select(success.logical_and(closer));
   findings_->distance.index_copy_(0, found, cost.masked_select(success.logical_and(closer)));
-  findings_->stage.index_fill_(0, places.masked_select(success.logical_and(before.logical_not())), stage_);
   const auto solved = nearest() ? cost.eq(0) : goal.probability(logits).ge(turn_.attack->setup().confidence);
   findings_->done.index_fill_(0, places.masked_select(success.logical_and(solved)), true);
   return reached;
@@ -254,7 +253,7 @@ void Search::leave_solved() {
 void Search::give_up(const torch::Tensor& places) {
   if (places.size(0) == 0) return;
   const auto rows = rows_.index_select(0, places);
-  judge_best(*turn_.networks.judge, goal_.select(places), rows, stage_, findings_);
+  judge_best(*turn_.networks.judge, goal_.select(places), rows, findings_);
   findings_->done.index_fill_(0, rows, true);
   leave_solved();
 }

@@ -30,8 +30,7 @@ struct Look {
 };
 
 /// The float32 network looks at the best image of these rows ((R) int64), whose goals are given, for the last time.
-void judge_best(const Classifier& judge, const Goal& goal, const torch::Tensor& rows, int64_t stage,
-                Findings* findings);
+void judge_best(const Classifier& judge, const Goal& goal, const torch::Tensor& rows, Findings* findings);
 
 /// One start of an attack on the images that are still unsolved: their originals, their ball, and the network.
 /// Candidates are shown to it; those that reach the goal leave (unless the attack searches the nearest success), so all

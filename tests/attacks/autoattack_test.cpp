@@ -1,5 +1,6 @@
 #include "attacks/engine/attack.hpp"
 #include "attacks/engine/findings.hpp"
+#include "attacks/engine/search.hpp"
 #include "tests/attacks/linear_network.hpp"
 #include "tests/attacks/reference_models.hpp"
 
@@ -76,6 +77,17 @@ TEST(AutoAttack, NamesThePartThatBrokeEachImage) {
   EXPECT_EQ(attack->stages().back(), "square");
   EXPECT_TRUE(result.stage.ge(0).equal(result.success));
   EXPECT_TRUE(result.success.any().item<bool>());
+}
+
+TEST(AutoAttack, TheLastVerdictCreditsThePartThatMadeTheImage) {
+  const Classifier classifier = linear(2);
+  const auto input = make_input(classifier, test_images(1, kSide, 100, 150), false);
+  const auto goal = Goal::untargeted(1 - input.goal.labels());  // reached already, which no search has seen
+  Findings findings = Findings::none(input.x, 2);
+  findings.stage.fill_(1);
+  judge_best(classifier, goal, torch::zeros({1}, torch::kInt64), &findings);
+  EXPECT_TRUE(findings.success.all().item<bool>());
+  EXPECT_EQ(findings.stage.item<int64_t>(), 1);
 }
 
 TEST(AutoAttack, BreaksEachImageThatItsFirstPartBreaksAlone) {

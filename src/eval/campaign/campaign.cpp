@@ -262,8 +262,10 @@ class Campaign {
     const auto over = ended.nonzero().squeeze(1);
     if (over.size(0) == 0) return;
     const auto input_over = over.size(0) == places.size(0) ? input : input_of(places.index_select(0, over));
-    settle(record, run, places.index_select(0, over), input_over,
-           attack_result(findings.select(over), input_over.x, trial_.norm, trial_.settings.pixel_grid, 0, 0));
+    const Findings last = findings.select(over);
+    auto found = attack_result(last, input_over.x, trial_.norm, trial_.settings.pixel_grid, 0, 0);
+    found.stage = last.stage;  // of what the surrogate withstood, too
+    settle(record, run, places.index_select(0, over), input_over, std::move(found));
   }
 
   void keep_open(AttackRecord& record, const torch::Tensor& places, const Findings& findings, int64_t legs) const {
@@ -278,10 +280,7 @@ class Campaign {
               AttackResult found) const {
     if (&maker_ != &bench_.network) {
       show_transferred(bench_.network, trial_.norm, trial_.settings.pixel_grid, input, found);
-      if (record.stages.size() == 1) {  // else nothing says which of them made the image that the surrogate withstood
-        const auto moved = found.x_adv.ne(input.x).flatten(1).any(1);
-        found.stage = found.stage.masked_fill(found.success.logical_and(moved), 0);
-      }
+      found.stage = found.stage.masked_fill(found.x_adv.eq(input.x).flatten(1).all(1), -1);
     }
     const auto broken = record.minimum_norm
                             ? first_budgets(found)
