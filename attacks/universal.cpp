@@ -61,12 +61,18 @@ UniversalPerturbation read_universal(const std::filesystem::path& file) {
     if (levels.dim() != 3 || levels.numel() == 0 || levels.scalar_type() != torch::kInt16) {
       throw std::out_of_range("levels");
     }
+    const auto mask = container.tensors.find("mask");
+    const bool masked = mask != container.tensors.end();
+    if (masked && (mask->second.sizes() != levels.sizes() || mask->second.scalar_type() != torch::kFloat32)) {
+      throw std::out_of_range("mask");
+    }
     return {levels,
             parse_norm(header.at("norm").get<std::string>()),
             header.at("eps").get<double>(),
             header.at("goal").get<std::string>(),
             header.at("model").get<std::string>(),
-            header.at("model_digest").get<std::string>()};
+            header.at("model_digest").get<std::string>(),
+            masked ? mask->second : torch::Tensor()};
   } catch (const std::logic_error&) {
   } catch (const nlohmann::json::exception&) {
   }
@@ -96,7 +102,7 @@ UniversalPerturbation learn_universal(const Classifier& classifier, const Threat
     point = ball.step(point, momentum.to(torch::kFloat32), torch::full({1}, alpha, torch::kFloat64));
     if (settings.progress) settings.progress(step, pull.loss);
   }
-  return {levels_of(ball.exportable(point)), threat.norm, threat.eps, "", "", ""};
+  return {levels_of(ball.exportable(point)), threat.norm, threat.eps, "", "", "", settings.mask};
 }
 
 torch::Tensor add_universal(const torch::Tensor& images, const torch::Tensor& levels) {
@@ -104,20 +110,21 @@ torch::Tensor add_universal(const torch::Tensor& images, const torch::Tensor& le
 }
 
 torch::Tensor random_levels(const UniversalPerturbation& like, const Rng& rng) {
-  const Ball ball = ball_around_grey({like.norm, like.eps}, like.levels, {});
+  const Ball ball = ball_around_grey({like.norm, like.eps}, like.levels, like.mask);
   const auto noise = normal_rows(rng, {0}, like.levels.sizes());
   return levels_of(ball.exportable(ball.step(ball.x(), noise, ball.eps())));
 }
 
 void save_universal(const UniversalPerturbation& perturbation, const std::filesystem::path& file) {
-  save_container({kPerturbationKind,
-                  {{"norm", to_string(perturbation.norm)},
-                   {"eps", perturbation.eps},
-                   {"goal", perturbation.goal},
-                   {"model", perturbation.model},
-                   {"model_digest", perturbation.digest}},
-                  {{"levels", perturbation.levels}}},
-                 file);
+  Container container{kPerturbationKind,
+                      {{"norm", to_string(perturbation.norm)},
+                       {"eps", perturbation.eps},
+                       {"goal", perturbation.goal},
+                       {"model", perturbation.model},
+                       {"model_digest", perturbation.digest}},
+                      {{"levels", perturbation.levels}}};
+  if (perturbation.mask.defined()) container.tensors["mask"] = perturbation.mask;
+  save_container(container, file);
   write_png((perturbation.levels + kCentre).clamp(0, 255).to(torch::kUInt8),
             std::filesystem::path(file).replace_extension(".png"));
 }

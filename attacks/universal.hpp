@@ -19,6 +19,7 @@ struct UniversalPerturbation {
   double eps = 0;             ///< |levels|_norm <= 255 eps
   std::string goal;           ///< "any-to-sad"
   std::string model, digest;  ///< the network it was learnt on; "" when not known
+  torch::Tensor mask = {};    ///< (C,H,W) float32, 0 or 1: what could change; undefined: everything
 };
 
 struct UniversalSettings {
@@ -44,7 +45,7 @@ UniversalPerturbation learn_universal(const Classifier& classifier, const Threat
 torch::Tensor add_universal(const torch::Tensor& images, const torch::Tensor& levels);
 
 /// Random signs of size eps in Linf, a random direction of length eps in L2: what any perturbation of this size does.
-/// Shaped and rounded like `like`.
+/// Shaped, masked and rounded like `like`.
 torch::Tensor random_levels(const UniversalPerturbation& like, const Rng& rng);
 
 /// As NAME.pt (a container of kind "perturbation") and NAME.png (128 + levels).

@@ -65,6 +65,19 @@ TEST(Universal, AMaskHoldsAndTheBatchSizeOfTheNetworkChangesNothing) {
   EXPECT_FALSE(first.levels.equal(learn_universal(classifier, threat, settings, images, goal, Rng(2)).levels));
 }
 
+TEST(Universal, TheNoiseOfItsSizeStaysInItsMask) {
+  const ScratchFolder folder;
+  for (const Norm norm : {Norm::Linf, Norm::L2}) {
+    UniversalPerturbation made{torch::zeros({1, kSide, kSide}, torch::kInt16), norm, 0.1, "any-to-sad", "m", "d"};
+    made.mask = torch::zeros({1, kSide, kSide});
+    made.mask.slice(1, 2, 9).fill_(1);
+    save_universal(made, folder / "u.pt");
+    const auto noise = random_levels(load_universal(folder / "u.pt"), Rng(1));
+    EXPECT_TRUE(noise.masked_select(made.mask.eq(0)).eq(0).all().item<bool>()) << to_string(norm);
+    EXPECT_TRUE(noise.masked_select(made.mask.gt(0)).ne(0).any().item<bool>()) << to_string(norm);
+  }
+}
+
 TEST(Universal, TurnsMoreImagesThanANoiseOfItsSize) {
   const auto classifier = confident_cnn(kSide);
   const auto images = test_images(60, kSide, 0, 255);
