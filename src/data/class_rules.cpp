@@ -122,6 +122,25 @@ std::vector<std::string> names_at_the_end(const Dataset& data, const ClassRules&
   return names;
 }
 
+/// Of images with votes the label is the class with most of them once classes are joined, of equals the label so far.
+/// A class whose images are dropped is joined with none.
+torch::Tensor labels_by_joined_votes(const Dataset& data, const Renaming& renamed) {
+  constexpr double kRounding = 1e-6;  // of the shares
+  std::vector<std::string> names;
+  std::vector<int64_t> first;  // of the classes that become one
+  for (const auto& name : data.classes.names()) {
+    names.push_back(renamed(name));
+    const auto same = std::find(names.begin(), names.end(), names.back()) - names.begin();
+    first.push_back(names.back().empty() ? static_cast<int64_t>(first.size()) : same);
+  }
+  const auto group = torch::tensor(first, torch::kInt64);
+  const auto joined = torch::zeros_like(data.votes).index_add_(1, group, data.votes);
+  const auto most = joined.ge(joined.amax(1, true) - kRounding);
+  const auto of_label = group.index_select(0, data.labels.clamp_min(0)).unsqueeze(1);
+  const auto stays = data.labels.lt(0).logical_or(most.gather(1, of_label).squeeze(1));
+  return torch::where(stays, data.labels, most.to(torch::kInt64).argmax(1));
+}
+
 }  // namespace
 
 std::vector<std::pair<std::string, std::string>> ClassRules::parse_map(const std::string& text) {
@@ -196,6 +215,7 @@ Dataset settled(Dataset data, const ClassRules& rules) {
   require_known_sources(data, rules);
   require_meant_targets(data, rules);
   const Renaming renamed(rules);
+  if (data.votes.defined() && !rules.map.empty()) data.labels = labels_by_joined_votes(data, renamed);
   const LabelSet classes(names_at_the_end(data, rules, renamed));
   if (classes == data.classes && rules.map.empty()) return data;
   std::vector<int64_t> mapping;

@@ -72,6 +72,28 @@ TEST_F(Votes, FollowTheClassesThatAreDroppedAndJoined) {
   EXPECT_NEAR(data.votes[1][data.classes.index("low")].item<double>(), 1.0 / 9, 1e-6);
 }
 
+TEST_F(Votes, MakeTheLabelAfterClassesAreJoined) {
+  ReadOptions options;
+  options.classes.map = ClassRules::parse_map("contempt=drop,sad=low,fear=low");
+  const std::string rows =
+      "Training,,0,4,0,3,0,0,2,0,0,0\n"    // happiness has the most; low has 5
+      "Training,,0,4,0,3,0,0,1,0,0,0\n"    // low has as many: the label stays
+      "PublicTest,,0,0,0,3,0,0,3,4,0,0\n"  // contempt has the most; low has 6
+      "Training,,0,0,0,0,0,0,0,0,0,10\n";
+  for (const bool packed : {false, true}) {
+    Dataset data = read(rows, packed ? ReadOptions() : options);
+    if (packed) {
+      write_dataset(data, scratch_ / "voted.ferpack");
+      options.size = 2;
+      data = read_dataset((scratch_ / "voted.ferpack").string(), options);
+    }
+    std::vector<std::string> labels;
+    for (int64_t row = 0; row < data.size(); ++row)
+      labels.push_back(data.classes.name(data.labels[row].item<int64_t>()));
+    EXPECT_THAT(labels, ElementsAre("low", "Happy", "low"));
+  }
+}
+
 TEST_F(Votes, StayInAPackedFile) {
   const Dataset data = read(rows_);
   write_dataset(data, scratch_ / "voted.ferpack");
