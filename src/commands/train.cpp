@@ -295,9 +295,14 @@ void require_labels(const Dataset& data) {
 
 /// Mean and deviation of each channel over the training images, pixels in [0,1].
 Preprocessing measured_preprocessing(const Dataset& training) {
+  constexpr int64_t kImagesAtOnce = 256;  // a channel of images is copied, and all of them may be more than memory
   Preprocessing preprocessing{training.channels(), training.image_size(), {}, {}};
   for (int64_t channel = 0; channel < training.channels(); ++channel) {
-    auto histogram = at::bincount(training.images.select(1, channel).flatten(), {}, 256).to(torch::kFloat64);
+    auto counts = at::zeros({256}, torch::kInt64);
+    for (const auto& some : training.images.split(kImagesAtOnce)) {
+      counts += at::bincount(some.select(1, channel).flatten(), {}, 256);
+    }
+    const auto histogram = counts.to(torch::kFloat64);
     const auto levels = at::arange(256, torch::kFloat64) / 255.0;
     const double count = histogram.sum().item<double>(), mean = (histogram * levels).sum().item<double>() / count;
     const double variance = (histogram * (levels - mean).square()).sum().item<double>() / count;
