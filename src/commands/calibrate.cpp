@@ -121,6 +121,10 @@ int run(const std::vector<std::string>& arguments) {
   if (out.empty()) throw UserError("fercli calibrate: --out FILE is needed");
   require_room_for_card(out);
   show.begin(options);
+  for (const auto& input : {resolve_model(model.model), fs::path(data.data), fs::path(data.labels.votes)}) {
+    require_other_file("fercli calibrate: --out", out, input);
+    require_other_file("fercli calibrate: the model card of --out", card_path(out), input);
+  }
   const OutputLock lock = output.take(options);
   require_free(options, "out", card_path(out), output.force);
   prepare_machine({});

@@ -122,6 +122,7 @@ int run(const std::vector<std::string>& arguments) {
   if (!options.parse(arguments)) return 0;
   settings.show.begin(options);
   std::optional<OutputLock> lock;
+  for (const auto& file : settings.files) require_other_file("fercli compare: --out", settings.out.path, file);
   if (!settings.out.path.empty()) lock.emplace(settings.out.take(options));
 
   std::vector<json> reports;

@@ -418,14 +418,16 @@ int run_audit(const std::vector<std::string>& arguments) {
   if (!options.parse(arguments)) return 0;
   if (!sheet.empty() && min_correlation >= 1) options.fail("sheet", "has nothing to show with --near 1");
   if (!sheet.empty()) {
-    require_other_file("fercli data audit: --sheet", sheet, words[0]);
+    for (const auto& input : {words[0], source.labels.votes})
+      require_other_file("fercli data audit: --sheet", sheet, input);
     if (!list.path.empty() && fs::absolute(sheet).lexically_normal() == fs::absolute(list.path).lexically_normal())
       options.fail("sheet", "is the file of --out too");
     require_free(options, "sheet", sheet, list.force);
   }
   std::optional<OutputLock> lock;
   if (!list.path.empty()) {
-    require_other_file("fercli data audit: --out", list.path, words[0]);
+    for (const auto& input : {words[0], source.labels.votes})
+      require_other_file("fercli data audit: --out", list.path, input);
     lock.emplace(list.take(options));
   }
   const Dataset data = source.load(options, words[0]);
@@ -452,7 +454,7 @@ int run_audit(const std::vector<std::string>& arguments) {
 void require_outside(const fs::path& source, const fs::path& destination) {
   std::error_code error;
   const fs::path inner = fs::canonical(source, error), outer = fs::canonical(destination, error);
-  if (inner.empty() || outer.empty() || inner == outer) return;
+  if (inner.empty() || outer.empty()) return;
   if (lies_in(inner, outer)) {
     throw UserError(fmt::format("fercli data convert: {} is not replaced, because the source {} lies in it",
                                 destination.string(), source.string()));
@@ -486,7 +488,10 @@ int run_convert(const std::vector<std::string>& arguments) {
   if (is_taken(destination, force)) {
     throw UserError(fmt::format("fercli data convert: {} exists already; --force replaces it", destination.string()));
   }
-  require_outside(words[0], destination);
+  for (const auto& input : {words[0], source.labels.votes}) {
+    require_other_file("fercli data convert:", destination, input);
+    require_outside(input, destination);
+  }
   const OutputLock lock = OutputLock::of_file(destination);
   const std::string asked = format == "auto" ? "" : format;
   const DatasetWriter& writer = find_writer(destination, asked);

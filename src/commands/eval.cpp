@@ -312,6 +312,7 @@ int run(const std::vector<std::string>& arguments) {
   if (!options.parse(arguments)) return 0;
   settings.robustness.attack.trust_code = settings.model.trust_code;
   settings.robustness.check(options, settings.out);
+  require_other_file("fercli eval: --save-adv", settings.robustness.save_adv, settings.data.data);
   settings.show.begin(options);
   DividedWork work(settings.robustness.division, words_of("eval", arguments), settings.out);
   prepare_machine(settings.robustness.division.shared(settings.runtime));

@@ -87,6 +87,11 @@ int run(const std::vector<std::string>& arguments) {
   check(options, settings);
   const bool questions = settings.format == "vnnlib";
   const std::string& out = settings.out.path;
+  for (const auto& file :
+       questions ? std::vector<std::string>{out + "/network.onnx", out + "/instances.csv"} : std::vector{out}) {
+    require_other_file("fercli export: --out", file, resolve_model(settings.model.model));
+    require_other_file("fercli export: --out", file, settings.data.data);
+  }
   require_free(options, "out", questions ? std::filesystem::path(out) / "instances.csv" : std::filesystem::path(out),
                settings.out.force);
   std::optional<OutputFolder> place;

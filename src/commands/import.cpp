@@ -5,6 +5,7 @@
 #include "commands/options/output_file.hpp"
 #include "core/command.hpp"
 #include "core/escape.hpp"
+#include "core/files.hpp"
 #include "core/options.hpp"
 #include "core/runtime.hpp"
 
@@ -24,9 +25,10 @@ int run(const std::vector<std::string>& arguments) {
   out.declare(options, "FILE", "the checkpoint to write, such as net.pt");
   if (!options.parse(arguments)) return 0;
   if (out.path.empty()) throw UserError("fercli import: --out FILE is needed");
+  model.model = files.front();
+  require_other_file("fercli import: --out", out.path, resolve_model(model.model));
   const OutputLock lock = out.take(options);
   prepare_machine({});
-  model.model = files.front();
   const Checkpoint checkpoint = model.load_and_warn();
   save_checkpoint(checkpoint, out.path);
   const auto& input = checkpoint.preprocessing;

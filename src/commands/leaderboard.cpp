@@ -62,6 +62,7 @@ void add_card(const OptionSet& options, const Settings& settings) {
   const fs::path folder = settings.paths.front();
   const auto card = measured_card(settings.card, read_result(settings.result), settings.eps, settings.result);
   const fs::path file = folder / (file_name_of(card.name, "network") + ".json");
+  require_other_file("fercli leaderboard: --name", file, settings.result);
   require_free(options, "name", file, settings.out.force);
   make_folder(folder);
   const auto lock = OutputLock::of_file(file);
@@ -95,6 +96,7 @@ int run(const std::vector<std::string>& arguments) {
   if (!options.parse(arguments)) return 0;
   settings.show.begin(options);
   require_add(options, settings);
+  for (const auto& path : settings.paths) require_other_file("fercli leaderboard: --out", settings.out.path, path);
   std::optional<OutputLock> lock;
   const fs::path file = settings.out.path;
   const bool page = !file.empty() && is_page(options, file);

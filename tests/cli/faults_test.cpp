@@ -266,6 +266,31 @@ TEST_F(Faults, AFileThatIsThereIsReplacedOnlyWithForce) {
   EXPECT_NE(read_file(out), "mine");
 }
 
+TEST_F(Faults, NoCommandReplacesWhatItReads) {
+  const std::string input = place("input.md"), link = place("link.md"), net = place("net.json");
+  write_file(input, "mine");
+  fs::create_symlink(input, link);
+  fs::copy_file(model(), net);
+  const std::vector<std::pair<std::string, std::vector<std::string>>> commands{
+      {input, {"compare", input, "b.json", "--out", link}},
+      {input, {"leaderboard", input, "--out", place("./input.md")}},
+      {input, {"data", "convert", input, link, "--format", "csv"}},
+      {input, {"data", "convert", kFaultFaces, link, "--format", "csv", "--votes", input}},
+      {input, {"data", "audit", kFaultFaces, "--votes", input, "--out", link}},
+      {input, {"calibrate", "-m", net, "-d", input, "--out", link}},
+      {net, {"calibrate", "-m", net, "-d", kFaultFaces, "--split", "all", "--out", place("net.pt")}},
+      {net, {"import", net, "--out", place("./net.json")}},
+      {net, {"export", "-m", net, "--out", net}}};
+  for (auto [file, words] : commands) {
+    words.emplace_back("--force");
+    const auto before = read_file(file);
+    const auto result = run_in_process(words);
+    EXPECT_EQ(result.exit_code, 2) << words[0] << ": " << result.err;
+    EXPECT_THAT(result.err, HasSubstr("would overwrite the input " + file)) << words[0];
+    EXPECT_EQ(read_file(file), before) << words[0];
+  }
+}
+
 TEST_F(Faults, TheCardOfACalibratedNetworkReplacesNothingUnasked) {
   write_file(place("net.json"), "mine");
   const auto result = run_in_process(
@@ -289,6 +314,10 @@ TEST_F(Faults, SavedAdversarialImagesTakeThePlaceOfEarlierOnesAlone) {
     result = run_in_process(eval_words({"-q", "--attacks", "fgsm", "--save-adv", place("worst.ferpack")}));
     EXPECT_EQ(result.exit_code, 0) << result.err;
   }
+  const std::string worst = place("worst.ferpack");
+  result = run_in_process({"eval", "-m", model().string(), "-d", worst, "--attacks", "fgsm", "--save-adv", worst});
+  EXPECT_EQ(result.exit_code, 2);
+  EXPECT_THAT(result.err, HasSubstr("would overwrite the input"));
 }
 
 TEST_F(Faults, ARecordingOfAnotherKindIsRefusedBeforeTheVideoIsOpened) {
