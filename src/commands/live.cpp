@@ -282,6 +282,11 @@ class LiveRun {
     changed_ = false;
   }
 
+  /// Without a name nothing is saved, and the session has said why.
+  static void say_of(const std::string& what, const std::string& name) {
+    if (!name.empty()) inform(what + name);
+  }
+
   void listen() {
     const int key = window_->key();
     if (window_->closed() || key == 'q' || key == kEscape) quit_ = true;
@@ -321,13 +326,16 @@ class LiveRun {
         pipeline_.set_eps(eps_ = std::max(0.5 / 255, eps_ / kEpsFactor));
         break;
       case 's':
-        if (frame_) inform("snapshot " + session_.snapshot(shown_, *frame_));
+        if (frame_) say_of("snapshot ", session_.snapshot(shown_, *frame_));
         break;
-      case 'r': {
-        const std::string name = session_.toggle_recording();
-        inform(name.empty() ? "recording ended" : "recording " + name);
+      case 'r':
+        if (session_.recording()) {
+          session_.toggle_recording();
+          inform("recording ended");
+        } else {
+          say_of("recording ", session_.toggle_recording());
+        }
         break;
-      }
       default:
         break;
     }

@@ -30,6 +30,17 @@ const LiveFace* largest_face(const AnalysedFrame& frame) {
   return best;
 }
 
+/// What a key asks for that cannot be saved is said, and the session goes on. Returns whether it was saved.
+bool saved_or_said(const std::function<void()>& save) {
+  try {
+    save();
+    return true;
+  } catch (const std::runtime_error& error) {
+    warn(reason_of(error));
+    return false;
+  }
+}
+
 }  // namespace
 
 TakenName::TakenName(const std::string& stem, const std::string& extension) {
@@ -131,11 +142,16 @@ void Session::add_shown(const torch::Tensor& bgr, double time) {
     }
     annotated_->add(bgr, time);
   }
-  if (recording_wanted_ && !live_recorder_) {
-    live_recorder_ = std::make_unique<VideoRecorder>(live_name_->name(), bgr.size(1), bgr.size(0), fps_);
-    recording_wanted_ = false;
-  }
-  if (live_recorder_) live_recorder_->add(bgr, time);
+  const bool goes_on = saved_or_said([&] {
+    if (recording_wanted_ && !live_recorder_) {
+      live_recorder_ = std::make_unique<VideoRecorder>(live_name_->name(), bgr.size(1), bgr.size(0), fps_);
+    }
+    if (live_recorder_) live_recorder_->add(bgr, time);
+  });
+  recording_wanted_ = false;
+  if (goes_on) return;
+  end_recording(live_recorder_);
+  live_name_.reset();
 }
 
 std::string Session::toggle_recording() {
@@ -146,19 +162,21 @@ std::string Session::toggle_recording() {
     recording_wanted_ = false;
     return "";
   }
-  live_name_ = std::make_unique<TakenName>("fercli-recording", ".mp4");
-  recording_wanted_ = true;
-  return live_name_->name();
+  recording_wanted_ = saved_or_said([&] { live_name_ = std::make_unique<TakenName>("fercli-recording", ".mp4"); });
+  return recording_wanted_ ? live_name_->name() : "";
 }
 
 std::string Session::snapshot(const torch::Tensor& shown, const AnalysedFrame& frame) {
-  const TakenName taken("fercli-snapshot", ".png");
-  const std::string& name = taken.name();
-  write_png(image_of_bgr(shown), name);
-  for (const auto& face : frame.faces) {
-    write_png(face.reading.crop, fs::path(name).stem().string() + fmt::format("-face{}.png", face.id));
-  }
-  return name;
+  std::string name;
+  const bool saved = saved_or_said([&] {
+    const TakenName taken("fercli-snapshot", ".png");
+    name = taken.name();
+    write_png(image_of_bgr(shown), name);
+    for (const auto& face : frame.faces) {
+      write_png(face.reading.crop, fs::path(name).stem().string() + fmt::format("-face{}.png", face.id));
+    }
+  });
+  return saved ? name : "";
 }
 
 nlohmann::json Session::summary(const PipelineStatus& status, int64_t faces, const std::string& source) const {

@@ -57,11 +57,13 @@ class Session {
   /// Whether `add_shown` would keep the picture.
   bool wants_shown() const { return !outputs_.record_annotated.empty() || live_recorder_ != nullptr; }
 
-  /// `r`: starts or ends a recording of what is shown; returns its name, or "" when it ended.
+  /// `r`: starts or ends a recording of what is shown; returns its name, or "" when it ended, or cannot be made, which
+  /// is said.
   std::string toggle_recording();
   bool recording() const { return live_recorder_ != nullptr || recording_wanted_; }
 
-  /// `s`: the picture shown and the crops that the network saw; returns the picture's name.
+  /// `s`: the picture shown and the crops that the network saw; returns the picture's name, or "" where they cannot be
+  /// saved, which is said.
   std::string snapshot(const torch::Tensor& shown, const AnalysedFrame& frame);
 
   /// Completes the files; session.json and timeline.png. Does all that can be done, then throws RunError that says what

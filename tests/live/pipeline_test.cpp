@@ -374,6 +374,25 @@ TEST(Sessions, TakeNamesThatNoOtherSessionHas) {
   EXPECT_FALSE(std::filesystem::exists(folder / "fercli-recording2.mp4")) << "nothing was recorded";
 }
 
+TEST(Sessions, GoOnWhereAKeyCannotSave) {
+  const ScratchFolder folder;
+  const auto here = std::filesystem::current_path();
+  const auto gone = folder / "gone";
+  std::filesystem::create_directory(gone);
+  std::filesystem::current_path(gone);
+  std::filesystem::remove(gone);
+  Session session({}, LabelSet::fer2013(), 10);
+  testing::internal::CaptureStderr();
+  EXPECT_EQ(session.toggle_recording(), "");
+  EXPECT_FALSE(session.recording());
+  EXPECT_EQ(session.snapshot(torch::zeros({48, 64, 3}, torch::kUInt8), {}), "");
+  const std::string said = testing::internal::GetCapturedStderr();
+  std::filesystem::current_path(here);
+  for (const char* name : {"fercli-recording1.mp4", "fercli-snapshot1.png"}) {
+    EXPECT_THAT(said, testing::HasSubstr(std::string(name) + ": cannot be written (")) << said;
+  }
+}
+
 TEST(Sessions, ThatAreRefusedLeaveTheLogsAsTheyWere) {
   const ScratchFolder folder;
   write_file(folder / "log.csv", "mine");
