@@ -75,13 +75,15 @@ std::string format_per_image_csv(const std::vector<AttackedImage>& images, const
       "psnr,ssim,success_8bit,success_float,minimal_eps,file,minimal_file,sure\n";
   for (const auto& image : images) {
     const auto before = static_cast<size_t>(top_of(image.clean)), after = static_cast<size_t>(top_of(image.after));
-    const std::string minimal = !image.minimal_eps ? "" : fmt::format("{:.6g}", *image.minimal_eps);
+    const bool reached = image.minimal_eps && std::isfinite(*image.minimal_eps);
+    const std::string minimal = reached ? fmt::format("{:.6g}", *image.minimal_eps) : "";
+    const std::string noise = std::isfinite(image.psnr) ? fmt::format("{:.3f}", image.psnr) : "";
     const std::string similarity = std::isfinite(image.ssim) ? fmt::format("{:.5f}", image.ssim) : "";
-    text += fmt::format("{},{},{},{:.6f},{},{:.6f},{:.6f},{},{:.6f},{:.3f},{},{:d},{:d},{},{},{},{:d}\n",
+    text += fmt::format("{},{},{},{:.6f},{},{:.6f},{:.6f},{},{:.6f},{},{},{:d},{:d},{},{},{},{:d}\n",
                         csv_field(image.id), csv_field(classes[static_cast<size_t>(image.label)]),
                         csv_field(classes[before]), image.clean[before], csv_field(classes[after]), image.after[after],
-                        image.after[static_cast<size_t>(image.label)], std::lround(image.linf * 255), image.l2,
-                        image.psnr, similarity, image.success, image.float_success, minimal, csv_field(image.file),
+                        image.after[static_cast<size_t>(image.label)], std::lround(image.linf * 255), image.l2, noise,
+                        similarity, image.success, image.float_success, minimal, csv_field(image.file),
                         csv_field(image.minimal_file), image.sure);
   }
   return text;

@@ -451,6 +451,13 @@ TEST_F(AttackCommand, WithoutAnySureImageTheBestIsShownAndTheRunFails) {
   EXPECT_THAT(result.out, testing::Not(testing::HasSubstr("->")));
 }
 
+TEST_F(AttackCommand, AnImageThatIsUnchangedIsCalledSo) {
+  const auto result = attack(
+      goal(), {"--image", first_face().string(), "--attack", "pgd:steps=1,alpha=1e-9", "--out", out_.path().string()});
+  EXPECT_THAT(result.out, testing::HasSubstr("Linf 0/255, unchanged"));
+  EXPECT_THAT(read_file(out_ / "per_image.csv"), testing::Not(testing::HasSubstr(",inf")));
+}
+
 TEST_F(AttackCommand, ASuccessNeedsAnOriginalThatTheNetworkIsSureOf) {
   const auto result = run_in_process({"attack", "untargeted", "--model", unsure_model().string(), "--image",
                                       first_face().string(), "--eps", "64/255", "--threads", "1", "--json"});

@@ -25,6 +25,11 @@ std::string shortened(const std::string& name, size_t room) {
   return id.size() <= room ? id : "..." + id.substr(id.size() - room + 3);
 }
 
+/// Of equal images the PSNR is infinite.
+std::string psnr_text(const AttackedImage& image, const std::string& before = "") {
+  return std::isfinite(image.psnr) ? fmt::format("{}{:.1f} dB", before, image.psnr) : "unchanged";
+}
+
 std::vector<PrintedCell> image_row(const AttackedImage& image, const AttackReport& report) {
   std::vector<PrintedCell> row{image.id,
                                verdict(image.clean, report.classes),
@@ -32,7 +37,7 @@ std::vector<PrintedCell> image_row(const AttackedImage& image, const AttackRepor
                                verdict(image.after, report.classes),
                                figure_cell(fmt::format("{}/255", std::lround(image.linf * 255))),
                                figure_cell(fmt::format("{:.2f}", image.l2)),
-                               figure_cell(std::isfinite(image.psnr) ? fmt::format("{:.1f} dB", image.psnr) : "-"),
+                               figure_cell(psnr_text(image)),
                                figure_cell(std::isfinite(image.ssim) ? fmt::format("{:.3f}", image.ssim) : "-")};
   if (report.plan.minimal_eps) {
     row.push_back(figure_cell(image.minimal_eps ? format_eps(*image.minimal_eps, report.plan.threat.norm) : "-"));
@@ -135,10 +140,9 @@ void print_attack(const AttackReport& report, const ShowOptions& show) {
     print_text("\n");
     show.print({stage_table(report.result)});
   }
-  print_text("\n{}: {} {} {}{}, Linf {}/255, PSNR {:.1f} dB\n",
-             best.success ? "Best example" : "No success; the best try", verdict(best.clean, report.classes),
-             best.success ? "->" : "before,", verdict(best.after, report.classes), best.success ? "" : " after",
-             std::lround(best.linf * 255), best.psnr);
+  print_text("\n{}: {} {} {}{}, Linf {}/255, {}\n", best.success ? "Best example" : "No success; the best try",
+             verdict(best.clean, report.classes), best.success ? "->" : "before,", verdict(best.after, report.classes),
+             best.success ? "" : " after", std::lround(best.linf * 255), psnr_text(best, "PSNR "));
   const std::string folder = report.folder.string();
   print_text(
       "  {0}/adversarial_attack.png   original | perturbation | adversarial\n  {0}/original.png, adversarial.png\n",
