@@ -15,70 +15,93 @@ namespace {
 constexpr double kWorthASecondLook = 0.7;
 constexpr size_t kMostOfOneImage = 100;
 
+/// The rows of each image that there is, ascending: one row, or all that are equal. By their first rows.
+std::vector<std::vector<int64_t>> distinct_images(int64_t rows, const DuplicateReport& equal) {
+  std::vector<const DuplicateGroup*> group_of(static_cast<size_t>(rows), nullptr);
+  for (const auto& group : equal.groups)
+    for (const int64_t row : group.rows) group_of[static_cast<size_t>(row)] = &group;
+  std::vector<std::vector<int64_t>> images;
+  for (int64_t row = 0; row < rows; ++row) {
+    const DuplicateGroup* group = group_of[static_cast<size_t>(row)];
+    if (group == nullptr) images.push_back({row});
+    if (group != nullptr && group->rows.front() == row) images.push_back(group->rows);
+  }
+  return images;
+}
+
 /// Grey images of one size, one behind the other.
 class Thumbnails {
  public:
-  explicit Thumbnails(const Dataset& data, Observer& observer)
-      : pixels_(torch::empty({data.size(), kThumbSide, kThumbSide}, torch::kUInt8)) {
+  Thumbnails(const Dataset& data, const std::vector<std::vector<int64_t>>& images, Observer& observer)
+      : pixels_(torch::empty({static_cast<int64_t>(images.size()), kThumbSide, kThumbSide}, torch::kUInt8)) {
     for_each_image(
-        "Shrinking", data.size(), 64,
-        [&](int64_t row) {
-          pixels_[row].copy_(resize_image(convert_channels(data.images[row], 1), kThumbSide, kThumbSide)[0]);
+        "Shrinking", pixels_.size(0), 64,
+        [&](int64_t image) {
+          const auto full = data.images[images[static_cast<size_t>(image)].front()];
+          pixels_[image].copy_(resize_image(convert_channels(full, 1), kThumbSide, kThumbSide)[0]);
         },
         observer);
   }
 
-  const uint8_t* of(int64_t row) const { return pixels_.data_ptr<uint8_t>() + row * kThumbSide * kThumbSide; }
+  int64_t size() const { return pixels_.size(0); }
+  const uint8_t* of(int64_t image) const { return pixels_.data_ptr<uint8_t>() + image * kThumbSide * kThumbSide; }
 
  private:
   torch::Tensor pixels_;
 };
 
-/// What is found for one image after the other.
+using Sight = std::pair<double, WindowPlace>;  ///< the correlation there
+
+/// What is found for one image after the other, of those that are not equal pixel by pixel.
 class NearSearch {
-  using Sight = std::pair<double, WindowPlace>;  ///< the correlation there
-
  public:
-  NearSearch(const Dataset& data, double min_correlation, Observer& observer)
-      : data_(data), min_correlation_(min_correlation), thumbnails_(data, observer), index_(middle_hashes()) {}
+  NearSearch(const Dataset& data, const std::vector<std::vector<int64_t>>& images, double min_correlation,
+             Observer& observer)
+      : images_(images),
+        min_correlation_(min_correlation),
+        thumbnails_(data, images, observer),
+        index_(middle_hashes()) {}
 
-  /// The pairs of one image with any others, the most alike first.
-  std::vector<NearPair> pairs_of(int64_t row) const {
+  /// Rows of others that are like this image, the most alike first, of equals the first row.
+  std::vector<std::pair<int64_t, Sight>> like(int64_t image) const {
     std::map<int64_t, Sight> best;
     std::vector<uint32_t> others;
-    for (const auto& window : window_hashes(thumbnails_.of(row))) {
+    for (const auto& window : window_hashes(thumbnails_.of(image))) {
       for (const bool mirrored : {false, true}) {
         others.clear();
         index_.find(mirrored ? window.mirrored : window.hash, others);
         const WindowPlace place{window.place.right, window.place.down, mirrored};
         for (const int64_t other : others) {
-          if (other != row) look_at(other, row, place, best[other]);
+          if (other != image) look_at(other, image, place, best[other]);
         }
       }
     }
-    std::vector<NearPair> pairs;
-    for (const auto& [other, found] : best) {
-      if (found.first >= min_correlation_ && !equal(other, row)) pairs.push_back(pair_of(other, row, found));
+    std::vector<std::pair<int64_t, Sight>> found;
+    for (const auto& [other, sight] : best) {
+      if (sight.first < min_correlation_) continue;
+      const auto& rows = images_[static_cast<size_t>(other)];
+      for (size_t i = 0; i < std::min(rows.size(), kMostOfOneImage); ++i) found.emplace_back(rows[i], sight);
     }
-    std::stable_sort(pairs.begin(), pairs.end(),
-                     [](const auto& a, const auto& b) { return a.correlation > b.correlation; });
-    if (pairs.size() > kMostOfOneImage) pairs.resize(kMostOfOneImage);
-    return pairs;
+    std::sort(found.begin(), found.end(), [](const auto& a, const auto& b) {
+      return a.second.first != b.second.first ? a.second.first > b.second.first : a.first < b.first;
+    });
+    if (found.size() > kMostOfOneImage) found.resize(kMostOfOneImage);
+    return found;
   }
 
  private:
   std::vector<uint64_t> middle_hashes() const {
     std::vector<uint64_t> hashes;
-    for (int64_t row = 0; row < data_.size(); ++row) {
-      hashes.push_back(middle_hash(thumbnails_.of(row)).hash);
+    for (int64_t image = 0; image < thumbnails_.size(); ++image) {
+      hashes.push_back(middle_hash(thumbnails_.of(image)).hash);
     }
     return hashes;
   }
 
   /// Here, and, if there is something to see, one step to each side.
-  void look_at(int64_t other, int64_t row, const WindowPlace& place, Sight& best) const {
+  void look_at(int64_t other, int64_t image, const WindowPlace& place, Sight& best) const {
     const auto look = [&](const WindowPlace& there) {
-      const double correlation = window_correlation(thumbnails_.of(other), thumbnails_.of(row), there);
+      const double correlation = window_correlation(thumbnails_.of(other), thumbnails_.of(image), there);
       if (correlation > best.first) best = {correlation, there};
       return correlation;
     };
@@ -89,20 +112,35 @@ class NearSearch {
     }
   }
 
-  bool equal(int64_t a, int64_t b) const { return torch::equal(data_.images[a], data_.images[b]); }
-
-  /// `found`: where `row` has what `other` has in its middle.
-  static NearPair pair_of(int64_t other, int64_t row, const Sight& found) {
-    const WindowPlace& place = found.second;
-    if (other < row) return {other, row, found.first, place.mirrored, place.right, place.down};
-    return {row, other, found.first, place.mirrored, place.mirrored ? place.right : -place.right, -place.down};
-  }
-
-  const Dataset& data_;
+  const std::vector<std::vector<int64_t>>& images_;  ///< the rows of each
   double min_correlation_;
   Thumbnails thumbnails_;
   HashIndex index_;
 };
+
+/// `found`: where `row` has what `other` has in its middle.
+NearPair pair_of(int64_t other, int64_t row, const Sight& found) {
+  const WindowPlace& place = found.second;
+  if (other < row) return {other, row, found.first, place.mirrored, place.right, place.down};
+  return {row, other, found.first, place.mirrored, place.mirrored ? place.right : -place.right, -place.down};
+}
+
+/// The best that was found for each two rows. `found`: by images, whose rows are given.
+std::map<std::pair<int64_t, int64_t>, NearPair> best_pairs(
+    const std::vector<std::vector<int64_t>>& images, const std::vector<std::vector<std::pair<int64_t, Sight>>>& found) {
+  std::map<int64_t, size_t> image_of;
+  for (size_t image = 0; image < images.size(); ++image)
+    for (const int64_t row : images[image]) image_of[row] = image;
+  std::map<std::pair<int64_t, int64_t>, NearPair> best;
+  for (const auto& [row, image] : image_of) {
+    for (const auto& [other, sight] : found[image]) {
+      const NearPair pair = pair_of(other, row, sight);
+      NearPair& kept = best[{pair.first, pair.second}];
+      if (pair.correlation > kept.correlation) kept = pair;
+    }
+  }
+  return best;
+}
 
 /// Rows of `from` with a pair in `into` and no equal image there.
 Leak near_leak(const Dataset& data, const NearReport& report, const DuplicateReport& equal, Split from, Split into) {
@@ -132,21 +170,15 @@ Leak near_leak(const Dataset& data, const NearReport& report, const DuplicateRep
 
 NearReport find_near_duplicates(const Dataset& data, double min_correlation, const DuplicateReport& equal,
                                 Observer& observer) {
-  const NearSearch search(data, min_correlation, observer);
-  std::vector<std::vector<NearPair>> found(static_cast<size_t>(data.size()));
+  const auto images = distinct_images(data.size(), equal);
+  const NearSearch search(data, images, min_correlation, observer);
+  std::vector<std::vector<std::pair<int64_t, Sight>>> found(images.size());
   for_each_image(
-      "Looking for near-duplicates", data.size(), 16,
-      [&](int64_t row) { found[static_cast<size_t>(row)] = search.pairs_of(row); }, observer);
-  std::map<std::pair<int64_t, int64_t>, NearPair> best;
-  for (const auto& pairs : found) {
-    for (const auto& pair : pairs) {
-      NearPair& kept = best[{pair.first, pair.second}];
-      if (pair.correlation > kept.correlation) kept = pair;
-    }
-  }
+      "Looking for near-duplicates", static_cast<int64_t>(images.size()), 16,
+      [&](int64_t image) { found[static_cast<size_t>(image)] = search.like(image); }, observer);
   NearReport report;
   std::set<int64_t> rows;
-  for (const auto& [ignored, pair] : best) {
+  for (const auto& [ignored, pair] : best_pairs(images, found)) {
     report.pairs.push_back(pair);
     rows.insert({pair.first, pair.second});
   }

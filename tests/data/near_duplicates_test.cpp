@@ -79,6 +79,29 @@ TEST(NearDuplicates, ColourAndSizeDoNotMatter) {
   EXPECT_EQ(report.pairs[0].down, 1);
 }
 
+/// The largest number of images that were gone through.
+class Counting : public Observer {
+ public:
+  void begin(const Work& work) override { most = std::max(most, work.total); }
+
+  int64_t most = 0;
+};
+
+TEST(NearDuplicates, OfManyEqualImagesOneIsLookedAtAndEachHasThePairs) {
+  std::vector<torch::Tensor> images(400, cut(blots(0)));
+  images[7] = cut(blots(0), 1, 0);
+  images[9] = cut(blots(1));
+  const Dataset data = dataset_of(images);
+  Counting counting;
+  const NearReport report = find_near_duplicates(data, 0.9, find_equal_pixels(data), counting);
+  EXPECT_EQ(counting.most, 3);
+  EXPECT_EQ(report.images, 399);
+  ASSERT_EQ(report.pairs.size(), 398u) << "each of the equal ones with image 7";
+  for (const auto& pair : report.pairs) EXPECT_TRUE(pair.first == 7 || pair.second == 7);
+  EXPECT_EQ(report.pairs.front().right, 1);
+  EXPECT_EQ(report.pairs.back().right, -1);
+}
+
 TEST(NearDuplicates, EqualImagesAndThoseOfOneGreyAreNone) {
   std::vector<torch::Tensor> images;
   for (int64_t i = 0; i < 8; ++i) images.push_back(cut(blots(i)));
