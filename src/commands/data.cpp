@@ -461,6 +461,17 @@ void require_outside(const fs::path& source, const fs::path& destination) {
   }
 }
 
+void say_how_numbers_are_read(const Dataset& data, const DatasetWriter& writer, const fs::path& destination) {
+  if (writer.keeps_names) return;
+  std::vector<std::string> numbers;
+  const LabelSet classes = occurring_classes(data);
+  for (const auto& name : classes.names())
+    if (label_number(name)) numbers.push_back(name);
+  if (numbers.empty()) return;
+  inform(fmt::format("{}: its classes called {} are read as the numbers of emotions, but with --classes folder",
+                     destination.string(), join(numbers, ", ")));
+}
+
 /// Labels, splits and pixels are kept by every format.
 void say_what_is_lost(const Dataset& data, const DatasetWriter& writer, const fs::path& destination) {
   std::vector<std::string> lost;
@@ -498,6 +509,7 @@ int run_convert(const std::vector<std::string>& arguments) {
   const Dataset data = source.load(options, words[0]);
   writer.write(data, destination, ProgressObserver::terminal());
   say_what_is_lost(data, writer, destination);
+  say_how_numbers_are_read(data, writer, destination);
   if (source.show.json) {
     print_json({{"command", "data convert"},
                 {"source", data.name},

@@ -191,6 +191,22 @@ TEST_F(DataCommand, ConvertSaysWhatAFormatDoesNotKeep) {
   EXPECT_THAT(said("b.ferpack"), ::testing::Not(HasSubstr("not in it")));
 }
 
+TEST_F(DataCommand, ConvertSaysHowClassesThatAreCalledByNumbersAreRead) {
+  Dataset data = test::sample_dataset(4);
+  data.classes = LabelSet({"0", "1"});
+  data.labels = torch::tensor({0, 1, 0, 1}, torch::kInt64);
+  write_dataset(data, folder / "own.ferpack");
+  for (const char* name : {"own.csv", "tree", "again.ferpack"}) {
+    const auto run = test::run_in_process({"data", "convert", at("own.ferpack"), at(name)});
+    EXPECT_EQ(run.exit_code, 0) << run.err;
+    const bool said = run.err.find("classes called 0, 1 are read as the numbers of emotions") != std::string::npos;
+    EXPECT_EQ(said, std::string(name) != "again.ferpack") << name << run.err;
+    ReadOptions options;
+    options.classes.as_found = true;
+    EXPECT_THAT(read_dataset(at(name), options).classes.names(), ::testing::ElementsAre("0", "1")) << name;
+  }
+}
+
 TEST_F(DataCommand, ConvertDoesNotOverwriteUnlessForced) {
   write_file(folder / "faces.csv", "precious");
   const auto refused = run_data({"convert", source, at("faces.csv")});

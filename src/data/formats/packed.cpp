@@ -84,7 +84,7 @@ Dataset read(const std::string& source, const ReadOptions& options) {
 }
 
 const Register<DatasetReader> registered_reader{{"packed", "a packed data set (.ferpack)", recognises, read}};
-const Register<DatasetWriter> registered_writer{{"packed", ".ferpack", write, true, true}};
+const Register<DatasetWriter> registered_writer{{"packed", ".ferpack", write, true, true, true}};
 
 }  // namespace
 

@@ -41,7 +41,8 @@ LabelReading::LabelReading(const ClassRules& rules, const LabelSet& usual)
 int64_t LabelReading::read(std::string_view word) {
   if (word.empty()) return -1;
   const auto number = rules_.as_found ? std::nullopt : label_number(word);
-  if (number) {
+  const auto named = classes_.find(word);
+  if (number && !named) {
     has_numbers_ = true;
     if (const auto name = numbered_class(numbering_, *number)) return add_class(classes_, *name);
     const int first = numbering_ == LabelSet::raf_db() ? 1 : 0;
@@ -49,7 +50,7 @@ int64_t LabelReading::read(std::string_view word) {
                                             first + numbering_.size() - 1,
                                             rules_.numbering ? "" : "; --data-labels says what numbers mean"));
   }
-  if (const auto index = classes_.find(word)) return *index;
+  if (named) return *named;
   if (rules_.any_name()) return add_class(classes_, std::string(word));
   throw std::invalid_argument(fmt::format("emotion '{}' is neither a number nor a known name{} ({})",
                                           word.substr(0, 20), did_you_mean(word, classes_.names()), rules_.allowed()));

@@ -17,6 +17,7 @@ struct DatasetWriter {
   std::string extension;  ///< that asks for it: ".csv", ".ferpack"; "" where there is none
   void (*write)(const Dataset& data, const std::filesystem::path& destination, Observer& observer);
   bool keeps_votes = false, keeps_groups = false;
+  bool keeps_names = false;  ///< of classes that are called by numbers, which are else read as those of emotions
 };
 
 /// The writer named `format`, or with "" the one whose extension the destination has (no extension means a folder).

@@ -109,6 +109,20 @@ TEST_F(Csv, NumbersMeanWhatTheCallerSays) {
   EXPECT_EQ(read(text, alphabetical).labels[0].item<int64_t>(), 6);  // Neutral
 }
 
+TEST_F(Csv, ClassesThatAreCalledByNumbersAreMeantByTheirNames) {
+  ReadOptions own = tiny_, mapped = tiny_;
+  own.classes.numbering = LabelSet::parse("1,0");
+  mapped.classes.map = ClassRules::parse_map("0=Happy,1=Sad");
+  const std::string text = "emotion,pixels\n0,1 2 3 4\n1,5 6 7 8\n";
+  const auto names = [&](const ReadOptions& options) {
+    const Dataset data = read(text, options);
+    return std::vector{data.classes.name(data.labels[0].item<int64_t>()),
+                       data.classes.name(data.labels[1].item<int64_t>())};
+  };
+  EXPECT_THAT(names(own), ElementsAre("0", "1"));
+  EXPECT_THAT(names(mapped), ElementsAre("Happy", "Sad"));
+}
+
 TEST_F(Csv, FieldsMayBeSeparatedBySemicolonsOrTabs) {
   for (const char* text :
        {"emotion;pixels;Usage\n3;1 2 3 4;Training\n", "emotion\tpixels\tUsage\n3\t1 2 3 4\tTraining\n"}) {
