@@ -435,7 +435,7 @@ void HttpServer::State::serve_connection(DeadlineStream& stream) {
 void HttpServer::State::accept_connections() {
   const auto most = settings.most_connections + static_cast<int64_t>(kSpareThreads);
   int last = kBacklog;  // what the system has taken for us is served before the end
-  while (!draining || last-- > 0) {
+  while (!draining || last > 0) {
     if (accepted >= most) {  // all threads are taken: others wait in the system's queue
       std::this_thread::sleep_for(std::chrono::milliseconds(kFullMilliseconds));
       continue;
@@ -445,6 +445,7 @@ void HttpServer::State::accept_connections() {
       if (draining) break;
       continue;
     }
+    if (draining) --last;
     const int socket = accept4(listener, nullptr, nullptr, SOCK_CLOEXEC);
     if (socket < 0) {
       // No descriptors are left: the connection waits until another has ended.

@@ -872,6 +872,36 @@ TEST_F(ServingWithLimits, ConnectionsBeyondTheLimitAreTurnedAway) {
   expect_refused(second.read(), 503, "too many connections");
 }
 
+TEST_F(ServingWithLimits, ConnectionsThatWaitForAThreadAtTheStopAreAnswered) {
+  HttpSettings settings = limits();
+  settings.most_connections = 1;
+  RunningServer server(*api_, settings);
+  const auto connected = [&](int count) {
+    std::vector<std::unique_ptr<CheckedClient>> clients;
+    for (int i = 0; i < count; ++i) clients.push_back(std::make_unique<CheckedClient>(server.port()));
+    return clients;
+  };
+  auto held = connected(1);
+  EXPECT_EQ(held[0]->request("GET", "/test").status, 200);
+  held[0]->send("GET /test HTTP/1.1\r\n");
+  const auto lingering = connected(32);  // each takes a spare thread for a second
+  for (const auto& client : lingering) EXPECT_EQ(client->read().status, 503);
+  auto waiting = connected(40);
+  for (const auto& client : waiting) client->send("GET /test HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  std::thread stopper([&] { server.stop(); });
+  int answered = 0;
+  for (auto& client : waiting) {
+    try {
+      answered += client->read().status == 503;
+    } catch (const std::runtime_error&) {  // reset
+    }
+    client.reset();
+  }
+  held.clear();
+  stopper.join();
+  EXPECT_EQ(answered, 40);
+}
+
 TEST_F(ServingWithLimits, ARequestThatTricklesInIsGivenUp) {
   HttpSettings settings = limits();
   settings.request_seconds = 0.3;
