@@ -9,8 +9,8 @@
 
 namespace fercli {
 
-/// One section of a report, registered by its own file in report/sections/. `name` is its anchor and, as
-/// "NAME.title", the key of its title in texts.cpp (no title: above the first section).
+/// One section of a report, registered with its texts by its own file in report/sections/. `name` is its anchor and, as
+/// "NAME.title", the key of its title (no title: above the first section).
 struct Section {
   static constexpr const char* kKind = "report section";
   std::string name;

@@ -33,6 +33,11 @@ TEST(ReportTexts, BothLanguagesHaveTheSamePlaces) {
   EXPECT_THROW(words_of("report.title", "en"), std::logic_error) << "a place without a value";
 }
 
+TEST(ReportTexts, AKeyHasOneText) {
+  EXPECT_THROW((RegisterTexts{{"regions.title", {"Parts of the face", "Parties du visage"}}}), std::logic_error);
+  EXPECT_EQ(words_of("regions.title", "en"), "What matters in the face");
+}
+
 TEST(ReportTexts, StoredSentencesOfEachFormAreSaidInFrenchWithTheSameValues) {
   std::set<std::string> french;
   for (const auto& [key, wording] : stored_sentences()) {

@@ -28,6 +28,19 @@ std::vector<Block> write(const Page& page) {
   return write_models(page, "autoattack", cascade);
 }
 
+const RegisterTexts texts{
+    {"autoattack.title", {"AutoAttack", "AutoAttack"}},
+    {"autoattack.intro",
+     {"The standard cascade of four attacks without parameters to tune, the figure to compare with published ones "
+      "(Croce and Hein, ICML 2020). Each attack sees only the images that withstood those before it.",
+      "La cascade de référence de quatre attaques sans paramètre à régler, le chiffre à comparer à ceux publiés "
+      "(Croce et Hein, ICML 2020). Chaque attaque ne voit que les images qui ont résisté aux précédentes."}},
+    {"autoattack.table",
+     {"What the cascade leaves, and how many images each of its attacks broke.",
+      "Ce que laisse la cascade, et combien d’images chacune de ses attaques a cassées."}},
+    {"autoattack.broken", {"Broken by {stage}", "Cassées par {stage}"}},
+};
+
 const Register<Section> registered{{"autoattack", 40, write}};
 
 }  // namespace

@@ -55,6 +55,24 @@ std::vector<Block> write(const Page& page) {
   return write_models(page, "calibration_under_attack", of_model);
 }
 
+const RegisterTexts texts{
+    {"calibration_under_attack.title", {"Confidence under attack", "Confiance sous attaque"}},
+    {"calibration_under_attack.intro",
+     {"A model that is fooled should at least be unsure. This is how sure it is.",
+      "Un modèle trompé devrait au moins hésiter. Voici combien il est sûr de lui."}},
+    {"calibration_under_attack.table",
+     {"Unaltered and attacked images compared.", "Images intactes et attaquées comparées."}},
+    {"calibration_under_attack.figure_title",
+     {"{model}: confidence under attack, {data}", "{model} : confiance sous attaque, {data}"}},
+    {"calibration_under_attack.alt",
+     {"Reliability diagram of {model}, unaltered and attacked images",
+      "Diagramme de fiabilité de {model}, images intactes et attaquées"}},
+    {"calibration_under_attack.figure",
+     {"Share of right answers against confidence, at eps {eps}. Bars are 95 % intervals.",
+      "Part de réponses justes selon la confiance, à eps {eps}. Barres : intervalles à 95 %."}},
+    {"metric.mean_confidence", {"Mean confidence", "Confiance moyenne"}},
+};
+
 const Register<Section> registered{{"calibration_under_attack", 110, write}};
 
 }  // namespace

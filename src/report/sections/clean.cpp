@@ -128,6 +128,46 @@ std::vector<Block> write(const Page& page) {
   return blocks;
 }
 
+const RegisterTexts texts{
+    {"clean.title", {"Unaltered images", "Images intactes"}},
+    {"clean.metrics", {"How well each model does without an adversary.", "Ce que vaut chaque modèle sans adversaire."}},
+    {"clean.confusion_title", {"{model}: confusion matrix, {data}", "{model} : matrice de confusion, {data}"}},
+    {"clean.confusion_alt",
+     {"Confusion matrix of {model}: true classes in rows, predicted ones in columns",
+      "Matrice de confusion de {model} : classes vraies en lignes, prédites en colonnes"}},
+    {"clean.confusion",
+     {"What each emotion is taken for. The number in a cell counts images; the colour is their share of the row.",
+      "Pour quoi chaque émotion est prise. Le nombre d’une case compte des images ; la couleur est leur part de la "
+      "ligne."}},
+    {"clean.confusion_table",
+     {"The confusion matrix as numbers of images", "La matrice de confusion en nombres d’images"}},
+    {"clean.per_class",
+     {"Each emotion by itself. Precision: how often the answer is right when given; recall: how many of its images "
+      "are found.",
+      "Chaque émotion à part. Précision : part de réponses justes parmi celles données ; rappel : part de ses images "
+      "retrouvées."}},
+    {"clean.reliability_title",
+     {"{model}: is its confidence right? {data}", "{model} : sa confiance est-elle juste ? {data}"}},
+    {"clean.reliability_alt",
+     {"Reliability diagram of {model}: accuracy against confidence",
+      "Diagramme de fiabilité de {model} : exactitude selon la confiance"}},
+    {"clean.reliability",
+     {"On the diagonal, “80 % sure” means right in 80 % of the cases; below it, the model is too sure of itself. "
+      "Bars are 95 % intervals. Calibration error {ece}.",
+      "Sur la diagonale, « sûr à 80 % » veut dire juste dans 80 % des cas ; en dessous, le modèle est trop sûr de "
+      "lui. Les barres sont des intervalles à 95 %. Erreur de calibration {ece}."}},
+    {"clean.bins", {"measured, with 95 % intervals", "mesurée, avec intervalles à 95 %"}},
+    {"metric.accuracy_deduplicated",
+     {"Accuracy without images that are in the training set", "Exactitude sans les images déjà vues à l’entraînement"}},
+    {"metric.macro_f1", {"Macro F1", "F1 macro"}},
+    {"metric.precision", {"Precision", "Précision"}},
+    {"metric.recall", {"Recall", "Rappel"}},
+    {"metric.f1", {"F1", "F1"}},
+    {"axis.predicted", {"predicted class", "classe prédite"}},
+    {"axis.true", {"true class", "classe vraie"}},
+    {"axis.share_of_class", {"share of the true class (%)", "part de la classe vraie (%)"}},
+};
+
 const Register<Section> registered{{"clean", 20, write}};
 
 }  // namespace

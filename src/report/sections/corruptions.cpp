@@ -75,6 +75,45 @@ std::vector<Block> write(const Page& page) {
   return write_models(page, "corruptions", of_model);
 }
 
+const RegisterTexts texts{
+    {"corruptions.title", {"Common corruptions", "Dégradations courantes"}},
+    {"corruptions.intro",
+     {"Fifteen kinds of damage that nobody intends, in five severities (Hendrycks and Dietterich, ICLR 2019, adapted "
+      "to small grey images).",
+      "Quinze sortes de dégâts que personne ne veut, en cinq gravités (Hendrycks et Dietterich, ICLR 2019, adaptées "
+      "aux petites images grises)."}},
+    {"corruptions.figure_title",
+     {"{model}: accuracy under corruptions (%), {data}", "{model} : exactitude sous dégradations (%), {data}"}},
+    {"corruptions.alt",
+     {"Heat map: accuracy of {model} under each corruption and severity",
+      "Carte de chaleur : exactitude de {model} sous chaque dégradation et gravité"}},
+    {"corruptions.figure",
+     {"Accuracy under each corruption; on the same images unaltered: {clean}. Bright is good.",
+      "Exactitude sous chaque dégradation ; sur les mêmes images intactes : {clean}. Clair : bon."}},
+    {"corruptions.table",
+     {"Accuracy under each corruption and severity.", "Exactitude sous chaque dégradation et gravité."}},
+    {"axis.severity", {"severity", "gravité"}},
+    {"family.noise", {"noise", "bruit"}},
+    {"family.blur", {"blur", "flou"}},
+    {"family.weather", {"weather", "météo"}},
+    {"family.digital", {"digital", "numérique"}},
+    {"corruption.gaussian_noise", {"Gaussian noise", "Bruit gaussien"}},
+    {"corruption.shot_noise", {"Shot noise", "Bruit de grenaille"}},
+    {"corruption.impulse_noise", {"Impulse noise", "Bruit impulsionnel"}},
+    {"corruption.defocus_blur", {"Defocus blur", "Défaut de mise au point"}},
+    {"corruption.glass_blur", {"Frosted glass", "Verre dépoli"}},
+    {"corruption.motion_blur", {"Motion blur", "Flou de bougé"}},
+    {"corruption.zoom_blur", {"Zoom blur", "Flou de zoom"}},
+    {"corruption.snow", {"Snow", "Neige"}},
+    {"corruption.frost", {"Frost", "Givre"}},
+    {"corruption.fog", {"Fog", "Brouillard"}},
+    {"corruption.brightness", {"Brightness", "Luminosité"}},
+    {"corruption.contrast", {"Low contrast", "Faible contraste"}},
+    {"corruption.elastic_transform", {"Elastic distortion", "Déformation élastique"}},
+    {"corruption.pixelate", {"Pixelation", "Pixellisation"}},
+    {"corruption.jpeg_compression", {"JPEG compression", "Compression JPEG"}},
+};
+
 const Register<Section> registered{{"corruptions", 90, write}};
 
 }  // namespace

@@ -38,6 +38,15 @@ std::vector<Block> write(const Page& page) {
   return {table};
 }
 
+const RegisterTexts texts{
+    {"cost.title", {"Cost", "Coût"}},
+    {"cost.table",
+     {"Images through the network, and time on the machine named below.",
+      "Images passées dans le réseau, et durée sur la machine nommée plus bas."}},
+    {"robustness.l2.title", {"Robust accuracy in L2", "Exactitude robuste en L2"}},
+    {"robustness.minimal_eps.title", {"Smallest eps", "Plus petit eps"}},
+};
+
 const Register<Section> registered{{"cost", 130, write}};
 
 }  // namespace

@@ -73,6 +73,24 @@ std::vector<Block> write(const Page& page) {
   return blocks;
 }
 
+const RegisterTexts texts{
+    {"gallery.title", {"Gallery", "Galerie"}},
+    {"gallery.intro",
+     {"Before, the change (made visible), and after, as saved in 8 bits and read back.",
+      "Avant, le changement (rendu visible), et après, tel qu’enregistré en 8 bits et relu."}},
+    {"gallery.original", {"Before:", "Avant :"}},
+    {"gallery.perturbation_times", {"The change, {factor} times as strong", "Le changement, {factor} fois plus fort"}},
+    {"gallery.perturbation", {"The change, made visible", "Le changement, rendu visible"}},
+    {"gallery.adversarial", {"After:", "Après :"}},
+    {"gallery.original_alt", {"Unaltered face, {label}", "Visage intact, {label}"}},
+    {"gallery.perturbation_alt", {"What was added, amplified", "Ce qui a été ajouté, amplifié"}},
+    {"gallery.adversarial_alt",
+     {"The face after the attack: {label}, taken for {answer}",
+      "Le visage après l’attaque : {label}, pris pour {answer}"}},
+    {"gallery.caption",
+     {"True emotion: {label}; largest change {linf}", "Émotion vraie : {label} ; plus grand écart {linf}"}},
+};
+
 const Register<Section> registered{{"gallery", 70, write}};
 
 }  // namespace

@@ -56,6 +56,31 @@ std::vector<Block> write(const Page& page) {
   return blocks;
 }
 
+const RegisterTexts texts{
+    {"groups.title", {"For whom it fails", "Pour qui il échoue"}},
+    {"groups.intro",
+     {"Groups of images, and what the network gets right in each. The gap is that between the best and the worst "
+      "group of at least {fewest} images; p is Fisher’s exact test for two groups, else a permutation test of the "
+      "largest gap, corrected for all gaps of the table (Holm). A gap without a small p may be chance, and one with "
+      "it need not come from the group itself: groups may differ in their emotions too.",
+      "Groupes d’images, et ce que le réseau reconnaît dans chacun. L’écart est celui entre le meilleur et le pire "
+      "groupe d’au moins {fewest} images ; p vient du test exact de Fisher pour deux groupes, sinon d’un test par "
+      "permutation du plus grand écart, corrigé pour tous les écarts du tableau (Holm). Un écart sans petit p peut "
+      "être dû au hasard, et un écart significatif ne vient pas forcément du groupe : les émotions peuvent différer "
+      "aussi."}},
+    {"groups.table", {"By {column}", "Par {column}"}},
+    {"groups.group", {"Group", "Groupe"}},
+    {"groups.robust", {"robust, eps {eps}", "robuste, eps {eps}"}},
+    {"groups.gaps", {"Largest gaps", "Plus grands écarts"}},
+    {"groups.column", {"Groups", "Groupes"}},
+    {"groups.of", {"Of", "De"}},
+    {"groups.worst", {"Worst", "Pire"}},
+    {"groups.best", {"Best", "Meilleur"}},
+    {"groups.difference", {"Gap", "Écart"}},
+    {"groups.test", {"Test", "Test"}},
+    {"groups.p", {"p (Holm)", "p (Holm)"}},
+};
+
 const Register<Section> registered{{"groups", 65, write}};
 
 }  // namespace

@@ -67,6 +67,29 @@ std::vector<Block> write(const Page& page) {
   return blocks;
 }
 
+const RegisterTexts texts{
+    {"learning_curves.title", {"Training", "Entraînement"}},
+    {"learning_curves.accuracy_percent_title",
+     {"{model}: accuracy during training", "{model} : exactitude pendant l’entraînement"}},
+    {"learning_curves.accuracy_percent", {"Accuracy after each epoch.", "Exactitude après chaque époque."}},
+    {"learning_curves.loss_title", {"{model}: loss during training", "{model} : perte pendant l’entraînement"}},
+    {"learning_curves.loss", {"Loss after each epoch.", "Perte après chaque époque."}},
+    {"learning_curves.table", {"Each epoch in numbers", "Chaque époque en chiffres"}},
+    {"learning_curves.head.train_loss", {"Training loss", "Perte, entraînement"}},
+    {"learning_curves.head.validation_loss", {"Validation loss", "Perte, validation"}},
+    {"learning_curves.head.train_accuracy", {"Training accuracy", "Exactitude, entraînement"}},
+    {"learning_curves.head.validation_accuracy", {"Validation accuracy", "Exactitude, validation"}},
+    {"learning_curves.head.robust_accuracy", {"Robust accuracy", "Exactitude robuste"}},
+    {"learning_curves.alt", {"Learning curves of {model}", "Courbes d’apprentissage de {model}"}},
+    {"learning_curves.train_accuracy", {"training", "entraînement"}},
+    {"learning_curves.validation_accuracy", {"validation", "validation"}},
+    {"learning_curves.robust_accuracy", {"robust, validation", "robuste, validation"}},
+    {"learning_curves.train_loss", {"training", "entraînement"}},
+    {"learning_curves.validation_loss", {"validation", "validation"}},
+    {"axis.epoch", {"epoch", "époque"}},
+    {"axis.loss", {"loss (nats)", "perte (nats)"}},
+};
+
 const Register<Section> registered{{"learning_curves", 140, write}};
 
 }  // namespace

@@ -86,6 +86,25 @@ std::vector<Block> write(const Page& page) {
   return blocks;
 }
 
+const RegisterTexts texts{
+    {"per_class.title", {"Emotion by emotion under attack", "Émotion par émotion sous attaque"}},
+    {"per_class.spread",
+     {"At eps {eps}, robust accuracy goes from {lowest} ({lowest_class}) to {highest} ({highest_class}).",
+      "À eps {eps}, l’exactitude robuste va de {lowest} ({lowest_class}) à {highest} ({highest_class})."}},
+    {"per_class.figure_title",
+     {"{model}: robust accuracy of each class, {data}", "{model} : exactitude robuste de chaque classe, {data}"}},
+    {"per_class.figure_alt",
+     {"Robust accuracy of {model} against eps, one curve per emotion",
+      "Exactitude robuste de {model} en fonction d’eps, une courbe par émotion"}},
+    {"per_class.figure",
+     {"Robust accuracy of each emotion under all attacks together; the intervals are in the table.",
+      "Exactitude robuste de chaque émotion sous toutes les attaques ensemble ; les intervalles sont dans la "
+      "table."}},
+    {"per_class.table",
+     {"Robust accuracy of each emotion, all attacks together.",
+      "Exactitude robuste de chaque émotion, toutes attaques ensemble."}},
+};
+
 const Register<Section> registered{{"per_class", 60, write}};
 
 }  // namespace

@@ -51,6 +51,14 @@ std::vector<Block> write(const Page& page) {
   return blocks;
 }
 
+const RegisterTexts texts{
+    {"provenance.title", {"Provenance", "Provenance"}},
+    {"provenance.run", {"This run and its images.", "Cet essai et ses images."}},
+    {"provenance.models", {"The models.", "Les modèles."}},
+    {"provenance.options", {"Options of the run", "Options de l’essai"}},
+    {"provenance.environment", {"Machine and libraries", "Machine et bibliothèques"}},
+};
+
 const Register<Section> registered{{"provenance", 150, write}};
 
 }  // namespace

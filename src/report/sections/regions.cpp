@@ -46,6 +46,40 @@ std::vector<Block> write(const Page& page) {
   return write_models(page, "regions", map_of);
 }
 
+const RegisterTexts texts{
+    {"regions.title", {"What matters in the face", "Ce qui compte dans le visage"}},
+    {"regions.intro",
+     {"The same attack, held to one part of the face at a time. Where it succeeds, that part decides what the "
+      "network sees. Large parts give the attack more room: compare with their share of the image.",
+      "La même attaque, limitée chaque fois à une partie du visage. Là où elle réussit, cette partie décide de ce "
+      "que voit le réseau. Une grande partie lui laisse plus de place : comparez avec sa part de l’image."}},
+    {"regions.title_figure",
+     {"{model}: success of attacks on one part at eps {eps} (%)",
+      "{model} : réussite des attaques sur une partie à eps {eps} (%)"}},
+    {"regions.alt",
+     {"Heat map of {model}: success of attacks on each part of the face, for each emotion",
+      "Carte de chaleur de {model} : réussite des attaques sur chaque partie du visage, par émotion"}},
+    {"regions.figure",
+     {"Share of the rightly classified images of each emotion that are misclassified when only this part may change, "
+      "by at most {eps} per pixel.",
+      "Part des images bien classées de chaque émotion qui sont mal classées quand seule cette partie peut changer, "
+      "d’au plus {eps} par pixel."}},
+    {"regions.table",
+     {"Success at eps {eps} on each part of the face, with 95 % intervals.",
+      "Réussite à eps {eps} sur chaque partie du visage, avec intervalles à 95 %."}},
+    {"region.eyes", {"eyes", "yeux"}},
+    {"region.brows", {"brows", "sourcils"}},
+    {"region.nose", {"nose", "nez"}},
+    {"region.mouth", {"mouth", "bouche"}},
+    {"region.cheeks", {"cheeks", "joues"}},
+    {"region.forehead", {"forehead", "front"}},
+    {"region.chin", {"chin", "menton"}},
+    {"region.image", {"whole image", "image entière"}},
+    {"axis.region", {"part of the face", "partie du visage"}},
+    {"column.region", {"Part", "Partie"}},
+    {"column.area", {"Share of the image", "Part de l’image"}},
+};
+
 const Register<Section> registered{{"regions", 55, write}};
 
 }  // namespace

@@ -139,6 +139,56 @@ std::vector<Block> write(const Page& page) {
   return blocks;
 }
 
+const RegisterTexts texts{
+    {"robustness.title", {"Robust accuracy", "Exactitude robuste"}},
+    {"robustness.intro",
+     {"An image counts as robust when the model classifies it rightly and no attack with a change of at most eps "
+      "alters that. All images are in the denominator, those misclassified from the start too.",
+      "Une image est robuste si le modèle la classe bien et qu’aucune attaque d’au plus eps n’y change rien. Toutes "
+      "les images sont au dénominateur, celles mal classées d’emblée aussi."}},
+    {"robustness.figure_title",
+     {"{model}: robust accuracy ({norm}), {data}", "{model} : exactitude robuste ({norm}), {data}"}},
+    {"robustness.figure_alt",
+     {"Robust accuracy of {model} against eps, one curve per attack",
+      "Exactitude robuste de {model} en fonction d’eps, une courbe par attaque"}},
+    {"robustness.figure",
+     {"One curve per attack, with bands of 95 % intervals; the dashed one takes for each image the attack that "
+      "breaks it first.",
+      "Une courbe par attaque, avec bandes d’intervalles à 95 % ; la tiretée prend pour chaque image l’attaque qui "
+      "la casse en premier."}},
+    {"robustness.constant_line", {"always the most frequent answer", "toujours la réponse la plus fréquente"}},
+    {"robustness.constant",
+     {"The dotted line is what always giving the most frequent answer would score: {constant}. That is robust at any "
+      "eps, and no merit.",
+      "La ligne pointillée est le score de la réponse la plus fréquente, toujours donnée : {constant}. C’est robuste "
+      "à tout eps, et sans mérite."}},
+    {"robustness.table", {"Robust accuracy at each eps.", "Exactitude robuste à chaque eps."}},
+    {"robustness.balanced",
+     {"The same, balanced: the mean over the classes", "La même, équilibrée : moyenne des classes"}},
+    {"robustness.answers",
+     {"What the model answers under attack (share of each class among its answers)",
+      "Ce que le modèle répond sous attaque (part de chaque classe dans ses réponses)"}},
+    {"robustness.minimal_title",
+     {"{model}: how small a change is enough, {data}", "{model} : quel changement suffit, {data}"}},
+    {"robustness.minimal_alt",
+     {"Share of images still rightly classified by {model} against the smallest eps that breaks them",
+      "Part des images encore bien classées par {model} selon le plus petit eps qui les casse"}},
+    {"robustness.minimal",
+     {"Distribution of the smallest change that makes each image wrong: the share of images that need more than eps. "
+      "The band is the 95 % interval.",
+      "Distribution du plus petit changement qui rend chaque image fausse : part des images qui demandent plus "
+      "qu’eps. La bande est l’intervalle à 95 %."}},
+    {"robustness.median",
+     {"Median of the rightly classified images: {median}.", "Médiane des images bien classées : {median}."}},
+    {"robustness.quantiles",
+     {"How many of the rightly classified images fall to how small a change.",
+      "Combien d’images bien classées cèdent à quel changement."}},
+    {"robustness.l2", {"{model}, changes measured in L2", "{model}, changements mesurés en L2"}},
+    {"attack.all", {"all together", "toutes ensemble"}},
+    {"attack.minimal", {"smallest eps", "plus petit eps"}},
+    {"axis.standing", {"images still right (%)", "images encore justes (%)"}},
+};
+
 const Register<Section> registered{{"robustness", 30, write}};
 
 }  // namespace

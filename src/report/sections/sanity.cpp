@@ -58,6 +58,27 @@ std::vector<Block> write(const Page& page) {
   return blocks;
 }
 
+const RegisterTexts texts{
+    {"sanity.title", {"Can the evaluation be trusted?", "Peut-on se fier à l’évaluation ?"}},
+    {"sanity.intro",
+     {"Attacks can fail for reasons that have nothing to do with robustness. These checks look for the known ones.",
+      "Une attaque peut échouer pour des raisons étrangères à la robustesse. Ces contrôles cherchent celles que l’on "
+      "connaît."}},
+    {"sanity.table", {"Sanity checks.", "Contrôles."}},
+    {"sanity.raised", {"raised", "échoué"}},
+    {"sanity.fine", {"fine", "réussi"}},
+    {"sanity.invariants_intro",
+     {"On the same images, AutoAttack leaves no more than PGD, PGD no more than FGSM, FGSM no more than there was to "
+      "begin with, and more eps never helps. What is certified should not exceed what AutoAttack leaves either; but "
+      "it is certified of the smoothed model, another classifier, so that this rule can fail without a mistake.",
+      "Sur les mêmes images, AutoAttack ne laisse pas plus que PGD, PGD pas plus que FGSM, FGSM pas plus qu’au "
+      "départ, et plus d’eps n’aide jamais. Le certifié ne devrait pas non plus dépasser ce que laisse AutoAttack ; "
+      "mais il porte sur le modèle lissé, un autre classifieur, si bien que cette règle peut manquer sans erreur."}},
+    {"sanity.invariants", {"Invariants.", "Invariants."}},
+    {"sanity.holds", {"yes", "oui"}},
+    {"sanity.violated", {"NO", "NON"}},
+};
+
 const Register<Section> registered{{"sanity", 120, write}};
 
 }  // namespace

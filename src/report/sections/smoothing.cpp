@@ -84,6 +84,35 @@ std::vector<Block> write(const Page& page) {
   return write_models(page, "smoothing", of_model);
 }
 
+const RegisterTexts texts{
+    {"smoothing.title", {"Certified accuracy", "Exactitude certifiée"}},
+    {"smoothing.intro",
+     {"Attacks show what is lost at most; a certificate proves what is kept. The smoothed model answers what the "
+      "network says most often of noisy copies of an image (Cohen, Rosenfeld and Kolter, ICML 2019). It is another "
+      "classifier than the one attacked above, and the certificate is about it.",
+      "Les attaques montrent ce qui se perd ; un certificat prouve ce qui reste. Le modèle lissé répond ce que le "
+      "réseau dit le plus souvent de copies bruitées d’une image (Cohen, Rosenfeld et Kolter, ICML 2019). Ce n’est "
+      "pas le classifieur attaqué plus haut, et le certificat porte sur lui."}},
+    {"smoothing.figure_title",
+     {"{model}: certified accuracy against radius, {data}", "{model} : exactitude certifiée selon le rayon, {data}"}},
+    {"smoothing.alt",
+     {"Certified accuracy of {model} against the L2 radius, one curve per sigma",
+      "Exactitude certifiée de {model} selon le rayon L2, une courbe par sigma"}},
+    {"smoothing.figure",
+     {"Share of {images} images that are proved right up to the radius; {n0} draws choose the class, {n} certify it, "
+      "and a certificate is wrong with a probability of at most {alpha}. Bands are 95 % intervals over the images.",
+      "Part de {images} images prouvées justes jusqu’au rayon ; {n0} tirages choisissent la classe, {n} la "
+      "certifient, et un certificat est faux avec une probabilité d’au plus {alpha}. Bandes : intervalles à 95 % sur "
+      "les images."}},
+    {"smoothing.table",
+     {"The smoothed model at each strength of the noise (sigma, pixels in [0,1]).",
+      "Le modèle lissé à chaque force du bruit (sigma, pixels dans [0,1])."}},
+    {"smoothing.radii",
+     {"Certified accuracy at each radius, sigma {sigma}", "Exactitude certifiée à chaque rayon, sigma {sigma}"}},
+    {"axis.radius", {"radius (L2, pixels in [0,1])", "rayon (L2, pixels dans [0,1])"}},
+    {"axis.certified_accuracy", {"certified accuracy (%)", "exactitude certifiée (%)"}},
+};
+
 const Register<Section> registered{{"smoothing", 100, write}};
 
 }  // namespace

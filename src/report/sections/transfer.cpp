@@ -38,6 +38,25 @@ std::vector<Block> write(const Page& page) {
   return blocks;
 }
 
+const RegisterTexts texts{
+    {"transfer.title", {"Transfer between the models", "Transfert entre les modèles"}},
+    {"transfer.intro",
+     {"Images made on one model, shown to the others: what an attacker achieves who does not know the model.",
+      "Images faites sur un modèle, montrées aux autres : ce qu’obtient un attaquant qui ne connaît pas le "
+      "modèle."}},
+    {"transfer.title_figure",
+     {"Success of transferred images at eps {eps}, {data}", "Réussite des images transférées à eps {eps}, {data}"}},
+    {"transfer.alt",
+     {"Heat map: success of images made on one model and judged by another",
+      "Carte de chaleur : réussite des images faites sur un modèle et jugées par un autre"}},
+    {"transfer.figure",
+     {"Share of the images that fool the model of the column, eps {eps}.",
+      "Part des images qui trompent le modèle de la colonne, eps {eps}."}},
+    {"transfer.table", {"Success of transferred images at eps {eps}.", "Réussite des images transférées à eps {eps}."}},
+    {"axis.judged_by", {"judged by", "jugée par"}},
+    {"axis.made_on", {"made on", "faite sur"}},
+};
+
 const Register<Section> registered{{"transfer", 80, write}};
 
 }  // namespace

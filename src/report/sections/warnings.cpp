@@ -72,6 +72,16 @@ std::vector<Block> write(const Page& page) {
   return blocks;
 }
 
+const RegisterTexts texts{
+    {"warnings.violated",
+     {"These results contradict each other: at least one is wrong",
+      "Ces résultats se contredisent : l’un d’eux au moins est faux"}},
+    {"warnings.raised", {"Read this first", "À lire d’abord"}},
+    {"warnings.none",
+     {"The results agree with each other, and no sanity check gave cause for doubt.",
+      "Les résultats concordent, et aucun contrôle n’a éveillé de doute."}},
+};
+
 const Register<Section> registered{{"warnings", 0, write}};
 
 }  // namespace
