@@ -308,15 +308,14 @@ TEST(Program, SuggestsACommand) {
   EXPECT_THAT(result.err, testing::HasSubstr("unknown command 'trian'; did you mean train?"));
 }
 
-/// The help of every command stands in tests/golden, so that a change of it is seen in review. To renew one:
-/// `fercli COMMAND --help > tests/golden/COMMAND.txt`.
+/// The help of every command stands in tests/golden, so that a change of it is seen in review.
 TEST(Program, HelpEqualsTheGoldenText) {
   const auto golden = std::filesystem::path(FERCLI_TEST_FOLDER) / "golden";
   std::set<std::string> texts, commands;
   for (const auto& entry : std::filesystem::directory_iterator(golden))
     if (entry.path().extension() == ".txt") texts.insert(entry.path().stem().string());
   for (const auto& command : shown_commands()) commands.insert(command.name);
-  ASSERT_EQ(texts, commands);
+  ASSERT_EQ(texts, commands) << "tests/renew.sh renews them";
   for (const auto& command : commands) {
     auto result = test::run_in_process({command, "--help"});
     EXPECT_EQ(result.exit_code, 0);
@@ -324,7 +323,7 @@ TEST(Program, HelpEqualsTheGoldenText) {
       const size_t place = arch.rfind("test-", 0) == 0 ? result.out.find("|" + arch) : std::string::npos;
       if (place != std::string::npos) result.out.erase(place, arch.size() + 1);
     }
-    EXPECT_EQ(result.out, read_file(golden / (command + ".txt"))) << command;
+    EXPECT_EQ(result.out, read_file(golden / (command + ".txt"))) << command << ": tests/renew.sh renews it";
   }
 }
 

@@ -43,11 +43,11 @@ TEST(Schemas, ThoseInResultsAreWhatTheProgramPrints) {
   for (const auto& entry : std::filesystem::directory_iterator(folder))
     committed.push_back(entry.path().stem().string());
   const auto names = Registry<DocumentKind>::instance().names();
-  EXPECT_THAT(committed, testing::UnorderedElementsAreArray(names));
+  EXPECT_THAT(committed, testing::UnorderedElementsAreArray(names)) << "tests/renew.sh renews them";
   for (const auto& name : names) {
     const auto printed = run_in_process({"schema", name});
     EXPECT_EQ(printed.exit_code, 0);
-    EXPECT_EQ(printed.out, read_file(folder / (name + ".json"))) << name;
+    EXPECT_EQ(printed.out, read_file(folder / (name + ".json"))) << name << ": tests/renew.sh renews it";
   }
 }
 
