@@ -1,5 +1,6 @@
 #include "tests/cli/run_program.hpp"
 
+#include <ATen/Parallel.h>
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -127,6 +128,7 @@ int run_anew(const std::string& program, const RunRequest& request, const KillPl
 ProgramResult run_in_process(const std::vector<std::string>& arguments) {
   ProgramResult result{0, "", ""};
   std::string message;
+  const int threads = at::get_num_threads();
   testing::internal::CaptureStdout();
   testing::internal::CaptureStderr();
   try {
@@ -141,6 +143,7 @@ ProgramResult run_in_process(const std::vector<std::string>& arguments) {
     result.exit_code = 1;
     message = reason_of(error);
   }
+  at::set_num_threads(threads);  // a command without --threads takes all cores, which the next test has no use for
   std::fflush(stdout);
   result.out = testing::internal::GetCapturedStdout();
   result.err = testing::internal::GetCapturedStderr() + for_message(message);
