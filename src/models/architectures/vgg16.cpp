@@ -9,22 +9,24 @@ namespace fercli::vgg16_architecture {
 namespace {
 
 constexpr int64_t kPool = 0;
-constexpr int64_t kPlan[] = {64,    64,  kPool, 128, 128,   kPool, 256, 256, 256,
-                             kPool, 512, 512,   512, kPool, 512,   512, 512, kPool};
+constexpr int64_t kWidest = 8;  ///< stages, in channels of the first one
+constexpr int64_t kPlan[] = {1,     1,       kPool,   2,       2,     kPool,   4,       4,       4,
+                             kPool, kWidest, kWidest, kWidest, kPool, kWidest, kWidest, kWidest, kPool};
 
 /// Numbered as in torchvision ("features.0", "features.2", …), where ReLU and pooling count too, so that a state
 /// dictionary from there loads by name.
 class Features : public torch::nn::Module {
  public:
-  explicit Features(int64_t channels) {
+  Features(int64_t channels, int64_t width) {
     int64_t in = channels;
     int number = 0;
-    for (const int64_t out : kPlan) {
-      if (out == kPool) {
+    for (const int64_t stage : kPlan) {
+      if (stage == kPool) {
         layers_.push_back(nullptr);
         ++number;
         continue;
       }
+      const int64_t out = stage * width;
       ConvOptions options;
       options.batch_norm = false;
       layers_.push_back(register_module(std::to_string(number), std::make_shared<Conv>(in, out, 3, options)));
@@ -45,9 +47,11 @@ class Features : public torch::nn::Module {
 class Vgg16 : public Network {
  public:
   explicit Vgg16(const NetworkOptions& options) : dropout_(options.setting("dropout")) {
+    const auto width = static_cast<int64_t>(options.setting("width"));
     const int64_t side = options.size / 32;
-    features_ = register_module("features", std::make_shared<Features>(options.channels));
-    dense_ = register_module("dense", std::make_shared<Dense>(512 * side * side, 512, Dense::Role::Hidden, true));
+    features_ = register_module("features", std::make_shared<Features>(options.channels, width));
+    dense_ = register_module("dense",
+                             std::make_shared<Dense>(kWidest * width * side * side, 512, Dense::Role::Hidden, true));
     head_ = register_module("head", std::make_shared<Dense>(512, options.classes, Dense::Role::Output));
   }
 
@@ -70,7 +74,7 @@ const Register<Architecture> registered{
      "dropout "
      "0.5: the transfer-learning set-up of RAF-DB projects.",
      {3, 100, 7, {}},
-     {dropout_parameter("0.5")},
+     {width_parameter("64", "channels of the first stage"), dropout_parameter("0.5")},
      [](const NetworkOptions& options) -> std::shared_ptr<Network> { return std::make_shared<Vgg16>(options); }}};
 
 }  // namespace

@@ -49,7 +49,7 @@ void unsettle(Network& network) {
 }
 
 Classifier make_small(const Architecture& architecture, const Execution& execution) {
-  static std::map<std::string, std::shared_ptr<Network>> networks;  // the random weights of vgg16 take two seconds
+  static std::map<std::string, std::shared_ptr<Network>> networks;  // fer-vgg has many random weights
   const NetworkOptions options = small_options(architecture);
   auto& network = networks[architecture.name];
   if (!network) {
@@ -310,13 +310,13 @@ TEST_F(BrokenCheckpoint, AFileThatIsReplacedWhileItIsReadIsRefused) {
 TEST(Weights, OfATorchvisionStateDictionaryAreTakenByName) {
   const test::ScratchFolder folder;
   c10::Dict<std::string, torch::Tensor> state;
-  state.insert("features.0.weight", torch::full({64, 3, 3, 3}, 0.5));
+  state.insert("features.0.weight", torch::full({8, 3, 3, 3}, 0.5));
   state.insert("classifier.6.bias", torch::ones({1000}));
   const auto bytes = torch::pickle_save(state);
   write_file(folder / "vgg16.pth", {bytes.data(), bytes.size()});
-  const auto network = make_network("vgg16", {3, 64, 7, {}}, 0);
+  const auto network = make_network("vgg16", {3, 64, 7, {{"width", 8}}}, 0);
   EXPECT_THAT(load_weights(*network, folder / "vgg16.pth"), testing::HasSubstr("1 of the network's"));
-  EXPECT_TRUE(at::equal(network->named_parameters()["features.0.weight"], torch::full({64, 3, 3, 3}, 0.5)));
+  EXPECT_TRUE(at::equal(network->named_parameters()["features.0.weight"], torch::full({8, 3, 3, 3}, 0.5)));
   EXPECT_THAT(message_of([&] { load_weights(*make_network("small-cnn", {}, 0), folder / "vgg16.pth"); }),
               testing::HasSubstr("none of its 2 tensors fits"));
 }
