@@ -11,6 +11,7 @@
 #include "models/formats/import.hpp"
 #include "models/networks/network.hpp"
 #include "tests/attacks/reference_models.hpp"
+#include "tests/cli/drawn_faces.hpp"
 #include "tests/cli/run_program.hpp"
 
 namespace fercli {
@@ -24,13 +25,15 @@ using test::run_in_process;
 using test::ScratchFolder;
 using testing::HasSubstr;
 
-constexpr const char* kFaces = "synthetic:n=70,seed=3";
+std::string faces() {
+  return test::drawn_once("synthetic:n=70,seed=3");
+}
 
 std::string reference(const std::string& name) {
   return (fs::path(FERCLI_TEST_FOLDER) / "golden" / "reference" / "models" / name).string();
 }
 
-json eval_json(std::vector<std::string> arguments, const std::string& data = kFaces) {
+json eval_json(std::vector<std::string> arguments, const std::string& data = faces()) {
   arguments.insert(arguments.begin(), {"eval", "--data", data, "--split", "all", "--json", "--threads", "1"});
   const auto run = run_in_process(arguments);
   EXPECT_EQ(run.exit_code, 0) << run.err;
@@ -38,7 +41,7 @@ json eval_json(std::vector<std::string> arguments, const std::string& data = kFa
 }
 
 TEST(Import, EvalReadsForeignFilesAndSaysWhatItAssumed) {
-  const auto run = run_in_process({"eval", "--model", reference("std.onnx"), "--data", kFaces, "--split", "all"});
+  const auto run = run_in_process({"eval", "--model", reference("std.onnx"), "--data", faces(), "--split", "all"});
   EXPECT_EQ(run.exit_code, 0) << run.err;
   EXPECT_THAT(run.err, HasSubstr("assumed --scale 0,1 --labels fer2013"));
   EXPECT_THAT(run.out, HasSubstr("(onnx)"));
@@ -52,7 +55,7 @@ TEST(Import, ACheckpointMadeOfAForeignFileNeedsNoOptions) {
   EXPECT_EQ(run.exit_code, 0) << run.err;
   EXPECT_THAT(run.out, HasSubstr("onnx network for 48x48x1 images"));
   EXPECT_EQ(eval_json({"--model", out})["metrics"], eval_json({"--model", reference("std.onnx")})["metrics"]);
-  const auto again = run_in_process({"eval", "--model", out, "--labels", "fer2013", "--data", kFaces});
+  const auto again = run_in_process({"eval", "--model", out, "--labels", "fer2013", "--data", faces()});
   EXPECT_EQ(again.exit_code, 2);
   EXPECT_THAT(again.err, HasSubstr("is a fercli checkpoint, which says input, labels and architecture itself"));
 }
@@ -75,10 +78,10 @@ std::string reference_faces(const ScratchFolder& folder) {
 
 TEST(Import, AWrongLabelOrderIsNoticed) {
   const ScratchFolder folder;
-  const auto faces = reference_faces(folder);
-  const auto right = eval_json({"--model", reference("std.onnx")}, faces);
+  const auto known = reference_faces(folder);
+  const auto right = eval_json({"--model", reference("std.onnx")}, known);
   EXPECT_NEAR(right["metrics"]["accuracy"]["value"].get<double>(), 0.88, 1e-9);
-  const auto wrong = eval_json({"--model", reference("std.onnx"), "--labels", "raf-db"}, faces);
+  const auto wrong = eval_json({"--model", reference("std.onnx"), "--labels", "raf-db"}, known);
   EXPECT_THAT(wrong["warnings"].dump(), HasSubstr("label order were read as"));
 }
 
@@ -207,12 +210,12 @@ TEST(Import, SummaryNumbersOutputsWithoutNames) {
   const auto run = run_in_process({"summary", "--model", file});
   EXPECT_EQ(run.exit_code, 0) << run.err;
   EXPECT_THAT(run.out, HasSubstr("Classes output 0, output 1, output 2, output 3"));
-  EXPECT_EQ(run_in_process({"eval", "--model", file, "--data", kFaces}).exit_code, 2);
+  EXPECT_EQ(run_in_process({"eval", "--model", file, "--data", faces()}).exit_code, 2);
 }
 
 TEST(Import, WrongOptionValuesSayWhatIsAllowed) {
   const auto error = [](std::vector<std::string> options) {
-    options.insert(options.begin(), {"eval", "--model", reference("std.onnx"), "--data", kFaces});
+    options.insert(options.begin(), {"eval", "--model", reference("std.onnx"), "--data", faces()});
     const auto run = run_in_process(options);
     EXPECT_EQ(run.exit_code, 2);
     return run.err;
@@ -230,7 +233,7 @@ TEST(Import, WrongOptionValuesSayWhatIsAllowed) {
 
 /// One epoch of a tiny network on 70 drawn faces.
 auto train_briefly(const fs::path& out, const std::vector<std::string>& more) {
-  std::vector<std::string> arguments = {"train",        "--data",    "synthetic:n=70,seed=1",
+  std::vector<std::string> arguments = {"train",        "--data",    test::drawn_once("synthetic:n=70,seed=1"),
                                         "--arch",       "small-cnn", "--set",
                                         "width=4",      "--epochs",  "1",
                                         "--threads",    "1",         "--quiet",
@@ -281,7 +284,7 @@ TEST(Import, CommandsThatAskForLabelsTakeThem) {
   const ScratchFolder folder;
   const auto file = nine_outputs(folder).string();
   write_png(torch::full({1, 48, 48}, 90, torch::kUInt8), folder / "face.png");
-  const std::vector<std::vector<std::string>> commands = {{"eval", "--model", file, "--data", kFaces},
+  const std::vector<std::vector<std::string>> commands = {{"eval", "--model", file, "--data", faces()},
                                                           {"predict", "--model", file, (folder / "face.png").string()}};
   for (auto command : commands) {
     const auto refused = run_in_process(command);
@@ -322,7 +325,7 @@ TEST(Import, EveryCommandSaysThatASoftmaxIsKept) {
   warned({"export", "--model", file, "--no-strip-softmax", "--out", out});
   warned({"export", "--model", own, "--out", out, "--force"});
   warned({"summary", "--model", own});
-  warned({"calibrate", "--model", own, "--out", out, "--force", "--data", kFaces, "--split", "all"});
+  warned({"calibrate", "--model", own, "--out", out, "--force", "--data", faces(), "--split", "all"});
   EXPECT_THAT(eval_json({"--model", own})["warnings"].dump(), HasSubstr("a softmax is kept"));
 }
 

@@ -8,6 +8,7 @@
 #include "core/files.hpp"
 #include "models/checkpoint.hpp"
 #include "models/networks/network.hpp"
+#include "tests/cli/drawn_faces.hpp"
 #include "tests/cli/run_program.hpp"
 #include "tests/cli/tiny_network.hpp"
 #include "tests/report/without_gnuplot.hpp"
@@ -33,10 +34,11 @@ class ReportCommand : public testing::Test {
     for (const char* model : {"first", "second"}) eval(model);
   }
 
+  static std::string faces() { return drawn_once("synthetic:n=35,seed=4"); }
+
   static void eval(const std::string& model) {
-    const auto run =
-        run_in_process({"eval", "--model", file(model + ".pt"), "--data", "synthetic:n=35,seed=4", "--attacks",
-                        "fgsm,pgd", "--out", file("eval-" + model), "--threads", "1", "--precision", "fp32"});
+    const auto run = run_in_process({"eval", "--model", file(model + ".pt"), "--data", faces(), "--attacks", "fgsm,pgd",
+                                     "--out", file("eval-" + model), "--threads", "1", "--precision", "fp32"});
     ASSERT_EQ(run.exit_code, 0) << run.err;
   }
 
@@ -52,9 +54,8 @@ class ReportCommand : public testing::Test {
                                         const std::vector<std::string>& more) {
     std::string files;
     for (const auto& name : split(models, ',')) files += (files.empty() ? "" : ",") + file(name + ".pt");
-    std::vector<std::string> all{"report", "--model", files,       "--data", "synthetic:n=35,seed=4",
-                                 "--out",  file(out), "--threads", "1",      "--precision",
-                                 "fp32"};
+    std::vector<std::string> all{"report",  "--model",   files, "--data",      faces(), "--out",
+                                 file(out), "--threads", "1",   "--precision", "fp32"};
     all.insert(all.end(), more.begin(), more.end());
     return all;
   }
@@ -113,9 +114,9 @@ TEST_F(ReportCommand, ComparesGroupsAsEvalDoes) {
         "first", "grouped", {"--parts", "clean,robustness", "--eps", "2/255,8/255", "--seed", "5", "--groups", groups});
     ASSERT_EQ(written.exit_code, 0) << written.err;
     EXPECT_THAT(written.out, HasSubstr(groups == "data" ? "first: By skin" : "first: By site"));
-    const auto judged = run_in_process({"eval", "--model", file("first.pt"), "--data", "synthetic:n=35,seed=4",
-                                        "--attacks", "fgsm,pgd", "--eps", "2/255,8/255", "--seed", "5", "--groups",
-                                        groups, "--threads", "1", "--precision", "fp32", "--json"});
+    const auto judged = run_in_process({"eval", "--model", file("first.pt"), "--data", faces(), "--attacks", "fgsm,pgd",
+                                        "--eps", "2/255,8/255", "--seed", "5", "--groups", groups, "--threads", "1",
+                                        "--precision", "fp32", "--json"});
     ASSERT_EQ(judged.exit_code, 0) << judged.err;
     const json expected = json::parse(judged.out).at("parts").at("groups").at("first");
     EXPECT_EQ(saved("grouped").at("parts").at("groups").at("first"), expected);

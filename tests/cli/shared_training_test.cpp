@@ -3,6 +3,7 @@
 #include <regex>
 
 #include "core/files.hpp"
+#include "tests/cli/drawn_faces.hpp"
 #include "tests/cli/mpirun.hpp"
 #include "tests/precompiled_tests.hpp"
 
@@ -18,9 +19,19 @@ class TrainingUnderMpirun : public testing::Test {
   void SetUp() override { require_mpirun(); }
 
   std::vector<std::string> training(const std::string& out, const std::vector<std::string>& more) const {
-    std::vector<std::string> words{"train",    "--data", "synthetic:n=70,seed=2", "--arch", "small-cnn:width=4",
-                                   "--epochs", "2",      "--batch-size",          "16",     "--precision",
-                                   "fp32",     "--out",  (folder_ / out).string()};
+    std::vector<std::string> words{"train",
+                                   "--data",
+                                   drawn_once("synthetic:n=70,seed=2"),
+                                   "--arch",
+                                   "small-cnn:width=4",
+                                   "--epochs",
+                                   "2",
+                                   "--batch-size",
+                                   "16",
+                                   "--precision",
+                                   "fp32",
+                                   "--out",
+                                   (folder_ / out).string()};
     words.insert(words.end(), more.begin(), more.end());
     return words;
   }

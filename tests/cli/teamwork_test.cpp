@@ -11,6 +11,7 @@
 
 #include "core/files.hpp"
 #include "core/text.hpp"
+#include "tests/cli/drawn_faces.hpp"
 #include "tests/cli/mpirun.hpp"
 #include "tests/cli/tiny_network.hpp"
 #include "tests/report/without_gnuplot.hpp"
@@ -56,8 +57,8 @@ class Teamwork : public testing::Test {
   }
 
   static std::vector<std::string> eval(const std::string& out, const std::vector<std::string>& attack) {
-    return joined({"eval", "--model", file("model.pt"), "--data", "synthetic:n=70,seed=4", "--split", "all", "--out",
-                   file(out), "--threads", "1", "--precision", "fp32", "--eps", "1/255,2/255", "--attacks"},
+    return joined({"eval", "--model", file("model.pt"), "--data", drawn_once("synthetic:n=70,seed=4"), "--split", "all",
+                   "--out", file(out), "--threads", "1", "--precision", "fp32", "--eps", "1/255,2/255", "--attacks"},
                   attack);
   }
 

@@ -2,6 +2,7 @@
 
 #include "core/container.hpp"
 #include "core/files.hpp"
+#include "tests/cli/drawn_faces.hpp"
 #include "tests/cli/run_program.hpp"
 #include "tests/precompiled_tests.hpp"
 
@@ -13,7 +14,7 @@ using test::run_fercli;
 using testing::HasSubstr;
 
 std::vector<std::string> quick_run(const std::filesystem::path& out, const std::vector<std::string>& more = {}) {
-  std::vector<std::string> arguments{"train",       "--data",    "synthetic:n=210,seed=2",
+  std::vector<std::string> arguments{"train",       "--data",    test::drawn_once("synthetic:n=210,seed=2"),
                                      "--arch",      "small-cnn", "--set",
                                      "width=8",     "--epochs",  "2",
                                      "--lr",        "0.05",      "--batch-size",
@@ -160,24 +161,24 @@ TEST_F(Train, ExplainsWrongOptions) {
   };
   EXPECT_THAT(error({}), HasSubstr("--data SOURCE is needed"));
   EXPECT_THAT(error({"--data", "no-such-folder"}), HasSubstr("no-such-folder"));
-  EXPECT_THAT(error({"--data", "synthetic:n=70", "--arch", "resnett"}), HasSubstr("did you mean resnet?"));
-  EXPECT_THAT(error({"--data", "synthetic:n=70", "--arch", "emobot", "--crop", "40"}),
+  EXPECT_THAT(error({"--data", "synthetic:n=14", "--arch", "resnett"}), HasSubstr("did you mean resnet?"));
+  EXPECT_THAT(error({"--data", "synthetic:n=14", "--arch", "emobot", "--crop", "40"}),
               HasSubstr("architecture emobot has dense layers"));
-  EXPECT_THAT(error({"--data", "synthetic:n=70", "--eps", "4/255"}), HasSubstr("--eps 4/255: is for --adversarial"));
-  EXPECT_THAT(error({"--data", "synthetic:n=70", "--adversarial", "--loss", "cross-entropy"}),
+  EXPECT_THAT(error({"--data", "synthetic:n=14", "--eps", "4/255"}), HasSubstr("--eps 4/255: is for --adversarial"));
+  EXPECT_THAT(error({"--data", "synthetic:n=14", "--adversarial", "--loss", "cross-entropy"}),
               HasSubstr("--adversarial needs one of fgsm-rs, free, ibp, mart, n-fgsm, pgd-at, trades"));
-  EXPECT_THAT(error({"--data", "synthetic:n=70", "--set", "width"}), HasSubstr("'width' must be NAME=NUMBER"));
+  EXPECT_THAT(error({"--data", "synthetic:n=14", "--set", "width"}), HasSubstr("'width' must be NAME=NUMBER"));
   const test::ScratchFolder out;
   EXPECT_THAT(error({"--data", "synthetic:n=2", "--arch", "small-cnn", "--out", out.path().string()}),
               HasSubstr("leaves too few training images (1), at least 2 are needed"));
-  EXPECT_THAT(error({"--data", "synthetic:n=70", "--arch", "small-cnn", "--size", "4"}),
+  EXPECT_THAT(error({"--data", "synthetic:n=14", "--arch", "small-cnn", "--size", "4"}),
               HasSubstr("--size 4: architecture small-cnn takes images of 8 to 4096 pixels a side"));
-  EXPECT_THAT(error({"--data", "synthetic:n=70", "--size", "1000000"}), HasSubstr("--size 1000000: must be"));
-  EXPECT_THAT(error({"--data", "synthetic:n=70", "--epochs", "1", "--schedule", "cosine", "--warmup-epochs", "1"}),
+  EXPECT_THAT(error({"--data", "synthetic:n=14", "--size", "1000000"}), HasSubstr("--size 1000000: must be"));
+  EXPECT_THAT(error({"--data", "synthetic:n=14", "--epochs", "1", "--schedule", "cosine", "--warmup-epochs", "1"}),
               HasSubstr("--warmup-epochs 1: must be in [0, 1), less than --epochs"));
-  EXPECT_THAT(error({"--data", "synthetic:n=70", "--arch", "small-cnn", "--teacher", "nosuch", "--out", out.path()}),
+  EXPECT_THAT(error({"--data", "synthetic:n=14", "--arch", "small-cnn", "--teacher", "nosuch", "--out", out.path()}),
               HasSubstr("--teacher nosuch: no such file"));
-  EXPECT_THAT(error({"--data", "synthetic:n=70", "--device", "cuda:x"}), HasSubstr("--device cuda:x"));
+  EXPECT_THAT(error({"--data", "synthetic:n=14", "--device", "cuda:x"}), HasSubstr("--device cuda:x"));
 }
 
 TEST_F(Train, RefusesOptionsThatWouldDoNothing) {
