@@ -18,6 +18,7 @@
 #include "tests/cli/run_program.hpp"
 #include "tests/cli/tiny_network.hpp"
 #include "tests/data/sample_data.hpp"
+#include "tests/report/without_gnuplot.hpp"
 
 namespace fercli::test {
 
@@ -74,6 +75,7 @@ class RobustnessCommand : public testing::Test {
   }
 
   static std::unique_ptr<ScratchFolder> folder_;
+  const WithoutGnuplot numbers_only_;
 };
 
 std::unique_ptr<ScratchFolder> RobustnessCommand::folder_;

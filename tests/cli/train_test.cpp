@@ -5,6 +5,7 @@
 #include "tests/cli/drawn_faces.hpp"
 #include "tests/cli/run_program.hpp"
 #include "tests/precompiled_tests.hpp"
+#include "tests/report/without_gnuplot.hpp"
 
 namespace fercli {
 
@@ -61,6 +62,7 @@ class Train : public testing::Test {
 
   static test::ScratchFolder* folder_;  ///< what it left
   static test::ProgramResult* result_;  ///< what it said
+  const test::WithoutGnuplot no_curves_;
 };
 
 test::ScratchFolder* Train::folder_ = nullptr;
