@@ -130,8 +130,8 @@ TEST_F(PredictCommand, APictureWhoseNameIsTooLongForItsAnnotationCostsNoOther) {
 TEST_F(PredictCommand, WhatIsAnnotatedBeforeAnInterruptIsKept) {
   const fs::path drawn = out_ / "drawn";
   for (const std::string processes : {"1", "2"}) {
-    std::vector<std::string> words{"predict",     "-m",      "standard",   "--threads",   "1",
-                                   "--processes", processes, "--annotate", drawn.string()};
+    std::vector<std::string> words{"predict", "-m",           "standard", "--threads",  "1",           "--processes",
+                                   processes, "--batch-size", "2",        "--annotate", drawn.string()};
     words.resize(words.size() + 300, file("people.png"));
     const auto any = [&] {
       std::error_code error;
