@@ -2,6 +2,7 @@
 #include <csignal>
 
 #include "core/command.hpp"
+#include "core/files.hpp"
 #include "core/text.hpp"
 #include "tests/cli/run_program.hpp"
 #include "tests/precompiled_tests.hpp"
@@ -46,28 +47,48 @@ TEST(StartedAnew, WithALimitOfFileSizesExitsWithOne) {
 
 /// What users start answers some requests itself, and must then say what the program proper says.
 TEST(Start, SaysWhatTheProgramSays) {
-  const std::vector<std::vector<std::string>> requests{{},
-                                                       {"--version"},
+  const std::vector<std::vector<std::string>> requests{{"--version"},
                                                        {"-V"},
-                                                       {"version", "--json"},
                                                        {"--help"},
                                                        {"-h"},
                                                        {"help"},
-                                                       {"help", "fgsm"},
                                                        {"help", "data"},
                                                        {"help", "data", "audit"},
                                                        {"data", "--help"},
                                                        {"data", "audit", "-h"},
-                                                       {"atack"},
-                                                       {"help", "../x"},
-                                                       {"--help", "attack"},
                                                        {"help", "help"},
-                                                       {"help", "attack", "--plugin", "x.so"}};
+                                                       {"help", "fgsm"}};  // the program's
   for (const auto& words : requests) {
     const auto started = run_program(FERCLI_START, words), proper = run_fercli(words);
     EXPECT_EQ(started.exit_code, proper.exit_code) << testing::PrintToString(words);
     EXPECT_EQ(started.out, proper.out);
     EXPECT_EQ(started.err, proper.err);
+  }
+}
+
+/// With a script in the program's place, which needs no LibTorch.
+TEST(Start, BecomesTheProgramForAllElse) {
+  namespace fs = std::filesystem;
+  const ScratchFolder folder;
+  const fs::path start = folder / "fercli", program = folder / "program" / "fercli";
+  fs::copy_file(FERCLI_START, start);
+  write_file(program, "#!/bin/sh\nprintf '%s\\n' \"the program\" \"$@\"\nexit 7\n");
+  fs::permissions(program, fs::perms::owner_all);
+  fs::create_directory_symlink(fs::path(FERCLI_PROGRAM).parent_path() / "help", program.parent_path() / "help");
+  EXPECT_EQ(run_program(start.string(), {"--help"}).exit_code, 0);
+  const std::vector<std::vector<std::string>> requests{{},
+                                                       {"version", "--json"},
+                                                       {"help", "fgsm"},
+                                                       {"atack"},
+                                                       {"help", "../x"},
+                                                       {"--help", "attack"},
+                                                       {"help", "attack", "--plugin", "x.so"}};
+  for (const auto& words : requests) {
+    const auto result = run_program(start.string(), words);
+    EXPECT_EQ(result.exit_code, 7) << testing::PrintToString(words);
+    std::string expected = "the program\n";
+    for (const auto& word : words) expected += word + "\n";
+    EXPECT_EQ(result.out, expected);
   }
 }
 
