@@ -16,10 +16,9 @@ void require_mpirun() {
 }
 
 ProgramResult run_mpirun(const std::string& ranks, const std::vector<std::string>& words,
-                         const std::function<bool()>& kill_when, const std::string& more) {
+                         const std::function<bool()>& kill_when) {
   std::vector<std::string> all{
-      "-c",
-      "OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 exec mpirun " + more + " --oversubscribe -np \"$@\"",
+      "-c", "OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 exec mpirun --oversubscribe -np \"$@\"",
       "mpirun", ranks, FERCLI_PROGRAM};
   all.insert(all.end(), words.begin(), words.end());
   return run_program("/bin/sh", all, kill_when, SIGINT);
