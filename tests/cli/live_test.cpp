@@ -20,7 +20,7 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
-constexpr const char* kVideo = "synthetic:faces=2,fps=10,seconds=2";
+constexpr const char* kVideo = "synthetic:faces=2,fps=10,seconds=1";
 
 class LiveCommand : public testing::Test {
  protected:
@@ -76,9 +76,9 @@ TEST_F(LiveCommand, ALogWhoseFolderIsRemovedMeanwhileIsALoss) {
       return true;
     };
     constexpr int kInterrupt = 2;
-    const auto result = run_fercli(
-        {"live", "--no-window", "--threads", "1", "--source", "synthetic:faces=1,fps=5", "--" + kind, log.string()},
-        written, kInterrupt);
+    const auto result = run_fercli({"live", "--no-window", "--threads", "1", "--source",
+                                    "synthetic:faces=1,fps=30,size=320x240", "--" + kind, log.string()},
+                                   written, kInterrupt);
     EXPECT_EQ(result.exit_code, 1) << result.err;
     EXPECT_THAT(result.err, testing::HasSubstr("log." + kind + ": was removed or replaced while it was being written"));
   }
@@ -99,7 +99,7 @@ TEST_F(LiveCommand, ASessionLeavesDataVideosAndASummary) {
     frames.insert(table[i][1]);
     if (!table[i][2].empty()) tracks.insert(table[i][2]);
   }
-  EXPECT_EQ(frames.size(), 20u);
+  EXPECT_EQ(frames.size(), 10u);
   EXPECT_EQ(tracks, (std::set<std::string>{"1", "2"}));
 
   std::istringstream lines(read_file(out("s.jsonl")));
@@ -109,10 +109,10 @@ TEST_F(LiveCommand, ASessionLeavesDataVideosAndASummary) {
     EXPECT_EQ(frame["frame"], count);
     for (const auto& face : frame["faces"]) EXPECT_EQ(face["probabilities"].size(), 7u);
   }
-  EXPECT_EQ(count, 20);
+  EXPECT_EQ(count, 10);
 
   const json session = json::parse(read_file(fs::path(out("session")) / "session.json"));
-  EXPECT_EQ(session["frames"]["analysed"], 20);
+  EXPECT_EQ(session["frames"]["analysed"], 10);
   EXPECT_EQ(session["faces"], 2);
   EXPECT_EQ(read_image(fs::path(out("session")) / "timeline.png", 3).size(0), 3);
 
@@ -121,7 +121,7 @@ TEST_F(LiveCommand, ASessionLeavesDataVideosAndASummary) {
     Frame frame;
     ASSERT_TRUE(video->read(frame)) << file;
     EXPECT_EQ(frame.bgr.size(1), width);
-    EXPECT_EQ(video->length(), 20);
+    EXPECT_EQ(video->length(), 10);
   }
 }
 
@@ -179,8 +179,8 @@ TEST_F(LiveCommand, EachPictureOfAFolderIsAStill) {
 }
 
 TEST_F(LiveCommand, FacesAreExportedOnceASecondAsTheNetworkSeesThem) {
-  const auto result = live({"--source", "synthetic:faces=1,fps=10,seconds=3", "--export-faces", out("faces"), "--every",
-                            "0.5s", "--jsonl", "-"});
+  const auto result = live({"--source", "synthetic:faces=1,fps=10,size=320x240,seconds=3", "--export-faces",
+                            out("faces"), "--every", "0.5s", "--jsonl", "-"});
   ASSERT_EQ(result.exit_code, 0) << result.err;
   for (int i = 0; i < 5; ++i) {
     const auto face = read_image(fs::path(out("faces")) / ("image" + std::to_string(i) + ".png"), 1);
