@@ -162,7 +162,7 @@ TEST_F(AttackCommand, JsonWithoutAFolderWritesNoFiles) {
 }
 
 TEST_F(AttackCommand, TheVerdictIsTheSameWhetherOrNotFilesAreWritten) {
-  const std::vector<std::string> words{"--data", faces().string(), "--eps", "2/255", "--minimal-eps"};
+  const std::vector<std::string> words{"--data", faces().string(), "--eps", "2/255", "--minimal-eps", "--steps", "5"};
   auto with_files = words;
   with_files.insert(with_files.end(), {"--out", (out_ / "files").string(), "--save-png", "all"});
   const json with = attack_json("untargeted", with_files);
@@ -179,7 +179,7 @@ TEST_F(AttackCommand, TheVerdictIsTheSameWhetherOrNotFilesAreWritten) {
 TEST_F(AttackCommand, AnInterruptedAttackGoesOnAndEndsTheSame) {
   const std::vector<std::string> plan{
       "--data", faces().string(), "--eps", "1/255",     "--attack", "autoattack", "--steps",
-      "12",     "--queries",      "150",   "--targets", "2"};
+      "8",      "--queries",      "75",    "--targets", "2"};
   auto kept = plan;
   const fs::path folder = out_ / "kept";
   kept.insert(kept.end(), {"--out", folder.string()});
@@ -219,9 +219,9 @@ TEST_F(AttackCommand, ShardsOfAttacksOnTwoNetworksWithTheSmallestEpsMergeToTheRe
   save_tiny_network(*scratch_ / "second.pt", 5, kHeadScale);
   for (const std::string method : {"pgd", "fmn"}) {
     const std::vector<std::string> plan{
-        "attack", "untargeted",    "--model",          models,     "--precision",       "fp32",  "--threads",
-        "1",      "--data",        faces().string(),   "--attack", method + ":steps=4", "--eps", "2/255",
-        "--out",  folder.string(), "--min-confidence", "0.3",      "--minimal-eps"};
+        "attack", "untargeted",    "--model",          models,     "--precision",       "fp32",    "--threads",
+        "1",      "--data",        faces().string(),   "--attack", method + ":steps=4", "--eps",   "2/255",
+        "--out",  folder.string(), "--min-confidence", "0.3",      "--minimal-eps",     "--limit", "6"};
     const auto whole = run_in_process(plan);
     ASSERT_EQ(whole.exit_code, 0) << whole.err;
     std::vector<json> results;
@@ -280,8 +280,8 @@ TEST_F(AttackCommand, BatchSizeThreadsAndOrderChangeNoResult) {
 }
 
 TEST_F(AttackCommand, ExplainShowsWhatTheAttackAndTheSearchForTheSmallestEpsCost) {
-  const std::vector<std::string> words{"--data", faces().string(), "--attack",         "pgd:steps=2", "--eps",
-                                       "2/255",  "--minimal-eps",  "--min-confidence", "0.3"};
+  const std::vector<std::string> words{"--data",        faces().string(),   "--attack", "pgd:steps=2", "--eps", "2/255",
+                                       "--minimal-eps", "--min-confidence", "0.3",      "--limit",     "4"};
   const json tables = attack_json("untargeted", words)["tables"];
   ASSERT_EQ(tables["stages"].size(), 2u);
   EXPECT_EQ(tables["stages"][0]["eps"], "2/255");
