@@ -7,6 +7,7 @@
 #include "core/text.hpp"
 #include "data/image.hpp"
 #include "models/checkpoint.hpp"
+#include "tests/cli/drawn_faces.hpp"
 #include "tests/cli/run_program.hpp"
 #include "tests/data/sample_data.hpp"
 
@@ -20,7 +21,10 @@ using test::run_in_process;
 using test::ScratchFolder;
 using testing::HasSubstr;
 
-constexpr const char* kFaces = "synthetic:n=70,seed=3";  // splits by file number: most Training, some PublicTest
+/// Splits by file number: most Training, some PublicTest.
+std::string faces() {
+  return test::drawn_once("synthetic:n=70,seed=3");
+}
 
 /// A folder with an untrained network in it; the tests look at the bookkeeping, not at the figures.
 class Eval : public testing::Test {
@@ -33,7 +37,7 @@ class Eval : public testing::Test {
     checkpoint.classes = LabelSet::fer2013();
     checkpoint.network = make_network(checkpoint.arch, checkpoint.options, 1);
     save_checkpoint(checkpoint, *folder_ / "tiny.pt");
-    on_faces_ = std::make_unique<json>(result({"--data", kFaces, "--split", "all", "--threads", "1"}));
+    on_faces_ = std::make_unique<json>(result({"--data", faces(), "--split", "all", "--threads", "1"}));
   }
 
   static void TearDownTestSuite() {
@@ -63,7 +67,7 @@ class Eval : public testing::Test {
   }
 
   static std::unique_ptr<ScratchFolder> folder_;
-  static std::unique_ptr<json> on_faces_;  ///< the result on all of kFaces
+  static std::unique_ptr<json> on_faces_;  ///< the result on all of faces()
 };
 
 std::unique_ptr<ScratchFolder> Eval::folder_;
@@ -76,7 +80,7 @@ json figures(const json& result) {
 
 TEST_F(Eval, PrintsTheLineThatScriptsLookFor) {
   const auto run =
-      test::run_fercli({"eval", "--model", (*folder_ / "tiny.pt").string(), "--data", kFaces, "--split", "all"});
+      test::run_fercli({"eval", "--model", (*folder_ / "tiny.pt").string(), "--data", faces(), "--split", "all"});
   EXPECT_EQ(run.exit_code, 0) << run.err;
   EXPECT_THAT(run.out, testing::ContainsRegex("\nAccuracy on test set: [0-9]+%\n"));
   EXPECT_THAT(run.out, HasSubstr("(n = 70, 95 % CI"));
@@ -84,18 +88,18 @@ TEST_F(Eval, PrintsTheLineThatScriptsLookFor) {
 }
 
 TEST_F(Eval, AnotherExecutorGivesTheSameAccuracyAndIsWrittenDown) {
-  const json plain = result({"--data", kFaces, "--split", "all", "--threads", "1", "--executor", "plain"});
+  const json plain = result({"--data", faces(), "--split", "all", "--threads", "1", "--executor", "plain"});
   EXPECT_EQ(plain["metrics"]["accuracy"], (*on_faces_)["metrics"]["accuracy"]);
   EXPECT_EQ(plain["models"][0]["executor"], "plain");
 }
 
 TEST_F(Eval, QuietPrintsTheResultLineAlone) {
-  const auto run = eval({"--data", kFaces, "--split", "all", "-q"});
+  const auto run = eval({"--data", faces(), "--split", "all", "-q"});
   EXPECT_THAT(run.out, testing::MatchesRegex("accuracy [0-9.]+ % .n = 70, 95 % CI [^\n]+\n"));
 }
 
 TEST_F(Eval, EveryTableComesAsCsvWithIntervalAndN) {
-  const auto run = eval({"--data", kFaces, "--split", "all", "--format", "csv"});
+  const auto run = eval({"--data", faces(), "--split", "all", "--format", "csv"});
   EXPECT_EQ(run.exit_code, 0) << run.err;
   for (const char* start : {"table,row,column,value,low,high,n\n", "\nAccuracy and calibration,accuracy,,",
                             "\n\"By class (%, 95 % CI)\",Happy,recall,", "\nConfusion (images),Happy,Sad,"}) {
@@ -124,12 +128,12 @@ TEST_F(Eval, PrintsTheResultAloneAsJson) {
 }
 
 TEST_F(Eval, GivesTheSameFiguresForAnyBatchSizeAndThreadCount) {
-  const json cut = result({"--data", kFaces, "--split", "all", "--threads", "2", "--batch-size", "9"});
+  const json cut = result({"--data", faces(), "--split", "all", "--threads", "2", "--batch-size", "9"});
   EXPECT_EQ(figures(cut), figures(*on_faces_));
 }
 
 TEST_F(Eval, RepeatsEveryByteButTheTimes) {
-  json first = *on_faces_, second = result({"--data", kFaces, "--split", "all", "--threads", "1"});
+  json first = *on_faces_, second = result({"--data", faces(), "--split", "all", "--threads", "1"});
   EXPECT_GT(first["timing"]["images_per_second"], 0);
   first.erase("timing"), second.erase("timing");
   EXPECT_EQ(first.dump(), second.dump());
@@ -137,7 +141,7 @@ TEST_F(Eval, RepeatsEveryByteButTheTimes) {
 
 TEST_F(Eval, WritesResultTableAndFigures) {
   const auto out = *folder_ / "out";
-  const auto run = eval({"--data", kFaces, "--out", out.string()});
+  const auto run = eval({"--data", faces(), "--out", out.string()});
   EXPECT_EQ(run.exit_code, 0) << run.err;
   EXPECT_EQ(json::parse(read_file(out / "result.json"))["command"], "eval");
   EXPECT_THAT(read_file(out / "per_image.csv"), HasSubstr("id,label,predicted,correct,p_Angry,"));
@@ -165,7 +169,7 @@ TEST_F(Eval, WithoutTrainingImagesWarnsAndLeavesTheDeduplicatedAccuracyOut) {
 }
 
 TEST_F(Eval, AveragesViewsWhenAsked) {
-  const json flipped = result({"--data", kFaces, "--split", "all", "--tta", "flip", "--threads", "1"});
+  const json flipped = result({"--data", faces(), "--split", "all", "--tta", "flip", "--threads", "1"});
   EXPECT_NE(flipped["metrics"]["nll"], (*on_faces_)["metrics"]["nll"]);
 }
 
@@ -194,7 +198,7 @@ TEST_F(Eval, RefusesImagesWithoutLabels) {
 }
 
 TEST_F(Eval, SuggestsTheSplitThatWasMeant) {
-  const auto run = eval({"--data", kFaces, "--split", "PublicTst"});
+  const auto run = eval({"--data", faces(), "--split", "PublicTst"});
   EXPECT_EQ(run.exit_code, 2);
   EXPECT_EQ(run.out, "");
   EXPECT_THAT(run.err, HasSubstr("unknown split 'PublicTst'; did you mean PublicTest?"));

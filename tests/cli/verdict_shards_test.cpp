@@ -3,6 +3,7 @@
 #include <regex>
 
 #include "core/files.hpp"
+#include "tests/cli/drawn_faces.hpp"
 #include "tests/cli/run_program.hpp"
 #include "tests/cli/tiny_network.hpp"
 #include "tests/precompiled_tests.hpp"
@@ -23,7 +24,7 @@ class VerdictShards : public testing::Test {
   std::string file(const std::string& name) const { return (folder_ / name).string(); }
 
   std::vector<std::string> with_network(std::vector<std::string> words, const std::string& network = "model.pt") const {
-    words.insert(words.end(), {"--model", file(network), "--data", "synthetic:n=42,seed=4"});
+    words.insert(words.end(), {"--model", file(network), "--data", drawn_once("synthetic:n=42,seed=4")});
     return words;
   }
 
