@@ -67,12 +67,12 @@ TEST(ManPages, RenderWithoutWarnings) {
                               (fs::path(FERCLI_TEST_FOLDER).parent_path() / "src/commands/manual").string()})
                 .exit_code,
             0);
-  for (const auto& entry : fs::directory_iterator(folder.path())) {
-    const auto result =
-        test::run_program("/bin/sh", {"-c", "exec groff -ww -man -Tutf8 -z \"$0\"", entry.path().string()});
-    EXPECT_EQ(result.exit_code, 0) << entry.path();
-    EXPECT_EQ(result.err, "") << entry.path();
-  }
+  std::vector<std::string> words{"-c", "exec groff -ww -man -Tutf8 -z \"$@\"", "groff"};
+  for (const auto& entry : fs::directory_iterator(folder.path())) words.push_back(entry.path().string());
+  ASSERT_GT(words.size(), 20u);
+  const auto result = test::run_program("/bin/sh", words);
+  EXPECT_EQ(result.exit_code, 0);
+  EXPECT_EQ(result.err, "");  // it names the page
 }
 
 TEST(ManPages, TextIsAsciiAndNeverARequest) {

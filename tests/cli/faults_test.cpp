@@ -125,9 +125,9 @@ TEST_F(Faults, AnEvaluationThatCannotBeWrittenLeavesTheEarlierOne) {
 
 TEST_F(Faults, ARecordingThatIsLostExitsWithOneAndSaysHowMuch) {
   for (const char* name : {"film.avi", "film.mp4"}) {
-    const auto result =
-        run_fercli(with_files_up_to(4096), {"live", "-m", model().string(), "--no-window", "--threads", "1", "--source",
-                                            "synthetic:faces=1,fps=10,seconds=3", "--record", place(name)});
+    const auto result = run_fercli(with_files_up_to(4096),
+                                   {"live", "-m", model().string(), "--no-window", "--threads", "1", "--source",
+                                    "synthetic:faces=1,fps=10,size=320x240,seconds=3", "--record", place(name)});
     EXPECT_EQ(result.exit_code, 1) << name << ": " << result.err;
     EXPECT_THAT(result.err, HasSubstr("lost")) << name;
     EXPECT_THAT(result.err, HasSubstr(name));
@@ -136,9 +136,9 @@ TEST_F(Faults, ARecordingThatIsLostExitsWithOneAndSaysHowMuch) {
 
 TEST_F(Faults, ALogThatCannotGrowEndsTheSessionWithOne) {
   for (const std::string kind : {"csv", "jsonl"}) {
-    const auto result =
-        run_fercli(with_files_up_to(1024), {"live", "-m", model().string(), "--no-window", "--threads", "1", "--source",
-                                            "synthetic:faces=1,fps=10,seconds=3", "--" + kind, place("log." + kind)});
+    const auto result = run_fercli(
+        with_files_up_to(1024), {"live", "-m", model().string(), "--no-window", "--threads", "1", "--source",
+                                 "synthetic:faces=1,fps=10,size=320x240,seconds=3", "--" + kind, place("log." + kind)});
     EXPECT_EQ(result.exit_code, 1) << kind << ": " << result.err;
     EXPECT_THAT(result.err, HasSubstr("log." + kind + ": cannot be written (File too large)")) << kind;
   }
@@ -422,7 +422,7 @@ TEST(OutputFolders, KeepFinishedWorkThatCannotTakeItsPlace) {
 TEST_F(Faults, AClosedTerminalSavesTheTrainingAsSigtermDoes) {
   const auto state = scratch_ / "run" / "training.state";
   const auto result = run_fercli(
-      {"train", "-d", "synthetic:n=400,seed=1", "--arch", "small-cnn", "-e", "500", "-b", "8", "--save-every", "0",
+      {"train", "-d", "synthetic:n=70,seed=1", "--arch", "small-cnn", "-e", "500", "-b", "8", "--save-every", "0",
        "--threads", "1", "--out", place("run")},
       [&] { return fs::exists(state); }, SIGHUP);
   EXPECT_EQ(result.exit_code, 130) << result.err;

@@ -171,7 +171,8 @@ TEST_F(RobustnessCommand, ExplainShowsWhatEachStageBrokeAndCost) {
 }
 
 TEST_F(RobustnessCommand, TwoMinimumNormAttacksAreSetBesideTheBestOfBoth) {
-  const std::vector<std::string> words{"--attacks", "deepfool,ddn", "--norm", "l2", "--eps", "0.5", "--steps", "3"};
+  const std::vector<std::string> words{"--attacks", "deepfool,ddn", "--norm", "l2",      "--eps",
+                                       "0.5",       "--steps",      "3",      "--limit", "14"};
   EXPECT_THAT(eval(words).out, HasSubstr("optimality of minimum-norm attacks"));
   auto as_json = words;
   as_json.emplace_back("--json");
