@@ -361,7 +361,7 @@ TEST_F(Serving, TheFaceAttackedIsTheOneAskedFor) {
 }
 
 TEST_F(Serving, TheSmallestEpsSufficesAndALevelLessDoesNot) {
-  const std::string query = "?goal=any-to-sad";
+  const std::string query = "?goal=any-to-sad&steps=8";
   const json found = json::parse(request("POST", "/smallest" + query, kPng, *crop_).body);
   const auto levels = found["smallest_255"].get<int64_t>();
   ASSERT_GT(levels, 1);
