@@ -17,9 +17,10 @@ void require_mpirun() {
 
 ProgramResult run_mpirun(const std::string& ranks, const std::vector<std::string>& words,
                          const std::function<bool()>& kill_when) {
-  std::vector<std::string> all{
-      "-c", "OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 exec mpirun --oversubscribe -np \"$@\"",
-      "mpirun", ranks, FERCLI_PROGRAM};
+  std::vector<std::string> all{"-c",
+                               "OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 exec mpirun --oversubscribe "
+                               "-np \"$0\" /usr/bin/env PATH=/nowhere \"$@\"",  // no gnuplot there
+                               ranks, FERCLI_PROGRAM};
   all.insert(all.end(), words.begin(), words.end());
   return run_program("/bin/sh", all, kill_when, SIGINT);
 }

@@ -6,6 +6,7 @@
 #include "tests/cli/drawn_faces.hpp"
 #include "tests/cli/mpirun.hpp"
 #include "tests/precompiled_tests.hpp"
+#include "tests/report/without_gnuplot.hpp"
 
 namespace fercli::test {
 
@@ -40,6 +41,7 @@ class TrainingUnderMpirun : public testing::Test {
 
   /// Trained in micro-shards by one process.
   std::string weights_of_one_process(std::vector<std::string> more) const {
+    const WithoutGnuplot no_curves;
     more.insert(more.end(), {"--micro-shards", "8"});
     const auto run = run_in_process(training("alone", more));
     EXPECT_EQ(run.exit_code, 0) << run.err;

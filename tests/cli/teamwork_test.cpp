@@ -7,6 +7,7 @@
 #include <fstream>
 #include <iterator>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <regex>
 
 #include "core/files.hpp"
@@ -48,6 +49,7 @@ class Teamwork : public testing::Test {
     save_tiny_network(*folder_ / "other.pt", 4, 400);
   }
   static void TearDownTestSuite() { folder_.reset(); }
+  void SetUp() override { no_figures_.emplace(); }
 
   static std::string file(const std::string& name) { return (*folder_ / name).string(); }
 
@@ -73,6 +75,7 @@ class Teamwork : public testing::Test {
   /// short_eval by one process, once for all tests.
   static const Undisturbed& by_one_process() {
     static const Undisturbed result = [] {
+      const WithoutGnuplot no_figures;
       const auto run = run_in_process(short_eval("one"));
       EXPECT_EQ(run.exit_code, 0) << run.err;
       return Undisturbed{printed(run), written("one")};
@@ -115,6 +118,7 @@ class Teamwork : public testing::Test {
   }
 
   static std::unique_ptr<ScratchFolder> folder_;
+  std::optional<WithoutGnuplot> no_figures_;
 };
 
 std::unique_ptr<ScratchFolder> Teamwork::folder_;
@@ -162,7 +166,6 @@ void drop_seconds(json& value) {
 }
 
 TEST_F(Teamwork, AReportByTwoProcessesHasTheSameFigures) {
-  const WithoutGnuplot numbers_only;
   const auto report = [](const std::string& out, const std::vector<std::string>& more) {
     return joined({"report", "--model", file("model.pt") + "," + file("other.pt"), "--data", "synthetic:n=14,seed=4",
                    "--out", file(out), "--threads", "1", "--precision", "fp32", "--parts", "robustness,transfer"},
@@ -247,7 +250,7 @@ TEST_F(Teamwork, AShardCanBeMadeBySeveralProcesses) {
 
 class UnderMpirun : public Teamwork {
  protected:
-  void SetUp() override { require_mpirun(); }
+  void SetUp() override { require_mpirun(); }  // which needs PATH
 };
 
 TEST_F(UnderMpirun, OneAndThreeRanksPrintAndWriteWhatOneProcessDoes) {
