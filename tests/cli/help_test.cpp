@@ -40,6 +40,7 @@ TEST(HelpCommand, HelpRefusesWhatIsNoCommand) {
   const auto result = test::run_in_process({"help", "atack"});
   EXPECT_EQ(result.exit_code, 2);
   EXPECT_THAT(result.err, testing::HasSubstr("unknown command 'atack'; did you mean attack?"));
+  EXPECT_THAT(result.err, testing::HasSubstr("data, eval")) << "docs is of use to the build alone";
   EXPECT_THAT(test::run_in_process({"help", "eval", "stats"}).err,
               testing::HasSubstr("eval has no subcommand 'stats'"));
 }
