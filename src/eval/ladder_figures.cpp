@@ -76,6 +76,7 @@ std::vector<ClassUnderAttack> by_class(const LadderRun& run, const AttackRecord&
 /// grid, where it equals the robust accuracy there.
 std::vector<double> curve_eps(const std::vector<Budget>& ladder) {
   std::vector<double> eps;
+  eps.reserve(ladder.size() + kCurvePoints);
   for (const auto& budget : ladder) eps.push_back(budget.eps);
   for (int64_t point = 0; point < kCurvePoints; ++point) {
     const double even = ladder.back().eps * static_cast<double>(point) / (kCurvePoints - 1);
