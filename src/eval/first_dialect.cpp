@@ -168,6 +168,7 @@ json from_result(json result) {
   json& tables = result.at("tables");
   if (tables.contains("confusion_matrix")) {  // of eval
     const auto metrics = Shape<Metrics>::read(result.at("metrics"));
+    if (result.contains("threat_model")) require_few_eps(result["threat_model"].at("eps"));
     result["parts"]["clean"][name] = clean_part(result, metrics);
     if (tables.contains("robustness")) result["parts"]["robustness"][name] = robustness_part(result, metrics);
     for (const char* part : {"groups", "sanity"}) {
@@ -194,6 +195,7 @@ json from_report(json report) {
     if (!report["environment"].contains(key)) report["environment"][key] = report.value(key, "");
     report.erase(key);
   }
+  report.emplace("options", json::object());
   return report;
 }
 

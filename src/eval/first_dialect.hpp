@@ -4,8 +4,8 @@
 
 namespace fercli {
 
-/// Whether documents of this schema are those that fercli 0.1 wrote: {"name": "fercli-result", "version": 1} or
-/// "fercli-report/1".
+/// Whether documents of this schema are those that fercli wrote before `fercli/2`: {"name": "fercli-result", "version":
+/// 1} or "fercli-report/1".
 bool is_first_dialect(const nlohmann::json& schema);
 
 /// Such a document in today's dialect. Throws JSON's exceptions and std::exception where it lacks what it should have.

@@ -185,19 +185,24 @@ json read_document(const std::filesystem::path& path) {
                               printable(words), version()));
 }
 
-void write_document(const json& document, const std::filesystem::path& path) {
+Result result_of(const json& document) {
   Result result;
   read_record(document, result);
-  write_result(result, path);
+  return result;
+}
+
+void require_few_eps(const json& eps) {
+  constexpr size_t kMost = 256;
+  if (eps.size() > kMost) throw std::length_error(fmt::format("an attack at more than {} eps", kMost));
+}
+
+void write_document(const json& document, const std::filesystem::path& path) {
+  write_result(result_of(document), path);
 }
 
 Result read_result(const std::filesystem::path& path) {
   const json document = read_document(path);
-  return complete_or_refuse(path, [&] {
-    Result result;
-    read_record(document, result);
-    return result;
-  });
+  return complete_or_refuse(path, [&] { return result_of(document); });
 }
 
 std::string short_model_name(const std::string& model) {

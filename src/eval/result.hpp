@@ -70,6 +70,12 @@ void write_result(const Result& result, const std::filesystem::path& path);
 /// JSON, of another kind or a newer schema.
 nlohmann::json read_document(const std::filesystem::path& path);
 
+/// What such a document says. Throws JSON's exceptions where something is missing or of another type.
+Result result_of(const nlohmann::json& document);
+
+/// More than a grid has; work on outcomes grows with images times eps. Throws std::length_error.
+void require_few_eps(const nlohmann::json& eps);
+
 /// Writes such a document as `write_result` does.
 void write_document(const nlohmann::json& document, const std::filesystem::path& path);
 

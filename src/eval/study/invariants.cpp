@@ -28,6 +28,7 @@ struct Series {
   std::string name, norm;
   std::vector<std::string> eps;    ///< as written; empty: the same at every eps
   std::vector<Standing> standing;  ///< at each eps
+  bool transferred = false;        ///< made on a surrogate
 };
 
 Series attack_series(const json& attack) {
@@ -39,6 +40,7 @@ Series attack_series(const json& attack) {
     }
     series.standing.push_back(std::move(standing));
   }
+  series.transferred = attack.contains("surrogate");
   return series;
 }
 
@@ -146,6 +148,8 @@ json check_invariants(const json& outcomes, const std::string& model) {
     const Series* next = nullptr;
     for (const auto& weaker : all) {
       const auto other = link(weaker);
+      // On another network the stronger search need not be the stronger attack.
+      if ((stronger.transferred || weaker.transferred) && weaker.name != "clean") continue;
       if (!other || *other <= *place || (!weaker.norm.empty() && weaker.norm != stronger.norm)) continue;
       if (next == nullptr || *other < *link(*next)) next = &weaker;
     }

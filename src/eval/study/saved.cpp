@@ -54,7 +54,8 @@ bool is_torn(const json& outcomes, size_t classes) {
   }
   for (const auto& attack : outcomes.value("attacks", json::array())) {
     for (const char* text : {"attack", "norm"}) attack.at(text).get_ref<const std::string&>();
-    attack.at("eps").get<std::vector<std::string>>();
+    require_few_eps(attack.at("eps"));
+    attack["eps"].get<std::vector<std::string>>();
     Shape<std::vector<int64_t>>::read(attack.at("broken"));
     if (has_wrong_rows(attack, "broken", n)) return true;
   }
@@ -64,8 +65,16 @@ bool is_torn(const json& outcomes, size_t classes) {
   return false;
 }
 
-/// Throws UserError or json::exception on a report without what everything that reads one relies on.
+/// Throws UserError or an exception on a report without what everything that reads, joins or writes one relies on.
 void check_report(const json& report, const std::filesystem::path& path) {
+  const Result whole = result_of(report);
+  const json cost = report.at("parts").value("cost", json::object());
+  for (const auto* object : {&whole.outcomes, &cost}) {
+    if (!object->is_null()) object->get_ref<const json::object_t&>();
+  }
+  for (const auto& of_part : cost) of_part.get_ref<const json::object_t&>();
+  for (const auto& invariant : whole.invariants) invariant.get_ref<const json::object_t&>();
+  if (report["parts"].contains("transfer")) report["parts"]["transfer"].get_ref<const json::object_t&>();
   for (const char* list : {"models", "invariants"}) report.at(list).get_ref<const json::array_t&>();
   for (const char* object : {"dataset", "parts"}) report.at(object).get_ref<const json::object_t&>();
   report.at("warnings").get<std::vector<std::string>>();

@@ -29,7 +29,7 @@ using nlohmann::json;
 namespace {
 
 /// Raised whenever the figures of a part change for equal options.
-constexpr int kFormat = 3;
+constexpr int kFormat = 4;
 constexpr int64_t kPilotImages = 64, kPilotSteps = 10;
 constexpr int kPilotRounds = 4;
 /// The estimate counts as much as this share of the work already done, when the pace is judged by what is done.

@@ -129,6 +129,13 @@ TEST(Invariants, ACertificateAboveAnAttackIsShownWithWhatItMeans) {
   EXPECT_THAT(found[0], HasSubstr("about the smoothed network"));
 }
 
+TEST(Invariants, AStrongerSearchOnASurrogateNeedNotBeTheStrongerAttack) {
+  auto outcomes = outcomes_with({0, 0, 0, -1}, {2, 2, 2, -1});
+  ASSERT_FALSE(violations(outcomes).empty());
+  for (auto& attack : outcomes["attacks"]) attack["surrogate"] = "digest";
+  EXPECT_TRUE(violations(outcomes).empty());
+}
+
 json report_with(const json& outcomes, const std::string& name = "net") {
   return {{"schema", Result::kSchema},
           {"command", "report"},
@@ -139,6 +146,9 @@ json report_with(const json& outcomes, const std::string& name = "net") {
           {"parts", {{"clean", {{name, json::object()}}}, {"cost", {{"clean", {{name, json::object()}}}}}}},
           {"outcomes", {{name, outcomes}}},
           {"invariants", json::array()},
+          {"options", json::object()},
+          {"seed", 0},
+          {"environment", json::object()},
           {"warnings", {name + ": careful"}}};
 }
 
@@ -324,6 +334,19 @@ TEST(SavedReport, AnIncompleteOrTornReportIsRefusedByName) {
   torn = whole;
   torn["outcomes"]["net"]["attacks"][0]["rows"][0] = 4;
   EXPECT_THAT(message(torn), HasSubstr("report.json: the outcomes of net do not fit together"));
+  for (const char* key : {"n", "seed"}) {
+    torn = whole;
+    torn[key] = "x";
+    EXPECT_THAT(message(torn), HasSubstr("report.json: is not a complete result")) << key;
+  }
+  for (const char* place : {"/outcomes", "/invariants", "/parts/transfer", "/parts/cost/clean"}) {
+    torn = whole;
+    torn[json::json_pointer(place)] = json::array({"x"});
+    EXPECT_THAT(message(torn), HasSubstr("report.json: is not a complete result")) << place;
+  }
+  torn = whole;
+  torn["outcomes"]["net"]["attacks"][0]["eps"] = std::vector<std::string>(257, "1/255");
+  EXPECT_THAT(message(torn), HasSubstr("report.json: is not a complete result")) << "of too many eps";
 }
 
 TEST(SavedReport, CurvesWithoutOneFigureForEachEpsAreRefused) {
