@@ -13,7 +13,7 @@
 #include "core/files.hpp"
 #include "core/numbers.hpp"
 #include "eval/explanation.hpp"
-#include "eval/ladder_figures.hpp"
+#include "eval/robustness_summary.hpp"
 
 namespace fercli {
 
@@ -66,7 +66,7 @@ std::string figure(const Metric& metric, const char* format) {
 }
 
 std::string row_of(const Run& run, const Metric& optimality) {
-  const auto figures = Shape<LadderFigures>::read(run.result.parts.at("robustness").at(run.result.model_name()));
+  const auto figures = robustness_of(run.result).value();
   const LadderAttack& own = figures.attacks.front();
   const auto n = static_cast<int64_t>(run.distances.size());
   const auto broken =

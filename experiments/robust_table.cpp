@@ -25,9 +25,8 @@
 #include "core/files.hpp"
 #include "core/json_text.hpp"
 #include "core/text.hpp"
-#include "eval/ladder_figures.hpp"
 #include "eval/measures/mcnemar.hpp"
-#include "eval/result.hpp"
+#include "eval/robustness_summary.hpp"
 #include "report/training_log.hpp"
 
 namespace fercli {
@@ -59,10 +58,6 @@ json entry_where(const json& entries, const char* key, const json& value) {
   return nullptr;
 }
 
-LadderFigures figures_of(const Result& result) {
-  return Shape<LadderFigures>::read(result.parts.at("robustness").at(result.model_name()));
-}
-
 json attack_json(const Result& result, const std::string& name) {
   json part = {{"name", name},
                {"settings", nullptr},
@@ -70,7 +65,7 @@ json attack_json(const Result& result, const std::string& name) {
                {"accuracy", to_json(result.metrics.at("accuracy"))},
                {"balanced_accuracy", to_json(result.metrics.at("balanced_accuracy"))},
                {"ladder", json::array()}};
-  const LadderFigures figures = figures_of(result);
+  const LadderFigures figures = robustness_of(result).value();
   for (const auto& attack : figures.attacks) {
     if (attack.curves.name != name) continue;
     part["settings"] = attack.settings;

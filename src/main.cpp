@@ -19,19 +19,23 @@
 
 namespace {
 
+using fercli::Command;
+using fercli::Registry;
+
 constexpr int kFailed = 1, kUsage = 2, kInterrupted = 130;
 
 int run(const std::vector<std::string>& given) {
   const auto words = fercli::command_first(given);
   fercli::load_plug_ins(given);
+  const auto& commands = Registry<Command>::instance();
   if (words.empty()) {
-    fercli::command_named("help").run({});
+    commands.get("help").run({});
     return kUsage;
   }
   const std::vector<std::string> rest(words.begin() + 1, words.end());
-  if (words[0] == "--help" || words[0] == "-h") return fercli::command_named("help").run(rest);
-  if (words[0] == "--version" || words[0] == "-V") return fercli::command_named("version").run(rest);
-  return fercli::command_named(words[0]).run(rest);
+  if (words[0] == "--help" || words[0] == "-h") return commands.get("help").run(rest);
+  if (words[0] == "--version" || words[0] == "-V") return commands.get("version").run(rest);
+  return commands.get(words[0]).run(rest);
 }
 
 /// Processes that share one run would all say the same; the one that leads says it. Shards are runs of their own.

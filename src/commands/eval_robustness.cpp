@@ -175,9 +175,7 @@ void add_to_result(Result& result, RobustnessRun* run, const LabelSet& classes) 
     if (flag.raised) result.add_warning(fmt::format("{}: {}; {}", flag.name, flag.found, flag.meaning));
   }
   result.invariants = check_invariants(result.outcomes[name], name);
-  for (const auto& invariant : result.invariants) {
-    if (!invariant.at("holds").get<bool>()) result.add_warning(describe_violation(invariant));
-  }
+  for (const auto& line : violations_in(result.invariants)) result.add_warning(line);
 }
 
 void save_if_wanted(const RobustnessOptions& options, const RobustnessRun& run, const Dataset& evaluated,

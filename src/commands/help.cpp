@@ -49,7 +49,7 @@ int run(const std::vector<std::string>& arguments) {
     print_overview();
     return 0;
   }
-  const Command& command = command_named(words[0]);
+  const Command& command = Registry<Command>::instance().get(words[0]);
   if (words.size() > 1 && command.subcommands.empty())
     throw UserError(fmt::format("fercli help: {} has no subcommand '{}'", command.name, words[1]));
   words.erase(words.begin());

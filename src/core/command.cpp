@@ -1,11 +1,6 @@
 #include "core/command.hpp"
 
-#include <fmt/format.h>
-
 #include <stdexcept>
-
-#include "core/error.hpp"
-#include "core/text.hpp"
 
 namespace fercli {
 
@@ -14,7 +9,7 @@ namespace {
 /// Calls `fercli WORDS… LAST`, where LAST keeps the command from running.
 void call_without_running(std::vector<std::string> words, const char* last) {
   if (words.empty()) throw UserError("a command is missing");
-  const Command& command = command_named(words.front());
+  const Command& command = Registry<Command>::instance().get(words.front());
   words.erase(words.begin());
   words.emplace_back(last);
   command.run(words);
@@ -31,14 +26,6 @@ Declaration declared(const std::vector<std::string>& words, const char* last) {
 }
 
 }  // namespace
-
-const Command& command_named(const std::string& name) {
-  if (const Command* command = Registry<Command>::instance().find(name)) return *command;
-  std::vector<std::string> known;
-  for (const auto& command : shown_commands()) known.push_back(command.name);
-  throw UserError(
-      fmt::format("unknown command '{}'{} (known: {})", name, did_you_mean(name, known), join(known, ", ")));
-}
 
 std::vector<Command> shown_commands() {
   std::vector<Command> shown;
@@ -67,7 +54,7 @@ Declaration given_by(const std::vector<std::string>& words) {
 
 void check_usage(const std::vector<std::string>& words) {
   const bool help_of_a_group = words.size() == 2 && (words[1] == "--help" || words[1] == "-h");
-  if (help_of_a_group && !command_named(words[0]).subcommands.empty()) return;
+  if (help_of_a_group && !Registry<Command>::instance().get(words[0]).subcommands.empty()) return;
   try {
     call_without_running(words, kCheckOnly);
   } catch (const Checked&) {

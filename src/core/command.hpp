@@ -25,9 +25,6 @@ struct Command {
   bool hidden = false;                       ///< of use to the build alone: in no list
 };
 
-/// Throws UserError that lists the commands that users are shown, and suggests the nearest.
-const Command& command_named(const std::string& name);
-
 /// The commands that users are shown, sorted by name.
 std::vector<Command> shown_commands();
 

@@ -46,14 +46,27 @@ class Registry {
     return nullptr;
   }
 
-  /// Throws UserError that lists the known names and suggests the nearest.
+  /// Throws UserError that lists the known names, but those of hidden entries, and suggests the nearest.
   const Entry& get(const std::string& name) const {
     if (const Entry* entry = find(name)) return *entry;
-    throw UserError(fmt::format("unknown {} '{}'{} (known: {})", Entry::kKind, name, did_you_mean(name, names()),
-                                join(names(), ", ")));
+    std::vector<std::string> known;
+    for (const auto& entry : entries_)
+      if (!is_hidden(entry, 0)) known.push_back(entry.name);
+    throw UserError(
+        fmt::format("unknown {} '{}'{} (known: {})", Entry::kKind, name, did_you_mean(name, known), join(known, ", ")));
   }
 
  private:
+  /// Entries may have a member `hidden`: found by name, and in no list.
+  template <class Any>
+  static auto is_hidden(const Any& entry, int) -> decltype(entry.hidden) {
+    return entry.hidden;
+  }
+  template <class Any>
+  static bool is_hidden(const Any&, long) {
+    return false;
+  }
+
   std::vector<Entry> entries_;
 };
 

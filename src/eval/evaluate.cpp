@@ -17,9 +17,8 @@ double six_digits(double value) {
   return std::strtod(fmt::format("{:.6g}", value).c_str(), nullptr);
 }
 
-json class_table(const torch::Tensor& confusion, const LabelSet& classes) {
+json class_table(const std::vector<ClassScore>& scores, const LabelSet& classes) {
   auto table = json::array();
-  const auto scores = class_scores(confusion);
   for (size_t k = 0; k < scores.size(); ++k) {
     table.push_back({{"class", classes.names()[k]},
                      {"precision", to_json(scores[k].precision)},
@@ -137,11 +136,12 @@ CleanFigures clean_figures(const Predictions& predictions, const Dataset& datase
                      {"brier", brier_score(outcomes)},
                      {"nll", negative_log_likelihood(outcomes)}};
   if (dataset.votes.defined()) figures.metrics["accuracy_by_votes"] = accuracy_by_votes(outcomes, dataset.votes);
-  figures.per_class = class_table(confusion, dataset.classes);
+  const auto scores = class_scores(confusion);
+  figures.per_class = class_table(scores, dataset.classes);
   figures.confusion_matrix = matrix_rows(confusion);
   figures.reliability = shortened(reliability(outcomes));
-  for (const auto& scores : class_scores(confusion))
-    figures.share_predicted.push_back(proportion(scores.precision.n, dataset.size()));
+  for (const auto& of_class : scores)
+    figures.share_predicted.push_back(proportion(of_class.precision.n, dataset.size()));
   return figures;
 }
 

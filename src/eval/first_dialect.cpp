@@ -6,6 +6,7 @@
 #include "eval/clean_figures.hpp"
 #include "eval/ladder_figures.hpp"
 #include "eval/result.hpp"
+#include "eval/robustness_summary.hpp"
 #include "eval/study/invariants.hpp"
 
 namespace fercli {
@@ -91,12 +92,7 @@ json robustness_part(const json& result, const Metrics& metrics) {
   figures.worst = worst.curves;
   for (const auto& entry : entries_of(result, kWorstCase))
     figures.base.eps_value.push_back(entry.at("eps_value").get<double>());
-  figures.share_predicted.resize(figures.base.eps_value.size());
-  for (const auto& found : *worst.by_class) {
-    figures.base.per_class.push_back({found.name, found.robust});
-    for (size_t budget = 0; budget < found.predicted.size(); ++budget)
-      figures.share_predicted.at(budget).push_back(found.predicted[budget]);
-  }
+  figures.set_classes(*worst.by_class);
   const json& constant = tables.at("constant_answer");
   figures.constant_answer = constant.at("accuracy");
   figures.constant_answer["class"] = constant.at("class");
@@ -122,16 +118,6 @@ int64_t first_wrong(const json& answers, const json& label) {
   return static_cast<int64_t>(answers.size());
 }
 
-/// What makes an attack's threat another one than any change of any pixel that leaves an 8-bit image.
-json restrictions(const json& threat) {
-  auto found = json::object();
-  if (threat.at("goal") != "untargeted") found["goal"] = threat["goal"];
-  if (threat.value("masked", false)) found["mask"] = threat.value("mask", "unknown");
-  if (threat.contains("surrogate")) found["surrogate"] = threat["surrogate"];
-  if (!threat.value("pixel_grid", true)) found["pixel_grid"] = false;
-  return found;
-}
-
 json outcomes_of(const json& result) {
   const LabelSet classes(result.at("dataset").at("classes").get<std::vector<std::string>>());
   const json& images = result.at("per_image");
@@ -146,7 +132,7 @@ json outcomes_of(const json& result) {
     const json& threat = result.at("threat_model");
     json attack = {{"attack", settings.at("name")}, {"norm", threat.at("norm")}, {"eps", threat.at("eps")},
                    {"settings", settings},          {"rows", json::array()},     {"broken", json::array()}};
-    attack.update(restrictions(threat));
+    attack.update(restrictions_of(threat));
     for (size_t row = 0; row < images.size(); ++row) {
       const json& image = images[row];
       if (!image.contains("answers")) continue;
@@ -176,9 +162,7 @@ json from_result(json result) {
     }
     result["outcomes"][name] = outcomes_of(result);
     result["invariants"] = check_invariants(result["outcomes"][name], name);
-    for (const auto& invariant : result["invariants"]) {
-      if (!invariant.at("holds").get<bool>()) result.at("warnings").push_back(describe_violation(invariant));
-    }
+    for (const auto& line : violations_in(result["invariants"])) result.at("warnings").push_back(line);
   }
   for (const char* key :
        {"confusion_matrix", "reliability", "robustness", "constant_answer", "curves", "groups", "sanity"})

@@ -17,9 +17,16 @@ struct BudgetCounts {
   torch::Tensor broken;     ///< (M) bool
 };
 
-BudgetCounts count_at(const Ledger& robustness, const AttackRecord& record, int64_t budget, int64_t classes) {
-  return {confusion_matrix(robustness.labels, robustness.answers(record, budget), classes),
-          robustness.right().logical_and(record.broken.le(budget))};
+/// At each budget.
+std::vector<BudgetCounts> counts_of(const LadderRun& run, const AttackRecord& record, const LabelSet& classes) {
+  const Ledger& robustness = run.robustness;
+  const auto right = robustness.right();
+  std::vector<BudgetCounts> counts;
+  for (int64_t budget = 0; budget < static_cast<int64_t>(run.plan.ladder.size()); ++budget) {
+    counts.push_back({confusion_matrix(robustness.labels, robustness.answers(record, budget), classes.size()),
+                      right.logical_and(record.broken.le(budget))});
+  }
+  return counts;
 }
 
 template <class Number>
@@ -29,28 +36,26 @@ Number sum(const std::vector<Number>& values) {
   return total;
 }
 
-LadderCurves curves(const LadderRun& run, const AttackRecord& record, int64_t classes) {
+LadderCurves curves(const LadderRun& run, const AttackRecord& record, const std::vector<BudgetCounts>& counts) {
   LadderCurves curves;
   curves.name = record.name;
   const int64_t right = run.robustness.right().sum().item<int64_t>();
-  for (size_t budget = 0; budget < run.plan.ladder.size(); ++budget) {
-    const auto counts = count_at(run.robustness, record, static_cast<int64_t>(budget), classes);
-    curves.robust_accuracy.push_back(accuracy(counts.confusion));
-    curves.balanced.push_back(balanced_accuracy(counts.confusion));
-    curves.success.push_back(proportion(counts.broken.sum().item<int64_t>(), right));
+  for (const auto& at_budget : counts) {
+    curves.robust_accuracy.push_back(accuracy(at_budget.confusion));
+    curves.balanced.push_back(balanced_accuracy(at_budget.confusion));
+    curves.success.push_back(proportion(at_budget.broken.sum().item<int64_t>(), right));
   }
   return curves;
 }
 
 /// How many images each stage of a cascade broke, at each budget.
-std::vector<LadderStage> stages(const LadderRun& run, const AttackRecord& record, int64_t classes) {
+std::vector<LadderStage> stages(const AttackRecord& record, const std::vector<BudgetCounts>& counts) {
   std::vector<LadderStage> list;
   for (size_t stage = 0; stage < record.stages.size(); ++stage) {
     LadderStage entry{record.stages[stage], {}};
-    for (size_t budget = 0; budget < run.plan.ladder.size(); ++budget) {
-      const auto broken = count_at(run.robustness, record, static_cast<int64_t>(budget), classes).broken;
-      entry.broken.push_back(broken.logical_and(record.stage.eq(static_cast<int64_t>(stage))).sum().item<int64_t>());
-    }
+    const auto of_stage = record.stage.eq(static_cast<int64_t>(stage));
+    for (const auto& at_budget : counts)
+      entry.broken.push_back(at_budget.broken.logical_and(of_stage).sum().item<int64_t>());
     // The variants of a cascade share one list of stages; those of the other variant never break anything.
     if (sum(entry.broken) > 0) list.push_back(std::move(entry));
   }
@@ -58,15 +63,15 @@ std::vector<LadderStage> stages(const LadderRun& run, const AttackRecord& record
 }
 
 /// Of each class: accuracy and share of the answers, at each budget.
-std::vector<ClassUnderAttack> by_class(const LadderRun& run, const AttackRecord& record, const LabelSet& classes) {
+std::vector<ClassUnderAttack> by_class(const std::vector<BudgetCounts>& counts, const LabelSet& classes,
+                                       int64_t images) {
   std::vector<ClassUnderAttack> list;
   for (const auto& name : classes.names()) list.push_back({name, {}, {}});
-  for (size_t budget = 0; budget < run.plan.ladder.size(); ++budget) {
-    const auto counts = count_at(run.robustness, record, static_cast<int64_t>(budget), classes.size());
-    const auto scores = class_scores(counts.confusion);
+  for (const auto& at_budget : counts) {
+    const auto scores = class_scores(at_budget.confusion);
     for (size_t k = 0; k < scores.size(); ++k) {
       list[k].robust.push_back(scores[k].recall);
-      list[k].predicted.push_back(proportion(scores[k].precision.n, run.robustness.size()));
+      list[k].predicted.push_back(proportion(scores[k].precision.n, images));
     }
   }
   return list;
@@ -103,26 +108,28 @@ MinimalEps minimal_eps(const LadderRun& run, const AttackRecord& record) {
 
 LadderAttack attack_entry(const LadderRun& run, const AttackRecord& record, const LabelSet& classes) {
   LadderAttack entry;
-  entry.curves = curves(run, record, classes.size());
+  const auto counts = counts_of(run, record, classes);
+  entry.curves = curves(run, record, counts);
   entry.settings = record.settings;
   const Cost cost = cost_of(record);
   entry.forward = cost.forward;
   entry.backward = cost.backward;
   entry.seconds = cost.seconds;
-  entry.by_class = by_class(run, record, classes);
-  if (record.stages.size() > 1) entry.stages = stages(run, record, classes.size());
+  entry.by_class = by_class(counts, classes, run.robustness.size());
+  if (record.stages.size() > 1) entry.stages = stages(record, counts);
   if (record.minimum_norm) entry.minimal_eps = minimal_eps(run, record);
   return entry;
 }
 
-/// Per class and per answer, all attacks taken together.
-void add_classes(LadderFigures& figures, const LadderRun& run, const AttackRecord& worst, const LabelSet& classes) {
-  figures.share_predicted.resize(run.plan.ladder.size());
-  for (auto& found : by_class(run, worst, classes)) {
-    figures.base.per_class.push_back({found.name, std::move(found.robust)});
-    for (size_t budget = 0; budget < found.predicted.size(); ++budget)
-      figures.share_predicted[budget].push_back(found.predicted[budget]);
-  }
+/// Always giving one answer is robust at any eps: what that alone would score on these images. A Metric with "class",
+/// the most frequent one, and "balanced", 1 / classes that have images.
+json constant_answer(const Ledger& robustness, const LabelSet& classes) {
+  const auto counts = confusion_matrix(robustness.labels, robustness.labels, classes.size()).diagonal();
+  const auto label = counts.argmax().item<int64_t>();
+  json answer = to_json(proportion(counts[label].item<int64_t>(), robustness.size()));
+  answer["class"] = classes.name(label);
+  answer["balanced"] = 1.0 / static_cast<double>(counts.gt(0).sum().item<int64_t>());
+  return answer;
 }
 
 /// -1: misclassified without an attack; else the first budget at which it breaks, or their number.
@@ -136,11 +143,13 @@ Cost cost_of(const AttackRecord& record) {
   return {sum(record.forward), sum(record.backward), sum(record.seconds)};
 }
 
-ConstantAnswer constant_answer(const Ledger& robustness, int64_t classes) {
-  const auto counts = confusion_matrix(robustness.labels, robustness.labels, classes).diagonal();
-  const auto label = counts.argmax().item<int64_t>();
-  return {label, proportion(counts[label].item<int64_t>(), robustness.size()),
-          1.0 / static_cast<double>(counts.gt(0).sum().item<int64_t>())};
+void LadderFigures::set_classes(const std::vector<ClassUnderAttack>& worst_case) {
+  share_predicted.resize(base.eps.size());
+  for (const auto& found : worst_case) {
+    base.per_class.push_back({found.name, found.robust});
+    for (size_t budget = 0; budget < found.predicted.size(); ++budget)
+      share_predicted.at(budget).push_back(found.predicted[budget]);
+  }
 }
 
 LadderFigures ladder_figures(const LadderRun& run, const LabelSet& classes) {
@@ -158,12 +167,10 @@ LadderFigures ladder_figures(const LadderRun& run, const LabelSet& classes) {
     if (!figures.minimal_eps) figures.minimal_eps = figures.attacks.back().minimal_eps;
   }
   const auto worst = run.robustness.worst();
-  figures.worst = curves(run, worst, classes.size());
-  add_classes(figures, run, worst, classes);
-  const auto constant = constant_answer(run.robustness, classes.size());
-  figures.constant_answer = to_json(constant.accuracy);
-  figures.constant_answer["class"] = classes.name(constant.label);
-  figures.constant_answer["balanced"] = constant.balanced;
+  const auto counts = counts_of(run, worst, classes);
+  figures.worst = curves(run, worst, counts);
+  figures.set_classes(by_class(counts, classes, run.robustness.size()));
+  figures.constant_answer = constant_answer(run.robustness, classes);
   return figures;
 }
 

@@ -154,6 +154,9 @@ struct LadderFigures {
   nlohmann::json levels;           ///< `describe_levels` of each eps
   std::optional<std::string> goal;
   std::optional<MinimalEps> minimal_eps;
+
+  /// From all attacks together; `base.eps` is known.
+  void set_classes(const std::vector<ClassUnderAttack>& worst_case);
 };
 
 template <class Visitor>
@@ -175,15 +178,6 @@ struct LadderRun {
   Trial plan;
   Ledger robustness;
 };
-
-/// Always giving one answer is robust at any eps: what that alone would score on these images.
-struct ConstantAnswer {
-  int64_t label;    ///< the most frequent class
-  Metric accuracy;  ///< its share
-  double balanced;  ///< 1 / classes that have images
-};
-
-ConstantAnswer constant_answer(const Ledger& robustness, int64_t classes);
 
 Cost cost_of(const AttackRecord& record);
 

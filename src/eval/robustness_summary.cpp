@@ -53,17 +53,11 @@ void add_threat_model(Result& result, const Trial& plan, int64_t images) {
   }
 }
 
-/// With what makes an attack's threat another one than any change of any pixel that leaves an 8-bit image.
-void add_outcomes(Result& result, const LadderRun& run, const std::optional<std::string>& goal) {
-  const json& threat = result.threat_model;
+void add_outcomes(Result& result, const LadderRun& run) {
   json& outcomes = result.outcomes[result.model_name()];
   for (json& attack : outcomes_of_attacks(run)) {
     attack["rows"] = run.robustness.rows;
-    if (goal) attack["goal"] = *goal;
-    if (!run.plan.settings.pixel_grid) attack["pixel_grid"] = false;
-    for (const char* key : {"mask", "surrogate"}) {
-      if (threat.contains(key)) attack[key] = threat[key];
-    }
+    attack.update(restrictions_of(result.threat_model));
     outcomes["attacks"].push_back(std::move(attack));
   }
 }
@@ -99,13 +93,29 @@ void add_images(Result& result, const Ledger& robustness, const LabelSet& classe
 
 }  // namespace
 
+json restrictions_of(const json& threat_model) {
+  auto found = json::object();
+  if (threat_model.at("goal") != "untargeted") found["goal"] = threat_model["goal"];
+  if (threat_model.value("masked", false)) found["mask"] = threat_model.value("mask", "unknown");
+  if (threat_model.contains("surrogate")) found["surrogate"] = threat_model["surrogate"];
+  if (!threat_model.value("pixel_grid", true)) found["pixel_grid"] = false;
+  return found;
+}
+
+std::optional<LadderFigures> robustness_of(const Result& result) {
+  if (!result.parts.is_object() || !result.parts.contains("robustness")) return {};
+  const json& of_models = result.parts["robustness"];
+  if (!of_models.contains(result.model_name())) return {};
+  return Shape<LadderFigures>::read(of_models.at(result.model_name()));
+}
+
 LadderFigures add_robustness(Result& result, const LadderRun& run, const LabelSet& classes) {
   LadderFigures figures = ladder_figures(run, classes);
   for (auto& attack : figures.attacks) attack.seconds.reset();  // `timing` has them
   add_figures(result, figures);
   add_times(result, run);
   add_threat_model(result, run.plan, run.robustness.size());
-  add_outcomes(result, run, figures.goal);
+  add_outcomes(result, run);
   add_explanation(result, run.robustness, run.plan);
   add_images(result, run.robustness, classes);
   return figures;

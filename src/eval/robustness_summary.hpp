@@ -12,7 +12,7 @@ namespace fercli {
 ///          balanced_robust_accuracy.ATTACK.EPS  the mean of that share over the classes
 ///          attack_success.ATTACK.EPS            share of the rightly classified images that reach the goal
 ///          median_minimal_eps.ATTACK            minimum-norm attacks: over the rightly classified images
-///          constant_answer_accuracy             see ConstantAnswer
+///          constant_answer_accuracy             always giving the most frequent answer
 /// parts    robustness: see LadderFigures, which is returned too
 /// outcomes of the attacks, beside those of the clean evaluation
 /// tables   stages and, of two or more minimum-norm attacks, optimality: see explanation.hpp
@@ -22,5 +22,13 @@ namespace fercli {
 ///
 /// Also attacks and threat_model, with the digests of mask and surrogate where there are any.
 LadderFigures add_robustness(Result& result, const LadderRun& run, const LabelSet& classes);
+
+/// What it stored in `parts`; nothing where the result is not about attacks. Throws JSON's exceptions where it is
+/// damaged.
+std::optional<LadderFigures> robustness_of(const Result& result);
+
+/// What makes a threat model another one than any change of any pixel that leaves an 8-bit image: the members "goal",
+/// "mask", "surrogate" and "pixel_grid" of an outcome.
+nlohmann::json restrictions_of(const nlohmann::json& threat_model);
 
 }  // namespace fercli

@@ -8,7 +8,7 @@
 #include "core/error.hpp"
 #include "core/text.hpp"
 #include "core/untrusted.hpp"
-#include "eval/ladder_figures.hpp"
+#include "eval/robustness_summary.hpp"
 #include "record/document_kind.hpp"
 #include "record/fields.hpp"
 
@@ -66,32 +66,24 @@ double percent_of(const std::string& text, const char* key, const fs::path& file
   throw UserError(fmt::format("{}: {} '{}': must be a percentage in [0, 100]", file.string(), key, text));
 }
 
-/// The place of this eps on the grid at which AutoAttack was run.
-size_t attacked_at(const LadderFigures* figures, const std::string& eps, const fs::path& from) {
-  if (figures == nullptr) {
-    throw UserError(
-        fmt::format("{}: has no figures of AutoAttack; make them with fercli eval --attacks autoattack --eps "
-                    "EPS --out FOLDER",
-                    from.string()));
+/// What the result says of AutoAttack, among its attacks. Throws UserError where it says nothing.
+const LadderAttack& autoattack_in(const std::optional<LadderFigures>& figures, const fs::path& from) {
+  for (size_t i = 0; figures && i < figures->attacks.size(); ++i) {
+    if (figures->attacks[i].curves.name == LeaderboardCard::kAttack) return figures->attacks[i];
   }
-  const auto& grid = figures->base.eps;
+  throw UserError(
+      fmt::format("{}: has no figures of AutoAttack; make them with fercli eval --attacks autoattack --eps "
+                  "EPS --out FOLDER",
+                  from.string()));
+}
+
+/// The place of this eps on the grid; "": of the only one.
+size_t budget_of(const std::string& eps, const std::vector<std::string>& grid, const fs::path& from) {
   if (eps.empty() && grid.size() == 1) return 0;
   const auto found = std::find(grid.begin(), grid.end(), eps);
   if (found != grid.end()) return static_cast<size_t>(found - grid.begin());
   throw UserError(
       fmt::format("{}: has AutoAttack at eps {}; choose one of them with --eps", from.string(), join(grid, ", ")));
-}
-
-/// What the result says of attacks; nothing where AutoAttack is not among them.
-std::optional<LadderFigures> attacked_figures(const Result& result) {
-  const json none = json::object();
-  const json& of_models = result.parts.is_object() ? result.parts.value("robustness", none) : none;
-  if (!of_models.contains(result.model_name())) return {};
-  auto figures = Shape<LadderFigures>::read(of_models.at(result.model_name()));
-  const auto other = [](const LadderAttack& attack) { return attack.curves.name != LeaderboardCard::kAttack; };
-  figures.attacks.erase(std::remove_if(figures.attacks.begin(), figures.attacks.end(), other), figures.attacks.end());
-  if (figures.attacks.empty()) return {};
-  return figures;
 }
 
 /// Throws UserError where AutoAttack was another one than that of all other cards.
@@ -236,10 +228,10 @@ LeaderboardCard measured_card(LeaderboardCard card, const Result& result, const 
                     from.string()));
   }
   try {
-    const auto figures = attacked_figures(result);
-    const size_t budget = attacked_at(figures ? &*figures : nullptr, eps, from);
+    const auto figures = robustness_of(result);
+    const LadderAttack& attack = autoattack_in(figures, from);
+    const size_t budget = budget_of(eps, figures->base.eps, from);
     require_standard(result, from);
-    const LadderAttack& attack = figures->attacks.front();
     card.eps = figures->base.eps[budget];
     card.clean = result.metrics.at("accuracy");
     card.balanced_clean = result.metrics.at("balanced_accuracy");

@@ -163,6 +163,8 @@ json check_invariants(const json& outcomes, const std::string& model) {
   return list;
 }
 
+namespace {
+
 std::string describe_violation(const json& invariant) {
   std::string text = fmt::format("{}: {} does not hold at {} eps {}: {:.1f} % against {:.1f} % of the same {} images",
                                  invariant.at("model").get<std::string>(), invariant.at("name").get<std::string>(),
@@ -171,6 +173,16 @@ std::string describe_violation(const json& invariant) {
                                  100 * invariant.at("values").at(1).get<double>(), invariant.at("n").get<int64_t>());
   if (invariant.contains("note")) text += "; " + invariant.at("note").get<std::string>();
   return text;
+}
+
+}  // namespace
+
+std::vector<std::string> violations_in(const json& invariants) {
+  std::vector<std::string> found;
+  for (const auto& invariant : invariants) {
+    if (!invariant.at("holds").get<bool>()) found.push_back(describe_violation(invariant));
+  }
+  return found;
 }
 
 }  // namespace fercli

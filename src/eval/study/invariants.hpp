@@ -1,6 +1,8 @@
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <vector>
 
 namespace fercli {
 
@@ -13,7 +15,8 @@ namespace fercli {
 /// "n", "values": [shares of the n images], "holds", "note" (where a violation needs one)}.
 nlohmann::json check_invariants(const nlohmann::json& outcomes, const std::string& model);
 
-/// "standard: autoattack <= pgd does not hold at Linf eps 4/255: 12.0 % against 11.5 % of 200 images".
-std::string describe_violation(const nlohmann::json& invariant);
+/// Of those that do not hold: "standard: autoattack <= pgd does not hold at Linf eps 4/255: 12.0 % against 11.5 % of
+/// 200 images".
+std::vector<std::string> violations_in(const nlohmann::json& invariants);
 
 }  // namespace fercli

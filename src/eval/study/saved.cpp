@@ -75,16 +75,15 @@ void check_report(const json& report, const std::filesystem::path& path) {
   for (const auto& of_part : cost) of_part.get_ref<const json::object_t&>();
   for (const auto& invariant : whole.invariants) invariant.get_ref<const json::object_t&>();
   if (report["parts"].contains("transfer")) report["parts"]["transfer"].get_ref<const json::object_t&>();
-  for (const char* list : {"models", "invariants"}) report.at(list).get_ref<const json::array_t&>();
+  report.at("invariants").get_ref<const json::array_t&>();
   for (const char* object : {"dataset", "parts"}) report.at(object).get_ref<const json::object_t&>();
-  report.at("warnings").get<std::vector<std::string>>();
   const json& dataset = report["dataset"];
   const size_t classes = dataset.at("classes").get<std::vector<std::string>>().size();
   for (const char* text : {"name", "split"}) dataset.at(text).get_ref<const std::string&>();
   Shape<int64_t>::read(dataset.at("n"));
-  if (report["models"].empty()) throw UserError(fmt::format("{}: names no model", path.string()));
+  if (whole.models.empty()) throw UserError(fmt::format("{}: names no model", path.string()));
   const json outcomes = report.value("outcomes", json::object());
-  for (const auto& model : report["models"]) {
+  for (const auto& model : whole.models) {
     const auto& name = model.at("name").get_ref<const std::string&>();
     if (outcomes.contains(name) && is_torn(outcomes[name], classes)) {
       throw UserError(fmt::format("{}: the outcomes of {} do not fit together", path.string(), name));

@@ -375,10 +375,9 @@ class Study {
     document["invariants"] = json::array();
     auto& warnings = document["warnings"] = json::array();
     for (const auto& model : models_) {
-      for (auto& invariant : check_invariants(document["outcomes"].at(model.name), model.name)) {
-        if (!invariant.at("holds").get<bool>()) warnings.push_back(describe_violation(invariant));
-        document["invariants"].push_back(std::move(invariant));
-      }
+      const json invariants = check_invariants(document["outcomes"].at(model.name), model.name);
+      for (const auto& line : violations_in(invariants)) warnings.push_back(line);
+      for (const auto& invariant : invariants) document["invariants"].push_back(invariant);
     }
     for (const auto& model : models_) {
       for (const auto& line : model.warnings) warnings.push_back(model.name + ": " + line);

@@ -81,11 +81,7 @@ json outcomes_with(std::vector<int> pgd, std::vector<int> autoattack) {
 }
 
 std::vector<std::string> violations(const json& outcomes) {
-  std::vector<std::string> found;
-  for (const auto& invariant : check_invariants(outcomes, "net")) {
-    if (!invariant.at("holds").get<bool>()) found.push_back(describe_violation(invariant));
-  }
-  return found;
+  return violations_in(check_invariants(outcomes, "net"));
 }
 
 TEST(Invariants, HoldWhereStrongerAttacksLeaveLess) {
