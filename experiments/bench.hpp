@@ -23,6 +23,7 @@ inline int64_t integer_from_environment(const char* name, int64_t otherwise) {
 
 /// FERCLI_BENCH_THREADS (default: all cores) and FERCLI_BENCH_PRECISION (auto, fp32 or bf16), made the machine's.
 inline Runtime bench_runtime() {
+  show_notices();
   silence_progress(true);
   Runtime runtime;
   runtime.threads = integer_from_environment("FERCLI_BENCH_THREADS", 0);

@@ -89,6 +89,7 @@ class CameraBench {
 };
 
 int run(const std::string& source, int64_t limit, uint64_t seed) {
+  show_notices();
   silence_progress(true);
   prepare_machine({});
   const CameraBench bench(source, limit, seed);

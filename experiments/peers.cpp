@@ -183,6 +183,7 @@ void compare(const PeerFigures& peer, Bench& bench, std::string& csv) {
 }
 
 int run(const fs::path& reference, const fs::path& out, const fs::path& peers) {
+  show_notices();
   silence_progress(true);
   prepare_machine({});
   auto figures = stored_figures(reference);

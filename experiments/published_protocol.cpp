@@ -145,6 +145,7 @@ int main(int argc, char** argv) {
     fmt::print(stderr, "usage: published_protocol FER2013 OUT MODEL…\n");
     return 2;
   }
+  show_notices();
   try {
     return run(argv[1], argv[2], {argv + 3, argv + argc});
   } catch (const std::exception& error) {

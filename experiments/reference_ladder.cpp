@@ -89,6 +89,7 @@ bool compare(const Reference& reference, const nlohmann::json& run) {
 }
 
 int run(const fs::path& folder, int64_t threads) {
+  show_notices();
   silence_progress(true);
   Runtime runtime;
   runtime.threads = threads;

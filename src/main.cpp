@@ -84,6 +84,7 @@ int main(int argc, char** argv) {
   std::setlocale(LC_CTYPE, "");
   fercli::catch_interrupts();
   fercli::keep_messages_apart();
+  fercli::show_notices();
   const std::vector<std::string> words(argv + 1, argv + argc);
   if (another_speaks(words)) fercli::keep_silent();
   const int exit_code = finish(guarded_run(words));

@@ -2,7 +2,8 @@
 #   core < data < models < faces < attacks < record < eval < train < draw < {report, live} < serve < commands < main
 # and inside models: {files, kernels} < networks < {architectures, graph} < models itself < formats.
 # OpenCV is included only where pictures are read, found, drawn or shown.
-# Library code shows nothing: it tells the observer that it is given, and core/progress what must be said. Commands show.
+# Library code shows nothing: it tells the observer that it is given, and gives notices (core/notice) to whoever asked
+# for them. Commands show.
 # Texts of libraries reach nobody: what was caught as a standard exception is said by reason_of alone.
 set(RANKS core data models faces attacks record eval train draw report serve commands)
 set(RANK 0)
@@ -28,7 +29,7 @@ set(SUBRANK_data/formats 2)
 set(SUBRANK_data/corruptions 2)
 set(SUBRANK_data/drawn 3)
 
-set(SHOWING "Progress|ProgressObserver|std::cout|std::cerr|std::clog|fmt::print|f?printf|f?puts|stdout|stderr|write_stdout|print_text")
+set(SHOWING "Progress|ProgressObserver|std::cout|std::cerr|std::clog|fmt::print|f?printf|f?puts|stdout|stderr|write_stdout|print_text|write_message|show_notices|silence_progress|keep_silent")
 set(OPENCV_ROOMS "^src/(data/image|faces/|draw/|live/video/|live/screen/window)")
 
 # "models/formats/onnx" and "models/formats" are one room: the first two levels count.

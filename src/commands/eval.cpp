@@ -36,7 +36,7 @@ void declare(OptionSet& options, Settings& settings) {
   settings.data.declare(options);
   settings.data.declare_split(options);
   options.choice("tta", &settings.tta, {"none", "flip", "ten-crop"},
-                 "test-time augmentation: logits averaged over views");
+                 "test-time augmentation: logits averaged over views; ten-crop: as large as in training");
   settings.groups.declare(options);
   settings.robustness.declare(options);
   settings.model.declare_foreign(options);

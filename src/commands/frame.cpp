@@ -11,6 +11,7 @@
 #include "core/escape.hpp"
 #include "core/file_name.hpp"
 #include "core/files.hpp"
+#include "core/notice.hpp"
 #include "core/options.hpp"
 #include "core/output_folder.hpp"
 #include "core/progress.hpp"

@@ -16,6 +16,7 @@
 #include "core/escape.hpp"
 #include "core/files.hpp"
 #include "core/interrupt.hpp"
+#include "core/notice.hpp"
 #include "core/options.hpp"
 #include "core/progress.hpp"
 #include "core/standard_output.hpp"

@@ -9,9 +9,9 @@
 #include "core/build_info.hpp"
 #include "core/command.hpp"
 #include "core/error.hpp"
+#include "core/notice.hpp"
 #include "core/options.hpp"
 #include "core/plug_in.hpp"
-#include "core/progress.hpp"
 #include "core/text.hpp"
 #include "eval/campaign/shard_folder.hpp"
 

@@ -12,6 +12,7 @@
 #include "core/escape.hpp"
 #include "core/files.hpp"
 #include "core/interrupt.hpp"
+#include "core/notice.hpp"
 #include "core/options.hpp"
 #include "core/progress.hpp"
 #include "core/text.hpp"

@@ -128,9 +128,10 @@ void declare(OptionSet& options, Settings& settings) {
                  "tau: a margin for rare classes in the cross-entropy; 0: none");
   options.number("ema", &train.ema, "0.999", share, "decay of the moving average of the weights, per step; 0: none");
   options.integer("patience", &train.patience, at_least(0), "stop after so many epochs without gain; 0: never");
-  options.text("teacher", &settings.teacher, "MODEL", "learn what this model says of the images, besides their labels");
+  options.text("teacher", &settings.teacher, "MODEL,…",
+               "learn what these models say of the images on average, besides the labels");
   declare_trust(options, &settings.trust_code);
-  options.number("temperature", &settings.temperature, "4", above(0), "with --teacher: softens its answers");
+  options.number("temperature", &settings.temperature, "4", above(0), "with --teacher: softens their answers");
   options.number("teacher-share", &settings.teacher_share, "0.9", {0, 1, true}, "with --teacher: what they count");
   declare_adversarial(options, settings);
   options.section("Augmentation");
@@ -173,7 +174,9 @@ void check_size(const OptionSet& options, const Settings& settings, const ReadOp
 void check_crop(const OptionSet& options, const Settings& settings, int64_t size) {
   const int64_t crop = settings.train.augmentation.crop;
   if (crop == 0) return;
-  if (crop > size || crop < 16) options.fail("crop", fmt::format("must be from 16 to the image side {}", size));
+  if (crop > size || crop < kSmallestWindow) {
+    options.fail("crop", fmt::format("must be from {} to the image side {}", kSmallestWindow, size));
+  }
   if (!Registry<Architecture>::instance().get(settings.arch).any_size) {
     options.fail("crop",
                  fmt::format("architecture {} has dense layers made for {}x{} images only", settings.arch, size, size));
@@ -409,12 +412,15 @@ void settle_ranks(const OptionSet& options, TrainOptions& train, bool launched) 
   if (train.runtime.threads == 0) train.runtime.threads = 1;
 }
 
-/// The teacher, with classes in the order of the data.
-std::shared_ptr<const Distillation> load_teacher(const Settings& settings, const LabelSet& classes) {
+/// The teachers, with classes in the order of the data.
+std::shared_ptr<const Distillation> load_teachers(const Settings& settings, const LabelSet& classes) {
   if (settings.teacher.empty()) return nullptr;
-  const Checkpoint teacher = load_named_model(settings.teacher, "--teacher", settings.trust_code);
-  return std::make_shared<Distillation>(make_classifier(teacher, settings.train.runtime), classes, settings.temperature,
-                                        settings.teacher_share, teacher.digest);
+  std::vector<Teacher> teachers;
+  for (const auto& name : split(settings.teacher, ',')) {
+    const Checkpoint teacher = load_named_model(name, "--teacher", settings.trust_code);
+    teachers.push_back({make_classifier(teacher, settings.train.runtime), teacher.digest});
+  }
+  return std::make_shared<Distillation>(std::move(teachers), classes, settings.temperature, settings.teacher_share);
 }
 
 /// What the attack of each step will be, in words.
@@ -526,7 +532,7 @@ int train(const OptionSet& options, Settings& settings) {
   const auto states = ranks.together([&] {
     if (ranks.leads()) lock.emplace(open_folder(settings, folder));
     splits = read_images(options, settings);
-    settings.train.teacher = load_teacher(settings, splits.training.classes);
+    settings.train.teacher = load_teachers(settings, splits.training.classes);
     start = starting_point(settings, splits);
     return std::string(lock && std::filesystem::exists(folder / "training.state") ? "there" : "");
   });

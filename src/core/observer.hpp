@@ -3,6 +3,7 @@
 #include <memory>
 #include <vector>
 
+#include "core/notice.hpp"
 #include "core/progress.hpp"
 
 namespace fercli {
@@ -43,7 +44,7 @@ class Followed {
   Observer& observer_;
 };
 
-/// The progress line and `inform`.
+/// The progress line, and notices.
 class ProgressObserver : public Observer {
  public:
   explicit ProgressObserver(std::string title = "Attacking") : title_(std::move(title)) {}

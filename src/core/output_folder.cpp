@@ -8,7 +8,7 @@
 #include "core/error.hpp"
 #include "core/files.hpp"
 #include "core/json_text.hpp"
-#include "core/progress.hpp"
+#include "core/notice.hpp"
 #include "core/untrusted.hpp"
 
 namespace fercli {

@@ -15,7 +15,7 @@
 
 #include "core/file_lock.hpp"
 #include "core/files.hpp"
-#include "core/progress.hpp"
+#include "core/notice.hpp"
 #include "core/text.hpp"
 
 namespace fercli {

@@ -6,10 +6,9 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <mutex>
-#include <set>
 
 #include "core/escape.hpp"
+#include "core/notice.hpp"
 #include "core/reason.hpp"
 
 namespace fercli {
@@ -107,19 +106,12 @@ void write_message(const std::string& line) {
   to_stderr(fmt::format("{}{}\n", on_terminal() ? kWipeLine : "", for_message(printable(line))));
 }
 
-void inform(const std::string& line) {
-  if (!silenced()) write_message(line);
-}
-
-void warn(const std::string& line) {
-  write_message("fercli: warning: " + line);
-}
-
-void warn_once(const std::string& kind, const std::string& line) {
-  static std::mutex mutex;
-  static std::set<std::string> said;
-  const std::lock_guard lock(mutex);
-  if (said.insert(kind).second) warn(line);
+void show_notices() {
+  set_notice_handler([](Notice kind, const std::string& line) {
+    if (kind == Notice::Error) write_message("fercli: " + line);
+    if (kind == Notice::Warning) write_message("fercli: warning: " + line);
+    if (kind == Notice::Information && !silenced()) write_message(line);
+  });
 }
 
 void keep_messages_apart() {

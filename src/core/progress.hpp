@@ -28,14 +28,15 @@ class Progress {
   std::chrono::steady_clock::time_point start_, last_;
 };
 
-/// `--quiet`: no progress lines and no `inform` lines from here on.
+/// The notices of all code go to stderr from here on: information as it is, unless silenced; warnings as
+/// "fercli: warning: …", errors as "fercli: …".
+void show_notices();
+
+/// `--quiet`: no progress lines and no information from here on.
 void silence_progress(bool quiet);
 
 /// Nothing that this process says, not even a warning, is shown from here on: another process speaks for it.
 void keep_silent();
-
-/// One line of information on stderr, unless silenced.
-void inform(const std::string& line);
 
 /// One line on stderr, made harmless for terminals, under a progress bar that may be there.
 void write_message(const std::string& line);
@@ -44,12 +45,6 @@ void write_message(const std::string& line);
 /// this program reach it (unless FERCLI_DEBUG is set): they get a copy of it, and the number 2 leads nowhere. For the
 /// start of the program, before there are threads.
 void keep_messages_apart();
-
-/// One line "fercli: warning: …" on stderr, never silenced.
-void warn(const std::string& line);
-
-/// The same for the first line of its kind in this process: for what thousands of files may have.
-void warn_once(const std::string& kind, const std::string& line);
 
 /// "12 s", "3 min 20 s", "2 h 05 min".
 std::string format_duration(double seconds);

@@ -15,7 +15,7 @@
 
 #include "core/error.hpp"
 #include "core/instruction_set.hpp"
-#include "core/progress.hpp"
+#include "core/notice.hpp"
 #include "core/team.hpp"
 #include "core/text.hpp"
 

@@ -9,7 +9,7 @@
 #include "core/escape.hpp"
 #include "core/files.hpp"
 #include "core/json_text.hpp"
-#include "core/progress.hpp"
+#include "core/notice.hpp"
 #include "core/reason.hpp"
 #include "core/untrusted.hpp"
 #include "eval/explanation.hpp"

@@ -9,7 +9,7 @@
 #include "core/error.hpp"
 #include "core/files.hpp"
 #include "core/json_text.hpp"
-#include "core/progress.hpp"
+#include "core/notice.hpp"
 #include "core/reason.hpp"
 #include "core/text.hpp"
 #include "data/image.hpp"

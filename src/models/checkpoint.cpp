@@ -143,6 +143,14 @@ void check_header(const Checkpoint& checkpoint, const std::string& path) {
   }
 }
 
+/// See NetworkSpec::window; from the options of the training.
+int64_t trained_window(const nlohmann::json& training, int64_t size) {
+  const auto options = training.value("options", nlohmann::json::object());
+  if (whole_of(options.value("full-epochs", nlohmann::json(0))) != 0) return 0;
+  const int64_t side = whole_of(options.value("crop", nlohmann::json(0)));
+  return side >= kSmallestWindow && side < size ? side : 0;
+}
+
 }  // namespace
 
 Checkpoint load_checkpoint(const fs::path& path, bool trust_code) {
@@ -164,6 +172,9 @@ Checkpoint load_checkpoint(const fs::path& path, bool trust_code) {
     check_header(checkpoint, path.string());
     checkpoint.warnings = file.header.value("warnings", std::vector<std::string>{});
     checkpoint.training = file.header.at("training");
+    if (checkpoint.training.is_object()) {
+      checkpoint.window = trained_window(checkpoint.training, checkpoint.preprocessing.size);
+    }
   } catch (const nlohmann::json::exception&) {
     throw UserError(
         fmt::format("{}: the checkpoint's header is not complete, or its values have wrong types", path.string()));
@@ -172,6 +183,7 @@ Checkpoint load_checkpoint(const fs::path& path, bool trust_code) {
     checkpoint.foreign = restore_foreign(file, path.string(), trust_code);
   } else {
     checkpoint.network = restore_network(checkpoint, file, path.string());
+    if (!Registry<Architecture>::instance().get(checkpoint.arch).any_size) checkpoint.window = 0;
   }
   require_unchanged(path, checkpoint.digest);
   return checkpoint;

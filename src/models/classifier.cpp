@@ -16,21 +16,39 @@ namespace {
 
 /// Images per network call: enough to fill the cores, small enough to stay in cache.
 constexpr int64_t kChunk = 64;
-/// Ten-crop views are this share of the image's side, enlarged to the full side.
+/// Ten-crop views of a network that was trained on whole images are this share of their side, enlarged to the full
+/// side.
 constexpr double kCropShare = 44.0 / 48.0;
+
+/// The corners and the middle.
+std::vector<torch::Tensor> five_crops(const torch::Tensor& x, int64_t side) {
+  std::vector<torch::Tensor> crops;
+  const int64_t bottom = x.size(2) - side, right = x.size(3) - side;
+  for (const auto& [top, left] :
+       {std::pair<int64_t, int64_t>{0, 0}, {0, right}, {bottom, 0}, {bottom, right}, {bottom / 2, right / 2}}) {
+    crops.push_back(x.slice(2, top, top + side).slice(3, left, left + side));
+  }
+  return crops;
+}
+
+/// Each followed by its mirror image.
+std::vector<torch::Tensor> with_mirror_images(const std::vector<torch::Tensor>& views) {
+  std::vector<torch::Tensor> all;
+  for (const auto& view : views) {
+    all.push_back(view);
+    all.push_back(view.flip({3}));
+  }
+  return all;
+}
 
 /// The views of test-time augmentation, each shaped like x.
 std::vector<torch::Tensor> views(const torch::Tensor& x, Tta tta) {
   if (tta == Tta::None) return {x};
-  if (tta == Tta::Flip) return {x, x.flip({3})};
-  std::vector<torch::Tensor> crops;
-  const int64_t side = x.size(2), crop = std::lround(static_cast<double>(side) * kCropShare), far = side - crop;
-  const std::pair<int64_t, int64_t> corners[] = {{0, 0}, {0, far}, {far, 0}, {far, far}, {far / 2, far / 2}};
-  for (const auto& [top, left] : corners) {
-    crops.push_back(resized(x.slice(2, top, top + crop).slice(3, left, left + crop), side, side));
-    crops.push_back(crops.back().flip({3}));
-  }
-  return crops;
+  if (tta == Tta::Flip) return with_mirror_images({x});
+  const int64_t side = x.size(2);
+  auto crops = five_crops(x, std::lround(static_cast<double>(side) * kCropShare));
+  for (auto& crop : crops) crop = resized(crop, side, side);
+  return with_mirror_images(crops);
 }
 
 /// Over the views, of so many images.
@@ -103,8 +121,16 @@ int64_t Classifier::backwards() const {
 /// as a copy, since resizing rounds otherwise where a stride is 0.
 std::vector<torch::Tensor> Classifier::inputs(const torch::Tensor& x) const {
   throw_if_late();
-  auto all = views((x.size(0) == 1 ? torch::cat({x, x}) : x).to(device()), tta_);
-  for (auto& view : all) view = preprocessing().input(view, scalar_type(precision()));
+  const auto images = (x.size(0) == 1 ? torch::cat({x, x}) : x).to(device());
+  const auto type = scalar_type(precision());
+  std::vector<torch::Tensor> all;
+  if (tta_ == Tta::TenCrop && spec_.window > 0) {
+    all = with_mirror_images(five_crops(preprocessing().input(images, type), spec_.window));
+    for (auto& view : all) view = view.contiguous(torch::MemoryFormat::ChannelsLast);
+  } else {
+    all = views(images, tta_);
+    for (auto& view : all) view = preprocessing().input(view, type);
+  }
   return all;
 }
 

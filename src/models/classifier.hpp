@@ -13,7 +13,8 @@
 
 namespace fercli {
 
-/// Test-time augmentation: logits are averaged over views of the image.
+/// Test-time augmentation: logits are averaged over views of the image. Ten-crop: corners and middle with their mirror
+/// images, as large as the windows that the network was trained on (see NetworkSpec::window).
 enum class Tta { None, Flip, TenCrop };
 
 Tta parse_tta(const std::string& word);  ///< "none", "flip", "ten-crop"; throws UserError

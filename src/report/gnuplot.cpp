@@ -15,7 +15,7 @@
 #include "core/error.hpp"
 #include "core/escape.hpp"
 #include "core/files.hpp"
-#include "core/progress.hpp"
+#include "core/notice.hpp"
 #include "core/reason.hpp"
 #include "core/text.hpp"
 

@@ -11,7 +11,7 @@
 #include "core/error.hpp"
 #include "core/interrupt.hpp"
 #include "core/json_text.hpp"
-#include "core/progress.hpp"
+#include "core/notice.hpp"
 #include "core/reason.hpp"
 #include "core/text.hpp"
 #include "record/box_shape.hpp"

@@ -16,7 +16,7 @@
 #include <vector>
 
 #include "core/error.hpp"
-#include "core/progress.hpp"
+#include "core/notice.hpp"
 #include "core/reason.hpp"
 #include "core/text.hpp"
 #include "serve/deadline_stream.hpp"

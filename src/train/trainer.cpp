@@ -9,7 +9,7 @@
 #include "core/files.hpp"
 #include "core/interrupt.hpp"
 #include "core/json_text.hpp"
-#include "core/progress.hpp"
+#include "core/notice.hpp"
 #include "models/networks/network.hpp"
 #include "train/collapse_watch.hpp"
 #include "train/freezing.hpp"

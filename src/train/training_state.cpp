@@ -4,7 +4,7 @@
 #include <fmt/format.h>
 
 #include "core/error.hpp"
-#include "core/progress.hpp"
+#include "core/notice.hpp"
 #include "models/networks/network.hpp"
 #include "record/document_kind.hpp"
 

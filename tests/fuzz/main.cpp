@@ -6,7 +6,6 @@
 #include <cstdlib>
 
 #include "core/files.hpp"
-#include "core/progress.hpp"
 #include "tests/fuzz/targets.hpp"
 
 namespace {
@@ -31,7 +30,6 @@ extern "C" int LLVMFuzzerInitialize(int*, char***) {
     std::fprintf(stderr, "FERCLI_FUZZ_TARGET: %s\n", error.what());
     std::exit(2);
   }
-  fercli::silence_progress(true);
   c10::SetStackTraceFetcher([] { return std::string(); });  // LibTorch's errors look up each frame's name
   scratch = fs::temp_directory_path() / ("fercli-fuzz-" + std::to_string(getpid()));
   fs::create_directories(scratch);

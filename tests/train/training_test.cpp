@@ -211,9 +211,43 @@ TEST(Training, CountsTheLabelsAndNotTheTeachersAnswers) {
   };
   Checkpoint other = small_start();
   other.network = make_network(other.arch, other.options, 5);
-  const auto teacher =
-      std::make_shared<Distillation>(make_classifier(other, {1, "fp32"}), training_faces().classes, 1, 1, "");
+  const auto teacher = std::make_shared<Distillation>(std::vector<Teacher>{{make_classifier(other, {1, "fp32"}), ""}},
+                                                      training_faces().classes, 1, 1);
   EXPECT_DOUBLE_EQ(train_accuracy(teacher), train_accuracy(nullptr));
+}
+
+TEST(Training, TheAnswersOfSeveralTeachersAreAveraged) {
+  std::vector<Teacher> teachers;
+  const auto x = to_float(training_faces().images.slice(0, 0, 4));
+  auto mean = torch::zeros({4, 7});
+  for (const uint64_t seed : {5, 6}) {
+    Checkpoint other = small_start();
+    other.network = make_network(other.arch, other.options, seed);
+    teachers.push_back({make_classifier(other, {1, "fp32"}), fmt::format("digest {}", seed)});
+    mean += at::softmax(teachers.back().network.logits(x) / 3, 1) / 2;
+  }
+  const auto labels = torch::eye(7).slice(0, 0, 4);
+  const Distillation both(teachers, training_faces().classes, 3, 0.75);
+  EXPECT_TRUE(both.targets(x, labels).allclose(0.75 * mean + 0.25 * labels, 1e-5, 1e-6));
+  EXPECT_EQ(both.to_json().at("sha256"), nlohmann::json::array({"digest 5", "digest 6"}));
+}
+
+TEST(Training, TheNetworkKnowsTheWindowsThatItSawToTheEnd) {
+  const auto window_after = [](int64_t crop, int64_t full_epochs) {
+    const test::ScratchFolder folder;
+    Checkpoint checkpoint = small_start();
+    checkpoint.arch = "resnet";
+    checkpoint.options.settings = {{"width", 8}, {"stages", 1}, {"blocks", 1}};
+    checkpoint.options.size = checkpoint.preprocessing.size = 48;
+    checkpoint.network = make_network(checkpoint.arch, checkpoint.options, 1);
+    checkpoint.training = {{"options", {{"crop", crop}, {"full-epochs", full_epochs}}}};
+    save_checkpoint(checkpoint, folder / "net.pt");
+    return load_checkpoint(folder / "net.pt").window;
+  };
+  EXPECT_EQ(window_after(40, 0), 40);
+  EXPECT_EQ(window_after(40, 3), 0);
+  EXPECT_EQ(window_after(48, 0), 0);
+  EXPECT_EQ(window_after(8, 0), 0);
 }
 
 TEST(Training, StopsEarlyWithoutGain) {

@@ -5,7 +5,7 @@
 #include "commands/options/data_options.hpp"
 #include "core/error.hpp"
 #include "core/files.hpp"
-#include "core/progress.hpp"
+#include "core/notice.hpp"
 #include "data/formats/reader.hpp"
 #include "data/image.hpp"
 #include "faces/face_reader.hpp"

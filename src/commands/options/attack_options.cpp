@@ -13,8 +13,8 @@
 #include "core/error.hpp"
 #include "core/escape.hpp"
 #include "core/meant_levels.hpp"
+#include "core/notice.hpp"
 #include "core/options.hpp"
-#include "core/progress.hpp"
 #include "core/text.hpp"
 
 namespace fercli {

@@ -6,8 +6,8 @@
 #include <cmath>
 
 #include "core/error.hpp"
+#include "core/notice.hpp"
 #include "core/options.hpp"
-#include "core/progress.hpp"
 #include "models/formats/import.hpp"
 
 namespace fercli {

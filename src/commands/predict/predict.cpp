@@ -18,6 +18,7 @@
 #include "core/files.hpp"
 #include "core/interrupt.hpp"
 #include "core/json_text.hpp"
+#include "core/notice.hpp"
 #include "core/options.hpp"
 #include "core/output_folder.hpp"
 #include "core/progress.hpp"

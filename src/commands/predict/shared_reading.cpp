@@ -16,7 +16,7 @@
 #include "core/clock.hpp"
 #include "core/error.hpp"
 #include "core/interrupt.hpp"
-#include "core/progress.hpp"
+#include "core/notice.hpp"
 #include "core/reason.hpp"
 #include "core/text.hpp"
 #include "live/video/video_source.hpp"

@@ -15,7 +15,7 @@
 #include "core/error.hpp"
 #include "core/interrupt.hpp"
 #include "core/json_text.hpp"
-#include "core/progress.hpp"
+#include "core/notice.hpp"
 #include "core/tensor_list.hpp"
 #include "eval/campaign/ledger_saver.hpp"
 

@@ -5,8 +5,8 @@
 #include "core/digest.hpp"
 #include "core/files.hpp"
 #include "core/json_text.hpp"
+#include "core/notice.hpp"
 #include "core/output_part.hpp"
-#include "core/progress.hpp"
 #include "core/untrusted.hpp"
 
 namespace fercli {

@@ -9,8 +9,8 @@
 
 #include "core/error.hpp"
 #include "core/files.hpp"
+#include "core/notice.hpp"
 #include "core/output_part.hpp"
-#include "core/progress.hpp"
 #include "core/reason.hpp"
 #include "core/text.hpp"
 #include "faces/mat.hpp"

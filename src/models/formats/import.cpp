@@ -11,7 +11,7 @@
 #include "core/digest.hpp"
 #include "core/error.hpp"
 #include "core/files.hpp"
-#include "core/progress.hpp"
+#include "core/notice.hpp"
 #include "core/random.hpp"
 #include "core/reason.hpp"
 #include "core/untrusted.hpp"

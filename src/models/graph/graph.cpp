@@ -8,8 +8,8 @@
 #include <unordered_map>
 
 #include "core/error.hpp"
+#include "core/notice.hpp"
 #include "core/numbers.hpp"
-#include "core/progress.hpp"
 #include "models/graph/attributes.hpp"
 #include "models/graph/operator.hpp"
 #include "models/networks/layer_trace.hpp"

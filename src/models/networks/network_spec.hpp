@@ -31,12 +31,16 @@ struct Preprocessing {
   torch::Tensor normalised(const torch::Tensor& x, torch::ScalarType type) const;
 };
 
+/// Windows of images that networks are trained on are at least so large.
+inline constexpr int64_t kSmallestWindow = 16;
+
 /// What a network is, apart from its weights.
 struct NetworkSpec {
   std::string arch;  ///< name of an Architecture; of an imported model what results call it
   NetworkOptions options;
   Preprocessing preprocessing;
-  LabelSet classes;  ///< in the order of the outputs
+  LabelSet classes;    ///< in the order of the outputs
+  int64_t window = 0;  ///< side of the windows of images that it saw to the end of its training; 0: whole images
 };
 
 /// Bilinear, where the size differs.

@@ -187,6 +187,23 @@ TEST(ClassifierTta, FlipMakesMirrorImagesEqual) {
   EXPECT_TRUE(at::allclose(classifier.logits(x), classifier.logits(x.flip({3})), 1e-5, 1e-5));
 }
 
+TEST(ClassifierTta, TenCropViewsAreAsLargeAsTheWindowsOfTraining) {
+  const Classifier whole = make_small(Registry<Architecture>::instance().get("resnet"), {});
+  NetworkSpec spec = whole.spec();
+  spec.window = 40;
+  const Classifier trained_on_windows(whole.network(), spec);
+  spec.preprocessing.size = 40;
+  const Classifier of_windows(whole.network(), spec);  // takes such windows as they are
+  const auto x = images(3);
+  auto expected = torch::zeros({3, 7});
+  for (const auto& [top, left] : {std::pair{0, 0}, {0, 8}, {8, 0}, {8, 8}, {4, 4}}) {
+    const auto window = x.slice(2, top, top + 40).slice(3, left, left + 40);
+    expected += (of_windows.logits(window) + of_windows.logits(window.flip({3}))) / 10;
+  }
+  EXPECT_TRUE(trained_on_windows.with_tta(Tta::TenCrop).logits(x).allclose(expected, 1e-5, 1e-4));
+  EXPECT_TRUE(trained_on_windows.logits(x).equal(whole.logits(x)));
+}
+
 TEST(ClassifierInput, ColourAndLargerImagesAreConverted) {
   const Classifier classifier = make_small(Registry<Architecture>::instance().get("small-cnn"), {});
   const auto grey = images(2, 1, 48);

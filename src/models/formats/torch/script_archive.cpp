@@ -19,8 +19,8 @@
 #include <utility>
 
 #include "core/error.hpp"
+#include "core/notice.hpp"
 #include "core/pickle.hpp"
-#include "core/progress.hpp"
 #include "core/text.hpp"
 #include "core/zip_file.hpp"
 
@@ -397,7 +397,7 @@ void end_in_one_sentence_where_zero_divides() {
   static const bool done = [] {
     struct sigaction action = {};
     action.sa_handler = [](int) {
-      write_message("fercli: the TorchScript network divides a whole number by zero");
+      give_notice(Notice::Error, "the TorchScript network divides a whole number by zero");
       std::_Exit(kExitOfBadInput);
     };
     return ::sigaction(SIGFPE, &action, nullptr) == 0;

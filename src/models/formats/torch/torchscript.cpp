@@ -14,7 +14,7 @@
 
 #include "core/error.hpp"
 #include "core/files.hpp"
-#include "core/progress.hpp"
+#include "core/notice.hpp"
 #include "core/random.hpp"
 #include "models/formats/torch/script_archive.hpp"
 #include "models/formats/torch/trace.hpp"
