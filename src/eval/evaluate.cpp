@@ -152,10 +152,12 @@ Result summarise(const CleanFigures& figures, const Predictions& predictions, co
   result.metrics = figures.metrics;
   result.add_model(std::move(model));
   result.parts["clean"][result.model_name()] = Shape<CleanFigures>::write(figures);
-  result.outcomes[result.model_name()] = {{"ids", dataset.ids},
-                                          {"labels", list_of(dataset.labels)},
-                                          {"answers", list_of(predicted_classes(predictions.probabilities))},
-                                          {"pixels", describe_pixels(dataset.images)}};
+  result.outcomes[result.model_name()] = {dataset.ids,
+                                          list_of(dataset.labels),
+                                          describe_pixels(dataset.images),
+                                          list_of(predicted_classes(predictions.probabilities)),
+                                          {},
+                                          {}};
   result.per_image = image_table({predictions.probabilities, dataset.labels}, dataset);
   result.timing = {{"seconds", predictions.seconds},
                    {"images_per_second", static_cast<double>(result.n) / predictions.seconds}};

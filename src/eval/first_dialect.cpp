@@ -118,30 +118,29 @@ int64_t first_wrong(const json& answers, const json& label) {
   return static_cast<int64_t>(answers.size());
 }
 
-json outcomes_of(const json& result) {
+ImageOutcomes outcomes_of(const json& result) {
   const LabelSet classes(result.at("dataset").at("classes").get<std::vector<std::string>>());
   const json& images = result.at("per_image");
-  json outcomes{{"ids", json::array()}, {"labels", json::array()}, {"answers", json::array()}};
+  ImageOutcomes outcomes;
   for (const auto& image : images) {
-    outcomes["ids"].push_back(image.at("id"));
-    outcomes["labels"].push_back(classes.index(image.at("label").get<std::string>()));
-    outcomes["answers"].push_back(classes.index(image.at("predicted").get<std::string>()));
-    if (image.contains("pixels")) outcomes["pixels"].push_back(image["pixels"]);
+    outcomes.ids.push_back(image.at("id"));
+    outcomes.labels.push_back(classes.index(image.at("label").get<std::string>()));
+    outcomes.answers.push_back(classes.index(image.at("predicted").get<std::string>()));
+    if (image.contains("pixels")) outcomes.pixels.push_back(image["pixels"]);
   }
   for (const auto& settings : result.value("attacks", json::array())) {
     const json& threat = result.at("threat_model");
-    json attack = {{"attack", settings.at("name")}, {"norm", threat.at("norm")}, {"eps", threat.at("eps")},
-                   {"settings", settings},          {"rows", json::array()},     {"broken", json::array()}};
-    attack.update(restrictions_of(threat));
+    AttackedRows attacked{
+        settings.at("name"),    threat.at("norm"), threat.at("eps").get<std::vector<std::string>>(), {}, {}, settings,
+        restrictions_of(threat)};
     for (size_t row = 0; row < images.size(); ++row) {
       const json& image = images[row];
       if (!image.contains("answers")) continue;
-      attack["rows"].push_back(row);
+      attacked.rows.push_back(static_cast<int64_t>(row));
       const bool right = image.at("predicted") == image.at("label");
-      attack["broken"].push_back(
-          right ? first_wrong(image["answers"].at(settings.at("name").get<std::string>()), image.at("label")) : -1);
+      attacked.broken.push_back(right ? first_wrong(image["answers"].at(attacked.attack), image.at("label")) : -1);
     }
-    outcomes["attacks"].push_back(std::move(attack));
+    outcomes.attacks.push_back(std::move(attacked));
   }
   return outcomes;
 }
@@ -154,14 +153,15 @@ json from_result(json result) {
   json& tables = result.at("tables");
   if (tables.contains("confusion_matrix")) {  // of eval
     const auto metrics = Shape<Metrics>::read(result.at("metrics"));
-    if (result.contains("threat_model")) require_few_eps(result["threat_model"].at("eps"));
+    if (result.contains("threat_model")) require_few_eps(result["threat_model"].at("eps").size());
     result["parts"]["clean"][name] = clean_part(result, metrics);
     if (tables.contains("robustness")) result["parts"]["robustness"][name] = robustness_part(result, metrics);
     for (const char* part : {"groups", "sanity"}) {
       if (tables.contains(part)) result["parts"][part][name] = tables[part];
     }
-    result["outcomes"][name] = outcomes_of(result);
-    result["invariants"] = check_invariants(result["outcomes"][name], name);
+    const ImageOutcomes outcomes = outcomes_of(result);
+    result["outcomes"][name] = Shape<ImageOutcomes>::write(outcomes);
+    result["invariants"] = check_invariants(outcomes, name);
     for (const auto& line : violations_in(result["invariants"])) result.at("warnings").push_back(line);
   }
   for (const char* key :

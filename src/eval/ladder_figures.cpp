@@ -174,16 +174,13 @@ LadderFigures ladder_figures(const LadderRun& run, const LabelSet& classes) {
   return figures;
 }
 
-json outcomes_of_attacks(const LadderRun& run) {
-  json eps;
+std::vector<AttackedRows> outcomes_of_attacks(const LadderRun& run, const std::vector<int64_t>& rows) {
+  std::vector<std::string> eps;
   for (const auto& budget : run.plan.ladder) eps.push_back(budget.text);
-  auto list = json::array();
+  std::vector<AttackedRows> list;
   for (const auto& record : run.robustness.attacks) {
-    list.push_back({{"attack", record.name},
-                    {"norm", to_string(run.plan.norm)},
-                    {"eps", eps},
-                    {"settings", record.settings},
-                    {"broken", broken_list(run.robustness, record)}});
+    const auto broken = broken_list(run.robustness, record);
+    list.push_back({record.name, to_string(run.plan.norm), eps, rows, broken, record.settings, {}});
   }
   return list;
 }

@@ -183,8 +183,7 @@ Cost cost_of(const AttackRecord& record);
 
 LadderFigures ladder_figures(const LadderRun& run, const LabelSet& classes);
 
-/// What became of each image under each attack, as `fercli schema result` describes an entry of
-/// `outcomes.NAME.attacks`, but for the rows.
-nlohmann::json outcomes_of_attacks(const LadderRun& run);
+/// What became of each image under each attack, but for restrictions. rows: of the run's images.
+std::vector<AttackedRows> outcomes_of_attacks(const LadderRun& run, const std::vector<int64_t>& rows);
 
 }  // namespace fercli

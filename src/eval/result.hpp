@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "data/dataset.hpp"
+#include "eval/image_outcomes.hpp"
 #include "eval/measures/metrics.hpp"
 
 namespace fercli {
@@ -41,7 +42,7 @@ struct Result {
   std::vector<std::string> warnings;
   nlohmann::json invariants;  ///< see `check_invariants`
   nlohmann::json parts;       ///< figures by name, each of every model: "clean", "robustness", "groups", …
-  nlohmann::json outcomes;    ///< of each model: what became of each image
+  std::map<std::string, ImageOutcomes> outcomes;     ///< of each model
   nlohmann::json tables = nlohmann::json::object();  ///< other figures
   nlohmann::json per_image = nlohmann::json::array();
   std::map<std::string, double> timing;  ///< "seconds", "images_per_second", …
@@ -74,7 +75,7 @@ nlohmann::json read_document(const std::filesystem::path& path);
 Result result_of(const nlohmann::json& document);
 
 /// More than a grid has; work on outcomes grows with images times eps. Throws std::length_error.
-void require_few_eps(const nlohmann::json& eps);
+void require_few_eps(size_t count);
 
 /// Writes such a document as `write_result` does.
 void write_document(const nlohmann::json& document, const std::filesystem::path& path);

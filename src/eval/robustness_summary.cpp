@@ -54,11 +54,10 @@ void add_threat_model(Result& result, const Trial& plan, int64_t images) {
 }
 
 void add_outcomes(Result& result, const LadderRun& run) {
-  json& outcomes = result.outcomes[result.model_name()];
-  for (json& attack : outcomes_of_attacks(run)) {
-    attack["rows"] = run.robustness.rows;
-    attack.update(restrictions_of(result.threat_model));
-    outcomes["attacks"].push_back(std::move(attack));
+  auto& outcomes = result.outcomes[result.model_name()];
+  for (auto& attacked : outcomes_of_attacks(run, run.robustness.rows)) {
+    attacked.restrictions = restrictions_of(result.threat_model);
+    outcomes.attacks.push_back(std::move(attacked));
   }
 }
 
@@ -93,12 +92,12 @@ void add_images(Result& result, const Ledger& robustness, const LabelSet& classe
 
 }  // namespace
 
-json restrictions_of(const json& threat_model) {
-  auto found = json::object();
-  if (threat_model.at("goal") != "untargeted") found["goal"] = threat_model["goal"];
-  if (threat_model.value("masked", false)) found["mask"] = threat_model.value("mask", "unknown");
-  if (threat_model.contains("surrogate")) found["surrogate"] = threat_model["surrogate"];
-  if (!threat_model.value("pixel_grid", true)) found["pixel_grid"] = false;
+Restrictions restrictions_of(const json& threat_model) {
+  Restrictions found;
+  if (threat_model.at("goal") != "untargeted") found.goal = threat_model["goal"].get<std::string>();
+  if (threat_model.value("masked", false)) found.mask = threat_model.value("mask", "unknown");
+  if (threat_model.contains("surrogate")) found.surrogate = threat_model["surrogate"].get<std::string>();
+  if (!threat_model.value("pixel_grid", true)) found.pixel_grid = false;
   return found;
 }
 

@@ -27,8 +27,6 @@ LadderFigures add_robustness(Result& result, const LadderRun& run, const LabelSe
 /// damaged.
 std::optional<LadderFigures> robustness_of(const Result& result);
 
-/// What makes a threat model another one than any change of any pixel that leaves an 8-bit image: the members "goal",
-/// "mask", "surrogate" and "pixel_grid" of an outcome.
-nlohmann::json restrictions_of(const nlohmann::json& threat_model);
+Restrictions restrictions_of(const nlohmann::json& threat_model);
 
 }  // namespace fercli

@@ -98,7 +98,8 @@ struct Shape<std::map<std::string, Value>> {
   }
   static std::map<std::string, Value> read(const nlohmann::json& json) {
     std::map<std::string, Value> values;
-    for (const auto& [name, value] : json.items()) values[name] = Shape<Value>::read(value);
+    for (const auto& [name, value] : json.get_ref<const nlohmann::json::object_t&>())
+      values[name] = Shape<Value>::read(value);
     return values;
   }
   static nlohmann::json schema() { return shape::map_of(Shape<Value>::schema()); }

@@ -70,8 +70,8 @@ TEST(Summarise, CountsWhatWasRight) {
   EXPECT_EQ(figures.confusion_matrix[5], (std::vector<int64_t>{1, 0, 0, 0, 0, 0, 0}));
   EXPECT_EQ(figures.per_class.at(0).at("precision").at("n"), 3);
   EXPECT_EQ(result.parts.at("clean").at("net").at("confusion_matrix").at(5).at(0), 1);
-  EXPECT_EQ(result.outcomes.at("net").at("answers"), json({0, 1, 2, 3, 4, 0, 0}));
-  EXPECT_EQ(result.outcomes.at("net").at("labels"), json({0, 1, 2, 3, 4, 5, 6}));
+  EXPECT_EQ(result.outcomes.at("net").answers, (std::vector<int64_t>{0, 1, 2, 3, 4, 0, 0}));
+  EXPECT_EQ(result.outcomes.at("net").labels, (std::vector<int64_t>{0, 1, 2, 3, 4, 5, 6}));
   EXPECT_EQ(result.per_image.at(6).at("id"), "image-6");
   EXPECT_EQ(result.per_image.at(6).at("label"), "Neutral");
   EXPECT_EQ(result.per_image.at(6).at("predicted"), "Angry");

@@ -59,14 +59,14 @@ TEST(FirstDialect, AResultHasEveryFigureInTheNewPlaces) {
 TEST(FirstDialect, AnOutcomeIsTheFirstEpsAtWhichAnImageIsAnsweredWrongly) {
   const json old = json::parse(read_file(old_result()));
   const Result result = read_result(old_result());
-  const json& outcomes = result.outcomes.at("standard");
-  for (const auto& attack : outcomes.at("attacks")) {
+  const ImageOutcomes& outcomes = result.outcomes.at("standard");
+  for (const auto& attacked : outcomes.attacks) {
     for (size_t i = 0; i < old["per_image"].size(); ++i) {
       const json& image = old["per_image"][i];
-      const json& answers = image["answers"][attack["attack"].get<std::string>()];
+      const json& answers = image["answers"][attacked.attack];
       const int64_t first = answers[0] != image["label"] ? 0 : answers[1] != image["label"] ? 1 : 2;
-      EXPECT_EQ(attack["broken"][i], image["predicted"] == image["label"] ? first : -1) << i;
-      EXPECT_EQ(outcomes["ids"][i], image["id"]);
+      EXPECT_EQ(attacked.broken.at(i), image["predicted"] == image["label"] ? first : -1) << i;
+      EXPECT_EQ(outcomes.ids.at(i), image["id"]);
     }
   }
 }

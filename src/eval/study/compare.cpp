@@ -7,7 +7,9 @@
 #include <vector>
 
 #include "core/error.hpp"
+#include "eval/image_outcomes.hpp"
 #include "eval/measures/mcnemar.hpp"
+#include "record/fields.hpp"
 
 namespace fercli {
 
@@ -32,54 +34,50 @@ struct Seen {
 
 using Images = std::map<std::string, Seen>;  ///< by id
 
-const json& outcomes_of(const json& report, const std::string& model) {
+ImageOutcomes outcomes_of(const json& report, const std::string& model) {
   const auto outcomes = report.find("outcomes");
-  if (outcomes == report.end() || !outcomes->contains(model) || !outcomes->at(model).contains("ids")) {
+  if (outcomes == report.end() || !outcomes->contains(model)) {
     throw UserError(fmt::format("{}: the file has no outcomes of its images, so they cannot be paired", model));
   }
-  return outcomes->at(model);
+  return Shape<ImageOutcomes>::read(outcomes->at(model));
 }
 
 /// "pgd Linf 4/255", and how its threat differs from any change of any pixel that leaves an 8-bit image.
-std::string condition_name(const json& attack, size_t budget) {
-  std::string name = fmt::format("{} {} {}", attack.at("attack").get<std::string>(),
-                                 attack.at("norm").get<std::string>(), attack.at("eps").at(budget).get<std::string>());
-  if (attack.contains("goal")) name += " " + attack["goal"].get<std::string>();
-  for (const char* digest : {"mask", "surrogate"}) {
-    if (attack.contains(digest)) {
-      name += fmt::format(" {} {}", digest, attack[digest].get<std::string>().substr(0, kDigestDigits));
-    }
-  }
-  return attack.value("pixel_grid", true) ? name : name + " off the grid";
+std::string condition_name(const AttackedRows& attacked, size_t budget) {
+  const auto& [goal, mask, surrogate, pixel_grid] = attacked.restrictions;
+  std::string name = fmt::format("{} {} {}", attacked.attack, attacked.norm, attacked.eps.at(budget));
+  if (goal) name += " " + *goal;
+  if (mask) name += " mask " + mask->substr(0, kDigestDigits);
+  if (surrogate) name += " surrogate " + surrogate->substr(0, kDigestDigits);
+  return pixel_grid.value_or(true) ? name : name + " off the grid";
 }
 
-std::vector<Condition> conditions_of(const json& outcomes) {
+std::vector<Condition> conditions_of(const ImageOutcomes& outcomes) {
   std::vector<Condition> conditions;
-  const json& ids = outcomes.at("ids");
-  if (outcomes.contains("answers")) {
+  if (!outcomes.answers.empty()) {
     Right right;
-    for (size_t row = 0; row < ids.size(); ++row) right[ids[row]] = outcomes["answers"][row] == outcomes["labels"][row];
+    for (size_t row = 0; row < outcomes.ids.size(); ++row)
+      right[outcomes.ids[row]] = outcomes.answers.at(row) == outcomes.labels.at(row);
     conditions.push_back({"clean", std::move(right), {}});
   }
-  for (const auto& attack : outcomes.value("attacks", json::array())) {
-    for (size_t budget = 0; budget < attack.at("eps").size(); ++budget) {
+  for (const auto& attacked : outcomes.attacks) {
+    for (size_t budget = 0; budget < attacked.eps.size(); ++budget) {
       Right right;
-      for (size_t i = 0; i < attack.at("rows").size(); ++i) {
-        right[ids.at(attack["rows"][i].get<size_t>())] =
-            attack.at("broken").at(i).get<int64_t>() > static_cast<int64_t>(budget);
-      }
-      conditions.push_back({condition_name(attack, budget), std::move(right), attack.value("settings", json())});
+      for (size_t i = 0; i < attacked.rows.size(); ++i)
+        right[outcomes.ids.at(static_cast<size_t>(attacked.rows[i]))] = attacked.stands(i, budget);
+      conditions.push_back({condition_name(attacked, budget), std::move(right), attacked.settings});
     }
   }
   return conditions;
 }
 
-Images images_of(const json& report, const json& outcomes) {
+Images images_of(const json& report, const ImageOutcomes& outcomes) {
   Images images;
-  for (size_t row = 0; row < outcomes.at("ids").size(); ++row) {
-    Seen& seen = images[outcomes["ids"][row]];
-    seen.label = report.at("dataset").at("classes").at(outcomes.at("labels").at(row).get<size_t>());
-    if (outcomes.contains("pixels")) seen.pixels = outcomes["pixels"].at(row);
+  const json& classes = report.at("dataset").at("classes");
+  for (size_t row = 0; row < outcomes.ids.size(); ++row) {
+    Seen& seen = images[outcomes.ids[row]];
+    seen.label = classes.at(static_cast<size_t>(outcomes.labels.at(row)));
+    if (!outcomes.pixels.empty()) seen.pixels = outcomes.pixels.at(row);
   }
   return images;
 }
@@ -124,7 +122,7 @@ bool same_search(const json& first, const json& second) {
 
 json compare_models(const json& first_report, const std::string& first, const json& second_report,
                     const std::string& second) {
-  const json &of_first = outcomes_of(first_report, first), &of_second = outcomes_of(second_report, second);
+  const auto of_first = outcomes_of(first_report, first), of_second = outcomes_of(second_report, second);
   const int64_t common = count_common(images_of(first_report, of_first), images_of(second_report, of_second));
   auto tests = json::array();
   const auto others = conditions_of(of_second);

@@ -31,39 +31,33 @@ struct Series {
   bool transferred = false;        ///< made on a surrogate
 };
 
-Series attack_series(const json& attack) {
-  Series series{attack.at("attack"), attack.at("norm"), attack.at("eps").get<std::vector<std::string>>(), {}};
+Series attack_series(const AttackedRows& attacked) {
+  Series series{attacked.attack, attacked.norm, attacked.eps, {}};
   for (size_t budget = 0; budget < series.eps.size(); ++budget) {
-    Standing standing;
-    for (size_t i = 0; i < attack.at("rows").size(); ++i) {
-      standing[attack["rows"][i]] = attack["broken"][i].get<int64_t>() > static_cast<int64_t>(budget);
-    }
-    series.standing.push_back(std::move(standing));
+    Standing& standing = series.standing.emplace_back();
+    for (size_t i = 0; i < attacked.rows.size(); ++i) standing[attacked.rows[i]] = attacked.stands(i, budget);
   }
-  series.transferred = attack.contains("surrogate");
+  series.transferred = attacked.restrictions.surrogate.has_value();
   return series;
 }
 
 /// At the eps of the L2 attacks.
-Series certified_series(const json& certified, const std::vector<std::string>& eps) {
-  Series series{"certified", "L2", eps, {}};
+Series certified_series(const CertifiedRows& certified, const std::vector<std::string>& eps) {
+  Series series{fmt::format("{} (sigma {:g})", kChain[0], certified.sigma), "L2", eps, {}};
   for (const auto& size : eps) {
-    Standing standing;
-    for (size_t i = 0; i < certified.at("rows").size(); ++i) {
-      const json& radius = certified["radius"][i];
-      standing[certified["rows"][i]] = radius.is_number() && radius.get<double>() >= parse_number(size);
-    }
-    series.standing.push_back(std::move(standing));
+    const double least = parse_number(size);
+    Standing& standing = series.standing.emplace_back();
+    for (size_t i = 0; i < certified.rows.size(); ++i)
+      standing[certified.rows[i]] = certified.radius.at(i) >= least;  // false for NaN
   }
   return series;
 }
 
 /// The weakest look: at the images as they are.
-Series clean_series(const json& outcomes) {
+Series clean_series(const ImageOutcomes& outcomes) {
   Series series{"clean", "", {}, {{}}};
-  for (size_t row = 0; row < outcomes.at("ids").size(); ++row) {
-    series.standing[0][static_cast<int64_t>(row)] = outcomes["answers"][row] == outcomes["labels"][row];
-  }
+  for (size_t row = 0; row < outcomes.ids.size(); ++row)
+    series.standing[0][static_cast<int64_t>(row)] = outcomes.answers.at(row) == outcomes.labels.at(row);
   return series;
 }
 
@@ -112,18 +106,15 @@ void check_monotone(json& list, const Series& series, const std::string& name) {
   }
 }
 
-std::vector<Series> all_series(const json& outcomes) {
+std::vector<Series> all_series(const ImageOutcomes& outcomes) {
   std::vector<Series> all;
   std::vector<std::string> l2;
-  for (const auto& attack : outcomes.value("attacks", json::array())) {
-    all.push_back(attack_series(attack));
-    if (all.back().norm == "L2") l2 = all.back().eps;
+  for (const auto& attacked : outcomes.attacks) {
+    all.push_back(attack_series(attacked));
+    if (attacked.norm == "L2") l2 = attacked.eps;
   }
-  for (const auto& certified : outcomes.value("certified", json::array())) {
-    all.push_back(certified_series(certified, l2));
-    all.back().name += fmt::format(" (sigma {:g})", certified.at("sigma").get<double>());
-  }
-  if (outcomes.contains("answers")) all.push_back(clean_series(outcomes));
+  for (const auto& certified : outcomes.certified) all.push_back(certified_series(certified, l2));
+  if (!outcomes.answers.empty()) all.push_back(clean_series(outcomes));
   return all;
 }
 
@@ -137,7 +128,7 @@ std::optional<size_t> link(const Series& series) {
 
 }  // namespace
 
-json check_invariants(const json& outcomes, const std::string& model) {
+json check_invariants(const ImageOutcomes& outcomes, const std::string& model) {
   auto list = json::array();
   const auto all = all_series(outcomes);
   for (const auto& stronger : all) {

@@ -45,16 +45,19 @@ struct StudySubject {
 /// else is wanted.
 Ledger run_part(const StudySubject& subject, const Trial& trial, const torch::Tensor& verdict = {});
 
+/// Places of the subject's images among those that the network is measured on. By these outcomes name images: JSON
+/// cannot hold ids that are not UTF-8.
+std::vector<int64_t> rows_of(const StudySubject& subject);
+
 /// On how many images a part measures.
 Parameter images_parameter(const std::string& quick);
 
 /// What a part found.
 struct StudyFindings {
-  nlohmann::json figures;    ///< what the report shows, a record
-  nlohmann::json cost = {};  ///< see `Cost`, of a joint part by model; null: as counted from outside
-  nlohmann::json outcomes =
-      {};  ///< {"ids": […], "attacks": […], "certified": […]}, see `fercli schema result`; null: none
-  nlohmann::json sanity = {};  ///< list of flags; null: none
+  nlohmann::json figures;       ///< what the report shows, a record
+  nlohmann::json cost = {};     ///< see `Cost`, of a joint part by model; null: as counted from outside
+  ImageOutcomes outcomes = {};  ///< without ids and labels
+  nlohmann::json sanity = {};   ///< list of flags; null: none
 
   template <class Figures>
   static StudyFindings of(const Figures& figures, const Cost& cost) {

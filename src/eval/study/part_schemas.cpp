@@ -43,31 +43,6 @@ json parts_schema() {
   return open_object({}, {parts.begin(), parts.end()});
 }
 
-json outcomes_schema() {
-  using namespace shape;
-  const json rows = described(list(whole()), "places in `ids`");
-  const json attack =
-      open_object({{"attack", text()},
-                   {"norm", text()},
-                   {"eps", list(text())},
-                   {"rows", rows},
-                   {"broken", described(list(whole()),
-                                        "-1: misclassified as it is; else the first eps that breaks the image, or "
-                                        "their number")}},
-                  {{"settings", open_object({})},
-                   {"goal", described(text(), "absent: untargeted")},
-                   {"mask", described(text(), "digest; absent: none")},
-                   {"surrogate", described(text(), "digest; absent: none")},
-                   {"pixel_grid", described(flag(), "absent: true")}});
-  const json certified = object(
-      {{"sigma", number()}, {"rows", rows}, {"radius", described(list(number()), "null: not certified to be right")}});
-  return map_of(object({{"ids", list(text())}, {"labels", described(list(whole()), "numbers of classes")}},
-                       {{"pixels", described(list(text()), "shape and digest of each image")},
-                        {"answers", described(list(whole()), "on the images as they are, numbers of classes")},
-                        {"attacks", list(attack)},
-                        {"certified", list(certified)}}));
-}
-
 json invariants_schema() {
   using namespace shape;
   auto values = list(share());

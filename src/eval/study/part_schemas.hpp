@@ -5,7 +5,6 @@
 namespace fercli {
 
 nlohmann::json parts_schema();       ///< of "parts": figures of each study part, by model
-nlohmann::json outcomes_schema();    ///< of "outcomes": what became of each image, by model
 nlohmann::json invariants_schema();  ///< of "invariants", see `check_invariants`
 
 }  // namespace fercli

@@ -37,41 +37,45 @@ json report_of(const json& result) {
   return report;
 }
 
-/// Rows of one attack or certificate that are not among the n images, or do not have one outcome each.
-bool has_wrong_rows(const json& entry, const char* outcome, size_t n) {
-  const auto rows = Shape<std::vector<uint64_t>>::read(entry.at("rows"));
-  return entry.at(outcome).get_ref<const json::array_t&>().size() != rows.size() ||
-         std::any_of(rows.begin(), rows.end(), [n](size_t row) { return row >= n; });
+/// Numbers of things of which there are n.
+bool are_within(const std::vector<int64_t>& numbers, size_t n) {
+  return std::all_of(numbers.begin(), numbers.end(),
+                     [n](int64_t number) { return number >= 0 && static_cast<size_t>(number) < n; });
 }
 
 /// Outcomes whose lists do not fit together.
-bool is_torn(const json& outcomes, size_t classes) {
-  const size_t n = outcomes.at("ids").get<std::vector<std::string>>().size();
-  const auto labels = Shape<std::vector<uint64_t>>::read(outcomes.at("labels"));
-  if (std::any_of(labels.begin(), labels.end(), [classes](size_t label) { return label >= classes; })) return true;
-  for (const char* list : {"labels", "answers", "pixels"}) {
-    if (outcomes.contains(list) && outcomes[list].get_ref<const json::array_t&>().size() != n) return true;
+bool is_torn(const ImageOutcomes& outcomes, size_t classes) {
+  const size_t n = outcomes.ids.size();
+  const auto fits = [n](size_t length) { return length == n || length == 0; };
+  const auto of_images = [n](const auto& entry, size_t found) {
+    return found == entry.rows.size() && are_within(entry.rows, n);
+  };
+  for (const auto& attacked : outcomes.attacks) {
+    require_few_eps(attacked.eps.size());
+    if (!of_images(attacked, attacked.broken.size())) return true;
   }
-  for (const auto& attack : outcomes.value("attacks", json::array())) {
-    for (const char* text : {"attack", "norm"}) attack.at(text).get_ref<const std::string&>();
-    require_few_eps(attack.at("eps"));
-    attack["eps"].get<std::vector<std::string>>();
-    Shape<std::vector<int64_t>>::read(attack.at("broken"));
-    if (has_wrong_rows(attack, "broken", n)) return true;
+  for (const auto& certified : outcomes.certified) {
+    if (!of_images(certified, certified.radius.size())) return true;
   }
-  for (const auto& certified : outcomes.value("certified", json::array())) {
-    if (has_wrong_rows(certified, "radius", n)) return true;
+  return outcomes.labels.size() != n || !are_within(outcomes.labels, classes) || !fits(outcomes.answers.size()) ||
+         !fits(outcomes.pixels.size());
+}
+
+/// Images are told apart, and paired with those of other results, by their ids.
+void refuse_repeated_ids(const ImageOutcomes& outcomes, const std::string& model, const std::filesystem::path& path) {
+  std::set<std::string> seen;
+  for (const auto& id : outcomes.ids) {
+    if (seen.insert(id).second) continue;
+    throw UserError(fmt::format("{}: two images are called {}, so the outcomes of {} cannot be told apart",
+                                path.string(), id, model));
   }
-  return false;
 }
 
 /// Throws UserError or an exception on a report without what everything that reads, joins or writes one relies on.
 void check_report(const json& report, const std::filesystem::path& path) {
   const Result whole = result_of(report);
   const json cost = report.at("parts").value("cost", json::object());
-  for (const auto* object : {&whole.outcomes, &cost}) {
-    if (!object->is_null()) object->get_ref<const json::object_t&>();
-  }
+  if (!cost.is_null()) cost.get_ref<const json::object_t&>();
   for (const auto& of_part : cost) of_part.get_ref<const json::object_t&>();
   for (const auto& invariant : whole.invariants) invariant.get_ref<const json::object_t&>();
   if (report["parts"].contains("transfer")) report["parts"]["transfer"].get_ref<const json::object_t&>();
@@ -82,12 +86,14 @@ void check_report(const json& report, const std::filesystem::path& path) {
   for (const char* text : {"name", "split"}) dataset.at(text).get_ref<const std::string&>();
   Shape<int64_t>::read(dataset.at("n"));
   if (whole.models.empty()) throw UserError(fmt::format("{}: names no model", path.string()));
-  const json outcomes = report.value("outcomes", json::object());
   for (const auto& model : whole.models) {
     const auto& name = model.at("name").get_ref<const std::string&>();
-    if (outcomes.contains(name) && is_torn(outcomes[name], classes)) {
+    const auto outcomes = whole.outcomes.find(name);
+    if (outcomes == whole.outcomes.end()) continue;
+    if (is_torn(outcomes->second, classes)) {
       throw UserError(fmt::format("{}: the outcomes of {} do not fit together", path.string(), name));
     }
+    refuse_repeated_ids(outcomes->second, name, path);
   }
 }
 
@@ -95,20 +101,6 @@ std::vector<std::string> names_of(const json& report) {
   std::vector<std::string> names;
   for (const auto& model : report.at("models")) names.push_back(model.at("name"));
   return names;
-}
-
-/// Images are told apart, and paired with those of other results, by their ids.
-void refuse_repeated_ids(const json& report, const std::filesystem::path& path) {
-  const json outcomes = report.value("outcomes", json::object());
-  for (const auto& name : names_of(report)) {
-    if (!outcomes.contains(name) || !outcomes[name].contains("ids")) continue;
-    std::set<std::string> seen;
-    for (const auto& id : outcomes[name]["ids"].get<std::vector<std::string>>()) {
-      if (seen.insert(id).second) continue;
-      throw UserError(fmt::format("{}: two images are called {}, so the outcomes of {} cannot be told apart",
-                                  path.string(), id, name));
-    }
-  }
 }
 
 /// A grid without an eps, or attacks without one robust accuracy for each; what has no grid has no curves.
@@ -154,7 +146,6 @@ json complete_report(json document, const std::filesystem::path& path) {
 
 json parse_saved(const std::filesystem::path& path) {
   json report = complete_report(read_document(path), path);
-  refuse_repeated_ids(report, path);
   refuse_torn_curves(report, path);
   return report;
 }

@@ -29,7 +29,7 @@ using nlohmann::json;
 namespace {
 
 /// Raised whenever the figures of a part change for equal options.
-constexpr int kFormat = 4;
+constexpr int kFormat = 5;
 constexpr int64_t kPilotImages = 64, kPilotSteps = 10;
 constexpr int kPilotRounds = 4;
 /// The estimate counts as much as this share of the work already done, when the pace is judged by what is done.
@@ -273,7 +273,7 @@ class Study {
         found.cost = Shape<Cost>::write({forwards() - forward, backwards() - backward, seconds_since(start)});
       }
       job.value = {{"figures", std::move(found.figures)},
-                   {"outcomes", by_row(std::move(found.outcomes), models_[job.model].images)},
+                   {"outcomes", Shape<ImageOutcomes>::write(found.outcomes)},
                    {"sanity", std::move(found.sanity)},
                    {"cost", std::move(found.cost)}};
     } catch (const Interrupted&) {
@@ -284,24 +284,25 @@ class Study {
   }
 
   json report() const {
-    json document = {{"schema", Result::kSchema},
-                     {"command", "report"},
-                     {"mode", plan_.mode},
-                     {"n", models_.front().images.size()},
-                     {"seed", plan_.seed},
-                     {"models", json::array()},
-                     {"parts", json::object()},
-                     {"outcomes", json::object()},
-                     {"environment", environment_json()}};
-    for (const auto& model : models_) add_model(document, model);
+    json document = {{"schema", Result::kSchema}, {"command", "report"},
+                     {"mode", plan_.mode},        {"n", models_.front().images.size()},
+                     {"seed", plan_.seed},        {"models", json::array()},
+                     {"parts", json::object()},   {"environment", environment_json()}};
+    std::map<std::string, ImageOutcomes> outcomes;
+    for (const auto& model : models_) {
+      add_model(document, model);
+      outcomes[model.name] = {
+          model.images.ids, list_of(model.images.labels), describe_pixels(model.images.images), {}, {}, {}};
+    }
     for (const auto& job : jobs_) {
       place(document["parts"], job) = job.value.at("figures");
       add_cost(document["parts"]["cost"], job);
       const std::string& name = models_[job.model].name;
-      if (!job.value.at("outcomes").is_null()) add_outcomes(document["outcomes"][name], job.value.at("outcomes"));
+      add_outcomes(outcomes[name], Shape<ImageOutcomes>::read(job.value.at("outcomes")));
       if (!job.value.at("sanity").is_null()) add_sanity(document["parts"]["sanity"][name], job.value.at("sanity"));
     }
-    add_warnings(document);
+    add_warnings(document, outcomes);
+    document["outcomes"] = Shape<std::map<std::string, ImageOutcomes>>::write(outcomes);
     return document;
   }
 
@@ -311,10 +312,6 @@ class Study {
     document["models"].back()["digest"] = model.digest;
     document["models"].back()["precision"] = to_string(model.search.precision());
     document["models"].back()["verdict_precision"] = to_string(model.judge.precision());
-    json& outcomes = document["outcomes"][model.name];
-    outcomes["ids"] = model.images.ids;
-    outcomes["pixels"] = describe_pixels(model.images.images);
-    outcomes["labels"] = list_of(model.images.labels);
   }
 
   /// Where the figures of a part belong.
@@ -337,25 +334,10 @@ class Study {
     }
   }
 
-  /// Rows of the images instead of ids, which JSON cannot hold where they are not UTF-8.
-  static json by_row(json found, const Dataset& images) {
-    if (found.is_null()) return found;
-    std::map<std::string, size_t> row_of;
-    for (size_t row = 0; row < images.ids.size(); ++row) row_of[images.ids[row]] = row;
-    found["rows"] = json::array();
-    for (const auto& id : found.at("ids")) found["rows"].push_back(row_of.at(id));
-    found.erase("ids");
-    return found;
-  }
-
-  static void add_outcomes(json& outcomes, const json& found) {
-    if (found.contains("answers")) outcomes["answers"] = found.at("answers");
-    for (const char* kind : {"attacks", "certified"}) {
-      for (json entry : found.value(kind, json::array())) {
-        entry["rows"] = found.at("rows");
-        outcomes[kind].push_back(std::move(entry));
-      }
-    }
+  static void add_outcomes(ImageOutcomes& outcomes, const ImageOutcomes& found) {
+    if (!found.answers.empty()) outcomes.answers = found.answers;
+    outcomes.attacks.insert(outcomes.attacks.end(), found.attacks.begin(), found.attacks.end());
+    outcomes.certified.insert(outcomes.certified.end(), found.certified.begin(), found.certified.end());
   }
 
   /// A question that one part could not ask and another could counts as asked.
@@ -371,11 +353,11 @@ class Study {
     }
   }
 
-  void add_warnings(json& document) const {
+  void add_warnings(json& document, const std::map<std::string, ImageOutcomes>& outcomes) const {
     document["invariants"] = json::array();
     auto& warnings = document["warnings"] = json::array();
     for (const auto& model : models_) {
-      const json invariants = check_invariants(document["outcomes"].at(model.name), model.name);
+      const json invariants = check_invariants(outcomes.at(model.name), model.name);
       for (const auto& line : violations_in(invariants)) warnings.push_back(line);
       for (const auto& invariant : invariants) document["invariants"].push_back(invariant);
     }
@@ -423,6 +405,15 @@ Ledger run_part(const StudySubject& subject, const Trial& trial, const torch::Te
                                subject.campaign, subject.observer);
   stop_after_ledgers(subject.campaign);
   return ledger;
+}
+
+std::vector<int64_t> rows_of(const StudySubject& subject) {
+  std::map<std::string, int64_t> row_of;
+  int64_t row = 0;
+  for (const auto& id : subject.model.images.ids) row_of[id] = row++;
+  std::vector<int64_t> rows;
+  for (const auto& id : subject.images.ids) rows.push_back(row_of.at(id));
+  return rows;
 }
 
 double Pilot::standing_at(Norm norm, double size) const {

@@ -258,10 +258,11 @@ TEST_F(RobustnessOf, TheResultSaysWhichMaskAndWhichSurrogate) {
   plan_.surrogate = {std::make_shared<Classifier>(classifier_), "digest of another"};
   Result result = clean_result();
   add_robustness(result, {plan_, measure()}, data_.classes);
-  for (const auto& said : {result.threat_model, result.outcomes["net"]["attacks"][0]}) {
-    EXPECT_EQ(said.at("mask"), mask_digest(plan_.mask));
-    EXPECT_EQ(said.at("surrogate"), "digest of another");
-  }
+  EXPECT_EQ(result.threat_model.at("mask"), mask_digest(plan_.mask));
+  EXPECT_EQ(result.threat_model.at("surrogate"), "digest of another");
+  const Restrictions& said = result.outcomes["net"].attacks.at(0).restrictions;
+  EXPECT_EQ(said.mask, mask_digest(plan_.mask));
+  EXPECT_EQ(said.surrogate, "digest of another");
 }
 
 TEST_F(RobustnessOf, TheResultHoldsMetricsTablesAndEveryAnswer) {

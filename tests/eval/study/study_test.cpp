@@ -80,14 +80,18 @@ json outcomes_with(std::vector<int> pgd, std::vector<int> autoattack) {
             {{"attack", "autoattack"}, {"norm", "Linf"}, {"eps", {"4/255"}}, {"rows", rows}, {"broken", autoattack}}}}};
 }
 
+json invariants_of(const json& outcomes) {
+  return check_invariants(Shape<ImageOutcomes>::read(outcomes), "net");
+}
+
 std::vector<std::string> violations(const json& outcomes) {
-  return violations_in(check_invariants(outcomes, "net"));
+  return violations_in(invariants_of(outcomes));
 }
 
 TEST(Invariants, HoldWhereStrongerAttacksLeaveLess) {
   const auto outcomes = outcomes_with({2, 1, 0, -1}, {1, 0, 0, -1});
   EXPECT_TRUE(violations(outcomes).empty());
-  EXPECT_EQ(check_invariants(outcomes, "net").size(), 4u);  // pgd falls, pgd <= clean twice, autoattack <= pgd
+  EXPECT_EQ(invariants_of(outcomes).size(), 4u);  // pgd falls, pgd <= clean twice, autoattack <= pgd
 }
 
 TEST(Invariants, AStrongerAttackThatLeavesMoreIsFoundAndSaidWithItsImages) {

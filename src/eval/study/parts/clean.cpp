@@ -36,7 +36,9 @@ StudyFindings measure(const StudySubject& subject) {
   }
   const auto confusion = confusion_matrix({predictions.probabilities, subject.images.labels}, classes.size());
   if (const auto hint = label_order_hint(confusion, classes)) figures.warnings = {*hint};
-  return {Shape<CleanFigures>::write(figures), {}, {{"ids", subject.images.ids}, {"answers", list_of(answers)}}};
+  StudyFindings findings{Shape<CleanFigures>::write(figures)};
+  findings.outcomes.answers = list_of(answers);
+  return findings;
 }
 
 const Register<StudyPart> registered{

@@ -31,9 +31,9 @@ LadderRun run_ladder(const StudySubject& subject, const LadderPlan& ladder) {
 StudyFindings ladder_findings(const StudySubject& subject, const LadderRun& run, json figures) {
   Cost cost;
   for (const auto& record : run.robustness.attacks) cost += cost_of(record);
-  return {std::move(figures),
-          Shape<Cost>::write(cost),
-          {{"ids", subject.images.ids}, {"attacks", outcomes_of_attacks(run)}}};
+  StudyFindings findings{std::move(figures), Shape<Cost>::write(cost)};
+  findings.outcomes.attacks = outcomes_of_attacks(run, rows_of(subject));
+  return findings;
 }
 
 }  // namespace fercli

@@ -2,6 +2,7 @@
 // ones.
 #include "eval/smoothing.hpp"
 
+#include "core/numbers.hpp"
 #include "eval/study/part.hpp"
 
 namespace fercli::smoothing_study {
@@ -42,21 +43,19 @@ SmoothedImages of_sigma(const StudySubject& subject, double sigma) {
   return found;
 }
 
-/// Right answers with their radius; the others have null.
-json certified_radii(const std::vector<SmoothedImage>& images, double sigma) {
-  auto radii = json::array();
-  for (const auto& image : images) {
-    radii.push_back(image.answer.at(0) == image.label ? json(image.radius.at(0)) : json());
-  }
-  return {{"sigma", sigma}, {"radius", radii}};
+/// Right answers with their radius.
+std::vector<double> certified_radii(const std::vector<SmoothedImage>& images) {
+  std::vector<double> radii;
+  for (const auto& image : images) radii.push_back(image.answer.at(0) == image.label ? image.radius.at(0) : kNaN);
+  return radii;
 }
 
 StudyFindings measure(const StudySubject& subject) {
   SmoothedImages all;
-  auto certified = json::array();
+  std::vector<CertifiedRows> certified;
   for (const double sigma : smoothing_options(subject.plan).sigmas) {
     SmoothedImages found = of_sigma(subject, sigma);
-    certified.push_back(certified_radii(found.per_image, sigma));
+    certified.push_back({sigma, rows_of(subject), certified_radii(found.per_image)});
     all.cost += found.cost;
     if (all.study.curves.empty()) {
       all.study = std::move(found.study);
@@ -66,7 +65,7 @@ StudyFindings measure(const StudySubject& subject) {
     all.study.curves.push_back(found.study.curves.at(0));
   }
   auto findings = StudyFindings::of(all.study, all.cost);
-  findings.outcomes = {{"ids", subject.images.ids}, {"certified", certified}};
+  findings.outcomes.certified = std::move(certified);
   return findings;
 }
 
