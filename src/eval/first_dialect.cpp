@@ -161,8 +161,9 @@ json from_result(json result) {
     }
     const ImageOutcomes outcomes = outcomes_of(result);
     result["outcomes"][name] = Shape<ImageOutcomes>::write(outcomes);
-    result["invariants"] = check_invariants(outcomes, name);
-    for (const auto& line : violations_in(result["invariants"])) result.at("warnings").push_back(line);
+    const auto invariants = check_invariants(outcomes, name);
+    result["invariants"] = Shape<std::vector<Invariant>>::write(invariants);
+    for (const auto& line : violations_in(invariants)) result.at("warnings").push_back(line);
   }
   for (const char* key :
        {"confusion_matrix", "reliability", "robustness", "constant_answer", "curves", "groups", "sanity"})

@@ -83,7 +83,7 @@ void visit_fields(Visitor& field, Result& result) {
   field("seed", result.seed, "of every random number");
   field("environment", result.environment, "program, libraries, processor", environment_schema());
   field("warnings", result.warnings, "sentences");
-  field.unless_empty("invariants", result.invariants, "between attacks, and whether they hold", invariants_schema());
+  field.unless_empty("invariants", result.invariants, "between attacks, and whether they hold");
   field.unless_empty("parts", result.parts, "figures by name, each of every network; absent: not measured",
                      parts_schema());
   field.unless_empty("outcomes", result.outcomes, "of each network: what became of each image");

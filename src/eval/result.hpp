@@ -9,6 +9,7 @@
 #include "data/dataset.hpp"
 #include "eval/image_outcomes.hpp"
 #include "eval/measures/metrics.hpp"
+#include "eval/study/invariants.hpp"
 
 namespace fercli {
 
@@ -40,8 +41,8 @@ struct Result {
   uint64_t seed = 0;
   nlohmann::json environment;  ///< filled by `to_json` when null
   std::vector<std::string> warnings;
-  nlohmann::json invariants;  ///< see `check_invariants`
-  nlohmann::json parts;       ///< figures by name, each of every model: "clean", "robustness", "groups", …
+  std::vector<Invariant> invariants;
+  nlohmann::json parts;  ///< figures by name, each of every model: "clean", "robustness", "groups", …
   std::map<std::string, ImageOutcomes> outcomes;     ///< of each model
   nlohmann::json tables = nlohmann::json::object();  ///< other figures
   nlohmann::json per_image = nlohmann::json::array();

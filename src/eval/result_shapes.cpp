@@ -11,9 +11,7 @@ Interval Shape<Interval>::read(const nlohmann::json& json) {
 }
 
 nlohmann::json Shape<Interval>::schema() {
-  auto interval = shape::list(shape::number());
-  interval["minItems"] = interval["maxItems"] = 2;
-  return interval;
+  return shape::pair(shape::number());
 }
 
 Cost& Cost::operator+=(const Cost& other) {

@@ -33,6 +33,11 @@ json one_of(const std::vector<std::string>& words) {
 json list(json item) {
   return {{"type", "array"}, {"items", std::move(item)}};
 }
+json pair(json item) {
+  json schema = list(std::move(item));
+  schema["minItems"] = schema["maxItems"] = 2;
+  return schema;
+}
 json map_of(json value) {
   return {{"type", "object"}, {"additionalProperties", std::move(value)}};
 }

@@ -24,6 +24,7 @@ json share();               ///< 0 to 1
 json constant(json value);  ///< this value and no other
 json one_of(const std::vector<std::string>& words);
 json list(json item);
+json pair(json item);
 json map_of(json value);                                                 ///< an object with names of any kind
 json object(const Members& always, const Members& sometimes = {});       ///< and with nothing else in it
 json open_object(const Members& always, const Members& sometimes = {});  ///< other members may be there too

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <map>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <vector>
@@ -12,8 +11,6 @@
 #include "record/stored_sentence.hpp"
 
 namespace fercli {
-
-using nlohmann::json;
 
 namespace {
 
@@ -78,18 +75,20 @@ Shared count_shared(const Standing& a, const Standing& b) {
   return shared;
 }
 
-json entry(const std::string& name, const std::string& norm, const std::string& eps, const Shared& shared) {
+Invariant entry(const std::string& name, const std::string& norm, const std::string& eps, const Shared& shared) {
   const auto n = static_cast<double>(std::max<int64_t>(1, shared.n));
-  return {{"name", name},
-          {"norm", norm},
-          {"eps", eps},
-          {"n", shared.n},
-          {"values", {static_cast<double>(shared.a) / n, static_cast<double>(shared.b) / n}},
-          {"holds", shared.a <= shared.b}};
+  return {name,
+          "",
+          norm,
+          eps,
+          shared.n,
+          {static_cast<double>(shared.a) / n, static_cast<double>(shared.b) / n},
+          shared.a <= shared.b,
+          {}};
 }
 
 /// `stronger` leaves no more standing than `weaker`, wherever both were measured.
-void compare(json& list, const Series& stronger, const Series& weaker, const std::string& name) {
+void compare(std::vector<Invariant>& list, const Series& stronger, const Series& weaker, const std::string& name) {
   for (size_t i = 0; i < stronger.eps.size(); ++i) {
     const auto same = std::find(weaker.eps.begin(), weaker.eps.end(), stronger.eps[i]);
     if (!weaker.eps.empty() && same == weaker.eps.end()) continue;
@@ -99,7 +98,7 @@ void compare(json& list, const Series& stronger, const Series& weaker, const std
   }
 }
 
-void check_monotone(json& list, const Series& series, const std::string& name) {
+void check_monotone(std::vector<Invariant>& list, const Series& series, const std::string& name) {
   for (size_t i = 1; i < series.eps.size(); ++i) {
     list.push_back(entry(name + " falls with eps", series.norm, series.eps[i],
                          count_shared(series.standing[i], series.standing[i - 1])));
@@ -128,8 +127,8 @@ std::optional<size_t> link(const Series& series) {
 
 }  // namespace
 
-json check_invariants(const ImageOutcomes& outcomes, const std::string& model) {
-  auto list = json::array();
+std::vector<Invariant> check_invariants(const ImageOutcomes& outcomes, const std::string& model) {
+  std::vector<Invariant> list;
   const auto all = all_series(outcomes);
   for (const auto& stronger : all) {
     check_monotone(list, stronger, stronger.name);
@@ -147,31 +146,28 @@ json check_invariants(const ImageOutcomes& outcomes, const std::string& model) {
     if (next != nullptr) compare(list, stronger, *next, fmt::format("{} <= {}", stronger.name, next->name));
   }
   for (auto& invariant : list) {
-    invariant["model"] = model;
-    const bool certified = invariant.at("name").get<std::string>().compare(0, kChain[0].size(), kChain[0]) == 0;
-    if (certified && !invariant.at("holds").get<bool>()) invariant["note"] = stored_sentence("invariants.certified");
+    invariant.model = model;
+    const bool certified = invariant.name.compare(0, kChain[0].size(), kChain[0]) == 0;
+    if (certified && !invariant.holds) invariant.note = stored_sentence("invariants.certified");
   }
   return list;
 }
 
 namespace {
 
-std::string describe_violation(const json& invariant) {
+std::string describe_violation(const Invariant& invariant) {
+  const auto& [name, model, norm, eps, n, values, holds, note] = invariant;
   std::string text = fmt::format("{}: {} does not hold at {} eps {}: {:.1f} % against {:.1f} % of the same {} images",
-                                 invariant.at("model").get<std::string>(), invariant.at("name").get<std::string>(),
-                                 invariant.at("norm").get<std::string>(), invariant.at("eps").get<std::string>(),
-                                 100 * invariant.at("values").at(0).get<double>(),
-                                 100 * invariant.at("values").at(1).get<double>(), invariant.at("n").get<int64_t>());
-  if (invariant.contains("note")) text += "; " + invariant.at("note").get<std::string>();
-  return text;
+                                 model, name, norm, eps, 100 * values.at(0), 100 * values.at(1), n);
+  return note ? text + "; " + *note : text;
 }
 
 }  // namespace
 
-std::vector<std::string> violations_in(const json& invariants) {
+std::vector<std::string> violations_in(const std::vector<Invariant>& invariants) {
   std::vector<std::string> found;
   for (const auto& invariant : invariants) {
-    if (!invariant.at("holds").get<bool>()) found.push_back(describe_violation(invariant));
+    if (!invariant.holds) found.push_back(describe_violation(invariant));
   }
   return found;
 }

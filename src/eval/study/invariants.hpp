@@ -1,6 +1,6 @@
 #pragma once
 
-#include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,13 +12,30 @@ namespace fercli {
 ///
 /// certified <= autoattack <= pgd <= fgsm <= clean at each eps that two neighbours of this row share (certified: in
 /// L2); robust accuracy falls as eps grows; the certified share falls as the radius grows
-///
-/// Returns a list of {"name": "autoattack <= pgd", "model", "norm", "eps",
-/// "n", "values": [shares of the n images], "holds", "note" (where a violation needs one)}.
-nlohmann::json check_invariants(const ImageOutcomes& outcomes, const std::string& model);
+struct Invariant {
+  std::string name, model, norm, eps;
+  int64_t n = 0;
+  std::vector<double> values;
+  bool holds = true;
+  std::optional<std::string> note;
+};
+
+template <class Visitor>
+void visit_fields(Visitor& field, Invariant& invariant) {
+  field("name", invariant.name, "\"pgd <= fgsm\"");
+  field("model", invariant.model);
+  field("norm", invariant.norm);
+  field("eps", invariant.eps);
+  field("n", invariant.n, "images that both were measured on");
+  field("values", invariant.values, "shares of them, the left side first", shape::pair(shape::share()));
+  field("holds", invariant.holds);
+  field.optional("note", invariant.note, "why a violation need not be a mistake");
+}
+
+std::vector<Invariant> check_invariants(const ImageOutcomes& outcomes, const std::string& model);
 
 /// Of those that do not hold: "standard: autoattack <= pgd does not hold at Linf eps 4/255: 12.0 % against 11.5 % of
 /// 200 images".
-std::vector<std::string> violations_in(const nlohmann::json& invariants);
+std::vector<std::string> violations_in(const std::vector<Invariant>& invariants);
 
 }  // namespace fercli

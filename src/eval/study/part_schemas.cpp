@@ -43,18 +43,4 @@ json parts_schema() {
   return open_object({}, {parts.begin(), parts.end()});
 }
 
-json invariants_schema() {
-  using namespace shape;
-  auto values = list(share());
-  values["minItems"] = values["maxItems"] = 2;
-  return list(object({{"name", described(text(), "\"pgd <= fgsm\"")},
-                      {"model", text()},
-                      {"norm", text()},
-                      {"eps", text()},
-                      {"n", described(whole(), "images that both were measured on")},
-                      {"values", described(values, "shares of them, the left side first")},
-                      {"holds", flag()}},
-                     {{"note", described(text(), "why a violation need not be a mistake")}}));
-}
-
 }  // namespace fercli

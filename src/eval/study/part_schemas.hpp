@@ -4,7 +4,6 @@
 
 namespace fercli {
 
-nlohmann::json parts_schema();       ///< of "parts": figures of each study part, by model
-nlohmann::json invariants_schema();  ///< of "invariants", see `check_invariants`
+nlohmann::json parts_schema();  ///< of "parts": figures of each study part, by model
 
 }  // namespace fercli

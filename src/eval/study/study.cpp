@@ -354,13 +354,14 @@ class Study {
   }
 
   void add_warnings(json& document, const std::map<std::string, ImageOutcomes>& outcomes) const {
-    document["invariants"] = json::array();
+    std::vector<Invariant> invariants;
     auto& warnings = document["warnings"] = json::array();
     for (const auto& model : models_) {
-      const json invariants = check_invariants(outcomes.at(model.name), model.name);
-      for (const auto& line : violations_in(invariants)) warnings.push_back(line);
-      for (const auto& invariant : invariants) document["invariants"].push_back(invariant);
+      for (auto& invariant : check_invariants(outcomes.at(model.name), model.name))
+        invariants.push_back(std::move(invariant));
     }
+    for (const auto& line : violations_in(invariants)) warnings.push_back(line);
+    document["invariants"] = Shape<std::vector<Invariant>>::write(invariants);
     for (const auto& model : models_) {
       for (const auto& line : model.warnings) warnings.push_back(model.name + ": " + line);
       for (const auto& flag : document["parts"].value("sanity", json::object()).value(model.name, json::array())) {

@@ -80,7 +80,7 @@ json outcomes_with(std::vector<int> pgd, std::vector<int> autoattack) {
             {{"attack", "autoattack"}, {"norm", "Linf"}, {"eps", {"4/255"}}, {"rows", rows}, {"broken", autoattack}}}}};
 }
 
-json invariants_of(const json& outcomes) {
+std::vector<Invariant> invariants_of(const json& outcomes) {
   return check_invariants(Shape<ImageOutcomes>::read(outcomes), "net");
 }
 
