@@ -13,6 +13,7 @@
 #include "core/output_folder.hpp"
 #include "core/runtime.hpp"
 #include "eval/evaluate.hpp"
+#include "eval/study/group_part.hpp"
 #include "report/plots.hpp"
 
 namespace fercli::eval_command {
@@ -294,7 +295,7 @@ int evaluate(const Settings& settings, const OptionSet& options, DividedWork& wo
                     {"tta", settings.tta}});
   }
 
-  add_groups(result, groups, predictions, evaluated, robustness);
+  add_group_part(result.parts, result.outcomes, groups, result.seed);
   print_findings(settings, found, classifier.classes());
   if (place) {
     const auto names =

@@ -254,7 +254,8 @@ json measure(const Settings& s, const OptionSet& options, DividedWork& work) {
   json report = run_study(sources.models, plan, cache_of(s), observer,
                           work.division(work.ledgers_only() ? study_identity(sources.models, plan) : json::object()));
   if (report.is_null()) return report;
-  if (!groups.empty()) add_group_part(report, groups);
+  add_group_part(report["parts"], Shape<std::map<std::string, ImageOutcomes>>::read(report["outcomes"]), groups,
+                 report["seed"].get<uint64_t>());
   report["dataset"] = sources.dataset;
   report["options"] = recorded_options(options);
   if (!sources.histories.empty()) report["parts"]["learning_curves"] = sources.histories;

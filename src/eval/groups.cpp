@@ -3,17 +3,14 @@
 #include <algorithm>
 #include <iterator>
 #include <map>
+#include <optional>
 
 #include "eval/measures/group_tests.hpp"
 #include "eval/measures/mcnemar.hpp"
-#include "eval/result.hpp"
-#include "eval/result_shapes.hpp"
 
 namespace fercli {
 
 namespace {
-
-using nlohmann::json;
 
 constexpr int64_t kGapDraws = 9999;
 
@@ -32,8 +29,8 @@ GroupCounts count_groups(const GroupColumn& column, const GroupQuantity& quantit
   return counts;
 }
 
-/// Null where there are not two groups to compare.
-json gap_between(const GroupCounts& counts, const GroupQuantity& quantity, const Rng& rng) {
+/// None where there are not two groups to compare.
+std::optional<GroupGap> gap_between(const GroupCounts& counts, const GroupQuantity& quantity, const Rng& rng) {
   std::vector<std::string> names;
   std::vector<GroupCount> groups;
   for (const auto& [name, group] : counts) {
@@ -41,87 +38,55 @@ json gap_between(const GroupCounts& counts, const GroupQuantity& quantity, const
     names.push_back(name);
     groups.push_back(group);
   }
-  if (groups.size() < 2) return nullptr;
+  if (groups.size() < 2) return {};
   const auto lower = [](const GroupCount& a, const GroupCount& b) { return a.right * b.n < b.right * a.n; };
   const auto worst = std::min_element(groups.begin(), groups.end(), lower);
   auto best = std::max_element(groups.begin(), groups.end(), lower);
   if (best == worst) best = std::prev(groups.end());  // all are equal
   const bool two = groups.size() == 2;
-  return {{"eps", quantity.eps},
-          {"best", names[static_cast<size_t>(best - groups.begin())]},
-          {"worst", names[static_cast<size_t>(worst - groups.begin())]},
-          {"difference", to_json(group_difference(*best, *worst))},
-          {"test", two ? "Fisher's exact" : "permutation"},
-          {"p", two ? fisher_exact(groups[0], groups[1]) : largest_gap_test(groups, kGapDraws, rng)}};
+  GroupGap gap;
+  gap.eps = quantity.eps;
+  gap.best = names[static_cast<size_t>(best - groups.begin())];
+  gap.worst = names[static_cast<size_t>(worst - groups.begin())];
+  gap.difference = group_difference(*best, *worst);
+  gap.test = two ? "Fisher's exact" : "permutation";
+  gap.p = two ? fisher_exact(groups[0], groups[1]) : largest_gap_test(groups, kGapDraws, rng);
+  return gap;
 }
 
-json column_json(const GroupColumn& column, const std::vector<GroupQuantity>& quantities, const Rng& rng) {
-  std::map<std::string, json> groups;
-  auto gaps = json::array();
+GroupColumnFigures column_figures(const GroupColumn& column, const std::vector<GroupQuantity>& quantities,
+                                  const Rng& rng) {
+  GroupColumnFigures figures{column.name, std::count(column.values.begin(), column.values.end(), ""), {}, {}};
+  std::map<std::string, GroupFigures> groups;
   for (const auto& quantity : quantities) {
     const GroupCounts counts = count_groups(column, quantity);
     for (const auto& [name, group] : counts) {
-      json& entry = groups[name];
-      const json metric = to_json(proportion(group.right, group.n));
+      const Metric accuracy = proportion(group.right, group.n);
       if (quantity.eps.empty()) {
-        entry = {{"group", name}, {"n", group.n}, {"accuracy", metric}, {"robust", json::array()}};
+        groups[name] = {name, accuracy, {}};
       } else {
-        entry["robust"].push_back({{"eps", quantity.eps}, {"accuracy", metric}});
+        groups[name].robust.push_back({quantity.eps, accuracy});
       }
     }
-    json gap = gap_between(counts, quantity, rng.split(quantity.eps));
-    if (!gap.is_null()) gaps.push_back(std::move(gap));
+    if (auto gap = gap_between(counts, quantity, rng.split(quantity.eps))) figures.gaps.push_back(std::move(*gap));
   }
-  json list = json::array();
-  for (auto& [name, entry] : groups) list.push_back(std::move(entry));
-  return {{"column", column.name},
-          {"unknown", std::count(column.values.begin(), column.values.end(), "")},
-          {"groups", list},
-          {"gaps", gaps}};
-}
-
-/// Corrects all gaps of all columns together.
-void add_holm_to_gaps(json& columns) {
-  json tests = json::array();
-  for (const auto& column : columns)
-    for (const auto& gap : column.at("gaps")) tests.push_back(gap);
-  add_holm(tests);
-  size_t next = 0;
-  for (auto& column : columns)
-    for (auto& gap : column["gaps"]) gap = tests[next++];
+  for (auto& [name, entry] : groups) figures.groups.push_back(std::move(entry));
+  return figures;
 }
 
 }  // namespace
 
-json compare_groups(const std::vector<GroupColumn>& columns, const std::vector<GroupQuantity>& quantities,
-                    uint64_t seed) {
+GroupComparison compare_groups(const std::vector<GroupColumn>& columns, const std::vector<GroupQuantity>& quantities,
+                               uint64_t seed) {
   const Rng rng = Rng(seed).split("groups");
-  auto found = json::array();
-  for (const auto& column : columns) found.push_back(column_json(column, quantities, rng.split(column.name)));
-  add_holm_to_gaps(found);
-  return {{"fewest", kFewestOfGroup}, {"draws", kGapDraws}, {"columns", found}};
-}
-
-json groups_schema() {
-  using namespace shape;
-  const json metric = Shape<Metric>::schema();
-  const json group = object({{"group", text()},
-                             {"n", whole()},
-                             {"accuracy", metric},
-                             {"robust", list(object({{"eps", text()}, {"accuracy", metric}}))}});
-  const json gap = object({{"eps", described(text(), "empty: on unaltered images")},
-                           {"best", text()},
-                           {"worst", text()},
-                           {"difference", metric},
-                           {"test", one_of({"Fisher's exact", "permutation"})},
-                           {"p", share()},
-                           {"p_holm", described(share(), "corrected for all gaps of the table")}});
-  return object({{"fewest", described(whole(), "images of a group that is compared")},
-                 {"draws", described(whole(), "of the permutation test")},
-                 {"columns", list(object({{"column", text()},
-                                          {"unknown", described(whole(), "images of no group")},
-                                          {"groups", list(group)},
-                                          {"gaps", described(list(gap), "of the best and the worst group")}}))}});
+  GroupComparison found{kFewestOfGroup, kGapDraws, {}};
+  for (const auto& column : columns)
+    found.columns.push_back(column_figures(column, quantities, rng.split(column.name)));
+  std::vector<GroupGap*> gaps;
+  for (auto& column : found.columns)
+    for (auto& gap : column.gaps) gaps.push_back(&gap);
+  add_holm(gaps);
+  return found;
 }
 
 }  // namespace fercli

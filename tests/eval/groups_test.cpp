@@ -13,12 +13,11 @@ namespace fercli {
 
 namespace {
 
-using nlohmann::json;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
 /// 40 images, of which those without glasses are right, and a site for each.
-json compared() {
+GroupComparison compared() {
   GroupColumn glasses{"glasses", {}}, site{"site", {}};
   GroupQuantity clean{"", {}}, robust{"4/255", {}};
   for (int i = 0; i < 40; ++i) {
@@ -31,27 +30,28 @@ json compared() {
 }
 
 TEST(Groups, EachHasItsCountsAndAccuracies) {
-  const json column = compared().at("columns").at(0), no = column.at("groups").at(0);
-  EXPECT_EQ(no.at("group"), "no");
-  EXPECT_EQ(no.at("n"), 25);
-  EXPECT_EQ(no.at("accuracy").at("value"), 1);
-  EXPECT_EQ(no.at("robust").at(0).at("eps"), "4/255");
-  EXPECT_EQ(no.at("robust").at(0).at("accuracy").at("n"), 20) << "of those that were attacked";
-  EXPECT_EQ(compared().at("columns").at(1).at("unknown"), 1);
+  const auto found = compared();
+  const GroupFigures& no = found.columns.at(0).groups.at(0);
+  EXPECT_EQ(no.group, "no");
+  EXPECT_EQ(no.accuracy.n, 25);
+  EXPECT_EQ(no.accuracy.value, 1);
+  EXPECT_EQ(no.robust.at(0).eps, "4/255");
+  EXPECT_EQ(no.robust.at(0).accuracy.n, 20) << "of those that were attacked";
+  EXPECT_EQ(found.columns.at(1).unknown, 1);
 }
 
 TEST(Groups, TheLargestGapIsTestedAndCorrectedForAllOfTheTable) {
-  const json found = compared();
-  const json gap = found.at("columns").at(0).at("gaps").at(0);
-  EXPECT_EQ(gap.at("worst"), "yes");
-  EXPECT_EQ(gap.at("best"), "no");
-  EXPECT_EQ(gap.at("difference").at("value"), 1);
-  EXPECT_EQ(gap.at("test"), "Fisher's exact");
-  EXPECT_LT(gap.at("p").get<double>(), 1e-9);
-  EXPECT_NEAR(gap.at("p_holm").get<double>(), 4 * gap.at("p").get<double>(), 1e-15) << "the smallest of four";
-  const json other = found.at("columns").at(1).at("gaps").at(0);
-  EXPECT_EQ(other.at("test"), "permutation");
-  EXPECT_GT(other.at("p_holm").get<double>(), 0.05);
+  const auto found = compared();
+  const GroupGap& gap = found.columns.at(0).gaps.at(0);
+  EXPECT_EQ(gap.worst, "yes");
+  EXPECT_EQ(gap.best, "no");
+  EXPECT_EQ(gap.difference.value, 1);
+  EXPECT_EQ(gap.test, "Fisher's exact");
+  EXPECT_LT(gap.p, 1e-9);
+  EXPECT_NEAR(gap.p_holm, 4 * gap.p, 1e-15) << "the smallest of four";
+  const GroupGap& other = found.columns.at(1).gaps.at(0);
+  EXPECT_EQ(other.test, "permutation");
+  EXPECT_GT(other.p_holm, 0.05);
 }
 
 TEST(Groups, NumbersThatAreNotKnownAreOfNoGroup) {
@@ -74,20 +74,20 @@ TEST(Groups, NumbersThatAreNotKnownAreOfNoGroup) {
 TEST(Groups, AFewImagesAreNotCompared) {
   GroupColumn column{"beard", std::vector<std::string>(20, "none")};
   std::fill(column.values.begin(), column.values.begin() + 9, "full");
-  const json found = compare_groups({column}, {{"", std::vector<int64_t>(20, 1)}}, 0);
-  EXPECT_EQ(found.at("columns").at(0).at("groups").size(), 2u);
-  EXPECT_TRUE(found.at("columns").at(0).at("gaps").empty());
+  const auto found = compare_groups({column}, {{"", std::vector<int64_t>(20, 1)}}, 0);
+  EXPECT_EQ(found.columns.at(0).groups.size(), 2u);
+  EXPECT_TRUE(found.columns.at(0).gaps.empty());
 }
 
 TEST(Groups, ThatAreAllEqualHaveAGapOfTwoOfThem) {
   GroupColumn column{"beard", std::vector<std::string>(30, "none")};
   std::fill(column.values.begin(), column.values.begin() + 12, "full");
-  const json found = compare_groups({column}, {{"", std::vector<int64_t>(30, 0)}}, 0);
-  const json gap = found.at("columns").at(0).at("gaps").at(0);
-  EXPECT_EQ(gap.at("worst"), "full");
-  EXPECT_EQ(gap.at("best"), "none");
-  EXPECT_EQ(gap.at("difference").at("value"), 0);
-  EXPECT_EQ(gap.at("difference").at("n"), 30);
+  const auto found = compare_groups({column}, {{"", std::vector<int64_t>(30, 0)}}, 0);
+  const GroupGap& gap = found.columns.at(0).gaps.at(0);
+  EXPECT_EQ(gap.worst, "full");
+  EXPECT_EQ(gap.best, "none");
+  EXPECT_EQ(gap.difference.value, 0);
+  EXPECT_EQ(gap.difference.n, 30);
 }
 
 TEST(GroupsFile, IsJoinedByNameAndCutsManyNumbersAtTheirTerciles) {

@@ -35,17 +35,24 @@ double mcnemar_exact(int64_t only_first, int64_t only_second) {
   return std::min(1.0, 2 * binomial_half_cdf(std::min(only_first, only_second), only_first + only_second));
 }
 
-void add_holm(nlohmann::json& tests) {
-  std::vector<size_t> order(tests.size());
+std::vector<double> holm(const std::vector<double>& p) {
+  std::vector<size_t> order(p.size());
   std::iota(order.begin(), order.end(), size_t{0});
-  std::sort(order.begin(), order.end(),
-            [&](size_t a, size_t b) { return tests[a].at("p").get<double>() < tests[b].at("p").get<double>(); });
+  std::sort(order.begin(), order.end(), [&](size_t a, size_t b) { return p[a] < p[b]; });
+  std::vector<double> corrected(p.size());
   double largest = 0;
   for (size_t i = 0; i < order.size(); ++i) {
-    const double p = tests[order[i]].at("p").get<double>() * static_cast<double>(order.size() - i);
-    largest = std::max(largest, std::min(1.0, p));
-    tests[order[i]]["p_holm"] = largest;
+    largest = std::max(largest, std::min(1.0, p[order[i]] * static_cast<double>(order.size() - i)));
+    corrected[order[i]] = largest;
   }
+  return corrected;
+}
+
+void add_holm(nlohmann::json& tests) {
+  std::vector<double> p;
+  for (const auto& test : tests) p.push_back(test.at("p"));
+  const auto corrected = holm(p);
+  for (size_t i = 0; i < p.size(); ++i) tests[i]["p_holm"] = corrected[i];
 }
 
 Metric paired_difference(const PairedOutcomes& outcomes) {

@@ -4,6 +4,7 @@
 #include <map>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
+#include <vector>
 
 #include "eval/measures/metrics.hpp"
 
@@ -23,8 +24,19 @@ PairedOutcomes pair_outcomes(const std::map<std::string, bool>& first, const std
 /// the images which only one gets right divide at least as unevenly as here. 1 when there are none.
 double mcnemar_exact(int64_t only_first, int64_t only_second);
 
-/// Adds "p_holm" to each of the tests, a list of objects with "p": the same corrected for their number (Holm,
-/// Scandinavian Journal of Statistics 1979).
+/// These p, corrected for their number (Holm, Scandinavian Journal of Statistics 1979).
+std::vector<double> holm(const std::vector<double>& p);
+
+/// Gives each of the tests its `p_holm`, from the `p` of all.
+template <class Test>
+void add_holm(const std::vector<Test*>& tests) {
+  std::vector<double> p;
+  for (const Test* test : tests) p.push_back(test->p);
+  const auto corrected = holm(p);
+  for (size_t i = 0; i < tests.size(); ++i) tests[i]->p_holm = corrected[i];
+}
+
+/// The same of objects with "p" and "p_holm".
 void add_holm(nlohmann::json& tests);
 
 /// Accuracy of the first minus that of the second, with the interval of Agresti & Min (Statistics in Medicine 2005):

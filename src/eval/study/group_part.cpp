@@ -35,20 +35,19 @@ std::vector<GroupQuantity> robust_quantities(const ImageOutcomes& outcomes, cons
 
 }  // namespace
 
-void add_group_part(json& report, const std::vector<GroupColumn>& columns) {
-  const json nothing = json::object();
-  const json& measured = report.at("parts").contains("robustness") ? report["parts"]["robustness"] : nothing;
-  for (const auto& [name, stored] : report.at("outcomes").items()) {
-    const auto outcomes = Shape<ImageOutcomes>::read(stored);
-    GroupQuantity clean{"", {}};
-    for (size_t i = 0; i < outcomes.labels.size(); ++i)
-      clean.right.push_back(outcomes.answers.at(i) == outcomes.labels[i] ? 1 : 0);
-    std::vector<GroupQuantity> quantities{std::move(clean)};
+void add_group_part(json& parts, const std::map<std::string, ImageOutcomes>& outcomes,
+                    const std::vector<GroupColumn>& columns, uint64_t seed) {
+  if (columns.empty()) return;
+  const json measured = parts.value("robustness", json::object());
+  for (const auto& [name, found] : outcomes) {
+    std::vector<GroupQuantity> quantities{{"", {}}};
+    for (size_t i = 0; i < found.labels.size(); ++i)
+      quantities[0].right.push_back(found.answers.at(i) == found.labels[i] ? 1 : 0);
     if (measured.contains(name) && measured[name].contains("attacks")) {
       const auto robustness = Shape<LadderFigures>::read(measured[name]);
-      for (auto& quantity : robust_quantities(outcomes, robustness)) quantities.push_back(std::move(quantity));
+      for (auto& quantity : robust_quantities(found, robustness)) quantities.push_back(std::move(quantity));
     }
-    report["parts"]["groups"][name] = compare_groups(columns, quantities, report.at("seed").get<uint64_t>());
+    parts["groups"][name] = Shape<GroupComparison>::write(compare_groups(columns, quantities, seed));
   }
 }
 

@@ -1,15 +1,19 @@
 #pragma once
 
+#include <map>
 #include <nlohmann/json.hpp>
+#include <string>
 #include <vector>
 
 #include "data/dataset.hpp"
+#include "eval/image_outcomes.hpp"
 
 namespace fercli {
 
-/// Adds the part `groups` (`compare_groups`) of every network of a measured report: accuracy from the outcomes of the
-/// part clean, and where there is the part robustness, what its attacks together leave at each eps. `columns` are in
-/// the order of the images. The figures are those of `fercli eval --groups` on the same images with the same attacks.
-void add_group_part(nlohmann::json& report, const std::vector<GroupColumn>& columns);
+/// Adds the part `groups` (`compare_groups`) of every network to the parts of a result or a measured report: accuracy
+/// from the outcomes of the images as they are, and where there is the part robustness, what its attacks together leave
+/// at each eps. `columns` are in the order of the images; without any nothing is added.
+void add_group_part(nlohmann::json& parts, const std::map<std::string, ImageOutcomes>& outcomes,
+                    const std::vector<GroupColumn>& columns, uint64_t seed);
 
 }  // namespace fercli

@@ -36,7 +36,8 @@ json parts_schema() {
     figures["anyOf"] = std::move(either);
   }
   const json epoch = open_object({{"epoch", whole()}});
-  parts["groups"] = map_of(described(groups_schema(), "accuracy and robust accuracy of groups of images"));
+  parts["groups"] =
+      map_of(described(Shape<GroupComparison>::schema(), "accuracy and robust accuracy of groups of images"));
   parts["sanity"] = map_of(list(Shape<SanityFlag>::schema()));
   parts["cost"] = described(map_of(map_of(Shape<Cost>::schema())), "of each part, of each network");
   parts["learning_curves"] = map_of(described(list(epoch), "and every other column of history.csv, as numbers"));
