@@ -28,6 +28,16 @@ using nlohmann::json;
 constexpr double kLevel = 0.05;
 constexpr const char* kSchema = "fercli-comparison/1";
 
+struct Comparisons {
+  std::vector<Comparison> comparisons;
+};
+
+template <class Visitor>
+void visit_fields(Visitor& field, Comparisons& found) {
+  field.constant("schema", kSchema, "");
+  field("comparisons", found.comparisons);
+}
+
 struct Settings {
   std::vector<std::string> files;
   OutputFileOption out;
@@ -54,57 +64,51 @@ std::vector<Subject> subjects_of(const std::vector<json>& reports) {
 }
 
 /// In percentage points.
-std::string points(const json& difference) {
-  const Metric metric = metric_from_json(difference);
-  return fmt::format("{:+.1f} ({:+.1f} to {:+.1f})", 100 * metric.value, 100 * metric.interval.low,
-                     100 * metric.interval.high);
+std::string points(const Metric& difference) {
+  return fmt::format("{:+.1f} ({:+.1f} to {:+.1f})", 100 * difference.value, 100 * difference.interval.low,
+                     100 * difference.interval.high);
 }
 
-bool differs(const json& test) {
-  return test.value("settings_differ", false);
+bool differs(const PairedTest& test) {
+  return test.settings_differ.value_or(false);
 }
 
-std::string heading(const json& comparison) {
-  return fmt::format("{} against {}: {} images in common", comparison.at("first").get<std::string>(),
-                     comparison.at("second").get<std::string>(), comparison.at("images").get<int64_t>());
+std::string heading(const Comparison& comparison) {
+  return fmt::format("{} against {}: {} images in common", comparison.first, comparison.second, comparison.images);
 }
 
-PrintedTable table_of(const json& comparison) {
+PrintedTable table_of(const Comparison& comparison) {
   PrintedTable table{
       heading(comparison),
       {"(%, 95 % CI)", "n", "first", "second", "difference", "only first", "only second", "p", "p, Holm", ""},
       {}};
-  for (const auto& test : comparison.at("tests")) {
-    PrintedCell difference = figure_cell(points(test.at("difference")));
-    difference.metric = metric_from_json(test.at("difference"));
-    table.rows.push_back(
-        {test.at("condition").get<std::string>(), test.at("n").get<int64_t>(),
-         share_cell(metric_from_json(test.at("first"))), share_cell(metric_from_json(test.at("second"))), difference,
-         test.at("only_first").get<int64_t>(), test.at("only_second").get<int64_t>(),
-         figure_cell(fmt::format("{:.2g}", test.at("p").get<double>())),
-         figure_cell(fmt::format("{:.2g}", test.at("p_holm").get<double>())),
-         (test.at("p_holm").get<double>() < kLevel ? "*" : "") + std::string(differs(test) ? " †" : "")});
+  for (const auto& test : comparison.tests) {
+    const PairedFigures& found = test.figures;
+    PrintedCell difference = figure_cell(points(found.difference));
+    difference.metric = found.difference;
+    table.rows.push_back({test.condition, found.difference.n, share_cell(found.first), share_cell(found.second),
+                          difference, found.images.only_first, found.images.only_second,
+                          figure_cell(fmt::format("{:.2g}", found.p)), figure_cell(fmt::format("{:.2g}", test.p_holm)),
+                          (test.p_holm < kLevel ? "*" : "") + std::string(differs(test) ? " †" : "")});
   }
   return table;
 }
 
 /// How many of the tests tell the two apart, and the first of them.
-std::string result_line(const json& comparison) {
-  const json& tests = comparison.at("tests");
+std::string result_line(const Comparison& comparison) {
+  const auto& tests = comparison.tests;
   if (tests.empty()) return heading(comparison) + "; no test: they were not measured under the same condition";
-  const auto apart = std::count_if(tests.begin(), tests.end(),
-                                   [](const json& test) { return test.at("p_holm").get<double>() < kLevel; });
-  const json& first = tests.at(0);
+  const auto apart =
+      std::count_if(tests.begin(), tests.end(), [](const PairedTest& test) { return test.p_holm < kLevel; });
   return fmt::format("{}; {} of {} tests tell them apart; {}: difference {} points, p {:.2g} (Holm)",
-                     heading(comparison), apart, tests.size(), first.at("condition").get<std::string>(),
-                     points(first.at("difference")), first.at("p_holm").get<double>());
+                     heading(comparison), apart, tests.size(), tests[0].condition, points(tests[0].figures.difference),
+                     tests[0].p_holm);
 }
 
-void print(const json& comparison, const PrintedTable& table) {
+void print(const Comparison& comparison, const PrintedTable& table) {
   write_stdout(format_tables({table}, "text"));
-  print_text("  exact McNemar tests; * p below {:g} after Holm's correction for the {} tests\n", kLevel,
-             comparison.at("tests").size());
-  const json& tests = comparison.at("tests");
+  const auto& tests = comparison.tests;
+  print_text("  exact McNemar tests; * p below {:g} after Holm's correction for the {} tests\n", kLevel, tests.size());
   if (std::any_of(tests.begin(), tests.end(), differs)) {
     print_text("  † the attack's settings (steps, restarts, …) differ between the two results\n");
   }
@@ -132,53 +136,31 @@ int run(const std::vector<std::string>& arguments) {
     throw UserError(fmt::format("fercli compare: {}: has one model; give a second file to compare it with",
                                 settings.files.front()));
   }
-  auto comparisons = json::array();
+  Comparisons found;
   std::vector<PrintedTable> tables;
   for (size_t i = 0; i < subjects.size(); ++i) {
     for (size_t j = i + 1; j < subjects.size(); ++j) {
       const Subject &a = subjects[i], &b = subjects[j];
-      json comparison = compare_models(reports[a.report], a.model, reports[b.report], b.model);
-      comparison["first"] = a.name;
-      comparison["second"] = b.name;
+      Comparison comparison = compare_models(reports[a.report], a.model, reports[b.report], b.model);
+      comparison.first = a.name;
+      comparison.second = b.name;
       tables.push_back(table_of(comparison));
       if (settings.show.line_alone()) {
         print_text("{}\n", printable(result_line(comparison)));
       } else if (settings.show.text()) {
         print(comparison, tables.back());
       }
-      comparisons.push_back(std::move(comparison));
+      found.comparisons.push_back(std::move(comparison));
     }
   }
-  const std::string text = pretty_json({{"schema", kSchema}, {"comparisons", comparisons}}) + "\n";
+  const std::string text = pretty_json(write_record(found)) + "\n";
   if (settings.show.json) print_text("{}", text);
   if (!settings.show.json && !settings.show.text()) settings.show.print(tables);
   if (lock) write_file(settings.out.path, text);
   return 0;
 }
 
-json schema() {
-  using namespace shape;
-  const json metric = Shape<Metric>::schema();
-  const json test = object({{"condition", described(text(), "clean, or attack, norm and eps")},
-                            {"n", whole()},
-                            {"both", described(whole(), "images that both networks get right")},
-                            {"only_first", whole()},
-                            {"only_second", whole()},
-                            {"neither", whole()},
-                            {"first", metric},
-                            {"second", metric},
-                            {"difference", metric},
-                            {"p", described(number(), "exact McNemar")},
-                            {"p_holm", described(number(), "after Holm's correction for the tests of this list")}},
-                           {{"settings_differ", flag()}});
-  const json comparison = object({{"first", text()},
-                                  {"second", text()},
-                                  {"images", described(whole(), "that both were measured on")},
-                                  {"tests", list(test)}});
-  return object({{"schema", constant(kSchema)}, {"comparisons", list(comparison)}});
-}
-
-const Register<DocumentKind> document{{"comparison", "--out and --json of compare", schema}};
+const Register<DocumentKind> document{{"comparison", "--out and --json of compare", schema_of_record<Comparisons>}};
 
 const Register<Command> registered{{"compare", "paired tests between models on the same images", run}};
 

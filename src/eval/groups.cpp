@@ -82,10 +82,13 @@ GroupComparison compare_groups(const std::vector<GroupColumn>& columns, const st
   GroupComparison found{kFewestOfGroup, kGapDraws, {}};
   for (const auto& column : columns)
     found.columns.push_back(column_figures(column, quantities, rng.split(column.name)));
-  std::vector<GroupGap*> gaps;
+  std::vector<double> p;
+  for (const auto& column : found.columns)
+    for (const auto& gap : column.gaps) p.push_back(gap.p);
+  const auto corrected = holm(p);
+  auto next = corrected.begin();
   for (auto& column : found.columns)
-    for (auto& gap : column.gaps) gaps.push_back(&gap);
-  add_holm(gaps);
+    for (auto& gap : column.gaps) gap.p_holm = *next++;
   return found;
 }
 

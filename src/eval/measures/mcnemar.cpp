@@ -8,7 +8,7 @@
 
 #include "core/numbers.hpp"
 #include "eval/measures/distributions.hpp"
-#include "eval/result.hpp"
+#include "eval/result_shapes.hpp"
 
 namespace fercli {
 
@@ -67,17 +67,15 @@ Metric paired_difference(const PairedOutcomes& outcomes) {
           n};
 }
 
-nlohmann::json to_json(const PairedOutcomes& outcomes) {
+PairedFigures paired_figures(const PairedOutcomes& outcomes) {
   const int64_t n = outcomes.n();
-  return {{"n", n},
-          {"both", outcomes.both},
-          {"only_first", outcomes.only_first},
-          {"only_second", outcomes.only_second},
-          {"neither", outcomes.neither},
-          {"first", to_json(proportion(outcomes.both + outcomes.only_first, n))},
-          {"second", to_json(proportion(outcomes.both + outcomes.only_second, n))},
-          {"difference", to_json(paired_difference(outcomes))},
-          {"p", mcnemar_exact(outcomes.only_first, outcomes.only_second)}};
+  return {outcomes, proportion(outcomes.both + outcomes.only_first, n),
+          proportion(outcomes.both + outcomes.only_second, n), paired_difference(outcomes),
+          mcnemar_exact(outcomes.only_first, outcomes.only_second)};
+}
+
+nlohmann::json to_json(const PairedOutcomes& outcomes) {
+  return Shape<PairedFigures>::write(paired_figures(outcomes));
 }
 
 }  // namespace fercli

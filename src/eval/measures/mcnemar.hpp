@@ -27,24 +27,35 @@ double mcnemar_exact(int64_t only_first, int64_t only_second);
 /// These p, corrected for their number (Holm, Scandinavian Journal of Statistics 1979).
 std::vector<double> holm(const std::vector<double>& p);
 
-/// Gives each of the tests its `p_holm`, from the `p` of all.
-template <class Test>
-void add_holm(const std::vector<Test*>& tests) {
-  std::vector<double> p;
-  for (const Test* test : tests) p.push_back(test->p);
-  const auto corrected = holm(p);
-  for (size_t i = 0; i < tests.size(); ++i) tests[i]->p_holm = corrected[i];
-}
-
-/// The same of objects with "p" and "p_holm".
+/// Adds "p_holm" to each of the tests, a list of objects with "p".
 void add_holm(nlohmann::json& tests);
 
 /// Accuracy of the first minus that of the second, with the interval of Agresti & Min (Statistics in Medicine 2005):
 /// Wald's after 1/2 was added to each of the four counts. In [-1, 1].
 Metric paired_difference(const PairedOutcomes& outcomes);
 
-/// {"n", "both", "only_first", "only_second", "neither", "first": Metric, "second": Metric, "difference": Metric, "p"},
-/// `first` and `second` being the accuracies.
-nlohmann::json to_json(const PairedOutcomes& outcomes);
+/// What two accuracies say of each other; `difference.n` images.
+struct PairedFigures {
+  PairedOutcomes images;
+  Metric first, second, difference;
+  double p = 1;  ///< see `mcnemar_exact`
+};
+
+template <class Visitor>
+void visit_fields(Visitor& field, PairedFigures& figures) {
+  field("n", figures.difference.n);
+  field("both", figures.images.both, "images that both networks get right");
+  field("only_first", figures.images.only_first);
+  field("only_second", figures.images.only_second);
+  field("neither", figures.images.neither);
+  field("first", figures.first);
+  field("second", figures.second);
+  field("difference", figures.difference);
+  field("p", figures.p, "exact McNemar");
+}
+
+PairedFigures paired_figures(const PairedOutcomes& outcomes);
+
+nlohmann::json to_json(const PairedOutcomes& outcomes);  ///< of its figures
 
 }  // namespace fercli

@@ -4,12 +4,10 @@
 
 #include <nlohmann/json.hpp>
 #include <utility>
-#include <vector>
 
 #include "core/error.hpp"
 #include "eval/image_outcomes.hpp"
-#include "eval/measures/mcnemar.hpp"
-#include "record/fields.hpp"
+#include "eval/result_shapes.hpp"
 
 namespace fercli {
 
@@ -120,24 +118,28 @@ bool same_search(const json& first, const json& second) {
 
 }  // namespace
 
-json compare_models(const json& first_report, const std::string& first, const json& second_report,
-                    const std::string& second) {
+Comparison compare_models(const json& first_report, const std::string& first, const json& second_report,
+                          const std::string& second) {
   const auto of_first = outcomes_of(first_report, first), of_second = outcomes_of(second_report, second);
-  const int64_t common = count_common(images_of(first_report, of_first), images_of(second_report, of_second));
-  auto tests = json::array();
+  Comparison found{
+      first, second, count_common(images_of(first_report, of_first), images_of(second_report, of_second)), {}};
+  std::vector<double> p;
   const auto others = conditions_of(of_second);
   for (const auto& condition : conditions_of(of_first)) {
     for (const auto& other : others) {
       if (other.name != condition.name) continue;
       const auto paired = pair_outcomes(condition.right, other.right);
       if (paired.n() == 0) continue;
-      tests.push_back(to_json(paired));
-      tests.back()["condition"] = condition.name;
-      if (!same_search(condition.settings, other.settings)) tests.back()["settings_differ"] = true;
+      PairedTest& test = found.tests.emplace_back();
+      test.condition = condition.name;
+      test.figures = paired_figures(paired);
+      if (!same_search(condition.settings, other.settings)) test.settings_differ = true;
+      p.push_back(test.figures.p);
     }
   }
-  add_holm(tests);
-  return {{"first", first}, {"second", second}, {"images", common}, {"tests", std::move(tests)}};
+  const auto corrected = holm(p);
+  for (size_t i = 0; i < corrected.size(); ++i) found.tests[i].p_holm = corrected[i];
+  return found;
 }
 
 }  // namespace fercli

@@ -158,13 +158,13 @@ TEST(PairedModels, PairsEveryConditionThatBothModelsHave) {
   second["attacks"].erase(1);
   const auto comparison =
       compare_models(report_with(outcomes_with({2, 1, 0, -1}, {1, 0, 0, -1})), "net", report_with(second), "net");
-  ASSERT_EQ(comparison.at("tests").size(), 3u);
-  const json& at_4 = comparison["tests"][2];
-  EXPECT_EQ(at_4.at("condition"), "pgd Linf 4/255");
-  EXPECT_EQ(at_4.at("only_first"), 0);
-  EXPECT_EQ(at_4.at("only_second"), 2);
-  EXPECT_EQ(at_4.at("p"), 0.5);
-  EXPECT_EQ(at_4.at("p_holm"), 1);
+  ASSERT_EQ(comparison.tests.size(), 3u);
+  const PairedTest& at_4 = comparison.tests[2];
+  EXPECT_EQ(at_4.condition, "pgd Linf 4/255");
+  EXPECT_EQ(at_4.figures.images.only_first, 0);
+  EXPECT_EQ(at_4.figures.images.only_second, 2);
+  EXPECT_EQ(at_4.figures.p, 0.5);
+  EXPECT_EQ(at_4.p_holm, 1);
 }
 
 TEST(PairedModels, RefusesImagesThatAreNotTheSame) {
@@ -188,7 +188,7 @@ TEST(PairedModels, RefusesOtherPixelsUnderTheSameNameUnlessTheirShapeIsAnother) 
   EXPECT_THAT(message_of([&] { compare_models(report_with(first), "net", report_with(second), "net"); }),
               HasSubstr("image c has other pixels in one result than in the other"));
   second["pixels"][2] = "64x64x1:4";
-  EXPECT_EQ(compare_models(report_with(first), "net", report_with(second), "net").at("images"), 4);
+  EXPECT_EQ(compare_models(report_with(first), "net", report_with(second), "net").images, 4);
 }
 
 TEST(PairedModels, AttacksOfAnotherThreatAreNoCommonCondition) {
@@ -196,7 +196,7 @@ TEST(PairedModels, AttacksOfAnotherThreatAreNoCommonCondition) {
   const auto conditions = [&](const json& first, const json& second) {
     std::vector<std::string> names;
     const auto comparison = compare_models(report_with(first), "net", report_with(second), "net");
-    for (const auto& test : comparison.at("tests")) names.push_back(test.at("condition"));
+    for (const auto& test : comparison.tests) names.push_back(test.condition);
     return names;
   };
   const std::vector<std::pair<const char*, json>> restrictions{
@@ -215,7 +215,7 @@ TEST(PairedModels, AttacksWithOtherSettingsArePairedAndMarked) {
   second["attacks"][0]["settings"] = {{"steps", 50}, {"eps", 0.1}, {"alpha", 0.01}};
   const auto marked = [&] {
     const auto comparison = compare_models(report_with(first), "net", report_with(second), "net");
-    return comparison.at("tests").at(1).contains("settings_differ");
+    return comparison.tests.at(1).settings_differ.has_value();
   };
   EXPECT_TRUE(marked());
   second["attacks"][0]["settings"] = {{"steps", 20}, {"eps", 0.2}, {"alpha", 0.02}};  // a longer ladder
