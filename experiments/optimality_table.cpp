@@ -32,10 +32,10 @@ struct Run {
 Run read_run(const fs::path& folder) {
   Run run{folder.filename().string(), read_result(folder / "result.json"), {}, {}};
   for (const auto& image : run.result.per_image) {
-    if (image.at("label") != image.at("predicted")) continue;
-    const auto& distance = image.at("distance").at(run.attack);
-    run.ids.push_back(image.at("id"));
-    run.distances.push_back(distance.is_null() ? kInfinity : distance.get<double>());
+    if (image.label != image.predicted) continue;
+    const double distance = image.distance.at(run.attack);
+    run.ids.push_back(image.id);
+    run.distances.push_back(std::isfinite(distance) ? distance : kInfinity);
   }
   return run;
 }

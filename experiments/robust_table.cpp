@@ -136,8 +136,7 @@ std::map<std::string, bool> outcomes(const Result& result, const std::string& at
   std::map<std::string, bool> right;
   if (budget == ladder.size()) return right;
   for (const auto& image : result.per_image) {
-    if (image.contains("answers"))
-      right[image.at("id")] = image.at("answers").at(attack).at(budget) == image.at("label");
+    if (!image.answers.empty()) right[image.id] = image.answers.at(attack).at(budget) == image.label;
   }
   return right;
 }

@@ -109,6 +109,11 @@ struct Findings {
   const std::vector<Budget>& ladder() const { return robustness->plan.ladder; }
 };
 
+/// Empty where it is not finite.
+std::string finite_field(double value) {
+  return std::isfinite(value) ? nlohmann::json(value).dump() : "";
+}
+
 /// One line per image; of an attacked one also, for each attack, the distance at which it succeeded and at each eps
 /// what the network says then.
 std::string image_csv(const Findings& found, const LabelSet& classes) {
@@ -120,15 +125,14 @@ std::string image_csv(const Findings& found, const LabelSet& classes) {
     for (const auto& budget : found.ladder()) text += "," + csv_field(fmt::format("{}@{}", attack, budget.text));
   }
   for (const auto& image : found.result.per_image) {
-    const auto label = image.at("label").get<std::string>(), predicted = image.at("predicted").get<std::string>();
-    text += fmt::format("\n{},{},{},{:d}", csv_field(image.at("id")), csv_field(label), csv_field(predicted),
-                        label == predicted);
-    for (const auto& probability : image.at("probabilities")) text += "," + probability.dump();
+    text += fmt::format("\n{},{},{},{:d}", csv_field(image.id), csv_field(image.label), csv_field(image.predicted),
+                        image.label == image.predicted);
+    for (const double probability : image.probabilities) text += "," + finite_field(probability);
     for (const auto& attack : attacks) {
-      const bool attacked = image.contains("answers");
-      text += attacked && !image["distance"][attack].is_null() ? "," + image["distance"][attack].dump() : ",";
+      const bool attacked = !image.answers.empty();
+      text += "," + (attacked ? finite_field(image.distance.at(attack)) : "");
       for (size_t i = 0; i < found.ladder().size(); ++i)
-        text += "," + (attacked ? csv_field(image["answers"][attack][i].get<std::string>()) : "");
+        text += "," + (attacked ? csv_field(image.answers.at(attack).at(i)) : "");
     }
   }
   return text + "\n";
@@ -138,15 +142,14 @@ std::string image_csv(const Findings& found, const LabelSet& classes) {
 std::string outcomes_csv(const Findings& found) {
   std::string text = "id,label,clean,attack,eps,answer,robust,distance\n";
   for (const auto& image : found.result.per_image) {
-    if (!image.contains("answers")) continue;  // the goal does not concern it
-    const auto label = image.at("label").get<std::string>();
+    if (image.answers.empty()) continue;  // the goal does not concern it
     for (const auto& attack : found.attacks()) {
-      const auto& distance = image.at("distance").at(attack);
-      for (size_t i = 0; i < found.ladder().size(); ++i) {
-        const auto answer = image.at("answers").at(attack).at(i).get<std::string>();
-        text += fmt::format("{},{},{},{},{},{},{:d},{}\n", csv_field(image.at("id")), csv_field(label),
-                            csv_field(image.at("predicted")), csv_field(attack), csv_field(found.ladder()[i].text),
-                            csv_field(answer), answer == label, distance.is_null() ? "" : distance.dump());
+      const auto& answers = image.answers.at(attack);
+      const auto distance = finite_field(image.distance.at(attack));
+      for (size_t i = 0; i < answers.size(); ++i) {
+        text += fmt::format("{},{},{},{},{},{},{:d},{}\n", csv_field(image.id), csv_field(image.label),
+                            csv_field(image.predicted), csv_field(attack), csv_field(found.ladder()[i].text),
+                            csv_field(answers[i]), answers[i] == image.label, distance);
       }
     }
   }

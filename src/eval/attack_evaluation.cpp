@@ -104,28 +104,31 @@ void count_only_sure(const AttackPlan& plan, const torch::Tensor& float_success,
   }
 }
 
-nlohmann::json per_image_json(const AttackedImage& image, const LabelSet& classes) {
-  const auto predicted = [&](const std::vector<double>& probabilities) { return classes.name(top_of(probabilities)); };
-  nlohmann::json entry = {{"id", image.id},
-                          {"label", classes.name(image.label)},
-                          {"clean_class", predicted(image.clean)},
-                          {"clean_probabilities", image.clean},
-                          {"adversarial_class", predicted(image.after)},
-                          {"adversarial_probabilities", image.after},
-                          {"linf", image.linf},
-                          {"linf_255", std::lround(image.linf * 255)},
-                          {"l2", image.l2},
-                          {"sure", image.sure},
-                          {"success", image.success},
-                          {"success_float", image.float_success}};
-  entry["psnr"] = finite_or_null(image.psnr);
-  entry["ssim"] = finite_or_null(image.ssim);
-  entry["file"] = image.file.empty() ? nlohmann::json() : nlohmann::json(image.file);
-  if (image.minimal_eps) {
-    entry["minimal_eps"] = finite_or_null(*image.minimal_eps);
-    entry["minimal_file"] = image.minimal_file.empty() ? nlohmann::json() : nlohmann::json(image.minimal_file);
-  }
-  return entry;
+ImageFigures image_figures(const AttackedImage& image, const LabelSet& classes) {
+  const auto kept = [](const std::string& file) {
+    std::optional<std::string> place;
+    if (!file.empty()) place = file;
+    return place;
+  };
+  ImageFigures figures;
+  figures.id = image.id;
+  figures.label = classes.name(image.label);
+  figures.clean_class = classes.name(top_of(image.clean));
+  figures.clean_probabilities = image.clean;
+  figures.adversarial_class = classes.name(top_of(image.after));
+  figures.adversarial_probabilities = image.after;
+  figures.linf = image.linf;
+  figures.linf_255 = std::lround(image.linf * 255);
+  figures.l2 = image.l2;
+  figures.psnr = image.psnr;
+  figures.ssim = image.ssim;
+  figures.sure = image.sure;
+  figures.success = image.success;
+  figures.success_float = image.float_success;
+  figures.file = kept(image.file);
+  figures.minimal_eps = image.minimal_eps;
+  if (image.minimal_eps) figures.minimal_file = kept(image.minimal_file);
+  return figures;
 }
 
 }  // namespace
@@ -259,7 +262,7 @@ Result summarise_images(const std::vector<AttackedImage>& images, const LabelSet
   for (const auto& image : images) {
     result.n += image.sure;
     successes += image.success;
-    result.per_image.push_back(per_image_json(image, classes));
+    result.per_image.push_back(image_figures(image, classes));
   }
   result.metrics["success_8bit"] = proportion(successes, result.n);
   return result;

@@ -29,20 +29,19 @@ json class_table(const std::vector<ClassScore>& scores, const LabelSet& classes)
   return table;
 }
 
-json image_table(const Outcomes& outcomes, const Dataset& dataset) {
+std::vector<ImageFigures> image_table(const Outcomes& outcomes, const Dataset& dataset) {
   const LabelSet& classes = dataset.classes;
   const auto predicted = predicted_classes(outcomes.probabilities);
   const auto pixels = describe_pixels(dataset.images);
-  auto table = json::array();
+  std::vector<ImageFigures> table(pixels.size());
   for (int64_t row = 0; row < dataset.size(); ++row) {
-    auto probabilities = json::array();
+    ImageFigures& image = table[static_cast<size_t>(row)];
+    image.id = dataset.ids[static_cast<size_t>(row)];
+    image.pixels = pixels[static_cast<size_t>(row)];
+    image.label = classes.name(dataset.labels[row].item<int64_t>());
+    image.predicted = classes.name(predicted.data_ptr<int64_t>()[row]);
     const double* first = outcomes.probabilities.data_ptr<double>() + row * classes.size();
-    for (int64_t k = 0; k < classes.size(); ++k) probabilities.push_back(six_digits(first[k]));
-    table.push_back({{"id", dataset.ids[static_cast<size_t>(row)]},
-                     {"pixels", pixels[static_cast<size_t>(row)]},
-                     {"label", classes.name(dataset.labels[row].item<int64_t>())},
-                     {"predicted", classes.name(predicted.data_ptr<int64_t>()[row])},
-                     {"probabilities", probabilities}});
+    for (int64_t k = 0; k < classes.size(); ++k) image.probabilities.push_back(six_digits(first[k]));
   }
   return table;
 }

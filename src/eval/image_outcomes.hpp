@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
@@ -9,6 +10,49 @@
 #include "record/shape.hpp"
 
 namespace fercli {
+
+/// An entry of `per_image`: of a clean evaluation, of attacks on a grid, of an attack that keeps its images.
+struct ImageFigures {
+  std::string id, label, pixels, predicted;
+  std::vector<double> probabilities;
+  std::map<std::string, std::vector<std::string>> answers;
+  std::map<std::string, double> distance;  ///< not finite: none found
+  std::map<std::string, std::optional<std::string>> stage;
+  std::string clean_class, adversarial_class;
+  std::vector<double> clean_probabilities, adversarial_probabilities;
+  std::optional<double> linf, l2, psnr, ssim, minimal_eps;
+  std::optional<int64_t> linf_255;
+  std::optional<bool> sure, success, success_float;
+  std::optional<std::optional<std::string>> file, minimal_file;  ///< inner: none was kept
+};
+
+template <class Visitor>
+void visit_fields(Visitor& field, ImageFigures& image) {
+  field.open();
+  field("id", image.id);
+  field("label", image.label);
+  field.unless_empty("pixels", image.pixels, "shape and digest");
+  field.unless_empty("predicted", image.predicted, "without an attack");
+  field.unless_empty("probabilities", image.probabilities, "of the classes, in their order");
+  field.unless_empty("answers", image.answers, "under each attack, at each eps");
+  field.unless_empty("distance", image.distance, "of each attack's image; null: none found");
+  field.unless_empty("stage", image.stage, "of each cascade, that found it");
+  field.unless_empty("clean_class", image.clean_class, "");
+  field.unless_empty("clean_probabilities", image.clean_probabilities, "");
+  field.unless_empty("adversarial_class", image.adversarial_class, "");
+  field.unless_empty("adversarial_probabilities", image.adversarial_probabilities, "");
+  field.optional("linf", image.linf, "between the two, with pixels in [0,1]");
+  field.optional("linf_255", image.linf_255, "in levels of 255");
+  field.optional("l2", image.l2, "");
+  field.optional("psnr", image.psnr, "");
+  field.optional("ssim", image.ssim, "");
+  field.optional("sure", image.sure, "classified rightly, with the confidence that the attack asks for");
+  field.optional("success", image.success, "of the stored image");
+  field.optional("success_float", image.success_float, "of it, or of a point off the pixel grid");
+  field.optional("file", image.file, "null: not kept");
+  field.optional("minimal_eps", image.minimal_eps, "null: none found");
+  field.optional("minimal_file", image.minimal_file, "null: not kept");
+}
 
 /// What makes a threat model another one than any change of any pixel that leaves an 8-bit image.
 struct Restrictions {

@@ -49,21 +49,6 @@ json attack_schema() {
                    "and every parameter of the attack");
 }
 
-json image_schema() {
-  using namespace shape;
-  return open_object({{"id", text()}, {"label", text()}}, {{"pixels", text()},
-                                                           {"predicted", text()},
-                                                           {"probabilities", list(number())},
-                                                           {"answers", map_of(list(text()))},
-                                                           {"distance", map_of(number())},
-                                                           {"clean_class", text()},
-                                                           {"adversarial_class", text()},
-                                                           {"success", flag()},
-                                                           {"success_float", flag()},
-                                                           {"linf", number()},
-                                                           {"l2", number()}});
-}
-
 }  // namespace
 
 template <class Visitor>
@@ -89,7 +74,7 @@ void visit_fields(Visitor& field, Result& result) {
   field.unless_empty("outcomes", result.outcomes, "of each network: what became of each image");
   field.unless_empty("tables", result.tables, "other figures", open_object({}, explanation_members()));
   field.unless_empty("timing", result.timing, "seconds and rates, which differ between equal runs");
-  field.unless_empty("per_image", result.per_image, "one entry for each image", list(image_schema()));
+  field.unless_empty("per_image", result.per_image, "one entry for each image");
 }
 
 namespace {
@@ -128,10 +113,6 @@ std::string lines_of(const ordered_json& list) {
 }
 
 }  // namespace
-
-json finite_or_null(double value) {
-  return Shape<double>::write(value);
-}
 
 void Result::add_model(json description) {
   description["name"] = short_model_name(description.at("model"));

@@ -13,9 +13,6 @@
 
 namespace fercli {
 
-/// JSON has no infinity and no NaN: null stands for both.
-nlohmann::json finite_or_null(double value);
-
 /// What one run found, and everything needed to repeat it: the one document of the commands that measure. In JSON:
 ///
 ///     {"schema": "fercli/2", "command": "eval", "n": 3589, "metrics": {"accuracy": {"value": 0.72, "interval": [0.705,
@@ -45,7 +42,7 @@ struct Result {
   nlohmann::json parts;  ///< figures by name, each of every model: "clean", "robustness", "groups", …
   std::map<std::string, ImageOutcomes> outcomes;     ///< of each model
   nlohmann::json tables = nlohmann::json::object();  ///< other figures
-  nlohmann::json per_image = nlohmann::json::array();
+  std::vector<ImageFigures> per_image;
   std::map<std::string, double> timing;  ///< "seconds", "images_per_second", …
 
   /// See `describe_model`; it is called by its file, see `short_model_name`.

@@ -78,13 +78,14 @@ void add_images(Result& result, const Ledger& robustness, const LabelSet& classe
     std::vector<torch::Tensor> answers;
     for (int64_t budget = 0; budget < record.budgets(); ++budget) answers.push_back(robustness.answers(record, budget));
     for (int64_t row = 0; row < robustness.size(); ++row) {
-      json& image = result.per_image.at(static_cast<size_t>(robustness.rows[static_cast<size_t>(row)]));
-      auto& list = image["answers"][record.name] = json::array();
+      ImageFigures& image = result.per_image.at(static_cast<size_t>(robustness.rows[static_cast<size_t>(row)]));
+      auto& list = image.answers[record.name];
       for (const auto& of_budget : answers) list.push_back(classes.name(of_budget[row].item<int64_t>()));
-      image["distance"][record.name] = finite_or_null(record.distance[row].item<double>());
+      image.distance[record.name] = record.distance[row].item<double>();
       const auto stage = record.stage[row].item<int64_t>();
       if (record.stages.size() > 1) {
-        image["stage"][record.name] = stage < 0 ? json() : json(record.stages[static_cast<size_t>(stage)]);
+        auto& found = image.stage[record.name];
+        if (stage >= 0) found = record.stages[static_cast<size_t>(stage)];
       }
     }
   }

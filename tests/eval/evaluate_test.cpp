@@ -72,10 +72,10 @@ TEST(Summarise, CountsWhatWasRight) {
   EXPECT_EQ(result.parts.at("clean").at("net").at("confusion_matrix").at(5).at(0), 1);
   EXPECT_EQ(result.outcomes.at("net").answers, (std::vector<int64_t>{0, 1, 2, 3, 4, 0, 0}));
   EXPECT_EQ(result.outcomes.at("net").labels, (std::vector<int64_t>{0, 1, 2, 3, 4, 5, 6}));
-  EXPECT_EQ(result.per_image.at(6).at("id"), "image-6");
-  EXPECT_EQ(result.per_image.at(6).at("label"), "Neutral");
-  EXPECT_EQ(result.per_image.at(6).at("predicted"), "Angry");
-  EXPECT_EQ(result.per_image.at(6).at("probabilities")[0], 0.9);
+  EXPECT_EQ(result.per_image.at(6).id, "image-6");
+  EXPECT_EQ(result.per_image.at(6).label, "Neutral");
+  EXPECT_EQ(result.per_image.at(6).predicted, "Angry");
+  EXPECT_EQ(result.per_image.at(6).probabilities.at(0), 0.9);
   EXPECT_EQ(figures.reliability.size(), 15u);
 }
 
@@ -84,7 +84,7 @@ TEST(Summarise, TakesProbabilitiesTooSmallForANormalNumber) {
   predictions.probabilities[0][0] = 1e-310;
   const auto dataset = test::sample_dataset(1);
   const auto result = summarise(clean_figures(predictions, dataset, 0), predictions, dataset, {{"model", "net"}});
-  EXPECT_NEAR(result.per_image[0]["probabilities"][0].get<double>(), 1e-310, 1e-315);
+  EXPECT_NEAR(result.per_image.at(0).probabilities.at(0), 1e-310, 1e-315);
 }
 
 TEST(DeduplicatedAccuracy, LeavesOutImagesThatAreInTheTrainingSet) {

@@ -312,7 +312,7 @@ TEST_F(ExplanationOf, OptimalityIsOfTheRightlyClassifiedImagesAgainstTheBestOfAl
   }
   Result result;
   result.add_model({{"model", "net"}});
-  for (int64_t i = 0; i < kImages; ++i) result.per_image.push_back(nlohmann::json::object());
+  result.per_image.resize(kImages);
   add_robustness(result, {trial_, ledger}, data_.classes);
   EXPECT_EQ(metric_from_json(result.tables.at("optimality").at(1).at("optimality")).value, entries[1].optimality.value);
   EXPECT_EQ(result.tables.at("stages").at(0).at("attack"), "ddn");

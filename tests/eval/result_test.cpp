@@ -28,7 +28,9 @@ Result sample() {
   result.seed = 7;
   result.warnings = {"beware"};
   result.parts["clean"]["net"] = {{"confusion_matrix", {{1, 0}, {1, 0}}}};
-  result.per_image = json::array({{{"id", "one"}, {"probabilities", {0.25, 0.75}}}, {{"id", "two"}}});
+  result.per_image.resize(2);
+  result.per_image[0].id = "one";
+  result.per_image[0].probabilities = {0.25, 0.75};
   result.timing = {{"seconds", 1.5}};
   return result;
 }
@@ -66,12 +68,12 @@ TEST(Result, CarriesSchemaEnvironmentAndNOnTheTopLevel) {
 TEST(Result, TextIsTheSameJsonWithOneLinePerImage) {
   const std::string text = format_result(sample());
   EXPECT_EQ(json::parse(text), to_json(sample()));
-  EXPECT_THAT(text, HasSubstr("\n    {\"id\":\"one\",\"probabilities\":[0.25,0.75]},\n"));
+  EXPECT_THAT(text, HasSubstr("\n    {\"id\":\"one\",\"label\":\"\",\"probabilities\":[0.25,0.75]},\n"));
 }
 
 TEST(Result, ANameThatIsNotUtf8IsStillWritten) {
   Result result = sample();
-  result.per_image[0]["id"] = "Happy/caf\xe9.png";
+  result.per_image[0].id = "Happy/caf\xe9.png";
   EXPECT_THAT(format_result(result), HasSubstr("{\"id\":\"Happy/caf\xef\xbf\xbd.png\""));
 }
 

@@ -2,9 +2,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <nlohmann/json.hpp>
-
 #include "core/files.hpp"
+#include "core/numbers.hpp"
 #include "eval/ladder_figures.hpp"
 #include "eval/result.hpp"
 #include "tests/cli/run_program.hpp"
@@ -13,7 +12,6 @@ namespace fercli::test {
 
 namespace {
 
-using nlohmann::json;
 using testing::HasSubstr;
 
 /// An attack that took `distances` for the images; below 0: the network misclassifies the image.
@@ -33,10 +31,11 @@ void write_run(const ScratchFolder& out, const std::string& place, const std::ve
   result.parts["robustness"]["net"] = Shape<LadderFigures>::write(figures);
   for (size_t i = 0; i < distances.size(); ++i) {
     const bool right = distances[i] >= 0;
-    result.per_image.push_back({{"id", std::to_string(i)},
-                                {"label", "Happy"},
-                                {"predicted", right ? "Happy" : "Sad"},
-                                {"distance", {{attack, right ? finite_or_null(distances[i]) : json()}}}});
+    ImageFigures& image = result.per_image.emplace_back();
+    image.id = std::to_string(i);
+    image.label = "Happy";
+    image.predicted = right ? "Happy" : "Sad";
+    image.distance[attack] = right ? distances[i] : kNaN;
   }
   std::filesystem::create_directories(out / place);
   write_result(result, out / place / "result.json");

@@ -51,11 +51,10 @@ Result robustness(const std::string& model, const std::vector<std::string>& atta
   }
   result.parts["robustness"][result.model_name()] = Shape<LadderFigures>::write(figures);
   for (int64_t i = 0; i < kImages; ++i) {
-    json image = {{"id", std::to_string(i)}, {"label", "Happy"}};
-    for (const auto& attack : attacks) {
-      image["answers"][attack] = std::vector<std::string>(ladder.size(), i < right ? "Happy" : "Sad");
-    }
-    result.per_image.push_back(std::move(image));
+    ImageFigures& image = result.per_image.emplace_back();
+    image.id = std::to_string(i);
+    image.label = "Happy";
+    for (const auto& attack : attacks) image.answers[attack].assign(ladder.size(), i < right ? "Happy" : "Sad");
   }
   return result;
 }

@@ -51,7 +51,7 @@ class RobustnessOf : public testing::Test {
   Result clean_result() const {
     Result result;
     result.add_model({{"model", "net"}});
-    for (const auto& id : data_.ids) result.per_image.push_back({{"id", id}});
+    result.per_image.resize(data_.ids.size());
     return result;
   }
 
@@ -285,7 +285,7 @@ TEST_F(RobustnessOf, TheResultHoldsMetricsTablesAndEveryAnswer) {
   int64_t robust = 0;
   for (int64_t i = 0; i < kImages; ++i) {
     const auto& image = result.per_image[static_cast<size_t>(i)];
-    robust += image["answers"]["pgd"][1] == data_.classes.name(data_.labels[i].item<int64_t>());
+    robust += image.answers.at("pgd").at(1) == data_.classes.name(data_.labels[i].item<int64_t>());
   }
   EXPECT_NEAR(metric.value, static_cast<double>(robust) / kImages, 1e-12);
 }
