@@ -65,6 +65,36 @@ void write_history(const std::vector<EpochRecord>& history, const std::filesyste
   write_file(path, text);
 }
 
+struct ModelCard {
+  std::string model = "best.pt", digest, arch;
+  nlohmann::json settings, training, environment;
+  int64_t parameters = 0, epochs_done = 0;
+  std::vector<std::string> classes;
+  EpochRecord best_epoch;
+  Metric validation_accuracy{};
+  std::string note = "the epoch was chosen on the validation images, so this accuracy is slightly optimistic";
+  std::optional<Metric> balanced_robust;
+};
+
+template <class Visitor>
+void visit_fields(Visitor& field, ModelCard& card) {
+  using namespace shape;
+  field.constant("schema", kModelCard, "");
+  field("model", card.model, "the file that it is about, beside it");
+  field("digest", card.digest, "SHA-256 of that file");
+  field("arch", card.arch);
+  field("settings", card.settings, "of the architecture", map_of(number()));
+  field("parameters", card.parameters);
+  field("classes", card.classes);
+  field("training", card.training, "options, data, and what was done to the network since", open_object({}));
+  field("epochs_done", card.epochs_done);
+  field("best_epoch", card.best_epoch);
+  field("validation_accuracy", card.validation_accuracy);
+  field("note", card.note);
+  field("environment", card.environment, "", environment_schema());
+  field.optional("balanced_robust_validation_accuracy", card.balanced_robust, "");
+}
+
 void draw_curves(const std::vector<EpochRecord>& history, int64_t validation_images,
                  const std::filesystem::path& path) {
   std::vector<EpochPoint> points;
@@ -114,60 +144,29 @@ void TrainingLog::log_scalars(const EpochRecord& record) {
 void TrainingLog::write_card(const std::vector<EpochRecord>& history) const {
   const auto best = std::max_element(history.begin(), history.end(),
                                      [](const EpochRecord& a, const EpochRecord& b) { return a.score() < b.score(); });
-  nlohmann::json card = {{"schema", kModelCard},
-                         {"model", "best.pt"},
-                         {"digest", file_sha256_hex(folder_ / "best.pt")},
-                         {"arch", start_.arch},
-                         {"settings", start_.options.settings},
-                         {"parameters", parameter_count(*start_.network)},
-                         {"classes", start_.classes.names()},
-                         {"training", start_.training},
-                         {"epochs_done", history.size()},
-                         {"best_epoch", Shape<EpochRecord>::write(*best)},
-                         {"validation_accuracy", to_json(clean_accuracy(*best, validation_images_))},
-                         {"note",
-                          "the epoch was chosen on the validation images, so this accuracy is slightly "
-                          "optimistic"},
-                         {"environment", environment_json()}};
+  ModelCard card;
+  card.digest = file_sha256_hex(folder_ / card.model);
+  card.arch = start_.arch;
+  card.settings = start_.options.settings;
+  card.parameters = parameter_count(*start_.network);
+  card.classes = start_.classes.names();
+  card.training = start_.training;
+  card.epochs_done = static_cast<int64_t>(history.size());
+  card.best_epoch = *best;
+  card.validation_accuracy = clean_accuracy(*best, validation_images_);
+  card.environment = environment_json();
   if (best->robust) {
-    card["balanced_robust_validation_accuracy"] = to_json(balanced_robust_accuracy(best->robust->counts));
-    card["note"] = "the epoch was chosen by PGD on part of the validation images; measure with stronger attacks";
+    card.balanced_robust = balanced_robust_accuracy(best->robust->counts);
+    card.note = "the epoch was chosen by PGD on part of the validation images; measure with stronger attacks";
   }
-  write_file(folder_ / "model_card.json", pretty_json(card) + "\n");
+  write_file(folder_ / "model_card.json", pretty_json(Shape<ModelCard>::write(card)) + "\n");
 }
 
 namespace {
 
-nlohmann::json card_schema() {
-  using namespace shape;
-  const json epoch = object({{"epoch", whole()},
-                             {"train_loss", number()},
-                             {"train_accuracy", number()},
-                             {"validation_loss", number()},
-                             {"validation_accuracy", number()},
-                             {"validation_balanced_accuracy", number()},
-                             {"learning_rate", number()},
-                             {"seconds", number()},
-                             {"best", flag()}},
-                            {{"robust", open_object({{"eps", number()}, {"steps", whole()}, {"accuracy", number()}})}});
-  return object({{"schema", constant(kModelCard)},
-                 {"model", described(text(), "the file that it is about, beside it")},
-                 {"digest", described(text(), "SHA-256 of that file")},
-                 {"arch", text()},
-                 {"settings", described(map_of(number()), "of the architecture")},
-                 {"parameters", whole()},
-                 {"classes", list(text())},
-                 {"training", described(open_object({}), "options, data, and what was done to the network since")},
-                 {"epochs_done", whole()},
-                 {"best_epoch", epoch},
-                 {"validation_accuracy", Shape<Metric>::schema()},
-                 {"note", text()},
-                 {"environment", environment_schema()}},
-                {{"balanced_robust_validation_accuracy", Shape<Metric>::schema()}});
-}
-
-const Register<DocumentKind> card_document{
-    {"model-card", "model_card.json of train, and the file that calibrate writes beside --out", card_schema}};
+const Register<DocumentKind> card_document{{"model-card",
+                                            "model_card.json of train, and the file that calibrate writes beside --out",
+                                            schema_of_record<ModelCard>}};
 
 }  // namespace
 
