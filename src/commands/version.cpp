@@ -6,8 +6,8 @@
 #include "core/environment.hpp"
 #include "core/escape.hpp"
 #include "core/options.hpp"
-#include "eval/result_shapes.hpp"
 #include "record/document_kind.hpp"
+#include "record/fields.hpp"
 
 namespace fercli::version_command {
 
@@ -19,12 +19,12 @@ int run(const std::vector<std::string>& arguments) {
   options.section("Output");
   options.flag("json", &as_json, "print JSON");
   if (!options.parse(arguments)) return 0;
-  print_text("{}", as_json ? environment_json().dump(2) + "\n" : version_text());
+  print_text("{}", as_json ? Shape<Environment>::write(this_environment()).dump(2) + "\n" : version_text());
   return 0;
 }
 
 const Register<DocumentKind> document{
-    {"version", "--json of version: program, libraries, processor", environment_schema}};
+    {"version", "--json of version: program, libraries, processor", schema_of_record<Environment>}};
 
 const Register<Command> registered{{"version", "the version of the program, LibTorch and the processor", run}};
 

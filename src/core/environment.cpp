@@ -2,8 +2,6 @@
 
 #include <ATen/Parallel.h>
 
-#include <nlohmann/json.hpp>
-
 #include "core/build_info.hpp"
 #include "core/cpu.hpp"
 #include "core/instruction_set.hpp"
@@ -12,24 +10,15 @@
 
 namespace fercli {
 
-nlohmann::json plug_ins_json() {
-  auto plug_ins = nlohmann::json::array();
-  for (const auto& plug_in : Registry<PlugIn>::instance().all())
-    plug_ins.push_back({{"file", plug_in.name}, {"sha256", plug_in.digest}});
-  return plug_ins;
+std::vector<LoadedPlugIn> loaded_plug_ins() {
+  std::vector<LoadedPlugIn> loaded;
+  for (const auto& plug_in : Registry<PlugIn>::instance().all()) loaded.push_back({plug_in.name, plug_in.digest});
+  return loaded;
 }
 
-nlohmann::json environment_json() {
-  nlohmann::json facts{{"version", version()},
-                       {"revision", git_revision()},
-                       {"build", build_type()},
-                       {"compiler", compiler()},
-                       {"libtorch", libtorch_version()},
-                       {"cpu", cpu_summary()},
-                       {"instruction_set", instruction_set()},
-                       {"threads", at::get_num_threads()}};
-  if (auto plug_ins = plug_ins_json(); !plug_ins.empty()) facts["plug_ins"] = std::move(plug_ins);
-  return facts;
+Environment this_environment() {
+  return {version(),     git_revision(),    build_type(),          compiler(),       libtorch_version(),
+          cpu_summary(), instruction_set(), at::get_num_threads(), loaded_plug_ins()};
 }
 
 }  // namespace fercli

@@ -66,7 +66,7 @@ void visit_fields(Visitor& field, Result& result) {
   field.optional("attacks", result.attacks, "as they ran, at the largest eps", list(attack_schema()));
   field("options", result.options, "of the command, with where each value comes from", options_schema());
   field("seed", result.seed, "of every random number");
-  field("environment", result.environment, "program, libraries, processor", environment_schema());
+  field("environment", result.environment, "program, libraries, processor", Shape<Environment>::schema());
   field("warnings", result.warnings, "sentences");
   field.unless_empty("invariants", result.invariants, "between attacks, and whether they hold");
   field.unless_empty("parts", result.parts, "figures by name, each of every network; absent: not measured",
@@ -85,7 +85,7 @@ const Register<DocumentKind> result_document{
 
 ordered_json ordered(const Result& result) {
   ordered_json document = write_record(result);
-  if (result.environment.is_null()) document["environment"] = environment_json();
+  if (result.environment.is_null()) document["environment"] = Shape<Environment>::write(this_environment());
   return document;
 }
 

@@ -36,7 +36,7 @@ struct Result {
   nlohmann::json attacks;                 ///< left out when null
   nlohmann::json options;                 ///< OptionSet::provenance
   uint64_t seed = 0;
-  nlohmann::json environment;  ///< filled by `to_json` when null
+  nlohmann::json environment;  ///< an Environment; filled by `to_json` when null
   std::vector<std::string> warnings;
   std::vector<Invariant> invariants;
   nlohmann::json parts;  ///< figures by name, each of every model: "clean", "robustness", "groups", …

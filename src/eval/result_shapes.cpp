@@ -51,17 +51,4 @@ nlohmann::json options_schema() {
   return map_of(object({{"value", text()}, {"source", described(text(), "command line, default or a file")}}));
 }
 
-nlohmann::json environment_schema() {
-  using namespace shape;
-  return object({{"version", text()},
-                 {"revision", text()},
-                 {"build", text()},
-                 {"compiler", text()},
-                 {"libtorch", text()},
-                 {"cpu", text()},
-                 {"threads", whole()}},
-                {{"instruction_set", text()},  // cards written before it was recorded lack it
-                 {"plug_ins", list(object({{"file", text()}, {"sha256", text()}}))}});
-}
-
 }  // namespace fercli

@@ -80,8 +80,7 @@ void visit_fields(Visitor& field, AttackedIn& in) {
 
 AttackedIn attacked_in(Norm norm, const Budget& eps, nlohmann::json attack);
 
-nlohmann::json model_schema();        ///< of `describe_model`
-nlohmann::json options_schema();      ///< of OptionSet::provenance
-nlohmann::json environment_schema();  ///< of `environment_json`
+nlohmann::json model_schema();    ///< of `describe_model`
+nlohmann::json options_schema();  ///< of OptionSet::provenance
 
 }  // namespace fercli

@@ -67,10 +67,11 @@ void write_history(const std::vector<EpochRecord>& history, const std::filesyste
 
 struct ModelCard {
   std::string model = "best.pt", digest, arch;
-  nlohmann::json settings, training, environment;
+  nlohmann::json settings, training;
   int64_t parameters = 0, epochs_done = 0;
   std::vector<std::string> classes;
   EpochRecord best_epoch;
+  Environment environment;
   Metric validation_accuracy{};
   std::string note = "the epoch was chosen on the validation images, so this accuracy is slightly optimistic";
   std::optional<Metric> balanced_robust;
@@ -91,7 +92,7 @@ void visit_fields(Visitor& field, ModelCard& card) {
   field("best_epoch", card.best_epoch);
   field("validation_accuracy", card.validation_accuracy);
   field("note", card.note);
-  field("environment", card.environment, "", environment_schema());
+  field("environment", card.environment);
   field.optional("balanced_robust_validation_accuracy", card.balanced_robust, "");
 }
 
@@ -154,7 +155,7 @@ void TrainingLog::write_card(const std::vector<EpochRecord>& history) const {
   card.epochs_done = static_cast<int64_t>(history.size());
   card.best_epoch = *best;
   card.validation_accuracy = clean_accuracy(*best, validation_images_);
-  card.environment = environment_json();
+  card.environment = this_environment();
   if (best->robust) {
     card.balanced_robust = balanced_robust_accuracy(best->robust->counts);
     card.note = "the epoch was chosen by PGD on part of the validation images; measure with stronger attacks";

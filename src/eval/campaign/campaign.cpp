@@ -19,6 +19,7 @@
 #include "eval/campaign/ledger_saver.hpp"
 #include "eval/evaluate.hpp"
 #include "models/checkpoint.hpp"
+#include "record/fields.hpp"
 
 namespace fercli {
 
@@ -334,7 +335,7 @@ class Campaign {
 
 json campaign_identity(const Bench& bench, const Trial& trial, const Shard& shard) {
   json identity = {{"version", version()},
-                   {"plug-ins", plug_ins_json()},
+                   {"plug-ins", Shape<std::vector<LoadedPlugIn>>::write(loaded_plug_ins())},
                    {"model", bench.digest},
                    {"data set", bench.images.select(concerned_rows(bench, trial)).digest()},
                    {"norm", to_string(trial.norm)},

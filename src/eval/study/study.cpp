@@ -185,7 +185,7 @@ class Study {
     if (!plan_.wants(part.name) || (part.joint && (model > 0 || models_.size() < 2))) return;
     Job job{&part, model, part.images(plan_, models_[model]), {}};
     job.key = {{"part", part.name},           {"format", kFormat},
-               {"version", version()},        {"plug-ins", plug_ins_json()},
+               {"version", version()},        {"plug-ins", Shape<std::vector<LoadedPlugIn>>::write(loaded_plug_ins())},
                {"data", job.images.digest()}, {"options", part.work.options(plan_)},
                {"seed", plan_.seed},          {"precision", to_string(models_[model].search.precision())}};
     // The rows of StudyPlan::unseen and the user's own pictures belong to these images, and figures name images.
@@ -287,7 +287,7 @@ class Study {
     json document = {{"schema", Result::kSchema}, {"command", "report"},
                      {"mode", plan_.mode},        {"n", models_.front().images.size()},
                      {"seed", plan_.seed},        {"models", json::array()},
-                     {"parts", json::object()},   {"environment", environment_json()}};
+                     {"parts", json::object()},   {"environment", Shape<Environment>::write(this_environment())}};
     std::map<std::string, ImageOutcomes> outcomes;
     for (const auto& model : models_) {
       add_model(document, model);
@@ -499,7 +499,7 @@ StudyCost estimate_study(const std::vector<StudyModel>& models, const StudyPlan&
 
 json study_identity(const std::vector<StudyModel>& models, const StudyPlan& plan) {
   json identity = {{"version", version()},
-                   {"plug-ins", plug_ins_json()},
+                   {"plug-ins", Shape<std::vector<LoadedPlugIn>>::write(loaded_plug_ins())},
                    {"mode", plan.mode},
                    {"seed", plan.seed},
                    {"parts", json::array()}};
