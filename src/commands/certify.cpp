@@ -24,7 +24,7 @@ struct CertifyRecord {
 template <class Visitor>
 void visit_fields(Visitor& field, CertifyRecord& record) {
   field("model", record.model, "the network", model_schema());
-  field("dataset", record.dataset, "the images", shape::open_object({}));
+  field("dataset", record.dataset, "the images", Shape<DataFacts>::schema());
   visit_fields(field, record.found);
 }
 

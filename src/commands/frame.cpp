@@ -166,10 +166,12 @@ Result summarise(const Arguments& a, const OptionSet& options, const FrameAttack
   result.attacks = {{{"name", "frame"}, {"steps", a.settings.steps}, {"shifted", a.settings.shifted}}};
   result.seed = a.runtime.seed;
   result.options = options.provenance();
-  result.dataset = {{"name", a.image.empty() ? "drawn portrait" : a.image},
-                    {"width", found.picture.width()},
-                    {"height", found.picture.height()},
-                    {"faces", found.faces}};
+  DataFacts picture;
+  picture.name = a.image.empty() ? "drawn portrait" : a.image;
+  picture.width = found.picture.width();
+  picture.height = found.picture.height();
+  picture.faces = found.faces;
+  result.dataset = Shape<DataFacts>::write(picture);
   result.add_model(describe_model(checkpoint, a.model.model));
   result.warnings = checkpoint.warnings;
   result.tables["before"] = to_json(found.before, checkpoint.classes);

@@ -26,19 +26,6 @@ namespace {
 using nlohmann::json;
 using nlohmann::ordered_json;
 
-/// The description of data that a command read; a picture attacked as a whole has its size instead.
-json dataset_schema() {
-  using namespace shape;
-  return open_object({{"name", text()}}, {{"split", text()},
-                                          {"n", whole()},
-                                          {"digest", text()},
-                                          {"skipped", whole()},
-                                          {"classes", list(text())},
-                                          {"width", whole()},
-                                          {"height", whole()},
-                                          {"faces", whole()}});
-}
-
 json attack_schema() {
   using namespace shape;
   return described(open_object({{"name", text()}}, {{"norm", text()},
@@ -60,7 +47,7 @@ void visit_fields(Visitor& field, Result& result) {
                  one_of({"quick", "full", "saved"}));
   field("n", result.n, "images that the metrics are about");
   field.unless_empty("metrics", result.metrics, "by name: accuracy, robust_accuracy.ATTACK.EPS, success_8bit, …");
-  field("dataset", result.dataset, "the images", dataset_schema());
+  field("dataset", result.dataset, "the images", Shape<DataFacts>::schema());
   field("models", result.models, "the networks; `name` is unique", list(model_schema()));
   field.optional("threat_model", result.threat_model, "what the attacker may do", open_object({}));
   field.optional("attacks", result.attacks, "as they ran, at the largest eps", list(attack_schema()));
@@ -193,9 +180,8 @@ std::string short_model_name(const std::string& model) {
 }
 
 json describe_dataset(const Dataset& dataset, const std::string& split) {
-  return {{"name", dataset.name},       {"split", split},
-          {"n", dataset.size()},        {"digest", dataset.digest()},
-          {"skipped", dataset.skipped}, {"classes", dataset.classes.names()}};
+  return Shape<DataFacts>::write(
+      {dataset.name, split, dataset.digest(), dataset.size(), dataset.skipped, dataset.classes.names(), {}, {}, {}});
 }
 
 std::vector<std::string> describe_pixels(const torch::Tensor& images) {

@@ -85,7 +85,7 @@ Result read_result(const std::filesystem::path& path);
 /// out/standard/best.pt.
 std::string short_model_name(const std::string& model);
 
-/// {"name", "split", "n", "digest", "skipped", "classes"} of the images that were used; `split` as shown to the user.
+/// `DataFacts` of the images that were used; `split` as shown to the user.
 nlohmann::json describe_dataset(const Dataset& dataset, const std::string& split);
 
 /// By which results tell images apart: "48x48x1:0123456789abcde", height x width x channels and a digest of the pixels.

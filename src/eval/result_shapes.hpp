@@ -80,6 +80,29 @@ void visit_fields(Visitor& field, AttackedIn& in) {
 
 AttackedIn attacked_in(Norm norm, const Budget& eps, nlohmann::json attack);
 
+/// The data that a command read, see `describe_dataset`; a picture attacked as a whole has its size instead.
+struct DataFacts {
+  std::string name;
+  std::optional<std::string> split, digest;
+  std::optional<int64_t> n, skipped;
+  std::vector<std::string> classes;
+  std::optional<int64_t> width, height, faces;
+};
+
+template <class Visitor>
+void visit_fields(Visitor& field, DataFacts& data) {
+  field.open();
+  field("name", data.name);
+  field.optional("split", data.split, "");
+  field.optional("n", data.n, "");
+  field.optional("digest", data.digest, "");
+  field.optional("skipped", data.skipped, "");
+  field.unless_empty("classes", data.classes);
+  field.optional("width", data.width, "");
+  field.optional("height", data.height, "");
+  field.optional("faces", data.faces, "");
+}
+
 nlohmann::json model_schema();    ///< of `describe_model`
 nlohmann::json options_schema();  ///< of OptionSet::provenance
 
