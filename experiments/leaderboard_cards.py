@@ -1,4 +1,4 @@
-"""Cards of a leaderboard (fercli schema leaderboard-card) from the JSON of a table of robust-results.sh.
+"""Cards of a leaderboard (fercli schema leaderboard-card) from a table of robust-results.sh (fercli schema robustness-table).
 
     python3 experiments/leaderboard_cards.py TABLE.json LINK EPS FOLDER
 
@@ -26,9 +26,10 @@ NAMES = {
 
 def card_of(network, eps, data, link):
     attack = next(a for a in network["attacks"] if a["name"] == "autoattack")
-    under = next(entry for entry in attack["ladder"] if entry["eps"] == eps)
+    at = attack["eps"].index(eps)
     name, paper = NAMES[network["name"]]
-    worst = min((c for c in under["per_class"] if c["robust_accuracy"]["n"] >= FEWEST_OF_CLASS), key=lambda c: c["robust_accuracy"]["value"])
+    classes = [(c["class"], c["robust"][at]) for c in attack["by_class"] if c["robust"][at]["n"] >= FEWEST_OF_CLASS]
+    worst, worst_accuracy = min(classes, key=lambda c: c[1]["value"])
     return {
         "schema": "fercli-leaderboard-card/1",
         "name": name,
@@ -42,12 +43,12 @@ def card_of(network, eps, data, link):
         "norm": "Linf",
         "eps": eps,
         "clean_acc": f"{100 * attack['accuracy']['value']:.2f}",
-        "autoattack_acc": f"{100 * under['robust_accuracy']['value']:.2f}",
+        "autoattack_acc": f"{100 * attack['robust_accuracy'][at]['value']:.2f}",
         "clean": attack["accuracy"],
         "balanced_clean": attack["balanced_accuracy"],
-        "robust": under["robust_accuracy"],
-        "balanced_robust": under["balanced"],
-        "worst_class": {"class": worst["class"], "robust_accuracy": worst["robust_accuracy"]},
+        "robust": attack["robust_accuracy"][at],
+        "balanced_robust": attack["balanced"][at],
+        "worst_class": {"class": worst, "robust_accuracy": worst_accuracy},
         "digest": network["digest"],
     }
 

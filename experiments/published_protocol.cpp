@@ -6,17 +6,19 @@
 //     file
 //
 // On PublicTest. AutoAttack looks at LIMIT images (environment, default 500; 0: all), each class in proportion. Writes
-// OUT/published-protocol.md and .json, and keeps the attacks' states there: interrupted, it goes on where it was.
+// OUT/published-protocol.md and .json (`fercli schema published-protocol`), and keeps the attacks' states there:
+// interrupted, it goes on where it was.
 #include <cstdio>
 #include <cstdlib>
-#include <nlohmann/json.hpp>
 
 #include "core/files.hpp"
+#include "core/json_text.hpp"
 #include "core/text.hpp"
 #include "data/formats/reader.hpp"
 #include "data/image.hpp"
 #include "eval/campaign/campaign.hpp"
 #include "eval/evaluate.hpp"
+#include "eval/experiment_records.hpp"
 #include "eval/measures/subset.hpp"
 #include "models/checkpoint.hpp"
 #include "models/formats/import.hpp"
@@ -114,26 +116,25 @@ int run(const fs::path& data, const fs::path& out, const std::vector<std::string
       "| network | clean | static, JPEG (published protocol) | static, lossless | FGSM | PGD-20 | AutoAttack |\n"
       "|---|---|---|---|---|---|---|\n",
       images.size(), few.size(), models.front().name);
-  nlohmann::json json = {{"eps", kEps}, {"jpeg_quality", kQuality}, {"made_on", models.front().name}, {"seed", 0}};
+  PublishedProtocol found{kEps, kQuality, models.front().name, 0, {}};
   for (const auto& model : models) {
     const auto state = [&](const char* attack) { return out / fmt::format("{}-{}.state", model.name, attack); };
-    const std::vector<std::pair<std::string, Metric>> row{
-        {"clean", accuracy_on(model.judge(), images)},
-        {"static_jpeg", accuracy_on(model.judge(), jpeg)},
-        {"static_lossless", accuracy_on(model.judge(), lossless)},
-        {"fgsm", adaptive(model, "fgsm", images, state("fgsm"))},
-        {"pgd20", adaptive(model, "pgd", images, state("pgd"))},
-        {"autoattack", adaptive(model, "autoattack", few, state("autoattack"))}};
-    text += "| " + model.name + " |";
-    auto& entry = json["models"][model.name] = {{"digest", model.digest}};
-    for (const auto& [name, metric] : row) {
+    const ProtocolRow row{model.name,
+                          model.digest,
+                          accuracy_on(model.judge(), images),
+                          accuracy_on(model.judge(), jpeg),
+                          accuracy_on(model.judge(), lossless),
+                          adaptive(model, "fgsm", images, state("fgsm")),
+                          adaptive(model, "pgd", images, state("pgd")),
+                          adaptive(model, "autoattack", few, state("autoattack"))};
+    text += "| " + row.name + " |";
+    for (const Metric& metric : {row.clean, row.static_jpeg, row.static_lossless, row.fgsm, row.pgd20, row.autoattack})
       text += " " + format_share(metric) + " |";
-      entry[name] = to_json(metric);
-    }
     text += "\n";
+    found.models.push_back(row);
   }
   write_file(out / "published-protocol.md", text);
-  write_file(out / "published-protocol.json", json.dump(2) + "\n");
+  write_file(out / "published-protocol.json", pretty_json(write_record(found)) + "\n");
   fmt::print("{}", text);
   return 0;
 }

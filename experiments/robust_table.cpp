@@ -1,31 +1,18 @@
-// The robustness table: reads what robust-results.sh left in OUT/MODEL/… and writes OUT/robustness.json, and
-// OUT/robustness.md from it.
+// The robustness table: reads what robust-results.sh left in OUT/MODEL/… and writes OUT/robustness.json
+// (`fercli schema robustness-table`), and OUT/robustness.md from it.
 //   robust_table OUT MODEL…
-//
-// The JSON, {"value", "interval", "n"} being a Metric:
-//
-//     {"data": {…}, "norm", "seed", "constant_answer": Metric,
-//      "models": [{"name", "digest", "arch", "settings",
-//                  "attacks": [{"name", "settings", "n", "accuracy": Metric, "balanced_accuracy": Metric,
-//                               "ladder": [{"eps", "robust_accuracy": Metric, "balanced": Metric, "success": Metric,
-//                                           "per_class": [{"class", "robust_accuracy": Metric, "answered":
-//                                           Metric}]}]}],
-//                  "happy_to_sad": [{"eps", "min_confidence", "success_8bit": Metric or null}],
-//                  "median_minimal_eps": Metric, "training": {"epochs", "seconds"} or null}],
-//      "pairs": [{"first", "second", "attack", "eps", "n", …, "difference": Metric, "p", "p_holm"}]}
-//
-// An attack's ladder has the eps that it was run at. A success is null where the network is sure of no Happy face.
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cmath>
 #include <iostream>
 #include <map>
-#include <nlohmann/json.hpp>
 
 #include "core/error.hpp"
 #include "core/files.hpp"
 #include "core/json_text.hpp"
 #include "core/text.hpp"
-#include "eval/measures/mcnemar.hpp"
+#include "eval/experiment_records.hpp"
 #include "eval/robustness_summary.hpp"
 #include "report/training_log.hpp"
 
@@ -42,7 +29,7 @@ constexpr const char* kMainEps = "4/255";
 constexpr const char* kClassAttack = "pgd";
 constexpr double kAllFaces = 0, kSure = 0.9;
 
-/// What was measured of one model, beside its part of the JSON.
+/// The results of one model.
 struct Subject {
   std::string name;
   Result ladder, autoattack;  ///< FGSM and PGD; AutoAttack
@@ -50,38 +37,19 @@ struct Subject {
   const Result& of(const std::string& attack) const { return attack == "autoattack" ? autoattack : ladder; }
 };
 
-/// Where the list `entries` says `value` under `key`; null when nowhere.
-json entry_where(const json& entries, const char* key, const json& value) {
-  for (const auto& entry : entries) {
-    if (entry.at(key) == value) return entry;
-  }
-  return nullptr;
-}
-
-json attack_json(const Result& result, const std::string& name) {
-  json part = {{"name", name},
-               {"settings", nullptr},
-               {"n", result.n},
-               {"accuracy", to_json(result.metrics.at("accuracy"))},
-               {"balanced_accuracy", to_json(result.metrics.at("balanced_accuracy"))},
-               {"ladder", json::array()}};
+TableAttack attack_of(const Result& result, const std::string& name) {
   const LadderFigures figures = robustness_of(result).value();
   for (const auto& attack : figures.attacks) {
     if (attack.curves.name != name) continue;
-    part["settings"] = attack.settings;
-    for (size_t at = 0; at < figures.base.eps.size(); ++at) {
-      part["ladder"].push_back({{"eps", figures.base.eps[at]},
-                                {"robust_accuracy", to_json(attack.curves.robust_accuracy[at])},
-                                {"balanced", to_json(attack.curves.balanced[at])},
-                                {"success", to_json(attack.curves.success[at])}});
-      for (const auto& of_class : attack.by_class.value()) {
-        part["ladder"].back()["per_class"].push_back({{"class", of_class.name},
-                                                      {"robust_accuracy", to_json(of_class.robust[at])},
-                                                      {"answered", to_json(of_class.predicted[at])}});
-      }
-    }
+    return {attack.curves,
+            attack.settings,
+            result.n,
+            result.metrics.at("accuracy"),
+            result.metrics.at("balanced_accuracy"),
+            figures.base.eps,
+            attack.by_class.value()};
   }
-  return part;
+  throw UserError(fmt::format("the result of {} has no figures of {}", result.model_name(), name));
 }
 
 /// The history of epochs beside the model; empty where there is none, or the model is gone since it was measured.
@@ -93,37 +61,34 @@ fs::path history_of(const std::string& model) {
   }
 }
 
-/// null without a history.
-json training_json(const std::string& model) {
+std::optional<TableTraining> training_of(const std::string& model) {
   const auto history = history_of(model);
-  if (history.empty()) return nullptr;
+  if (history.empty()) return {};
   const auto epochs = read_history(history);
-  double seconds = 0;
-  for (const auto& epoch : epochs) seconds += epoch.at("seconds").get<double>();
-  return {{"epochs", epochs.size()}, {"seconds", seconds}};
+  TableTraining training{static_cast<int64_t>(epochs.size()), 0};
+  for (const auto& epoch : epochs) training.seconds += epoch.at("seconds").get<double>();
+  return training;
 }
 
-json model_json(const Subject& subject, const fs::path& folder) {
+TableModel model_of(const Subject& subject, const fs::path& folder) {
   const json& described = subject.ladder.model();
-  json model = {{"name", subject.name},
-                {"digest", described.at("digest")},
-                {"arch", described.at("arch")},
-                {"settings", described.at("settings")},
-                {"training", training_json(described.at("model"))}};
-  for (const auto& attack : kAttacks) model["attacks"].push_back(attack_json(subject.of(attack), attack));
+  TableModel model{};
+  model.name = subject.name;
+  model.digest = described.at("digest");
+  model.arch = described.at("arch");
+  model.settings = described.at("settings");
+  model.training = training_of(described.at("model"));
+  for (const auto& attack : kAttacks) model.attacks.push_back(attack_of(subject.of(attack), attack));
   for (const int eps : {4, 8}) {
     for (const double confidence : {kAllFaces, kSure}) {
       const auto metrics =
           read_result(folder / fmt::format("happy-to-sad-{}-{}", eps, confidence) / "result.json").metrics;
-      const bool any =
-          metrics.at("confident_share").value > 0;  // where none is, the best face was attacked all the same
-      model["happy_to_sad"].push_back({{"eps", fmt::format("{}/255", eps)},
-                                       {"min_confidence", confidence},
-                                       {"success_8bit", any ? to_json(metrics.at("success_8bit")) : json()}});
+      TableFlips flips{fmt::format("{}/255", eps), confidence, metrics.at("success_8bit")};
+      // Where the network is sure of no face, the best one was attacked all the same.
+      if (!(metrics.at("confident_share").value > 0)) flips.success_8bit.reset();
+      model.happy_to_sad.push_back(flips);
       const auto minimal = metrics.find("median_minimal_eps");
-      if (confidence == kAllFaces && minimal != metrics.end()) {
-        model["median_minimal_eps"] = to_json(minimal->second);
-      }
+      if (confidence == kAllFaces && minimal != metrics.end()) model.median_minimal_eps = minimal->second;
     }
   }
   return model;
@@ -141,58 +106,51 @@ std::map<std::string, bool> outcomes(const Result& result, const std::string& at
   return right;
 }
 
-json pairs_json(const std::vector<Subject>& subjects) {
-  auto pairs = json::array();
+std::vector<TablePair> pairs_of(const std::vector<Subject>& subjects) {
+  std::vector<TablePair> pairs;
   for (size_t i = 0; i < subjects.size(); ++i) {
     for (size_t j = i + 1; j < subjects.size(); ++j) {
       for (const auto& attack : kAttacks) {
-        const auto paired =
+        const auto images =
             pair_outcomes(outcomes(subjects[i].of(attack), attack), outcomes(subjects[j].of(attack), attack));
-        if (paired.n() == 0) continue;
-        pairs.push_back(to_json(paired));
-        pairs.back().erase("first");  // the accuracies: their names are wanted for the models'
-        pairs.back().erase("second");
-        pairs.back().update(
-            {{"first", subjects[i].name}, {"second", subjects[j].name}, {"attack", attack}, {"eps", kMainEps}});
+        if (images.n() == 0) continue;
+        pairs.push_back({subjects[i].name, subjects[j].name, attack, kMainEps, images, paired_difference(images),
+                         mcnemar_exact(images.only_first, images.only_second)});
       }
     }
   }
-  add_holm(pairs);
-  return pairs;
+  json tests = Shape<std::vector<TablePair>>::write(pairs);
+  add_holm(tests);
+  return Shape<std::vector<TablePair>>::read(tests);
 }
 
-json table_json(const fs::path& out, const std::vector<std::string>& names) {
+RobustnessTable table_of(const fs::path& out, const std::vector<std::string>& names) {
   std::vector<Subject> subjects;
-  auto models = json::array();
+  RobustnessTable table{};
   for (const auto& name : names) {
     subjects.push_back({name, read_result(out / name / "eval" / "result.json"),
                         read_result(out / name / "autoattack" / "result.json")});
-    models.push_back(model_json(subjects.back(), out / name));
+    table.models.push_back(model_of(subjects.back(), out / name));
   }
   const Result& first = subjects.front().ladder;
-  json data = first.dataset;
-  data["name"] = "FER2013";
-  data.erase("n");  // of the first model's images; each attack has its own
-  data.erase("digest");
-  return {{"data", data},
-          {"norm", first.threat_model.at("norm")},
-          {"seed", first.seed},
-          {"constant_answer", to_json(first.metrics.at("constant_answer_accuracy"))},
-          {"models", std::move(models)},
-          {"pairs", pairs_json(subjects)}};
-}
-
-std::string share(const json& metric) {
-  return format_share(metric_from_json(metric));
+  table.data = first.dataset;
+  table.data["name"] = "FER2013";
+  table.data.erase("n");  // of the first model's images; each attack has its own
+  table.data.erase("digest");
+  table.norm = first.threat_model.at("norm");
+  table.seed = first.seed;
+  table.constant_answer = first.metrics.at("constant_answer_accuracy");
+  table.pairs = pairs_of(subjects);
+  return table;
 }
 
 std::string p_value(double p) {
   return p < 1e-99 ? "under 1e-99" : fmt::format("{:.2g}", p);
 }
 
-/// In levels of 255; null stands for more than the search looked at.
-std::string levels(const json& eps) {
-  return eps.is_null() ? "beyond the search" : fmt::format("{:.0f}/255", 255 * eps.get<double>());
+/// In levels of 255.
+std::string levels(double eps) {
+  return std::isfinite(eps) ? fmt::format("{:.0f}/255", 255 * eps) : "beyond the search";
 }
 
 using Row = std::vector<std::string>;
@@ -205,35 +163,45 @@ std::string table(const std::string& title, const Row& head, const std::vector<R
   return text + "\n";
 }
 
-std::string accuracy_table(const json& models, const std::string& attack, const char* clean, const char* kind,
-                           const std::string& title) {
+const TableAttack& attack_on(const TableModel& model, const std::string& name) {
+  const auto is_it = [&](const TableAttack& attack) { return attack.curves.name == name; };
+  return *std::find_if(model.attacks.begin(), model.attacks.end(), is_it);
+}
+
+/// Where it is on the grid of the attack; behind it where the attack was not run at it.
+size_t place_of(const std::string& eps, const TableAttack& attack) {
+  return static_cast<size_t>(std::find(attack.eps.begin(), attack.eps.end(), eps) - attack.eps.begin());
+}
+
+std::string accuracy_table(const std::vector<TableModel>& models, const std::string& name, Metric TableAttack::*clean,
+                           std::vector<Metric> LadderCurves::*kind, const std::string& title) {
   Row head{"model", "n", "clean"};
   head.insert(head.end(), kLadder.begin(), kLadder.end());
   std::vector<Row> rows;
   for (const auto& model : models) {
-    const json part = entry_where(model.at("attacks"), "name", attack);
-    Row row{model.at("name"), part.at("n").dump(), share(part.at(clean))};
+    const TableAttack& attack = attack_on(model, name);
+    Row row{model.name, std::to_string(attack.n), format_share(attack.*clean)};
     for (const auto& eps : kLadder) {
-      const json budget = entry_where(part.at("ladder"), "eps", eps);
-      row.push_back(budget.is_null() ? "not run" : share(budget.at(kind)));
+      const size_t place = place_of(eps, attack);
+      row.push_back(place == attack.eps.size() ? "not run" : format_share((attack.curves.*kind)[place]));
     }
     rows.push_back(std::move(row));
   }
   return table(title, head, rows);
 }
 
-std::string class_table(const json& models) {
+std::string class_table(const std::vector<TableModel>& models) {
   Row head{"model"};
   std::vector<Row> rows;
   for (const auto& model : models) {
-    const json budget =
-        entry_where(entry_where(model.at("attacks"), "name", kClassAttack).at("ladder"), "eps", kMainEps);
-    Row row{model.at("name")};
-    for (const auto& found : budget.at("per_class")) {
-      if (rows.empty()) head.push_back(found.at("class"));
-      const json& kept = found.at("robust_accuracy");
-      row.push_back(fmt::format("{} of {}; answered {:.0f}", share(kept), kept.at("n").get<int64_t>(),
-                                100 * found.at("answered").at("value").get<double>()));
+    const TableAttack& attack = attack_on(model, kClassAttack);
+    const size_t place = place_of(kMainEps, attack);
+    Row row{model.name};
+    for (const auto& found : attack.by_class) {
+      if (rows.empty()) head.push_back(found.name);
+      const Metric& kept = found.robust.at(place);
+      row.push_back(
+          fmt::format("{} of {}; answered {:.0f}", format_share(kept), kept.n, 100 * found.predicted.at(place).value));
     }
     rows.push_back(std::move(row));
   }
@@ -242,23 +210,20 @@ std::string class_table(const json& models) {
       rows);
 }
 
-std::string flip_table(const json& models) {
+std::string flip_table(const std::vector<TableModel>& models) {
   Row head{"model"};
   std::vector<Row> rows;
   for (const auto& model : models) {
-    Row row{model.at("name")};
-    for (const auto& flips : model.at("happy_to_sad")) {
-      if (rows.empty()) {
-        head.push_back(flips.at("eps").get<std::string>() +
-                       (flips.at("min_confidence") == kAllFaces ? ", all Happy" : ", over 0.9 sure"));
-      }
-      const json& success = flips.at("success_8bit");
-      row.push_back(success.is_null() ? "none is so sure"
-                                      : fmt::format("{} of {}", share(success), success.at("n").get<int64_t>()));
+    Row row{model.name};
+    for (const auto& flips : model.happy_to_sad) {
+      if (rows.empty())
+        head.push_back(flips.eps + (flips.min_confidence == kAllFaces ? ", all Happy" : ", over 0.9 sure"));
+      const auto& success = flips.success_8bit;
+      row.push_back(success ? fmt::format("{} of {}", format_share(*success), success->n) : "none is so sure");
     }
-    const json &minimal = model.at("median_minimal_eps"), &interval = minimal.at("interval");
-    row.push_back(fmt::format("{} ({}–{}) of {}", levels(minimal.at("value")), levels(interval.at(0)),
-                              levels(interval.at(1)), minimal.at("n").get<int64_t>()));
+    const Metric& minimal = model.median_minimal_eps;
+    row.push_back(fmt::format("{} ({}–{}) of {}", levels(minimal.value), levels(minimal.interval.low),
+                              levels(minimal.interval.high), minimal.n));
     rows.push_back(std::move(row));
   }
   head.push_back("median smallest eps");
@@ -268,13 +233,13 @@ std::string flip_table(const json& models) {
       head, rows);
 }
 
-std::string paired_table(const json& pairs) {
+std::string paired_table(const std::vector<TablePair>& pairs) {
   std::vector<Row> rows;
   for (const auto& pair : pairs) {
-    const auto p = pair.at("p_holm").get<double>();
-    rows.push_back({pair.at("first"), pair.at("second"), pair.at("attack"), pair.at("n").dump(),
-                    pair.at("only_first").dump(), pair.at("only_second").dump(), share(pair.at("difference")),
-                    p_value(pair.at("p")), p_value(p) + (p < 0.05 ? " *" : "")});
+    rows.push_back({pair.first, pair.second, pair.attack, std::to_string(pair.images.n()),
+                    std::to_string(pair.images.only_first), std::to_string(pair.images.only_second),
+                    format_share(pair.difference), p_value(pair.p),
+                    p_value(pair.p_holm) + (pair.p_holm < 0.05 ? " *" : "")});
   }
   return table(
       fmt::format("Pairs of models at {}: images that only one of them gets right, difference of the robust "
@@ -284,34 +249,32 @@ std::string paired_table(const json& pairs) {
 }
 
 /// Models without a history are left out.
-std::string training_table(const json& models) {
+std::string training_table(const std::vector<TableModel>& models) {
   std::vector<Row> rows;
   for (const auto& model : models) {
-    const json& training = model.at("training");
-    if (training.is_null()) continue;
-    rows.push_back({model.at("name"), training.at("epochs").dump(),
-                    fmt::format("{:.0f}", training.at("seconds").get<double>() / 60)});
+    if (!model.training) continue;
+    rows.push_back(
+        {model.name, std::to_string(model.training->epochs), fmt::format("{:.0f}", model.training->seconds / 60)});
   }
   return rows.empty() ? "" : table("Training", {"model", "epochs", "minutes"}, rows);
 }
 
-std::string markdown(const json& found) {
-  const json &models = found.at("models"), &constant = found.at("constant_answer");
+std::string markdown(const RobustnessTable& found) {
   std::string text = fmt::format(
       "# Robustness\n\n{} {}, {}, 8-bit images, seed {}; in brackets 95 % intervals. A face that the network gets "
       "wrong as "
       "it is counts as broken.\nMade by `experiments/robust-results.sh`.\n\n",
-      found.at("data").at("name").get<std::string>(), found.at("data").at("split").get<std::string>(),
-      found.at("norm").get<std::string>(), found.at("seed").get<uint64_t>());
+      found.data.at("name").get<std::string>(), found.data.at("split").get<std::string>(), found.norm, found.seed);
   for (const auto& attack : kAttacks) {
-    text += accuracy_table(models, attack, "accuracy", "robust_accuracy",
+    text += accuracy_table(found.models, attack, &TableAttack::accuracy, &LadderCurves::robust_accuracy,
                            fmt::format("Robust accuracy under {} (%)", attack));
-    text += accuracy_table(models, attack, "balanced_accuracy", "balanced",
+    text += accuracy_table(found.models, attack, &TableAttack::balanced_accuracy, &LadderCurves::balanced,
                            fmt::format("Balanced robust accuracy under {} (%)", attack));
   }
-  text += fmt::format("Always giving the most frequent answer scores {} at any eps (n = {}).\n\n", share(constant),
-                      constant.at("n").get<int64_t>());
-  return text + class_table(models) + flip_table(models) + paired_table(found.at("pairs")) + training_table(models);
+  text += fmt::format("Always giving the most frequent answer scores {} at any eps (n = {}).\n\n",
+                      format_share(found.constant_answer), found.constant_answer.n);
+  return text + class_table(found.models) + flip_table(found.models) + paired_table(found.pairs) +
+         training_table(found.models);
 }
 
 }  // namespace
@@ -326,9 +289,9 @@ int main(int argc, char** argv) {
   }
   try {
     const std::filesystem::path out = arguments[0];
-    const auto found = fercli::table_json(out, {arguments.begin() + 1, arguments.end()});
+    const auto found = fercli::table_of(out, {arguments.begin() + 1, arguments.end()});
     const auto text = fercli::markdown(found);
-    fercli::write_file(out / "robustness.json", fercli::pretty_json(found) + "\n");
+    fercli::write_file(out / "robustness.json", fercli::pretty_json(fercli::write_record(found)) + "\n");
     fercli::write_file(out / "robustness.md", text);
     std::cout << text;
   } catch (const std::exception& error) {

@@ -24,7 +24,7 @@ int run(const std::vector<std::string>& arguments) {
     print_text("{}\n", pretty_json(schema_document(documents.get(names.front()))));
     return 0;
   }
-  for (const auto& document : documents.all()) print_text("{:<16}  {}\n", document.name, document.summary);
+  for (const auto& document : documents.all()) print_text("{:<18}  {}\n", document.name, document.summary);
   return 0;
 }
 

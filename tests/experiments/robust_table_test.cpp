@@ -8,6 +8,7 @@
 #include "eval/ladder_figures.hpp"
 #include "eval/result.hpp"
 #include "tests/cli/run_program.hpp"
+#include "tests/schema_fault.hpp"
 
 namespace fercli::test {
 
@@ -98,11 +99,12 @@ TEST(RobustTable, AndItsJsonShowWhatWasMeasuredAndNoPathOfThisMachine) {
   const auto text = read_file(out / "robustness.json");
   EXPECT_EQ(text.find("/somewhere"), std::string::npos);
   const json found = json::parse(text);
+  expect_document("robustness-table", found, "robustness.json");
   const json& model = found.at("models").at(0);
   EXPECT_EQ(model.at("digest"), "dweak.pt");
-  EXPECT_EQ(model.at("attacks").at(1).at("ladder").size(), 4u);
-  EXPECT_EQ(model.at("attacks").at(2).at("ladder").size(), 1u);
-  EXPECT_EQ(model.at("attacks").at(2).at("ladder").at(0).at("per_class").at(0).at("answered").at("value"), 0.25);
+  EXPECT_EQ(model.at("attacks").at(1).at("robust_accuracy").size(), 4u);
+  EXPECT_EQ(model.at("attacks").at(2).at("robust_accuracy").size(), 1u);
+  EXPECT_EQ(model.at("attacks").at(2).at("by_class").at(0).at("predicted").at(0).at("value"), 0.25);
   EXPECT_TRUE(model.at("happy_to_sad").at(1).at("success_8bit").is_null());
   EXPECT_TRUE(model.at("training").is_null());
   ASSERT_EQ(found.at("pairs").size(), 3u);
