@@ -84,15 +84,29 @@ inline std::string schema_fault(const nlohmann::json& schema, const nlohmann::js
   return "";
 }
 
-/// Fails the test unless the document is one of this kind. Threads may ask at once.
-inline void expect_document(const std::string& kind, const nlohmann::json& document, const std::string& where) {
+/// Of each kind. Threads may ask at once.
+inline const std::map<std::string, nlohmann::json>& document_schemas() {
   static const auto schemas = [] {
     std::map<std::string, nlohmann::json> all;
     for (const auto& each : Registry<DocumentKind>::instance().all()) all[each.name] = schema_document(each);
     return all;
   }();
-  const auto schema = schemas.find(kind);
-  if (schema == schemas.end()) {
+  return schemas;
+}
+
+/// The kind that a document says it is; "": none that there is.
+inline std::string kind_of(const nlohmann::json& document) {
+  static const nlohmann::json::json_pointer says("/properties/schema/const");
+  if (!document.is_object() || !document.contains("schema")) return "";
+  for (const auto& [name, schema] : document_schemas())
+    if (schema.contains(says) && schema.at(says) == document["schema"]) return name;
+  return "";
+}
+
+/// Fails the test unless the document is one of this kind.
+inline void expect_document(const std::string& kind, const nlohmann::json& document, const std::string& where) {
+  const auto schema = document_schemas().find(kind);
+  if (schema == document_schemas().end()) {
     ADD_FAILURE() << where << ": there is no schema of '" << kind << "'";
   } else {
     EXPECT_EQ(schema_fault(schema->second, document), "") << where;

@@ -5,7 +5,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <stdexcept>
@@ -27,16 +29,6 @@ namespace {
 
 using nlohmann::json;
 
-/// The kind that a document says it is; "": it says nothing.
-std::string kind_of(const json& document) {
-  const auto says = document.is_object() ? document.value("schema", json()) : json();
-  if (says == "fercli/2") return "result";
-  for (const std::string name : {"comparison", "leaderboard", "leaderboard-card"}) {
-    if (says == "fercli-" + name + "/1") return name;
-  }
-  return says == "fercli model card" ? "model-card" : "";
-}
-
 void expect_session_lines(const std::string& text, const std::string& where) {
   for (const auto& line : split(text, '\n'))
     if (!line.empty()) expect_document("session-line", json::parse(line, nullptr, false), where);
@@ -57,28 +49,38 @@ void expect_printed_document(const std::vector<std::string>& arguments, const Pr
   expect_document(!says.empty() ? says : command == "data" ? command + part : command, document, where);
 }
 
-void expect_written_document(const std::filesystem::path& path, const std::string& command) {
-  if (!std::filesystem::is_regular_file(path) || path.extension() != ".json") return;
+/// JSON that fercli alone reads, and that has no kind: hidden files (which files of a folder are its own; what killed
+/// runs left), entries of a report's cache (their values are in report.json too), and what a campaign is, which shards
+/// compare.
+bool is_internal(const std::filesystem::path& path) {
+  const auto folder = path.parent_path();
+  return path.filename().string()[0] == '.' || folder.filename() == "cache" || folder.filename() == "parts" ||
+         (path.filename() != "run.json" && std::filesystem::exists(folder / "run.json"));
+}
+
+/// Every JSON that is written is a document of a kind that there is.
+void expect_written_document(const std::filesystem::path& path) {
+  if (!std::filesystem::is_regular_file(path) || path.extension() != ".json" || is_internal(path)) return;
+  static const std::map<std::string, std::string> by_name{{"run.json", "shards"}, {"session.json", "session"}};
+  const std::string name = path.filename().string();
   const auto document = json::parse(read_file(path), nullptr, false);
-  std::string kind = kind_of(document);
-  if (path.filename() == "session.json" && command == "live") kind = "session";
-  if (path.filename() == "run.json" && path.parent_path().filename() == "shards") kind = "shards";
-  if (!kind.empty()) expect_document(kind, document, path.string());
+  const std::string says = kind_of(document);
+  expect_document(by_name.count(name) > 0 ? by_name.at(name) : says.empty() ? name : says, document, path.string());
 }
 
 /// What a command printed and wrote before it ended by itself fits its schemas.
 void expect_fitting_documents(const std::vector<std::string>& arguments, const ProgramResult& result) {
-  if (result.exit_code > 1) return;
+  if (result.exit_code > 1 || arguments.empty()) return;
   expect_printed_document(arguments, result);
   for (size_t i = 0; i + 1 < arguments.size(); ++i) {
     const std::filesystem::path path = arguments[i + 1];
     if (arguments[i] == "--jsonl" && result.exit_code == 0 && std::filesystem::is_regular_file(path))
       expect_session_lines(read_file(path), path.string());
-    if (arguments[i] != "--out" && arguments[i] != "-o") continue;
-    expect_written_document(path, arguments[0]);
+    if (arguments[i] != "--out" && arguments[i] != "-o" && arguments[i] != "merge") continue;
+    expect_written_document(path);
     std::error_code error;  // where nothing was written
     for (const auto& entry : std::filesystem::recursive_directory_iterator(path, error))
-      expect_written_document(entry.path(), arguments[0]);
+      expect_written_document(entry.path());
   }
 }
 
@@ -182,7 +184,13 @@ ProgramResult run_fercli(const Surroundings& surroundings, const std::vector<std
 ProgramResult run_program(const std::string& program, const std::vector<std::string>& arguments,
                           const std::function<bool()>& kill_when, int signal_number) {
   const Files files(Surroundings{});
-  return files.result(run_anew(program, {files.out, files.err, "", arguments}, {kill_when, signal_number}));
+  const auto result =
+      files.result(run_anew(program, {files.out, files.err, "", arguments}, {kill_when, signal_number}));
+  auto words = arguments;
+  words.insert(words.begin(), program);
+  const auto fercli = std::find(words.begin(), words.end(), FERCLI_PROGRAM);  // which mpirun or a shell may start
+  if (fercli != words.end()) expect_fitting_documents({fercli + 1, words.end()}, result);
+  return result;
 }
 
 }  // namespace fercli::test

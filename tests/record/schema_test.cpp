@@ -1,6 +1,7 @@
 // The JSON Schemas of the documents. Whatever the other tests make the program write is held against them in
 // tests/cli/run_program.cpp, and what it answers in tests/serve/serve_test.cpp.
 #include <gmock/gmock.h>
+#include <gtest/gtest-spi.h>
 #include <gtest/gtest.h>
 
 #include "core/files.hpp"
@@ -91,6 +92,15 @@ TEST(Schemas, ThePublishedDocumentsFit) {
                                           {"models/standard.json", "model-card"},
                                           {"models/robust.json", "model-card"}})
     expect_document(kind, json::parse(read_file(results / file)), file);
+}
+
+TEST(Schemas, AFileOfNoKindFailsTheTestThatWroteIt) {
+  const ScratchFolder folder;
+  const std::vector<std::string> words{"summary", "--arch", "small-cnn", "--out", folder.path().string()};
+  write_file(folder / "other.json", R"({"schema": "fercli-other/1"})");
+  EXPECT_NONFATAL_FAILURE(run_in_process(words), "other.json: there is no schema of 'other.json'");
+  write_file(folder / "other.json", R"({"schema": "fercli-leaderboard/1"})");
+  EXPECT_NONFATAL_FAILURE(run_in_process(words), "lacks");
 }
 
 TEST(Schemas, AFormOfSeveralIsEnough) {

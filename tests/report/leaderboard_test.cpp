@@ -8,6 +8,7 @@
 #include "report/html.hpp"
 #include "report/markdown.hpp"
 #include "tests/cli/run_program.hpp"
+#include "tests/schema_fault.hpp"
 #include "tests/user_error.hpp"
 
 namespace fercli::test {
@@ -167,6 +168,7 @@ TEST_F(Leaderboard, TheCommandAddsACardOnceAndWritesAPage) {
   EXPECT_EQ(first.exit_code, 0) << first.err;
   EXPECT_THAT(first.out, HasSubstr("40.0 (30.0–50.0)"));
   EXPECT_THAT(read_file(page), HasSubstr("| ours |"));
+  expect_document("leaderboard-card", json::parse(read_file(folder_ / "cards/ours.json")), "ours.json");
   const auto again = run_in_process(add);
   EXPECT_EQ(again.exit_code, 2);
   EXPECT_THAT(again.err, HasSubstr("ours.json is there already; --force replaces it"));

@@ -6,6 +6,7 @@
 #include "models/checkpoint.hpp"
 #include "models/networks/network.hpp"
 #include "tests/cli/run_program.hpp"
+#include "tests/schema_fault.hpp"
 
 namespace fercli::test {
 
@@ -50,6 +51,7 @@ TEST(Calibration, TheCommandChangesNoDecisionAndFitsNoWorse) {
   const auto expected = make_classifier(before, {}).logits(x) / temperature;
   EXPECT_TRUE(make_classifier(after, {}).logits(x).allclose(expected, 1e-2, 2e-2));
   const auto card = nlohmann::json::parse(read_file(folder / "calibrated.json"));
+  expect_document("model-card", card, "calibrated.json");
   EXPECT_EQ(card.at("digest"), after.digest);
   EXPECT_EQ(card.at("training").at("calibration"), after.training.at("calibration"));
 }
