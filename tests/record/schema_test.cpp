@@ -1,14 +1,16 @@
-// The JSON Schemas of the documents. Whatever the other tests make the program write is held against them in
-// tests/cli/run_program.cpp, and what it answers in tests/serve/serve_test.cpp.
+// The JSON Schemas of the documents, and those of results. Whatever the other tests make the program write is held
+// against the schemas in tests/cli/run_program.cpp, and what it answers in tests/serve/serve_test.cpp.
 #include <gmock/gmock.h>
 #include <gtest/gtest-spi.h>
 #include <gtest/gtest.h>
 
 #include "core/files.hpp"
 #include "core/json_text.hpp"
-#include "eval/result.hpp"
+#include "data/formats/reader.hpp"
+#include "data/groups.hpp"
+#include "eval/experiment_records.hpp"
 #include "record/document_kind.hpp"
-#include "record/shape.hpp"
+#include "report/training_log.hpp"
 #include "tests/cli/run_program.hpp"
 #include "tests/schema_fault.hpp"
 
@@ -17,6 +19,18 @@ namespace fercli::test {
 namespace {
 
 using nlohmann::json;
+
+const std::filesystem::path kResults = std::filesystem::path(FERCLI_TEST_FOLDER).parent_path() / "results";
+const std::filesystem::path kSchemas = kResults / "schema";
+
+/// The files of results with this ending, but for the schemas.
+std::vector<std::filesystem::path> published(const std::string& ending) {
+  std::vector<std::filesystem::path> files;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(kResults)) {
+    if (entry.path().extension() == ending && entry.path().parent_path() != kSchemas) files.push_back(entry.path());
+  }
+  return files;
+}
 
 json schema(const std::string& name) {
   return schema_document(Registry<DocumentKind>::instance().get(name));
@@ -39,16 +53,15 @@ json small_result() {
 }
 
 TEST(Schemas, ThoseInResultsAreWhatTheProgramPrints) {
-  const auto folder = std::filesystem::path(FERCLI_TEST_FOLDER) / ".." / "results" / "schema";
   std::vector<std::string> committed;
-  for (const auto& entry : std::filesystem::directory_iterator(folder))
+  for (const auto& entry : std::filesystem::directory_iterator(kSchemas))
     committed.push_back(entry.path().stem().string());
   const auto names = Registry<DocumentKind>::instance().names();
   EXPECT_THAT(committed, testing::UnorderedElementsAreArray(names)) << "tests/renew.sh renews them";
   for (const auto& name : names) {
     const auto printed = run_in_process({"schema", name});
     EXPECT_EQ(printed.exit_code, 0);
-    EXPECT_EQ(printed.out, read_file(folder / (name + ".json"))) << name << ": tests/renew.sh renews it";
+    EXPECT_EQ(printed.out, read_file(kSchemas / (name + ".json"))) << name << ": tests/renew.sh renews it";
   }
 }
 
@@ -83,15 +96,46 @@ TEST(Schemas, AResultFits) {
 }
 
 TEST(Schemas, ThePublishedDocumentsFit) {
-  const auto results = std::filesystem::path(FERCLI_TEST_FOLDER) / ".." / "results";
-  for (const auto& [file, kind] :
-       std::map<std::string, std::string>{{"reports/standard/report.json", "result"},
-                                          {"reports/robust/report.json", "result"},
-                                          {"reports/comparison/report.json", "result"},
-                                          {"reports/comparison/paired-tests.json", "comparison"},
-                                          {"models/standard.json", "model-card"},
-                                          {"models/robust.json", "model-card"}})
-    expect_document(kind, json::parse(read_file(results / file)), file);
+  size_t documents = 0;
+  for (const auto& file : published(".json")) {
+    const auto document = json::parse(read_file(file));
+    expect_document(kind_of(document), document, file.string());
+    ++documents;
+  }
+  EXPECT_GE(documents, 20u);
+}
+
+template <class Record>
+std::string written_again(const std::string& text) {
+  Record record{};
+  read_record(json::parse(text), record);
+  return pretty_json(write_record(record)) + "\n";
+}
+
+TEST(Schemas, ThePublishedTablesOfExperimentsAreAsTheProgramsWriteThem) {
+  for (const char* name : {"robustness.json", "robust-methods.json"}) {
+    const auto text = read_file(kResults / name);
+    EXPECT_TRUE(written_again<RobustnessTable>(text) == text) << name;
+  }
+  const auto text = read_file(kResults / "published-protocol.json");
+  EXPECT_EQ(written_again<PublishedProtocol>(text), text);
+}
+
+TEST(Schemas, ThePublishedCsvFilesAreHistoriesAndGroups) {
+  for (const auto& file : published(".csv")) {
+    const std::string text = read_file(file);
+    if (file.filename() == kGroupsFile) {
+      const Dataset faces = read_dataset(file.parent_path().string());
+      EXPECT_FALSE(faces.groups.empty());
+      EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), faces.size() + 1);
+      for (const auto& column : faces.groups)
+        EXPECT_THAT(column.values, testing::Not(testing::Contains(""))) << column.name;
+      continue;
+    }
+    const auto epochs = read_history(file);
+    EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), static_cast<int64_t>(epochs.size()) + 1) << file;
+    for (size_t i = 0; i < epochs.size(); ++i) EXPECT_EQ(epochs[i].at("epoch"), i + 1) << file;
+  }
 }
 
 TEST(Schemas, AFileOfNoKindFailsTheTestThatWroteIt) {
