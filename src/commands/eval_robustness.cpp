@@ -81,11 +81,10 @@ PrintedTable median_table(const RobustnessRun& run) {
 }
 
 void print_flags(const std::vector<SanityFlag>& flags) {
-  const auto raised = std::count_if(flags.begin(), flags.end(), [](const auto& flag) { return flag.raised; });
-  print_text("  checks of the evaluation itself: {} of {} raised{}\n", raised, flags.size(), raised > 0 ? ":" : "");
-  for (const auto& flag : flags) {
-    if (flag.raised) print_text("    {}: {}; {}\n", flag.name, flag.found, flag.meaning);
-  }
+  const auto raised = warnings_of(flags);
+  print_text("  checks of the evaluation itself: {} of {} raised{}\n", raised.size(), flags.size(),
+             raised.empty() ? "" : ":");
+  for (const auto& warning : raised) print_text("    {}\n", warning.line());
 }
 
 }  // namespace
@@ -171,11 +170,9 @@ void add_to_result(Result& result, RobustnessRun* run, const LabelSet& classes) 
   run->figures = add_robustness(result, *run, classes);
   const std::string name = result.model_name();
   result.parts["sanity"][name] = Shape<std::vector<SanityFlag>>::write(run->flags);
-  for (const auto& flag : run->flags) {
-    if (flag.raised) result.add_warning(fmt::format("{}: {}; {}", flag.name, flag.found, flag.meaning));
-  }
+  for (const auto& warning : warnings_of(run->flags)) result.add_warning(warning);
   result.invariants = check_invariants(result.outcomes[name], name);
-  for (const auto& line : violations_in(result.invariants)) result.add_warning(line);
+  for (const auto& warning : violations_in(result.invariants)) result.add_warning(warning);
 }
 
 void save_if_wanted(const RobustnessOptions& options, const RobustnessRun& run, const Dataset& evaluated,

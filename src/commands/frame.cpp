@@ -173,7 +173,7 @@ Result summarise(const Arguments& a, const OptionSet& options, const FrameAttack
   picture.faces = found.faces;
   result.dataset = Shape<DataFacts>::write(picture);
   result.add_model(describe_model(checkpoint, a.model.model));
-  result.warnings = checkpoint.warnings;
+  result.warnings = plain_warnings(checkpoint.warnings);
   result.tables["before"] = to_json(found.before, checkpoint.classes);
   if (found.after.found) result.tables["after"] = to_json(found.after.face, checkpoint.classes);
   result.tables["steps"] = found.steps;

@@ -26,7 +26,8 @@
 #include "eval/study/part.hpp"
 #include "eval/study/saved.hpp"
 #include "eval/vulnerability.hpp"
-#include "record/stored_sentence.hpp"
+#include "record/fields.hpp"
+#include "record/message.hpp"
 #include "report/report.hpp"
 #include "report/session.hpp"
 #include "report/training_log.hpp"
@@ -187,7 +188,7 @@ struct Sources {
   std::vector<StudyModel> models;
   json dataset;
   json histories = json::object();  ///< of the training, where they are kept
-  std::vector<std::string> warnings;
+  std::vector<Message> warnings;
   std::optional<std::vector<int64_t>> unseen;
 };
 
@@ -195,12 +196,12 @@ struct Sources {
 void look_for_training_images(Sources& sources, const Dataset& evaluated, const Dataset& all) {
   const auto learnt = std::count(evaluated.splits.begin(), evaluated.splits.end(), Split::Training);
   if (learnt > 0) {
-    sources.warnings.push_back(stored_sentence("training-images", learnt, evaluated.size()));
+    sources.warnings.push_back(Message::of("training-images", learnt, evaluated.size()));
   }
   if (all.has(Split::Training)) {
     sources.unseen = evaluated.rows_not_in(all.only(Split::Training));
   } else {
-    sources.warnings.push_back(stored_sentence("no-training-images"));
+    sources.warnings.push_back(Message::of("no-training-images"));
   }
 }
 
@@ -259,7 +260,7 @@ json measure(const Settings& s, const OptionSet& options, DividedWork& work) {
   report["dataset"] = sources.dataset;
   report["options"] = recorded_options(options);
   if (!sources.histories.empty()) report["parts"]["learning_curves"] = sources.histories;
-  for (const auto& line : sources.warnings) report["warnings"].push_back(line);
+  for (const auto& message : sources.warnings) report["warnings"].push_back(Shape<Message>::write(message));
   return report;
 }
 
@@ -366,7 +367,7 @@ void print_lines(const json& report) {
 }
 
 void write_and_print(const Settings& s, const json& report, OutputFolder& place) {
-  for (const auto& line : report.at("warnings")) warn(line.get<std::string>());
+  for (const auto& warning : report.at("warnings")) warn(Shape<Warning>::read(warning).line());
   write_document(report, place.work() / "report.json");
   write_report(report, s.render, place.work(), ProgressObserver::terminal());
   place.complete();

@@ -125,7 +125,7 @@ Result summarise_set(const SetAttack& options, const OptionSet& given, const std
   result.command = options.command;
   result.seed = options.runtime.seed;
   result.tables["learnt_from"] = describe_dataset(sets.learn, sets.learn_split);
-  result.warnings = checkpoint.warnings;
+  result.warnings = plain_warnings(checkpoint.warnings);
   result.options = recorded_options(given);
   result.dataset = describe_dataset(sets.test, sets.test_split);
   result.add_model(describe_model(checkpoint, options.model.model));

@@ -8,6 +8,7 @@
 #include "eval/result.hpp"
 #include "eval/robustness_summary.hpp"
 #include "eval/study/invariants.hpp"
+#include "record/message.hpp"
 
 namespace fercli {
 
@@ -145,25 +146,49 @@ ImageOutcomes outcomes_of(const json& result) {
   return outcomes;
 }
 
+/// Messages were English sentences without keys. Warnings that a flag or an invariant says in full name it.
+void give_messages(json& document) {
+  std::map<std::string, const char*> keys{{" does not hold at ", kInvariantViolated}};
+  const auto replace = [](json& sentence) { sentence = {{"text", sentence.get<std::string>()}}; };
+  if (const json::json_pointer sanity("/parts/sanity"); document.contains(sanity)) {
+    for (auto& of_model : document[sanity]) {
+      for (auto& flag : of_model) {
+        keys[flag.at("flag").get<std::string>() + ": "] = kFlagRaised;
+        for (const char* member : {"found", "meaning"}) replace(flag.at(member));
+      }
+    }
+  }
+  for (auto& invariant : *document.emplace("invariants", json::array()).first) {
+    if (invariant.contains("note")) replace(invariant["note"]);
+  }
+  for (auto& warning : document.at("warnings")) {
+    replace(warning);
+    for (const auto& [words, key] : keys) {
+      if (warning["text"].get_ref<const std::string&>().find(words) != std::string::npos) warning["key"] = key;
+    }
+  }
+}
+
 json from_result(json result) {
   result["schema"] = Result::kSchema;
   json& model = result["models"][0] = result.at("model");
   const std::string name = short_model_name(model.at("model"));
   model["name"] = name;
   json& tables = result.at("tables");
+  for (const char* part : {"groups", "sanity"}) {
+    if (tables.contains(part)) result["parts"][part][name] = tables[part];
+  }
+  give_messages(result);
   if (tables.contains("confusion_matrix")) {  // of eval
     const auto metrics = Shape<Metrics>::read(result.at("metrics"));
     if (result.contains("threat_model")) require_few_eps(result["threat_model"].at("eps").size());
     result["parts"]["clean"][name] = clean_part(result, metrics);
     if (tables.contains("robustness")) result["parts"]["robustness"][name] = robustness_part(result, metrics);
-    for (const char* part : {"groups", "sanity"}) {
-      if (tables.contains(part)) result["parts"][part][name] = tables[part];
-    }
     const ImageOutcomes outcomes = outcomes_of(result);
     result["outcomes"][name] = Shape<ImageOutcomes>::write(outcomes);
     const auto invariants = check_invariants(outcomes, name);
     result["invariants"] = Shape<std::vector<Invariant>>::write(invariants);
-    for (const auto& line : violations_in(invariants)) result.at("warnings").push_back(line);
+    for (const auto& warning : violations_in(invariants)) result["warnings"].push_back(Shape<Warning>::write(warning));
   }
   for (const char* key :
        {"confusion_matrix", "reliability", "robustness", "constant_answer", "curves", "groups", "sanity"})
@@ -175,6 +200,7 @@ json from_result(json result) {
 json from_report(json report) {
   report["schema"] = Result::kSchema;
   report["command"] = "report";
+  give_messages(report);
   report["n"] = report.at("dataset").at("n");
   for (const char* key : {"version", "revision"}) {
     if (!report["environment"].contains(key)) report["environment"][key] = report.value(key, "");

@@ -54,7 +54,7 @@ void visit_fields(Visitor& field, Result& result) {
   field("options", result.options, "of the command, with where each value comes from", options_schema());
   field("seed", result.seed, "of every random number");
   field("environment", result.environment, "program, libraries, processor", Shape<Environment>::schema());
-  field("warnings", result.warnings, "sentences");
+  field("warnings", result.warnings, "of the run, and of what it found");
   field.unless_empty("invariants", result.invariants, "between attacks, and whether they hold");
   field.unless_empty("parts", result.parts, "figures by name, each of every network; absent: not measured",
                      parts_schema());
@@ -106,9 +106,9 @@ void Result::add_model(json description) {
   models.push_back(std::move(description));
 }
 
-void Result::add_warning(const std::string& line) {
-  warnings.push_back(line);
-  warn(line);
+void Result::add_warning(Warning warning) {
+  warn(warning.line());
+  warnings.push_back(std::move(warning));
 }
 
 json to_json(const Metric& metric) {

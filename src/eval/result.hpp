@@ -10,6 +10,7 @@
 #include "eval/image_outcomes.hpp"
 #include "eval/measures/metrics.hpp"
 #include "eval/study/invariants.hpp"
+#include "record/message.hpp"
 
 namespace fercli {
 
@@ -37,7 +38,7 @@ struct Result {
   nlohmann::json options;                 ///< OptionSet::provenance
   uint64_t seed = 0;
   nlohmann::json environment;  ///< an Environment; filled by `to_json` when null
-  std::vector<std::string> warnings;
+  std::vector<Warning> warnings;
   std::vector<Invariant> invariants;
   nlohmann::json parts;  ///< figures by name, each of every model: "clean", "robustness", "groups", …
   std::map<std::string, ImageOutcomes> outcomes;     ///< of each model
@@ -51,7 +52,8 @@ struct Result {
   std::string model_name() const { return model().at("name"); }
 
   /// Keeps it for the JSON and says it on stderr.
-  void add_warning(const std::string& line);
+  void add_warning(Warning warning);
+  void add_warning(const std::string& line) { add_warning(Warning{"", {"", {}, line}}); }
 };
 
 nlohmann::json to_json(const Metric& metric);  ///< {"value", "interval": [low, high], "n"}

@@ -3,7 +3,6 @@
 #include "attacks/engine/mixture.hpp"
 #include "attacks/threat/losses.hpp"
 #include "core/text.hpp"
-#include "record/stored_sentence.hpp"
 
 namespace fercli {
 
@@ -15,8 +14,8 @@ constexpr double kSameLogits = 1e-4, kSumsToOne = 1e-5;
 constexpr double kClearlyMore = 0.002;  ///< 0.2 points
 constexpr int64_t kSteps = 20, kUnboundedSteps = 40, kDraws = 20;
 
-SanityFlag flag_of(const std::string& name, bool raised, const std::string& found) {
-  return {name, raised, found, stored_sentence(name + ".meaning")};
+SanityFlag flag_of(const std::string& name, bool raised, Message found) {
+  return {name, raised, std::move(found), Message::of(name + ".meaning")};
 }
 
 SanityFlag check_randomness(const Classifier& judge, const torch::Tensor& x, const torch::Tensor& y) {
@@ -35,14 +34,15 @@ SanityFlag check_randomness(const Classifier& judge, const torch::Tensor& x, con
     other_verdict = other_verdict || !now.argmax(1).eq(y).equal(logits[0].argmax(1).eq(y));
   }
   return flag_of("randomized-output", other_verdict || difference > kSameLogits,
-                 stored_sentence("randomized-output.found", difference));
+                 Message::of("randomized-output.found", fmt::format("{:.2g}", difference)));
 }
 
 SanityFlag check_softmax(const torch::Tensor& logits) {
   const double least = logits.min().item<double>(), most = logits.max().item<double>();
   const bool probabilities = least >= 0 && most <= 1 && (logits.sum(1) - 1).abs().max().item<double>() < kSumsToOne;
   return flag_of("softmax-output", probabilities,
-                 stored_sentence(probabilities ? "softmax-output.found-raised" : "softmax-output.found", least, most));
+                 Message::of(probabilities ? "softmax-output.found-raised" : "softmax-output.found",
+                             fmt::format("{:.3g}", least), fmt::format("{:.3g}", most)));
 }
 
 SanityFlag check_gradients(const Classifier& judge, const torch::Tensor& x, const torch::Tensor& y) {
@@ -51,11 +51,11 @@ SanityFlag check_gradients(const Classifier& judge, const torch::Tensor& x, cons
   const auto zero = gradient.abs().flatten(1).amax(1).eq(0).sum().item<int64_t>();
   const auto saturated = saturates_cross_entropy(line.logits, y).sum().item<int64_t>();
   SanityFlag flag =
-      flag_of("zero-gradients", zero + saturated > 0, stored_sentence("zero-gradients.found", zero, x.size(0)));
+      flag_of("zero-gradients", zero + saturated > 0, Message::of("zero-gradients.found", zero, x.size(0)));
   if (saturated > 0) {
-    flag.found = stored_sentence("zero-gradients.found-saturated", zero, x.size(0), saturated,
-                                 line.logits.abs().max().item<double>());
-    if (zero == 0) flag.meaning = stored_sentence("zero-gradients.meaning-saturated");
+    flag.found = Message::of("zero-gradients.found-saturated", zero, x.size(0), saturated,
+                             fmt::format("{:.3g}", line.logits.abs().max().item<double>()));
+    if (zero == 0) flag.meaning = Message::of("zero-gradients.meaning-saturated");
   }
   return flag;
 }
@@ -67,13 +67,13 @@ SanityFlag check_unbounded(const Classifier& classifier, const AttackInput& inpu
   const auto found = make_attack("pgd", settings, Norm::Linf, false)
                          ->run(classifier, {Norm::Linf, 1}, input, Rng(seed).split("sanity"));
   const int64_t left = found.success.logical_not().sum().item<int64_t>();
-  return flag_of("unbounded-eps", left > 0, stored_sentence("unbounded-eps.found", left, input.x.size(0)));
+  return flag_of("unbounded-eps", left > 0, Message::of("unbounded-eps.found", left, input.x.size(0)));
 }
 
 /// Attacks of a random network are judged by its mean answer.
 SanityFlag check_expectation(const Classifier& classifier, const AttackInput& input, const ThreatModel& threat,
                              uint64_t seed, bool random) {
-  SanityFlag flag = flag_of("eot-changes-verdict", false, stored_sentence("eot-changes-verdict.not-asked"));
+  SanityFlag flag = flag_of("eot-changes-verdict", false, Message::of("eot-changes-verdict.not-asked"));
   if (!random) return flag;
   const auto views = expectation_over("model", kDraws, std::make_shared<Classifier>(classifier), seed);
   const Classifier mean = mixture(views, Joining::Logits, input.x.sizes().slice(1).vec());
@@ -89,7 +89,7 @@ SanityFlag check_expectation(const Classifier& classifier, const AttackInput& in
     return input.goal.reached(mean.logits(found.x_adv)).sum().item<int64_t>();
   };
   const int64_t single = broken_along(classifier), averaged = broken_along(mean);
-  flag.found = stored_sentence("eot-changes-verdict.found", single, input.x.size(0), averaged, kDraws);
+  flag.found = Message::of("eot-changes-verdict.found", single, input.x.size(0), averaged, kDraws);
   flag.raised = static_cast<double>(averaged - single) > kClearlyMore * static_cast<double>(input.x.size(0));
   return flag;
 }
@@ -115,7 +115,8 @@ SanityFlag check_loss(const Classifier& classifier, const AttackInput& input, co
     return sum / static_cast<double>(quarter);
   };
   const double early = mean_of(0), late = mean_of(losses.size() - quarter);
-  return flag_of("loss-not-rising", !(late > early), stored_sentence("loss-not-rising.found", early, late));
+  return flag_of("loss-not-rising", !(late > early),
+                 Message::of("loss-not-rising.found", fmt::format("{:.4g}", early), fmt::format("{:.4g}", late)));
 }
 
 int64_t robust_at(const Ledger& robustness, const std::vector<const AttackRecord*>& attacks, int64_t budget) {
@@ -127,29 +128,30 @@ int64_t robust_at(const Ledger& robustness, const std::vector<const AttackRecord
 /// Do the attacks that should be weaker leave clearly fewer images standing at some budget?
 SanityFlag compare(const std::string& name, const Ledger& robustness, const Trial& plan,
                    const std::vector<const AttackRecord*>& weaker, const std::vector<const AttackRecord*>& stronger) {
-  SanityFlag flag = flag_of(name, false, stored_sentence("compared.not-asked"));
+  SanityFlag flag = flag_of(name, false, Message::of("compared.not-asked"));
   if (weaker.empty() || stronger.empty()) return flag;
-  flag.found = stored_sentence("compared.no");
+  flag.found = Message::of("compared.no");
   for (size_t budget = 0; budget < plan.ladder.size() && !flag.raised; ++budget) {
     const double images = static_cast<double>(robustness.size());
     const double weak = static_cast<double>(robust_at(robustness, weaker, static_cast<int64_t>(budget))) / images;
     const double strong = static_cast<double>(robust_at(robustness, stronger, static_cast<int64_t>(budget))) / images;
     if (strong - weak <= kClearlyMore) continue;
     flag.raised = true;
-    flag.found = stored_sentence("compared.found", 100 * weak, 100 * strong, plan.ladder[budget].text);
+    flag.found = Message::of("compared.found", fmt::format("{:.1f}", 100 * weak), fmt::format("{:.1f}", 100 * strong),
+                             plan.ladder[budget].text);
   }
   return flag;
 }
 
 SanityFlag check_square(const Ledger& robustness) {
-  SanityFlag flag = flag_of("square-after-white-box", false, stored_sentence("square-after-white-box.not-asked"));
+  SanityFlag flag = flag_of("square-after-white-box", false, Message::of("square-after-white-box.not-asked"));
   for (const auto& attack : robustness.attacks) {
     for (size_t stage = 1; stage < attack.stages.size(); ++stage) {
       if (attack.stages[stage] != "square") continue;
       const auto broken = attack.stage.eq(static_cast<int64_t>(stage)).sum().item<int64_t>();
       const double share = static_cast<double>(broken) / static_cast<double>(robustness.size());
       flag.raised = flag.raised || share > kClearlyMore;
-      flag.found = stored_sentence("square-after-white-box.found", broken, robustness.size());
+      flag.found = Message::of("square-after-white-box.found", broken, robustness.size());
     }
   }
   return flag;
@@ -171,7 +173,7 @@ SanityFlag check_targets(const Trial& plan, int64_t classes) {
   const int64_t asked = targets_asked(plan.settings);
   return flag_of(
       "too-many-targets", asked > classes - 1,
-      stored_sentence("too-many-targets.found", asked > 0 ? asked : std::min<int64_t>(9, classes - 1), classes - 1));
+      Message::of("too-many-targets.found", asked > 0 ? asked : std::min<int64_t>(9, classes - 1), classes - 1));
 }
 
 }  // namespace
@@ -218,6 +220,16 @@ std::vector<SanityFlag> check_sanity(const Classifier& classifier, const Dataset
                              {plan.norm, plan.ladder.back().eps}, plan.seed);
   for (auto& flag : compare_attacks(robustness, plan, classifier.classes().size())) flags.push_back(std::move(flag));
   return flags;
+}
+
+std::vector<Warning> warnings_of(const std::vector<SanityFlag>& flags, const std::string& model) {
+  std::vector<Warning> warnings;
+  for (const auto& flag : flags) {
+    if (!flag.raised) continue;
+    const auto text = fmt::format("{}: {}; {}", flag.name, flag.found.text, flag.meaning.text);
+    warnings.push_back({model, {kFlagRaised, {flag.name}, text}});
+  }
+  return warnings;
 }
 
 }  // namespace fercli

@@ -5,6 +5,7 @@
 
 #include "eval/campaign/campaign.hpp"
 #include "record/fields.hpp"
+#include "record/message.hpp"
 
 namespace fercli {
 
@@ -12,8 +13,8 @@ namespace fercli {
 struct SanityFlag {
   std::string name;     ///< "zero-gradients"
   bool raised = false;  ///< something is wrong
-  std::string found;    ///< what was seen, with numbers
-  std::string meaning;  ///< what it means for the figures
+  Message found;        ///< what was seen, with numbers
+  Message meaning;      ///< what it means for the figures
 };
 
 template <class Visitor>
@@ -48,5 +49,8 @@ std::vector<SanityFlag> compare_attacks(const Ledger& robustness, const Trial& p
 /// All of it for one evaluation, on at most 32 of its rightly classified images.
 std::vector<SanityFlag> check_sanity(const Classifier& classifier, const Dataset& dataset, const Ledger& robustness,
                                      const Trial& plan);
+
+/// Of those that are raised, with the key `kFlagRaised`.
+std::vector<Warning> warnings_of(const std::vector<SanityFlag>& flags, const std::string& model = "");
 
 }  // namespace fercli

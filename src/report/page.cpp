@@ -78,8 +78,10 @@ Text Page::text(const View& view) const {
   return {Span{words, Span::Style::Plain, view.pointer(), "text"}};
 }
 
-Text Page::translated(const View& view) const {
-  return {Span{translate(view.text(), language()), Span::Style::Plain, view.pointer(), "sentence"}};
+Text Page::message(const View& view) const {
+  Message message{view.at("key").text(), {}, view.at("text").text()};
+  for (const auto& value : view.at("values").elements()) message.values.push_back(value.text());
+  return {Span{words_of(message, language()), Span::Style::Plain, view.pointer(), "sentence"}};
 }
 
 std::vector<std::string> Page::class_list(const View& part) const {

@@ -38,9 +38,8 @@ class Page {
   Text say(const std::string& key, const Phrases& values = {}) const;
 
   Text number(const View& view, NumberFormat format) const;
-  Text text(const View& view) const;  ///< a text, or a number as JSON writes it
-  Text translated(
-      const View& view) const;  ///< a sentence of the JSON, translated where `stored_sentences` has its form
+  Text text(const View& view) const;     ///< a text, or a number as JSON writes it
+  Text message(const View& view) const;  ///< a Message of the JSON, in the report's language
   Text class_name(const View& view) const;
   std::string class_words(const std::string& name) const;
 

@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <optional>
+#include <algorithm>
 #include <stdexcept>
 
 namespace fercli {
@@ -184,22 +184,11 @@ void take_apart(const std::string& text, OnWords words, OnPlace place) {
   if (begin < text.size()) words(text.substr(begin));
 }
 
-/// What stands at each place of the form; none: the text is not of that form.
-std::optional<std::vector<std::string>> values_in(const std::string& text, const std::string& form) {
-  std::vector<std::string> between{""}, values;
-  take_apart(
-      form, [&](const std::string& words) { between.back() = words; },
-      [&](const std::string&) { between.emplace_back(); });
-  size_t place = 0;
-  for (size_t i = 0; i < between.size(); ++i) {
-    const bool last = i > 0 && i + 1 == between.size();
-    const size_t found = i == 0 ? 0 : last ? text.size() - between[i].size() : text.find(between[i], place);
-    if (found < place || found > text.size() || text.compare(found, between[i].size(), between[i]) != 0) return {};
-    if (i > 0) values.push_back(text.substr(place, found - place));
-    place = found + between[i].size();
-  }
-  if (place != text.size()) return {};
-  return values;
+/// French writes 0.5 as 0,5. What is no number stays as it is.
+std::string in_french(std::string value) {
+  const bool number = value.find_first_not_of("+-.0123456789e") == std::string::npos;
+  if (number) std::replace(value.begin(), value.end(), '.', ',');
+  return value;
 }
 
 template <class Value>
@@ -235,19 +224,17 @@ Text phrase_of(const std::string& key, const std::string& language, const Phrase
   return result;
 }
 
-std::string translate(const std::string& english, const std::string& language) {
-  if (language != "fr") return english;
-  for (const auto& [key, wording] : stored_sentences()) {
-    const auto values = values_in(english, wording.english);
-    if (!values) continue;
-    std::string result;
-    auto next = values->begin();
-    take_apart(
-        with_hard_spaces(wording.french), [&](const std::string& words) { result += words; },
-        [&](const std::string&) { result += *next++; });
-    return result;
-  }
-  return english;
+std::string words_of(const Message& message, const std::string& language) {
+  const auto found = message_wordings().find(message.key);
+  if (language != "fr" || found == message_wordings().end()) return message.text;
+  const std::string french = with_hard_spaces(found->second.french);
+  if (places_in(french).size() != message.values.size()) return message.text;
+  std::string result;
+  auto value = message.values.begin();
+  take_apart(
+      french, [&](const std::string& words) { result += words; },
+      [&](const std::string&) { result += in_french(*value++); });
+  return result;
 }
 
 bool is_text(const std::string& key) {

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "core/registry.hpp"
-#include "record/stored_sentence.hpp"
+#include "record/message.hpp"
 #include "report/document.hpp"
 
 namespace fercli {
@@ -35,8 +35,8 @@ using Phrases = std::vector<std::pair<std::string, Text>>;
 std::string words_of(const std::string& key, const std::string& language, const Words& values = {});
 Text phrase_of(const std::string& key, const std::string& language, const Phrases& values = {});
 
-/// A sentence of the JSON in the report's language; unchanged where none of `stored_sentences` has its form.
-std::string translate(const std::string& english, const std::string& language);
+/// A message of the JSON in the report's language; in English where its key has no wording.
+std::string words_of(const Message& message, const std::string& language);
 
 /// The text before its places are filled.
 std::string text_template(const std::string& key, const std::string& language);

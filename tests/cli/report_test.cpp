@@ -275,7 +275,10 @@ TEST_F(ReportCommand, AViolatedInvariantIsAWarningOnTop) {
   const auto run = run_in_process({"report", file("violated.json"), "--out", file("violated")});
   EXPECT_EQ(run.exit_code, 0) << run.err;
   EXPECT_THAT(run.err, HasSubstr("pgd <= fgsm does not hold at Linf eps 1/255"));
-  EXPECT_THAT(saved("violated").at("warnings").at(0).get<std::string>(), HasSubstr("pgd <= fgsm does not hold"));
+  const json warning = saved("violated").at("warnings").at(0);
+  EXPECT_EQ(warning.at("model"), "standard");
+  EXPECT_EQ(warning.at("key"), "invariants.violated");
+  EXPECT_THAT(warning.at("text").get<std::string>(), HasSubstr("pgd <= fgsm does not hold"));
   text = read_file(file("violated/report.md"));
   EXPECT_LT(text.find("contradict each other"), text.find("## Summary"));
 }

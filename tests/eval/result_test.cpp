@@ -26,7 +26,7 @@ Result sample() {
   result.threat_model = {{"norm", "Linf"}, {"eps", "8/255"}};
   result.options = {{"seed", {{"value", "7"}, {"source", "command line"}}}};
   result.seed = 7;
-  result.warnings = {"beware"};
+  result.warnings = {{"net", {"no-training-images", {}, "beware"}}, {"", {"", {}, "careful"}}};
   result.parts["clean"]["net"] = {{"confusion_matrix", {{1, 0}, {1, 0}}}};
   result.per_image.resize(2);
   result.per_image[0].id = "one";

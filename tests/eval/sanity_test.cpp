@@ -61,8 +61,8 @@ std::map<std::string, bool> raised(const Classifier& classifier) {
   const auto labels = honest().logits(to_float(images())).argmax(1);
   std::map<std::string, bool> flags;
   for (const auto& flag : check_network(classifier, images(), labels, {Norm::Linf, 8 / 255.0}, 1)) {
-    EXPECT_NE(flag.found, "") << flag.name;
-    EXPECT_NE(flag.meaning, "") << flag.name;
+    EXPECT_NE(flag.found.text, "") << flag.name;
+    EXPECT_NE(flag.meaning.text, "") << flag.name;
     flags[flag.name] = flag.raised;
   }
   return flags;
@@ -72,7 +72,7 @@ std::map<std::string, bool> raised(const Classifier& classifier) {
 std::string meaning_of(const Classifier& classifier, const std::string& name, double eps = 8 / 255.0) {
   const auto labels = honest().logits(to_float(images())).argmax(1);
   for (const auto& flag : check_network(classifier, images(), labels, {Norm::Linf, eps}, 1)) {
-    if (flag.name == name) return flag.raised ? flag.meaning : "not raised";
+    if (flag.name == name) return flag.raised ? flag.meaning.text : "not raised";
   }
   return "no such flag";
 }

@@ -13,7 +13,8 @@
 #include "core/files.hpp"
 #include "core/text.hpp"
 #include "data/label_set.hpp"
-#include "record/stored_sentence.hpp"
+#include "record/fields.hpp"
+#include "record/message.hpp"
 #include "report/number_format.hpp"
 #include "report/texts.hpp"
 #include "tests/cli/run_program.hpp"
@@ -141,7 +142,7 @@ void expect_shows(const Shown& shown, const json& report, const std::string& lan
   } else if (shown.format == "class") {
     EXPECT_EQ(shown.text, display_name(value, language));
   } else if (shown.format == "sentence") {
-    EXPECT_EQ(shown.text, translate(value, language));
+    EXPECT_EQ(shown.text, words_of(Shape<Message>::read(value), language));
   } else {
     EXPECT_EQ(shown.format, "text");
     EXPECT_EQ(shown.text, value.is_string() ? value.get<std::string>() : value.dump());
@@ -245,10 +246,12 @@ std::string own_words(std::string html) {
 
 TEST(Report, InFrenchHasNoEnglish) {
   json report = small_report();
-  for (const auto& [key, wording] : stored_sentences()) {
+  for (const auto& [key, wording] : message_wordings()) {
+    const std::vector<std::string> values(places_in(wording.english).size(), "1.5");
+    const json message = Shape<Message>::write({key, values, wording.english});
     report["parts"]["sanity"]["standard"].push_back(
-        {{"flag", key}, {"raised", true}, {"found", wording.english}, {"meaning", wording.english}});
-    report["warnings"].push_back(wording.english);
+        {{"flag", key}, {"raised", true}, {"found", message}, {"meaning", message}});
+    report["warnings"].push_back(message);
   }
   static const std::regex english(
       "\\b(the|of|is|are|was|be|and|with|at|which|no|not|by|for|each|from|than|in|to|it|that)\\b");
@@ -303,6 +306,15 @@ TEST(Report, ContradictionsAndWarningsStandAboveTheVerdict) {
   EXPECT_LT(other, verdict);
   EXPECT_NE(verdict, std::string::npos);
   EXPECT_EQ(html.find("does not hold at"), std::string::npos) << "said once";
+  EXPECT_EQ(pieces(html, "standard: <span data-json=\"/parts/sanity/standard/1/flag\"", ">").size(), 1u);
+  EXPECT_THAT(html, Not(HasSubstr("/warnings/1"))) << "said once";
+  EXPECT_THAT(without_tags(html), HasSubstr("robust: careful"));
+}
+
+TEST(Report, AWarningThatIsNoMessageIsRefusedByItsPlace) {
+  json report = small_report();
+  report["warnings"] = {"careful"};
+  EXPECT_THAT(test::message_of([&] { render(report); }), HasSubstr("/warnings/0 is \"careful\", not an object"));
 }
 
 TEST(Report, SaysThatNothingIsWrongOnlyWhenThatWasChecked) {
@@ -391,7 +403,7 @@ TEST(Report, NetworksWhoseNamesDifferInSignsAloneHavePicturesOfTheirOwn) {
 
 TEST(Report, NamesFromOutsideAreNoMarkup) {
   json report = small_report();
-  report["warnings"] = {"<b>bold</b> & \"quoted\" | *starred*"};
+  report["warnings"] = {{{"text", "<b>bold</b> & \"quoted\" | *starred*"}}};
   const auto rendered = render(report);
   EXPECT_THAT(rendered.html, HasSubstr("&lt;b&gt;bold&lt;/b&gt; &amp; &quot;quoted&quot;"));
   EXPECT_THAT(rendered.html, HasSubstr("drawn &lt;faces&gt;"));

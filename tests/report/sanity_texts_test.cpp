@@ -1,4 +1,4 @@
-// The checks of an evaluation speak English in the JSON; a French report says the same in French.
+// What the checks of an evaluation say in the JSON, a French report says in French.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -15,8 +15,10 @@ constexpr int64_t kSide = 16, kImages = 8;
 void expect_french(const std::vector<SanityFlag>& flags) {
   ASSERT_FALSE(flags.empty());
   for (const auto& flag : flags) {
-    for (const auto& sentence : {flag.found, flag.meaning})
-      EXPECT_NE(translate(sentence, "fr"), sentence) << flag.name << " has no French";
+    for (const auto& message : {flag.found, flag.meaning}) {
+      EXPECT_EQ(words_of(message, "en"), message.text);
+      EXPECT_NE(words_of(message, "fr"), message.text) << flag.name << " has no French";
+    }
   }
 }
 

@@ -1,23 +1,13 @@
 #include "report/texts.hpp"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <set>
 
-#include "record/stored_sentence.hpp"
-
 namespace fercli {
 
 namespace {
-
-/// "{} of {} images" with values: "#1 of #2 images".
-std::string with_values(std::string form) {
-  int value = 0;
-  for (size_t open = form.find('{'); open != std::string::npos; open = form.find('{')) {
-    form.replace(open, form.find('}') + 1 - open, "#" + std::to_string(++value));
-  }
-  return form;
-}
 
 TEST(ReportTexts, BothLanguagesHaveTheSamePlaces) {
   for (const auto& key : text_keys()) {
@@ -38,27 +28,34 @@ TEST(ReportTexts, AKeyHasOneText) {
   EXPECT_EQ(words_of("regions.title", "en"), "What matters in the face");
 }
 
-TEST(ReportTexts, StoredSentencesOfEachFormAreSaidInFrenchWithTheSameValues) {
-  std::set<std::string> french;
-  for (const auto& [key, wording] : stored_sentences()) {
-    const std::string stored = with_values(wording.english), said = translate(stored, "fr");
-    EXPECT_EQ(translate(stored, "en"), stored);
-    EXPECT_NE(said, stored) << key;
-    EXPECT_TRUE(french.insert(said).second) << key << " is taken for another sentence: " << said;
-    const size_t values = places_in(wording.english).size();
-    EXPECT_EQ(places_in(wording.french).size(), values) << key;
-    size_t place = 0;
-    for (size_t i = 1; i <= values && place != std::string::npos; ++i)
-      place = said.find("#" + std::to_string(i), place);
-    EXPECT_NE(place, std::string::npos) << said << " has not the values of: " << stored;
+TEST(ReportTexts, MessagesHaveTheSameValuesInBothLanguages) {
+  for (const auto& [key, wording] : message_wordings()) {
+    EXPECT_EQ(places_in(wording.french).size(), places_in(wording.english).size()) << key;
+    EXPECT_STRNE(wording.french, wording.english);
   }
+  const Message message = Message::of("zero-gradients.found-saturated", 3, 32, 1, "1.5e+03");
+  EXPECT_EQ(message.values, (std::vector<std::string>{"3", "32", "1", "1.5e+03"}));
+  EXPECT_EQ(message.text,
+            "the gradient is zero at 3 of 32 images, that of the float32 cross-entropy at 1 (logits up to 1.5e+03)");
+  EXPECT_EQ(words_of(message, "en"), message.text);
+  EXPECT_EQ(words_of(message, "fr"),
+            "le gradient est nul en 3 images sur 32, celui de l’entropie croisée en float32 en 1 (logits jusqu’à "
+            "1,5e+03)");
 }
 
-TEST(ReportTexts, OtherSentencesOfTheJsonStayAsTheyAre) {
-  for (const char* other : {"now", "", "the gradient is zero", "something else: 3 of 32 images"}) {
-    EXPECT_EQ(translate(other, "fr"), other);
+TEST(ReportTexts, MessagesWriteDecimalsAsTheLanguageDoesAndLeaveNamesAlone) {
+  EXPECT_EQ(words_of(Message::of("softmax-output.found", "-0.25", "8"), "fr"),
+            "les sorties sont dans [-0,25\u202f; 8]");
+  EXPECT_THAT(words_of(Message::of("transfer-left-out", "net-1.5, other"), "fr"),
+              testing::HasSubstr("entre net-1.5, other est omis"));
+}
+
+TEST(ReportTexts, OfAMessageWithoutWordingOrItsValuesTheTextIsShown) {
+  for (const Message& message : {Message{"", {}, "careful"}, Message{"of a later version", {"3"}, "careful"},
+                                 Message{"zero-gradients.found", {"3"}, "careful"}}) {
+    EXPECT_EQ(words_of(message, "fr"), "careful") << message.key;
   }
-  EXPECT_EQ(translate("outputs lie in [0, 1] and sum to 1", "fr"), "les sorties sont dans [0, 1] et leur somme est 1");
+  EXPECT_THROW(Message::of("no such message"), std::out_of_range);
 }
 
 }  // namespace

@@ -234,7 +234,8 @@ Subject attack_model(const Arguments& a, const std::string& name, const OptionSe
   if (work.ledgers_only()) return {std::move(report), exit_code, classifier, std::move(dataset)};
   if (place && report.keeps_images) write_adversarial(report.outcome.images, work_folder);
   Result& result = report.result = summarise(report.outcome, report.selection, report.plan, report.classes);
-  result.warnings.insert(result.warnings.begin(), warnings.begin(), warnings.end());
+  const auto kept = plain_warnings(warnings);
+  result.warnings.insert(result.warnings.begin(), kept.begin(), kept.end());
   result.options = recorded_options(options);
   result.dataset = describe_dataset(dataset, split);
   result.add_model(describe_model(checkpoint, name));

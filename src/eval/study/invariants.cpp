@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "core/text.hpp"
-#include "record/stored_sentence.hpp"
+#include "record/fields.hpp"
 
 namespace fercli {
 
@@ -148,26 +148,27 @@ std::vector<Invariant> check_invariants(const ImageOutcomes& outcomes, const std
   for (auto& invariant : list) {
     invariant.model = model;
     const bool certified = invariant.name.compare(0, kChain[0].size(), kChain[0]) == 0;
-    if (certified && !invariant.holds) invariant.note = stored_sentence("invariants.certified");
+    if (certified && !invariant.holds) invariant.note = Message::of("invariants.certified");
   }
   return list;
 }
 
 namespace {
 
-std::string describe_violation(const Invariant& invariant) {
+Warning violation_of(const Invariant& invariant) {
   const auto& [name, model, norm, eps, n, values, holds, note] = invariant;
-  std::string text = fmt::format("{}: {} does not hold at {} eps {}: {:.1f} % against {:.1f} % of the same {} images",
-                                 model, name, norm, eps, 100 * values.at(0), 100 * values.at(1), n);
-  return note ? text + "; " + *note : text;
+  std::string text = fmt::format("{} does not hold at {} eps {}: {:.1f} % against {:.1f} % of the same {} images", name,
+                                 norm, eps, 100 * values.at(0), 100 * values.at(1), n);
+  if (note) text += "; " + note->text;
+  return {model, {kInvariantViolated, {name, norm, eps}, text}};
 }
 
 }  // namespace
 
-std::vector<std::string> violations_in(const std::vector<Invariant>& invariants) {
-  std::vector<std::string> found;
+std::vector<Warning> violations_in(const std::vector<Invariant>& invariants) {
+  std::vector<Warning> found;
   for (const auto& invariant : invariants) {
-    if (!invariant.holds) found.push_back(describe_violation(invariant));
+    if (!invariant.holds) found.push_back(violation_of(invariant));
   }
   return found;
 }

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "eval/image_outcomes.hpp"
+#include "record/message.hpp"
 
 namespace fercli {
 
@@ -17,7 +18,7 @@ struct Invariant {
   int64_t n = 0;
   std::vector<double> values;
   bool holds = true;
-  std::optional<std::string> note;
+  std::optional<Message> note;
 };
 
 template <class Visitor>
@@ -34,8 +35,8 @@ void visit_fields(Visitor& field, Invariant& invariant) {
 
 std::vector<Invariant> check_invariants(const ImageOutcomes& outcomes, const std::string& model);
 
-/// Of those that do not hold: "standard: autoattack <= pgd does not hold at Linf eps 4/255: 12.0 % against 11.5 % of
-/// 200 images".
-std::vector<std::string> violations_in(const std::vector<Invariant>& invariants);
+/// Of those that do not hold, with the key `kInvariantViolated`: "autoattack <= pgd does not hold at Linf eps 4/255:
+/// 12.0 % against 11.5 % of the same 200 images".
+std::vector<Warning> violations_in(const std::vector<Invariant>& invariants);
 
 }  // namespace fercli

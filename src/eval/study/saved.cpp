@@ -11,8 +11,8 @@
 #include "core/reason.hpp"
 #include "core/text.hpp"
 #include "eval/result.hpp"
-#include "record/shape.hpp"
-#include "record/stored_sentence.hpp"
+#include "record/fields.hpp"
+#include "record/message.hpp"
 
 namespace fercli {
 
@@ -29,10 +29,9 @@ json report_of(const json& result) {
   for (const char* key : {"schema", "n", "dataset", "models", "options", "seed", "environment", "parts", "outcomes"})
     report[key] = result.at(key);
   if (result.contains("invariants")) report["invariants"] = result["invariants"];
-  const std::string prefix = report["models"].at(0).at("name").get<std::string>() + ": ";
-  for (const auto& warning : result.at("warnings")) {
-    const auto line = warning.get<std::string>();
-    report["warnings"].push_back(line.compare(0, prefix.size(), prefix) == 0 ? line : prefix + line);
+  for (json warning : result.at("warnings")) {
+    warning.emplace("model", report["models"].at(0).at("name"));
+    report["warnings"].push_back(std::move(warning));
   }
   return report;
 }
@@ -163,8 +162,7 @@ void rename_model(json& report, const std::string& from, const std::string& to) 
   for (auto& model : report["models"]) rename(model["name"]);
   for (auto& invariant : report["invariants"]) rename(invariant["model"]);
   for (auto& warning : report["warnings"]) {
-    const auto words = warning.get<std::string>();
-    if (words.compare(0, from.size() + 2, from + ": ") == 0) warning = to + words.substr(from.size());
+    if (warning.contains("model")) rename(warning["model"]);
   }
   if (report.contains("outcomes")) rename_key(report["outcomes"], from, to);
   for (auto& [part, of_models] : report["parts"].items()) {
@@ -203,7 +201,8 @@ void add_report(json& report, const json& other) {
     } else if (!report["parts"].contains(part)) {
       report["parts"][part] = of_models;
     } else {
-      report["warnings"].push_back(stored_sentence("transfer-left-out", join(names_of(other), ", ")));
+      report["warnings"].push_back(
+          Shape<Message>::write(Message::of("transfer-left-out", join(names_of(other), ", "))));
     }
   }
 }

@@ -18,6 +18,7 @@
 #include "eval/campaign/estimate.hpp"
 #include "eval/measures/subset.hpp"
 #include "eval/result.hpp"
+#include "eval/sanity.hpp"
 #include "eval/study/invariants.hpp"
 #include "eval/study/part.hpp"
 #include "models/checkpoint.hpp"
@@ -355,27 +356,28 @@ class Study {
 
   void add_warnings(json& document, const std::map<std::string, ImageOutcomes>& outcomes) const {
     std::vector<Invariant> invariants;
-    auto& warnings = document["warnings"] = json::array();
+    std::vector<Warning> warnings;
+    const auto add = [&](const std::vector<Warning>& more) {
+      warnings.insert(warnings.end(), more.begin(), more.end());
+    };
     for (const auto& model : models_) {
-      for (auto& invariant : check_invariants(outcomes.at(model.name), model.name))
-        invariants.push_back(std::move(invariant));
+      auto of_model = check_invariants(outcomes.at(model.name), model.name);
+      add(violations_in(of_model));
+      for (auto& invariant : of_model) invariants.push_back(std::move(invariant));
     }
-    for (const auto& line : violations_in(invariants)) warnings.push_back(line);
     document["invariants"] = Shape<std::vector<Invariant>>::write(invariants);
     for (const auto& model : models_) {
-      for (const auto& line : model.warnings) warnings.push_back(model.name + ": " + line);
-      for (const auto& flag : document["parts"].value("sanity", json::object()).value(model.name, json::array())) {
-        if (!flag.at("raised").get<bool>()) continue;
-        warnings.push_back(fmt::format("{}: {}: {}; {}", model.name, flag.at("flag").get<std::string>(),
-                                       flag.at("found").get<std::string>(), flag.at("meaning").get<std::string>()));
-      }
+      add(plain_warnings(model.warnings, model.name));
+      add(warnings_of(Shape<std::vector<SanityFlag>>::read(
+                          document["parts"].value("sanity", json::object()).value(model.name, json::array())),
+                      model.name));
     }
     for (const auto& job : jobs_) {
-      if (!job.value.at("figures").is_object()) continue;
-      for (const auto& line : job.value.at("figures").value("warnings", json::array())) {
-        warnings.push_back(models_[job.model].name + ": " + line.get<std::string>());
-      }
+      const json& figures = job.value.at("figures");
+      if (!figures.is_object()) continue;
+      add(plain_warnings(figures.value("warnings", std::vector<std::string>{}), models_[job.model].name));
     }
+    document["warnings"] = Shape<std::vector<Warning>>::write(warnings);
   }
 
   const std::vector<StudyModel>& models_;

@@ -14,11 +14,10 @@ Table flags_table(const Page& page, const View& flags) {
               {}};
   for (const auto& flag : flags.elements()) {
     const bool raised = flag.at("raised").flag();
-    const View found = flag.at("found") ? flag.at("found") : flag.at("value");
     table.rows.push_back({{page.text(flag.at("flag"))},
                           {page.say(raised ? "sanity.raised" : "sanity.fine"), raised},
-                          {found.json().is_string() ? page.translated(found) : page.text(found), false, true},
-                          {page.translated(flag.at("meaning")), false, true}});
+                          {page.message(flag.at("found")), false, true},
+                          {page.message(flag.at("meaning")), false, true}});
   }
   return table;
 }

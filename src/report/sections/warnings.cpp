@@ -1,6 +1,4 @@
 // On top of everything: what does not add up, and what the evaluation itself warns of.
-#include <algorithm>
-
 #include "report/section.hpp"
 
 namespace fercli::warnings_section {
@@ -10,7 +8,6 @@ namespace {
 struct Warnings {
   std::vector<Text> contradictions;  ///< between figures that are about the same thing
   std::vector<Text> others;
-  std::vector<std::string> said;  ///< how lines of the report's own list begin that say the same
 };
 
 /// "standard: pgd <= fgsm, eps 4/255: 12.0 % / 10.0 % (n = 60)".
@@ -21,7 +18,7 @@ Text violation(const Page& page, const View& invariant) {
   text = text + plain(": ") + page.values(invariant.at("values"));
   if (invariant.at("n"))
     text = text + plain(" (n = ") + page.number(invariant.at("n"), NumberFormat::Count) + plain(")");
-  if (invariant.at("note")) text = text + plain("; ") + page.translated(invariant.at("note"));
+  if (invariant.at("note")) text = text + plain("; ") + page.message(invariant.at("note"));
   return text;
 }
 
@@ -30,7 +27,6 @@ void add_violations(const Page& page, Warnings& warnings) {
     if (invariant.at("holds").flag()) continue;
     auto& list = invariant.at("note") ? warnings.others : warnings.contradictions;
     list.push_back(violation(page, invariant));
-    warnings.said.push_back(invariant.at("model").text() + ": " + invariant.at("name").text() + " does not hold");
   }
 }
 
@@ -39,19 +35,17 @@ void add_flags(const Page& page, Warnings& warnings) {
     for (const auto& flag : flags.elements()) {
       if (!flag.at("raised").flag()) continue;
       warnings.others.push_back(plain(model + ": ") + page.text(flag.at("flag")) + plain(" – ") +
-                                page.translated(flag.at("meaning")));
-      warnings.said.push_back(model + ": " + flag.at("flag").text() + ": ");
+                                page.message(flag.at("meaning")));
     }
   }
 }
 
-void add_lines(const Page& page, Warnings& warnings) {
-  for (const auto& line : page.report().at("warnings").elements()) {
-    const std::string words = line.text();
-    const bool known = std::any_of(warnings.said.begin(), warnings.said.end(), [&](const std::string& beginning) {
-      return words.compare(0, beginning.size(), beginning) == 0;
-    });
-    if (!known) warnings.others.push_back(page.translated(line));
+/// But for those that say again what a violated invariant or a raised flag says.
+void add_others(const Page& page, Warnings& warnings) {
+  for (const auto& warning : page.report().at("warnings").elements()) {
+    const std::string key = warning.at("key").text(), model = warning.at("model").text();
+    if (key == kInvariantViolated || key == kFlagRaised) continue;
+    warnings.others.push_back(plain(model.empty() ? "" : model + ": ") + page.message(warning));
   }
 }
 
@@ -59,7 +53,7 @@ std::vector<Block> write(const Page& page) {
   Warnings warnings;
   add_violations(page, warnings);
   add_flags(page, warnings);
-  add_lines(page, warnings);
+  add_others(page, warnings);
   std::vector<Block> blocks;
   if (!warnings.contradictions.empty()) {
     blocks.push_back(Callout{Callout::Kind::Alarm, page.say("warnings.violated"), warnings.contradictions});

@@ -85,7 +85,9 @@ std::vector<Invariant> invariants_of(const json& outcomes) {
 }
 
 std::vector<std::string> violations(const json& outcomes) {
-  return violations_in(invariants_of(outcomes));
+  std::vector<std::string> lines;
+  for (const auto& warning : violations_in(invariants_of(outcomes))) lines.push_back(warning.line());
+  return lines;
 }
 
 TEST(Invariants, HoldWhereStrongerAttacksLeaveLess) {
@@ -149,7 +151,7 @@ json report_with(const json& outcomes, const std::string& name = "net") {
           {"options", json::object()},
           {"seed", 0},
           {"environment", json::object()},
-          {"warnings", {name + ": careful"}}};
+          {"warnings", {{{"model", name}, {"text", "careful"}}}}};
 }
 
 TEST(PairedModels, PairsEveryConditionThatBothModelsHave) {
@@ -248,7 +250,8 @@ TEST(MergedReports, HoldAllModelsUnderNamesOfTheirOwn) {
   EXPECT_TRUE(merged.at("parts").at("clean").contains("net-2"));
   EXPECT_TRUE(merged.at("parts").at("cost").at("clean").contains("net-2"));
   EXPECT_EQ(merged.at("outcomes").size(), 2u);
-  EXPECT_EQ(merged.at("warnings"), json({"net: careful", "net-2: careful"}));
+  EXPECT_EQ(merged.at("warnings"),
+            json({{{"model", "net"}, {"text", "careful"}}, {{"model", "net-2"}, {"text", "careful"}}}));
 }
 
 TEST(MergedReports, ShowTheTransferOfTheFirstAndSayWhichIsLeftOut) {
@@ -260,7 +263,9 @@ TEST(MergedReports, ShowTheTransferOfTheFirstAndSayWhichIsLeftOut) {
   first["parts"]["transfer"] = shown;
   const auto merged = merge_reports({first, second});
   EXPECT_EQ(merged.at("parts").at("transfer"), shown);
-  EXPECT_THAT(merged.at("warnings").back().get<std::string>(), HasSubstr("the transfer between n is left out"));
+  EXPECT_THAT(merged.at("warnings").back().at("text").get<std::string>(),
+              HasSubstr("the transfer between n is left out"));
+  EXPECT_EQ(merged.at("warnings").back().at("key"), "transfer-left-out");
 }
 
 TEST(MergedReports, KeepPartsThatTheFirstNetworkOfAFileLacks) {
@@ -422,7 +427,7 @@ TEST_F(StudyOf, AModelHasEveryPartWithItsCostAndTheOutcomesOfItsImages) {
   EXPECT_GE(parts.at("sanity").at("net").size(), 9u);
   EXPECT_GT(parts.at("cost").at("robustness").at("net").at("forward"), 0);
   EXPECT_EQ(report.at("outcomes").at("net").at("attacks").at(0).at("broken").at(0), -1);
-  EXPECT_THAT(report.at("warnings").dump(), HasSubstr("net: made for a test"));
+  EXPECT_THAT(report.at("warnings"), testing::Contains(json({{"model", "net"}, {"text", "made for a test"}})));
   for (const auto& shown : parts.at("gallery").at("net")) EXPECT_EQ(shown.at("drawn"), true);
 }
 

@@ -1,21 +1,21 @@
-#include "record/stored_sentence.hpp"
+#include "record/message.hpp"
 
 namespace fercli {
 
-const WordingTable& stored_sentences() {
-  static const WordingTable table{
+const std::map<std::string, Wording>& message_wordings() {
+  static const std::map<std::string, Wording> table{
       // Checks of an evaluation: what was found, and what it means.
       {"randomized-output.found",
-       {"five passes over the same images differ by up to {:.2g} (normalised logits)",
+       {"five passes over the same images differ by up to {} (normalised logits)",
         "cinq passages des mêmes images diffèrent d’au plus {} (logits normalisés)"}},
       {"randomized-output.meaning",
        {"the network answers at random: one run of an attack says little, and gradients must be averaged over draws, "
         "as --eot 20 does",
         "le réseau répond au hasard : un seul essai d’une attaque dit peu, et les gradients doivent être moyennés, "
         "comme le fait --eot 20"}},
-      {"softmax-output.found", {"outputs lie in [{:.3g}, {:.3g}]", "les sorties sont dans [{}, {}]"}},
+      {"softmax-output.found", {"outputs lie in [{}, {}]", "les sorties sont dans [{} ; {}]"}},
       {"softmax-output.found-raised",
-       {"outputs lie in [{:.3g}, {:.3g}] and sum to 1", "les sorties sont dans [{}, {}] et leur somme est 1"}},
+       {"outputs lie in [{}, {}] and sum to 1", "les sorties sont dans [{} ; {}] et leur somme est 1"}},
       {"softmax-output.meaning",
        {"the outputs are probabilities, not logits: losses saturate and attacks look weaker than they are; follow a "
         "loss that does not depend on their scale, as apgd-dlr does",
@@ -23,7 +23,7 @@ const WordingTable& stored_sentences() {
         "faibles ; suivre une perte indépendante de leur échelle, comme le fait apgd-dlr"}},
       {"zero-gradients.found", {"the gradient is zero at {} of {} images", "le gradient est nul en {} images sur {}"}},
       {"zero-gradients.found-saturated",
-       {"the gradient is zero at {} of {} images, that of the float32 cross-entropy at {} (logits up to {:.3g})",
+       {"the gradient is zero at {} of {} images, that of the float32 cross-entropy at {} (logits up to {})",
         "le gradient est nul en {} images sur {}, celui de l’entropie croisée en float32 en {} (logits jusqu’à {})"}},
       {"zero-gradients.meaning",
        {"gradients are masked (quantisation, saturation, a step that cannot be differentiated): white-box attacks are "
@@ -55,7 +55,7 @@ const WordingTable& stored_sentences() {
        {"the gradient of a single draw misleads: robust accuracy without --eot is too high",
         "le gradient d’un seul tirage égare : l’exactitude robuste sans --eot est trop haute"}},
       {"loss-not-rising.found",
-       {"mean loss {:.4g} in the first quarter of PGD's steps, {:.4g} in the last",
+       {"mean loss {} in the first quarter of PGD's steps, {} in the last",
         "perte moyenne {} dans le premier quart des pas de PGD, {} dans le dernier"}},
       {"loss-not-rising.meaning",
        {"following the gradient does not raise the loss: the gradients mislead, and white-box figures are too high",
@@ -73,7 +73,7 @@ const WordingTable& stored_sentences() {
       {"compared.not-asked", {"not both kinds of attack were run", "les deux sortes d’attaques n’ont pas été lancées"}},
       {"compared.no", {"no", "non"}},
       {"compared.found",
-       {"robust accuracy {:.1f} % against {:.1f} % at eps {}", "exactitude robuste {} % contre {} % à eps {}"}},
+       {"robust accuracy {} % against {} % at eps {}", "exactitude robuste {} % contre {} % à eps {}"}},
       {"black-box-beats-white-box.meaning",
        {"attacks that see less break more: the gradients are masked, and white-box figures are too high",
         "des attaques qui voient moins cassent plus : les gradients sont masqués, et les chiffres boîte blanche sont "
@@ -105,26 +105,14 @@ const WordingTable& stored_sentences() {
       {"transfer-left-out",
        {"the transfer between {} is left out: a report of several files shows that of the first which has one",
         "le transfert entre {} est omis : un rapport de plusieurs fichiers montre celui du premier qui en a un"}},
-      // Earlier wordings, which older documents have.
-      {"randomized-output.meaning-1",
-       {"the network answers at random: one run of an attack says little, and gradients must be averaged over draws",
-        "le réseau répond au hasard : un seul essai d’une attaque dit peu, et les gradients doivent être moyennés"}},
-      {"softmax-output.meaning-1",
-       {"the outputs are probabilities, not logits: losses saturate and attacks look weaker than they are",
-        "les sorties sont des probabilités, non des logits : les pertes saturent et les attaques paraissent plus "
-        "faibles"}},
-      {"zero-gradients.meaning-1",
-       {"gradients are masked (quantisation, saturation, a step that cannot be differentiated): white-box attacks are "
-        "blind there, trust the black-box ones more",
-        "les gradients sont masqués (quantification, saturation, étape non dérivable) : les attaques boîte blanche y "
-        "sont aveugles, se fier plutôt à celles en boîte noire"}},
-      {"zero-gradients.meaning-saturated-1",
-       {"the logits are so large that the softmax is 0 or 1: attacks of other libraries that follow the cross-entropy "
-        "are blind there; these follow the odds, which do not saturate",
-        "les logits sont si grands que le softmax vaut 0 ou 1 : les attaques d’autres bibliothèques qui suivent "
-        "l’entropie croisée y sont aveugles ; celles-ci suivent les rapports de probabilités, qui ne saturent pas"}},
   };
   return table;
+}
+
+std::vector<Warning> plain_warnings(const std::vector<std::string>& lines, const std::string& model) {
+  std::vector<Warning> warnings;
+  for (const auto& line : lines) warnings.push_back({model, {"", {}, line}});
+  return warnings;
 }
 
 }  // namespace fercli
