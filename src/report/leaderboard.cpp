@@ -210,11 +210,8 @@ Table page_table(const PrintedTable& printed) {
   return table;
 }
 
-json card_schema() {
-  return schema_of_record<LeaderboardCard>();
-}
-
-const Register<DocumentKind> card_kind{{"leaderboard-card", "--add of leaderboard: a network's figures", card_schema}};
+const Register<DocumentKind> card_kind{
+    {"leaderboard-card", "--add of leaderboard: a network's figures", schema_of_record<LeaderboardCard>}};
 
 }  // namespace
 
