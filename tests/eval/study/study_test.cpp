@@ -339,6 +339,9 @@ TEST(SavedReport, AnIncompleteOrTornReportIsRefusedByName) {
   torn = whole;
   torn["outcomes"]["net"]["attacks"][0]["rows"][0] = 4;
   EXPECT_THAT(message(torn), HasSubstr("report.json: the outcomes of net do not fit together"));
+  torn = whole;
+  torn["outcomes"]["net"]["attacks"][0]["mask"] = 5;
+  EXPECT_THAT(message(torn), HasSubstr("report.json: is not a complete result")) << "a digest is a text";
   for (const char* key : {"n", "seed"}) {
     torn = whole;
     torn[key] = "x";
