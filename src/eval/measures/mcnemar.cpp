@@ -2,13 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <nlohmann/json.hpp>
 #include <numeric>
 #include <vector>
 
 #include "core/numbers.hpp"
 #include "eval/measures/distributions.hpp"
-#include "eval/result_shapes.hpp"
 
 namespace fercli {
 
@@ -48,13 +46,6 @@ std::vector<double> holm(const std::vector<double>& p) {
   return corrected;
 }
 
-void add_holm(nlohmann::json& tests) {
-  std::vector<double> p;
-  for (const auto& test : tests) p.push_back(test.at("p"));
-  const auto corrected = holm(p);
-  for (size_t i = 0; i < p.size(); ++i) tests[i]["p_holm"] = corrected[i];
-}
-
 Metric paired_difference(const PairedOutcomes& outcomes) {
   const int64_t n = outcomes.n();
   if (n == 0) return {kNaN, {kNaN, kNaN}, 0};
@@ -72,10 +63,6 @@ PairedFigures paired_figures(const PairedOutcomes& outcomes) {
   return {outcomes, proportion(outcomes.both + outcomes.only_first, n),
           proportion(outcomes.both + outcomes.only_second, n), paired_difference(outcomes),
           mcnemar_exact(outcomes.only_first, outcomes.only_second)};
-}
-
-nlohmann::json to_json(const PairedOutcomes& outcomes) {
-  return Shape<PairedFigures>::write(paired_figures(outcomes));
 }
 
 }  // namespace fercli

@@ -2,7 +2,6 @@
 
 #include <cstdint>
 #include <map>
-#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
 
@@ -26,9 +25,6 @@ double mcnemar_exact(int64_t only_first, int64_t only_second);
 
 /// These p, corrected for their number (Holm, Scandinavian Journal of Statistics 1979).
 std::vector<double> holm(const std::vector<double>& p);
-
-/// Adds "p_holm" to each of the tests, a list of objects with "p".
-void add_holm(nlohmann::json& tests);
 
 /// Accuracy of the first minus that of the second, with the interval of Agresti & Min (Statistics in Medicine 2005):
 /// Wald's after 1/2 was added to each of the four counts. In [-1, 1].
@@ -55,7 +51,5 @@ void visit_fields(Visitor& field, PairedFigures& figures) {
 }
 
 PairedFigures paired_figures(const PairedOutcomes& outcomes);
-
-nlohmann::json to_json(const PairedOutcomes& outcomes);  ///< of its figures
 
 }  // namespace fercli

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include <nlohmann/json.hpp>
+#include <cmath>
 
 namespace fercli {
 
@@ -40,26 +40,25 @@ TEST(PairedOutcomes, GiveTheDifferenceWithItsInterval) {
   EXPECT_EQ(difference.n, 100);
 }
 
-TEST(PairedOutcomes, ShowBothAccuraciesInJson) {
-  const auto json = to_json(PairedOutcomes{60, 10, 2, 28});
-  EXPECT_EQ(json.at("first").at("value"), 0.7);
-  EXPECT_EQ(json.at("second").at("value"), 0.62);
-  EXPECT_EQ(json.at("p"), mcnemar_exact(10, 2));
+TEST(PairedOutcomes, ShowBothAccuracies) {
+  const auto figures = paired_figures({60, 10, 2, 28});
+  EXPECT_EQ(figures.first.value, 0.7);
+  EXPECT_EQ(figures.second.value, 0.62);
+  EXPECT_EQ(figures.p, mcnemar_exact(10, 2));
 }
 
 TEST(Holm, CorrectsEachTestForThoseThatAreNotSmaller) {
-  auto tests = nlohmann::json::parse(R"([{"p": 0.04}, {"p": 0.01}, {"p": 0.03}, {"p": 0.5}])");
-  add_holm(tests);
-  EXPECT_NEAR(tests[1].at("p_holm").get<double>(), 0.04, 1e-12);
-  EXPECT_NEAR(tests[2].at("p_holm").get<double>(), 0.09, 1e-12);
-  EXPECT_NEAR(tests[0].at("p_holm").get<double>(), 0.09, 1e-12);  // 0.08, but not below a smaller p's
-  EXPECT_NEAR(tests[3].at("p_holm").get<double>(), 0.5, 1e-12);
+  const auto corrected = holm({0.04, 0.01, 0.03, 0.5});
+  EXPECT_NEAR(corrected[1], 0.04, 1e-12);
+  EXPECT_NEAR(corrected[2], 0.09, 1e-12);
+  EXPECT_NEAR(corrected[0], 0.09, 1e-12);  // 0.08, but not below a smaller p's
+  EXPECT_NEAR(corrected[3], 0.5, 1e-12);
 }
 
-TEST(PairedOutcomes, AreNullWithoutCommonImages) {
-  const auto json = to_json(pair_outcomes({{"a", true}}, {{"b", true}}));
-  EXPECT_TRUE(json.at("difference").at("value").is_null());
-  EXPECT_EQ(json.at("n"), 0);
+TEST(PairedOutcomes, AreNotANumberWithoutCommonImages) {
+  const auto figures = paired_figures(pair_outcomes({{"a", true}}, {{"b", true}}));
+  EXPECT_TRUE(std::isnan(figures.difference.value));
+  EXPECT_EQ(figures.difference.n, 0);
 }
 
 }  // namespace
