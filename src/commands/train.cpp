@@ -128,8 +128,8 @@ void declare(OptionSet& options, Settings& settings) {
                  "tau: a margin for rare classes in the cross-entropy; 0: none");
   options.number("ema", &train.ema, "0.999", share, "decay of the moving average of the weights, per step; 0: none");
   options.integer("patience", &train.patience, at_least(0), "stop after so many epochs without gain; 0: never");
-  options.text("teacher", &settings.teacher, "MODEL,…",
-               "learn what these models say of the images on average, besides the labels");
+  options.text("teacher", &settings.teacher, "MODEL",
+               "learn what this model says of the images, besides their labels; of several (A,B) the mean");
   declare_trust(options, &settings.trust_code);
   options.number("temperature", &settings.temperature, "4", above(0), "with --teacher: softens their answers");
   options.number("teacher-share", &settings.teacher_share, "0.9", {0, 1, true}, "with --teacher: what they count");
