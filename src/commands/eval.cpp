@@ -25,7 +25,7 @@ struct Settings {
   DataOptions data;
   RobustnessOptions robustness;
   GroupOptions groups;
-  std::string tta = "none", out;
+  std::string out;
   int64_t batch_size = 256;
   ShowOptions show;
   Runtime runtime;
@@ -36,8 +36,7 @@ void declare(OptionSet& options, Settings& settings) {
   settings.model.declare(options);
   settings.data.declare(options);
   settings.data.declare_split(options);
-  options.choice("tta", &settings.tta, {"none", "flip", "ten-crop"},
-                 "test-time augmentation: logits averaged over views; ten-crop: as large as in training");
+  settings.model.declare_tta(options);
   settings.groups.declare(options);
   settings.robustness.declare(options);
   settings.model.declare_foreign(options);
@@ -260,7 +259,7 @@ int evaluate(const Settings& settings, const OptionSet& options, DividedWork& wo
     kept.emplace(OutputLock::of_file(file));
   }
   const Checkpoint checkpoint = settings.model.load();
-  const Classifier classifier = make_classifier(checkpoint, settings.runtime).with_tta(parse_tta(settings.tta));
+  const Classifier classifier = settings.model.classifier(checkpoint, settings.runtime);
   const Dataset all = settings.data.read(settings.model, checkpoint);
   const Dataset evaluated = settings.data.part(all);
   Runtime search = settings.runtime;
@@ -295,7 +294,7 @@ int evaluate(const Settings& settings, const OptionSet& options, DividedWork& wo
                     {"data", evaluated.name},
                     {"split", settings.data.split_name(all)},
                     {"limit", settings.data.limit},
-                    {"tta", settings.tta}});
+                    {"tta", settings.model.tta}});
   }
 
   add_group_part(result.parts, result.outcomes, groups, result.seed);

@@ -61,6 +61,7 @@ void declare(OptionSet& options, Arguments& a) {
       "of several the first that opens");
   options.flag("list-cameras", &a.list, "print the cameras of this machine and end");
   a.model.declare(options);
+  a.model.declare_tta(options);
   a.faces.settings.smallest.share = 1.0 / 12;
   a.faces.declare(options,
                   "OpenCV's cascade, another cascade (.xml), or YuNet (.onnx); key d switches back to the cascade",
@@ -163,9 +164,9 @@ struct Networks {
 };
 
 Networks load_networks(const Arguments& a) {
-  Networks networks{make_classifier(a.model.load_and_warn(), a.runtime), {}};
+  Networks networks{a.model.classifier(a.model.load_and_warn(), a.runtime), {}};
   if (a.defend.empty()) return networks;
-  networks.defender = make_classifier(load_named_model(a.defend, "--defend", a.model.trust_code), a.runtime);
+  networks.defender = a.model.classifier(load_named_model(a.defend, "--defend", a.model.trust_code), a.runtime);
   const auto &ours = networks.classifier.classes(), &theirs = networks.defender->classes();
   const auto &input = networks.classifier.preprocessing(), &other = networks.defender->preprocessing();
   if (ours != theirs)

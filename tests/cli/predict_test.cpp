@@ -50,6 +50,24 @@ class PredictCommand : public testing::Test {
 
 ScratchFolder* PredictCommand::scratch_ = nullptr;
 
+TEST_F(PredictCommand, TtaAveragesOverTheMirrorImage) {
+  const auto picture = read_image(file("crop.png"), 1);
+  write_png(picture.flip({2}), out_ / "mirrored.png");
+  const auto probabilities = [&](const std::string& tta) {
+    const auto found =
+        json::parse(predict({file("crop.png"), (out_ / "mirrored.png").string(), "--tta", tta, "--json"}).out);
+    const auto of = [&](size_t i) {
+      std::vector<double> values;
+      for (const auto& [name, value] : found[i]["faces"][0]["probabilities"].items()) values.push_back(value);
+      return torch::tensor(values);
+    };
+    return std::pair{of(0), of(1)};
+  };
+  const auto plain = probabilities("none"), flipped = probabilities("flip");
+  EXPECT_FALSE(plain.first.allclose(plain.second, 0, 1e-4));
+  EXPECT_TRUE(flipped.first.allclose(flipped.second, 0, 1e-5));
+}
+
 TEST_F(PredictCommand, FindsEveryFaceWithItsSevenProbabilities) {
   const auto result = predict({file("portrait.png"), file("people.png"), file("wall.png"), "--json"});
   ASSERT_EQ(result.exit_code, 0) << result.err;

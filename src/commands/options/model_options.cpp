@@ -136,6 +136,17 @@ void ModelOptions::declare_space(OptionSet& options) {
                  "network's input");
 }
 
+void ModelOptions::declare_tta(OptionSet& options) {
+  options.choice(
+      "tta", &tta, {"none", "flip", "ten-crop"},
+      "test-time augmentation: logits averaged over 2 or 10 views of each face; ten-crop: windows as large as "
+      "in training");
+}
+
+Classifier ModelOptions::classifier(const Checkpoint& checkpoint, const Runtime& runtime) const {
+  return make_classifier(checkpoint, runtime).with_tta(parse_tta(tta));
+}
+
 void ModelOptions::declare_runtime(OptionSet& options, Runtime* runtime) {
   options.runtime(runtime);
   std::vector<std::string> names{"auto"}, explained;

@@ -13,11 +13,11 @@ namespace fercli {
 class OptionSet;
 
 /// The options that name a command's model: --model, and for foreign files --input, --crop-input, --scale,
-/// --mean, --std, --labels, --output, --model-format, --no-strip-softmax, --arch, --set, --trust-code, --space and
-/// --executor.
+/// --mean, --std, --labels, --output, --model-format, --no-strip-softmax, --arch, --set, --trust-code, --space, --tta
+/// and --executor.
 struct ModelOptions {
   std::string model = "standard", input, scale, mean, std, labels, output, arch, format = "auto", space = "stored",
-              executor = "auto";
+              executor = "auto", tta = "none";
   std::vector<std::string> settings;
   Given arch_given;             ///< parameters that --arch gives
   bool number_outputs = false;  ///< see ImportOptions; no option of its own
@@ -27,11 +27,15 @@ struct ModelOptions {
   void declare(OptionSet& options);
   void declare_foreign(OptionSet& options, bool with_arch = true);  ///< --arch may be the command's own
   void declare_space(OptionSet& options);
+  void declare_tta(OptionSet& options);
   void declare_runtime(OptionSet& options, Runtime* runtime);  ///< --executor, and how it is to run
 
   /// Throws UserError, also about options that do not fit the file.
   Checkpoint load() const;
   Checkpoint load_and_warn() const;  ///< the same, with its warnings on stderr: for commands that write no result
+
+  /// The classifier of what was loaded, with --tta. Throws what `make_classifier` throws.
+  Classifier classifier(const Checkpoint& checkpoint, const Runtime& runtime) const;
 
   /// The size and channels to read images in, so that what is perturbed is the stored image, or the network's input.
   void fit(ReadOptions& read, const Checkpoint& checkpoint) const;

@@ -52,6 +52,7 @@ void declare(OptionSet& options, Arguments& a) {
   options.section("Faces and network");
   options.flag("recursive,r", &a.recursive, "read the folders in a folder too");
   a.model.declare(options);
+  a.model.declare_tta(options);
   options.choice("detect", &a.detect, {"auto", "always", "never"},
                  "look for faces in a picture, or take it as one face crop; auto: pictures of the network's input size "
                  "or up to 64x64 pixels are crops");
@@ -212,7 +213,7 @@ int help(const Arguments& a, Team& team) {
   Runtime runtime = a.runtime;
   runtime.threads = shared_threads(runtime.threads, team_place().on_machine);
   prepare_machine(runtime);
-  const Classifier classifier = make_classifier(a.model.load(), runtime);
+  const Classifier classifier = a.model.classifier(a.model.load(), runtime);
   Overlay overlay(classifier.classes().names(), a.language);
   help_reading(team, [&](const auto& files, const FileBlock& block, const std::string& folder, const auto& put) {
     FileReader reader(
@@ -234,7 +235,7 @@ class Leader {
       : a_(a),
         files_(files),
         team_(team),
-        classifier_(make_classifier(a.model.load_and_warn(), a.runtime)),
+        classifier_(a.model.classifier(a.model.load_and_warn(), a.runtime)),
         overlay_(classifier_.classes().names(), a.language),
         report_(a.show, classifier_.classes(), overlay_) {
     if (!a.annotate.empty()) place_.emplace(a.annotate, "predict", OutputFolder::Leftovers::Kept);
