@@ -162,7 +162,7 @@ std::string short_name(const std::string& source) {
 }
 
 /// Returns the names of what was written: pictures need gnuplot.
-std::vector<std::string> write_files(const Findings& found, const Outcomes& outcomes, const LabelSet& classes,
+std::vector<std::string> write_files(const Findings& found, const LabelSet& classes,
                                      const std::filesystem::path& folder) {
   const Result& result = found.result;
   write_result(result, folder / "result.json");
@@ -175,11 +175,11 @@ std::vector<std::string> write_files(const Findings& found, const Outcomes& outc
     write_file(folder / "outcomes.csv", outcomes_csv(found));
     names.push_back("outcomes.csv");
   }
-  if (plot_confusion_matrix(confusion_matrix(outcomes, classes.size()), classes.names(), "Confusion matrix: " + subject,
+  if (plot_confusion_matrix(found.clean.confusion_matrix, classes.names(), "Confusion matrix: " + subject,
                             folder / "confusion_matrix.png")) {
     names.push_back("confusion_matrix.png");
   }
-  if (plot_reliability(reliability(outcomes), result.metrics.at("ece"), result.metrics.at("ece_if_calibrated"),
+  if (plot_reliability(found.clean.reliability, result.metrics.at("ece"), result.metrics.at("ece_if_calibrated"),
                        "Reliability: " + subject, folder / "reliability.png")) {
     names.push_back("reliability.png");
   }
@@ -245,8 +245,7 @@ Findings evaluate_clean(const Settings& settings, const OptionSet& options, cons
   result.dataset = describe_dataset(evaluated, settings.data.split_name(all));
   for (const auto& warning : checkpoint.warnings) result.add_warning(warning);
   if (!left_out.empty()) result.add_warning(left_out);
-  const auto confusion = confusion_matrix({predictions.probabilities, evaluated.labels}, classifier.classes().size());
-  if (const auto hint = label_order_hint(confusion, classifier.classes())) result.add_warning(*hint);
+  for (const auto& line : clean.warnings.value_or(std::vector<std::string>())) result.add_warning(line);
   return {std::move(result), std::move(clean), {}};
 }
 
@@ -300,8 +299,7 @@ int evaluate(const Settings& settings, const OptionSet& options, DividedWork& wo
   add_group_part(result.parts, result.outcomes, groups, result.seed);
   print_findings(settings, found, classifier.classes());
   if (place) {
-    const auto names =
-        write_files(found, {predictions.probabilities, evaluated.labels}, classifier.classes(), place->work());
+    const auto names = write_files(found, classifier.classes(), place->work());
     place->complete();
     inform(fmt::format("written to {}: {}", settings.out, join(names, ", ")));
   }

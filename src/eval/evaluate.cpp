@@ -141,6 +141,7 @@ CleanFigures clean_figures(const Predictions& predictions, const Dataset& datase
   figures.reliability = shortened(reliability(outcomes));
   for (const auto& of_class : scores)
     figures.share_predicted.push_back(proportion(of_class.precision.n, dataset.size()));
+  if (const auto hint = label_order_hint(confusion, dataset.classes)) figures.warnings = {*hint};
   return figures;
 }
 

@@ -25,8 +25,9 @@ Predictions predict(const Classifier& classifier, const Dataset& dataset, int64_
                     Observer& observer = Observer::none());
 
 /// Metrics accuracy, balanced_accuracy, macro_f1, ece, ece_if_calibrated (what a perfectly calibrated network with
-/// these confidences would have), brier and nll, and accuracy_by_votes where the images have votes; and the tables
-/// beside them. `dataset` must have labels in the order of its classes, which are the network's, and none missing.
+/// these confidences would have), brier and nll, and accuracy_by_votes where the images have votes; the tables
+/// beside them; and a `label_order_hint` where there is one. `dataset` must have labels in the order of its classes,
+/// which are the network's, and none missing.
 CleanFigures clean_figures(const Predictions& predictions, const Dataset& dataset, uint64_t seed);
 
 /// These figures as metrics and part `clean`; n, outcomes, per-image part (`describe_pixels`; probabilities with six

@@ -158,7 +158,7 @@ bool plot_class_distribution(const std::vector<ClassCounts>& splits, const std::
   return draw_figure(script + "plot " + join(pieces, ", "), {1800, 900}, path);
 }
 
-bool plot_confusion_matrix(const torch::Tensor& confusion, const std::vector<std::string>& classes,
+bool plot_confusion_matrix(const std::vector<std::vector<int64_t>>& confusion, const std::vector<std::string>& classes,
                            const std::string& title, const std::filesystem::path& path) {
   HeatMap map;
   map.title = title;
@@ -166,17 +166,18 @@ bool plot_confusion_matrix(const torch::Tensor& confusion, const std::vector<std
   map.y_label = "true";
   map.colour_label = "share of the true class (%)";
   map.columns = classes;
-  const auto matrix = confusion.to(torch::kFloat64).contiguous();
-  const auto count_text = [](double count) { return format_number(count, NumberFormat::Count, "en"); };
+  const auto count_text = [](int64_t count) {
+    return format_number(static_cast<double>(count), NumberFormat::Count, "en");
+  };
   for (size_t row = 0; row < classes.size(); ++row) {
-    const double* counts = matrix.data_ptr<double>() + row * classes.size();
-    const double total = std::accumulate(counts, counts + classes.size(), 0.0);
+    const auto& counts = confusion.at(row);
+    const auto total = std::accumulate(counts.begin(), counts.end(), int64_t{0});
     map.rows.push_back(fmt::format("{}  (n = {})", classes[row], count_text(total)));
     map.values.emplace_back();
     map.words.emplace_back();
-    for (size_t column = 0; column < classes.size(); ++column) {
-      map.values.back().push_back(total > 0 ? 100 * counts[column] / total : kNaN);
-      map.words.back().push_back(count_text(counts[column]));
+    for (const int64_t count : counts) {
+      map.values.back().push_back(total > 0 ? 100.0 * static_cast<double>(count) / static_cast<double>(total) : kNaN);
+      map.words.back().push_back(count_text(count));
     }
   }
   const FigureScript figure = plot_heat_map(map);

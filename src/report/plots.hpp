@@ -1,7 +1,5 @@
 #pragma once
 
-#include <torch/types.h>
-
 #include <cstdint>
 #include <filesystem>
 #include <limits>
@@ -40,9 +38,9 @@ struct ClassCounts {
 bool plot_class_distribution(const std::vector<ClassCounts>& splits, const std::vector<std::string>& classes,
                              const std::string& title, const std::filesystem::path& path);
 
-/// (K,K) int64 counts, rows are true classes. Coloured by the share of the row in %, with the count; a class
+/// Counts, rows are true classes. Coloured by the share of the row in %, with the count; a class
 /// without images has no share.
-bool plot_confusion_matrix(const torch::Tensor& confusion, const std::vector<std::string>& classes,
+bool plot_confusion_matrix(const std::vector<std::vector<int64_t>>& confusion, const std::vector<std::string>& classes,
                            const std::string& title, const std::filesystem::path& path);
 
 /// Accuracy against confidence with Wilson intervals, and below it how many images fall in each bin. `calibrated`:

@@ -123,6 +123,13 @@ TEST(LabelOrderHint, DoubtsAnyOrderWithWhichAccuracyIsBelowChance) {
   EXPECT_THAT(label_order_hint(swapped, LabelSet({"Cat", "Dog"})).value_or(""), HasSubstr("is below chance (50.0 %)"));
 }
 
+TEST(LabelOrderHint, IsAmongTheCleanFigures) {
+  std::vector<int64_t> turned;
+  for (int64_t i = 0; i < 70; ++i) turned.push_back((i + 3) % 7);
+  const auto figures = clean_figures(sure_of(turned, 7), test::sample_dataset(70), 0);
+  EXPECT_THAT(figures.warnings, testing::Optional(testing::ElementsAre(HasSubstr("in the wrong order?"))));
+}
+
 TEST(LabelOrderHint, IsSilentForAGoodNetworkAndForFewImages) {
   EXPECT_FALSE(label_order_hint(torch::eye(7, torch::kInt64) * 100, LabelSet::fer2013()).has_value());
   auto few = torch::zeros({7, 7}, torch::kInt64);

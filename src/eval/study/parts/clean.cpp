@@ -27,15 +27,12 @@ Metric accuracy_on(const std::vector<int64_t>& rows, const torch::Tensor& right)
 }
 
 StudyFindings measure(const StudySubject& subject) {
-  const LabelSet& classes = subject.images.classes;
   const auto predictions = predict(subject.model.judge, subject.images, subject.plan.batch_size, subject.observer);
   CleanFigures figures = clean_figures(predictions, subject.images, subject.plan.seed);
   const auto answers = predicted_classes(predictions.probabilities);
   if (subject.plan.unseen && !subject.plan.unseen->empty()) {
     figures.metrics["accuracy_deduplicated"] = accuracy_on(*subject.plan.unseen, answers.eq(subject.images.labels));
   }
-  const auto confusion = confusion_matrix({predictions.probabilities, subject.images.labels}, classes.size());
-  if (const auto hint = label_order_hint(confusion, classes)) figures.warnings = {*hint};
   StudyFindings findings{Shape<CleanFigures>::write(figures)};
   findings.outcomes.answers = list_of(answers);
   return findings;
