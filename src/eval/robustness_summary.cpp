@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "core/text.hpp"
 #include "eval/explanation.hpp"
 
 namespace fercli {
@@ -9,6 +10,17 @@ namespace fercli {
 namespace {
 
 using nlohmann::json;
+
+constexpr size_t kDigestDigits = 8;
+
+/// The first digits of each network's digest, and how they were joined.
+std::string short_digest(const std::string& digest) {
+  const size_t joining = std::min(digest.find(':'), digest.size());
+  std::vector<std::string> networks;
+  for (const auto& network : split(digest.substr(0, joining), '+'))
+    networks.push_back(network.substr(0, kDigestDigits));
+  return join(networks, "+") + digest.substr(joining);
+}
 
 /// The metrics of one attack, or of all together, at each eps.
 void add_metrics(Result& result, const LadderBase& base, const LadderCurves& curves) {
@@ -100,6 +112,29 @@ Restrictions restrictions_of(const json& threat_model) {
   if (threat_model.contains("surrogate")) found.surrogate = threat_model["surrogate"].get<std::string>();
   if (!threat_model.value("pixel_grid", true)) found.pixel_grid = false;
   return found;
+}
+
+std::vector<std::pair<std::string, std::string>> describe_restrictions(const Restrictions& restrictions) {
+  static const std::string kDraws = ":eot ";  // as AttackOptions::image_maker writes them, with the seed last
+  std::vector<std::pair<std::string, std::string>> found;
+  if (restrictions.goal) found.emplace_back("goal", *restrictions.goal);
+  if (restrictions.mask) found.emplace_back("mask", short_digest(*restrictions.mask));
+  if (restrictions.surrogate) {
+    const std::string& maker = *restrictions.surrogate;
+    const size_t eot = maker.find(kDraws), draws = eot + kDraws.size();
+    if (eot != 0) found.emplace_back("surrogate", short_digest(maker.substr(0, eot)));
+    if (eot != std::string::npos) found.emplace_back("eot", maker.substr(draws, maker.rfind(' ') - draws));
+  }
+  if (!restrictions.pixel_grid.value_or(true)) found.emplace_back("pixel_grid", "");
+  return found;
+}
+
+std::string restriction_words(const Restrictions& restrictions) {
+  std::string words;
+  for (const auto& [kind, value] : describe_restrictions(restrictions)) {
+    words += kind == "goal" ? " " + value : kind == "pixel_grid" ? " off the grid" : fmt::format(" {} {}", kind, value);
+  }
+  return words;
 }
 
 std::optional<LadderFigures> robustness_of(const Result& result) {

@@ -8,14 +8,13 @@
 #include "core/error.hpp"
 #include "eval/image_outcomes.hpp"
 #include "eval/result_shapes.hpp"
+#include "eval/robustness_summary.hpp"
 
 namespace fercli {
 
 using nlohmann::json;
 
 namespace {
-
-constexpr size_t kDigestDigits = 8;
 
 using Right = std::map<std::string, bool>;  ///< by image id
 
@@ -42,12 +41,8 @@ ImageOutcomes outcomes_of(const json& report, const std::string& model) {
 
 /// "pgd Linf 4/255", and how its threat differs from any change of any pixel that leaves an 8-bit image.
 std::string condition_name(const AttackedRows& attacked, size_t budget) {
-  const auto& [goal, mask, surrogate, pixel_grid] = attacked.restrictions;
-  std::string name = fmt::format("{} {} {}", attacked.attack, attacked.norm, attacked.eps.at(budget));
-  if (goal) name += " " + *goal;
-  if (mask) name += " mask " + mask->substr(0, kDigestDigits);
-  if (surrogate) name += " surrogate " + surrogate->substr(0, kDigestDigits);
-  return pixel_grid.value_or(true) ? name : name + " off the grid";
+  return fmt::format("{} {} {}{}", attacked.attack, attacked.norm, attacked.eps.at(budget),
+                     restriction_words(attacked.restrictions));
 }
 
 std::vector<Condition> conditions_of(const ImageOutcomes& outcomes) {

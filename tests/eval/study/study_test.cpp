@@ -211,6 +211,31 @@ TEST(PairedModels, AttacksOfAnotherThreatAreNoCommonCondition) {
   }
 }
 
+TEST(PairedModels, AttacksMadeOnOtherNetworksOrOverOtherDrawsAreNoCommonCondition) {
+  const auto made_on = [](const std::string& maker) {
+    auto outcomes = outcomes_with({2, 1, 0, -1}, {1, 0, 0, -1});
+    for (auto& attack : outcomes["attacks"]) attack["surrogate"] = maker;
+    return report_with(outcomes);
+  };
+  const std::string net(64, 'a'), other(64, 'b');
+  const std::vector<std::string> makers{net,
+                                        net + "+" + other + ":logits",
+                                        net + "+" + other + ":margin",
+                                        net + ":eot 20 model 0",
+                                        ":eot 20 model 0",
+                                        ":eot 20 camera 0"};
+  for (const auto& first : makers) {
+    for (const auto& second : makers) {
+      const auto tests = compare_models(made_on(first), "net", made_on(second), "net").at("tests").size();
+      EXPECT_EQ(tests > 1, first == second) << first << " and " << second;
+    }
+  }
+  const auto paired = compare_models(made_on(net + "+" + other + ":logits:eot 20 camera 0"), "net",
+                                     made_on(net + "+" + other + ":logits:eot 20 camera 7"), "net");
+  EXPECT_THAT(paired.at("tests").at(1).at("condition").get<std::string>(),
+              testing::EndsWith(" surrogate aaaaaaaa+bbbbbbbb:logits eot 20 camera"));
+}
+
 TEST(PairedModels, AttacksWithOtherSettingsArePairedAndMarked) {
   auto first = outcomes_with({2, 1, 0, -1}, {1, 0, 0, -1}), second = first;
   first["attacks"][0]["settings"] = {{"steps", 20}, {"eps", 0.1}, {"alpha", 0.01}};
