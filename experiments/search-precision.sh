@@ -12,6 +12,6 @@ for precision in fp32 bf16; do
   echo "== $precision"
   "$fercli" eval --model "$model" --data "$data" --attacks "$attacks" --norm "$norm" --eps "$eps" \
     --precision "$precision" --out "$out/$precision" --format csv "${@:6}" |
-    grep -E '^"?(robust accuracy \(|median)' | grep -v always || true
+    grep -E '^"?(robust accuracy in|median)' | grep -v always || true
 done
 "$fercli" compare "$out/fp32/result.json" "$out/bf16/result.json"

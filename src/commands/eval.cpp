@@ -13,6 +13,7 @@
 #include "core/output_folder.hpp"
 #include "core/runtime.hpp"
 #include "eval/evaluate.hpp"
+#include "eval/robustness_summary.hpp"
 #include "eval/study/group_part.hpp"
 #include "report/plots.hpp"
 
@@ -190,8 +191,8 @@ std::vector<std::string> write_files(const Findings& found, const LabelSet& clas
 std::string result_line(const Findings& found) {
   std::string line = "accuracy " + format_proportion(found.result.metrics.at("accuracy"));
   if (!found.robustness) return line;
-  return line + fmt::format("; robust accuracy at {} eps {}: {}", to_string(found.robustness->plan.norm),
-                            found.ladder().back().text,
+  return line + fmt::format("; robust accuracy at {} eps {}{}: {}", to_string(found.robustness->plan.norm),
+                            found.ladder().back().text, restriction_words(restrictions_of(found.result.threat_model)),
                             format_proportion(found.robustness->figures.worst.robust_accuracy.back()));
 }
 

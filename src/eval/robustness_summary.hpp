@@ -29,11 +29,11 @@ std::optional<LadderFigures> robustness_of(const Result& result);
 
 Restrictions restrictions_of(const nlohmann::json& threat_model);
 
-/// As they are shown, in this order: {"goal", "any-to-Sad"}, {"mask", "0a1b2c3d"}, {"surrogate",
+/// As they are shown, in this order: {"goal", "any-to-sad"}, {"mask", "0a1b2c3d"}, {"surrogate",
 /// "0a1b2c3d+1b2c3d4e:logits"}, {"eot", "20 camera"}, {"pixel_grid", ""}. Seeds are left out.
 std::vector<std::pair<std::string, std::string>> describe_restrictions(const Restrictions& restrictions);
 
-/// " any-to-Sad mask 0a1b2c3d off the grid"; "": none.
+/// " any-to-sad mask 0a1b2c3d off the grid"; "": none.
 std::string restriction_words(const Restrictions& restrictions);
 
 }  // namespace fercli

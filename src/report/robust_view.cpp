@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "data/label_set.hpp"
+#include "eval/robustness_summary.hpp"
 
 namespace fercli {
 
@@ -58,6 +59,25 @@ CertifiedPoint certified_point(const Page& page, const std::string& model) {
 
 std::string norm_of(const View& part) {
   return part.at("norm") ? part.at("norm").text() : kLinf;
+}
+
+Text threat_words(const Page& page, const std::string& model) {
+  const View attack = page.report().at("outcomes").at(model).at("attacks").at(size_t{0});
+  if (!attack) return {};
+  Text words;
+  for (const auto& [kind, value] : describe_restrictions(attack.json())) {
+    words = words + plain(words.empty() ? " (" : ", ") + page.say("threat." + kind, {{"value", plain(value)}});
+  }
+  return words.empty() ? words : words + plain(")");
+}
+
+std::vector<Block> under_threat(const Page& page, const std::string& model, std::vector<Block> blocks) {
+  const Text threat = threat_words(page, model);
+  for (auto& block : blocks) {
+    if (auto* table = std::get_if<Table>(&block)) table->caption = table->caption + threat;
+    if (auto* figure = std::get_if<Figure>(&block)) figure->caption = figure->caption + threat;
+  }
+  return blocks;
 }
 
 CurvePlot robust_plot(const Page& page, const std::string& norm) {

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "report/document.hpp"
 #include "report/page.hpp"
 
 namespace fercli {
@@ -34,6 +35,13 @@ CertifiedPoint certified_point(const Page& page, const std::string& model);
 
 /// The norm of a part of "robustness"; Linf where it is not said.
 std::string norm_of(const View& part);
+
+/// " (goal any-to-sad, only pixels of mask 0a1b2c3d)": what sets the attacks on this model apart from any change of any
+/// pixel that leaves an 8-bit image, made on the model itself; empty: nothing does.
+Text threat_words(const Page& page, const std::string& model);
+
+/// The same behind the captions of tables and figures.
+std::vector<Block> under_threat(const Page& page, const std::string& model, std::vector<Block> blocks);
 
 /// Robust accuracy against eps, without curves; `norm` as in the JSON.
 CurvePlot robust_plot(const Page& page, const std::string& norm);

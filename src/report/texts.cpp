@@ -93,6 +93,13 @@ const RegisterTexts shared_texts{
     {"session.count", {"changes", "passages"}},
     {"session.n", {"n", "n"}},
 
+    // How attacks differ from any change of any pixel that leaves an 8-bit image.
+    {"threat.goal", {"goal {value}", "but {value}"}},
+    {"threat.mask", {"only pixels of mask {value}", "seuls les pixels du masque {value}"}},
+    {"threat.surrogate", {"made on other networks, {value}", "faites sur d’autres réseaux, {value}"}},
+    {"threat.eot", {"along the mean of draws, {value}", "selon la moyenne de tirages, {value}"}},
+    {"threat.pixel_grid", {"images not rounded to 8 bits", "images non arrondies à 8 bits"}},
+
     // Measures that several sections show.
     {"metric.accuracy", {"Accuracy", "Exactitude"}},
     {"metric.balanced_accuracy",

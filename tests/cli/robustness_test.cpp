@@ -95,6 +95,17 @@ TEST_F(RobustnessCommand, QuietPrintsAccuracyAndTheWorstCaseInOneLine) {
               testing::MatchesRegex("accuracy [^\n]+; robust accuracy at Linf eps 4/255: [^\n]+n = 35[^\n]+\n"));
 }
 
+TEST_F(RobustnessCommand, FiguresOfAnotherThreatSayWhichItIs) {
+  const std::vector<std::string> threat{"--attacks",  "fgsm",   "--eps", "4/255", "--goal",
+                                        "any-to-sad", "--mask", "mouth", "--eot", "2"};
+  auto quiet = threat, table = threat;
+  quiet.emplace_back("-q");
+  table.insert(table.end(), {"--format", "csv"});
+  const std::string words = "any-to-sad mask [0-9a-f]+ eot 2 model";
+  EXPECT_THAT(eval(quiet).out, testing::ContainsRegex("robust accuracy at Linf eps 4/255 " + words + ": "));
+  EXPECT_THAT(eval(table).out, testing::ContainsRegex("robust accuracy in Linf [^\n]*, " + words));
+}
+
 TEST_F(RobustnessCommand, TheFilesTellWhatBecameOfEachImageUnderEachAttackAtEachEps) {
   const auto out = *folder_ / "outcomes";
   const json result =

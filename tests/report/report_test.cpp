@@ -335,6 +335,31 @@ TEST(Report, VerdictsFollowTheFigures) {
   EXPECT_THAT(html, HasSubstr("A program that always gives the most frequent answer would be right on 41.7\u00a0%"));
 }
 
+/// The small report, in which the first network was attacked under a threat of its own.
+json report_of_a_threat() {
+  json report = small_report();
+  report["outcomes"]["standard"]["attacks"] = {{{"goal", "any-to-sad"},
+                                                {"mask", "0123456789abcdef"},
+                                                {"surrogate", "aaaaaaaaaaaa+bbbbbbbbbbbb:logits:eot 20 camera 0"},
+                                                {"pixel_grid", false}}};
+  return report;
+}
+
+TEST(Report, SaysWhatSetsTheAttacksApartAboveAllAndInCaptions) {
+  const std::string threat =
+      " (goal any-to-sad, only pixels of mask 01234567, made on other networks, aaaaaaaa+bbbbbbbb:logits, along the "
+      "mean "
+      "of draws, 20 camera, images not rounded to 8 bits)";
+  const std::string html = without_tags(render(report_of_a_threat()).html);
+  const size_t warning = html.find("standard was attacked in a way of its own" + threat);
+  EXPECT_LT(warning, html.find("standard recognises"));
+  for (const char* caption : {"Robust accuracy at each eps.", "Robust accuracy of each emotion, all attacks together."})
+    EXPECT_THAT(html, HasSubstr(caption + threat));
+  EXPECT_THAT(html, Not(HasSubstr("robust was attacked in a way of its own")));
+  const std::string french = without_tags(render(report_of_a_threat(), {"fr"}).html);
+  EXPECT_THAT(french, HasSubstr("(but any-to-sad, seuls les pixels du masque 01234567"));
+}
+
 TEST(Report, AShareOfNoImagesHasNeitherValueNorInterval) {
   json report = small_report();
   report["parts"]["clean"]["standard"]["per_class"][0]["recall"] = {

@@ -10,7 +10,7 @@
 namespace fercli {
 
 /// Under one condition: "clean", or attack, norm, eps, and where they are not the usual ones goal, mask, surrogate,
-/// draws of an expectation and the missing pixel grid: "pgd Linf 4/255 any-to-Sad mask 0a1b2c3d".
+/// draws of an expectation and the missing pixel grid: "pgd Linf 4/255 any-to-sad mask 0a1b2c3d".
 struct PairedTest {
   std::string condition;
   PairedFigures figures;

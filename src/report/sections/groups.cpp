@@ -1,4 +1,5 @@
 // For whom the network fails: accuracy and robust accuracy of groups of images, and the largest gaps.
+#include "report/robust_view.hpp"
 #include "report/section.hpp"
 
 namespace fercli::groups_section {
@@ -51,7 +52,7 @@ std::vector<Block> write(const Page& page) {
     for (const auto& column : columns.elements())
       if (column.at("groups").size() > 0) of_model.push_back(group_table(page, column));
     if (Table gaps = gap_table(page, columns); !gaps.rows.empty()) of_model.push_back(std::move(gaps));
-    add_model(blocks, page, model.name, std::move(of_model));
+    add_model(blocks, page, model.name, under_threat(page, model.name, std::move(of_model)));
   }
   return blocks;
 }

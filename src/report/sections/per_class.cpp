@@ -81,7 +81,7 @@ std::vector<Block> write(const Page& page) {
     auto of_model = spread(page, model);
     add(of_model, curves(page, model));
     of_model.push_back(classes_table(page, model.view));
-    add_model(blocks, page, model.name, std::move(of_model));
+    add_model(blocks, page, model.name, under_threat(page, model.name, std::move(of_model)));
   }
   return blocks;
 }

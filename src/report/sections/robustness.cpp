@@ -131,7 +131,7 @@ std::vector<Block> write(const Page& page) {
   if (models.empty()) return {};
   std::vector<Block> blocks{Paragraph{page.say("robustness.intro")}};
   for (const auto& model : models) {
-    add_model(blocks, page, model.name, of_norm(page, model, model.view, ""));
+    add_model(blocks, page, model.name, under_threat(page, model.name, of_norm(page, model, model.view, "")));
     auto in_l2 = of_norm(page, model, model.view.at("l2"), "-l2");
     if (!in_l2.empty()) blocks.push_back(Heading{page.say("robustness.l2", {{"model", plain(model.name)}})});
     add(blocks, std::move(in_l2));
@@ -143,9 +143,9 @@ const RegisterTexts texts{
     {"robustness.title", {"Robust accuracy", "Exactitude robuste"}},
     {"robustness.intro",
      {"An image counts as robust when the model classifies it rightly and no attack with a change of at most eps "
-      "alters that. All images are in the denominator, those misclassified from the start too.",
+      "alters that. All images that the goal concerns are in the denominator, those misclassified from the start too.",
       "Une image est robuste si le modèle la classe bien et qu’aucune attaque d’au plus eps n’y change rien. Toutes "
-      "les images sont au dénominateur, celles mal classées d’emblée aussi."}},
+      "les images que le but concerne sont au dénominateur, celles mal classées d’emblée aussi."}},
     {"robustness.figure_title",
      {"{model}: robust accuracy ({norm}), {data}", "{model} : exactitude robuste ({norm}), {data}"}},
     {"robustness.figure_alt",

@@ -1,4 +1,7 @@
 // On top of everything: what does not add up, and what the evaluation itself warns of.
+#include <algorithm>
+
+#include "report/robust_view.hpp"
 #include "report/section.hpp"
 
 namespace fercli::warnings_section {
@@ -20,6 +23,15 @@ Text violation(const Page& page, const View& invariant) {
     text = text + plain(" (n = ") + page.number(invariant.at("n"), NumberFormat::Count) + plain(")");
   if (invariant.at("note")) text = text + plain("; ") + page.message(invariant.at("note"));
   return text;
+}
+
+/// Figures that not everybody means by robust accuracy.
+void add_threats(const Page& page, Warnings& warnings) {
+  for (const auto& model : page.model_names()) {
+    Text threat = threat_words(page, model);
+    if (threat.empty()) continue;
+    warnings.others.push_back(page.say("warnings.threat", {{"model", plain(model)}, {"threat", std::move(threat)}}));
+  }
 }
 
 void add_violations(const Page& page, Warnings& warnings) {
@@ -51,6 +63,7 @@ void add_others(const Page& page, Warnings& warnings) {
 
 std::vector<Block> write(const Page& page) {
   Warnings warnings;
+  add_threats(page, warnings);
   add_violations(page, warnings);
   add_flags(page, warnings);
   add_others(page, warnings);
@@ -71,6 +84,10 @@ const RegisterTexts texts{
      {"These results contradict each other: at least one is wrong",
       "Ces résultats se contredisent : l’un d’eux au moins est faux"}},
     {"warnings.raised", {"Read this first", "À lire d’abord"}},
+    {"warnings.threat",
+     {"{model} was attacked in a way of its own{threat}: its robust accuracy is about such attacks alone.",
+      "{model} a été attaqué d’une manière particulière{threat} : son exactitude robuste ne vaut que pour de telles "
+      "attaques."}},
     {"warnings.none",
      {"The results agree with each other, and no sanity check gave cause for doubt.",
       "Les résultats concordent, et aucun contrôle n’a éveillé de doute."}},
