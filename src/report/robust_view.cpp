@@ -14,11 +14,12 @@ namespace {
 constexpr double kReferenceEps = 4 / 255.0;
 constexpr const char* kLinf = "Linf";
 
-RobustPoint point_at_reference(const View& ladder, const View& accuracies) {
-  RobustPoint point{ladder.at(size_t{0}), accuracies.at(size_t{0})};
+RobustPoint point_at_reference(const View& part, const View& accuracies) {
+  const View ladder = part.at("eps");
+  RobustPoint point{norm_of(part), ladder.at(size_t{0}), accuracies.at(size_t{0})};
   for (size_t budget = 0; budget < ladder.size(); ++budget) {
     if (std::abs(eps_value(ladder.at(budget)) - kReferenceEps) < std::abs(eps_value(point.eps) - kReferenceEps)) {
-      point = {ladder.at(budget), accuracies.at(budget), budget};
+      point = {point.norm, ladder.at(budget), accuracies.at(budget), budget};
     }
   }
   return point;
@@ -28,12 +29,12 @@ RobustPoint point_at_reference(const View& ladder, const View& accuracies) {
 
 RobustPoint worst_point(const Page& page, const std::string& model) {
   const View part = page.part("robustness").at(model);
-  return point_at_reference(part.at("eps"), part.at("worst").at("robust_accuracy"));
+  return point_at_reference(part, part.at("worst").at("robust_accuracy"));
 }
 
 RobustPoint autoattack_point(const Page& page, const std::string& model) {
   const View part = page.part("autoattack").at(model);
-  RobustPoint point = point_at_reference(part.at("eps"), part.at("robust_accuracy"));
+  RobustPoint point = point_at_reference(part, part.at("robust_accuracy"));
   point.autoattack = true;
   return point;
 }
@@ -41,6 +42,10 @@ RobustPoint autoattack_point(const Page& page, const std::string& model) {
 RobustPoint reference_point(const Page& page, const std::string& model) {
   RobustPoint point = autoattack_point(page, model);
   return point.accuracy ? point : worst_point(page, model);
+}
+
+Text bound_of(const Page& page, const std::string& norm, const View& eps) {
+  return page.text(eps) + plain(" (" + norm + ")");
 }
 
 CertifiedPoint certified_point(const Page& page, const std::string& model) {

@@ -14,10 +14,14 @@ namespace fercli {
 
 /// Robust accuracy at one eps of a grid; null views when there is none.
 struct RobustPoint {
+  std::string norm;
   View eps, accuracy;
   size_t budget = 0;
   bool autoattack = false;
 };
+
+/// "4/255 (Linf)".
+Text bound_of(const Page& page, const std::string& norm, const View& eps);
 
 /// The worst of all attacks, or AutoAttack, at the reference eps: 4/255 where the grid has it, else the budget
 /// nearest to it.
@@ -26,8 +30,7 @@ RobustPoint autoattack_point(const Page& page, const std::string& model);
 /// AutoAttack's where it was run, else the worst of the others.
 RobustPoint reference_point(const Page& page, const std::string& model);
 
-/// What randomised smoothing certifies with the smallest sigma, at the radius nearest to it: the same for all models of
-/// a report.
+/// What randomised smoothing certifies with the smallest sigma, at the radius nearest to it.
 struct CertifiedPoint {
   View sigma, radius, accuracy;
 };

@@ -330,8 +330,8 @@ TEST(Report, SaysThatNothingIsWrongOnlyWhenThatWasChecked) {
 
 TEST(Report, VerdictsFollowTheFigures) {
   const std::string html = without_tags(render(small_report()).html);
-  EXPECT_THAT(html, HasSubstr("standard is fragile: changes of 4/255 are enough to fool it"));
-  EXPECT_THAT(html, HasSubstr("robust is partly robust against changes of 4/255"));
+  EXPECT_THAT(html, HasSubstr("standard is fragile: changes of 4/255 (Linf) are enough to fool it"));
+  EXPECT_THAT(html, HasSubstr("robust is partly robust against changes of 4/255 (Linf)"));
   EXPECT_THAT(html, HasSubstr("A program that always gives the most frequent answer would be right on 41.7\u00a0%"));
 }
 
@@ -355,9 +355,35 @@ TEST(Report, SaysWhatSetsTheAttacksApartAboveAllAndInCaptions) {
   EXPECT_LT(warning, html.find("standard recognises"));
   for (const char* caption : {"Robust accuracy at each eps.", "Robust accuracy of each emotion, all attacks together."})
     EXPECT_THAT(html, HasSubstr(caption + threat));
+  EXPECT_THAT(html, HasSubstr("all attacks together: fgsm, pgd" + threat));
+  EXPECT_THAT(html, HasSubstr("AutoAttack" + threat + " leaves"));
+  EXPECT_THAT(html, Not(HasSubstr("is fragile"))) << "no verdict on a threat that is not everybody's";
   EXPECT_THAT(html, Not(HasSubstr("robust was attacked in a way of its own")));
   const std::string french = without_tags(render(report_of_a_threat(), {"fr"}).html);
   EXPECT_THAT(french, HasSubstr("(but any-to-sad, seuls les pixels du masque 01234567"));
+}
+
+TEST(Report, FiguresOfOtherNormsOrEpsHaveRowsOfTheirOwn) {
+  json report = small_report();
+  json& of_robust = report["parts"]["robustness"]["robust"];
+  of_robust["norm"] = "L2";
+  of_robust["eps"] = {"0.25", "0.5"};
+  EXPECT_THAT(render(small_report()).complaints, HasSubstr("models-robust-accuracy.png"));
+  const auto rendered = render(report);
+  EXPECT_THAT(rendered.complaints, Not(HasSubstr("models-robust-accuracy.png"))) << "curves of two norms on one axis";
+  const std::string named = " all attacks together: fgsm, pgd";
+  Rows found;
+  for (const auto& row : rows_of_html(rendered.html)) {
+    if (!row.empty() && row[0].find(named) != std::string::npos) found.push_back(row);
+  }
+  ASSERT_EQ(found.size(), 2u);
+  EXPECT_THAT(found[0], testing::ElementsAre("Robust accuracy at 4/255 (Linf)," + named, HasSubstr("9.2"), "–"));
+  EXPECT_THAT(found[1], testing::ElementsAre("Robust accuracy at 0.25 (L2)," + named, "–", HasSubstr("60.8")));
+  const std::string words = without_tags(rendered.html);
+  EXPECT_THAT(words, HasSubstr("When every pixel may change by at most 4/255,"));
+  EXPECT_THAT(words, HasSubstr("When all changes together may measure at most 0.25 in L2,"));
+  of_robust["norm"] = "L0";
+  EXPECT_THAT(without_tags(render(report).html), HasSubstr("When at most 0.25 values of an image"));
 }
 
 TEST(Report, AShareOfNoImagesHasNeitherValueNorInterval) {

@@ -1,4 +1,5 @@
 // The standard cascade, and which of its attacks broke what.
+#include "report/robust_view.hpp"
 #include "report/section.hpp"
 
 namespace fercli::autoattack_section {
@@ -7,7 +8,8 @@ namespace {
 
 std::vector<Block> cascade(const Page& page, const ModelView& model) {
   const View& part = model.view;
-  Table table{page.say("autoattack.table"), {{plain("eps")}, {page.say("column.robust_accuracy")}}, {}};
+  Table table{
+      page.say("autoattack.table"), {{plain("eps (" + norm_of(part) + ")")}, {page.say("column.robust_accuracy")}}, {}};
   if (part.at("balanced")) table.header.push_back({page.say("column.balanced")});
   for (const auto& stage : part.at("stages").elements()) {
     table.header.push_back({page.say("autoattack.broken", {{"stage", page.text(stage.at("name"))}})});

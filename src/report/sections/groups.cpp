@@ -6,12 +6,12 @@ namespace fercli::groups_section {
 
 namespace {
 
-Table group_table(const Page& page, const View& column) {
+Table group_table(const Page& page, const std::string& norm, const View& column) {
   Table table{page.say("groups.table", {{"column", page.text(column.at("column"))}}),
               {{page.say("groups.group")}, {plain("n")}, {page.say("metric.accuracy")}},
               {}};
   for (const auto& at_eps : column.at("groups").at(0).at("robust").elements())
-    table.header.push_back({page.say("groups.robust", {{"eps", page.text(at_eps.at("eps"))}})});
+    table.header.push_back({page.say("groups.robust", {{"eps", bound_of(page, norm, at_eps.at("eps"))}})});
   for (const auto& group : column.at("groups").elements()) {
     std::vector<Cell> cells{{page.text(group.at("group"))},
                             {page.number(group.at("n"), NumberFormat::Count)},
@@ -23,21 +23,21 @@ Table group_table(const Page& page, const View& column) {
   return table;
 }
 
-Table gap_table(const Page& page, const View& columns) {
+Table gap_table(const Page& page, const std::string& norm, const View& columns) {
   Table table{page.say("groups.gaps"), {}, {}};
   for (const char* head : {"column", "of", "worst", "best", "difference", "test", "p"})
     table.header.push_back({page.say(std::string("groups.") + head)});
   for (const auto& column : columns.elements()) {
     for (const auto& gap : column.at("gaps").elements()) {
       const bool clean = gap.at("eps").text().empty();
-      table.rows.push_back(
-          {{page.text(column.at("column"))},
-           {clean ? page.say("metric.accuracy") : page.say("groups.robust", {{"eps", page.text(gap.at("eps"))}})},
-           {page.text(gap.at("worst"))},
-           {page.text(gap.at("best"))},
-           {page.metric(gap.at("difference"))},
-           {page.text(gap.at("test"))},
-           {page.number(gap.at("p_holm"), NumberFormat::Short)}});
+      table.rows.push_back({{page.text(column.at("column"))},
+                            {clean ? page.say("metric.accuracy")
+                                   : page.say("groups.robust", {{"eps", bound_of(page, norm, gap.at("eps"))}})},
+                            {page.text(gap.at("worst"))},
+                            {page.text(gap.at("best"))},
+                            {page.metric(gap.at("difference"))},
+                            {page.text(gap.at("test"))},
+                            {page.number(gap.at("p_holm"), NumberFormat::Short)}});
     }
   }
   return table;
@@ -49,9 +49,10 @@ std::vector<Block> write(const Page& page) {
     std::vector<Block> of_model{
         Paragraph{page.say("groups.intro", {{"fewest", page.number(model.view.at("fewest"), NumberFormat::Count)}})}};
     const View columns = model.view.at("columns");
+    const std::string norm = norm_of(page.part("robustness").at(model.name));
     for (const auto& column : columns.elements())
-      if (column.at("groups").size() > 0) of_model.push_back(group_table(page, column));
-    if (Table gaps = gap_table(page, columns); !gaps.rows.empty()) of_model.push_back(std::move(gaps));
+      if (column.at("groups").size() > 0) of_model.push_back(group_table(page, norm, column));
+    if (Table gaps = gap_table(page, norm, columns); !gaps.rows.empty()) of_model.push_back(std::move(gaps));
     add_model(blocks, page, model.name, under_threat(page, model.name, std::move(of_model)));
   }
   return blocks;

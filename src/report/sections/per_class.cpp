@@ -50,7 +50,8 @@ Table classes_table(const Page& page, const View& part) {
     rows.push_back(entry.at("robust").elements());
   }
   Table table{page.say("per_class.table"), {{page.say("column.class")}}, {}};
-  for (const auto& eps : part.at("eps").elements()) table.header.push_back({plain("eps ") + page.text(eps)});
+  for (const auto& eps : part.at("eps").elements())
+    table.header.push_back({plain("eps ") + bound_of(page, norm_of(part), eps)});
   page.add_shares(table, names, rows);
   return table;
 }
@@ -67,7 +68,7 @@ std::vector<Block> spread(const Page& page, const ModelView& model) {
     if (!highest || value_of(value) > value_of(highest->at("robust").at(point.budget))) highest = &entry;
   }
   if (!lowest) return {};
-  return {Paragraph{page.say("per_class.spread", {{"eps", page.text(point.eps)},
+  return {Paragraph{page.say("per_class.spread", {{"eps", bound_of(page, point.norm, point.eps)},
                                                   {"lowest", page.metric(lowest->at("robust").at(point.budget))},
                                                   {"lowest_class", page.class_name(lowest->at("class"))},
                                                   {"highest", page.metric(highest->at("robust").at(point.budget))},

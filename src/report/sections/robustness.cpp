@@ -48,6 +48,11 @@ std::vector<Text> eps_names(const Page& page, const View& part, size_t budgets) 
   return names;
 }
 
+/// "eps (Linf)".
+Cell eps_head(const View& part) {
+  return {plain("eps (" + norm_of(part) + ")")};
+}
+
 Table ladder_table(const Page& page, const View& part, const char* key, const char* caption) {
   std::vector<Column> columns;
   for (const auto& attack : part.at("attacks").elements()) {
@@ -58,7 +63,7 @@ Table ladder_table(const Page& page, const View& part, const char* key, const ch
   for (size_t budget = 0; budget < rows.size(); ++budget) {
     for (const auto& column : columns) rows[budget].push_back(column.accuracies.at(budget));
   }
-  Table table{page.say(caption), {{plain("eps")}}, {}};
+  Table table{page.say(caption), {eps_head(part)}, {}};
   for (const auto& column : columns) table.header.push_back({column.name});
   page.add_shares(table, eps_names(page, part, rows.size()), rows);
   return table;
@@ -70,7 +75,7 @@ std::vector<Block> answers(const Page& page, const View& part) {
   if (!shares || classes.empty()) return {};
   std::vector<std::vector<View>> rows;
   for (const auto& row : shares.elements()) rows.push_back(row.elements());
-  Table table{page.say("robustness.answers"), {{plain("eps")}}, {}, true};
+  Table table{page.say("robustness.answers"), {eps_head(part)}, {}, true};
   for (const auto& name : classes) table.header.push_back({plain(page.class_words(name))});
   page.add_shares(table, eps_names(page, part, rows.size()), rows);
   return {table};

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <map>
 
 #include "report/robust_view.hpp"
 #include "report/section.hpp"
@@ -28,12 +29,26 @@ Text clean_sentence(const Page& page, const std::string& model) {
                   {{"model", strong(plain(model))}, {"accuracy", page.metric(metrics.at("accuracy"))}});
 }
 
+/// "fgsm, pgd": those of the grid.
+Text attacks_of(const Page& page, const std::string& model) {
+  Text names;
+  for (const auto& attack : page.part("robustness").at(model).at("attacks").elements())
+    names = names + plain(names.empty() ? "" : ", ") + page.text(attack.at("name"));
+  return names;
+}
+
 Text robust_sentence(const Page& page, const std::string& model) {
   const RobustPoint point = reference_point(page, model);
   if (!point.accuracy) return {};
-  Text text = page.say("summary.robust",
-                       {{"eps", page.text(point.eps)},
-                        {"attack", plain(page.words(point.autoattack ? "attack.autoattack" : "attack.worst"))},
+  const char* change = point.norm == "Linf" ? "summary.robust"
+                       : point.norm == "L0" ? "summary.robust_count"
+                                            : "summary.robust_total";
+  Text text =
+      page.say(change, {{"eps", page.text(point.eps)},
+                        {"norm", plain(point.norm)},
+                        {"attack", point.autoattack ? page.say("attack.autoattack")
+                                                    : page.say("attack.worst", {{"attacks", attacks_of(page, model)}})},
+                        {"threat", threat_words(page, model)},
                         {"robust", page.metric(point.accuracy)}});
   const View constant = page.part("robustness").at(model).at("constant_answer");
   if (constant && value_of(point.accuracy) <= value_of(constant)) {
@@ -105,9 +120,9 @@ Callout verdict(const Page& page, const std::string& model) {
   const View clean = page.part("clean").at(model).at("metrics").at("accuracy");
   const RobustPoint point = reference_point(page, model);
   Text title = plain(model);
-  if (clean && point.accuracy) {
+  if (clean && point.accuracy && threat_words(page, model).empty()) {
     title = page.say(rating(clean, point.accuracy, page.part("robustness").at(model).at("constant_answer")),
-                     {{"model", plain(model)}, {"eps", page.text(point.eps)}});
+                     {{"model", plain(model)}, {"eps", bound_of(page, point.norm, point.eps)}});
   }
   Callout callout{Callout::Kind::Verdict, title, {}};
   for (const auto& sentence : {clean_sentence, robust_sentence, median_sentence, weakest_sentence,
@@ -117,51 +132,75 @@ Callout verdict(const Page& page, const std::string& model) {
   return callout;
 }
 
-/// One row of the table of key figures: what it is, and where each model has it.
+/// A row of the table of key figures.
 struct Row {
   Text name;
-  std::vector<View> values;
   NumberFormat format = NumberFormat::Percent;
+  std::vector<View> values = {};  ///< of each model
 };
 
-std::vector<Row> key_figures(const Page& page) {
-  const auto models = page.model_names();
-  std::vector<Row> rows;
-  const auto row = [&](Text name, NumberFormat format, const std::function<View(const std::string&)>& find) {
-    Row next{std::move(name), {}, format};
-    bool any = false;
-    for (const auto& model : models) {
-      next.values.push_back(find(model));
-      any = any || next.values.back();
+/// What one model has of a figure, and how it is called there.
+struct Found {
+  View value;
+  Row row;
+};
+
+/// Models share a row where the figure is called the same: at the same eps, in the same norm, under the same attacks.
+void add_rows(std::vector<Row>& rows, const std::vector<std::string>& models,
+              const std::function<Found(const std::string&)>& find) {
+  const size_t before = rows.size();
+  for (size_t i = 0; i < models.size(); ++i) {
+    Found found = find(models[i]);
+    if (!found.value) continue;
+    const auto same = [&](const Row& row) { return characters(row.name) == characters(found.row.name); };
+    auto row = std::find_if(rows.begin() + static_cast<std::ptrdiff_t>(before), rows.end(), same);
+    if (row == rows.end()) {
+      found.row.values.resize(models.size());
+      row = rows.insert(row, std::move(found.row));
     }
-    if (any) rows.push_back(std::move(next));
-  };
-  const auto clean = [&](const char* metric) {
-    return [&page, metric](const std::string& model) { return page.part("clean").at(model).at("metrics").at(metric); };
-  };
-  row(page.say("metric.accuracy"), NumberFormat::Percent, clean("accuracy"));
-  row(page.say("metric.balanced_accuracy"), NumberFormat::Percent, clean("balanced_accuracy"));
-  row(page.say("metric.ece"), NumberFormat::Percent, clean("ece"));
-  if (!models.empty()) {
-    const RobustPoint worst = worst_point(page, models.front()), cascade = autoattack_point(page, models.front());
-    row(page.say("summary.row_worst", {{"eps", page.text(worst.eps)}}), NumberFormat::Percent,
-        [&](const std::string& model) { return worst_point(page, model).accuracy; });
-    row(page.say("summary.row_autoattack", {{"eps", page.text(cascade.eps)}}), NumberFormat::Percent,
-        [&](const std::string& model) { return autoattack_point(page, model).accuracy; });
+    row->values[i] = found.value;
   }
-  row(page.say("summary.row_constant"), NumberFormat::Percent,
-      [&](const std::string& model) { return page.part("robustness").at(model).at("constant_answer"); });
-  const std::string norm = models.empty() ? "" : norm_of(page.part("robustness").at(models.front()));
-  row(page.say("summary.row_median", {{"norm", plain(norm)}}), eps_format(norm),
-      [&](const std::string& model) { return page.part("robustness").at(model).at("minimal_eps").at("median"); });
-  row(page.say("summary.row_corruptions"), NumberFormat::Percent,
-      [&](const std::string& model) { return page.part("corruptions").at(model).at("mean"); });
-  const auto certified = page.models("smoothing");
-  if (!certified.empty()) {
-    const View radius = certified_point(page, certified.front().name).radius;
-    row(page.say("summary.row_certified", {{"radius", page.number(radius, NumberFormat::Short)}}),
-        NumberFormat::Percent, [&](const std::string& model) { return certified_point(page, model).accuracy; });
+}
+
+std::vector<Row> key_figures(const Page& page) {
+  std::vector<Row> rows;
+  const auto add = [&](const auto& find) { add_rows(rows, page.model_names(), find); };
+  for (const char* metric : {"accuracy", "balanced_accuracy", "ece"}) {
+    add([&](const std::string& model) -> Found {
+      return {page.part("clean").at(model).at("metrics").at(metric), {page.say(std::string("metric.") + metric)}};
+    });
   }
+  add([&](const std::string& model) -> Found {
+    const RobustPoint point = worst_point(page, model);
+    return {point.accuracy,
+            {page.say("summary.row_worst", {{"eps", bound_of(page, point.norm, point.eps)},
+                                            {"attacks", attacks_of(page, model)},
+                                            {"threat", threat_words(page, model)}})}};
+  });
+  add([&](const std::string& model) -> Found {
+    const RobustPoint point = autoattack_point(page, model);
+    return {point.accuracy, {page.say("summary.row_autoattack", {{"eps", bound_of(page, point.norm, point.eps)}})}};
+  });
+  add([&](const std::string& model) -> Found {
+    return {page.part("robustness").at(model).at("constant_answer"), {page.say("summary.row_constant")}};
+  });
+  add([&](const std::string& model) -> Found {
+    const View part = page.part("robustness").at(model), minimal = part.at("minimal_eps");
+    const std::string norm = norm_of(part);
+    return {minimal.at("median"),
+            {page.say("summary.row_median", {{"norm", plain(norm)},
+                                             {"attack", page.text(minimal.at("attack"))},
+                                             {"threat", threat_words(page, model)}}),
+             eps_format(norm)}};
+  });
+  add([&](const std::string& model) -> Found {
+    return {page.part("corruptions").at(model).at("mean"), {page.say("summary.row_corruptions")}};
+  });
+  add([&](const std::string& model) -> Found {
+    const CertifiedPoint point = certified_point(page, model);
+    return {point.accuracy,
+            {page.say("summary.row_certified", {{"radius", page.number(point.radius, NumberFormat::Short)}})}};
+  });
   return rows;
 }
 
@@ -177,19 +216,28 @@ std::vector<Block> key_table(const Page& page) {
   return {table};
 }
 
-std::vector<Block> comparison(const Page& page) {
-  auto models = page.models("robustness");
-  const auto unknown = [](const auto& model) { return !model.view.at("worst").at("robust_accuracy"); };
-  models.erase(std::remove_if(models.begin(), models.end(), unknown), models.end());  // no eps grid was run
+/// The curves of models in one norm, which share their axis.
+std::vector<Block> comparison_in(const Page& page, const std::string& norm, const std::vector<ModelView>& models) {
   if (models.size() < 2) return {};
-  CurvePlot plot = robust_plot(page, norm_of(models.front().view));
+  CurvePlot plot = robust_plot(page, norm);
   plot.title = page.words("summary.figure_title", {{"data", page.data_name(models.front().view.at("n"))}});
   for (const auto& [name, view] : models) {
-    plot.curves.push_back(robust_curve(page, name, view, view.at("worst").at("robust_accuracy"), name));
+    plot.curves.push_back(robust_curve(page, name, view, view.at("worst").at("robust_accuracy"),
+                                       name + characters(threat_words(page, name))));
   }
-  plot.x_tics = eps_tics(models.front().view.at("eps"), norm_of(models.front().view));
+  plot.x_tics = eps_tics(models.front().view.at("eps"), norm);
   return page.figure("models-robust-accuracy", plot_curves(plot), page.words("summary.figure_alt"),
                      page.say("summary.figure"));
+}
+
+std::vector<Block> comparison(const Page& page) {
+  std::map<std::string, std::vector<ModelView>> by_norm;
+  for (const auto& model : page.models("robustness")) {
+    if (model.view.at("worst").at("robust_accuracy")) by_norm[norm_of(model.view)].push_back(model);  // a grid was run
+  }
+  std::vector<Block> blocks;
+  for (const auto& [norm, models] : by_norm) add(blocks, comparison_in(page, norm, models));
+  return blocks;
 }
 
 std::vector<Block> write(const Page& page) {
@@ -208,8 +256,20 @@ const RegisterTexts texts{
     {"summary.partly",
      {"{model} is partly robust against changes of {eps}", "{model} est en partie robuste à des changements de {eps}"}},
     {"summary.robust",
-     {"When every pixel may change by at most {eps}, {attack} leaves {robust} of all images rightly classified.",
-      "Si chaque pixel peut changer d’au plus {eps}, {attack} laisse {robust} des images bien classées."}},
+     {"When every pixel may change by at most {eps}, {attack}{threat} leaves {robust} of the images rightly "
+      "classified.",
+      "Si chaque pixel peut changer d’au plus {eps}, {attack}{threat} laisse {robust} des images bien classées."}},
+    {"summary.robust_total",
+     {"When all changes together may measure at most {eps} in {norm}, {attack}{threat} leaves {robust} of the images "
+      "rightly classified.",
+      "Si tous les changements ensemble peuvent mesurer au plus {eps} en {norm}, {attack}{threat} laisse {robust} des "
+      "images bien classées."}},
+    {"summary.robust_count",
+     {"When at most {eps} values of an image, pixel by channel, may change at will, {attack}{threat} leaves {robust} "
+      "of "
+      "the images rightly classified.",
+      "Si au plus {eps} valeurs d’une image, pixel par canal, peuvent changer à volonté, {attack}{threat} laisse "
+      "{robust} des images bien classées."}},
     {"summary.robust_title",
      {"{model} is largely robust against changes of {eps}",
       "{model} est largement robuste à des changements de {eps}"}},
@@ -248,12 +308,14 @@ const RegisterTexts texts{
      {"Key figures, each with its 95 % interval and the number of images.",
       "Chiffres clés, chacun avec son intervalle à 95 % et le nombre d’images."}},
     {"summary.row_worst",
-     {"Robust accuracy at {eps}, all attacks together", "Exactitude robuste à {eps}, toutes attaques ensemble"}},
+     {"Robust accuracy at {eps}, all attacks together: {attacks}{threat}",
+      "Exactitude robuste à {eps}, toutes attaques ensemble : {attacks}{threat}"}},
     {"summary.row_autoattack", {"Robust accuracy at {eps}, AutoAttack", "Exactitude robuste à {eps}, AutoAttack"}},
     {"summary.row_constant",
      {"For comparison: always the most frequent answer", "Pour comparer : toujours la réponse la plus fréquente"}},
     {"summary.row_median",
-     {"Median smallest change that fools it ({norm})", "Plus petit changement qui le trompe, médiane ({norm})"}},
+     {"Median smallest change that fools it ({norm}, {attack}){threat}",
+      "Plus petit changement qui le trompe, médiane ({norm}, {attack}){threat}"}},
     {"summary.row_corruptions",
      {"Accuracy under common corruptions, mean", "Exactitude sous dégradations courantes, moyenne"}},
     {"summary.row_certified",
@@ -265,7 +327,8 @@ const RegisterTexts texts{
     {"summary.figure",
      {"Robust accuracy of the models under all attacks together. Bands are 95 % intervals.",
       "Exactitude robuste des modèles sous toutes les attaques ensemble. Les bandes sont des intervalles à 95 %."}},
-    {"attack.worst", {"the strongest attack on each image", "l’attaque la plus forte sur chaque image"}},
+    {"attack.worst",
+     {"the strongest attack on each image ({attacks})", "l’attaque la plus forte sur chaque image ({attacks})"}},
     {"attack.autoattack", {"AutoAttack", "AutoAttack"}},
 };
 

@@ -13,11 +13,12 @@ struct Warnings {
   std::vector<Text> others;
 };
 
-/// "standard: pgd <= fgsm, eps 4/255: 12.0 % / 10.0 % (n = 60)".
+/// "standard: pgd <= fgsm, Linf eps 4/255: 12.0 % / 10.0 % (n = 60)".
 Text violation(const Page& page, const View& invariant) {
   Text text = page.text(invariant.at("name"));
   if (invariant.at("model")) text = page.text(invariant.at("model")) + plain(": ") + text;
-  if (invariant.at("eps")) text = text + plain(", eps ") + page.text(invariant.at("eps"));
+  if (invariant.at("eps"))
+    text = text + plain(", ") + page.text(invariant.at("norm")) + plain(" eps ") + page.text(invariant.at("eps"));
   text = text + plain(": ") + page.values(invariant.at("values"));
   if (invariant.at("n"))
     text = text + plain(" (n = ") + page.number(invariant.at("n"), NumberFormat::Count) + plain(")");
