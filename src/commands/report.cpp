@@ -22,6 +22,7 @@
 #include "core/runtime.hpp"
 #include "eval/campaign/estimate.hpp"
 #include "eval/result.hpp"
+#include "eval/robustness_summary.hpp"
 #include "eval/study/group_part.hpp"
 #include "eval/study/part.hpp"
 #include "eval/study/saved.hpp"
@@ -278,6 +279,14 @@ const json* find_part(const json& report, const char* part, const std::string& m
   return &parts[part][model];
 }
 
+/// What sets the attacks on a model apart, as `restriction_words` says it.
+std::string threat_of(const json& report, const std::string& model) {
+  if (!report.contains("outcomes") || !report["outcomes"].contains(model)) return "";
+  const json& outcomes = report["outcomes"][model];
+  const bool attacked = outcomes.contains("attacks") && !outcomes["attacks"].empty();
+  return attacked ? restriction_words(outcomes["attacks"][0]) : "";
+}
+
 /// Robust accuracy: a row for each attack, a column for each eps of its grid, and n.
 PrintedTable robust_accuracy(const std::string& title, const json& eps) {
   PrintedTable table{title, {""}, {}};
@@ -328,9 +337,9 @@ std::vector<PrintedTable> summary_of(const json& report) {
       clean.rows.push_back({name, proportion_cell(metric_from_json(part->at("metrics").at("accuracy")))});
     const json* part = find_part(report, "robustness", name);
     if (part != nullptr && part->contains("attacks")) {
-      tables.push_back(robust_accuracy(
-          fmt::format("{}: robust accuracy at {} eps (%, 95 % CI)", name, part->at("norm").get<std::string>()),
-          part->at("eps")));
+      tables.push_back(robust_accuracy(fmt::format("{}: robust accuracy at {} eps{} (%, 95 % CI)", name,
+                                                   part->at("norm").get<std::string>(), threat_of(report, name)),
+                                       part->at("eps")));
       for (const auto& attack : part->at("attacks"))
         add_curve(tables.back(), attack.at("name"), attack.at("robust_accuracy"));
     }
@@ -358,8 +367,8 @@ void print_lines(const json& report) {
       said.push_back("accuracy " + format_proportion(metric_from_json(part->at("metrics").at("accuracy"))));
     const json* part = find_part(report, "robustness", name);
     if (part != nullptr && part->contains("worst")) {
-      said.push_back(fmt::format("robust accuracy at {} eps {}: {}", part->at("norm").get<std::string>(),
-                                 part->at("eps").back().get<std::string>(),
+      said.push_back(fmt::format("robust accuracy at {} eps {}{}: {}", part->at("norm").get<std::string>(),
+                                 part->at("eps").back().get<std::string>(), threat_of(report, name),
                                  format_proportion(metric_from_json(part->at("worst").at("robust_accuracy").back()))));
     }
     print_text("{}: {}\n", printable(name), said.empty() ? "measured" : join(said, "; "));

@@ -102,7 +102,11 @@ TEST_F(RobustnessCommand, FiguresOfAnotherThreatSayWhichItIs) {
   quiet.emplace_back("-q");
   table.insert(table.end(), {"--format", "csv"});
   const std::string words = "any-to-sad mask [0-9a-f]+ eot 2 model";
-  EXPECT_THAT(eval(quiet).out, testing::ContainsRegex("robust accuracy at Linf eps 4/255 " + words + ": "));
+  const std::string line = "robust accuracy at Linf eps 4/255 " + words + ": ", out = (*folder_ / "threat").string();
+  quiet.insert(quiet.end(), {"--out", out});
+  EXPECT_THAT(eval(quiet).out, testing::ContainsRegex(line));
+  const auto page = run_in_process({"report", out + "/result.json", "--out", out + "-page", "-q"});
+  EXPECT_THAT(page.out, testing::ContainsRegex(line));
   EXPECT_THAT(eval(table).out, testing::ContainsRegex("robust accuracy in Linf [^\n]*, " + words));
 }
 
