@@ -48,7 +48,9 @@ void visit_fields(Visitor& field, Result& result) {
   field("n", result.n, "images that the metrics are about");
   field.unless_empty("metrics", result.metrics, "by name: accuracy, robust_accuracy.ATTACK.EPS, success_8bit, …");
   field("dataset", result.dataset, "the images", Shape<DataFacts>::schema());
-  field("models", result.models, "the networks; `name` is unique", list(model_schema()));
+  field("models", result.models,
+        "the networks; `name` is unique. Joined results that differ in options, seed or environment: each its own",
+        list(model_schema()));
   field.optional("threat_model", result.threat_model, "what the attacker may do", open_object({}));
   field.optional("attacks", result.attacks, "as they ran, at the largest eps", list(attack_schema()));
   field("options", result.options, "of the command, with where each value comes from", options_schema());

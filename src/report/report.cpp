@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "core/error.hpp"
 #include "core/files.hpp"
@@ -26,14 +27,26 @@ std::string mode_words(const Page& page) {
   return is_text("report." + mode) ? page.words("report." + mode) : mode;
 }
 
+/// "0.1.0", or of results of several programs "0.1.0 / 0.2.0".
+Text of_programs(const Page& page, const char* key) {
+  Text all;
+  std::set<std::string> said;
+  for (const auto& model : page.report().at("models").elements()) {
+    const View own = model.at("environment");
+    const Text text = page.text((own ? own : page.report().at("environment")).at(key));
+    if (said.insert(characters(text)).second) all = all + plain(all.empty() ? "" : " / ") + text;
+  }
+  return all;
+}
+
 /// "3589 images of FER2013 PublicTest, quick run; fercli 0.1.0, revision 1a2b3c …".
 Text subtitle(const Page& page) {
   const View report = page.report();
   return page.say("report.subtitle", {{"n", page.number(report.at("dataset").at("n"), NumberFormat::Count)},
                                       {"data", plain(page.data_name())},
                                       {"mode", plain(mode_words(page))},
-                                      {"version", page.text(report.at("environment").at("version"))},
-                                      {"revision", page.text(report.at("environment").at("revision"))}});
+                                      {"version", of_programs(page, "version")},
+                                      {"revision", of_programs(page, "revision")}});
 }
 
 Document write_document(const Page& page, Observer& observer) {

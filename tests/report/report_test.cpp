@@ -411,6 +411,26 @@ TEST(Report, MissingPartsLeaveTheirSectionsOut) {
   }
 }
 
+TEST(Report, ShowsTheRunOfEachModelWhereTheyDiffer) {
+  json report = small_report();
+  for (json& model : report["models"]) {
+    const bool first = model["name"] == "standard";
+    model["seed"] = first ? 3 : 4;
+    model["options"]["eps"] = {{"value", first ? "2/255" : "6/255"}, {"source", "command line"}};
+    model["environment"] = {{"version", first ? "0.3.0" : "0.4.0"}, {"revision", "abc"}};
+  }
+  const std::string html = render(report).html, words = without_tags(html);
+  EXPECT_THAT(words, HasSubstr("fercli 0.3.0 / 0.4.0, revision abc."));
+  for (const char* caption :
+       {"Options of the run, standard", "Options of the run, robust", "Machine and libraries, robust"})
+    EXPECT_THAT(words, HasSubstr(caption));
+  const auto rows = rows_of_html(html);
+  for (const Rows::value_type& row :
+       Rows{{"standard.seed", "3"}, {"robust.seed", "4"}, {"eps", "2/255"}, {"eps", "6/255"}})
+    EXPECT_THAT(rows, testing::Contains(row));
+  EXPECT_THAT(rows, Not(testing::Contains(Rows::value_type{"seed", "0"})));
+}
+
 TEST(Report, OfNothingHasItsProvenance) {
   json report = small_report();
   report["parts"] = json::object();

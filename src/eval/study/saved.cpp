@@ -187,6 +187,20 @@ std::string image_digest(const json& report) {
       names_of(report).front(), dataset.at("name").get<std::string>(), dataset.at("split").get<std::string>()));
 }
 
+/// Where results do not agree about their runs, each model has what its own says.
+void keep_runs_apart(std::vector<json>& reports) {
+  for (const char* key : {"options", "seed", "environment"}) {
+    const json& first = reports.front().at(key);
+    const bool shared = std::all_of(reports.begin(), reports.end(), [&](const json& report) {
+      return report.at(key) == first && !report["models"].at(0).contains(key);
+    });
+    if (shared) continue;
+    for (auto& report : reports) {
+      for (auto& model : report["models"]) model.emplace(key, report[key]);  // of a joined report, its own are there
+    }
+  }
+}
+
 /// Adds what `other` says about its models, whose names are new here.
 void add_report(json& report, const json& other) {
   for (const char* list : {"models", "warnings", "invariants"}) {
@@ -221,8 +235,10 @@ json read_report(const std::filesystem::path& path) {
   }
 }
 
-json merge_reports(const std::vector<json>& reports) {
+json merge_reports(std::vector<json> reports) {
+  if (reports.size() > 1) keep_runs_apart(reports);
   json merged = reports.front();
+  if (reports.size() > 1) merged["mode"] = kSavedMode;
   for (size_t i = 1; i < reports.size(); ++i) {
     json other = reports[i];
     const json &here = merged.at("dataset"), &there = other.at("dataset");

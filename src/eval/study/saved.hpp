@@ -11,9 +11,10 @@ namespace fercli {
 /// `read_document` does, on lists that do not fit together, two images of one id, or a result without clean figures.
 nlohmann::json read_report(const std::filesystem::path& path);
 
-/// One report about the models of all of them. A name that comes twice gets a number. The images that models
-/// were shown of each other (transfer) are those of the first report that has them, and a warning says so. Throws
-/// UserError when they are not about the same images, or one does not say (`dataset.digest`) which they are.
-nlohmann::json merge_reports(const std::vector<nlohmann::json>& reports);
+/// One report about the models of all of them. A name that comes twice gets a number. Where they differ in options,
+/// seed or environment, each model has that of its own run. The images that models were shown of each other (transfer)
+/// are those of the first report that has them, and a warning says so. Throws UserError when they are not about the
+/// same images, or one does not say (`dataset.digest`) which they are.
+nlohmann::json merge_reports(std::vector<nlohmann::json> reports);
 
 }  // namespace fercli

@@ -32,22 +32,43 @@ Table facts(const Page& page, const char* caption, bool folded) {
   return {page.say(caption), {{page.say("column.what")}, {page.say("column.value"), false, true}}, {}, folded};
 }
 
+void add_table(std::vector<Block>& blocks, Table table) {
+  if (!table.rows.empty()) blocks.push_back(std::move(table));
+}
+
+/// A folded table of the report's options or environment, or one for each model: joined results may differ.
+void add_folded(std::vector<Block>& blocks, const Page& page, const std::string& key) {
+  const auto add = [&](const Text& of, const View& view) {
+    Table table = facts(page, ("provenance." + key).c_str(), true);
+    table.caption = table.caption + of;
+    if (view) add_rows(&table, page, view, "");
+    add_table(blocks, std::move(table));
+  };
+  const auto models = page.report().at("models").elements();
+  if (models.empty() || !models.front().at(key)) return add({}, page.report().at(key));
+  for (const auto& model : models) add(plain(", ") + page.text(model.at("name")), model.at(key));
+}
+
 std::vector<Block> write(const Page& page) {
   const View report = page.report();
-  Table run = facts(page, "provenance.run", false);
+  const auto of_models = report.at("models").elements();
+  Table run = facts(page, "provenance.run", false), models = facts(page, "provenance.models", false);
   for (const char* key : {"schema", "mode", "seed"}) {
-    if (report.at(key)) add_rows(&run, page, report.at(key), key);
+    const bool differs = !of_models.empty() && of_models.front().at(key);
+    if (report.at(key) && !differs) add_rows(&run, page, report.at(key), key);
   }
   add_rows(&run, page, report.at("dataset"), "dataset");
-  Table models = facts(page, "provenance.models", false);
-  for (const auto& model : report.at("models").elements()) add_rows(&models, page, model, model.at("name").text());
-  Table options = facts(page, "provenance.options", true), environment = facts(page, "provenance.environment", true);
-  if (report.at("options")) add_rows(&options, page, report.at("options"), "");
-  if (report.at("environment")) add_rows(&environment, page, report.at("environment"), "");
-  std::vector<Block> blocks;
-  for (const auto* table : {&run, &models, &options, &environment}) {
-    if (!table->rows.empty()) blocks.push_back(*table);
+  for (const auto& model : of_models) {
+    for (const auto& key : model.keys()) {
+      if (key != "options" && key != "environment")
+        add_rows(&models, page, model.at(key), model.at("name").text() + "." + key);
+    }
   }
+  std::vector<Block> blocks;
+  add_table(blocks, std::move(run));
+  add_table(blocks, std::move(models));
+  add_folded(blocks, page, "options");
+  add_folded(blocks, page, "environment");
   return blocks;
 }
 

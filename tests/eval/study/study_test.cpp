@@ -279,6 +279,22 @@ TEST(MergedReports, HoldAllModelsUnderNamesOfTheirOwn) {
             json({{{"model", "net"}, {"text", "careful"}}, {{"model", "net-2"}, {"text", "careful"}}}));
 }
 
+TEST(MergedReports, KeepApartWhatTheirRunsDifferIn) {
+  const auto outcomes = outcomes_with({2, 1, 0, -1}, {1, 0, 0, -1});
+  auto first = report_with(outcomes, "a"), second = report_with(outcomes, "b"), third = report_with(outcomes, "c");
+  first["mode"] = "quick";
+  second["seed"] = 7;
+  second["options"]["eps"] = {{"value", "8/255"}, {"source", "command line"}};
+  const auto merged = merge_reports({merge_reports({first, second}), third});
+  const json& models = merged.at("models");
+  EXPECT_EQ(merged.at("mode"), "saved");
+  EXPECT_EQ(models.at(0).at("seed"), 0);
+  EXPECT_EQ(models.at(1).at("seed"), 7);
+  EXPECT_EQ(models.at(1).at("options"), second["options"]);
+  EXPECT_EQ(models.at(2).at("seed"), 0);
+  EXPECT_FALSE(models.at(0).contains("environment")) << "the same in all";
+}
+
 TEST(MergedReports, ShowTheTransferOfTheFirstAndSayWhichIsLeftOut) {
   const auto outcomes = outcomes_with({2, 1, 0, -1}, {1, 0, 0, -1});
   auto first = report_with(outcomes), second = report_with(outcomes, "n");
