@@ -22,7 +22,9 @@ PrintedTable column_table(const GroupColumnFigures& column) {
     table.rows.push_back({group.group, group.accuracy.n, share_cell(group.accuracy)});
     for (const auto& [eps, accuracy] : group.robust) {
       if (table.rows.size() == 1) table.columns.push_back("robust, eps " + eps);
-      table.rows.back().push_back(share_cell(accuracy));
+      PrintedCell cell = share_cell(accuracy);
+      if (accuracy.n != group.accuracy.n) cell.text += fmt::format(", n = {}", accuracy.n);  // fewer have the goal
+      table.rows.back().push_back(std::move(cell));
     }
   }
   return table;

@@ -6,6 +6,7 @@
 #include <regex>
 
 #include "attacks/engine/attack.hpp"
+#include "commands/eval_groups.hpp"
 #include "commands/options/division_options.hpp"
 #include "core/build_info.hpp"
 #include "core/files.hpp"
@@ -108,6 +109,16 @@ TEST_F(RobustnessCommand, FiguresOfAnotherThreatSayWhichItIs) {
   const auto page = run_in_process({"report", out + "/result.json", "--out", out + "-page", "-q"});
   EXPECT_THAT(page.out, testing::ContainsRegex(line));
   EXPECT_THAT(eval(table).out, testing::ContainsRegex("robust accuracy in Linf [^\n]*, " + words));
+}
+
+TEST(GroupTables, SayOfHowManyImagesAFigureIsWhereTheGoalConcernsFewer) {
+  const auto share = [](int64_t n) { return json{{"value", 0.5}, {"interval", {0.4, 0.6}}, {"n", n}}; };
+  const json robust = {{{"eps", "2/255"}, {"accuracy", share(61)}}, {{"eps", "4/255"}, {"accuracy", share(9)}}};
+  const json group = {{"group", "no"}, {"n", 61}, {"accuracy", share(61)}, {"robust", robust}};
+  const json column = {{"column", "glasses"}, {"unknown", 0}, {"groups", {group}}, {"gaps", json::array()}};
+  const auto row = group_tables({{"fewest", 10}, {"columns", {column}}}).at(0).rows.at(0);
+  EXPECT_EQ(row.at(3).text, "50.0 (40.0–60.0)");
+  EXPECT_EQ(row.at(4).text, "50.0 (40.0–60.0), n = 9");
 }
 
 TEST_F(RobustnessCommand, TheFilesTellWhatBecameOfEachImageUnderEachAttackAtEachEps) {

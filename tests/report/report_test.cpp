@@ -386,6 +386,13 @@ TEST(Report, FiguresOfOtherNormsOrEpsHaveRowsOfTheirOwn) {
   EXPECT_THAT(without_tags(render(report).html), HasSubstr("When at most 0.25 values of an image"));
 }
 
+TEST(Report, AGroupOfWhichFewerImagesWereAttackedSaysHowMany) {
+  json report = small_report();
+  report["parts"]["groups"]["standard"]["columns"][0]["groups"][0]["robust"][0]["accuracy"]["n"] = 40;
+  const auto rows = rows_of_html(render(report).html);
+  EXPECT_THAT(rows, testing::Contains(testing::ElementsAre("no", "100", Not(HasSubstr("n = ")), HasSubstr("n = 40"))));
+}
+
 TEST(Report, AShareOfNoImagesHasNeitherValueNorInterval) {
   json report = small_report();
   report["parts"]["clean"]["standard"]["per_class"][0]["recall"] = {

@@ -13,11 +13,14 @@ Table group_table(const Page& page, const std::string& norm, const View& column)
   for (const auto& at_eps : column.at("groups").at(0).at("robust").elements())
     table.header.push_back({page.say("groups.robust", {{"eps", bound_of(page, norm, at_eps.at("eps"))}})});
   for (const auto& group : column.at("groups").elements()) {
-    std::vector<Cell> cells{{page.text(group.at("group"))},
-                            {page.number(group.at("n"), NumberFormat::Count)},
-                            {page.metric(group.at("accuracy"), NumberFormat::Percent, Page::Sample::Elsewhere)}};
-    for (const auto& at_eps : group.at("robust").elements())
-      cells.push_back({page.metric(at_eps.at("accuracy"), NumberFormat::Percent, Page::Sample::Elsewhere)});
+    const View n = group.at("n");  // a goal may concern fewer images of the group
+    const auto share = [&](const View& metric) {
+      const bool of_all = metric.at("n").json() == n.json();
+      return page.metric(metric, NumberFormat::Percent, of_all ? Page::Sample::Elsewhere : Page::Sample::Shown);
+    };
+    std::vector<Cell> cells{
+        {page.text(group.at("group"))}, {page.number(n, NumberFormat::Count)}, {share(group.at("accuracy"))}};
+    for (const auto& at_eps : group.at("robust").elements()) cells.push_back({share(at_eps.at("accuracy"))});
     table.rows.push_back(std::move(cells));
   }
   return table;
