@@ -109,7 +109,7 @@ class SessionTally {
   }
 
   int64_t frames() const { return report_.frames; }
-  SessionReport report(bool smoothed) const;
+  SessionReport report(const std::string& labels) const;
 
  private:
   void refuse_second(const SessionFrame& frame, const std::string& file) const;
@@ -201,11 +201,11 @@ SessionPerson finished(const PersonSeen& seen, const std::string& video, int64_t
   return person;
 }
 
-SessionReport SessionTally::report(bool smoothed) const {
+SessionReport SessionTally::report(const std::string& labels) const {
   SessionReport report = report_;
   report.version = version();
   report.revision = git_revision();
-  report.labels = smoothed ? "smoothed" : "raw";
+  report.labels = labels;
   report.transitions.longest_gap = kChangeGap;
   Everybody& all = report.everybody;
   for (const auto& [who, seen] : people_) {
@@ -399,10 +399,10 @@ bool is_session_name(const fs::path& file) {
 
 json read_session(const std::vector<std::string>& files) {
   SessionTally tally;
-  bool smoothed = false;
+  bool raw = false, smoothed = false;
   for (const auto& file : files) {
     if (to_lower(fs::path(file).extension().string()) == ".csv") {
-      smoothed = read_session_csv(file, tally) || smoothed;
+      (read_session_csv(file, tally) ? smoothed : raw) = true;
     } else {
       read_session_lines(file, tally);
       smoothed = true;
@@ -411,7 +411,7 @@ json read_session(const std::vector<std::string>& files) {
   if (tally.frames() == 0) {
     throw UserError(fmt::format("{}: has no frame of a video; a session report needs times", files.front()));
   }
-  return write_record(tally.report(smoothed));
+  return write_record(tally.report(raw && smoothed ? "mixed" : smoothed ? "smoothed" : "raw"));
 }
 
 }  // namespace fercli

@@ -141,7 +141,7 @@ void visit_fields(Visitor& field, SessionReport& report) {
   field("seconds", report.seconds, "of all videos");
   field("frames", report.frames, "of all videos");
   field("frames_with_faces", report.frames_with_faces, "of these");
-  field("labels", report.labels, "raw: of each frame alone; smoothed: over time");
+  field("labels", report.labels, "raw: of each frame alone; smoothed: over time; mixed: of several files, either");
   field("classes", report.classes, "and uncertain, where it is a label");
   field("people", report.people, "those in sight longest first");
   field("everybody", report.everybody, "all people together");

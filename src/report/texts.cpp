@@ -36,6 +36,12 @@ const RegisterTexts shared_texts{
     {"session.smoothed",
      {"Labels are smoothed over time, and uncertain where no class leads.",
       "Les étiquettes sont lissées dans le temps, et incertaines quand aucune classe ne domine."}},
+    {"session.mixed",
+     {"Labels of some files are smoothed over time, and uncertain where no class leads; those of the others are those "
+      "of "
+      "each frame alone.",
+      "Les étiquettes de certains fichiers sont lissées dans le temps, et incertaines quand aucune classe ne domine ; "
+      "celles des autres sont celles de chaque image seule."}},
     {"session.left_out",
      {"The figures show the {shown} people who were seen longest; the tables have all {people}.",
       "Les figures montrent les {shown} personnes vues le plus longtemps ; les tableaux les ont toutes "

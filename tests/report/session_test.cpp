@@ -8,6 +8,8 @@
 #include "report/session.hpp"
 #include "tests/cli/run_program.hpp"
 #include "tests/hostile_names.hpp"
+#include "tests/report/without_gnuplot.hpp"
+#include "tests/schema_fault.hpp"
 #include "tests/user_error.hpp"
 
 namespace fercli::test {
@@ -102,6 +104,20 @@ TEST_F(SessionReport, LiveAndPredictAreReadAlike) {
     EXPECT_EQ(table["people"][i]["stretches"], lines["people"][i]["stretches"]);
   }
   EXPECT_EQ(table["transitions"], lines["transitions"]);
+}
+
+TEST_F(SessionReport, SaysWhereOnlySomeLabelsAreSmoothed) {
+  const std::string raw = write("raw.csv", kHead + row(0, 0, "1", "Happy")),
+                    smoothed = write("smoothed.csv",
+                                     "file,frame,time,track,emotion,smoothed,confidence,p_Happy,p_Sad\n"
+                                     "walk.mp4,0,0,1,Happy,Sad,0.9,0.9,0.1\n");
+  EXPECT_EQ(read_session({raw})["labels"], "raw");
+  EXPECT_EQ(read_session({smoothed})["labels"], "smoothed");
+  const json mixed = read_session({smoothed, raw});
+  EXPECT_EQ(mixed["labels"], "mixed");
+  const WithoutGnuplot texts_only;
+  write_session_report(mixed, {}, folder_.path());
+  EXPECT_THAT(read_file(folder_ / "report.md"), HasSubstr("Labels of some files are smoothed over time"));
 }
 
 TEST_F(SessionReport, NamesOfAnyKindComeBack) {
