@@ -75,8 +75,11 @@ std::vector<Block> write(const Page& page) {
   if (!warnings.others.empty()) {
     blocks.push_back(Callout{Callout::Kind::Warning, page.say("warnings.raised"), warnings.others});
   }
-  const bool checked = page.report().at("invariants").size() > 0 || !page.models("sanity").empty();
-  if (blocks.empty() && checked) blocks.push_back(Callout{Callout::Kind::Good, page.say("warnings.none"), {}});
+  const size_t checked = page.models("sanity").size();
+  if (blocks.empty() && (page.report().at("invariants").size() > 0 || checked > 0)) {
+    const char* words = checked < page.model_names().size() ? "warnings.unchecked" : "warnings.none";
+    blocks.push_back(Callout{Callout::Kind::Good, page.say(words), {}});
+  }
   return blocks;
 }
 
@@ -92,6 +95,9 @@ const RegisterTexts texts{
     {"warnings.none",
      {"The results agree with each other, and no sanity check gave cause for doubt.",
       "Les résultats concordent, et aucun contrôle n’a éveillé de doute."}},
+    {"warnings.unchecked",
+     {"Nothing here contradicts itself, but the sanity checks were not run on every model.",
+      "Rien ici ne se contredit, mais les contrôles n’ont pas été faits sur chaque modèle."}},
 };
 
 const Register<Section> registered{{"warnings", 0, write}};
