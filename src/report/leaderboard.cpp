@@ -88,15 +88,15 @@ size_t budget_of(const std::string& eps, const std::vector<std::string>& grid, c
 
 /// Throws UserError where AutoAttack was another one than that of all other cards.
 void require_standard(const Result& result, const fs::path& from) {
-  const json& threat = result.threat_model;
-  bool standard = !threat.contains("surrogate") && threat.value("pixel_grid", true);
+  bool standard = restrictions_of(result.threat_model).empty();
   for (const auto& settings : result.attacks) {
     if (settings.at("name") == LeaderboardCard::kAttack) standard = standard && settings.value("standard", true);
   }
   if (standard) return;
   throw UserError(
-      fmt::format("{}: is not of AutoAttack's standard version on the network itself and with 8-bit images, which a "
-                  "leaderboard compares; leave --surrogate, --eot, --float and the attack's parameters out",
+      fmt::format("{}: is not of AutoAttack's standard version: untargeted, on whole faces, the network itself and "
+                  "8-bit images, which a leaderboard compares; leave --goal, --mask, --surrogate, --eot, --float and "
+                  "the attack's parameters out",
                   from.string()));
 }
 
@@ -217,13 +217,6 @@ const Register<DocumentKind> card_kind{
 
 LeaderboardCard measured_card(LeaderboardCard card, const Result& result, const std::string& eps,
                               const fs::path& from) {
-  const json& threat = result.threat_model;
-  if (threat.is_object() && (threat.value("goal", "untargeted") != "untargeted" || threat.value("masked", false))) {
-    throw UserError(
-        fmt::format("{}: its attack has a target or a mask; a leaderboard compares untargeted attacks on whole "
-                    "faces",
-                    from.string()));
-  }
   try {
     const auto figures = robustness_of(result);
     const LadderAttack& attack = autoattack_in(figures, from);
@@ -235,7 +228,7 @@ LeaderboardCard measured_card(LeaderboardCard card, const Result& result, const 
     card.robust = attack.curves.robust_accuracy.at(budget);
     card.balanced_robust = attack.curves.balanced.at(budget);
     card.worst_class = worst_class_of(attack.by_class.value(), budget);
-    card.norm = threat.at("norm");
+    card.norm = result.threat_model.at("norm");
     card.dataset = fmt::format("{} {}", result.dataset.at("name").get<std::string>(),
                                result.dataset.at("split").get<std::string>());
     if (card.architecture.empty()) card.architecture = result.model().at("arch");
