@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <nlohmann/json.hpp>
+#include <numeric>
 
 #include "commands/near_report.hpp"
 #include "commands/options/data_options.hpp"
@@ -25,7 +26,6 @@ namespace fercli::data_command {
 namespace {
 
 namespace fs = std::filesystem;
-using nlohmann::json;
 
 /// The options that every subcommand has.
 struct SourceOptions {
@@ -70,13 +70,14 @@ struct SourceOptions {
   }
 };
 
-std::string describe_shape(const Dataset& data) {
-  return fmt::format("{0}x{0} {1}", data.image_size(), data.channels() == 1 ? "grey" : "RGB");
+std::string describe_shape(int64_t size, int64_t channels) {
+  return fmt::format("{0}x{0} {1}", size, channels == 1 ? "grey" : "RGB");
 }
 
 /// On stdout. File names need not be UTF-8; what is not is replaced.
-void print_json(const json& result) {
-  print_text("{}\n", result.dump(2, ' ', false, json::error_handler_t::replace));
+template <class Record>
+void print_json(const Record& record) {
+  print_text("{}\n", Shape<Record>::write(record).dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
 }
 
 std::string emoji_of(const std::string& name) {
@@ -86,139 +87,127 @@ std::string emoji_of(const std::string& name) {
 
 // ---- stats ----------------------------------------------------------------------------------------------------------
 
-/// Images per split and class; a last class collects the images without a label.
-struct Distribution {
-  std::vector<Split> splits;                 ///< those with images
-  std::vector<std::vector<int64_t>> counts;  ///< [split][class], one class more than the data set has
-
-  explicit Distribution(const Dataset& data) {
-    std::map<Split, std::vector<int64_t>> table;
-    const torch::Tensor labels = data.labels.contiguous();
-    for (int64_t row = 0; row < data.size(); ++row) {
-      auto& counts_of_split = table[data.splits[static_cast<size_t>(row)]];
-      counts_of_split.resize(static_cast<size_t>(data.classes.size()) + 1);
-      const int64_t label = labels.data_ptr<int64_t>()[row];
-      ++counts_of_split[static_cast<size_t>(label < 0 ? data.classes.size() : label)];
-    }
-    for (auto& [split, counts_of_split] : table) {
-      splits.push_back(split);
-      counts.push_back(std::move(counts_of_split));
-    }
-  }
-
-  int64_t of_class(size_t index) const {
-    int64_t sum = 0;
-    for (const auto& split : counts) sum += split[index];
-    return sum;
-  }
-
-  int64_t of_split(size_t index) const {
-    int64_t sum = 0;
-    for (const int64_t count : counts[index]) sum += count;
-    return sum;
-  }
+struct ClassTally {
+  std::string name, display, emoji;
+  std::vector<std::pair<std::string, int64_t>> counts;  ///< of each split that has images
+  int64_t total = 0;
+  Metric share;
 };
 
-std::string line_about(const Dataset& data) {
-  return fmt::format("{}: {} images, {}, digest {}", data.name, data.size(), describe_shape(data),
-                     data.digest().substr(0, 12));
+template <class Visitor>
+void visit_fields(Visitor& field, ClassTally& tally) {
+  field("name", tally.name);
+  field("display", tally.display, "in the language asked for");
+  field("emoji", tally.emoji);
+  field("counts", tally.counts, "images of each split");
+  field("total", tally.total);
+  field("share", tally.share);
 }
 
-PrintedTable distribution_table(const Dataset& data, const Distribution& table, const std::string& language,
-                                bool emoji) {
-  PrintedTable printed{"", {""}, {}};
-  for (const Split split : table.splits)
-    printed.columns.push_back(split == Split::None ? "no split" : to_string(split));
-  printed.columns.push_back("total");
-  printed.columns.push_back(fmt::format("share of {} (%, 95 % CI)", data.size()));
-  const auto classes = static_cast<size_t>(data.classes.size());
-  for (size_t k = 0; k <= classes; ++k) {
-    if (k == classes && table.of_class(k) == 0) continue;
-    const std::string name = k < classes ? display_name(data.classes.names()[k], language) : "(no label)";
-    printed.rows.push_back({emoji && k < classes ? emoji_of(data.classes.names()[k]) + " " + name : name});
-    for (const auto& counts : table.counts) printed.rows.back().push_back(counts[k]);
-    printed.rows.back().push_back(table.of_class(k));
-    printed.rows.back().push_back(share_cell(proportion(table.of_class(k), data.size())));
-  }
-  printed.rows.push_back({"total"});
-  for (size_t s = 0; s < table.splits.size(); ++s) printed.rows.back().push_back(table.of_split(s));
-  printed.rows.back().push_back(data.size());
-  printed.rows.back().push_back("");
-  return printed;
-}
+/// Images per split and class.
+struct Distribution {
+  std::string source, digest;
+  int64_t n = 0, image_size = 0, channels = 0, skipped = 0;
+  ClassTally unlabelled = {};
+  std::vector<std::pair<std::string, int64_t>> splits = {};  ///< those with images
+  std::vector<ClassTally> classes = {};
+  std::optional<std::string> figure = {};
+};
 
-void print_distribution(const Dataset& data, const Distribution& table, const std::string& language) {
-  print_text("{}\n\n", printable(line_about(data)));
-  write_stdout(format_tables({distribution_table(data, table, language, /*emoji=*/true)}, "text"));
-  if (data.skipped > 0) print_text("\n{} bad entries left out\n", data.skipped);
-}
-
-json distribution_json(const Dataset& data, const Distribution& table, const std::string& language) {
-  json classes = json::array(), splits = json::object();
-  const auto known = static_cast<size_t>(data.classes.size());
-  for (size_t k = 0; k < known; ++k) {
-    const std::string& name = data.classes.names()[k];
-    json counts = json::object();
-    for (size_t s = 0; s < table.splits.size(); ++s) counts[to_string(table.splits[s])] = table.counts[s][k];
-    classes.push_back({{"name", name},
-                       {"display", display_name(name, language)},
-                       {"emoji", trim(emoji_of(name))},
-                       {"counts", counts},
-                       {"total", table.of_class(k)},
-                       {"share", to_json(proportion(table.of_class(k), data.size()))}});
-  }
-  for (size_t s = 0; s < table.splits.size(); ++s) splits[to_string(table.splits[s])] = table.of_split(s);
-  return {{"command", "data stats"},
-          {"source", data.name},
-          {"n", data.size()},
-          {"image_size", data.image_size()},
-          {"channels", data.channels()},
-          {"digest", data.digest()},
-          {"skipped", data.skipped},
-          {"unlabelled", table.of_class(known)},
-          {"splits", splits},
-          {"classes", classes}};
-}
-
-json stats_schema() {
-  using namespace shape;
-  const json by_split = described(map_of(whole()), "images of each split");
-  const json one_class = object({{"name", text()},
-                                 {"display", described(text(), "in the language asked for")},
-                                 {"emoji", text()},
-                                 {"counts", by_split},
-                                 {"total", whole()},
-                                 {"share", Shape<Metric>::schema()}});
-  return object({{"command", constant("data stats")},
-                 {"source", text()},
-                 {"n", whole()},
-                 {"image_size", whole()},
-                 {"channels", whole()},
-                 {"digest", text()},
-                 {"skipped", described(whole(), "bad entries that were left out")},
-                 {"unlabelled", whole()},
-                 {"splits", by_split},
-                 {"classes", list(one_class)},
-                 {"figure", described(or_null(text()), "where it was drawn")}});
+template <class Visitor>
+void visit_fields(Visitor& field, Distribution& found) {
+  field.constant("command", "data stats", "");
+  field("source", found.source);
+  field("n", found.n);
+  field("image_size", found.image_size);
+  field("channels", found.channels);
+  field("digest", found.digest);
+  field("skipped", found.skipped, "bad entries that were left out");
+  field("unlabelled", found.unlabelled.total);
+  field("splits", found.splits, "images of each split");
+  field("classes", found.classes);
+  field("figure", found.figure, "where it was drawn");
 }
 
 const Register<DocumentKind> stats_document{
-    {"data-stats", "--json of data stats: images by class and split", stats_schema}};
+    {"data-stats", "--json of data stats: images by class and split", schema_of_record<Distribution>}};
 
-/// The figure's path, or "" when gnuplot could not draw it.
-std::string draw_distribution(const Dataset& data, const Distribution& table, const std::string& language,
-                              const fs::path& folder) {
+Distribution distribution_of(const Dataset& data, const std::string& language) {
+  const auto classes = static_cast<size_t>(data.classes.size());
+  const torch::Tensor labels = data.labels.contiguous();
+  std::map<Split, std::vector<int64_t>> table;  // of each class, and last of images without a label
+  for (int64_t row = 0; row < data.size(); ++row) {
+    auto& counts = table[data.splits[static_cast<size_t>(row)]];
+    counts.resize(classes + 1);
+    const int64_t label = labels.data_ptr<int64_t>()[row];
+    ++counts[label < 0 ? classes : static_cast<size_t>(label)];
+  }
+  const auto tally = [&](size_t k, const std::string& name, const std::string& display) {
+    ClassTally found{name, display, trim(emoji_of(name)), {}, 0, {}};
+    for (const auto& [split, counts] : table) {
+      found.counts.emplace_back(to_string(split), counts[k]);
+      found.total += counts[k];
+    }
+    found.share = proportion(found.total, data.size());
+    return found;
+  };
+  Distribution found{data.name, data.digest(), data.size(), data.image_size(), data.channels(), data.skipped};
+  found.unlabelled = tally(classes, "", "(no label)");
+  for (const auto& [split, counts] : table)
+    found.splits.emplace_back(to_string(split), std::accumulate(counts.begin(), counts.end(), int64_t{0}));
+  for (const auto& name : data.classes.names())
+    found.classes.push_back(tally(found.classes.size(), name, display_name(name, language)));
+  return found;
+}
+
+std::string line_about(const Distribution& found) {
+  return fmt::format("{}: {} images, {}, digest {}", found.source, found.n,
+                     describe_shape(found.image_size, found.channels), found.digest.substr(0, 12));
+}
+
+PrintedTable distribution_table(const Distribution& found, bool emoji) {
+  PrintedTable printed{"", {""}, {}};
+  std::vector<PrintedCell> totals{"total"};
+  for (const auto& [split, count] : found.splits) {
+    printed.columns.push_back(split == to_string(Split::None) ? "no split" : split);
+    totals.emplace_back(count);
+  }
+  printed.columns.push_back("total");
+  printed.columns.push_back(fmt::format("share of {} (%, 95 % CI)", found.n));
+  const auto add = [&](const ClassTally& tally, const std::string& before) {
+    printed.rows.push_back({before + tally.display});
+    for (const auto& [split, count] : tally.counts) printed.rows.back().push_back(count);
+    printed.rows.back().push_back(tally.total);
+    printed.rows.back().push_back(share_cell(tally.share));
+  };
+  for (const auto& tally : found.classes) add(tally, emoji ? emoji_of(tally.name) + " " : "");
+  if (found.unlabelled.total > 0) add(found.unlabelled, "");
+  totals.emplace_back(found.n);
+  totals.emplace_back("");
+  printed.rows.push_back(std::move(totals));
+  return printed;
+}
+
+void print_distribution(const Distribution& found) {
+  print_text("{}\n\n", printable(line_about(found)));
+  write_stdout(format_tables({distribution_table(found, /*emoji=*/true)}, "text"));
+  if (found.skipped > 0) print_text("\n{} bad entries left out\n", found.skipped);
+  if (found.figure) print_text("\nfigure: {}\n", *found.figure);
+}
+
+/// The figure's path; none when gnuplot could not draw it.
+std::optional<std::string> draw_distribution(const Distribution& found, const fs::path& folder) {
   std::vector<ClassCounts> bars;
   std::vector<std::string> names;
-  for (const auto& name : data.classes.names()) names.push_back(display_name(name, language));
-  for (size_t s = 0; s < table.splits.size(); ++s) {
-    const auto& counts = table.counts[s];
-    bars.push_back(
-        {table.splits[s] == Split::None ? "all" : to_string(table.splits[s]), {counts.begin(), counts.end() - 1}});
+  for (const auto& [split, count] : found.splits) bars.push_back({split == to_string(Split::None) ? "all" : split, {}});
+  for (const auto& tally : found.classes) {
+    names.push_back(tally.display);
+    for (size_t s = 0; s < bars.size(); ++s) bars[s].counts.push_back(tally.counts[s].second);
   }
   const fs::path file = folder / "distribution_emotions.png";
-  const std::string title = fmt::format("{}: {} images", fs::path(data.name).filename().string(), data.size());
-  return plot_class_distribution(bars, names, title, file) ? file.string() : "";
+  const std::string title = fmt::format("{}: {} images", fs::path(found.source).filename().string(), found.n);
+  if (!plot_class_distribution(bars, names, title, file)) return {};
+  return file.string();
 }
 
 int run_stats(const std::vector<std::string>& arguments) {
@@ -232,21 +221,17 @@ int run_stats(const std::vector<std::string>& arguments) {
   options.choice("lang", &language, {"en", "fr"}, "language of the emotions' names");
   options.text("out,o", &folder, "DIR", "draw distribution_emotions.png in this folder");
   if (!options.parse(arguments)) return 0;
-  const Dataset data = source.load(options, words[0]);
-  const Distribution table(data);
-  const std::string figure = folder.empty() ? "" : draw_distribution(data, table, language, folder);
+  Distribution found = distribution_of(source.load(options, words[0]), language);
+  if (!folder.empty()) found.figure = draw_distribution(found, folder);
   if (source.show.json) {
-    json result = distribution_json(data, table, language);
-    result["figure"] = figure.empty() ? json() : json(figure);
-    print_json(result);
+    print_json(found);
   } else if (source.show.line_alone()) {
-    print_text("{}\n", printable(line_about(data)));
+    print_text("{}\n", printable(line_about(found)));
   } else if (source.show.text()) {
-    print_distribution(data, table, language);
-    if (!figure.empty()) print_text("\nfigure: {}\n", figure);
+    print_distribution(found);
   } else {
-    PrintedTable counts = distribution_table(data, table, language, /*emoji=*/false);
-    counts.title = line_about(data);
+    PrintedTable counts = distribution_table(found, /*emoji=*/false);
+    counts.title = line_about(found);
     source.show.print({counts});
   }
   return 0;
@@ -254,25 +239,78 @@ int run_stats(const std::vector<std::string>& arguments) {
 
 // ---- audit ----------------------------------------------------------------------------------------------------------
 
-/// All findings about one data set. Equal files are only looked for where the images are files of their own.
-struct Audit {
-  Audit(const Dataset& data, const std::string& source, double least_correlation)
-      : by_files(fs::is_directory(source)),
-        files(by_files ? find_equal_files(data, source, ProgressObserver::terminal()) : DuplicateReport{}),
-        pixels(find_equal_pixels(data, ProgressObserver::terminal())),
-        blank(find_blank(data)),
-        min_correlation(least_correlation) {
-    if (min_correlation < 1) {
-      near = find_near_duplicates(data, min_correlation, pixels, ProgressObserver::terminal());
-    }
-  }
-
-  bool by_files;
-  DuplicateReport files, pixels;
-  std::vector<int64_t> blank;
-  double min_correlation;
-  std::optional<NearReport> near;
+struct NamedGroup {
+  DuplicateGroup group;
+  std::vector<NamedImage> images;
 };
+
+template <class Visitor>
+void visit_fields(Visitor& field, NamedGroup& named) {
+  field("conflicting", named.group.conflicting, "labels differ");
+  field("across_splits", named.group.across_splits);
+  field("images", named.images);
+}
+
+struct Duplicates {
+  DuplicateReport report;
+  std::vector<NamedGroup> groups;
+};
+
+template <class Visitor>
+void visit_fields(Visitor& field, Duplicates& found) {
+  field("redundant", found.report.redundant, "copies beyond the first");
+  field("conflicting", found.report.conflicting, "groups whose labels differ");
+  field("across_splits", found.report.across_splits, "groups");
+  field("leaks", found.report.leaks);
+  field("groups", found.groups);
+}
+
+/// All findings about one data set.
+struct Audit {
+  std::string source;
+  int64_t n = 0, skipped = 0;
+  std::optional<Duplicates> files;
+  Duplicates pixels;
+  std::optional<NearDuplicates> near;
+  std::vector<std::string> blank;
+};
+
+template <class Visitor>
+void visit_fields(Visitor& field, Audit& audit) {
+  field.constant("command", "data audit", "");
+  field("source", audit.source);
+  field("n", audit.n);
+  field("skipped", audit.skipped);
+  field("byte_identical", audit.files, "null where images are no files of their own");
+  field("pixel_identical", audit.pixels);
+  field("near_duplicates", audit.near, "null where they were not looked for");
+  field("blank", audit.blank, "ids of images of one value");
+}
+
+const Register<DocumentKind> audit_document{
+    {"data-audit", "--json of data audit: equal, nearly equal and blank images", schema_of_record<Audit>}};
+
+Duplicates with_names(const Dataset& data, DuplicateReport report) {
+  Duplicates found{std::move(report), {}};
+  for (const auto& group : found.report.groups) {
+    found.groups.push_back({group, {}});
+    for (const int64_t row : group.rows) found.groups.back().images.push_back(named_image(data, row));
+  }
+  return found;
+}
+
+Audit audit_of(const Dataset& data, const std::string& source, double min_correlation) {
+  auto& observer = ProgressObserver::terminal();
+  Audit audit{data.name, data.size(), data.skipped, {}, {}, {}, {}};
+  if (fs::is_directory(source)) audit.files = with_names(data, find_equal_files(data, source, observer));
+  audit.pixels = with_names(data, find_equal_pixels(data, observer));
+  for (const int64_t row : find_blank(data)) audit.blank.push_back(data.ids[static_cast<size_t>(row)]);
+  if (min_correlation < 1) {
+    const auto& equal = audit.pixels.report;
+    audit.near = with_names(data, find_near_duplicates(data, min_correlation, equal, observer), min_correlation);
+  }
+  return audit;
+}
 
 PrintedTable duplicates_table(const std::string& title, const DuplicateReport& report, int64_t n) {
   PrintedTable table{title, {"finding", "number", "share"}, {}};
@@ -284,103 +322,53 @@ PrintedTable duplicates_table(const std::string& title, const DuplicateReport& r
   return table;
 }
 
-std::vector<PrintedTable> duplicates_tables(const Dataset& data, const Audit& audit) {
+std::vector<PrintedTable> duplicates_tables(const Audit& audit) {
   std::vector<PrintedTable> tables;
-  if (audit.by_files) tables.push_back(duplicates_table("Byte-identical files", audit.files, data.size()));
-  tables.push_back(duplicates_table("Pixel-identical images", audit.pixels, data.size()));
-  if (audit.near) tables.push_back(near_table(data, *audit.near, audit.min_correlation));
+  if (audit.files) tables.push_back(duplicates_table("Byte-identical files", audit.files->report, audit.n));
+  tables.push_back(duplicates_table("Pixel-identical images", audit.pixels.report, audit.n));
+  if (audit.near) tables.push_back(near_table(*audit.near, audit.n));
   return tables;
 }
 
-std::vector<PrintedTable> audit_tables(const Dataset& data, const Audit& audit) {
-  auto tables = duplicates_tables(data, audit);
+std::vector<PrintedTable> audit_tables(const Audit& audit) {
+  auto tables = duplicates_tables(audit);
   PrintedTable blank{"Blank images", {"number", "image"}, {}};
-  for (const int64_t row : audit.blank)
-    blank.rows.push_back({std::to_string(blank.rows.size() + 1), data.ids[static_cast<size_t>(row)]});
+  for (const auto& id : audit.blank) blank.rows.push_back({std::to_string(blank.rows.size() + 1), id});
   if (!blank.rows.empty()) tables.push_back(std::move(blank));
   return tables;
 }
 
-std::string audit_line(const Dataset& data, const Audit& audit) {
+std::string audit_line(const Audit& audit) {
+  const DuplicateReport& equal = audit.pixels.report;
   const std::string near = audit.near ? fmt::format(", {} pairs of near-duplicates", audit.near->pairs.size()) : "";
   return fmt::format(
       "{}: {} images, {} redundant copies, {} groups with conflicting labels, {} that span splits, {} blank{}",
-      data.name, data.size(), audit.pixels.redundant, audit.pixels.conflicting, audit.pixels.across_splits,
-      audit.blank.size(), near);
+      audit.source, audit.n, equal.redundant, equal.conflicting, equal.across_splits, audit.blank.size(), near);
 }
 
 void print_audit(const Dataset& data, const Audit& audit) {
-  print_text("{}: {} images, read as {}\n\n", printable(data.name), data.size(), describe_shape(data));
-  write_stdout(format_tables(duplicates_tables(data, audit), "text"));
+  print_text("{}: {} images, read as {}\n\n", printable(data.name), data.size(),
+             describe_shape(data.image_size(), data.channels()));
+  write_stdout(format_tables(duplicates_tables(audit), "text"));
   print_text("\nBlank images: {}\n", audit.blank.size());
-  for (const int64_t row : audit.blank) print_text("  {}\n", printable(data.ids[static_cast<size_t>(row)]));
+  for (const auto& id : audit.blank) print_text("  {}\n", printable(id));
   if (data.skipped > 0) print_text("\n{} bad entries left out\n", data.skipped);
 }
-
-json duplicates_json(const Dataset& data, const DuplicateReport& report) {
-  json groups = json::array();
-  for (const auto& group : report.groups) {
-    json images = json::array();
-    for (const int64_t row : group.rows) images.push_back(image_json(data, row));
-    groups.push_back({{"conflicting", group.conflicting}, {"across_splits", group.across_splits}, {"images", images}});
-  }
-  return {{"redundant", report.redundant},
-          {"conflicting", report.conflicting},
-          {"across_splits", report.across_splits},
-          {"leaks", leaks_json(report.leaks)},
-          {"groups", groups}};
-}
-
-json audit_json(const Dataset& data, const Audit& audit) {
-  json blank = json::array();
-  for (const int64_t row : audit.blank) blank.push_back(data.ids[static_cast<size_t>(row)]);
-  return {{"command", "data audit"},
-          {"source", data.name},
-          {"n", data.size()},
-          {"skipped", data.skipped},
-          {"byte_identical", audit.by_files ? duplicates_json(data, audit.files) : json()},
-          {"pixel_identical", duplicates_json(data, audit.pixels)},
-          {"near_duplicates", audit.near ? near_json(data, *audit.near, audit.min_correlation) : json()},
-          {"blank", blank}};
-}
-
-json audit_schema() {
-  using namespace shape;
-  const json group = object({{"conflicting", described(flag(), "labels differ")},
-                             {"across_splits", flag()},
-                             {"images", list(image_schema())}});
-  const json duplicates = object({{"redundant", described(whole(), "copies beyond the first")},
-                                  {"conflicting", described(whole(), "groups whose labels differ")},
-                                  {"across_splits", described(whole(), "groups")},
-                                  {"leaks", list(leak_schema())},
-                                  {"groups", list(group)}});
-  return object({{"command", constant("data audit")},
-                 {"source", text()},
-                 {"n", whole()},
-                 {"skipped", whole()},
-                 {"byte_identical", described(or_null(duplicates), "null where images are no files of their own")},
-                 {"pixel_identical", duplicates},
-                 {"near_duplicates", described(or_null(near_schema()), "null where they were not looked for")},
-                 {"blank", described(list(text()), "ids of images of one value")}});
-}
-
-const Register<DocumentKind> audit_document{
-    {"data-audit", "--json of data audit: equal, nearly equal and blank images", audit_schema}};
 
 /// Every pair of equal images, in a group of over 100 only the pairs with its first image, lest the list explode; then
 /// the near-duplicates.
 std::string list_pairs(const Dataset& data, const Audit& audit) {
   constexpr size_t kLargeGroup = 100;
   std::map<int64_t, size_t> file_group;
-  for (size_t g = 0; g < audit.files.groups.size(); ++g) {
-    for (const int64_t row : audit.files.groups[g].rows) file_group[row] = g + 1;
+  for (size_t g = 0; audit.files && g < audit.files->report.groups.size(); ++g) {
+    for (const int64_t row : audit.files->report.groups[g].rows) file_group[row] = g + 1;
   }
   const auto columns = [&](int64_t row) {
-    const auto i = static_cast<size_t>(row);
-    return fmt::format("{},{},{}", csv_field(data.ids[i]), to_string(data.splits[i]), csv_field(label_name(data, row)));
+    const NamedImage image = named_image(data, row);
+    return fmt::format("{},{},{}", csv_field(image.id), image.split, csv_field(image.label));
   };
   std::string text = "identical,id,split,label,other_id,other_split,other_label,correlation,right,down\n";
-  for (const auto& group : audit.pixels.groups) {
+  for (const auto& group : audit.pixels.report.groups) {
     const size_t firsts = group.rows.size() > kLargeGroup ? 1 : group.rows.size();
     for (size_t i = 0; i < firsts; ++i) {
       for (size_t j = i + 1; j < group.rows.size(); ++j) {
@@ -392,7 +380,7 @@ std::string list_pairs(const Dataset& data, const Audit& audit) {
     }
   }
   if (!audit.near) return text;
-  for (const auto& pair : audit.near->pairs) {
+  for (const auto& pair : audit.near->report.pairs) {
     text += fmt::format("{},{},{},{:.4f},{},{}\n", pair.mirrored ? "mirrored" : "near", columns(pair.first),
                         columns(pair.second), pair.correlation, pair.right, pair.down);
   }
@@ -431,19 +419,19 @@ int run_audit(const std::vector<std::string>& arguments) {
     lock.emplace(list.take(options));
   }
   const Dataset data = source.load(options, words[0]);
-  const Audit audit(data, words[0], min_correlation);
+  const Audit audit = audit_of(data, words[0], min_correlation);
   if (lock) write_file(list.path, list_pairs(data, audit));
-  if (!sheet.empty()) write_png(near_sheet(data, *audit.near), sheet);
+  if (!sheet.empty()) write_png(near_sheet(data, audit.near->report), sheet);
   if (source.show.json) {
-    print_json(audit_json(data, audit));
+    print_json(audit);
   } else if (source.show.line_alone()) {
-    print_text("{}\n", printable(audit_line(data, audit)));
+    print_text("{}\n", printable(audit_line(audit)));
   } else if (source.show.text()) {
     print_audit(data, audit);
     if (lock) print_text("\npairs: {}\n", list.path);
     if (!sheet.empty()) print_text("\nsheet: {}\n", sheet);
   } else {
-    source.show.print(audit_tables(data, audit));
+    source.show.print(audit_tables(audit));
   }
   return 0;
 }
@@ -482,6 +470,24 @@ void say_what_is_lost(const Dataset& data, const DatasetWriter& writer, const fs
                      join(lost, " and ")));
 }
 
+struct Conversion {
+  std::string source, destination, digest;
+  int64_t n = 0, skipped = 0;
+};
+
+template <class Visitor>
+void visit_fields(Visitor& field, Conversion& done) {
+  field.constant("command", "data convert", "");
+  field("source", done.source);
+  field("destination", done.destination);
+  field("n", done.n);
+  field("skipped", done.skipped);
+  field("digest", done.digest);
+}
+
+const Register<DocumentKind> convert_document{
+    {"data-convert", "--json of data convert: what was written", schema_of_record<Conversion>}};
+
 int run_convert(const std::vector<std::string>& arguments) {
   OptionSet options(
       "data convert", "SOURCE DESTINATION",
@@ -511,31 +517,13 @@ int run_convert(const std::vector<std::string>& arguments) {
   say_what_is_lost(data, writer, destination);
   say_how_numbers_are_read(data, writer, destination);
   if (source.show.json) {
-    print_json({{"command", "data convert"},
-                {"source", data.name},
-                {"destination", destination.string()},
-                {"n", data.size()},
-                {"skipped", data.skipped},
-                {"digest", data.digest()}});
+    print_json(Conversion{data.name, destination.string(), data.digest(), data.size(), data.skipped});
   } else {
-    print_text("{}: {} images, {}, {} left out\n", destination.string(), data.size(), describe_shape(data),
-               data.skipped);
+    print_text("{}: {} images, {}, {} left out\n", destination.string(), data.size(),
+               describe_shape(data.image_size(), data.channels()), data.skipped);
   }
   return 0;
 }
-
-json convert_schema() {
-  using namespace shape;
-  return object({{"command", constant("data convert")},
-                 {"source", text()},
-                 {"destination", text()},
-                 {"n", whole()},
-                 {"skipped", whole()},
-                 {"digest", text()}});
-}
-
-const Register<DocumentKind> convert_document{
-    {"data-convert", "--json of data convert: what was written", convert_schema}};
 
 // ---- data -----------------------------------------------------------------------------------------------------------
 

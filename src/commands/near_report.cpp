@@ -3,48 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
 #include "draw/lettering.hpp"
 #include "draw/overlay.hpp"
-#include "eval/result.hpp"
-#include "eval/result_shapes.hpp"
 
 namespace fercli {
 
 namespace {
-
-using nlohmann::json;
-
-bool has_conflict(const Dataset& data, const NearPair& pair) {
-  const std::string first = label_name(data, pair.first), second = label_name(data, pair.second);
-  return !first.empty() && !second.empty() && first != second;
-}
-
-bool spans_splits(const Dataset& data, const NearPair& pair) {
-  return data.splits[static_cast<size_t>(pair.first)] != data.splits[static_cast<size_t>(pair.second)];
-}
-
-bool is_shifted(const NearPair& pair) {
-  return pair.right != 0 || pair.down != 0;
-}
-
-template <class Is>
-int64_t count_pairs(const NearReport& report, const Is& is) {
-  return std::count_if(report.pairs.begin(), report.pairs.end(), is);
-}
-
-int64_t conflicts_in(const Dataset& data, const NearReport& report) {
-  return count_pairs(report, [&](const NearPair& pair) { return has_conflict(data, pair); });
-}
-
-int64_t spanning_in(const Dataset& data, const NearReport& report) {
-  return count_pairs(report, [&](const NearPair& pair) { return spans_splits(data, pair); });
-}
-
-int64_t mirrored_in(const NearReport& report) {
-  return count_pairs(report, [](const NearPair& pair) { return pair.mirrored; });
-}
 
 /// "0.962, mirrored, 2 right, 1 up".
 std::string words_of(const NearPair& pair) {
@@ -57,19 +22,17 @@ std::string words_of(const NearPair& pair) {
 
 }  // namespace
 
-std::string label_name(const Dataset& data, int64_t row) {
-  const int64_t label = data.labels[row].item<int64_t>();
-  return label < 0 ? "" : data.classes.name(label);
-}
-
-json image_json(const Dataset& data, int64_t row) {
+NamedImage named_image(const Dataset& data, int64_t row) {
   const auto i = static_cast<size_t>(row);
-  return {{"id", data.ids[i]}, {"split", to_string(data.splits[i])}, {"label", label_name(data, row)}};
+  const int64_t label = data.labels[row].item<int64_t>();
+  return {data.ids[i], to_string(data.splits[i]), label < 0 ? "" : data.classes.name(label)};
 }
 
-json image_schema() {
-  using namespace shape;
-  return object({{"id", text()}, {"split", text()}, {"label", text()}});
+NearDuplicates with_names(const Dataset& data, NearReport report, double min_correlation) {
+  NearDuplicates near{min_correlation, std::move(report), {}};
+  for (const auto& pair : near.report.pairs)
+    near.pairs.push_back({{named_image(data, pair.first), named_image(data, pair.second)}, pair});
+  return near;
 }
 
 void add_leak_rows(const std::vector<Leak>& leaks, const std::string& words, PrintedTable& table) {
@@ -80,74 +43,19 @@ void add_leak_rows(const std::vector<Leak>& leaks, const std::string& words, Pri
   }
 }
 
-json leaks_json(const std::vector<Leak>& leaks) {
-  json list = json::array();
-  for (const auto& leak : leaks) {
-    list.push_back({{"from", to_string(leak.from)},
-                    {"into", to_string(leak.into)},
-                    {"images", leak.images},
-                    {"other_label", leak.other_label},
-                    {"share", to_json(proportion(leak.images, leak.total))}});
-  }
-  return list;
-}
-
-json leak_schema() {
-  using namespace shape;
-  return object({{"from", text()},
-                 {"into", text()},
-                 {"images", described(whole(), "of `from` that are in `into` too")},
-                 {"other_label", described(whole(), "of them, those under another label")},
-                 {"share", Shape<Metric>::schema()}});
-}
-
-PrintedTable near_table(const Dataset& data, const NearReport& report, double min_correlation) {
-  const int64_t shifted = count_pairs(report, is_shifted);
-  PrintedTable table{fmt::format("Near-duplicates (correlation of at least {:g})", min_correlation),
+PrintedTable near_table(const NearDuplicates& near, int64_t n) {
+  const NearReport& report = near.report;
+  PrintedTable table{fmt::format("Near-duplicates (correlation of at least {:g})", near.min_correlation),
                      {"finding", "number", "share"},
                      {}};
   table.rows = {{"pairs of images", static_cast<int64_t>(report.pairs.size()), ""},
-                {"  of them mirrored", mirrored_in(report), ""},
-                {"  of them shifted", shifted, ""},
-                {"  of them with conflicting labels", conflicts_in(data, report), ""},
-                {"  of them that span splits", spanning_in(data, report), ""},
-                {"images in such pairs", report.images, proportion_cell(proportion(report.images, data.size()))}};
+                {"  of them mirrored", report.mirrored, ""},
+                {"  of them shifted", report.shifted, ""},
+                {"  of them with conflicting labels", report.conflicting, ""},
+                {"  of them that span splits", report.across_splits, ""},
+                {"images in such pairs", report.images, proportion_cell(proportion(report.images, n))}};
   add_leak_rows(report.leaks, "nearly, not exactly, in", table);
   return table;
-}
-
-json near_json(const Dataset& data, const NearReport& report, double min_correlation) {
-  json pairs = json::array();
-  for (const auto& pair : report.pairs) {
-    pairs.push_back({{"images", {image_json(data, pair.first), image_json(data, pair.second)}},
-                     {"correlation", pair.correlation},
-                     {"mirrored", pair.mirrored},
-                     {"right", pair.right},
-                     {"down", pair.down}});
-  }
-  return {{"min_correlation", min_correlation},        {"images", report.images},
-          {"mirrored", mirrored_in(report)},           {"shifted", count_pairs(report, is_shifted)},
-          {"conflicting", conflicts_in(data, report)}, {"across_splits", spanning_in(data, report)},
-          {"leaks", leaks_json(report.leaks)},         {"pairs", pairs}};
-}
-
-json near_schema() {
-  using namespace shape;
-  const json pair = object({{"images", described(list(image_schema()), "two")},
-                            {"correlation", described(number(), "of their pixels where they are alike, up to 1")},
-                            {"mirrored", flag()},
-                            {"right", described(whole(),
-                                                "where the second has the first's content, in 48ths of the "
-                                                "side")},
-                            {"down", described(whole(), "the same")}});
-  return object({{"min_correlation", number()},
-                 {"images", described(whole(), "in at least one pair")},
-                 {"mirrored", described(whole(), "pairs")},
-                 {"shifted", described(whole(), "pairs")},
-                 {"conflicting", described(whole(), "pairs whose labels differ")},
-                 {"across_splits", described(whole(), "pairs")},
-                 {"leaks", described(list(leak_schema()), "images without an equal copy in the other split")},
-                 {"pairs", list(pair)}});
 }
 
 torch::Tensor near_sheet(const Dataset& data, const NearReport& report) {

@@ -142,6 +142,12 @@ std::map<std::pair<int64_t, int64_t>, NearPair> best_pairs(
   return best;
 }
 
+/// Rows without a label agree with any.
+bool labels_differ(const Dataset& data, int64_t row, int64_t other) {
+  const auto label = data.labels[row].item<int64_t>(), other_one = data.labels[other].item<int64_t>();
+  return label >= 0 && other_one >= 0 && label != other_one;
+}
+
 /// Rows of `from` with a pair in `into` and no equal image there.
 Leak near_leak(const Dataset& data, const NearReport& report, const DuplicateReport& equal, Split from, Split into) {
   const auto split = [&](int64_t row) { return data.splits[static_cast<size_t>(row)]; };
@@ -155,8 +161,7 @@ Leak near_leak(const Dataset& data, const NearReport& report, const DuplicateRep
   for (const auto& pair : report.pairs) {
     for (const auto& [row, other] : {std::pair{pair.first, pair.second}, {pair.second, pair.first}}) {
       if (split(row) != from || split(other) != into || known.count(row) > 0) continue;
-      const auto label = data.labels[row].item<int64_t>(), other_one = data.labels[other].item<int64_t>();
-      other_label[row] |= label >= 0 && other_one >= 0 && label != other_one;
+      other_label[row] |= labels_differ(data, row, other);
     }
   }
   Leak leak{from, into};
@@ -181,6 +186,11 @@ NearReport find_near_duplicates(const Dataset& data, double min_correlation, con
   for (const auto& [ignored, pair] : best_pairs(images, found)) {
     report.pairs.push_back(pair);
     rows.insert({pair.first, pair.second});
+    report.mirrored += pair.mirrored;
+    report.shifted += pair.right != 0 || pair.down != 0;
+    report.conflicting += labels_differ(data, pair.first, pair.second);
+    report.across_splits +=
+        data.splits[static_cast<size_t>(pair.first)] != data.splits[static_cast<size_t>(pair.second)];
   }
   report.images = static_cast<int64_t>(rows.size());
   const std::set<Split> splits(data.splits.begin(), data.splits.end());

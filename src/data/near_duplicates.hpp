@@ -16,6 +16,7 @@ struct NearReport {
   std::vector<NearPair> pairs;  ///< by their rows
   int64_t images = 0;           ///< in at least one pair
   std::vector<Leak> leaks;      ///< of images that have no equal copy in the other split
+  int64_t mirrored = 0, shifted = 0, conflicting = 0, across_splits = 0;  ///< pairs; conflicting: their labels differ
 };
 
 /// Looks for copies that were stored, scaled, lit, cut or mirrored anew: up to 4/48 of the side to each direction,

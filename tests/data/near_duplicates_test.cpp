@@ -52,6 +52,7 @@ TEST(NearDuplicates, CopiesAreFoundWhateverWasDoneToThemAndNothingElse) {
   const NearReport report = near(dataset_of(images));
   ASSERT_EQ(report.pairs.size(), 7u);
   EXPECT_EQ(report.images, 14);
+  EXPECT_EQ(report.mirrored, 2);
   for (int64_t i = 0; i < 7; ++i) {
     const NearPair& pair = report.pairs[static_cast<size_t>(i)];
     EXPECT_EQ(pair.first, i);
@@ -128,6 +129,9 @@ TEST(NearDuplicates, ALeakCountsImagesThatHaveNoEqualCopyThere) {
   EXPECT_EQ(report.leaks[0].images, 2) << "image 7 has an equal one in Training";
   EXPECT_EQ(report.leaks[0].other_label, 1);
   EXPECT_EQ(report.leaks[0].total, 10);
+  EXPECT_EQ(report.shifted, 5);
+  EXPECT_EQ(report.conflicting, 1);
+  EXPECT_EQ(report.across_splits, 3) << "image 9 with 7";
 }
 
 TEST(NearDuplicates, ACopyWithoutALabelIsUnderNoOther) {
