@@ -18,6 +18,42 @@
 #include "models/summary.hpp"
 #include "record/document_kind.hpp"
 
+namespace fercli {
+
+template <class Visitor>
+void visit_fields(Visitor& field, LayerSummary& layer) {
+  field("name", layer.name);
+  field("kind", layer.kind);
+  field("output", layer.output, "its shape, of one image");
+  field("parameters", layer.parameters);
+  field("flops", layer.flops);
+}
+
+template <class Visitor>
+void visit_fields(Visitor& field, PassTimes& times) {
+  field("logits", times.logits);
+  field("forward", times.forward);
+  field("backward", times.backward);
+}
+
+template <class Visitor>
+void visit_fields(Visitor& field, LayerProfile& layer) {
+  field("name", layer.name);
+  field("kind", layer.kind);
+  field("flops", layer.flops, "each way; 0: not counted");
+  field("seconds", layer.times, "per image, medians");
+}
+
+template <class Visitor>
+void visit_fields(Visitor& field, NetworkProfile& profile) {
+  field("batch", profile.batch);
+  field("peak_flops_per_second", profile.peak, "of a product of matrices in the same arithmetic");
+  field("layers", profile.layers, "in the order in which they end");
+  field("seconds", profile.whole, "per image, of the passes as a whole");
+}
+
+}  // namespace fercli
+
 namespace fercli::summary_command {
 
 namespace {
@@ -29,7 +65,22 @@ struct Subject {
   nlohmann::json record;  ///< of the checkpoint
   std::shared_ptr<const ForeignModel> foreign = nullptr;
   std::optional<NetworkProfile> profile = {};
+  int64_t parameters = 0, flops = 0;  ///< see `add_layers`, as `layers`
+  std::vector<LayerSummary> layers = {};
 };
+
+template <class Visitor>
+void visit_fields(Visitor& field, Subject& subject) {
+  field("arch", subject.arch);
+  field("parameters", subject.parameters);
+  field("flops", subject.flops);
+  field("layers", subject.layers);
+  field.optional("model", subject.record, "of a file, with `training`", model_schema());
+  field.optional("profile", subject.profile, "with --profile");
+}
+
+const Register<DocumentKind> document{
+    {"summary", "--json of summary: the layers of a network", schema_of_record<Subject>}};
 
 Subject from_model(const ModelOptions& model, const Checkpoint& checkpoint) {
   const auto path = resolve_model(model.model);
@@ -55,23 +106,6 @@ constexpr double kMicro = 1e-6, kGiga = 1e9;
 /// The passes that a profile times, in the order of its columns.
 const std::pair<const char*, double PassTimes::*> kPasses[] = {
     {"logits", &PassTimes::logits}, {"forward", &PassTimes::forward}, {"backward", &PassTimes::backward}};
-
-nlohmann::json profile_json(const NetworkProfile& profile) {
-  const auto seconds = [](const PassTimes& times) {
-    auto json = nlohmann::json::object();
-    for (const auto& [name, pass] : kPasses) json[name] = times.*pass;
-    return json;
-  };
-  auto layers = nlohmann::json::array();
-  for (const auto& layer : profile.layers) {
-    layers.push_back(
-        {{"name", layer.name}, {"kind", layer.kind}, {"flops", layer.flops}, {"seconds", seconds(layer.times)}});
-  }
-  return {{"batch", profile.batch},
-          {"peak_flops_per_second", profile.peak},
-          {"layers", layers},
-          {"seconds", seconds(profile.whole)}};
-}
 
 /// "83.1 (61 %)": GFLOP/s, and the share of the peak.
 PrintedCell speed_cell(int64_t flops, double seconds, double peak) {
@@ -110,32 +144,20 @@ PrintedTable profile_table(const NetworkProfile& profile) {
   return table;
 }
 
-nlohmann::json to_json(const Subject& subject) {
+/// Which the text for people does without.
+void add_layers(Subject& subject) {
   const auto network = subject.foreign ? nullptr : make_network(subject.arch, subject.options, 0);
-  auto layers = nlohmann::json::array();
-  int64_t flops = 0, parameters = 0;
-  for (const auto& layer : network ? summarise(*network, subject.options) : summarise(*subject.foreign)) {
-    parameters += layer.parameters;
-    layers.push_back({{"name", layer.name},
-                      {"kind", layer.kind},
-                      {"output", layer.output},
-                      {"parameters", layer.parameters},
-                      {"flops", layer.flops}});
-    flops += layer.flops;
+  subject.layers = network ? summarise(*network, subject.options) : summarise(*subject.foreign);
+  for (const auto& layer : subject.layers) {
+    subject.parameters += layer.parameters;
+    subject.flops += layer.flops;
   }
-  nlohmann::json json = {{"arch", subject.arch},
-                         {"parameters", network ? parameter_count(*network) : parameters},
-                         {"flops", flops},
-                         {"layers", layers}};
-  if (!subject.record.is_null()) json["model"] = subject.record;
-  if (subject.profile) json["profile"] = profile_json(*subject.profile);
-  return json;
+  if (network) subject.parameters = parameter_count(*network);
 }
 
 PrintedTable layers_of(const Subject& subject) {
   PrintedTable table{"Layers of " + subject.arch, {"layer", "kind", "output", "parameters", "FLOPs"}, {}};
-  const auto network = subject.foreign ? nullptr : make_network(subject.arch, subject.options, 0);
-  for (const auto& layer : network ? summarise(*network, subject.options) : summarise(*subject.foreign)) {
+  for (const auto& layer : subject.layers) {
     table.rows.push_back(
         {layer.name, layer.kind, fmt::format("{}", fmt::join(layer.output, "x")), layer.parameters, layer.flops});
   }
@@ -205,43 +227,22 @@ int run(const std::vector<std::string>& arguments) {
     const OutputLock lock = OutputLock::of_folder(out);
     write_file(std::filesystem::path(out) / (file_name_of(subject.arch, "model") + "_arch.txt"), text);
   }
+  if (!show.text()) add_layers(subject);
+  if (show.json) {
+    print_text("{}\n", Shape<Subject>::write(subject).dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
+    return 0;
+  }
   std::vector<PrintedTable> tables;
   if (!show.text()) tables.push_back(layers_of(subject));
   if (subject.profile) tables.push_back(profile_table(*subject.profile));
   if (show.text()) {
     print_text("{}", text);
     if (!tables.empty()) print_text("\n{}", format_tables(tables, "text"));
-  } else if (show.json) {
-    print_text("{}\n", to_json(subject).dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
   } else {
     show.print(tables);
   }
   return 0;
 }
-
-nlohmann::json schema() {
-  using namespace shape;
-  const json layer = object({{"name", text()},
-                             {"kind", text()},
-                             {"output", described(list(whole()), "its shape, of one image")},
-                             {"parameters", whole()},
-                             {"flops", whole()}});
-  const json seconds = object({{"logits", number()}, {"forward", number()}, {"backward", number()}});
-  const json timed = object({{"name", text()},
-                             {"kind", text()},
-                             {"flops", described(whole(), "each way; 0: not counted")},
-                             {"seconds", described(seconds, "per image, medians")}});
-  const json profile =
-      object({{"batch", whole()},
-              {"peak_flops_per_second", described(number(), "of a product of matrices in the same arithmetic")},
-              {"layers", described(list(timed), "in the order in which they end")},
-              {"seconds", described(seconds, "per image, of the passes as a whole")}});
-  return object({{"arch", text()}, {"parameters", whole()}, {"flops", whole()}, {"layers", list(layer)}},
-                {{"model", described(model_schema(), "of a file, with `training`")},
-                 {"profile", described(profile, "with --profile")}});
-}
-
-const Register<DocumentKind> document{{"summary", "--json of summary: the layers of a network", schema}};
 
 const Register<Command> registered{{"summary", "layers, parameters and FLOPs of a network", run}};
 
