@@ -284,7 +284,7 @@ std::string threat_of(const json& report, const std::string& model) {
   if (!report.contains("outcomes") || !report["outcomes"].contains(model)) return "";
   const json& outcomes = report["outcomes"][model];
   const bool attacked = outcomes.contains("attacks") && !outcomes["attacks"].empty();
-  return attacked ? restriction_words(outcomes["attacks"][0]) : "";
+  return attacked ? restriction_words(Shape<Restrictions>::read(outcomes["attacks"][0])) : "";
 }
 
 /// Robust accuracy: a row for each attack, a column for each eps of its grid, and n.

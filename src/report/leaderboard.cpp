@@ -88,7 +88,7 @@ size_t budget_of(const std::string& eps, const std::vector<std::string>& grid, c
 
 /// Throws UserError where AutoAttack was another one than that of all other cards.
 void require_standard(const Result& result, const fs::path& from) {
-  bool standard = restrictions_of(result.threat_model).empty();
+  bool standard = describe_restrictions(restrictions_of(result.threat_model)).empty();
   for (const auto& settings : result.attacks) {
     if (settings.at("name") == LeaderboardCard::kAttack) standard = standard && settings.value("standard", true);
   }

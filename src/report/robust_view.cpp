@@ -70,7 +70,7 @@ Text threat_words(const Page& page, const std::string& model) {
   const View attack = page.report().at("outcomes").at(model).at("attacks").at(size_t{0});
   if (!attack) return {};
   Text words;
-  for (const auto& [kind, value] : describe_restrictions(attack.json())) {
+  for (const auto& [kind, value] : describe_restrictions(Shape<Restrictions>::read(attack.json()))) {
     words = words + plain(words.empty() ? " (" : ", ") + page.say("threat." + kind, {{"value", plain(value)}});
   }
   return words.empty() ? words : words + plain(")");

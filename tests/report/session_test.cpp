@@ -9,7 +9,6 @@
 #include "tests/cli/run_program.hpp"
 #include "tests/hostile_names.hpp"
 #include "tests/report/without_gnuplot.hpp"
-#include "tests/schema_fault.hpp"
 #include "tests/user_error.hpp"
 
 namespace fercli::test {
