@@ -226,14 +226,13 @@ TEST(PairedModels, AttacksMadeOnOtherNetworksOrOverOtherDrawsAreNoCommonConditio
                                         ":eot 20 camera 0"};
   for (const auto& first : makers) {
     for (const auto& second : makers) {
-      const auto tests = compare_models(made_on(first), "net", made_on(second), "net").at("tests").size();
+      const auto tests = compare_models(made_on(first), "net", made_on(second), "net").tests.size();
       EXPECT_EQ(tests > 1, first == second) << first << " and " << second;
     }
   }
   const auto paired = compare_models(made_on(net + "+" + other + ":logits:eot 20 camera 0"), "net",
                                      made_on(net + "+" + other + ":logits:eot 20 camera 7"), "net");
-  EXPECT_THAT(paired.at("tests").at(1).at("condition").get<std::string>(),
-              testing::EndsWith(" surrogate aaaaaaaa+bbbbbbbb:logits eot 20 camera"));
+  EXPECT_THAT(paired.tests.at(1).condition, testing::EndsWith(" surrogate aaaaaaaa+bbbbbbbb:logits eot 20 camera"));
 }
 
 TEST(PairedModels, AttacksWithOtherSettingsArePairedAndMarked) {
