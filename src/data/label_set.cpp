@@ -8,12 +8,11 @@
 #include "core/error.hpp"
 #include "core/escape.hpp"
 #include "core/text.hpp"
+#include "data/class_limit.hpp"
 
 namespace fercli {
 
 namespace {
-
-constexpr size_t kMostClasses = 1000;  // comparing two orders takes the square of it
 
 /// The unaccented letter of a Latin-1 letter U+00C0 … U+00FF, of which UTF-8's second byte is given; 0 if it has none.
 char unaccented(unsigned char second) {

@@ -11,6 +11,7 @@
 #include "core/parameters.hpp"
 #include "core/text.hpp"
 #include "core/untrusted.hpp"
+#include "data/class_limit.hpp"
 #include "data/delimited.hpp"
 #include "record/document_kind.hpp"
 #include "report/session.hpp"
@@ -27,7 +28,6 @@ constexpr const char* kUncertainLabel = "uncertain";
 /// Two labels that lie so far apart are a change; after a longer absence nobody knows (seconds).
 constexpr double kChangeGap = 1;
 constexpr double kSameMoment = 1e-6;
-constexpr size_t kMostClassesSeen = 1000;  // as of a LabelSet; the table of transitions has the square of it
 // What figures of a session may be; times are seconds, angles degrees.
 constexpr Range kTimes{-1e9, 1e9}, kCounts{0, 1e9}, kShareRange{0, 1}, kAffects{-1, 1}, kAngles{-180, 180};
 
@@ -102,8 +102,7 @@ class SessionTally {
     auto& classes = report_.classes;
     for (const auto& name : names) {
       if (std::find(classes.begin(), classes.end(), name) != classes.end()) continue;
-      if (classes.size() == kMostClassesSeen)
-        throw BadRow(fmt::format("more than {} classes are named", kMostClassesSeen));
+      if (classes.size() == kMostClasses) throw BadRow(fmt::format("more than {} classes are named", kMostClasses));
       classes.push_back(name);
     }
   }
