@@ -16,6 +16,7 @@
 #include "data/drawn/face.hpp"
 #include "data/drawn/geometry.hpp"
 #include "eval/measures/metrics.hpp"
+#include "eval/result.hpp"
 #include "faces/face_detector.hpp"
 
 namespace {
@@ -164,13 +165,8 @@ void count(const Crowd& crowd, const std::vector<Box>& boxes, Tally& tally) {
 }
 
 void print_row(const std::string& detector, double threshold, const Kind& kind, int64_t pictures, const Tally& tally) {
-  std::string recall = "–";
-  if (tally.faces > 0) {
-    const auto [low, high] = wilson_interval(tally.found, tally.faces);
-    recall =
-        fmt::format("{} of {}: {:.1f} % ({:.1f}–{:.1f})", tally.found, tally.faces,
-                    100.0 * static_cast<double>(tally.found) / static_cast<double>(tally.faces), 100 * low, 100 * high);
-  }
+  const std::string recall =
+      fmt::format("{} of {}: {}", tally.found, tally.faces, format_share(proportion(tally.found, tally.faces)));
   std::printf("| %s | %g | %s | %s | %lld in %lld |\n", detector.c_str(), threshold, kind.name.c_str(), recall.c_str(),
               static_cast<long long>(tally.false_boxes), static_cast<long long>(pictures));
   std::fflush(stdout);
@@ -183,7 +179,7 @@ int main(int argc, char** argv) {
   const auto seed = static_cast<uint64_t>(argc > 2 ? parse_integer(argv[2]) : 1);
   const std::vector<std::pair<std::string, std::vector<double>>> tried{
       {"haar", {2, 3, 4, 6}}, {argc > 3 ? argv[3] : "", {0.5, 0.6, 0.7, 0.8, 0.9}}};
-  std::puts("| detector | threshold | pictures | faces found | boxes without a face, pictures |");
+  std::puts("| detector | threshold | pictures | faces found (%) | boxes without a face, pictures |");
   std::puts("|---|---|---|---|---|");
   for (const auto& kind : kKinds) {
     std::vector<Crowd> crowds;
