@@ -79,23 +79,23 @@ ShownFace shown(const AttackedImage& image, const std::string& goal, const Study
     const int64_t top = top_of(probabilities);
     return {subject.images.classes.name(top), probabilities[static_cast<size_t>(top)]};
   };
-  const int64_t factor = amplification(image.original, image.adversarial);
-  const auto perturbation = amplified_difference(image.original, image.adversarial, factor);
-  return {image.id,
-          subject.images.classes.name(image.label),
-          goal,
-          image.success,
-          drawn,
-          verdict(image.clean),
-          verdict(image.after),
-          image.linf,
-          std::lround(image.linf * 255),
-          image.psnr,
-          subject.plan.at.text,
-          factor,
-          encode_base64(encode_png(image.original)),
-          encode_base64(encode_png(perturbation)),
-          encode_base64(encode_png(image.adversarial))};
+  ShownFace face;
+  face.id = image.id;
+  face.label = subject.images.classes.name(image.label);
+  face.goal = goal;
+  face.success = image.success;
+  face.drawn = drawn;
+  face.clean = verdict(image.clean);
+  face.adversarial = verdict(image.after);
+  face.linf = image.linf;
+  face.levels = std::lround(image.linf * 255);
+  face.psnr = image.psnr;
+  face.eps = subject.plan.at.text;
+  face.factor = amplification(image.original, image.adversarial);
+  face.original = encode_base64(encode_png(image.original));
+  face.perturbation = encode_base64(encode_png(amplified_difference(image.original, image.adversarial, face.factor)));
+  face.adversarial_png = encode_base64(encode_png(image.adversarial));
+  return face;
 }
 
 /// Of each class the face that the network is surest of, attacked.
