@@ -28,12 +28,8 @@ std::vector<int64_t> input_shape(const Checkpoint& checkpoint) {
 }
 
 Trace trace_of(const Checkpoint& checkpoint) {
-  const auto& input = checkpoint.preprocessing;
-  const auto channels = [](const std::vector<double>& values) {
-    return torch::tensor(values, torch::kFloat32).view({1, -1, 1, 1});
-  };
   // Outside of the trace, which would write their making down.
-  const auto mean = channels(input.mean), std = channels(input.std);
+  const auto mean = per_channel(checkpoint.preprocessing.mean), std = per_channel(checkpoint.preprocessing.std);
   const auto network = plain_executor(checkpoint);
   return Trace([=](const torch::Tensor& x) { return network->logits((x - mean) / std); }, input_shape(checkpoint));
 }
@@ -44,7 +40,7 @@ Graph graph_of(const Checkpoint& checkpoint) {
   if (imported == nullptr) return trace_of(checkpoint).graph();
   Graph graph = imported->graph();
   const auto channels = [&](const std::vector<double>& values) {
-    return graph.constant("normalisation", torch::tensor(values, torch::kFloat32).view({1, -1, 1, 1}));
+    return graph.constant("normalisation", per_channel(values));
   };
   const std::string pixels = "pixels", centred = "pixels/centred";
   const std::vector<GraphNode> front = {
@@ -64,14 +60,15 @@ void export_safetensors(const Checkpoint& checkpoint, const std::filesystem::pat
   for (const auto& entry : checkpoint.network->named_parameters()) tensors[entry.key()] = entry.value();
   for (const auto& entry : checkpoint.network->named_buffers()) tensors[entry.key()] = entry.value();
   const auto& input = checkpoint.preprocessing;
-  write_safetensors(tensors,
-                    {{"arch", checkpoint.arch},
-                     {"settings", nlohmann::json(checkpoint.options.settings).dump()},
-                     {"classes", join(checkpoint.classes.names(), ",")},
-                     {"input", fmt::format("{}x{}x{}", input.size, input.columns(), input.channels)},
-                     {"mean", fmt::format("{}", fmt::join(input.mean, ","))},
-                     {"std", fmt::format("{}", fmt::join(input.std, ","))}},
-                    path);
+  std::map<std::string, std::string> metadata{
+      {"arch", checkpoint.arch},
+      {"settings", nlohmann::json(checkpoint.options.settings).dump()},
+      {"classes", join(checkpoint.classes.names(), ",")},
+      {"input", fmt::format("{}x{}x{}", input.size, input.columns(), input.channels)},
+      {"mean", fmt::format("{}", fmt::join(input.mean, ","))},
+      {"std", fmt::format("{}", fmt::join(input.std, ","))}};
+  if (input.crop_from > 0) metadata["crop_from"] = std::to_string(input.crop_from);
+  write_safetensors(tensors, metadata, path);
 }
 
 }  // namespace

@@ -211,6 +211,7 @@ ImportOptions with_metadata(ImportOptions options, const fs::path& path) {
     if (std::find(std.begin(), std.end(), 0) != std.end()) throw std::invalid_argument("std must not be 0");
     if (options.mean.empty()) options.mean = mean;
     if (options.std.empty()) options.std = std;
+    if (metadata.count("crop_from") > 0) options.crop_input = true;
     if (options.labels.size() == 0) options.labels = LabelSet::parse(metadata.at("classes"));
     if (options.arch.empty() || options.arch == metadata.at("arch")) {
       const auto settings = parse_untrusted_json(metadata.at("settings")).get<std::map<std::string, double>>();

@@ -4,13 +4,9 @@
 
 namespace fercli {
 
-namespace {
-
-torch::Tensor per_channel(const std::vector<double>& values, torch::Device device) {
-  return torch::tensor(values, torch::kFloat32).view({1, -1, 1, 1}).to(device);
+torch::Tensor per_channel(const std::vector<double>& values) {
+  return torch::tensor(values, torch::kFloat32).view({1, -1, 1, 1});
 }
-
-}  // namespace
 
 torch::Tensor resized(const torch::Tensor& x, int64_t height, int64_t width) {
   if (x.size(2) == height && x.size(3) == width) return x;
@@ -18,7 +14,7 @@ torch::Tensor resized(const torch::Tensor& x, int64_t height, int64_t width) {
 }
 
 torch::Tensor Preprocessing::normalised(const torch::Tensor& x, torch::ScalarType type) const {
-  const auto input = (x - per_channel(mean, x.device())) / per_channel(std, x.device());
+  const auto input = (x - per_channel(mean).to(x.device())) / per_channel(std).to(x.device());
   return input.to(type).contiguous(torch::MemoryFormat::ChannelsLast);
 }
 
@@ -28,7 +24,7 @@ torch::Tensor Preprocessing::input(const torch::Tensor& x, torch::ScalarType typ
     if (channels == 3) {
       image = x.expand({-1, 3, -1, -1});
     } else {
-      image = (x * per_channel({0.299, 0.587, 0.114}, x.device())).sum(1, /*keepdim=*/true);  // ITU-R BT.601
+      image = (x * per_channel({0.299, 0.587, 0.114}).to(x.device())).sum(1, /*keepdim=*/true);  // ITU-R BT.601
     }
   }
   if (crop_from == 0) return normalised(resized(image, size, columns()), type);

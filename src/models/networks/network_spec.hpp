@@ -43,6 +43,9 @@ struct NetworkSpec {
   int64_t window = 0;  ///< side of the windows of images that it saw to the end of its training; 0: whole images
 };
 
+/// (1,C,1,1) float32: values of a Preprocessing as they meet its images.
+torch::Tensor per_channel(const std::vector<double>& values);
+
 /// Bilinear, where the size differs.
 torch::Tensor resized(const torch::Tensor& x, int64_t height, int64_t width);
 

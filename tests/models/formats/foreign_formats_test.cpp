@@ -312,6 +312,14 @@ TEST(ForeignFormats, SafetensorsHoldTheWeightsAndWhatTheyAreOf) {
       at::equal(make_classifier(checkpoint, {0, "fp32"}).logits(x), make_classifier(back, {0, "fp32"}).logits(x)));
 }
 
+TEST(ForeignFormats, SafetensorsSayThatTheMiddleOfAnImageIsTheInput) {
+  const ScratchFolder folder;
+  Checkpoint checkpoint = own_network("small-cnn");
+  checkpoint.preprocessing.crop_from = 55;  // of 48 pixels, as --crop-input has it
+  export_model(checkpoint, "safetensors", folder / "net.safetensors");
+  EXPECT_EQ(load_model(folder / "net.safetensors").preprocessing.crop_from, 55);
+}
+
 TEST(ForeignFormats, OptionsComeBeforeWhatSafetensorsSay) {
   const ScratchFolder folder;
   Checkpoint checkpoint = own_network("small-cnn");
