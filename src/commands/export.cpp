@@ -14,6 +14,7 @@
 #include "core/output_folder.hpp"
 #include "core/runtime.hpp"
 #include "models/formats/export.hpp"
+#include "models/formats/import.hpp"
 #include "models/formats/vnnlib.hpp"
 
 namespace fercli::export_command {
@@ -87,10 +88,11 @@ int run(const std::vector<std::string>& arguments) {
   check(options, settings);
   const bool questions = settings.format == "vnnlib";
   const std::string& out = settings.out.path;
+  std::vector<std::filesystem::path> inputs = files_of_model(resolve_model(settings.model.model));
+  inputs.emplace_back(settings.data.data);
   for (const auto& file :
        questions ? std::vector<std::string>{out + "/network.onnx", out + "/instances.csv"} : std::vector{out}) {
-    require_other_file("fercli export: --out", file, resolve_model(settings.model.model));
-    require_other_file("fercli export: --out", file, settings.data.data);
+    for (const auto& input : inputs) require_other_file("fercli export: --out", file, input);
   }
   require_free(options, "out", questions ? std::filesystem::path(out) / "instances.csv" : std::filesystem::path(out),
                settings.out.force);

@@ -8,6 +8,7 @@
 #include "core/files.hpp"
 #include "core/options.hpp"
 #include "core/runtime.hpp"
+#include "models/formats/import.hpp"
 
 namespace fercli::import_command {
 
@@ -26,7 +27,8 @@ int run(const std::vector<std::string>& arguments) {
   if (!options.parse(arguments)) return 0;
   if (out.path.empty()) throw UserError("fercli import: --out FILE is needed");
   model.model = files.front();
-  require_other_file("fercli import: --out", out.path, resolve_model(model.model));
+  for (const auto& input : files_of_model(resolve_model(model.model)))
+    require_other_file("fercli import: --out", out.path, input);
   const OutputLock lock = out.take(options);
   prepare_machine({});
   const Checkpoint checkpoint = model.load_and_warn();

@@ -13,6 +13,7 @@
 #include "tests/attacks/reference_models.hpp"
 #include "tests/cli/drawn_faces.hpp"
 #include "tests/cli/run_program.hpp"
+#include "tests/models/formats/keras/keras_file.hpp"
 
 namespace fercli {
 
@@ -297,6 +298,22 @@ TEST(Import, CommandsThatAskForLabelsTakeThem) {
     for (const char* option : {"--labels", "--output", "--crop-input", "--scale"}) {
       EXPECT_THAT(run_in_process({command, "--help"}).out, HasSubstr(option)) << command;
     }
+  }
+}
+
+TEST(Import, TheWeightsBesideAModelAreAnInputToo) {
+  const ScratchFolder folder;
+  const auto model = (folder / "model.json").string(), weights = (folder / "model.h5").string();
+  write_file(model, R"({"class_name": "Sequential", "config": {"layers": []}})");
+  test::write_keras_h5(weights, "", {});
+  const std::string before = read_file(weights);
+  for (const auto& words : std::vector<std::vector<std::string>>{{"import", model}, {"export", "--model", model}}) {
+    auto command = words;
+    command.insert(command.end(), {"--out", (folder / "./model.h5").string(), "--force"});
+    const auto run = run_in_process(command);
+    EXPECT_EQ(run.exit_code, 2);
+    EXPECT_THAT(run.err, HasSubstr("would overwrite the input " + weights)) << words[0];
+    EXPECT_EQ(read_file(weights), before) << words[0];
   }
 }
 

@@ -160,10 +160,13 @@ Checkpoint import_foreign(const fs::path& path, const ModelFormat& format, const
     throw UserError(fmt::format("{}: brings its own architecture; leave --arch and --set out", path.string()));
   }
   const std::string digest = file_sha256_hex(path);
+  const fs::path weights = format.beside == nullptr ? fs::path() : format.beside(path);
+  const std::string of_weights = weights.empty() ? "" : file_sha256_hex(weights);
   const ImportedModel imported = format.read(path, options);
   require_unchanged(path, digest);
+  if (!weights.empty()) require_unchanged(weights, of_weights);
   Checkpoint checkpoint;
-  checkpoint.digest = imported.beside.empty() ? digest : sha256_hex(digest + imported.beside);
+  checkpoint.digest = weights.empty() ? digest : sha256_hex(digest + of_weights);
   std::vector<std::string> assumed;
   checkpoint.arch = format.name;
   checkpoint.preprocessing = choose_input(options, imported, path, assumed);
@@ -173,7 +176,7 @@ Checkpoint import_foreign(const fs::path& path, const ModelFormat& format, const
   checkpoint.classes = choose_labels(options, outputs, path, assumed);
   checkpoint.options = {checkpoint.preprocessing.channels, checkpoint.preprocessing.size, outputs, {}};
   checkpoint.training = {{"imported", {{"file", path.filename().string()}, {"sha256", digest}}}};
-  if (!imported.beside.empty()) checkpoint.training["imported"]["weights_sha256"] = imported.beside;
+  if (!weights.empty()) checkpoint.training["imported"]["weights_sha256"] = of_weights;
   if (are_probabilities(trial)) checkpoint.warnings.emplace_back(kProbabilities);
   if (imported.rounds) {
     checkpoint.warnings.emplace_back(
@@ -346,11 +349,11 @@ Checkpoint load_any(const fs::path& path, const ImportOptions& options) {
                   path.string(), join(known, ", ")));
 }
 
-}  // namespace
-
-Checkpoint load_model(const fs::path& path, const ImportOptions& options) {
+/// What `work` with the file gives; what it throws names the file.
+template <class Work>
+auto with_name(const fs::path& path, const Work& work) {
   try {
-    return load_any(path, options);
+    return work();
   } catch (const UserError& error) {
     const std::string message = error.what();
     if (message.find(path.filename().string()) != std::string::npos) throw;
@@ -360,6 +363,23 @@ Checkpoint load_model(const fs::path& path, const ImportOptions& options) {
   } catch (const std::exception& error) {
     throw UserError(fmt::format("{}: is damaged ({})", path.string(), reason_of(error)));
   }
+}
+
+}  // namespace
+
+Checkpoint load_model(const fs::path& path, const ImportOptions& options) {
+  return with_name(path, [&] { return load_any(path, options); });
+}
+
+std::vector<fs::path> files_of_model(const fs::path& path) {
+  return with_name(path, [&] {
+    std::vector<fs::path> files{path};
+    const FileProbe file = probe_file(path);
+    for (const auto& format : Registry<ModelFormat>::instance().all()) {
+      if (format.beside != nullptr && format.recognises(file)) files.push_back(format.beside(path));
+    }
+    return files;
+  });
 }
 
 }  // namespace fercli

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <vector>
 
 #include "models/checkpoint.hpp"
 #include "models/graph/foreign_model.hpp"
@@ -12,5 +13,8 @@ namespace fercli {
 /// UserError: unreadable or unknown format, unsupported operators (all of them), an input or label order that does not
 /// fit, or options given for a checkpoint, which explains itself.
 Checkpoint load_model(const std::filesystem::path& path, const ImportOptions& options = {});
+
+/// The model's file, and what is read with it. Throws UserError: unreadable, or what belongs beside it is missing.
+std::vector<std::filesystem::path> files_of_model(const std::filesystem::path& path);
 
 }  // namespace fercli

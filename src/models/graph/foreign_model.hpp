@@ -56,7 +56,6 @@ struct ImportedModel {
   std::shared_ptr<const ForeignModel> with_softmax = {};  ///< the same before a softmax was left out; null: none was
   bool whole_pixels = false;                              ///< its input is declared as whole numbers, 0 to 255
   bool rounds = false;                                    ///< it rounds to 8-bit numbers inside
-  std::string beside = {};                                ///< digest of a second file, with the weights; "": none
 };
 
 /// One foreign file format, in a file of its own. Of the formats that recognise a file the one of highest priority
@@ -68,6 +67,8 @@ struct ModelFormat {
   bool (*recognises)(const FileProbe& file);
   ImportedModel (*read)(const std::filesystem::path& path, const ImportOptions& options);
   int priority = 0;
+  /// A second file, with the weights, that is read too; null: all is in one.
+  std::filesystem::path (*beside)(const std::filesystem::path& path) = nullptr;
 };
 
 }  // namespace fercli

@@ -8,7 +8,6 @@
 #include <set>
 #include <tuple>
 
-#include "core/digest.hpp"
 #include "core/error.hpp"
 #include "core/files.hpp"
 #include "core/interrupt.hpp"
@@ -547,18 +546,12 @@ fs::path weights_beside(const fs::path& path) {
 }
 
 ImportedModel read_json(const fs::path& path, const ImportOptions& options) {
-  const fs::path beside = weights_beside(path);
-  const std::string digest = file_sha256_hex(beside);
-  const auto weights = std::make_shared<Hdf5File>(beside);
+  const auto weights = std::make_shared<Hdf5File>(weights_beside(path));
   const std::string text = read_file(path);
   const bool keras3 =
       text.find("\"keras_version\": \"3.") != std::string::npos || text.find("__keras_tensor__") != std::string::npos;
-  ImportedModel imported = weights->has("/layers")
-                               ? read_configured(text, NumberedWeights(weights), true, path, options)
-                               : read_configured(text, NamedWeights(weights), keras3, path, options);
-  require_unchanged(beside, digest);
-  imported.beside = digest;
-  return imported;
+  return weights->has("/layers") ? read_configured(text, NumberedWeights(weights), true, path, options)
+                                 : read_configured(text, NamedWeights(weights), keras3, path, options);
 }
 
 const Register<ModelFormat> hdf5{
@@ -572,7 +565,7 @@ const Register<ModelFormat> zip{
 const Register<ModelFormat> configuration{
     {"keras-json", "Keras model.json with weights beside it",
      [](const FileProbe& file) { return file.head[0] == '{' && file.head.find("class_name") != std::string::npos; },
-     read_json}};
+     read_json, 0, weights_beside}};
 
 }  // namespace
 
