@@ -498,7 +498,9 @@ int run_convert(const std::vector<std::string>& arguments) {
   bool force = false;
   options.positional(&words, 2, 2);
   source.declare(options, /*prints_tables=*/false);
-  options.choice("format", &format, {"auto", "csv", "folder", "packed"}, "auto: by the destination's extension");
+  auto formats = Registry<DatasetWriter>::instance().names();
+  formats.insert(formats.begin(), "auto");
+  options.choice("format", &format, formats, "auto: by the destination's extension");
   options.flag("force", &force, "replace what is at the destination");
   if (!options.parse(arguments)) return 0;
   const fs::path destination = words[1];

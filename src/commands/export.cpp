@@ -21,7 +21,8 @@ namespace fercli::export_command {
 
 namespace {
 
-constexpr int kVerifierSeconds = 300;  // what VNN-COMP usually grants
+constexpr const char* kQuestions = "vnnlib";  // no writer of networks, but a folder about images
+constexpr int kVerifierSeconds = 300;         // what VNN-COMP usually grants
 
 struct Settings {
   std::string format = "onnx";
@@ -31,14 +32,22 @@ struct Settings {
   double eps = 1 / 255.0;
 };
 
+void declare_format(OptionSet& options, Settings& settings) {
+  auto formats = Registry<ModelWriter>::instance().names();
+  std::string help;
+  for (const auto& writer : Registry<ModelWriter>::instance().all())
+    help += fmt::format("{}: {}; ", writer.name, writer.summary);
+  formats.emplace_back(kQuestions);
+  options.choice("format,f", &settings.format, formats,
+                 help + "vnnlib: a folder with network.onnx, a specification for each image, and instances.csv");
+}
+
 void declare(OptionSet& options, Settings& settings) {
   options.section("Network");
   settings.model.declare(options);
   settings.model.declare_foreign(options);
   options.section("Output");
-  options.choice("format,f", &settings.format, {"onnx", "torchscript", "safetensors", "vnnlib"},
-                 "onnx and torchscript take (N,C,H,W) pixels in [0,1] and give logits; safetensors holds weights only; "
-                 "vnnlib: a folder with network.onnx, a specification for each image, and instances.csv");
+  declare_format(options, settings);
   settings.out.declare(options, "FILE|DIR", "the file to write, or with vnnlib the folder");
   options.section("Images of --format vnnlib");
   settings.data.declare(options);
@@ -49,9 +58,9 @@ void declare(OptionSet& options, Settings& settings) {
 
 void check(const OptionSet& options, const Settings& settings) {
   if (settings.out.path.empty()) {
-    throw UserError(fmt::format("fercli export: --out {} is needed", settings.format == "vnnlib" ? "DIR" : "FILE"));
+    throw UserError(fmt::format("fercli export: --out {} is needed", settings.format == kQuestions ? "DIR" : "FILE"));
   }
-  if (settings.format == "vnnlib") return;
+  if (settings.format == kQuestions) return;
   for (const char* name :
        {"data", "data-format", "data-labels", "classes", "map", "votes", "skip-bad", "split", "limit", "eps"}) {
     if (options.given(name)) options.fail(name, "is for --format vnnlib");
@@ -86,7 +95,7 @@ int run(const std::vector<std::string>& arguments) {
   declare(options, settings);
   if (!options.parse(arguments)) return 0;
   check(options, settings);
-  const bool questions = settings.format == "vnnlib";
+  const bool questions = settings.format == kQuestions;
   const std::string& out = settings.out.path;
   std::vector<std::filesystem::path> inputs = files_of_model(resolve_model(settings.model.model));
   inputs.emplace_back(settings.data.data);

@@ -1,11 +1,7 @@
 #include "models/formats/export.hpp"
 
 #include <ATen/ATen.h>
-#include <fmt/format.h>
 
-#include "core/error.hpp"
-#include "core/files.hpp"
-#include "models/files/state_dict.hpp"
 #include "models/formats/torch/trace.hpp"
 #include "models/graph/foreign_model.hpp"
 #include "models/networks/network.hpp"
@@ -51,33 +47,22 @@ Graph graph_of(const Checkpoint& checkpoint) {
   return graph;
 }
 
-void export_safetensors(const Checkpoint& checkpoint, const std::filesystem::path& path) {
-  if (!checkpoint.network) {
-    throw UserError(
-        "safetensors holds weights for a known architecture; export an imported network as onnx or torchscript");
-  }
-  StateDict tensors;
-  for (const auto& entry : checkpoint.network->named_parameters()) tensors[entry.key()] = entry.value();
-  for (const auto& entry : checkpoint.network->named_buffers()) tensors[entry.key()] = entry.value();
-  const auto& input = checkpoint.preprocessing;
-  std::map<std::string, std::string> metadata{
-      {"arch", checkpoint.arch},
-      {"settings", nlohmann::json(checkpoint.options.settings).dump()},
-      {"classes", join(checkpoint.classes.names(), ",")},
-      {"input", fmt::format("{}x{}x{}", input.size, input.columns(), input.channels)},
-      {"mean", fmt::format("{}", fmt::join(input.mean, ","))},
-      {"std", fmt::format("{}", fmt::join(input.std, ","))}};
-  if (input.crop_from > 0) metadata["crop_from"] = std::to_string(input.crop_from);
-  write_safetensors(tensors, metadata, path);
-}
+const Register<ModelWriter> onnx_files{{"onnx", "takes (N,C,H,W) pixels in [0,1] and gives logits",
+                                        [](const Checkpoint& checkpoint, const std::filesystem::path& path) {
+                                          write_onnx(simplify(graph_of(checkpoint)), input_shape(checkpoint),
+                                                     checkpoint.classes.size(), path);
+                                        }}};
+
+/// A trace, because TorchScript's compiler needs source text and tracing does not.
+const Register<ModelWriter> torchscript_files{{"torchscript", "takes and gives what onnx does",
+                                               [](const Checkpoint& checkpoint, const std::filesystem::path& path) {
+                                                 trace_of(checkpoint).save_torchscript(path);
+                                               }}};
 
 }  // namespace
 
 void export_model(const Checkpoint& checkpoint, const std::string& format, const std::filesystem::path& path) {
-  if (format == "safetensors") return export_safetensors(checkpoint, path);
-  if (format == "torchscript") return trace_of(checkpoint).save_torchscript(path);
-  if (format != "onnx") throw UserError(fmt::format("--format {}: must be torchscript, onnx or safetensors", format));
-  write_onnx(simplify(graph_of(checkpoint)), input_shape(checkpoint), checkpoint.classes.size(), path);
+  Registry<ModelWriter>::instance().get(format).write(checkpoint, path);
 }
 
 Graph network_graph(const Checkpoint& checkpoint) {
