@@ -9,7 +9,7 @@
 #include "tests/attacks/linear_network.hpp"
 #include "tests/cli/run_program.hpp"
 #include "tests/contract/executors.hpp"
-#include "tests/models/formats/keras/keras_file.hpp"
+#include "tests/contract/model_sample.hpp"
 #include "tests/precompiled_tests.hpp"
 #include "tests/user_error.hpp"
 
@@ -22,40 +22,17 @@ using testing::HasSubstr;
 
 constexpr int64_t kSide = 16;
 
-const char* const kKerasNetwork =
-    R"({"keras_version": "2.11.0", "class_name": "Sequential", "config": {"name": "net", "layers": [
-        {"class_name": "InputLayer", "config": {"name": "input", "batch_input_shape": [null, 16, 16, 1]}},
-        {"class_name": "Flatten", "config": {"name": "flatten"}},
-        {"class_name": "Dense", "config": {"name": "dense", "units": 7, "use_bias": false, "activation": "linear"}}]}})";
-
 Checkpoint small_network() {
   const Classifier classifier = confident_cnn(kSide);
   return {classifier.spec(), {}, classifier.network(), ""};
 }
 
-torch::Tensor kernel() {
-  return uniform_rows(Rng(1), {0}, {kSide * kSide, 7})[0];
-}
-
-/// A file of each format, as its own program or ours writes it.
+/// A file of each format: what its writer makes, or the sample that there is.
 fs::path sample(const std::string& format, const ScratchFolder& folder) {
-  if (format == "onnx" || format == "torchscript") {
-    const auto file = folder / ("net." + std::string(format == "onnx" ? "onnx" : "pt"));
-    export_model(small_network(), format, file);
-    return file;
-  }
-  if (format == "keras" || format == "keras-json") {
-    const bool whole = format == "keras";
-    write_keras_h5(folder / "net.h5", whole ? kKerasNetwork : "", {{"flatten", {}}, {"dense", {{"kernel", kernel()}}}});
-    if (whole) return folder / "net.h5";
-    write_file(folder / "net.json", kKerasNetwork);
-    return folder / "net.json";
-  }
-  if (format == "keras-zip") {
-    write_keras_zip(folder / "net.keras", kKerasNetwork, {{"layers/dense", {{"0", kernel()}}}});
-    return folder / "net.keras";
-  }
-  throw std::logic_error("the model format '" + format + "' has no sample in model_formats_test.cpp");
+  if (Registry<ModelWriter>::instance().find(format) == nullptr)
+    return Registry<ModelSample>::instance().get(format).write(folder.path());
+  export_model(small_network(), format, folder / "net.file");
+  return folder / "net.file";
 }
 
 class ModelFormatContract : public testing::TestWithParam<std::string> {
