@@ -1,4 +1,4 @@
-// Random points of the ball, the weakest attack there is: a floor for others. A complete attack with parameters of its
+// Random points of the ball, the weakest attack there is: a floor for others. A complete attack with a parameter of its
 // own. It could stand among fercli's as attacks/random_points.cpp; here it is a plug-in.
 #include "attacks/engine/search.hpp"
 
@@ -15,9 +15,7 @@ class RandomPoints : public Attack {
     auto x_adv = search.start();
     search.offer(x_adv);
     for (int64_t draw = 0; draw < values().whole("draws") && search.size() > 0; ++draw) {
-      const auto& ball = search.ball();
-      const auto point = ball.random_point(search.rng().split(static_cast<uint64_t>(draw)), search.index());
-      x_adv = ball.project(ball.x() + (point - ball.x()) * values().number("stretch"));
+      x_adv = search.ball().random_point(search.rng().split(static_cast<uint64_t>(draw)), search.index());
       search.offer(x_adv);
     }
   }
@@ -33,9 +31,8 @@ const Register<AttackEntry> registered{
      "draws + 1 forward, until solved",
      "none",
      [](const AttackSetup& setup) -> std::unique_ptr<Attack> { return std::make_unique<RandomPoints>(setup); },
-     {Parameter::whole("draws", "10", between(1, 1e6), "points for each start"),
-      Parameter::number("stretch", "2", above(0), "how far each lies from the image, before it is put into the ball"),
-      shared_parameter("restarts"), shared_parameter("random-start")}}};
+     {Parameter::whole("draws", "10", between(1, 1e6), "points for each start"), shared_parameter("restarts"),
+      shared_parameter("random-start")}}};
 
 }  // namespace
 

@@ -1,4 +1,5 @@
-// Plug-ins outside the tree, by the example in experiments/plugin, and what is refused in their place.
+// Plug-ins outside the tree, by the example in experiments/plugin and one of all other kinds, and what is refused in
+// their place.
 #include <elf.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -6,10 +7,12 @@
 
 #include <nlohmann/json.hpp>
 
+#include "core/container.hpp"
 #include "core/digest.hpp"
 #include "core/files.hpp"
 #include "core/plug_in.hpp"
 #include "tests/cli/run_program.hpp"
+#include "tests/report/without_gnuplot.hpp"
 #include "tests/user_error.hpp"
 
 namespace fercli::test {
@@ -41,7 +44,7 @@ class PlugIns : public testing::Test {
   /// An attack of the example on one shipped face.
   static std::vector<std::string> attack_with_example(const std::vector<std::string>& more) {
     std::vector<std::string> words{
-        "--plugin", kExample,    "attack", "happy-to-sad", "--attack", "random-points:draws=1,stretch=1.5", "--limit",
+        "--plugin", kExample,    "attack", "happy-to-sad", "--attack", "random-points:draws=1", "--limit",
         "1",        "--threads", "1",      "--quiet"};
     words.insert(words.end(), more.begin(), more.end());
     return words;
@@ -55,15 +58,45 @@ class PlugIns : public testing::Test {
   ScratchFolder folder_;
 };
 
-TEST_F(PlugIns, BringAnAttackToEveryProcessOfATeamAndTheResultNamesItsParametersAndThem) {
+TEST_F(PlugIns, BringAnAttackToEveryProcessOfATeamAndTheResultNamesItsParameterAndThem) {
   const auto result = run_fercli(attack_with_example({"--out", out(), "--processes", "2"}));
   ASSERT_EQ(result.exit_code, 0) << result.err;
   EXPECT_EQ(result.err, "");
   const auto document = nlohmann::json::parse(read_file(folder_ / "run/result.json"));
   EXPECT_EQ(document.at("attacks").at(0).at("draws"), 1);
-  EXPECT_EQ(document.at("attacks").at(0).at("stretch"), 1.5);
   EXPECT_EQ(document.at("environment").at("plug_ins"),
             nlohmann::json::parse(R"([{"file": "random_points.so", "sha256": ")" + file_sha256_hex(kExample) + "\"}]"));
+}
+
+/// `fercli WORDS…` with all_kinds.cpp.
+ProgramResult with_all_kinds(std::vector<std::string> words) {
+  words.insert(words.begin(), {"--plugin", FERCLI_ALL_KINDS_PLUG_IN});
+  return run_fercli(words);
+}
+
+TEST_F(PlugIns, BringACommand) {
+  const auto result = with_all_kinds({"greet"});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_EQ(result.out, "hello\n");
+}
+
+TEST_F(PlugIns, BringALossAnArchitectureAReaderAWriterAndASection) {
+  const WithoutGnuplot texts_only;
+  const auto best = (folder_ / "run/best.pt").string(), name = (folder_ / "name").string();
+  const auto trained =
+      with_all_kinds({"train", "--data", "greys:21", "--arch", "mean-grey", "--loss", "squared-error", "--epochs", "1",
+                      "--batch-size", "4", "--size", "8", "--threads", "1", "--precision", "fp32", "--out", out()});
+  ASSERT_EQ(trained.exit_code, 0) << trained.err;
+  EXPECT_EQ(load_container(best, "checkpoint").header.at("training").at("options").at("loss"), "squared-error");
+
+  const auto exported = with_all_kinds({"export", "--model", best, "--format", "name", "--out", name});
+  EXPECT_EQ(exported.exit_code, 0) << exported.err;
+  EXPECT_EQ(read_file(name), "mean-grey\n");
+
+  const auto report = with_all_kinds({"report", "--model", best, "--data", "greys:21", "--parts", "clean", "--threads",
+                                      "1", "--lang", "fr", "--out", (folder_ / "report").string()});
+  EXPECT_EQ(report.exit_code, 0) << report.err;
+  EXPECT_THAT(read_file(folder_ / "report/report.md"), HasSubstr("Une section venue d’ailleurs."));
 }
 
 TEST_F(PlugIns, MayBeNamedInAnIniFile) {
