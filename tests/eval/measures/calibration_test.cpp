@@ -56,10 +56,10 @@ TEST(Calibration, TheCommandChangesNoDecisionAndFitsNoWorse) {
   EXPECT_EQ(card.at("training").at("calibration"), after.training.at("calibration"));
 }
 
-/// One dense layer on 8x8 images: an even grey of level g has the logits 200 g / 255 and 0.
-TEST(Calibration, TheCommandHeedsHowSureAWrongAnswerWas) {
-  constexpr int64_t kSide = 8, kRight = 100;
-  const ScratchFolder folder;
+constexpr int64_t kSide = 8, kRight = 100;
+
+/// Saves, as net.pt, one dense layer on 8x8 images: an even grey of level g has the logits 200 g / 255 and 0.
+void save_linear_network(const ScratchFolder& folder) {
   Checkpoint checkpoint;
   checkpoint.arch = "test-linear";
   checkpoint.options = {1, kSide, 2, {}};
@@ -67,25 +67,47 @@ TEST(Calibration, TheCommandHeedsHowSureAWrongAnswerWas) {
   checkpoint.classes = LabelSet({"Happy", "Sad"});
   checkpoint.network = make_network(checkpoint.arch, checkpoint.options, 0);
   checkpoint.training = nlohmann::json::object();
-  {
-    const torch::NoGradGuard no_grad;
-    auto parameters = checkpoint.network->named_parameters();
-    parameters["head.bias"].zero_();
-    parameters["head.weight"].zero_();
-    parameters["head.weight"][0].fill_(200.0 / (kSide * kSide));
-  }
+  const torch::NoGradGuard no_grad;
+  auto parameters = checkpoint.network->named_parameters();
+  parameters["head.bias"].zero_();
+  parameters["head.weight"].zero_();
+  parameters["head.weight"][0].fill_(200.0 / (kSide * kSide));
   save_checkpoint(checkpoint, folder / "net.pt");
+}
+
+/// What `fercli calibrate` stores for net.pt by right answers of grey 51 and a wrong one of white.
+double stored_temperature(const ScratchFolder& folder) {
   const auto grey = [](int64_t level) { return torch::full({1, kSide, kSide}, level, torch::kUInt8); };
   for (int64_t i = 0; i < kRight; ++i) write_png(grey(51), folder / "faces" / "Happy" / fmt::format("{}.png", i));
   write_png(grey(255), folder / "faces" / "Sad" / "happier.png");
   const auto result =
       run_in_process({"calibrate", "-m", (folder / "net.pt").string(), "--data", (folder / "faces").string(), "--split",
                       "all", "--out", (folder / "calibrated.pt").string(), "-q"});
-  ASSERT_EQ(result.exit_code, 0) << result.err;
-  // Where the slopes of 100 right answers with margins of 40 and of a wrong one with 200 cancel.
-  const double expected = 40 / std::log(100 * 40 / 200.0 - 1);
-  EXPECT_NEAR(load_checkpoint(folder / "calibrated.pt").training.at("calibration").at("temperature").get<double>(),
-              expected, 0.01);
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  return load_checkpoint(folder / "calibrated.pt").training.at("calibration").at("temperature");
+}
+
+/// Where the slopes of the right answers with this margin and of a wrong one with 200 cancel.
+double expected_temperature(double margin) {
+  return margin / std::log(kRight * margin / 200 - 1);
+}
+
+TEST(Calibration, TheCommandHeedsHowSureAWrongAnswerWas) {
+  const ScratchFolder folder;
+  save_linear_network(folder);
+  EXPECT_NEAR(stored_temperature(folder), expected_temperature(40), 0.01);
+}
+
+TEST(Calibration, TheStoredTemperatureIsThatOfFloat32) {
+  const ScratchFolder folder;
+  save_linear_network(folder);
+  const auto x = torch::full({1, 1, kSide, kSide}, 51 / 255.0);
+  const auto margin = [&](const std::string& precision) {
+    return make_classifier(load_checkpoint(folder / "net.pt"), {0, precision}).logits(x)[0][0].item<double>();
+  };
+  const double exact = expected_temperature(margin("fp32")), coarse = expected_temperature(margin("bf16"));
+  ASSERT_GT(std::abs(exact - coarse), 0.005);
+  EXPECT_NEAR(stored_temperature(folder), exact, 0.001);
 }
 
 TEST(Calibration, OnlyTheCardOfThisVeryNetworkGoesWithIt) {
