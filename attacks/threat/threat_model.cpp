@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.hpp"
+#include "core/meant_levels.hpp"
 #include "core/text.hpp"
 
 namespace fercli {
@@ -31,10 +32,10 @@ double limit_of_distance(double eps, bool pixel_grid) {
 
 const NormFacts& facts_of(Norm norm) {
   static constexpr NormFacts kFacts[] = {
-      {"Linf", "8/255", "8/255", "8/255", "1/255,2/255,4/255,8/255", 64 / 255.0, 1 / 255.0},
-      {"L2", "0.5", "2", "4", "0.25,0.5,1,2", 8, 0.01},
-      {"L1", "8", "8", "8", "2,4,8,16", 128, 0.1},
-      {"L0", "24", "24", "24", "8,16,32,64", 1024, 1}};
+      {"Linf", "levels", 0, 1, 0.5, "8/255", "8/255", "8/255", "1/255,2/255,4/255,8/255", 64 / 255.0, 1 / 255.0},
+      {"L2", "sum of squared levels", 0, kInfinity, kInfinity, "0.5", "2", "4", "0.25,0.5,1,2", 8, 0.01},
+      {"L1", "sum of levels", 0, kInfinity, kInfinity, "8", "8", "8", "2,4,8,16", 128, 0.1},
+      {"L0", "values", 1, kInfinity, kInfinity, "24", "24", "24", "8,16,32,64", 1024, 1}};
   return kFacts[static_cast<size_t>(norm)];
 }
 
@@ -43,10 +44,27 @@ const char* to_string(Norm norm) {
 }
 
 Norm parse_norm(const std::string& word) {
-  for (const Norm norm : {Norm::Linf, Norm::L2, Norm::L1, Norm::L0}) {
+  for (const Norm norm : kNorms) {
     if (to_lower(word) == to_lower(to_string(norm))) return norm;
   }
-  throw UserError(fmt::format("unknown norm '{}' (known: linf, l2, l1, l0)", word));
+  throw UserError(fmt::format("unknown norm '{}' (known: {})", word, join(norm_words(), ", ")));
+}
+
+std::vector<std::string> norm_words() {
+  std::vector<std::string> words;
+  for (const Norm norm : kNorms) words.push_back(to_lower(to_string(norm)));
+  return words;
+}
+
+std::string eps_fault(Norm norm, const std::string& eps_text, double eps, double most) {
+  const NormFacts& facts = facts_of(norm);
+  const double limit = std::min(most, facts.most);
+  if (!(eps > 0)) return "must be above 0";
+  if (eps > limit)
+    return fmt::format("must be in (0, {:g}] in {}{}", limit, facts.name, meant_levels(eps_text, eps, 255 * limit));
+  if (eps < facts.least)
+    return fmt::format("must be at least {:g} in {}, the number of changed values", facts.least, facts.name);
+  return std::isfinite(eps) ? "" : "must be finite";
 }
 
 torch::Tensor row_sums(const torch::Tensor& values) {
@@ -94,11 +112,7 @@ LevelEps in_levels(Norm norm, double eps) {
 
 nlohmann::json describe_levels(Norm norm, double eps) {
   const auto levels = in_levels(norm, eps);
-  const char* counts = norm == Norm::Linf ? "levels"
-                       : norm == Norm::L1 ? "sum of levels"
-                       : norm == Norm::L2 ? "sum of squared levels"
-                                          : "values";
-  return {{"counts", counts}, {"at_most", levels.most}, {"distance", levels.distance}};
+  return {{"counts", facts_of(norm).counts}, {"at_most", levels.most}, {"distance", levels.distance}};
 }
 
 std::string levels_note(Norm norm, const std::string& eps_text, double eps) {
@@ -122,15 +136,10 @@ torch::Tensor ThreatModel::eps_rows(int64_t n) const {
     throw UserError(fmt::format("threat model: {} values of eps for {} images", rows.numel(), n));
   }
   if (n == 0) return rows;
-  const double low = rows.min().item<double>(), high = rows.max().item<double>();
-  if (!(low > 0)) throw UserError(fmt::format("threat model: eps {:g}: must be above 0", low));
-  if (norm == Norm::Linf && !(high <= 1)) {
-    throw UserError(fmt::format("threat model: eps {:g}: must be at most 1 in Linf; pixels are scaled to [0,1]", high));
+  for (const double one : {rows.min().item<double>(), rows.max().item<double>()}) {
+    const std::string text = fmt::format("{:g}", one), fault = eps_fault(norm, text, one);
+    if (!fault.empty()) throw UserError(fmt::format("threat model: eps {}: {}", text, fault));
   }
-  if (norm == Norm::L0 && !(low >= 1)) {
-    throw UserError(fmt::format("threat model: eps {:g}: must be at least 1 in L0, the number of changed values", low));
-  }
-  if (!std::isfinite(high)) throw UserError("threat model: eps must be finite");
   return rows;
 }
 

@@ -4,14 +4,22 @@
 
 #include <nlohmann/json_fwd.hpp>
 #include <string>
+#include <vector>
+
+#include "core/numbers.hpp"
 
 namespace fercli {
 
 enum class Norm { Linf, L2, L1, L0 };  ///< L0 counts the values (pixel x channel) that differ
 
+inline constexpr Norm kNorms[] = {Norm::Linf, Norm::L2, Norm::L1, Norm::L0};
+
 /// What is usual in a norm; sizes with pixels in [0,1], in L0 counts of values.
 struct NormFacts {
   const char* name;           ///< "Linf", "L2", "L1", "L0"
+  const char* counts;         ///< of two 8-bit images, in whole numbers
+  double least, most;         ///< eps, which is above 0 and finite
+  double universal_most;      ///< eps for a perturbation of all faces
   const char* eps;            ///< for an attack on a face
   const char* universal_eps;  ///< for a perturbation of all faces
   const char* frame_eps;      ///< for an attack on a whole picture
@@ -22,6 +30,11 @@ const NormFacts& facts_of(Norm norm);
 
 const char* to_string(Norm norm);          ///< its name
 Norm parse_norm(const std::string& word);  ///< any case; throws UserError
+std::vector<std::string> norm_words();     ///< "linf", "l2", "l1", "l0"
+
+/// What is wrong with an eps, and what may have been meant: "must be in (0, 1] in Linf; pixels are scaled to [0,1], did
+/// you mean 8/255?"; "": nothing. `most`: less than is allowed else.
+std::string eps_fault(Norm norm, const std::string& eps_text, double eps, double most = kInfinity);
 
 /// (N,C,H,W) -> (N), bits independent of N and of the number of threads.
 torch::Tensor row_sums(const torch::Tensor& values);
@@ -49,7 +62,7 @@ struct LevelEps {
 };
 LevelEps in_levels(Norm norm, double eps);
 
-/// {"counts": "levels", "sum of levels", "sum of squared levels" or "values", "at_most", "distance"}.
+/// {"counts": NormFacts::counts, "at_most", "distance"}.
 nlohmann::json describe_levels(Norm norm, double eps);
 
 /// "eps 5.1/255 is 5 levels of 255, all that 8-bit images can hold", where 8-bit images cannot use eps to the full (in
@@ -62,8 +75,7 @@ struct ThreatModel {
   double eps = 8 / 255.0;
   torch::Tensor eps_per_image = {};  ///< (N) float64; where defined it replaces `eps`
 
-  /// (N) float64. Throws UserError: an eps that is not above 0, above 1 in Linf, below 1 in L0, or a wrong number of
-  /// them.
+  /// (N) float64. Throws UserError: an `eps_fault`, or a wrong number of them.
   torch::Tensor eps_rows(int64_t n) const;
 };
 

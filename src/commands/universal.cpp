@@ -23,8 +23,6 @@ namespace fercli::universal_command {
 
 namespace {
 
-constexpr double kLargestEps = 0.5;  ///< in Linf
-
 struct Arguments {
   SetAttack set{"universal"};
   std::string norm = "linf", mask, load;
@@ -57,7 +55,7 @@ OptionSet declare(Arguments& a) {
 void check(Arguments& a, const OptionSet& options) {
   a.threat.norm = parse_norm(a.norm);
   if (!options.given("eps")) a.threat.eps = parse_number(facts_of(a.threat.norm).universal_eps);
-  check_eps(options, a.threat.norm, a.threat.eps, kLargestEps);
+  check_eps(options, a.threat.norm, a.threat.eps, facts_of(a.threat.norm).universal_most);
   if (options.given("alpha")) check_alpha(options, a.threat.norm == Norm::Linf, a.settings.alpha);
   a.division.check(options, a.set.out);
   if (!a.division.shard.empty() && a.load.empty()) {

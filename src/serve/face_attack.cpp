@@ -138,7 +138,8 @@ AttackOrder read_order(const Fields& fields, const ServedModels& models, int64_t
                     number_field(fields, "eps", kDefaultEps),
                     steps_of(fields, entry, most_steps),
                     text_field(fields, "lang", "en")};
-  if (!(order.eps > 0 && order.eps <= 1)) throw RequestError(400, "eps must be in (0, 1]; pixels are in [0,1]");
+  const std::string fault = eps_fault(Norm::Linf, fmt::format("{:g}", order.eps), order.eps);
+  if (!fault.empty()) throw RequestError(400, "eps " + fault);
   try {
     order.goal = parse_emotion_goal(text_field(fields, "goal", kDefaultGoal), order.model->classifier.classes());
   } catch (const UserError& error) {

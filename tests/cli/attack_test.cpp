@@ -549,7 +549,8 @@ TEST_F(AttackCommand, WrongGoalsAreExplained) {
 TEST_F(AttackCommand, WrongEpsIsExplained) {
   expect_error(attack(goal(), {"--eps", "0"}), "--eps 0: must be above 0");
   expect_error(attack(goal(), {"--eps", "-1/255"}), "must be above 0");
-  expect_error(attack(goal(), {"--eps", "12"}), "must be in (0, 1]; pixels are scaled to [0,1], did you mean 12/255?");
+  expect_error(attack(goal(), {"--eps", "12"}),
+               "must be in (0, 1] in Linf; pixels are scaled to [0,1], did you mean 12/255?");
   const std::string fraction = attack(goal(), {"--eps", "300/255"}).err;
   EXPECT_THAT(fraction, testing::HasSubstr("--eps 300/255: must be in (0, 1]"));
   EXPECT_EQ(fraction.find("did you mean"), std::string::npos) << fraction;

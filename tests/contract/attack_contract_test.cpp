@@ -288,7 +288,7 @@ TEST_P(AttackContract, RejectsWhatMakesNoSense) {
   };
   expect_rejected(attempt({GetParam().norm, 0}, in), "eps 0: must be above 0");
   expect_rejected(attempt({GetParam().norm, -1}, in), "must be above 0");
-  expect_rejected(attempt({Norm::Linf, 1.5}, in), "at most 1 in Linf");
+  expect_rejected(attempt({Norm::Linf, 1.5}, in), "must be in (0, 1] in Linf");
   auto bright = in;
   bright.x = in.x * 255;
   expect_rejected(attempt(threat(), bright), "pixels must lie in [0,1]");

@@ -37,8 +37,7 @@ Parameter shorthand(Parameter parameter) {
 }  // namespace
 
 void AttackOptions::declare(OptionSet& options) {
-  options.choice("norm", &norm, {"linf", "l2", "l1", "l0"},
-                 "how the size of the perturbation is measured; l0 counts changed values");
+  options.choice("norm", &norm, norm_words(), "how the size of the perturbation is measured; l0 counts changed values");
   for (const auto& parameter : shared_parameters()) options.parameter(shorthand(parameter));
   for (const auto& entry : Registry<AttackEntry>::instance().all()) options.parameters(entry.name, entry.parameters);
   options.text("mask", &mask, "WHERE",
@@ -130,7 +129,7 @@ std::string goal_of_words(const std::vector<std::string>& words, const OptionSet
 
 void AttackOptions::settle_norm(const OptionSet& options, const std::vector<std::string>& attacks) {
   if (options.given("norm") || attacks.empty()) return;
-  for (const Norm one : {Norm::Linf, Norm::L2, Norm::L1, Norm::L0}) {
+  for (const Norm one : kNorms) {
     if (!std::all_of(attacks.begin(), attacks.end(), [&](const auto& attack) { return knows_norm(attack, one); }))
       continue;
     norm = to_lower(to_string(one));
@@ -233,16 +232,12 @@ void check_alpha(const OptionSet& options, bool of_pixels, double alpha) {
 
 void require_level(const OptionSet& options, Norm norm, double eps, const std::string& way_out) {
   if (fits_a_level(norm, eps)) return;
-  options.fail("eps", norm == Norm::L0
-                          ? "must be at least 1 in L0, the number of changed values"
-                          : "must be at least 1/255, one level of 8-bit images, or nothing can change" + way_out);
+  options.fail("eps", "must be at least 1/255, one level of 8-bit images, or nothing can change" + way_out);
 }
 
 void check_eps(const OptionSet& options, Norm norm, double eps, double most) {
-  if (norm == Norm::Linf && eps > most) {
-    options.fail("eps",
-                 fmt::format("must be in (0, {:g}]{}", most, meant_levels(options.as_given("eps"), eps, 255 * most)));
-  }
+  const std::string fault = eps_fault(norm, options.as_given("eps"), eps, most);
+  if (!fault.empty()) options.fail("eps", fault);
   require_level(options, norm, eps);
 }
 

@@ -55,13 +55,13 @@ std::string goal_of_words(const std::vector<std::string>& words, const OptionSet
 /// Says so where an option is given for a parameter that none of the attacks has.
 void warn_if_unused(const OptionSet& options, const std::string& name, const std::vector<std::string>& attacks);
 
-/// Refuses an --eps that is no size of a perturbation (`most`: the largest in Linf), or too small for an 8-bit image.
-void check_eps(const OptionSet& options, Norm norm, double eps, double most = 1);
+/// Refuses an --eps that is none (`eps_fault`), or too small for an 8-bit image.
+void check_eps(const OptionSet& options, Norm norm, double eps, double most = kInfinity);
 
 /// Refuses an --alpha that is no size of a step; `of_pixels`: it moves single pixels, by 1 at most.
 void check_alpha(const OptionSet& options, bool of_pixels, double alpha);
 
-/// Refuses an --eps of which an 8-bit image shows nothing; `way_out` ends the message.
+/// Refuses an --eps, one without `eps_fault`, of which an 8-bit image shows nothing; `way_out` ends the message.
 void require_level(const OptionSet& options, Norm norm, double eps, const std::string& way_out = "");
 
 /// "3/255" in Linf (to a sixteenth of a level), "0.52" else; "none" for an infinite one.

@@ -8,7 +8,6 @@
 #include "attacks/engine/transfer.hpp"
 #include "core/digest.hpp"
 #include "core/error.hpp"
-#include "core/meant_levels.hpp"
 #include "core/text.hpp"
 
 namespace fercli {
@@ -39,18 +38,12 @@ std::vector<Budget> parse_ladder(const std::string& text, Norm norm) {
       throw UserError(fmt::format("--eps {}: '{}' must be a number or a fraction like 8/255", text, word));
     }
     const double eps = ladder.back().eps;
-    if (norm == Norm::Linf && eps > 1) {
-      throw UserError(fmt::format("--eps {}: must be in (0, 1] in Linf{}", text, meant_levels(word, eps)));
-    }
     if (eps == 0) {  // the images as they are, which every result has anyway
       ladder.pop_back();
       continue;
     }
-    if (norm == Norm::L0 && eps < 1) {
-      throw UserError(fmt::format("--eps {}: must be at least 1 in L0, the number of changed values", text));
-    }
-    if (!(eps > 0)) throw UserError(fmt::format("--eps {}: must be above 0", text));
-    if (!std::isfinite(eps)) throw UserError(fmt::format("--eps {}: must be finite", text));
+    const std::string fault = eps_fault(norm, word, eps);
+    if (!fault.empty()) throw UserError(fmt::format("--eps {}: {}", text, fault));
   }
   if (ladder.empty()) {
     throw UserError(fmt::format("--eps{}: at least one value above 0 is needed", text.empty() ? "" : " " + text));

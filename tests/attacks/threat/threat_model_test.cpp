@@ -203,6 +203,15 @@ TEST(GoalLossTest, AnUnknownLossIsNamed) {
   }
 }
 
+TEST(NormFacts, SayWhichEpsANormAllows) {
+  EXPECT_EQ(eps_fault(Norm::Linf, "1", 1), "");
+  EXPECT_EQ(eps_fault(Norm::Linf, "0.6", 0.6, facts_of(Norm::Linf).universal_most),
+            "must be in (0, 0.5] in Linf; pixels are scaled to [0,1], did you mean 0.6/255?");
+  EXPECT_EQ(eps_fault(Norm::L2, "30", 30), "");
+  EXPECT_EQ(eps_fault(Norm::L0, "0.5", 0.5), "must be at least 1 in L0, the number of changed values");
+  for (const auto& word : norm_words()) EXPECT_NO_THROW(parse_norm(word)) << word;
+}
+
 }  // namespace
 
 }  // namespace fercli::test
