@@ -77,7 +77,7 @@ torch::Tensor next_point(const Ball& ball, const torch::Tensor& x_adv, const tor
 }
 
 /// Where a run in Linf or L2 is between two steps, a row for each image.
-struct Stand {
+struct StepState {
   torch::Tensor x_adv, before, x_best, best_gradient, gradient;
   torch::Tensor best, best_at_check, previous, falls;  ///< losses; falls: how often the loss fell since the checkpoint
   torch::Tensor reduced, step;
@@ -99,7 +99,7 @@ struct Stand {
   }
 };
 
-Stand first_stand(Search& search, const ApgdRun& run, torch::Tensor x_adv) {
+StepState first_state(Search& search, const ApgdRun& run, torch::Tensor x_adv) {
   const auto slope = search.gradient(x_adv, run.loss);
   const auto zeros = torch::zeros_like(slope.value);
   return {x_adv,
@@ -117,7 +117,7 @@ Stand first_stand(Search& search, const ApgdRun& run, torch::Tensor x_adv) {
 
 /// At a checkpoint: images whose loss oscillates (has not fallen more often than so) go on from their best point in
 /// steps half as long.
-void look_at_steps(Stand& at, double least_falls) {
+void look_at_steps(StepState& at, double least_falls) {
   const auto oscillates = at.falls.le(least_falls);
   at.reduced = oscillates.logical_or(at.reduced.logical_not().logical_and(at.best_at_check.le(at.best)));
   at.best_at_check = at.best;
@@ -129,9 +129,9 @@ void look_at_steps(Stand& at, double least_falls) {
 
 /// Linf and L2: the steps of one part.
 void with_momentum(Search& search, const ApgdRun& run) {
-  Stand at;
+  StepState at;
   if (run.part == 0) {
-    at = first_stand(search, run, search.given_start().defined() ? search.start() : random_start(search, run.label, 1));
+    at = first_state(search, run, search.given_start().defined() ? search.start() : random_start(search, run.label, 1));
   } else {
     at.each([&](const char* name, torch::Tensor& values) { values = search.recalled(name); });
   }

@@ -135,7 +135,7 @@ void Attack::run_leg(int64_t leg, const Classifier& classifier, const ThreatMode
   }
   if (leg + 1 == restarts() * parts) {
     const auto rest = places_where(findings.success.logical_or(findings.done).logical_not());
-    judge_best(judge, input.goal.select(rest), rest, &findings);
+    confirm_best(judge, input.goal.select(rest), rest, &findings);
   }
 }
 

@@ -12,7 +12,7 @@ constexpr double kDoubt = 0.1;
 
 }  // namespace
 
-void judge_best(const Classifier& judge, const Goal& goal, const torch::Tensor& rows, Findings* findings) {
+void confirm_best(const Classifier& judge, const Goal& goal, const torch::Tensor& rows, Findings* findings) {
   if (rows.size(0) == 0) return;
   const auto logits = judge.logits(findings->x_adv.index_select(0, rows));
   const auto success = goal.reached(logits);
@@ -72,7 +72,7 @@ Slope Search::gradient(torch::Tensor& x_adv, const RowLoss& loss, State state) {
     gradient.narrow(0, begin, count).copy_(line.pullback(lost.gradient));
   }
   Slope slope{gradient, torch::cat(values), torch::cat(logits)};
-  const auto keep = judged(shown, slope.logits, Verdict::OnTheWay);
+  const auto keep = confirmed(shown, slope.logits, Verdict::OnTheWay);
   if (keep.size(0) == size()) return slope;
   keep_only(keep, x_adv, state);
   return {slope.gradient.index_select(0, keep), slope.value.index_select(0, keep), slope.logits.index_select(0, keep)};
@@ -90,7 +90,7 @@ Look Search::look(torch::Tensor& x_adv, State state) {
     parts.push_back(lines.back().logits);
   }
   const auto logits = torch::cat(parts);
-  const auto keep = all > 0 ? judged(shown, logits, Verdict::OnTheWay) : torch::empty({0}, torch::kInt64);
+  const auto keep = all > 0 ? confirmed(shown, logits, Verdict::OnTheWay) : torch::empty({0}, torch::kInt64);
   if (keep.size(0) < all) keep_only(keep, x_adv, state);
   const auto pullback = [lines, keep, all, batch, like = shown](const torch::Tensor& dlogits) {
     throw_if_interrupted();
@@ -110,7 +110,7 @@ torch::Tensor Search::scores(torch::Tensor& x_adv, State state) {
   if (size() == 0) return torch::empty({0, classes()});
   throw_if_interrupted();
   auto logits = turn_.networks.fast->quick_logits(shown);
-  const auto keep = judged(shown, logits, Verdict::OnTheWay);
+  const auto keep = confirmed(shown, logits, Verdict::OnTheWay);
   if (keep.size(0) == size()) return logits;
   keep_only(keep, x_adv, state);
   return logits.index_select(0, keep);
@@ -120,7 +120,7 @@ void Search::offer(torch::Tensor& x_adv, State state) {
   if (size() == 0) return;
   throw_if_interrupted();
   const auto shown = this->shown(x_adv);
-  const auto keep = judged(shown, turn_.networks.fast->logits(shown), Verdict::Last);
+  const auto keep = confirmed(shown, turn_.networks.fast->logits(shown), Verdict::Last);
   if (keep.size(0) < size()) keep_only(keep, x_adv, state);
 }
 
@@ -142,7 +142,7 @@ void Search::finish(torch::Tensor& x_adv) {
 
 /// Writes what `shown` (with its logits from the fast network) teaches into the findings and returns which images go
 /// on.
-torch::Tensor Search::judged(const torch::Tensor& shown, const torch::Tensor& fast_logits, Verdict verdict) {
+torch::Tensor Search::confirmed(const torch::Tensor& shown, const torch::Tensor& fast_logits, Verdict verdict) {
   const auto& setup = turn_.attack->setup();
   if (setup.trace) setup.trace(rows_, shown, fast_logits);
   auto logits = fast_logits.clone();
@@ -253,7 +253,7 @@ void Search::leave_solved() {
 void Search::give_up(const torch::Tensor& places) {
   if (places.size(0) == 0) return;
   const auto rows = rows_.index_select(0, places);
-  judge_best(*turn_.networks.judge, goal_.select(places), rows, findings_);
+  confirm_best(*turn_.networks.judge, goal_.select(places), rows, findings_);
   findings_->done.index_fill_(0, rows, true);
   leave_solved();
 }

@@ -30,7 +30,7 @@ struct Look {
 };
 
 /// The float32 network looks at the best image of these rows ((R) int64), whose goals are given, for the last time.
-void judge_best(const Classifier& judge, const Goal& goal, const torch::Tensor& rows, Findings* findings);
+void confirm_best(const Classifier& judge, const Goal& goal, const torch::Tensor& rows, Findings* findings);
 
 /// One start of an attack on the images that are still unsolved: their originals, their ball, and the network.
 /// Candidates are shown to it; those that reach the goal leave (unless the attack searches the nearest success), so all
@@ -136,7 +136,7 @@ class Search {
  private:
   enum class Verdict { OnTheWay, Last };
   torch::Tensor shown(const torch::Tensor& x_adv) const;
-  torch::Tensor judged(const torch::Tensor& shown, const torch::Tensor& fast_logits, Verdict verdict);
+  torch::Tensor confirmed(const torch::Tensor& shown, const torch::Tensor& fast_logits, Verdict verdict);
   void note(const torch::Tensor& places, const torch::Tensor& shown, const torch::Tensor& logits,
             const torch::Tensor& margin, const torch::Tensor& reached, const torch::Tensor& improved);
   void keep_only(const torch::Tensor& keep, torch::Tensor& x_adv, State state);

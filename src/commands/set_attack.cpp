@@ -115,7 +115,7 @@ SetImages load_set_images(const SetAttack& options, const Checkpoint& checkpoint
 Metric success_of(const Classifier& classifier, const Dataset& images, const torch::Tensor& adversarial,
                   const EmotionGoal& goal) {
   const auto reached =
-      judge_stored(classifier, adversarial, goal.for_labels(images.labels), ProgressObserver::terminal()).reached;
+      verdict_on_stored(classifier, adversarial, goal.for_labels(images.labels), ProgressObserver::terminal()).reached;
   return proportion(reached.sum().item<int64_t>(), images.size());
 }
 

@@ -50,7 +50,7 @@ using ImageFilter = std::function<Dataset(const Dataset&)>;
 SetImages load_set_images(const SetAttack& options, const Checkpoint& checkpoint, const Classifier& classifier,
                           const EmotionGoal& goal, const ImageFilter& filter = {});
 
-/// The share of these images that reaches the goal as `adversarial` (uint8, one per image), see `judge_stored`.
+/// The share of these images that reaches the goal as `adversarial` (uint8, one per image), see `verdict_on_stored`.
 Metric success_of(const Classifier& classifier, const Dataset& images, const torch::Tensor& adversarial,
                   const EmotionGoal& goal);
 

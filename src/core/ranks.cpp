@@ -35,9 +35,9 @@ void throw_what_went_wrong(const std::vector<std::string>& outcomes) {
     for (size_t rank = 0; rank < outcomes.size(); ++rank) {
       const char kind = outcomes[rank].at(0);
       if (kind == kDone || (kind == kInterrupted) != interrupts) continue;
-      const std::string said = outcomes[rank].substr(1);
-      if (interrupts) throw Interrupted(said);
-      const std::string message = rank == 0 ? said : fmt::format("rank {}: {}", rank, said);
+      const std::string words = outcomes[rank].substr(1);
+      if (interrupts) throw Interrupted(words);
+      const std::string message = rank == 0 ? words : fmt::format("rank {}: {}", rank, words);
       if (kind == kUserError) throw UserError(message);
       throw RunError(message);
     }

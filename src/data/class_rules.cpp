@@ -31,7 +31,7 @@ bool is_class_number(const std::string& name) {
 }
 
 /// Emotions in their order, then numbers by value, then the others by their letters.
-bool stands_before(const std::string& one, const std::string& other) {
+bool comes_before(const std::string& one, const std::string& other) {
   const auto rank = [](const std::string& name) {
     const Emotion* emotion = find_emotion(name);
     if (emotion != nullptr) return emotion - emotions().data();
@@ -72,14 +72,14 @@ class Renaming {
 
 /// A class on the right of the map that is nearly a known one is a slip; short names are not judged ("bad", "Sad").
 void require_meant_targets(const Dataset& data, const ClassRules& rules) {
-  constexpr size_t kShortestJudged = 5;
+  constexpr size_t kShortestCompared = 5;
   LabelSet known = rules.base();
   for (const auto& emotion : emotions()) add_class(known, emotion.name);
   const LabelSet present = occurring_classes(data);
   for (const auto& [from, to] : rules.map) {
     if (to == kDrop || known.find(to) || present.find(to)) continue;
     for (const auto& name : known.names()) {
-      if (name.size() < kShortestJudged || edit_distance(to_lower(to), to_lower(name)) > 1) continue;
+      if (name.size() < kShortestCompared || edit_distance(to_lower(to), to_lower(name)) > 1) continue;
       throw UserError(
           fmt::format("--map {}={}: '{}' is no known class; did you mean {}? (--data-labels names classes of "
                       "your own)",
@@ -117,7 +117,7 @@ std::vector<std::string> names_at_the_end(const Dataset& data, const ClassRules&
   const auto occurs = occurrence(data);
   for (size_t k = 0; k < occurs.size(); ++k)
     if (occurs[k]) add_once(others, renamed(data.classes.names()[k]));
-  if (rules.as_found) std::sort(others.begin(), others.end(), stands_before);
+  if (rules.as_found) std::sort(others.begin(), others.end(), comes_before);
   for (const auto& name : others) add_once(names, name);
   return names;
 }

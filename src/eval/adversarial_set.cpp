@@ -157,10 +157,10 @@ Verification verify_adversarial(const AdversarialSet& set, const Dataset& evalua
     concerned[row] = goal.concerns(evaluated.labels[row].item<int64_t>());
   }
   for (const auto& text : set.claim.at("ladder").get<std::vector<std::string>>()) {
-    auto standing = right.logical_and(concerned);
-    standing.index_fill_(0, set.rows.masked_select(set.eps.le(parse_number(text))), false);
+    auto robust = right.logical_and(concerned);
+    robust.index_fill_(0, set.rows.masked_select(set.eps.le(parse_number(text))), false);
     verification.robust_accuracy.emplace_back(
-        text, proportion(standing.sum().item<int64_t>(), concerned.sum().item<int64_t>()));
+        text, proportion(robust.sum().item<int64_t>(), concerned.sum().item<int64_t>()));
   }
   return verification;
 }

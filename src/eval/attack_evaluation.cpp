@@ -59,7 +59,7 @@ Nearest search_nearest(const Bench& bench, const AttackPlan& plan, const AttackR
 void add_nearest(const Bench& bench, const AttackPlan& plan, const Nearest& nearest, Observer& observer,
                  AttackOutcome* outcome) {
   const auto goal = plan.goal.for_labels(bench.images.labels);
-  const auto reached = judge_stored(bench.network, nearest.stored, goal, observer).reached;
+  const auto reached = verdict_on_stored(bench.network, nearest.stored, goal, observer).reached;
   for (int64_t i = 0; i < reached.size(0); ++i) {
     auto& image = outcome->images[static_cast<size_t>(i)];
     if (!nearest.known[i].item<bool>()) continue;
@@ -231,8 +231,8 @@ void remove_attack_state(const std::filesystem::path& state) {
 
 std::vector<AttackedImage> compare_stored(const Classifier& classifier, const Dataset& images,
                                           const torch::Tensor& stored, const EmotionGoal& goal, Observer& observer) {
-  const auto clean = judge_stored(classifier, images.images, goal.for_labels(images.labels), observer);
-  const auto after = judge_stored(classifier, stored, goal.for_labels(images.labels), observer);
+  const auto clean = verdict_on_stored(classifier, images.images, goal.for_labels(images.labels), observer);
+  const auto after = verdict_on_stored(classifier, stored, goal.for_labels(images.labels), observer);
   const auto x = to_float(images.images), x_adv = to_float(stored);
   const auto linf = distances(x_adv, x, Norm::Linf, true), l2 = distances(x_adv, x, Norm::L2, true);
   const auto noise = psnr(x, x_adv), similarity = ssim(x, x_adv);

@@ -50,7 +50,7 @@ struct AttackedImage {
   std::vector<double> clean, after;     ///< K probabilities of each
   double linf, l2, psnr, ssim;          ///< between the two; distances with pixels in [0,1]; ssim may be NaN
   bool sure = true;    ///< the network classified the original rightly with more than the plan's min_confidence
-  bool success;        ///< the stored image (see `judge_stored`) reaches the goal, from an original it was sure of
+  bool success;        ///< the stored image (see `verdict_on_stored`) reaches the goal, from an original it was sure of
   bool float_success;  ///< it does, or a point of the ball off the pixel grid did
   std::optional<double> minimal_eps = {};    ///< when searched; infinite: none found
   torch::Tensor minimal = {};                ///< uint8: the 8-bit image at that distance
@@ -75,7 +75,7 @@ AttackOutcome attack_images(const Bench& bench, const std::vector<int64_t>& rows
 
 void remove_attack_state(const std::filesystem::path& state);
 
-/// These images and `stored` (uint8, one per image) as `judge_stored` sees them.
+/// These images and `stored` (uint8, one per image) as `verdict_on_stored` sees them.
 std::vector<AttackedImage> compare_stored(const Classifier& classifier, const Dataset& images,
                                           const torch::Tensor& stored, const EmotionGoal& goal,
                                           Observer& observer = Observer::none());

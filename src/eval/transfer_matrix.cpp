@@ -67,7 +67,7 @@ TransferMatrix study_transfer(const std::vector<NamedClassifier>& models, const 
     matrix.models.push_back(models[maker].name);
     matrix.success.emplace_back();
     for (const auto& judge : models) {
-      const auto fooled = judge_stored(*judge.classifier, record.adversarial, goal, observer).reached;
+      const auto fooled = verdict_on_stored(*judge.classifier, record.adversarial, goal, observer).reached;
       matrix.success.back().push_back(proportion(fooled.sum().item<int64_t>(), images.size()));
     }
     matrix.costs.push_back({record.forward.front() + images.size() * static_cast<int64_t>(models.size()),

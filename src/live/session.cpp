@@ -31,7 +31,7 @@ const LiveFace* largest_face(const AnalysedFrame& frame) {
 }
 
 /// What a key asks for that cannot be saved is said, and the session goes on. Returns whether it was saved.
-bool saved_or_said(const std::function<void()>& save) {
+bool saved_or_warned(const std::function<void()>& save) {
   try {
     save();
     return true;
@@ -142,7 +142,7 @@ void Session::add_shown(const torch::Tensor& bgr, double time) {
     }
     annotated_->add(bgr, time);
   }
-  const bool goes_on = saved_or_said([&] {
+  const bool goes_on = saved_or_warned([&] {
     if (recording_wanted_ && !live_recorder_) {
       live_recorder_ = std::make_unique<VideoRecorder>(live_name_->name(), bgr.size(1), bgr.size(0), fps_);
     }
@@ -162,13 +162,13 @@ std::string Session::toggle_recording() {
     recording_wanted_ = false;
     return "";
   }
-  recording_wanted_ = saved_or_said([&] { live_name_ = std::make_unique<TakenName>("fercli-recording", ".mp4"); });
+  recording_wanted_ = saved_or_warned([&] { live_name_ = std::make_unique<TakenName>("fercli-recording", ".mp4"); });
   return recording_wanted_ ? live_name_->name() : "";
 }
 
 std::string Session::snapshot(const torch::Tensor& shown, const AnalysedFrame& frame) {
   std::string name;
-  const bool saved = saved_or_said([&] {
+  const bool saved = saved_or_warned([&] {
     const TakenName taken("fercli-snapshot", ".png");
     name = taken.name();
     write_png(image_of_bgr(shown), name);

@@ -200,7 +200,7 @@ void Trainer::validate(EpochRecord& record) const {
     record.robust->steps = state_.run.attack_steps;
   }
   validation_.measure(
-      classifier(state_.judged()), [&] { return classifier(state_.network); }, record);
+      classifier(state_.evaluated()), [&] { return classifier(state_.network); }, record);
 }
 
 /// Back to the end of the last good epoch, with more steps from here on.
@@ -225,7 +225,7 @@ Classifier Trainer::classifier(const std::shared_ptr<Network>& network) const {
 void Trainer::save_weights(const std::string& name) const {
   if (!options_.ranks->leads()) return;
   Checkpoint checkpoint = start_;
-  checkpoint.network = state_.judged();
+  checkpoint.network = state_.evaluated();
   auto& training = checkpoint.training;
   training["epochs_done"] = state_.run.epoch;
   training["last_epoch"] = write_record(history().back());

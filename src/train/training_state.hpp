@@ -21,7 +21,7 @@ struct TrainingState {
   torch::Tensor memory;                  ///< what an attack keeps from batch to batch, see AttackRecipe
 
   /// What is validated and saved as a model: the average where there is one.
-  const std::shared_ptr<Network>& judged() const { return average ? average->network() : network; }
+  const std::shared_ptr<Network>& evaluated() const { return average ? average->network() : network; }
 
   void save(const std::filesystem::path& path) const;
 

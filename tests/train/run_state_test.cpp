@@ -175,7 +175,7 @@ void step(TrainingState& state) {
 
 void expect_equal_tensors(const TrainingState& a, const TrainingState& b) {
   EXPECT_TRUE(at::equal(a.memory, b.memory));
-  for (const auto& [one, other] : {std::pair{a.network, b.network}, std::pair{a.judged(), b.judged()}}) {
+  for (const auto& [one, other] : {std::pair{a.network, b.network}, std::pair{a.evaluated(), b.evaluated()}}) {
     const auto tensors = weights_and_statistics(*one), others = weights_and_statistics(*other);
     for (size_t i = 0; i < tensors.size(); ++i) EXPECT_TRUE(at::equal(tensors[i], others[i])) << i;
   }

@@ -16,8 +16,8 @@ AttackedFaces attack_faces(const Classifier& network, const torch::Tensor& faces
   trial.misclassified_too = true;
   const Ledger ledger = run_campaign({network, images, {}, labels}, trial);
   const AttackRecord& record = ledger.attacks.front();
-  return {record.adversarial, judge_stored(network, record.adversarial, trial.goal.for_labels(labels)), record.distance,
-          record.forward.front(), record.backward.front()};
+  return {record.adversarial, verdict_on_stored(network, record.adversarial, trial.goal.for_labels(labels)),
+          record.distance, record.forward.front(), record.backward.front()};
 }
 
 }  // namespace fercli

@@ -16,7 +16,7 @@ namespace fercli {
 namespace {
 
 constexpr const char* kLogitsKind = "logits";
-constexpr const char* kLogitsFile = "said.logits";
+constexpr const char* kLogitsFile = "known.logits";
 
 std::string input_digest(const torch::Tensor& row) {
   const auto plain = row.to(torch::kFloat32).contiguous();
@@ -27,28 +27,28 @@ std::string input_digest(const torch::Tensor& row) {
 
 struct LogitStore::Contents {
   nlohmann::json identity;
-  std::map<std::string, torch::Tensor> said;  ///< by the digest of a network's input: (K) float32
+  std::map<std::string, torch::Tensor> known;  ///< by the digest of a network's input: (K) float32
 };
 
 namespace {
 
-using Said = std::map<std::string, torch::Tensor>;
+using KnownLogits = std::map<std::string, torch::Tensor>;
 
 class RememberingExecutor : public Executor {
  public:
-  RememberingExecutor(std::shared_ptr<const Executor> executor, std::shared_ptr<Said> said)
-      : executor_(std::move(executor)), said_(std::move(said)) {}
+  RememberingExecutor(std::shared_ptr<const Executor> executor, std::shared_ptr<KnownLogits> known)
+      : executor_(std::move(executor)), known_(std::move(known)) {}
 
   torch::Tensor logits(const torch::Tensor& input) const override {
     std::vector<std::string> digests;
     std::vector<int64_t> unknown;
     for (int64_t i = 0; i < input.size(0); ++i) {
       digests.push_back(input_digest(input[i]));
-      if (said_->count(digests.back()) == 0) unknown.push_back(i);
+      if (known_->count(digests.back()) == 0) unknown.push_back(i);
     }
     ask_about(input, digests, unknown);
     std::vector<torch::Tensor> logits;
-    for (const auto& digest : digests) logits.push_back(said_->at(digest));
+    for (const auto& digest : digests) logits.push_back(known_->at(digest));
     return torch::stack(logits);
   }
 
@@ -63,28 +63,28 @@ class RememberingExecutor : public Executor {
                                          .contiguous(torch::MemoryFormat::ChannelsLast))
                             .cpu();
     for (size_t i = 0; i < rows.size(); ++i) {
-      said_->emplace(digests[static_cast<size_t>(rows[i])], logits[static_cast<int64_t>(i)].clone());
+      known_->emplace(digests[static_cast<size_t>(rows[i])], logits[static_cast<int64_t>(i)].clone());
     }
   }
 
   std::shared_ptr<const Executor> executor_;
-  std::shared_ptr<Said> said_;
+  std::shared_ptr<KnownLogits> known_;
 };
 
 class RememberingModel : public Model {
  public:
-  RememberingModel(std::shared_ptr<const Model> model, std::shared_ptr<Said> said)
-      : model_(std::move(model)), said_(std::move(said)) {}
+  RememberingModel(std::shared_ptr<const Model> model, std::shared_ptr<KnownLogits> known)
+      : model_(std::move(model)), known_(std::move(known)) {}
 
   bool supports(const Execution& execution) const override { return execution.precision == Precision::Float32; }
 
  private:
   std::shared_ptr<const Executor> make_executor(const Execution& execution) const override {
-    return std::make_shared<RememberingExecutor>(model_->executor(execution), said_);
+    return std::make_shared<RememberingExecutor>(model_->executor(execution), known_);
   }
 
   std::shared_ptr<const Model> model_;
-  std::shared_ptr<Said> said_;
+  std::shared_ptr<KnownLogits> known_;
 };
 
 }  // namespace
@@ -94,8 +94,8 @@ LogitStore::LogitStore(nlohmann::json identity) : contents_(new Contents{std::mo
 LogitStore::~LogitStore() = default;
 
 Classifier LogitStore::before(const Classifier& classifier) const {
-  const std::shared_ptr<Said> said(contents_, &contents_->said);
-  const auto model = std::make_shared<RememberingModel>(classifier.model(), said);
+  const std::shared_ptr<KnownLogits> known(contents_, &contents_->known);
+  const auto model = std::make_shared<RememberingModel>(classifier.model(), known);
   Execution execution = classifier.execution();
   execution.precision = Precision::Float32;  // alone: the network's verdict
   return Classifier(model, classifier.spec(), execution).with_tta(classifier.tta());
@@ -124,14 +124,14 @@ void LogitStore::add(const Container& file, const std::filesystem::path& path) {
   for (int64_t i = 0; i < inputs->second.size(0); ++i) {
     const auto row = inputs->second[i];
     const std::string digest(reinterpret_cast<const char*>(row.data_ptr<uint8_t>()), static_cast<size_t>(row.numel()));
-    contents_->said[digest] = logits->second[i];
+    contents_->known[digest] = logits->second[i];
   }
 }
 
 void LogitStore::keep_in(const Division& division) const {
   std::string digests;
   std::vector<torch::Tensor> logits;
-  for (const auto& [digest, values] : contents_->said) {
+  for (const auto& [digest, values] : contents_->known) {
     digests += digest;
     logits.push_back(values);
   }

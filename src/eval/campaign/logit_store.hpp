@@ -26,7 +26,7 @@ class LogitStore {
   /// naming what differs, or its file is damaged.
   void take_from(const Division& division);
 
-  /// Keeps what was said for the merge, where `division` makes a shard.
+  /// Keeps the logits for the merge, where `division` makes a shard.
   void keep_in(const Division& division) const;
 
  private:

@@ -45,8 +45,8 @@ torch::Tensor logits_of_images(const Classifier& classifier, const torch::Tensor
   return read_parts(classifier, images, observer, [](const torch::Tensor& part) { return part; });
 }
 
-StoredVerdict judge_stored(const Classifier& classifier, const torch::Tensor& stored, const Goal& goal,
-                           Observer& observer) {
+StoredVerdict verdict_on_stored(const Classifier& classifier, const torch::Tensor& stored, const Goal& goal,
+                                Observer& observer) {
   const auto logits = read_parts(classifier.with_precision(Precision::Float32), stored, observer, through_png);
   return {logits.to(torch::kFloat64).softmax(1), goal.reached(logits)};
 }

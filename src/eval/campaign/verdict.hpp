@@ -20,8 +20,8 @@ struct StoredVerdict {
 
 /// The verdict on what a file holds: each image goes through PNG and back in memory, and the float32 network reads what
 /// comes out. It is the same whether or not files are written. stored: uint8 (N,C,H,W). Throws Interrupted.
-StoredVerdict judge_stored(const Classifier& classifier, const torch::Tensor& stored, const Goal& goal,
-                           Observer& observer = Observer::none());
+StoredVerdict verdict_on_stored(const Classifier& classifier, const torch::Tensor& stored, const Goal& goal,
+                                Observer& observer = Observer::none());
 
 /// The logits of uint8 (N,C,H,W): float32 (N,K), a part at a time. Throws Interrupted.
 torch::Tensor logits_of_images(const Classifier& classifier, const torch::Tensor& images,

@@ -114,10 +114,10 @@ Moments moments(std::vector<double> values, const std::function<double(double)>&
 }
 
 /// Confidence of the predicted class and whether it is the true one.
-struct Judgement {
+struct TopAnswer {
   double confidence;
   bool right;
-  bool operator<(const Judgement& other) const {
+  bool operator<(const TopAnswer& other) const {
     return confidence != other.confidence ? confidence < other.confidence : right < other.right;
   }
 };
@@ -131,18 +131,18 @@ torch::Tensor checked_probabilities(const Outcomes& outcomes) {
 }
 
 /// Sorted, so that nothing computed from them depends on the order of the images.
-std::vector<Judgement> judge(const Outcomes& outcomes) {
+std::vector<TopAnswer> top_answers(const Outcomes& outcomes) {
   const auto probabilities = checked_probabilities(outcomes);
   const auto predicted = predicted_classes(probabilities);
   const auto labels = outcomes.labels.to(torch::kCPU).contiguous();
-  std::vector<Judgement> judgements;
+  std::vector<TopAnswer> answers;
   for (int64_t row = 0; row < labels.size(0); ++row) {
     const int64_t guess = predicted.data_ptr<int64_t>()[row];
-    judgements.push_back({probabilities.data_ptr<double>()[row * probabilities.size(1) + guess],
-                          guess == labels.data_ptr<int64_t>()[row]});
+    answers.push_back({probabilities.data_ptr<double>()[row * probabilities.size(1) + guess],
+                       guess == labels.data_ptr<int64_t>()[row]});
   }
-  std::sort(judgements.begin(), judgements.end());
-  return judgements;
+  std::sort(answers.begin(), answers.end());
+  return answers;
 }
 
 int64_t bin_of(double confidence, int64_t bins) {
@@ -178,10 +178,10 @@ double ece_of(const std::vector<BinnedConfidence>& predictions, Right right) {
   return sum / static_cast<double>(predictions.size());
 }
 
-std::vector<BinnedConfidence> binned(const std::vector<Judgement>& judgements) {
+std::vector<BinnedConfidence> binned(const std::vector<TopAnswer>& answers) {
   std::vector<BinnedConfidence> predictions;
-  for (const auto& judgement : judgements) {
-    predictions.push_back({judgement.confidence, bin_of(judgement.confidence, kReliabilityBins)});
+  for (const auto& answer : answers) {
+    predictions.push_back({answer.confidence, bin_of(answer.confidence, kReliabilityBins)});
   }
   return predictions;
 }
@@ -325,10 +325,10 @@ Metric macro_f1(const torch::Tensor& confusion) {
 std::vector<ReliabilityBin> reliability(const Outcomes& outcomes, int64_t bins) {
   std::vector<double> confidence(bins);
   std::vector<int64_t> right(bins), count(bins);
-  for (const auto& judgement : judge(outcomes)) {
-    const int64_t bin = bin_of(judgement.confidence, bins);
-    confidence[bin] += judgement.confidence;
-    right[bin] += judgement.right;
+  for (const auto& answer : top_answers(outcomes)) {
+    const int64_t bin = bin_of(answer.confidence, bins);
+    confidence[bin] += answer.confidence;
+    right[bin] += answer.right;
     ++count[bin];
   }
   std::vector<ReliabilityBin> result;
@@ -341,14 +341,14 @@ std::vector<ReliabilityBin> reliability(const Outcomes& outcomes, int64_t bins) 
 }
 
 Metric expected_calibration_error(const Outcomes& outcomes) {
-  const auto judgements = judge(outcomes);
-  if (judgements.empty()) return kNothing;
-  const double value = ece_of(binned(judgements), [&](size_t i) { return judgements[i].right; });
-  return {value, {kNaN, kNaN}, static_cast<int64_t>(judgements.size())};
+  const auto answers = top_answers(outcomes);
+  if (answers.empty()) return kNothing;
+  const double value = ece_of(binned(answers), [&](size_t i) { return answers[i].right; });
+  return {value, {kNaN, kNaN}, static_cast<int64_t>(answers.size())};
 }
 
 Metric calibrated_ece(const Outcomes& outcomes, const Rng& rng) {
-  const auto predictions = binned(judge(outcomes));
+  const auto predictions = binned(top_answers(outcomes));
   if (predictions.empty()) return kNothing;
   std::vector<double> draws;
   for (int64_t draw = 0; draw < kDraws; ++draw) {

@@ -408,12 +408,12 @@ TEST(JudgeStored, GivesTheAnswersOfTheNetworkToTheImagesThatAPngHolds) {
   const auto images = test::test_images(5, kSide, 0, 255);
   const auto logits = network.logits(to_float(images));
   const auto goal = Goal::untargeted(torch::zeros({5}, torch::kInt64));
-  const auto verdict = judge_stored(network, images, goal);
+  const auto verdict = verdict_on_stored(network, images, goal);
   EXPECT_TRUE(verdict.probabilities.equal(logits.to(torch::kFloat64).softmax(1)));
   EXPECT_TRUE(verdict.reached.equal(goal.reached(logits)));
-  EXPECT_EQ(
-      judge_stored(network, images.slice(0, 0, 0), Goal::untargeted(torch::zeros({0}, torch::kInt64))).reached.size(0),
-      0);
+  EXPECT_EQ(verdict_on_stored(network, images.slice(0, 0, 0), Goal::untargeted(torch::zeros({0}, torch::kInt64)))
+                .reached.size(0),
+            0);
 }
 
 }  // namespace

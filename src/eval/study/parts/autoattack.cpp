@@ -19,7 +19,7 @@ void visit_fields(Visitor& field, CascadeFigures& figures) {
 }
 
 /// APGD-CE and APGD-T at 100 steps for each of six classes, FAB-T, 5000 queries of Square.
-constexpr double kBrokenPasses = 60, kStandingPasses = 8800;
+constexpr double kBrokenPasses = 60, kRobustPasses = 8800;
 
 LadderPlan ladder_of(const StudyPlan& plan) {
   return {Norm::Linf, {"autoattack"}, plan.autoattack_ladder};
@@ -27,7 +27,7 @@ LadderPlan ladder_of(const StudyPlan& plan) {
 
 double passes(const StudyPlan& plan, int64_t images, const Pilot& pilot) {
   return static_cast<double>(images) *
-         pilot.ladder_passes(Norm::Linf, plan.autoattack_ladder, kBrokenPasses, kStandingPasses);
+         pilot.ladder_passes(Norm::Linf, plan.autoattack_ladder, kBrokenPasses, kRobustPasses);
 }
 
 StudyFindings measure(const StudySubject& subject) {

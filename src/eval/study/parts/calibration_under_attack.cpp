@@ -69,7 +69,7 @@ StudyFindings measure(const StudySubject& subject) {
   const Ledger ledger = run_part(subject, insistent_pgd(subject.plan), predicted_classes(clean.probabilities));
   const AttackRecord& record = ledger.attacks.front();
   const auto verdict =
-      judge_stored(subject.model.judge, record.adversarial, Goal::untargeted(images.labels), subject.observer);
+      verdict_on_stored(subject.model.judge, record.adversarial, Goal::untargeted(images.labels), subject.observer);
   const Outcomes attacked{verdict.probabilities, images.labels};
   // Other processes may have attacked, so the network's own counters do not tell.
   const Cost cost{record.forward.front() + 2 * images.size(), record.backward.front(), seconds_since(start)};

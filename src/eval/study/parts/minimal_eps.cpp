@@ -30,9 +30,9 @@ std::vector<EpsPoint> curve(const std::vector<double>& ascending, double limit, 
   std::vector<EpsPoint> points;
   for (int64_t k = 0; within(static_cast<double>(k) * kStep, limit, true); ++k) {
     const double eps = static_cast<double>(k) * kStep;
-    const auto standing = std::count_if(ascending.begin(), ascending.end(),
-                                        [&](double distance) { return !within(distance, eps, true); });
-    points.push_back({eps, proportion(standing, images)});
+    const auto robust = std::count_if(ascending.begin(), ascending.end(),
+                                      [&](double distance) { return !within(distance, eps, true); });
+    points.push_back({eps, proportion(robust, images)});
   }
   return points;
 }

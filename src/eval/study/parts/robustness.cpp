@@ -7,14 +7,14 @@ namespace fercli::robustness_study {
 namespace {
 
 /// Of PGD with twenty steps: an image that breaks does so after a few.
-constexpr double kBrokenPasses = 16, kStandingPasses = 44, kSanityPasses = 32 * 220;
+constexpr double kBrokenPasses = 16, kRobustPasses = 44, kSanityPasses = 32 * 220;
 
 LadderPlan ladder_of(const StudyPlan& plan) {
   return {Norm::Linf, {"fgsm", "pgd"}, plan.ladder};
 }
 
 double passes(const StudyPlan& plan, int64_t images, const Pilot& pilot) {
-  const double of_image = pilot.ladder_passes(Norm::Linf, plan.ladder, kBrokenPasses, kStandingPasses);
+  const double of_image = pilot.ladder_passes(Norm::Linf, plan.ladder, kBrokenPasses, kRobustPasses);
   return static_cast<double>(images) * of_image + kSanityPasses;
 }
 

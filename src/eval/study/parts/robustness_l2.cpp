@@ -5,14 +5,14 @@ namespace fercli::robustness_l2_study {
 
 namespace {
 
-constexpr double kBrokenPasses = 80, kStandingPasses = 9000;
+constexpr double kBrokenPasses = 80, kRobustPasses = 9000;
 
 LadderPlan ladder_of(const StudyPlan& plan) {
   return {Norm::L2, {"fgsm", "pgd", "autoattack"}, plan.l2_ladder};
 }
 
 double passes(const StudyPlan& plan, int64_t images, const Pilot& pilot) {
-  return static_cast<double>(images) * pilot.ladder_passes(Norm::L2, plan.l2_ladder, kBrokenPasses, kStandingPasses);
+  return static_cast<double>(images) * pilot.ladder_passes(Norm::L2, plan.l2_ladder, kBrokenPasses, kRobustPasses);
 }
 
 StudyFindings measure(const StudySubject& subject) {

@@ -86,7 +86,7 @@ class TorchScriptExecutor : public AutogradExecutor {
     // Without it the interpreter specialises itself after some calls, and roundings change.
     const torch::jit::GraphOptimizerEnabledGuard unspecialised(false);
     const auto value = run(input.contiguous());
-    if (output_.empty() && !said_.exchange(true)) say_choice(returned_tensors(value).names);
+    if (output_.empty() && !announced_.exchange(true)) say_choice(returned_tensors(value).names);
     return chosen_tensor(value, output_);
   }
 
@@ -108,7 +108,7 @@ class TorchScriptExecutor : public AutogradExecutor {
 
   mutable torch::jit::Module module_;
   std::string output_;
-  mutable std::atomic<bool> said_{false};
+  mutable std::atomic<bool> announced_{false};
 };
 
 class TorchScriptModel : public ForeignModel {
