@@ -120,9 +120,9 @@ SanityFlag check_loss(const Classifier& classifier, const AttackInput& input, co
 }
 
 int64_t robust_at(const Ledger& robustness, const std::vector<const AttackRecord*>& attacks, int64_t budget) {
-  auto standing = robustness.right();
-  for (const auto* attack : attacks) standing = standing.logical_and(attack->broken.gt(budget));
-  return standing.sum().item<int64_t>();
+  auto robust = robustness.right();
+  for (const auto* attack : attacks) robust = robust.logical_and(attack->broken.gt(budget));
+  return robust.sum().item<int64_t>();
 }
 
 /// Do the attacks that should be weaker leave clearly fewer images standing at some budget?

@@ -14,19 +14,19 @@ namespace fercli {
 
 /// What a trial run on a few images says about the cost of the rest.
 struct Pilot {
-  double seconds_per_pass;       ///< one image through the network, forward or backward
-  double right;                  ///< share of the images that is classified rightly
-  std::vector<double> eps;       ///< Linf, ascending
-  std::vector<double> standing;  ///< share of the images that are robust against PGD at each
-  int64_t values;                ///< pixels x channels of an image
+  double seconds_per_pass;     ///< one image through the network, forward or backward
+  double right;                ///< share of the images that is classified rightly
+  std::vector<double> eps;     ///< Linf, ascending
+  std::vector<double> robust;  ///< share of the images that are robust against PGD at each
+  int64_t values;              ///< pixels x channels of an image
   int64_t classes;
 
   /// Share that is robust in this ball, read off the largest eps of the pilot within it (in L2, off the Linf ball of
   /// as much energy).
-  double standing_at(Norm norm, double size) const;
+  double robust_at(Norm norm, double size) const;
 
-  /// Passes for each image of an eps grid, when an attack needs `broken` on one that it breaks, else `standing`.
-  double ladder_passes(Norm norm, const std::vector<Budget>& ladder, double broken, double standing) const;
+  /// Passes for each image of an eps grid, when an attack needs `broken` on one that it breaks, else `robust`.
+  double ladder_passes(Norm norm, const std::vector<Budget>& ladder, double broken, double robust) const;
 };
 
 /// One part measured on one model.

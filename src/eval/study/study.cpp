@@ -230,9 +230,9 @@ class Study {
     const auto n = static_cast<double>(images.size());
     pilot.right = found.right().sum().item<double>() / n;
     for (size_t budget = 0; budget < plan_.ladder.size(); ++budget) {
-      const auto stands = found.right().logical_and(found.attacks.front().broken.gt(static_cast<int64_t>(budget)));
+      const auto robust = found.right().logical_and(found.attacks.front().broken.gt(static_cast<int64_t>(budget)));
       pilot.eps.push_back(plan_.ladder[budget].eps);
-      pilot.standing.push_back(stands.sum().item<double>() / n);
+      pilot.robust.push_back(robust.sum().item<double>() / n);
     }
     pilot.values = images.images[0].numel();
     pilot.classes = images.classes.size();
@@ -419,21 +419,21 @@ std::vector<int64_t> rows_of(const StudySubject& subject) {
   return rows;
 }
 
-double Pilot::standing_at(Norm norm, double size) const {
+double Pilot::robust_at(Norm norm, double size) const {
   const double linf = norm == Norm::L2 ? size / std::sqrt(static_cast<double>(values)) : size;
   double share = right;
   for (size_t i = 0; i < eps.size(); ++i) {
-    if (eps[i] <= linf * (1 + 1e-9)) share = standing[i];
+    if (eps[i] <= linf * (1 + 1e-9)) share = robust[i];
   }
   return share;
 }
 
 double Pilot::ladder_passes(Norm norm, const std::vector<Budget>& ladder, double broken_passes,
-                            double standing_passes) const {
+                            double robust_passes) const {
   double before = right, passes = 1;
   for (const auto& budget : ladder) {
-    const double after = standing_at(norm, budget.eps);
-    passes += after * standing_passes + (before - after) * broken_passes;
+    const double after = robust_at(norm, budget.eps);
+    passes += after * robust_passes + (before - after) * broken_passes;
     before = after;
   }
   return passes;

@@ -560,8 +560,8 @@ TEST_F(StudyOf, APartThatDoesNotExistIsExplained) {
 
 TEST(StudyPilot, ExpectsWorkForWhatStandsAtEachEps) {
   const Pilot pilot{1, 0.8, {1 / 255.0, 4 / 255.0}, {0.5, 0.1}, 2304, 7};
-  EXPECT_DOUBLE_EQ(pilot.standing_at(Norm::Linf, 2 / 255.0), 0.5);
-  EXPECT_DOUBLE_EQ(pilot.standing_at(Norm::L2, 0.1), 0.8);
+  EXPECT_DOUBLE_EQ(pilot.robust_at(Norm::Linf, 2 / 255.0), 0.5);
+  EXPECT_DOUBLE_EQ(pilot.robust_at(Norm::L2, 0.1), 0.8);
   EXPECT_DOUBLE_EQ(pilot.ladder_passes(Norm::Linf, parse_ladder("1/255,4/255", Norm::Linf), 10, 100),
                    1 + 0.3 * 10 + 0.5 * 100 + 0.4 * 10 + 0.1 * 100);
 }
