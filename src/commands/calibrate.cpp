@@ -88,7 +88,7 @@ void warn_at_bound(double temperature) {
   if (temperature > kMargin / kHighestTemperature && temperature < kHighestTemperature / kMargin) return;
   warn(
       fmt::format("the temperature {:.4g} lies at the end of the search, [1/{:g}, {:g}]: these images do not tell the "
-                  "best one (are they few, or all judged rightly?)",
+                  "best one (are they few, or all classified rightly?)",
                   temperature, kHighestTemperature, kHighestTemperature));
 }
 

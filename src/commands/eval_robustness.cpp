@@ -99,7 +99,7 @@ void RobustnessOptions::declare(OptionSet& options) {
   options.text("goal", &goal, "GOAL", "untargeted, SOURCE-to-TARGET, any-to-TARGET or SOURCE-to-any");
   attack.declare(options);
   options.flag("float", &off_grid, "do not round to 8 bits, for comparison with other libraries");
-  options.text("save-adv", &save_adv, "FILE", "keep the adversarial images; `fercli verify FILE` judges them again");
+  options.text("save-adv", &save_adv, "FILE", "keep the adversarial images; `fercli verify FILE` checks them again");
   options.only_by_hand();
   declare_explain(options, &explain);
   options.number("min-robust", &min_robust, "0", {0, 1, false, false},

@@ -122,14 +122,14 @@ void warn_of_lost_depth(const RawPicture& picture, const std::string& name) {
   if (picture.greatest_deep < 1 || picture.greatest_deep > 255) return;
   warn_once("16-bit",
             fmt::format("{}: has 16-bit pixels, but none above {} of 65535, so that it is read as black; if they are "
-                        "meant to be of 255, save it with 8 bits (said once: other files may be alike)",
+                        "meant to be of 255, save it with 8 bits (this message comes once: other files may be alike)",
                         name, picture.greatest_deep));
 }
 
 void warn_of_animation(const RawPicture& picture, const std::string& name) {
   if (!picture.animated) return;
-  warn_once("animation", fmt::format("{}: is an animation; its first frame is read, the others are not (said once: "
-                                     "other files may be alike)",
+  warn_once("animation", fmt::format("{}: is an animation; its first frame is read, the others are not (this message "
+                                     "comes once: other files may be alike)",
                                      name));
 }
 

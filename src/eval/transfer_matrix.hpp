@@ -39,7 +39,7 @@ void visit_fields(Visitor& field, TransferMatrix& matrix) {
   visit_fields(field, matrix.in);
   field("models", matrix.models);
   field("n", matrix.n, "images that all models classify rightly");
-  field("success", matrix.success, "rows: made on, columns: judged by");
+  field("success", matrix.success, "rows: made on, columns: evaluated on");
   field("seed", matrix.seed);
 }
 

@@ -127,7 +127,7 @@ const RegisterTexts shared_texts{
     {"column.balanced", {"Balanced", "Équilibrée"}},
     {"column.source", {"From \\ to", "De \\ vers"}},
     {"column.any_target", {"Any of them", "L’une d’elles"}},
-    {"column.made_on", {"Made on \\ judged by", "Faite sur \\ jugée par"}},
+    {"column.made_on", {"Made on \\ evaluated on", "Faite sur \\ évaluée sur"}},
     {"column.corruption", {"Corruption", "Dégradation"}},
     {"column.severity", {"Severity {s}", "Gravité {s}"}},
     {"column.mean", {"Mean", "Moyenne"}},

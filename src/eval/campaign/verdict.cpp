@@ -24,7 +24,7 @@ torch::Tensor through_png(const torch::Tensor& images) {
 /// `prepared` makes of each part what the network is to see.
 torch::Tensor read_parts(const Classifier& classifier, const torch::Tensor& images, Observer& observer,
                          const std::function<torch::Tensor(const torch::Tensor&)>& prepared) {
-  Followed progress(observer, {images.size(0), 0, "images", "Judging"});
+  Followed progress(observer, {images.size(0), 0, "images", "Checking"});
   std::vector<torch::Tensor> logits{torch::empty({0, classifier.classes().size()})};
   for (int64_t begin = 0; begin < images.size(0); begin += kReadTogether) {
     throw_if_interrupted();

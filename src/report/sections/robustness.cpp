@@ -86,7 +86,7 @@ std::vector<Block> minimal_curve(const Page& page, const ModelView& model, const
   CurvePlot plot = robust_plot(page, norm);
   plot.title =
       page.words("robustness.minimal_title", {{"model", model.name}, {"data", page.data_name(minimal.at("images"))}});
-  plot.y_label = page.words("axis.standing");
+  plot.y_label = page.words("axis.still_right");
   plot.points = false;
   PlotCurve curve{minimal.at("attack").json().is_string() ? minimal.at("attack").text() : page.words("attack.minimal"),
                   {}};
@@ -191,7 +191,7 @@ const RegisterTexts texts{
     {"robustness.l2", {"{model}, changes measured in L2", "{model}, changements mesurés en L2"}},
     {"attack.all", {"all together", "toutes ensemble"}},
     {"attack.minimal", {"smallest eps", "plus petit eps"}},
-    {"axis.standing", {"images still right (%)", "images encore justes (%)"}},
+    {"axis.still_right", {"images still right (%)", "images encore justes (%)"}},
 };
 
 const Register<Section> registered{{"robustness", 30, write}};

@@ -18,7 +18,7 @@ std::vector<Block> write(const Page& page) {
   HeatMap map;
   map.title =
       page.words("transfer.title_figure", {{"eps", part.at("eps").text()}, {"data", page.data_name(part.at("n"))}});
-  map.x_label = page.words("axis.judged_by");
+  map.x_label = page.words("axis.evaluated_on");
   map.y_label = page.words("axis.made_on");
   map.colour_label = page.words("axis.success");
   map.language = page.language();
@@ -47,13 +47,13 @@ const RegisterTexts texts{
     {"transfer.title_figure",
      {"Success of transferred images at eps {eps}, {data}", "Réussite des images transférées à eps {eps}, {data}"}},
     {"transfer.alt",
-     {"Heat map: success of images made on one model and judged by another",
-      "Carte de chaleur : réussite des images faites sur un modèle et jugées par un autre"}},
+     {"Heat map: success of images made on one model and evaluated on another",
+      "Carte de chaleur : réussite des images faites sur un modèle et évaluées sur un autre"}},
     {"transfer.figure",
      {"Share of the images that fool the model of the column, eps {eps}.",
       "Part des images qui trompent le modèle de la colonne, eps {eps}."}},
     {"transfer.table", {"Success of transferred images at eps {eps}.", "Réussite des images transférées à eps {eps}."}},
-    {"axis.judged_by", {"judged by", "jugée par"}},
+    {"axis.evaluated_on", {"evaluated on", "évaluée sur"}},
     {"axis.made_on", {"made on", "faite sur"}},
 };
 
