@@ -231,17 +231,18 @@ class LiveRun {
     const std::string latency = status.analysed == 0 ? ""
                                                      : fmt::format("; latency p50 {:.1f} ms, p95 {:.1f} ms",
                                                                    status.latency_p50, status.latency_p95);
-    inform(fmt::format("{:.1f} s of {}: {}, {} analysed, {} dropped; {}{}", summary["seconds"].get<double>(),
-                       pipeline_.source().name(), counted(status.captured, "frame"), status.analysed, status.dropped,
+    inform(fmt::format("{:.1f} s of {}: {}, {} analysed, {} dropped; {}{}", summary.seconds, pipeline_.source().name(),
+                       counted(status.captured, "frame"), status.analysed, status.dropped,
                        counted(pipeline_.faces_seen(), "face"), latency));
     std::string seconds;
-    for (const auto& [name, value] : summary["seconds_per_emotion"].items()) {
-      if (value.get<double>() >= 0.05) seconds += fmt::format("  {} {:.1f} s", name, value.get<double>());
+    for (const auto& [name, value] : summary.seconds_per_emotion) {
+      if (value >= 0.05) seconds += fmt::format("  {} {:.1f} s", name, value);
     }
     if (!seconds.empty()) inform("seconds per emotion:" + seconds);
-    if (summary.contains("attack")) {
+    if (summary.attack) {
       inform(fmt::format("attack success: {}, with no pixel changed by more than {:.3g} of 255 levels",
-                         format_proportion(metric_from_json(summary["attack"]["success"])), largest_eps_ * 255));
+                         format_proportion(proportion(summary.attack->successes, summary.attack->faces)),
+                         largest_eps_ * 255));
     }
     session_.finish(status, pipeline_.faces_seen(), hud_.overlay(), pipeline_.source().name());
   }

@@ -13,8 +13,10 @@
 #include "core/reason.hpp"
 #include "core/text.hpp"
 #include "data/image.hpp"
+#include "eval/measures/metrics.hpp"
 #include "eval/result_shapes.hpp"
 #include "record/document_kind.hpp"
+#include "record/fields.hpp"
 
 namespace fercli {
 
@@ -179,41 +181,52 @@ std::string Session::snapshot(const torch::Tensor& shown, const AnalysedFrame& f
   return saved ? name : "";
 }
 
-nlohmann::json Session::summary(const PipelineStatus& status, int64_t faces, const std::string& source) const {
-  nlohmann::json seconds;
-  const auto shares = timeline_.seconds_per_class(classes_.size());
-  for (int64_t k = 0; k < classes_.size(); ++k) seconds[classes_.name(k)] = shares[static_cast<size_t>(k)];
-  seconds["uncertain"] = shares.back();
-  nlohmann::json json{
-      {"source", source},
-      {"seconds", seconds_},
-      {"frames", {{"captured", status.captured}, {"analysed", status.analysed}, {"dropped", status.dropped}}},
-      {"latency_ms", {{"p50", status.latency_p50}, {"p95", status.latency_p95}, {"n", status.analysed}}},
-      {"faces", faces},
-      {"seconds_per_emotion", seconds}};
-  if (tally_.faces > 0) {
-    json["attack"] = {{"success", to_json(proportion(tally_.successes, tally_.faces))},
-                      {"forward", tally_.forward},
-                      {"backward", tally_.backward}};
-  }
-  return json;
+SessionSummary Session::summary(const PipelineStatus& status, int64_t faces, const std::string& source) const {
+  SessionSummary found{source, seconds_, status, {status.latency_p50, status.latency_p95, status.analysed}, faces};
+  const auto seconds = timeline_.seconds_per_class(classes_.size());
+  for (int64_t k = 0; k < classes_.size(); ++k)
+    found.seconds_per_emotion[classes_.name(k)] = seconds[static_cast<size_t>(k)];
+  found.seconds_per_emotion["uncertain"] = seconds.back();
+  if (tally_.faces > 0) found.attack = tally_;
+  return found;
+}
+
+template <class Visitor>
+void visit_fields(Visitor& field, PipelineStatus& status) {
+  field("captured", status.captured);
+  field("analysed", status.analysed);
+  field("dropped", status.dropped);
+}
+
+template <class Visitor>
+void visit_fields(Visitor& field, SessionLatency& latency) {
+  field("p50", latency.p50);
+  field("p95", latency.p95);
+  field("n", latency.n);
+}
+
+template <class Visitor>
+void visit_fields(Visitor& field, LiveAttackTally& tally) {
+  field("success", proportion(tally.successes, tally.faces));
+  field("forward", tally.forward);
+  field("backward", tally.backward);
+}
+
+template <class Visitor>
+void visit_fields(Visitor& field, SessionSummary& summary) {
+  field.constant("schema", "fercli-live/1", "of this document");
+  field("source", summary.source);
+  field("seconds", summary.seconds);
+  field("frames", summary.frames);
+  field("latency_ms", summary.latency_ms);
+  field("faces", summary.faces, "tracks");
+  field("seconds_per_emotion", summary.seconds_per_emotion, "and uncertain");
+  field.optional("attack", summary.attack, "");
 }
 
 namespace {
 
-nlohmann::json session_schema() {
-  using namespace shape;
-  return object(
-      {{"source", text()},
-       {"seconds", number()},
-       {"frames", object({{"captured", whole()}, {"analysed", whole()}, {"dropped", whole()}})},
-       {"latency_ms", object({{"p50", number()}, {"p95", number()}, {"n", whole()}})},
-       {"faces", described(whole(), "tracks")},
-       {"seconds_per_emotion", described(map_of(number()), "and uncertain")}},
-      {{"attack", object({{"success", Shape<Metric>::schema()}, {"forward", whole()}, {"backward", whole()}})}});
-}
-
-const Register<DocumentKind> session_document{{"session", "session.json of live", session_schema}};
+const Register<DocumentKind> session_document{{"session", "session.json of live", schema_of_record<SessionSummary>}};
 
 }  // namespace
 
@@ -224,7 +237,8 @@ void Session::finish(const PipelineStatus& status, int64_t faces, Overlay& overl
   logs_.clear();
   if (folder_) {
     attempt([&] {
-      write_file(folder_->work() / "session.json", pretty_json(summary(status, faces, source)) + "\n");
+      const nlohmann::json found = write_record(summary(status, faces, source));
+      write_file(folder_->work() / "session.json", pretty_json(found) + "\n");
       const std::string title =
           fmt::format("{}  {}", overlay.say("Emotions over time", "Émotions au fil du temps"), source);
       write_png(image_of_bgr(timeline_.draw_session(overlay, title)), folder_->work() / "timeline.png");

@@ -1,8 +1,9 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
-#include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -27,6 +28,22 @@ struct SessionOutputs {
   Sampling every{1, 1};          ///< frames of which a face is exported
   Sampling logged;               ///< frames that `csv` and `jsonl` have
   std::string folder;            ///< session.json and timeline.png
+};
+
+struct SessionLatency {
+  double p50 = 0, p95 = 0;  ///< milliseconds
+  int64_t n = 0;
+};
+
+/// session.json.
+struct SessionSummary {
+  std::string source;
+  double seconds = 0;
+  PipelineStatus frames;
+  SessionLatency latency_ms;
+  int64_t faces = 0;
+  std::map<std::string, double> seconds_per_emotion = {};
+  std::optional<LiveAttackTally> attack = {};
 };
 
 /// A file's name that was free, held by an empty file until what is written takes its place: no other fercli takes it.
@@ -71,7 +88,7 @@ class Session {
   void finish(const PipelineStatus& status, int64_t faces, Overlay& overlay, const std::string& source);
 
   /// Frames, rates, latencies, faces, and seconds per emotion.
-  nlohmann::json summary(const PipelineStatus& status, int64_t faces, const std::string& source) const;
+  SessionSummary summary(const PipelineStatus& status, int64_t faces, const std::string& source) const;
 
   const Timeline& timeline() const { return timeline_; }
 

@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <stdexcept>
@@ -61,11 +60,9 @@ bool is_internal(const std::filesystem::path& path) {
 /// Every JSON that is written is a document of a kind that there is.
 void expect_written_document(const std::filesystem::path& path) {
   if (!std::filesystem::is_regular_file(path) || path.extension() != ".json" || is_internal(path)) return;
-  static const std::map<std::string, std::string> by_name{{"run.json", "shards"}, {"session.json", "session"}};
-  const std::string name = path.filename().string();
   const auto document = json::parse(read_file(path), nullptr, false);
   const std::string says = kind_of(document);
-  expect_document(by_name.count(name) > 0 ? by_name.at(name) : says.empty() ? name : says, document, path.string());
+  expect_document(says.empty() ? path.filename().string() : says, document, path.string());
 }
 
 /// What a command printed and wrote before it ended by itself fits its schemas.

@@ -77,6 +77,7 @@ bool has_begun(const fs::path& folder) {
 
 template <class Visitor>
 void visit_fields(Visitor& field, ShardedRun& run) {
+  field.constant("schema", "fercli-shards/1", "of this document");
   field("command", run.command, "which is divided");
   field("arguments", run.arguments, "of the command, without --shard, --out and what only a person gives");
   field("identity", run.identity, "what all shards share, by name", shape::open_object({}));
