@@ -19,7 +19,6 @@
 #include "serve/face_attack.hpp"
 #include "serve/routes.hpp"
 #include "serve/samples.hpp"
-#include "serve/upload.hpp"
 
 namespace fercli {
 
@@ -242,27 +241,25 @@ ApiAnswer Api::answer(ApiRequest request) {
   try {
     return dispatch(request);
   } catch (...) {
-    const Json refusal = refusal_of(std::current_exception(), request);
-    return {refusal["status"].get<int>(), "application/json", error_json(refusal["error"].get<std::string>())};
+    const RequestError refusal = refusal_of(std::current_exception(), request);
+    return {refusal.status(), "application/json", error_json(refusal.what())};
   }
 }
 
-/// {"error", "status"} for what the work on a request threw.
-Json Api::refusal_of(const std::exception_ptr& failure, const ApiRequest& request) const {
-  const auto refusal = [](int status, const std::string& sentence) {
-    return Json{{"error", sentence}, {"status", status}};
-  };
+/// What the server says of what the work on a request threw.
+RequestError Api::refusal_of(const std::exception_ptr& failure, const ApiRequest& request) const {
   try {
     std::rethrow_exception(failure);
   } catch (const RequestError& error) {
-    return refusal(error.status(), error.what());
+    return error;
   } catch (const Late&) {
-    return refusal(503, fmt::format("the work on this request took longer than {:g} seconds", settings_.work_seconds));
+    return RequestError(503,
+                        fmt::format("the work on this request took longer than {:g} seconds", settings_.work_seconds));
   } catch (const UserError& error) {
-    return refusal(400, error.what());
+    return RequestError(400, error.what());
   } catch (const std::exception& error) {
     warn(fmt::format("{} {}: {}", request.method, request.path, reason_of(error)));
-    return refusal(500, "the server failed to work on this request");
+    return RequestError(500, "the server failed to work on this request");
   }
 }
 
@@ -369,7 +366,10 @@ ApiAnswer Api::predict(ApiRequest& request) {
   const auto failures = lanes_.run_all(request.path, works);
   if (images.size() == 1 && failures[0] != nullptr) std::rethrow_exception(failures[0]);
   for (size_t i = 0; i < images.size(); ++i) {
-    if (failures[i] != nullptr) pictures[i] = refusal_of(failures[i], request);
+    if (failures[i] != nullptr) {
+      const RequestError refusal = refusal_of(failures[i], request);
+      pictures[i] = {{"error", refusal.what()}, {"status", refusal.status()}};
+    }
     if (images.size() > 1) pictures[i]["file"] = images[i].name;
     metrics_.count_faces(pictures[i].value("faces_detected", size_t{0}));
   }

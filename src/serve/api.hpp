@@ -13,6 +13,7 @@
 #include "serve/lanes.hpp"
 #include "serve/metrics.hpp"
 #include "serve/served_models.hpp"
+#include "serve/upload.hpp"
 
 namespace fercli {
 
@@ -88,7 +89,7 @@ class Api {
   ApiAnswer models() const;
   ApiAnswer counters() const;
   ApiAnswer readiness() const;
-  nlohmann::ordered_json refusal_of(const std::exception_ptr& failure, const ApiRequest& request) const;
+  RequestError refusal_of(const std::exception_ptr& failure, const ApiRequest& request) const;
   nlohmann::ordered_json read_picture(const std::string& bytes, const std::vector<const ServedModel*>& chosen,
                                       const std::string& language, FaceDetector& detector) const;
   ApiAnswer samples();
