@@ -186,7 +186,7 @@ std::vector<Json> read_squares(const ServedModel& model, const Picture& picture,
   std::vector<Json> verdicts;
   const auto crops = crop_faces(picture, squares, model.classifier.preprocessing());
   for (const auto& reading : read_crops(model.classifier, crops)) {
-    verdicts.push_back(verdict_json(model.classifier.classes(), reading, language));
+    verdicts.push_back(write_record(verdict_of(model.classifier.classes(), reading, language)));
   }
   return verdicts;
 }

@@ -26,10 +26,18 @@ Members places() {
   return {{"box", described(box, "Pixels of the picture")}, {"square", described(box, "What the network sees of it")}};
 }
 
+/// Both objects' members in one.
+json merged(json first, const json& second) {
+  first["properties"].update(second["properties"]);
+  for (const auto& name : second["required"]) first["required"].push_back(name);
+  return first;
+}
+
 json prediction_answer() {
   using namespace shape;
-  const json verdicts = described(map_of(verdict_schema()), "Of each network, where several were asked for");
-  const json prediction = object(joined(verdict_members(), places()), {{"verdicts", verdicts}});
+  const json verdict = titled(schema_of_record<Verdict>(), "Verdict");
+  const json verdicts = described(map_of(verdict), "Of each network, where several were asked for");
+  const json prediction = merged(verdict, object(places(), {{"verdicts", verdicts}}));
   const Members head{{"model", text()}, {"confidence_unit", share_unit()}};
   const Members read{{"faces_detected", whole()}, {"predictions", list(titled(prediction, "Prediction"))}};
   const Members file{{"file", described(text(), "Its name in the form")}};

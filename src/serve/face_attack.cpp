@@ -94,6 +94,19 @@ std::vector<std::vector<double>> float_readings(const Classifier& classifier, co
   return read_crops(classifier.with_precision(Precision::Float32), faces);
 }
 
+struct OfferedAttack {
+  AttackEntry entry;
+};
+
+template <class Visitor>
+void visit_fields(Visitor& field, OfferedAttack& attack) {
+  field("name", attack.entry.name);
+  field("summary", attack.entry.summary);
+  field("targeted", attack.entry.targeted);
+  field("untargeted", attack.entry.untargeted);
+  field("steps", has_parameter(attack.entry.parameters, "steps"), "The attack takes steps");
+}
+
 Json norms_json(const torch::Tensor& x, const torch::Tensor& x_adv) {
   const double linf = distances(x_adv, x, Norm::Linf, true)[0].item<double>();
   const double noise = psnr(x, x_adv)[0].item<double>();
@@ -121,8 +134,8 @@ Json verdicts_json(const ServedModels& models, const torch::Tensor& faces, const
   for (const auto& model : models.all()) {
     const auto readings = float_readings(model.classifier, faces);
     const LabelSet& classes = model.classifier.classes();
-    verdicts[model.name] = {{"original", verdict_json(classes, readings[0], language)},
-                            {"adversarial", verdict_json(classes, readings[1], language)}};
+    verdicts[model.name] = {{"original", write_record(verdict_of(classes, readings[0], language))},
+                            {"adversarial", write_record(verdict_of(classes, readings[1], language))}};
   }
   return verdicts;
 }
@@ -155,29 +168,18 @@ AttackOrder read_order(const Fields& fields, const ServedModels& models, int64_t
 Json offered_attacks() {
   Json attacks = Json::array();
   for (const auto& entry : Registry<AttackEntry>::instance().all()) {
-    if (!is_offered(entry)) continue;
-    attacks.push_back({{"name", entry.name},
-                       {"summary", entry.summary},
-                       {"targeted", entry.targeted},
-                       {"untargeted", entry.untargeted},
-                       {"steps", has_parameter(entry.parameters, "steps")}});
+    if (is_offered(entry)) attacks.push_back(write_record(OfferedAttack{entry}));
   }
   return attacks;
 }
 
 json offered_attacks_schema() {
-  using namespace shape;
-  return list(titled(object({{"name", text()},
-                             {"summary", text()},
-                             {"targeted", flag()},
-                             {"untargeted", flag()},
-                             {"steps", described(flag(), "The attack takes steps")}}),
-                     "Attack"));
+  return shape::list(shape::titled(schema_of_record<OfferedAttack>(), "Attack"));
 }
 
 shape::Members attacked_face_members() {
   using namespace shape;
-  const json verdict = verdict_schema();
+  const json verdict = titled(schema_of_record<Verdict>(), "Verdict");
   const json both = titled(object({{"original", verdict}, {"adversarial", verdict}}), "BothVerdicts");
   const json norms = titled(object({{"linf_255", described(whole(), "Largest change of a pixel, in levels of 255")},
                                     {"linf", number()},

@@ -137,27 +137,13 @@ nlohmann::json labels_schema() {
   return list(titled(object({{"name", text()}, {"french", text()}, {"emoji", text()}}), "Label"));
 }
 
-shape::Members verdict_members() {
-  using namespace shape;
-  return {{"emotion", described(text(), "In the language asked for")},
-          {"label", described(text(), "The same in English")},
-          {"confidence", described(share(), "Of that emotion")},
-          {"probabilities", described(map_of(share()), "Share of each emotion")}};
-}
-
-nlohmann::json verdict_schema() {
-  return shape::titled(shape::object(verdict_members()), "Verdict");
-}
-
-Json verdict_json(const LabelSet& classes, const std::vector<double>& probabilities, const std::string& language) {
+Verdict verdict_of(const LabelSet& classes, const std::vector<double>& probabilities, const std::string& language) {
   const int64_t best = top_of(probabilities);
   const auto names = names_in(classes, language);
-  Json all;
-  for (size_t k = 0; k < names.size(); ++k) all[names[k]] = six_places(probabilities[k]);
-  return {{"emotion", names[static_cast<size_t>(best)]},
-          {"label", classes.name(best)},
-          {"confidence", six_places(probabilities[static_cast<size_t>(best)])},
-          {"probabilities", all}};
+  Verdict verdict{
+      names[static_cast<size_t>(best)], classes.name(best), six_places(probabilities[static_cast<size_t>(best)]), {}};
+  for (size_t k = 0; k < names.size(); ++k) verdict.probabilities.emplace_back(names[k], six_places(probabilities[k]));
+  return verdict;
 }
 
 }  // namespace fercli

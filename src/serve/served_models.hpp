@@ -6,7 +6,7 @@
 
 #include "core/runtime.hpp"
 #include "models/checkpoint.hpp"
-#include "record/shape.hpp"
+#include "record/fields.hpp"
 
 namespace fercli {
 
@@ -50,10 +50,22 @@ shape::Members served_members();
 nlohmann::ordered_json labels_of(const LabelSet& classes);
 nlohmann::json labels_schema();
 
-/// {"emotion", "label", "confidence", "probabilities"}; the last two are shares, 0 to 1. `language`: "en" or "fr".
-nlohmann::ordered_json verdict_json(const LabelSet& classes, const std::vector<double>& probabilities,
-                                    const std::string& language);
-shape::Members verdict_members();
-nlohmann::json verdict_schema();
+/// What a network says of a face, in shares, 0 to 1.
+struct Verdict {
+  std::string emotion, label;
+  double confidence = 0;
+  std::vector<std::pair<std::string, double>> probabilities;  ///< in the order of the classes
+};
+
+template <class Visitor>
+void visit_fields(Visitor& field, Verdict& verdict) {
+  field("emotion", verdict.emotion, "In the language asked for");
+  field("label", verdict.label, "The same in English");
+  field("confidence", verdict.confidence, "Of that emotion", shape::share());
+  field("probabilities", verdict.probabilities, "Share of each emotion", shape::map_of(shape::share()));
+}
+
+/// `language`: "en" or "fr".
+Verdict verdict_of(const LabelSet& classes, const std::vector<double>& probabilities, const std::string& language);
 
 }  // namespace fercli

@@ -465,9 +465,10 @@ TEST(ServedModelsTest, FilesOfOneNameAreToldApartByTheirFolders) {
 
 TEST(ServedModelsTest, ClassesThatFrenchCallsAlikeKeepTheirNames) {
   const LabelSet classes({"neutral", "calm", "Happy"});
-  const json verdict = json::parse(verdict_json(classes, {0.2, 0.5, 0.3}, "fr").dump());
-  EXPECT_EQ(verdict["probabilities"], json::parse(R"({"neutral": 0.2, "calm": 0.5, "Heureux": 0.3})"));
-  EXPECT_EQ(verdict["emotion"], "calm");
+  const Verdict verdict = verdict_of(classes, {0.2, 0.5, 0.3}, "fr");
+  EXPECT_EQ(json(write_record(verdict))["probabilities"],
+            json::parse(R"({"neutral": 0.2, "calm": 0.5, "Heureux": 0.3})"));
+  EXPECT_EQ(verdict.emotion, "calm");
   EXPECT_EQ(labels_of(classes)[1]["french"], "calm");
 }
 
