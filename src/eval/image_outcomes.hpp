@@ -77,7 +77,7 @@ struct AttackedRows {
   Restrictions restrictions;
 
   /// Whether the image in this place of `rows` is right under attack at this eps.
-  bool stands(size_t place, size_t budget) const { return broken.at(place) > static_cast<int64_t>(budget); }
+  bool robust(size_t place, size_t budget) const { return broken.at(place) > static_cast<int64_t>(budget); }
 };
 
 template <class Visitor>

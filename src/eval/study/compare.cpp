@@ -57,7 +57,7 @@ std::vector<Condition> conditions_of(const ImageOutcomes& outcomes) {
     for (size_t budget = 0; budget < attacked.eps.size(); ++budget) {
       Right right;
       for (size_t i = 0; i < attacked.rows.size(); ++i)
-        right[outcomes.ids.at(static_cast<size_t>(attacked.rows[i]))] = attacked.stands(i, budget);
+        right[outcomes.ids.at(static_cast<size_t>(attacked.rows[i]))] = attacked.robust(i, budget);
       conditions.push_back({condition_name(attacked, budget), std::move(right), attacked.settings});
     }
   }

@@ -26,7 +26,7 @@ std::vector<GroupQuantity> robust_quantities(const ImageOutcomes& outcomes, cons
     for (size_t i = 0; i < attacked.rows.size(); ++i) {
       for (size_t k = 0; k < quantities.size(); ++k) {
         auto& right = quantities[k].right.at(static_cast<size_t>(attacked.rows[i]));
-        right = attacked.stands(i, k) && right != 0 ? 1 : 0;
+        right = attacked.robust(i, k) && right != 0 ? 1 : 0;
       }
     }
   }

@@ -18,21 +18,21 @@ namespace {
 const std::vector<std::string> kChain{"certified", "autoattack", "pgd", "fgsm", "clean"};
 
 /// Which images (rows of the report's list) are robust at one eps.
-using Standing = std::map<int64_t, bool>;
+using RobustRows = std::map<int64_t, bool>;
 
 /// One way to look at the images: an attack, a certificate, or nothing at all.
 struct Series {
   std::string name, norm;
   std::vector<std::string> eps;    ///< as written; empty: the same at every eps
-  std::vector<Standing> standing;  ///< at each eps
+  std::vector<RobustRows> robust;  ///< at each eps
   bool transferred = false;        ///< made on a surrogate
 };
 
 Series attack_series(const AttackedRows& attacked) {
   Series series{attacked.attack, attacked.norm, attacked.eps, {}};
   for (size_t budget = 0; budget < series.eps.size(); ++budget) {
-    Standing& standing = series.standing.emplace_back();
-    for (size_t i = 0; i < attacked.rows.size(); ++i) standing[attacked.rows[i]] = attacked.stands(i, budget);
+    RobustRows& robust = series.robust.emplace_back();
+    for (size_t i = 0; i < attacked.rows.size(); ++i) robust[attacked.rows[i]] = attacked.robust(i, budget);
   }
   series.transferred = attacked.restrictions.surrogate.has_value();
   return series;
@@ -43,9 +43,9 @@ Series certified_series(const CertifiedRows& certified, const std::vector<std::s
   Series series{fmt::format("{} (sigma {:g})", kChain[0], certified.sigma), "L2", eps, {}};
   for (const auto& size : eps) {
     const double least = parse_number(size);
-    Standing& standing = series.standing.emplace_back();
+    RobustRows& robust = series.robust.emplace_back();
     for (size_t i = 0; i < certified.rows.size(); ++i)
-      standing[certified.rows[i]] = certified.radius.at(i) >= least;  // false for NaN
+      robust[certified.rows[i]] = certified.radius.at(i) >= least;  // false for NaN
   }
   return series;
 }
@@ -54,22 +54,22 @@ Series certified_series(const CertifiedRows& certified, const std::vector<std::s
 Series clean_series(const ImageOutcomes& outcomes) {
   Series series{"clean", "", {}, {{}}};
   for (size_t row = 0; row < outcomes.ids.size(); ++row)
-    series.standing[0][static_cast<int64_t>(row)] = outcomes.answers.at(row) == outcomes.labels.at(row);
+    series.robust[0][static_cast<int64_t>(row)] = outcomes.answers.at(row) == outcomes.labels.at(row);
   return series;
 }
 
-/// {n, standing in `a`, standing in `b`} over the images of both.
+/// {n, robust in `a`, robust in `b`} over the images of both.
 struct Shared {
   int64_t n = 0, a = 0, b = 0;
 };
 
-Shared count_shared(const Standing& a, const Standing& b) {
+Shared count_shared(const RobustRows& a, const RobustRows& b) {
   Shared shared;
-  for (const auto& [row, stands] : a) {
+  for (const auto& [row, robust] : a) {
     const auto other = b.find(row);
     if (other == b.end()) continue;
     ++shared.n;
-    shared.a += stands;
+    shared.a += robust;
     shared.b += other->second;
   }
   return shared;
@@ -87,13 +87,13 @@ Invariant entry(const std::string& name, const std::string& norm, const std::str
           {}};
 }
 
-/// `stronger` leaves no more standing than `weaker`, wherever both were measured.
+/// `stronger` leaves no more images robust than `weaker`, wherever both were measured.
 void compare(std::vector<Invariant>& list, const Series& stronger, const Series& weaker, const std::string& name) {
   for (size_t i = 0; i < stronger.eps.size(); ++i) {
     const auto same = std::find(weaker.eps.begin(), weaker.eps.end(), stronger.eps[i]);
     if (!weaker.eps.empty() && same == weaker.eps.end()) continue;
     const size_t j = weaker.eps.empty() ? 0 : static_cast<size_t>(same - weaker.eps.begin());
-    const Shared shared = count_shared(stronger.standing[i], weaker.standing[j]);
+    const Shared shared = count_shared(stronger.robust[i], weaker.robust[j]);
     if (shared.n > 0) list.push_back(entry(name, stronger.norm, stronger.eps[i], shared));
   }
 }
@@ -101,7 +101,7 @@ void compare(std::vector<Invariant>& list, const Series& stronger, const Series&
 void check_monotone(std::vector<Invariant>& list, const Series& series, const std::string& name) {
   for (size_t i = 1; i < series.eps.size(); ++i) {
     list.push_back(entry(name + " falls with eps", series.norm, series.eps[i],
-                         count_shared(series.standing[i], series.standing[i - 1])));
+                         count_shared(series.robust[i], series.robust[i - 1])));
   }
 }
 
