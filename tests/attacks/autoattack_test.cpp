@@ -85,7 +85,7 @@ TEST(AutoAttack, TheLastVerdictCreditsThePartThatMadeTheImage) {
   const auto goal = Goal::untargeted(1 - input.goal.labels());  // reached already, which no search has seen
   Findings findings = Findings::none(input.x, 2);
   findings.stage.fill_(1);
-  judge_best(classifier, goal, torch::zeros({1}, torch::kInt64), &findings);
+  confirm_best(classifier, goal, torch::zeros({1}, torch::kInt64), &findings);
   EXPECT_TRUE(findings.success.all().item<bool>());
   EXPECT_EQ(findings.stage.item<int64_t>(), 1);
 }
