@@ -192,7 +192,7 @@ std::string result_line(const Findings& found) {
   std::string line = "accuracy " + format_proportion(found.result.metrics.at("accuracy"));
   if (!found.robustness) return line;
   return line + fmt::format("; robust accuracy at {} eps {}{}: {}", to_string(found.robustness->plan.norm),
-                            found.ladder().back().text, restriction_words(restrictions_of(found.result.threat_model)),
+                            found.ladder().back().text, restriction_clause(restrictions_of(found.result.threat_model)),
                             format_proportion(found.robustness->figures.worst.robust_accuracy.back()));
 }
 

@@ -186,7 +186,7 @@ void save_if_wanted(const RobustnessOptions& options, const RobustnessRun& run, 
 std::vector<PrintedTable> robustness_tables(const Result& result, const RobustnessRun& run) {
   const auto& robustness = run.robustness;
   const auto& figures = run.figures;
-  const auto threat = restriction_words(restrictions_of(result.threat_model));
+  const auto threat = restriction_clause(restrictions_of(result.threat_model));
   std::vector<PrintedTable> tables{
       by_attack(run, &LadderCurves::robust_accuracy,
                 fmt::format("robust accuracy in {} (%, 95 % CI, n = {})", to_string(run.plan.norm), robustness.size())),
@@ -208,7 +208,7 @@ std::vector<PrintedTable> robustness_tables(const Result& result, const Robustne
   if (auto table = median_table(run); !table.rows.empty()) tables.push_back(std::move(table));
   if (auto table = optimality_table(result); !table.rows.empty()) tables.push_back(std::move(table));
   if (run.explain) tables.push_back(stage_table(result));
-  for (auto& table : tables) table.title += threat.empty() ? "" : "," + threat;
+  for (auto& table : tables) table.title += threat;
   return tables;
 }
 

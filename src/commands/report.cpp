@@ -279,12 +279,12 @@ const json* find_part(const json& report, const char* part, const std::string& m
   return &parts[part][model];
 }
 
-/// What sets the attacks on a model apart, as `restriction_words` says it.
+/// What sets the attacks on a model apart, as `restriction_clause` says it.
 std::string threat_of(const json& report, const std::string& model) {
   if (!report.contains("outcomes") || !report["outcomes"].contains(model)) return "";
   const json& outcomes = report["outcomes"][model];
   const bool attacked = outcomes.contains("attacks") && !outcomes["attacks"].empty();
-  return attacked ? restriction_words(Shape<Restrictions>::read(outcomes["attacks"][0])) : "";
+  return attacked ? restriction_clause(Shape<Restrictions>::read(outcomes["attacks"][0])) : "";
 }
 
 /// Robust accuracy: a row for each attack, a column for each eps of its grid, and n.
@@ -337,7 +337,7 @@ std::vector<PrintedTable> summary_of(const json& report) {
       clean.rows.push_back({name, proportion_cell(metric_from_json(part->at("metrics").at("accuracy")))});
     const json* part = find_part(report, "robustness", name);
     if (part != nullptr && part->contains("attacks")) {
-      tables.push_back(robust_accuracy(fmt::format("{}: robust accuracy at {} eps{} (%, 95 % CI)", name,
+      tables.push_back(robust_accuracy(fmt::format("{}: robust accuracy in {}{} (%, 95 % CI)", name,
                                                    part->at("norm").get<std::string>(), threat_of(report, name)),
                                        part->at("eps")));
       for (const auto& attack : part->at("attacks"))

@@ -137,6 +137,11 @@ std::string restriction_words(const Restrictions& restrictions) {
   return words;
 }
 
+std::string restriction_clause(const Restrictions& restrictions) {
+  const auto words = restriction_words(restrictions);
+  return words.empty() ? words : "," + words;
+}
+
 std::optional<LadderFigures> robustness_of(const Result& result) {
   if (!result.parts.is_object() || !result.parts.contains("robustness")) return {};
   const json& of_models = result.parts["robustness"];

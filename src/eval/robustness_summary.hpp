@@ -36,4 +36,7 @@ std::vector<std::pair<std::string, std::string>> describe_restrictions(const Res
 /// " any-to-sad mask 0a1b2c3d off the grid"; "": none.
 std::string restriction_words(const Restrictions& restrictions);
 
+/// The same with a comma in front, to stand behind a figure.
+std::string restriction_clause(const Restrictions& restrictions);
+
 }  // namespace fercli

@@ -196,7 +196,7 @@ TEST_F(ReportCommand, ARerunTakesEverythingFromTheCacheAndSaysTheSame) {
   const auto again = report("first,second", "out", {"--parts", "clean,robustness"});
   EXPECT_EQ(again.exit_code, 0) << again.err;
   EXPECT_EQ(saved("out"), before);
-  EXPECT_THAT(again.out, HasSubstr("robust accuracy at Linf eps"));
+  EXPECT_THAT(again.out, HasSubstr("robust accuracy in Linf"));
   EXPECT_THAT(again.err, HasSubstr("4 of 4 parts are in "));
   EXPECT_THAT(again.err, Not(HasSubstr("[1/4]")));
 }

@@ -103,7 +103,7 @@ TEST_F(RobustnessCommand, FiguresOfAnotherThreatSayWhichItIs) {
   quiet.emplace_back("-q");
   table.insert(table.end(), {"--format", "csv"});
   const std::string words = "any-to-sad mask [0-9a-f]+ eot 2 model";
-  const std::string line = "robust accuracy at Linf eps 4/255 " + words + ": ", out = (*folder_ / "threat").string();
+  const std::string line = "robust accuracy at Linf eps 4/255, " + words + ": ", out = (*folder_ / "threat").string();
   quiet.insert(quiet.end(), {"--out", out});
   EXPECT_THAT(eval(quiet).out, testing::ContainsRegex(line));
   const auto page = run_in_process({"report", out + "/result.json", "--out", out + "-page", "-q"});
