@@ -148,7 +148,7 @@ torch::Tensor Search::confirmed(const torch::Tensor& shown, const torch::Tensor&
   auto logits = fast_logits.clone();
   const auto before = findings_->success.index_select(0, rows_);
   const auto seen = goal_.reached(logits);
-  // On the way to more confidence a success is looked at again only when it may be the last one; at the ends, float32
+  // On the way to more confidence a success is confirmed only when it may be the last one; at the ends, float32
   // also decides where the fast arithmetic is in doubt.
   auto asked = verdict == Verdict::Last
                    ? seen.logical_or(margin_loss(logits, goal_).value.le((logits.amax(1) - logits.amin(1)) * kDoubt))

@@ -2,51 +2,41 @@
 
 #include <openssl/evp.h>
 
-#include <array>
-#include <cstdint>
+#include <algorithm>
 #include <stdexcept>
 
 namespace fercli {
 
 namespace {
 
-constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+bool is_ignored(char letter) {
+  return letter == '\r' || letter == '\n';
+}
 
-std::array<int, 256> base64_values() {
-  std::array<int, 256> values{};
-  values.fill(-1);
-  for (size_t i = 0; i < kAlphabet.size(); ++i) values[static_cast<unsigned char>(kAlphabet[i])] = static_cast<int>(i);
-  values['-'] = 62;  // the alphabet of URLs
-  values['_'] = 63;
-  return values;
+/// The alphabet of URLs made the usual one; what OpenSSL would skip or take for a zero is no letter.
+char usual_letter(char letter) {
+  if (letter == '-') return '+';
+  if (letter == '_') return '/';
+  const bool plain =
+      ('A' <= letter && letter <= 'Z') || ('a' <= letter && letter <= 'z') || ('0' <= letter && letter <= '9');
+  if (!plain && letter != '+' && letter != '/') throw std::invalid_argument("not valid base64");
+  return letter;
 }
 
 }  // namespace
 
 std::string decode_base64(std::string_view text) {
-  static const std::array<int, 256> values = base64_values();
-  std::string bytes;
-  bytes.reserve(text.size() / 4 * 3);
-  uint32_t bits = 0;
-  int count = 0;
-  bool ended = false;
-  for (const char letter : text) {
-    if (letter == '\r' || letter == '\n') continue;
-    if (letter == '=') {
-      ended = true;
-      continue;
-    }
-    const int value = values[static_cast<unsigned char>(letter)];
-    if (value < 0 || ended) throw std::invalid_argument("not valid base64");
-    bits = bits << 6 | static_cast<uint32_t>(value);
-    if (++count < 4) continue;
-    for (const int shift : {16, 8, 0}) bytes += static_cast<char>(bits >> shift & 0xff);
-    bits = 0;
-    count = 0;
-  }
-  if (count == 1) throw std::invalid_argument("not valid base64");
-  if (count >= 2) bytes += static_cast<char>((bits << (count == 2 ? 12 : 6)) >> 16 & 0xff);
-  if (count == 3) bytes += static_cast<char>((bits << 6) >> 8 & 0xff);
+  std::string letters(text);
+  letters.erase(std::remove_if(letters.begin(), letters.end(), is_ignored), letters.end());
+  letters.erase(std::min(letters.find_last_not_of('=') + 1, letters.size()));
+  std::transform(letters.begin(), letters.end(), letters.begin(), usual_letter);
+  const size_t missing = (4 - letters.size() % 4) % 4;
+  if (missing == 3) throw std::invalid_argument("not valid base64");
+  letters.append(missing, 'A');
+  std::string bytes(letters.size() / 4 * 3, '\0');
+  EVP_DecodeBlock(reinterpret_cast<unsigned char*>(bytes.data()),
+                  reinterpret_cast<const unsigned char*>(letters.data()), static_cast<int>(letters.size()));
+  bytes.resize(bytes.size() - missing);
   return bytes;
 }
 

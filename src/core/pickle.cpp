@@ -199,7 +199,7 @@ class PickleWalk {
       }
       case 'u': {
         const Values items = take_marked();
-        if (top().kind == Kind::List) refuse("the pickle puts a key into a list");
+        if (top().kind == Kind::List) refuse("the pickle stores a key in a list");
         append(top(), items);
         break;
       }

@@ -34,7 +34,7 @@ void save_adversarial(const AdversarialSet& set, const std::filesystem::path& pa
 /// Throws UserError: unreadable, not a packed data set, or one without adversarial images.
 AdversarialSet load_adversarial(const std::filesystem::path& path);
 
-/// What is left of the claims when every stored image is looked at again.
+/// What is left of the claims when every stored image is evaluated again.
 struct Verification {
   int64_t images = 0;
   std::vector<std::string> too_far;      ///< ids: outside the ball of the eps claimed

@@ -39,7 +39,7 @@ struct CorruptionStudy {
   int64_t n = 0;
   uint64_t seed = 0;
   std::string precision;  ///< "fp32" | "bf16"
-  Cost cost;              ///< stands elsewhere in a report
+  Cost cost;              ///< not a member of its record
 };
 
 template <class Visitor>

@@ -31,7 +31,7 @@ struct TransferMatrix {
   int64_t n = 0;
   std::vector<std::vector<Metric>> success;
   uint64_t seed = 0;
-  std::vector<Cost> costs;  ///< of each model's images; stand elsewhere in a report
+  std::vector<Cost> costs;  ///< of each model's images; not members of its record
 };
 
 template <class Visitor>

@@ -7,6 +7,7 @@
 #include "data/formats/writer.hpp"
 #include "tests/cli/run_program.hpp"
 #include "tests/data/sample_data.hpp"
+#include "tests/user_error.hpp"
 
 namespace fercli {
 namespace {
@@ -68,6 +69,14 @@ TEST_P(DataFormat, IsRecognisedByItselfAlone) {
     if (reader.name == own.name || !reader.recognises(place)) continue;
     EXPECT_LT(reader.priority, own.priority) << reader.name;
   }
+}
+
+TEST_P(DataFormat, CanBeNamedInsteadOfRecognised) {
+  ReadOptions named, other;
+  named.format = GetParam();
+  EXPECT_EQ(read_dataset(source(), named).digest(), read_dataset(source()).digest());
+  other.format = "no-such-format";
+  EXPECT_THAT(test::message_of([&] { read_dataset(source(), other); }), testing::HasSubstr("no-such-format"));
 }
 
 INSTANTIATE_TEST_SUITE_P(Every, DataFormat, ::testing::ValuesIn(reader_names()),

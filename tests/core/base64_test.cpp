@@ -18,7 +18,9 @@ TEST(Base64, GoesThereAndBack) {
     EXPECT_EQ(decode_base64(encode_base64(bytes)), bytes);
   }
   EXPECT_EQ(encode_base64("any carnal pleas"), "YW55IGNhcm5hbCBwbGVhcw==");
-  for (const char* wrong : {"a", "ab!c", "=abc", "YQ==YQ=="})
+  EXPECT_EQ(decode_base64("_-\r\n8"), decode_base64("/+8="));
+  EXPECT_EQ(decode_base64("YQ"), "a");
+  for (const char* wrong : {"a", "ab!c", "=abc", "YQ==YQ==", " YQ=", "YQ =", "Y\tQ="})
     EXPECT_THROW(decode_base64(wrong), std::invalid_argument) << wrong;
 }
 

@@ -49,7 +49,8 @@ nlohmann::json campaign_identity(const Bench& bench, const Trial& trial, const S
 /// any shard.
 std::vector<int64_t> campaign_rows(const Bench& bench, const Trial& trial, const Shard& shard = {});
 
-/// Puts the images under attack: the one place where that is done. The attacks take turns at the images in groups that
+/// Puts the images under attack: the one place where figures of attacks come from (the checks of sanity.hpp probe a few
+/// images beside it). The attacks take turns at the images in groups that
 /// take seconds; results depend on neither the groups nor an interruption nor the division into shards. A state is gone
 /// on with, to exactly the results of an undisturbed run. Throws UserError: no image to attack, an attack named twice,
 /// a state of another run, what `make_attack` throws; Interrupted on Ctrl-C.
