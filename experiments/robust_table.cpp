@@ -87,8 +87,7 @@ TableModel model_of(const Subject& subject, const fs::path& folder) {
       // Where the network is sure of no face, the best one was attacked all the same.
       if (!(metrics.at("confident_share").value > 0)) flips.success_8bit.reset();
       model.happy_to_sad.push_back(flips);
-      const auto minimal = metrics.find("median_minimal_eps");
-      if (confidence == kAllFaces && minimal != metrics.end()) model.median_minimal_eps = minimal->second;
+      if (eps == 8 && confidence == kAllFaces) model.median_minimal_eps = metrics.at("median_minimal_eps");
     }
   }
   return model;

@@ -199,7 +199,8 @@ std::string result_line(const Findings& found) {
 /// As `parts.groups` has them; none where none were asked for.
 std::vector<PrintedTable> tables_of_groups(const Result& result) {
   if (!result.parts.contains("groups")) return {};
-  return group_tables(result.parts["groups"][result.model_name()]);
+  return group_tables(result.parts["groups"][result.model_name()],
+                      restriction_clause(restrictions_of(result.threat_model)));
 }
 
 void print_findings(const Settings& settings, const Findings& found, const LabelSet& classes) {

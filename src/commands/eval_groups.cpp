@@ -63,11 +63,12 @@ std::vector<GroupColumn> GroupOptions::load(const Dataset& evaluated) const {
   return evaluated.groups;
 }
 
-std::vector<PrintedTable> group_tables(const nlohmann::json& part) {
+std::vector<PrintedTable> group_tables(const nlohmann::json& part, const std::string& threat) {
   const auto groups = Shape<GroupComparison>::read(part);
   std::vector<PrintedTable> tables;
   for (const auto& column : groups.columns) tables.push_back(column_table(column));
   if (auto gaps = gap_table(groups); !gaps.rows.empty()) tables.push_back(std::move(gaps));
+  for (auto& table : tables) table.title += threat;
   return tables;
 }
 

@@ -22,6 +22,6 @@ struct GroupOptions {
 };
 
 /// Of what `compare_groups` found: a table for each column, and one of the largest gaps with their tests.
-std::vector<PrintedTable> group_tables(const nlohmann::json& groups);
+std::vector<PrintedTable> group_tables(const nlohmann::json& groups, const std::string& threat);
 
 }  // namespace fercli

@@ -211,7 +211,7 @@ Sources load(const Settings& s, const OptionSet& options) {
   std::vector<std::string> taken;
   DataOptions data = s.data;
   if (!s.full && !options.given("limit")) data.limit = kQuickImages;
-  const auto words = fs::exists(s.model.model) ? std::vector<std::string>{s.model.model} : split(s.model.model, ',');
+  const auto words = model_names(s.model.model);
   for (const auto& word : words) {
     ModelOptions model = s.model;
     model.model = word;
@@ -348,7 +348,7 @@ std::vector<PrintedTable> summary_of(const json& report) {
       add_curve(tables.back(), "autoattack", cascade->at("robust_accuracy"));
     }
     if (const json* groups = find_part(report, "groups", name)) {
-      for (auto& table : group_tables(*groups)) {
+      for (auto& table : group_tables(*groups, threat_of(report, name))) {
         table.title = name + ": " + table.title;
         tables.push_back(std::move(table));
       }
@@ -376,13 +376,14 @@ void print_lines(const json& report) {
 }
 
 void write_and_print(const Settings& s, const json& report, OutputFolder& place) {
+  const auto tables = summary_of(report);  // what cannot be shown is found before anything is written
   for (const auto& warning : report.at("warnings")) warn(Shape<Warning>::read(warning).line());
   write_document(report, place.work() / "report.json");
   write_report(report, s.render, place.work(), ProgressObserver::terminal());
   place.complete();
   if (s.show.json) return print_text("{}", read_file(fs::path(s.out) / "report.json"));
   if (s.show.line_alone()) return print_lines(report);
-  s.show.print(summary_of(report));
+  s.show.print(tables);
   if (s.show.text()) print_text("written to {}: report.html, report.md, report.json, figures/\n", s.out);
 }
 

@@ -131,7 +131,7 @@ void check(Arguments& a, const OptionSet& options) {
 /// The options about foreign files hold for each.
 std::vector<NamedCheckpoint> load_models(const ModelOptions& given, const OptionSet& options) {
   std::vector<NamedCheckpoint> checkpoints;
-  for (const auto& name : split(given.model, ',')) {
+  for (const auto& name : model_names(given.model)) {
     if (name.empty()) options.fail("model", "has an empty name in it");
     ModelOptions one = given;
     one.model = name;

@@ -416,9 +416,9 @@ void settle_ranks(const OptionSet& options, TrainOptions& train, bool launched) 
 std::shared_ptr<const Distillation> load_teachers(const Settings& settings, const LabelSet& classes) {
   if (settings.teacher.empty()) return nullptr;
   std::vector<Teacher> teachers;
-  for (const auto& name : split(settings.teacher, ',')) {
+  for (const auto& name : model_names(settings.teacher)) {
     const Checkpoint teacher = load_named_model(name, "--teacher", settings.trust_code);
-    teachers.push_back({make_classifier(teacher, settings.train.runtime), teacher.digest});
+    teachers.push_back({make_classifier(teacher, settings.train.runtime), name, teacher.digest});
   }
   return std::make_shared<Distillation>(std::move(teachers), classes, settings.temperature, settings.teacher_share);
 }

@@ -30,6 +30,9 @@ Whole whole_of(const nlohmann::json& json) {
                       value == std::trunc(value);
     if (!fits) json.get_ref<const nlohmann::json::number_integer_t&>();  // throws that it is none
   }
+  if (!Limits::is_signed && json.is_number_integer() && !json.is_number_unsigned() && json.get<int64_t>() < 0) {
+    json.get_ref<const nlohmann::json::number_unsigned_t&>();  // likewise
+  }
   return json.get<Whole>();
 }
 

@@ -109,6 +109,7 @@ void save_checkpoint(const Checkpoint& checkpoint, const fs::path& path) {
                  {"classes", checkpoint.classes.names()},
                  {"preprocessing", to_json(checkpoint.preprocessing)},
                  {"training", checkpoint.training}};
+  if (checkpoint.window > 0) file.header["window"] = checkpoint.window;
   if (checkpoint.foreign) {
     store_foreign(*checkpoint.foreign, file);
     file.header["warnings"] = checkpoint.warnings;
@@ -143,12 +144,14 @@ void check_header(const Checkpoint& checkpoint, const std::string& path) {
   }
 }
 
-/// See NetworkSpec::window; from the options of the training.
-int64_t trained_window(const nlohmann::json& training, int64_t size) {
+/// See NetworkSpec::window; where the header does not say it, from the options of the training.
+int64_t window_of(const nlohmann::json& header) {
+  if (header.contains("window")) return whole_of(header["window"]);
+  const auto& training = header.at("training");
+  if (!training.is_object()) return 0;
   const auto options = training.value("options", nlohmann::json::object());
   if (whole_of(options.value("full-epochs", nlohmann::json(0))) != 0) return 0;
-  const int64_t side = whole_of(options.value("crop", nlohmann::json(0)));
-  return side >= kSmallestWindow && side < size ? side : 0;
+  return whole_of(options.value("crop", nlohmann::json(0)));
 }
 
 }  // namespace
@@ -172,9 +175,7 @@ Checkpoint load_checkpoint(const fs::path& path, bool trust_code) {
     check_header(checkpoint, path.string());
     checkpoint.warnings = file.header.value("warnings", std::vector<std::string>{});
     checkpoint.training = file.header.at("training");
-    if (checkpoint.training.is_object()) {
-      checkpoint.window = trained_window(checkpoint.training, checkpoint.preprocessing.size);
-    }
+    checkpoint.window = window_of(file.header);
   } catch (const nlohmann::json::exception&) {
     throw UserError(
         fmt::format("{}: the checkpoint's header is not complete, or its values have wrong types", path.string()));
@@ -183,7 +184,7 @@ Checkpoint load_checkpoint(const fs::path& path, bool trust_code) {
     checkpoint.foreign = restore_foreign(file, path.string(), trust_code);
   } else {
     checkpoint.network = restore_network(checkpoint, file, path.string());
-    if (!Registry<Architecture>::instance().get(checkpoint.arch).any_size) checkpoint.window = 0;
+    checkpoint.window = usable_window(checkpoint.window, checkpoint);
   }
   require_unchanged(path, checkpoint.digest);
   return checkpoint;

@@ -76,11 +76,23 @@ Text threat_words(const Page& page, const std::string& model) {
   return words.empty() ? words : words + plain(")");
 }
 
+namespace {
+
+/// In front of the full stop that ends a caption.
+Text with_threat(Text caption, const Text& threat) {
+  if (threat.empty() || caption.empty() || caption.back().text.empty() || caption.back().text.back() != '.')
+    return caption + threat;
+  caption.back().text.pop_back();
+  return caption + threat + plain(".");
+}
+
+}  // namespace
+
 std::vector<Block> under_threat(const Page& page, const std::string& model, std::vector<Block> blocks) {
   const Text threat = threat_words(page, model);
   for (auto& block : blocks) {
-    if (auto* table = std::get_if<Table>(&block)) table->caption = table->caption + threat;
-    if (auto* figure = std::get_if<Figure>(&block)) figure->caption = figure->caption + threat;
+    if (auto* table = std::get_if<Table>(&block)) table->caption = with_threat(table->caption, threat);
+    if (auto* figure = std::get_if<Figure>(&block)) figure->caption = with_threat(figure->caption, threat);
   }
   return blocks;
 }

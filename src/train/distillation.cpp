@@ -15,8 +15,8 @@ Distillation::Distillation(std::vector<Teacher> teachers, const LabelSet& classe
     const auto order = teacher.network.classes().mapping_from(classes);
     for (size_t k = 0; k < order.size(); ++k) {
       if (order[k] >= 0) continue;
-      throw UserError(fmt::format("--teacher: {} does not know the class {}", teacher.network.arch(),
-                                  classes.name(static_cast<int64_t>(k))));
+      throw UserError(
+          fmt::format("--teacher {}: does not know the class {}", teacher.name, classes.name(static_cast<int64_t>(k))));
     }
     orders_.push_back(torch::tensor(order, torch::kInt64));
   }

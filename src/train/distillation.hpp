@@ -10,10 +10,11 @@
 
 namespace fercli {
 
-/// A network that a student learns from, and the digest of its file.
+/// A network that a student learns from.
 struct Teacher {
   Classifier network;
-  std::string digest;
+  std::string name;    ///< as it was given
+  std::string digest;  ///< of its file
 };
 
 /// What teacher networks say of the images of a batch, on average, takes the place of part of their labels (Hinton et

@@ -116,7 +116,7 @@ TEST(GroupTables, SayOfHowManyImagesAFigureIsWhereTheGoalConcernsFewer) {
   const json robust = {{{"eps", "2/255"}, {"accuracy", share(61)}}, {{"eps", "4/255"}, {"accuracy", share(9)}}};
   const json group = {{"group", "no"}, {"n", 61}, {"accuracy", share(61)}, {"robust", robust}};
   const json column = {{"column", "glasses"}, {"unknown", 0}, {"groups", {group}}, {"gaps", json::array()}};
-  const auto row = group_tables({{"fewest", 10}, {"draws", 0}, {"columns", {column}}}).at(0).rows.at(0);
+  const auto row = group_tables({{"fewest", 10}, {"draws", 0}, {"columns", {column}}}, "").at(0).rows.at(0);
   EXPECT_EQ(row.at(3).text, "50.0 (40.0–60.0)");
   EXPECT_EQ(row.at(4).text, "50.0 (40.0–60.0), n = 9");
 }
@@ -405,6 +405,17 @@ TEST_F(RobustnessCommand, AForgedFolderOfShardsIsRefusedByWhatItAsksFor) {
               Not(HasSubstr("the run asks for")));
   EXPECT_FALSE(fs::exists(place));
   EXPECT_TRUE(fs::exists(place + "-2"));
+}
+
+TEST_F(RobustnessCommand, ShardsOfALaterSchemaAreRefused) {
+  const fs::path out = *folder_ / "later", file = out / "shards" / "run.json";
+  ASSERT_EQ(eval({"--attacks", "fgsm", "--eps", "1/255", "--out", out.string(), "--shard", "1/1"}).exit_code, 0);
+  json run = json::parse(read_file(file));
+  run["schema"] = "fercli-shards/9";
+  write_file(file, run.dump());
+  const auto merged = run_in_process({"merge", out.string()});
+  EXPECT_EQ(merged.exit_code, 2);
+  EXPECT_THAT(merged.err, HasSubstr("run.json: is of another schema than fercli-shards/1, which this fercli reads"));
 }
 
 TEST_F(RobustnessCommand, ShardsOfAnotherBuildAreMergedWithAWarning) {

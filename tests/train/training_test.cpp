@@ -211,8 +211,8 @@ TEST(Training, CountsTheLabelsAndNotTheTeachersAnswers) {
   };
   Checkpoint other = small_start();
   other.network = make_network(other.arch, other.options, 5);
-  const auto teacher = std::make_shared<Distillation>(std::vector<Teacher>{{make_classifier(other, {1, "fp32"}), ""}},
-                                                      training_faces().classes, 1, 1);
+  const auto teacher = std::make_shared<Distillation>(
+      std::vector<Teacher>{{make_classifier(other, {1, "fp32"}), "other", ""}}, training_faces().classes, 1, 1);
   EXPECT_DOUBLE_EQ(train_accuracy(teacher), train_accuracy(nullptr));
 }
 
@@ -223,7 +223,7 @@ TEST(Training, TheAnswersOfSeveralTeachersAreAveraged) {
   for (const uint64_t seed : {5, 6}) {
     Checkpoint other = small_start();
     other.network = make_network(other.arch, other.options, seed);
-    teachers.push_back({make_classifier(other, {1, "fp32"}), fmt::format("digest {}", seed)});
+    teachers.push_back({make_classifier(other, {1, "fp32"}), "", fmt::format("digest {}", seed)});
     mean += at::softmax(teachers.back().network.logits(x) / 3, 1) / 2;
   }
   const auto labels = torch::eye(7).slice(0, 0, 4);

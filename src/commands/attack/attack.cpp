@@ -374,8 +374,8 @@ int compare_models(const Arguments& a, const std::vector<std::string>& models, c
 }
 
 int attack(const Arguments& a, const OptionSet& options, DividedWork& work) {
-  const auto models = split(a.model.model, ',');
-  if (models.size() > 1 && !fs::exists(a.model.model)) return compare_models(a, models, options, work);
+  const auto models = model_names(a.model.model);
+  if (models.size() > 1) return compare_models(a, models, options, work);
   Place place;
   const std::vector<Subject> subjects{attack_model(a, a.model.model, options, work, place)};
   const Subject& subject = subjects.front();

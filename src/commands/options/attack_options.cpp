@@ -143,7 +143,7 @@ void AttackOptions::settle_norm(const OptionSet& options, const std::vector<std:
 }
 
 void AttackOptions::check_maker(const OptionSet& options) const {
-  if (options.given_on_command_line("ensemble") && split(surrogate, ',').size() < 2) {
+  if (options.given_on_command_line("ensemble") && model_names(surrogate).size() < 2) {
     options.fail("ensemble", "is for several networks in --surrogate");
   }
   if (options.given_on_command_line("eot-over") && eot == 0) options.fail("eot-over", "is for --eot");
@@ -205,7 +205,7 @@ Surrogate AttackOptions::image_maker(const Classifier& network, const torch::Ten
     auto more = eot > 0 ? expectation_over(eot_over, eot, added, runtime.seed) : std::vector<MixedView>{{added}};
     views.insert(views.end(), more.begin(), more.end());
   };
-  const auto names = split(surrogate, ',');
+  const auto names = model_names(surrogate);
   for (const auto& name : names) {
     const Checkpoint checkpoint = load_named_model(name, "--surrogate", trust_code);
     for (const auto& line : checkpoint.warnings) warn(line);

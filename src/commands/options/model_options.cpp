@@ -158,6 +158,10 @@ void ModelOptions::declare_runtime(OptionSet& options, Runtime* runtime) {
                  fmt::format("what computes the network: {}; auto: the fastest that can", join(explained, ", ")));
 }
 
+std::vector<std::string> model_names(const std::string& text) {
+  return std::filesystem::exists(text) ? std::vector<std::string>{text} : split(text, ',');
+}
+
 Checkpoint load_named_model(const std::string& model, const std::string& option, bool trust_code) {
   ImportOptions options;
   options.trust_code = trust_code;

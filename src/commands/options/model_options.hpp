@@ -46,6 +46,9 @@ struct ModelOptions {
 /// --trust-code, for commands that load models without the other options about foreign files.
 void declare_trust(OptionSet& options, bool* trust_code);
 
+/// The models of "A,B,C"; a file of just that name is one.
+std::vector<std::string> model_names(const std::string& text);
+
 /// The model that `option` ("--teacher") names: a file, or a shipped one.
 Checkpoint load_named_model(const std::string& model, const std::string& option, bool trust_code);
 

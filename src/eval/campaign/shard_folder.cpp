@@ -75,9 +75,11 @@ bool has_begun(const fs::path& folder) {
 
 }  // namespace
 
+constexpr const char* kShardsSchema = "fercli-shards/1";
+
 template <class Visitor>
 void visit_fields(Visitor& field, ShardedRun& run) {
-  field.constant("schema", "fercli-shards/1", "of this document");
+  field.constant("schema", kShardsSchema, "of this document");
   field("command", run.command, "which is divided");
   field("arguments", run.arguments, "of the command, without --shard, --out and what only a person gives");
   field("identity", run.identity, "what all shards share, by name", shape::open_object({}));
@@ -110,7 +112,12 @@ ShardedRun ShardedRun::read(const fs::path& out) {
   ShardedRun run;
   run.out = out;
   try {
-    read_record(read_object(file), run);
+    const json document = read_object(file);
+    if (document.value("schema", json(kShardsSchema)) != kShardsSchema) {
+      throw UserError(
+          fmt::format("{}: is of another schema than {}, which this fercli reads", file.string(), kShardsSchema));
+    }
+    read_record(document, run);
   } catch (const json::exception&) {
     throw UserError(fmt::format("{}: is damaged", file.string()));
   }

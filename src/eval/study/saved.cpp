@@ -10,7 +10,9 @@
 #include "core/file_name.hpp"
 #include "core/reason.hpp"
 #include "core/text.hpp"
+#include "eval/groups.hpp"
 #include "eval/result.hpp"
+#include "eval/sanity.hpp"
 #include "record/fields.hpp"
 #include "record/message.hpp"
 
@@ -70,6 +72,12 @@ void refuse_repeated_ids(const ImageOutcomes& outcomes, const std::string& model
   }
 }
 
+/// Throws an exception where this part of some model is not what it should be.
+template <class Figures>
+void read_each(const json& report, const char* part) {
+  for (const auto& of_model : report["parts"].value(part, json::object())) Shape<Figures>::read(of_model);
+}
+
 /// Throws UserError or an exception on a report without what everything that reads, joins or writes one relies on.
 void check_report(const json& report, const std::filesystem::path& path) {
   const Result whole = result_of(report);
@@ -83,6 +91,8 @@ void check_report(const json& report, const std::filesystem::path& path) {
   for (const char* text : {"name", "split"}) dataset.at(text).get_ref<const std::string&>();
   Shape<int64_t>::read(dataset.at("n"));
   if (whole.models.empty()) throw UserError(fmt::format("{}: names no model", path.string()));
+  read_each<std::vector<SanityFlag>>(report, "sanity");
+  read_each<GroupComparison>(report, "groups");
   for (const auto& model : whole.models) {
     const auto& name = model.at("name").get_ref<const std::string&>();
     const auto outcomes = whole.outcomes.find(name);

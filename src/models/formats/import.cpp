@@ -215,6 +215,7 @@ ImportOptions with_metadata(ImportOptions options, const fs::path& path) {
     if (options.mean.empty()) options.mean = mean;
     if (options.std.empty()) options.std = std;
     if (metadata.count("crop_from") > 0) options.crop_input = true;
+    if (metadata.count("window") > 0) options.window = parse_integer(metadata.at("window"));
     if (options.labels.size() == 0) options.labels = LabelSet::parse(metadata.at("classes"));
     if (options.arch.empty() || options.arch == metadata.at("arch")) {
       const auto settings = parse_untrusted_json(metadata.at("settings")).get<std::map<std::string, double>>();
@@ -252,6 +253,7 @@ Checkpoint import_weights(const FileProbe& probe, const ImportOptions& given) {
   checkpoint.options = {checkpoint.preprocessing.channels, checkpoint.preprocessing.size, labels.size(),
                         complete_settings(options.arch, options.settings)};
   checkpoint.network = make_unfilled_network(checkpoint.arch, checkpoint.options);
+  checkpoint.window = usable_window(options.window, checkpoint);
   load_all_weights(*checkpoint.network, path);
   require_unchanged(path, checkpoint.digest);
   checkpoint.training = {{"imported", {{"file", path.filename().string()}, {"sha256", checkpoint.digest}}}};

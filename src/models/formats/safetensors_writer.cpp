@@ -26,6 +26,7 @@ void write(const Checkpoint& checkpoint, const std::filesystem::path& path) {
       {"mean", fmt::format("{}", fmt::join(input.mean, ","))},
       {"std", fmt::format("{}", fmt::join(input.std, ","))}};
   if (input.crop_from > 0) metadata["crop_from"] = std::to_string(input.crop_from);
+  if (checkpoint.window > 0) metadata["window"] = std::to_string(checkpoint.window);
   write_safetensors(tensors, metadata, path);
 }
 

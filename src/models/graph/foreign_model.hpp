@@ -44,6 +44,7 @@ struct ImportOptions {
   bool crop_input = false;                      ///< the middle of an image is the input, not the whole image resized
   std::string arch;                             ///< for files that hold weights only
   std::map<std::string, double> settings;       ///< of that architecture
+  int64_t window = 0;                           ///< see NetworkSpec; a file of weights may say it
   bool trust_code = false;                      ///< run TorchScript that does more than compute with tensors
 
   bool empty() const;  ///< nothing said about the network

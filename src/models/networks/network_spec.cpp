@@ -8,6 +8,11 @@ torch::Tensor per_channel(const std::vector<double>& values) {
   return torch::tensor(values, torch::kFloat32).view({1, -1, 1, 1});
 }
 
+int64_t usable_window(int64_t side, const NetworkSpec& spec) {
+  const bool fits = side >= kSmallestWindow && side < spec.preprocessing.size;
+  return fits && Registry<Architecture>::instance().get(spec.arch).any_size ? side : 0;
+}
+
 torch::Tensor resized(const torch::Tensor& x, int64_t height, int64_t width) {
   if (x.size(2) == height && x.size(3) == width) return x;
   return at::upsample_bilinear2d(x, {height, width}, /*align_corners=*/false);

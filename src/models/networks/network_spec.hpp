@@ -46,6 +46,9 @@ struct NetworkSpec {
 /// (1,C,1,1) float32: values of a Preprocessing as they meet its images.
 torch::Tensor per_channel(const std::vector<double>& values);
 
+/// A window that was read from a file; 0 where it does not fit the network.
+int64_t usable_window(int64_t side, const NetworkSpec& spec);
+
 /// Bilinear, where the size differs.
 torch::Tensor resized(const torch::Tensor& x, int64_t height, int64_t width);
 

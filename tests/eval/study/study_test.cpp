@@ -387,7 +387,8 @@ TEST(SavedReport, AnIncompleteOrTornReportIsRefusedByName) {
     torn[key] = "x";
     EXPECT_THAT(message(torn), HasSubstr("report.json: is not a complete result")) << key;
   }
-  for (const char* place : {"/outcomes", "/invariants", "/parts/transfer", "/parts/cost/clean"}) {
+  for (const char* place :
+       {"/outcomes", "/invariants", "/parts/transfer", "/parts/cost/clean", "/parts/groups/net", "/parts/sanity/net"}) {
     torn = whole;
     torn[json::json_pointer(place)] = json::array({"x"});
     EXPECT_THAT(message(torn), HasSubstr("report.json: is not a complete result")) << place;

@@ -320,6 +320,17 @@ TEST(ForeignFormats, SafetensorsSayThatTheMiddleOfAnImageIsTheInput) {
   EXPECT_EQ(load_model(folder / "net.safetensors").preprocessing.crop_from, 55);
 }
 
+TEST(ForeignFormats, SafetensorsSayHowLargeTheWindowsOfTrainingWere) {
+  const ScratchFolder folder;
+  Checkpoint checkpoint = own_network("resnet");
+  checkpoint.window = 40;
+  export_model(checkpoint, "safetensors", folder / "net.safetensors");
+  const Checkpoint back = load_model(folder / "net.safetensors");
+  EXPECT_EQ(back.window, 40);
+  save_checkpoint(back, folder / "net.pt");
+  EXPECT_EQ(load_model(folder / "net.pt").window, 40);
+}
+
 TEST(ForeignFormats, OptionsComeBeforeWhatSafetensorsSay) {
   const ScratchFolder folder;
   Checkpoint checkpoint = own_network("small-cnn");
