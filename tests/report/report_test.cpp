@@ -351,13 +351,12 @@ json report_of_a_threat() {
 TEST(Report, SaysWhatSetsTheAttacksApartAboveAllAndInCaptions) {
   const std::string threat =
       " (goal any-to-sad, only pixels of mask 01234567, made on other networks, aaaaaaaa+bbbbbbbb:logits, along the "
-      "mean "
-      "of draws, 20 camera, images not rounded to 8 bits)";
+      "mean of draws, 20 camera, images not rounded to 8 bits)";
   const std::string html = without_tags(render(report_of_a_threat()).html);
   const size_t warning = html.find("standard was attacked in a way of its own" + threat);
   EXPECT_LT(warning, html.find("standard recognises"));
-  for (const char* caption : {"Robust accuracy at each eps.", "Robust accuracy of each emotion, all attacks together."})
-    EXPECT_THAT(html, HasSubstr(caption + threat));
+  for (const char* caption : {"Robust accuracy at each eps", "Robust accuracy of each emotion, all attacks together"})
+    EXPECT_THAT(html, HasSubstr(caption + threat + "."));
   EXPECT_THAT(html, HasSubstr("all attacks together: fgsm, pgd" + threat));
   EXPECT_THAT(html, HasSubstr("AutoAttack" + threat + " leaves"));
   EXPECT_THAT(html, Not(HasSubstr("is fragile"))) << "no verdict on a threat that is not everybody's";
