@@ -130,8 +130,7 @@ std::string levels_note(Norm norm, const std::string& eps_text, double eps) {
 }
 
 torch::Tensor ThreatModel::eps_rows(int64_t n) const {
-  const auto rows =
-      eps_per_image.defined() ? eps_per_image.to(torch::kFloat64) : torch::full({n}, eps, torch::kFloat64);
+  auto rows = eps_per_image.defined() ? eps_per_image.to(torch::kFloat64) : torch::full({n}, eps, torch::kFloat64);
   if (rows.dim() != 1 || rows.size(0) != n) {
     throw UserError(fmt::format("threat model: {} values of eps for {} images", rows.numel(), n));
   }
