@@ -41,7 +41,7 @@ Text of_programs(const Page& page, const char* key) {
 
 /// "3589 images of FER2013 PublicTest, quick run; fercli 0.1.0, revision 1a2b3c …".
 Text subtitle(const Page& page) {
-  const View report = page.report();
+  const View& report = page.report();
   return page.say("report.subtitle", {{"n", page.number(report.at("dataset").at("n"), NumberFormat::Count)},
                                       {"data", plain(page.data_name())},
                                       {"mode", plain(mode_words(page))},

@@ -44,7 +44,7 @@ std::string field(const ApiRequest& request, const std::string& name, const std:
 }
 
 std::string language_of(const ApiRequest& request) {
-  const std::string language = field(request, "lang", "en");
+  std::string language = field(request, "lang", "en");
   if (language != "en" && language != "fr") throw RequestError(400, "lang must be en or fr");
   return language;
 }

@@ -48,6 +48,7 @@ class RememberingExecutor : public Executor {
     }
     ask_about(input, digests, unknown);
     std::vector<torch::Tensor> logits;
+    logits.reserve(digests.size());
     for (const auto& digest : digests) logits.push_back(known_->at(digest));
     return torch::stack(logits);
   }

@@ -109,6 +109,7 @@ Moments moments(std::vector<double> values, const std::function<double(double)>&
   const auto n = static_cast<double>(values.size());
   const double mean = ordered_sum(values) / n;
   std::vector<double> squares;
+  squares.reserve(values.size());
   for (const double value : values) squares.push_back((value - mean) * (value - mean));
   return {mean, (ordered_sum(squares) + widest(mean)) / n};
 }
@@ -180,6 +181,7 @@ double ece_of(const std::vector<BinnedConfidence>& predictions, Right right) {
 
 std::vector<BinnedConfidence> binned(const std::vector<TopAnswer>& answers) {
   std::vector<BinnedConfidence> predictions;
+  predictions.reserve(answers.size());
   for (const auto& answer : answers) {
     predictions.push_back({answer.confidence, bin_of(answer.confidence, kReliabilityBins)});
   }

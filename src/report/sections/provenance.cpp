@@ -25,7 +25,8 @@ void add_rows(Table* table, const Page& page, const View& view, const std::strin
     add_rows(table, page, view.at("value"), name);
     return;
   }
-  for (const auto& key : view.keys()) add_rows(table, page, view.at(key), name.empty() ? key : name + "." + key);
+  const std::string prefix = name.empty() ? "" : name + ".";
+  for (const auto& key : view.keys()) add_rows(table, page, view.at(key), fmt::format("{}{}", prefix, key));
 }
 
 Table facts(const Page& page, const char* caption, bool folded) {
@@ -50,7 +51,7 @@ void add_folded(std::vector<Block>& blocks, const Page& page, const std::string&
 }
 
 std::vector<Block> write(const Page& page) {
-  const View report = page.report();
+  const View& report = page.report();
   const auto of_models = report.at("models").elements();
   Table run = facts(page, "provenance.run", false), models = facts(page, "provenance.models", false);
   for (const char* key : {"schema", "mode", "seed"}) {

@@ -38,7 +38,7 @@ SmoothedImages of_sigma(const StudySubject& subject, double sigma) {
   if (const auto stored = subject.cache.find("smoothing-sigma", key)) return Shape<SmoothedImages>::read(*stored);
   SmoothingOptions options = smoothing_options(subject.plan);
   options.sigmas = {sigma};
-  const auto found = study_smoothing(subject.model.search, subject.images, options, subject.observer);
+  auto found = study_smoothing(subject.model.search, subject.images, options, subject.observer);
   subject.cache.store("smoothing-sigma", key, Shape<SmoothedImages>::write(found));
   return found;
 }
@@ -46,6 +46,7 @@ SmoothedImages of_sigma(const StudySubject& subject, double sigma) {
 /// Right answers with their radius.
 std::vector<double> certified_radii(const std::vector<SmoothedImage>& images) {
   std::vector<double> radii;
+  radii.reserve(images.size());
   for (const auto& image : images) radii.push_back(image.answer.at(0) == image.label ? image.radius.at(0) : kNaN);
   return radii;
 }
