@@ -28,7 +28,7 @@ char usual_letter(char letter) {
 std::string decode_base64(std::string_view text) {
   std::string letters(text);
   letters.erase(std::remove_if(letters.begin(), letters.end(), is_ignored), letters.end());
-  letters.erase(std::min(letters.find_last_not_of('=') + 1, letters.size()));
+  letters.erase(letters.find_last_not_of('=') + 1);  // all of it where there is nothing else
   std::transform(letters.begin(), letters.end(), letters.begin(), usual_letter);
   const size_t missing = (4 - letters.size() % 4) % 4;
   if (missing == 3) throw std::invalid_argument("not valid base64");
